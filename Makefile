@@ -1,0 +1,45 @@
+# Two commands matter: `make demo` and `make test`. The rest helps.
+
+PYTHON ?= python3
+BIN := .venv/bin
+COMPILE := $(BIN)/uv pip compile pyproject.toml --extra local --extra dev --universal \
+	--python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-10s %s\n", $$1, $$2}'
+
+.venv/installed: requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; assert (3, 11) <= sys.version_info < (3, 14), "Python 3.11 to 3.13 is needed; run make PYTHON=python3.12"'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all: -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: .venv/installed ## Run the main job for real on this machine, then stop everything
+	$(BIN)/kaiwa-audio demo
+
+up: .venv/installed ## Start the local stack and print the Prefect UI's address
+	$(BIN)/kaiwa-audio stack up
+
+down: .venv/installed ## Stop the local stack; its data stays in .local/
+	$(BIN)/kaiwa-audio stack down
+
+test: .venv/installed ## Every test; needs no network
+	$(BIN)/pytest
+
+check: .venv/installed ## Everything CI checks, except the tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m deployments.check
+	@cp requirements.lock .venv/requirements.lock && $(COMPILE) --output-file .venv/requirements.lock \
+		&& diff -u requirements.lock .venv/requirements.lock || { echo "requirements.lock is not up to date: run make lock"; exit 1; }
+
+format: .venv/installed ## Format and mend what can be mended
+	$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+lock: ## Write requirements.lock anew from pyproject.toml
+	$(COMPILE) --output-file requirements.lock
+
+.PHONY: help demo up down test check format lock

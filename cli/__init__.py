@@ -1,0 +1,1 @@
+"""`kaiwa-audio`: thin commands over tasks, stores and deployments."""

@@ -1,0 +1,1 @@
+"""How it runs: local stack, demo, checks of prefect.yaml, database grants."""

@@ -1,0 +1,1 @@
+"""Learners for the demo and what it prints."""

@@ -1,0 +1,1 @@
+"""The local stack: real servers in a private folder on loopback ports."""

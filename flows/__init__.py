@@ -1,0 +1,1 @@
+"""Prefect flows: they only order tasks, and are the only readers of the clock."""

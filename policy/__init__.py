@@ -1,0 +1,1 @@
+"""Pure decisions; may use schema.values, schema.states and schema.errors, never tables or I/O."""

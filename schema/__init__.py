@@ -1,0 +1,1 @@
+"""What things are: frozen facts, states, errors, documents, tables; imports nothing of ours."""

@@ -1,0 +1,118 @@
+"""Errors: what happened, what to do, the facts as attributes; all survive pickling.
+
+KaiwaError
+├── StorageError
+│   ├── ObjectMissing        the bucket has no such key
+│   ├── ObjectTooLarge       larger than the reader allows
+│   ├── StorageUnavailable   timeouts, 5xx, cut bodies: try again
+│   ├── StorageDenied        credentials or rights
+│   └── WrongBucket          the marker object is not there
+├── StaleLease               someone else holds the message now
+└── RunIncomplete            part of the work failed, so the run must not end green
+"""
+
+from typing import Any
+
+
+class KaiwaError(Exception):
+    """Base of all errors of this project; `facts` are the constructor's arguments."""
+
+    def __init__(self, message: str, *facts: Any) -> None:  # noqa: ANN401 - facts differ by error
+        self.facts = facts
+        super().__init__(message)
+
+    def __reduce__(self) -> tuple[type, tuple[Any, ...]]:
+        """Survive pickling: rebuild from the facts, not from the message."""
+        return type(self), self.facts
+
+
+class StorageError(KaiwaError):
+    """The bucket did not do what was asked."""
+
+
+class ObjectMissing(StorageError):
+    """The bucket has no object under this key."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        super().__init__(
+            "The recording is not in the bucket. It was deleted or never uploaded; "
+            "ask the app to upload it again.",
+            key,
+        )
+
+
+class ObjectTooLarge(StorageError):
+    """The object is larger than the reader allows."""
+
+    def __init__(self, key: str, size_bytes: int, limit_bytes: int) -> None:
+        self.key, self.size_bytes, self.limit_bytes = key, size_bytes, limit_bytes
+        super().__init__(
+            f"The recording has {size_bytes / 1e6:.1f} MB; at most {limit_bytes / 1e6:.0f} MB "
+            "are read. Split it, or raise the limit.",
+            key,
+            size_bytes,
+            limit_bytes,
+        )
+
+
+class StorageUnavailable(StorageError):
+    """The bucket did not answer, or broke off; another try may succeed."""
+
+    def __init__(self, operation: str, reason: str) -> None:
+        self.operation, self.reason = operation, reason
+        super().__init__(
+            f"The bucket failed to {operation}: {reason}. It is tried again; "
+            "if this lasts, look at the provider's status and TIGRIS_ENDPOINT.",
+            operation,
+            reason,
+        )
+
+
+class StorageDenied(StorageError):
+    """The bucket refused the credentials."""
+
+    def __init__(self, operation: str, code: str) -> None:
+        self.operation, self.code = operation, code
+        super().__init__(
+            f"The bucket refused to {operation} ({code}). Check TIGRIS_ACCESS_KEY_ID, "
+            "TIGRIS_SECRET_ACCESS_KEY and the key's rights on TIGRIS_BUCKET_NAME.",
+            operation,
+            code,
+        )
+
+
+class WrongBucket(StorageError):
+    """The bucket does not hold our marker object."""
+
+    def __init__(self, bucket: str) -> None:
+        self.bucket = bucket
+        super().__init__(
+            f"Bucket {bucket!r} holds no marker of this project. Check TIGRIS_BUCKET_NAME; "
+            "for a new bucket run `kaiwa-audio storage init`.",
+            bucket,
+        )
+
+
+class StaleLease(KaiwaError):
+    """The lease is no longer ours: it ran out, or its messages were taken over."""
+
+    def __init__(self, token: str) -> None:
+        self.token = token
+        super().__init__(
+            f"Lease {token} is no longer held; another worker analyses its messages now.", token
+        )
+
+
+class RunIncomplete(KaiwaError):
+    """Part of the work failed, so the run must not end green."""
+
+    def __init__(self, failed: int, total: int, allowed_percent: float) -> None:
+        self.failed, self.total, self.allowed_percent = failed, total, allowed_percent
+        super().__init__(
+            f"{failed} of {total} messages failed, more than the allowed {allowed_percent:g} %. "
+            "Everything else is written; the run's summary artifact counts the causes.",
+            failed,
+            total,
+            allowed_percent,
+        )

@@ -1,0 +1,43 @@
+"""Closed sets of names: where a message is, whose it is, why an analysis failed."""
+
+from enum import StrEnum
+
+
+class ProcessingState(StrEnum):
+    """`messages.audio_processing_state`: pending → uploading → uploaded → analyzing → done."""
+
+    PENDING = "pending"  # the column's default, text-only messages included
+    UPLOADING = "uploading"
+    UPLOADED = "uploaded"
+    ANALYZING = "analyzing"
+    ANALYZED = "analyzed"
+    FAILED = "failed"
+
+
+class UserTier(StrEnum):
+    """Whose audio it is; decides how long it is kept."""
+
+    FREE = "free"
+    PLUS = "plus"
+    PREMIUM = "premium"
+    GUEST = "guest"  # conversation without a user
+    SYSTEM = "system"  # demo and system messages
+
+
+class FailureCause(StrEnum):
+    """Why one message could not be analysed; counted in summaries and kept in the database."""
+
+    # The recording or its text: another try would end the same way.
+    UNDECODABLE = "undecodable"
+    TOO_LONG = "too_long"
+    NO_SPEECH = "no_speech"
+    EMPTY_TEXT = "empty_text"
+    UNSUPPORTED_LANGUAGE = "unsupported_language"
+    TEXT_MISMATCH = "text_mismatch"
+    OBJECT_MISSING = "object_missing"
+    # The world around it: another try may succeed.
+    STORAGE_UNAVAILABLE = "storage_unavailable"
+    TIMED_OUT = "timed_out"
+    ENGINE_ERROR = "engine_error"
+    # The analysis killed its worker process; counted apart, quarantined at the third.
+    CRASHED = "crashed"

@@ -1,0 +1,1 @@
+"""SQLAlchemy tables: the app's (read), the analysis (written), and `audio_ops` (ours)."""

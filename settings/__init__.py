@@ -1,0 +1,1 @@
+"""Endpoints and secrets from the environment; the only reader of it."""

@@ -1,0 +1,33 @@
+"""Endpoints and secrets under the seed's names; `AWS_*` as fallback."""
+
+from pydantic import AliasChoices, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class DatabaseSettings(BaseSettings):
+    """Where the app's Postgres is."""
+
+    model_config = SettingsConfigDict(extra="ignore")
+
+    database_url: SecretStr = Field(description="postgresql://user:password@host:port/database")
+
+
+class BucketSettings(BaseSettings):
+    """Where the audio bucket is; any S3-compatible endpoint."""
+
+    model_config = SettingsConfigDict(extra="ignore", populate_by_name=True)
+
+    bucket_name: str = Field(validation_alias=AliasChoices("TIGRIS_BUCKET_NAME", "AWS_BUCKET_NAME"))
+    access_key_id: SecretStr = Field(
+        validation_alias=AliasChoices("TIGRIS_ACCESS_KEY_ID", "AWS_ACCESS_KEY_ID")
+    )
+    secret_access_key: SecretStr = Field(
+        validation_alias=AliasChoices("TIGRIS_SECRET_ACCESS_KEY", "AWS_SECRET_ACCESS_KEY")
+    )
+    session_token: SecretStr | None = Field(
+        None, validation_alias=AliasChoices("TIGRIS_SESSION_TOKEN", "AWS_SESSION_TOKEN")
+    )
+    endpoint: str | None = Field(
+        None, validation_alias=AliasChoices("TIGRIS_ENDPOINT", "AWS_ENDPOINT_URL_S3")
+    )
+    region: str = Field("auto", validation_alias=AliasChoices("TIGRIS_REGION", "AWS_REGION"))

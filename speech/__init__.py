@@ -1,0 +1,1 @@
+"""Pure speech measures on numpy arrays; imports nothing of ours."""
