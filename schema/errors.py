@@ -107,12 +107,18 @@ class StaleLease(KaiwaError):
 class RunIncomplete(KaiwaError):
     """Part of the work failed, so the run must not end green."""
 
-    def __init__(self, failed: int, total: int, allowed_percent: float) -> None:
-        self.failed, self.total, self.allowed_percent = failed, total, allowed_percent
+    def __init__(
+        self, failed: int, total: int, broken_chunks: int, allowed_percent: float
+    ) -> None:
+        self.failed, self.total = failed, total
+        self.broken_chunks, self.allowed_percent = broken_chunks, allowed_percent
+        broken = f" {broken_chunks} chunks broke off; later runs take them up." if broken_chunks else ""
         super().__init__(
-            f"{failed} of {total} messages failed, more than the allowed {allowed_percent:g} %. "
-            "Everything else is written; the run's summary artifact counts the causes.",
+            f"{failed} of {total} messages were not analysed (allowed: {allowed_percent:g} %)."
+            f"{broken} Everything else is written. The artifact `analyze-messages` counts the "
+            "causes, and each failed message says why in `audio_processing_error`.",
             failed,
             total,
+            broken_chunks,
             allowed_percent,
         )

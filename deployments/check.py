@@ -1,0 +1,59 @@
+"""Check prefect.yaml without a server: `python -m deployments.check`.
+
+Deploying is not atomic: a bad entry would leave the ones before it registered. So every entrypoint
+is loaded, every parameter validated and every schedule parsed before anything is deployed.
+"""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+from prefect.client.schemas.schedules import CronSchedule
+from prefect.exceptions import ParameterTypeError
+from prefect.flows import load_flow_from_entrypoint
+
+PREFECT_YAML = Path(__file__).parent.parent / "prefect.yaml"
+
+
+def problems(deployment: dict[str, Any]) -> Iterator[str]:
+    """Yield what is wrong with one deployment, in words."""
+    name = deployment["name"]
+    function = name.replace("-", "_")
+    if deployment["entrypoint"] != f"flows.{function}.{function}":
+        yield f"entrypoint must be flows.{function}.{function}: file, function and name are one"
+        return
+    flow = load_flow_from_entrypoint(deployment["entrypoint"], use_placeholder_flow=False)
+    if flow.name != name:
+        yield f"the flow calls itself {flow.name!r}"
+    if not deployment.get("description"):
+        yield "has no description for the Prefect UI"
+    try:
+        flow.validate_parameters(deployment.get("parameters", {}))
+    except (ParameterTypeError, TypeError) as error:
+        yield f"parameters: {error}"
+    for schedule in deployment.get("schedules", []):
+        try:
+            CronSchedule(cron=schedule["cron"])
+        except ValueError as error:
+            yield f"schedule {schedule['cron']!r}: {error}"
+        if schedule.get("timezone") != "UTC":
+            yield "schedules are in UTC, so that summer time neither skips nor doubles a run"
+
+
+def main() -> int:
+    """Print every problem; return 1 if there is one."""
+    content = yaml.safe_load(PREFECT_YAML.read_text())
+    found = [
+        f"{deployment['name']}: {problem}"
+        for deployment in content["deployments"]
+        for problem in problems(deployment)
+    ]
+    for line in found:
+        sys.stderr.write(f"prefect.yaml: {line}\n")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

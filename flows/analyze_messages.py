@@ -1,0 +1,80 @@
+"""Every uploaded recording → alignment, scores and feedback in `message_audio_analysis`."""
+
+from typing import Annotated
+
+from prefect import flow
+from prefect.futures import as_completed
+from prefect.logging import get_run_logger
+from prefect.task_runners import ThreadPoolTaskRunner
+from pydantic import Field
+
+from schema.clock import utc_now
+from schema.errors import RunIncomplete
+from schema.reports import AnalysisReport
+from tasks.analyze_messages import (
+    analyze_chunk,
+    chunk_sizes,
+    count_waiting,
+    enough_analyzed,
+    publish_summary,
+    recover_stale_messages,
+)
+
+# Two chunks at a time: while one writes its results the other keeps the cores busy.
+CHUNKS_IN_FLIGHT = 2
+
+
+@flow(
+    name="analyze-messages",
+    flow_run_name="analyze-up-to-{limit}",
+    task_runner=ThreadPoolTaskRunner(max_workers=CHUNKS_IN_FLIGHT),  # type: ignore[arg-type]
+)
+def analyze_messages(
+    limit: Annotated[
+        int, Field(ge=1, le=100_000, description="At most this many messages in this run.")
+    ] = 1000,
+    chunk_size: Annotated[
+        int, Field(ge=1, le=500, description="Messages claimed, analysed and written together.")
+    ] = 100,
+    languages: Annotated[
+        list[str] | None,
+        Field(description="Only conversations in these languages, such as `en`; empty: all."),
+    ] = None,
+    max_attempts: Annotated[
+        int, Field(ge=1, le=20, description="Tries before a passing failure becomes final.")
+    ] = 5,
+    workers: Annotated[
+        int | None, Field(ge=1, le=256, description="Analysis processes; empty: one per core.")
+    ] = None,
+    fail_above_percent: Annotated[
+        float,
+        Field(ge=0, le=100, description="The run ends failed when more messages than this fail."),
+    ] = 20.0,
+) -> AnalysisReport:
+    """Analyse the recordings that wait in state `uploaded`, oldest first.
+
+    Safe to run beside itself and to stop at any time: each message is leased, and what an
+    interrupted run leaves behind is taken up again by a later one.
+    """
+    logger = get_run_logger()
+    started_at = utc_now()
+    recovered = recover_stale_messages()
+    waiting = count_waiting(limit, languages)
+    logger.info("%d messages wait; %d recovered from interrupted runs", waiting, recovered)
+
+    chunks = [
+        analyze_chunk.submit(size, languages, max_attempts=max_attempts, workers=workers)
+        for size in chunk_sizes(waiting, chunk_size)
+    ]
+    report, broken = AnalysisReport(), 0
+    for chunk in as_completed(chunks):
+        if chunk.state.is_completed():
+            report += chunk.result()
+            logger.info("%d of %d messages done", report.claimed, waiting)
+        else:
+            broken += 1
+
+    publish_summary(report, broken_chunks=broken, started_at=started_at, ended_at=utc_now())
+    if broken or not enough_analyzed(report, fail_above_percent):
+        raise RunIncomplete(report.not_analyzed, report.claimed, broken, fail_above_percent)
+    return report

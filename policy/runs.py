@@ -1,0 +1,31 @@
+"""When a run that wrote all it could must still end failed."""
+
+from schema.reports import AnalysisReport
+from schema.states import FailureCause
+
+# What the world did to us, not what a learner recorded.
+SYSTEM_CAUSES = frozenset(
+    {
+        FailureCause.OBJECT_MISSING,
+        FailureCause.STORAGE_UNAVAILABLE,
+        FailureCause.TIMED_OUT,
+        FailureCause.ENGINE_ERROR,
+        FailureCause.CRASHED,
+    }
+)
+
+# One silent clip in a quiet hour is 100 % of the run, and no reason to wake anybody.
+MESSAGES_TO_JUDGE = 20
+
+
+def too_many_failures(report: AnalysisReport, allowed_percent: float) -> bool:
+    """Decide whether a run may not end green.
+
+    Recordings that cannot be scored (silence, the wrong text) count only in runs of at least
+    `MESSAGES_TO_JUDGE` messages; failures of the system always count.
+    """
+    if report.claimed >= MESSAGES_TO_JUDGE:
+        failures = report.not_analyzed
+    else:
+        failures = sum(report.causes[cause] for cause in SYSTEM_CAUSES)
+    return failures * 100 > allowed_percent * report.claimed

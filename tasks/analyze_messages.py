@@ -1,0 +1,156 @@
+"""Tasks of `flows/analyze_messages.py`: claim, analyse, write, report."""
+
+import logging
+import os
+import random
+import socket
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from datetime import datetime
+
+from prefect import task
+from prefect.artifacts import create_markdown_artifact
+from prefect.cache_policies import NO_CACHE
+from sqlalchemy import Connection
+
+from policy.leases import (
+    LEASE_DURATION,
+    Fail,
+    Quarantine,
+    Retry,
+    Verdict,
+    failure_verdict,
+)
+from schema.documents import AnalysisRecord
+from schema.errors import ObjectMissing, ObjectTooLarge, StorageUnavailable
+from schema.reports import AnalysisReport
+from schema.states import FailureCause
+from schema.values import Claim, ClaimedMessage
+from stores import analyses, leases, messages
+from tasks import resources
+from tasks.analysis_workers import Analysed, NotAnalysed
+
+logger = logging.getLogger(__name__)
+
+MAX_TASKS = 1000  # more task runs than this slow the Prefect server down
+MAX_OBJECT_BYTES = 64 * 1024 * 1024  # 10 minutes of 48 kHz stereo PCM16 have 58 MB
+STALE_MESSAGES_AT_ONCE = 10_000
+# Downloads and waiting per worker: enough to keep it busy, few enough to hold little audio.
+CLIPS_PER_WORKER_IN_FLIGHT = 4
+
+
+def chunk_sizes(waiting: int, chunk_size: int) -> list[int]:
+    """Split `waiting` messages into chunks, larger ones where they would be too many."""
+    size = max(chunk_size, -(-waiting // MAX_TASKS))
+    return [min(size, waiting - start) for start in range(0, waiting, size)]
+
+
+@task(cache_policy=NO_CACHE)
+def recover_stale_messages() -> int:
+    """Give back the messages whose run was killed; return how many."""
+    return resources.in_transaction(
+        lambda connection: leases.recover_stale(connection, limit=STALE_MESSAGES_AT_ONCE)
+    )
+
+
+@task(cache_policy=NO_CACHE)
+def count_waiting(limit: int, languages: list[str] | None) -> int:
+    """Count the messages that can be claimed now, at most `limit`."""
+    return resources.in_transaction(
+        lambda connection: messages.count_waiting(connection, limit=limit, languages=languages)
+    )
+
+
+@task(cache_policy=NO_CACHE, task_run_name="analyze-{size}-messages")
+def analyze_chunk(
+    size: int, languages: list[str] | None, *, max_attempts: int, workers: int | None
+) -> AnalysisReport:
+    """Claim up to `size` messages, analyse them, and write all results in one transaction.
+
+    Raises:
+        StorageDenied: If the bucket refuses the credentials; the messages are given back.
+        WrongBucket: If recordings are missing and so is the bucket's marker; given back as well.
+    """
+    claim = resources.in_transaction(
+        lambda connection: leases.claim(
+            connection,
+            limit=size,
+            owner=f"{socket.gethostname()}:{os.getpid()}",
+            duration=LEASE_DURATION,
+            languages=languages,
+        )
+    )
+    if claim is None:
+        return AnalysisReport()
+    try:
+        outcomes = _analyse_all(claim, resources.analysis_workers(workers))
+        if any(_is_missing(outcome) for outcome in outcomes.values()):
+            # S3 answers alike for a deleted recording and for the wrong bucket.
+            resources.bucket().verify_marker()
+    except BaseException:
+        # Else they would wait until the lease runs out.
+        resources.in_transaction(lambda connection: leases.release(connection, claim.token))
+        raise
+    return resources.in_transaction(
+        lambda connection: _write(connection, claim, outcomes, max_attempts)
+    )
+
+
+def _analyse_all(claim: Claim, workers: AnalysisWorkers) -> dict[str, Outcome]:
+    """Download and analyse every message of the claim, keeping its lease alive."""
+    outcomes: dict[str, Outcome] = {}
+    renewed_at = time.monotonic()
+    with ThreadPoolExecutor(workers.count * CLIPS_PER_WORKER_IN_FLIGHT) as threads:
+        futures = {
+            threads.submit(_analyse_one, message, workers): message for message in claim.messages
+        }
+        try:
+            for future in as_completed(futures):
+                outcomes[futures[future].message_id] = future.result()
+                if time.monotonic() - renewed_at > LEASE_DURATION.total_seconds() / 2:
+                    resources.in_transaction(
+                        lambda connection: leases.renew(connection, claim.token, LEASE_DURATION)
+                    )
+                    renewed_at = time.monotonic()
+        except BaseException:
+            threads.shutdown(wait=False, cancel_futures=True)
+            raise
+    return outcomes
+
+
+def _analyse_one(message: ClaimedMessage, workers: AnalysisWorkers) -> Outcome:
+    try:
+        audio = resources.bucket().get(message.storage_key, max_bytes=MAX_OBJECT_BYTES)
+    except ObjectMissing as error:
+        return NotAnalysed(FailureCause.OBJECT_MISSING, str(error))
+    except ObjectTooLarge as error:
+        return NotAnalysed(FailureCause.TOO_LONG, str(error))
+    except StorageUnavailable as error:
+        return NotAnalysed(FailureCause.STORAGE_UNAVAILABLE, str(error))
+    return workers.analyse(message, audio)
+
+
+def _write(
+    connection: Connection, claim: Claim, outcomes: dict[str, Outcome], max_attempts: int
+) -> AnalysisReport:
+    """Write a chunk's outcomes for the messages that are still ours, and count them all."""
+    held = leases.lock_held(connection, claim.token, list(outcomes))
+    ours = [message for message in claim.messages if message.message_id in held]
+    analysed = [
+        outcome for message in ours if isinstance(outcome := outcomes[message.message_id], Analysed)
+    ]
+    verdicts = {
+        message: failure_verdict(
+            outcome.cause,
+            outcome.reason,
+            attempts=message.attempts,
+            crashes=message.crashes,
+            max_attempts=max_attempts,
+            jitter=random.random(),  # noqa: S311 - spreads retries, no secret
+        )
+        for message in ours
+        if isinstance(outcome := outcomes[message.message_id], NotAnalysed)
+    }

@@ -1,0 +1,75 @@
+"""What tasks share inside one process: the database, the bucket, the analysis workers.
+
+Each is made at its first use, in whichever process a task runs, and lives until that process ends.
+"""
+
+import atexit
+import logging
+import os
+import random
+import time
+from collections.abc import Callable
+from functools import cache
+from typing import TypeVar
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import OperationalError
+
+from settings.environment import BucketSettings, DatabaseSettings
+from stores import audio_bucket, database
+from stores.audio_bucket import AudioBucket
+from tasks.analysis_workers import AnalysisWorkers
+
+T = TypeVar("T")
+logger = logging.getLogger(__name__)
+
+DATABASE_PATIENCE_SECONDS = 120.0  # a failover takes under a minute
+
+
+@cache
+def engine() -> Engine:
+    """Return this process's pool of database connections."""
+    return database.connect(DatabaseSettings().database_url.get_secret_value())
+
+
+@cache
+def bucket() -> AudioBucket:
+    """Return this process's client of the audio bucket."""
+    return audio_bucket.connect(BucketSettings())
+
+
+@cache
+def analysis_workers(count: int | None) -> AnalysisWorkers:
+    """Return this process's analysis workers; None: one for each core it may use."""
+    workers = AnalysisWorkers(count or available_cores())
+    atexit.register(workers.close)
+    return workers
+
+
+def available_cores() -> int:
+    """Count the cores this process may use (affinity, not the machine's total)."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1  # macOS has no affinity
+
+
+def in_transaction(work: Callable[[Connection], T]) -> T:
+    """Run `work` in one transaction; if the database goes away, again until it is back.
+
+    `work` must be safe to repeat: the answer to a COMMIT can be lost on the way.
+
+    Raises:
+        OperationalError: If the database stays away for `DATABASE_PATIENCE_SECONDS`.
+    """
+    deadline = time.monotonic() + DATABASE_PATIENCE_SECONDS
+    delay = 0.5
+    while True:
+        try:
+            with engine().begin() as connection:
+                return work(connection)
+        except OperationalError as error:
+            if time.monotonic() + delay > deadline:
+                raise
+            logger.warning("Database: %s; again in %.1f s", type(error.orig).__name__, delay)
+            time.sleep(delay * random.uniform(0.5, 1.0))  # noqa: S311 - spreads retries, no secret
+            delay = min(delay * 2, 10.0)
