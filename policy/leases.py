@@ -1,0 +1,146 @@
+"""What becomes of a message whose analysis failed, and the limits of one analysis."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from schema.states import FailureCause
+
+# Long enough for a chunk of the slowest clips, short enough that a killed worker's messages
+# are analysed again soon.
+LEASE_DURATION = timedelta(minutes=15)
+MAX_CRASHES = 3
+
+BACKOFF_BASE = timedelta(seconds=30)
+BACKOFF_CAP = timedelta(hours=1)
+
+CLIP_DEADLINE_BASE = timedelta(seconds=10)  # loading the model included
+CLIP_DEADLINE_PER_AUDIO_SECOND = 3.0  # the aligner runs at 40 times real time; this is for hangs
+CLIP_DEADLINE_CAP = timedelta(minutes=10)  # must end before the lease does
+# 32 kbit/s, the leanest encoding seen in speech uploads: bytes / this is the most it can last.
+MIN_BYTES_PER_AUDIO_SECOND = 4_000
+# Address space of one worker process: the model takes 0.3 GiB, a decompression bomb takes all.
+WORKER_MEMORY_LIMIT_BYTES = 2 * 1024**3
+
+_PERMANENT = {
+    FailureCause.UNDECODABLE: (
+        "The recording cannot be decoded: it is damaged, cut short, or not in the declared "
+        "format. Upload it again."
+    ),
+    FailureCause.TOO_LONG: (
+        "The recording is longer than is analysed. Split it into shorter turns and upload those."
+    ),
+    FailureCause.NO_SPEECH: (
+        "The recording holds no speech: it is silent, or only noise. "
+        "Check the microphone and record again."
+    ),
+    FailureCause.EMPTY_TEXT: (
+        "The message's text holds no words to compare the recording with. "
+        "Add the transcript, then set the state to 'uploaded'."
+    ),
+    FailureCause.UNSUPPORTED_LANGUAGE: (
+        "No analysis exists yet for the conversation's language. The recording is kept; "
+        "set the state to 'uploaded' once the language is supported."
+    ),
+    FailureCause.TEXT_MISMATCH: (
+        "The recording does not say the message's text. "
+        "Correct the transcript, then set the state to 'uploaded'."
+    ),
+    FailureCause.OBJECT_MISSING: (
+        "The recording is not in the bucket: it was deleted or never uploaded. Upload it again."
+    ),
+}
+_TRANSIENT = {
+    FailureCause.STORAGE_UNAVAILABLE: (
+        "the bucket did not answer. Check the storage provider's status and TIGRIS_ENDPOINT"
+    ),
+    FailureCause.TIMED_OUT: (
+        "the analysis took longer than its deadline. Check how loaded the worker's machine is"
+    ),
+    FailureCause.ENGINE_ERROR: "the analysis raised an error. The worker's log has its traceback",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Put the message back; nobody claims it before `delay` is over."""
+
+    delay: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Fail:
+    """End in `failed`; `error` is for a person."""
+
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantine:
+    """End in `failed` and never claim it again by itself; `error` is for a person."""
+
+    error: str
+
+
+Verdict = Retry | Fail | Quarantine
+
+
+def failure_verdict(
+    cause: FailureCause, *, attempts: int, crashes: int, max_attempts: int, jitter: float
+) -> Verdict:
+    """Decide what becomes of a message after one more failed analysis.
+
+    Args:
+        cause: Why this analysis failed.
+        attempts: Failed tries before this one, crashes not counted.
+        crashes: Tries before this one that killed their worker process.
+        max_attempts: Tries in all for a transient cause, at least 1.
+        jitter: Drawn evenly from [0, 1).
+
+    Returns:
+        Fail at once for a cause that lies in the recording or its text; for a cause in the world
+        around it Retry, and Fail at try number `max_attempts`; for a crash Retry, and
+        Quarantine at the third.
+    """
+    if cause in _PERMANENT:
+        return Fail(_PERMANENT[cause])
+    if cause is FailureCause.CRASHED:
+        if crashes + 1 >= MAX_CRASHES:
+            return Quarantine(
+                f"The analysis killed its worker process {crashes + 1} times, so the recording "
+                "is quarantined. Analyse it by hand to find the defect, or upload it again."
+            )
+        return Retry(backoff(crashes, jitter=jitter))
+    if attempts + 1 >= max_attempts:
+        return Fail(
+            f"Given up after {attempts + 1} tries; at the last one {_TRANSIENT[cause]}, "
+            "then set the state to 'uploaded'."
+        )
+    return Retry(backoff(attempts, jitter=jitter))
+
+
+def backoff(failures: int, *, jitter: float) -> timedelta:
+    """Return the delay after `failures` earlier ones: exponential, with full jitter.
+
+    `jitter` of min(1 h, 30 s · 2^failures): after an outage the tries come spread out, not all
+    at once (Brooker, "Exponential Backoff and Jitter", AWS Architecture Blog, 2015).
+
+    Raises:
+        ValueError: If `jitter` lies outside [0, 1).
+    """
+    if not 0 <= jitter < 1:
+        msg = f"jitter is {jitter}; draw it from [0, 1), for example with random.random()."
+        raise ValueError(msg)
+    doublings = min(failures, 16)  # far beyond the cap already, and no overflow
+    ceiling: timedelta = BACKOFF_BASE * 2**doublings
+    return jitter * min(BACKOFF_CAP, ceiling)
+
+
+def clip_deadline(size_bytes: int) -> timedelta:
+    """Return how long the analysis of an object of `size_bytes` may take.
+
+    10 s plus three times the longest audio that fits into so many bytes, at most 10 minutes.
+    """
+    longest_audio = timedelta(seconds=size_bytes / MIN_BYTES_PER_AUDIO_SECOND)
+    return min(
+        CLIP_DEADLINE_CAP, CLIP_DEADLINE_BASE + CLIP_DEADLINE_PER_AUDIO_SECOND * longest_audio
+    )

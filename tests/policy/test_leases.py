@@ -1,0 +1,137 @@
+"""What becomes of a message whose analysis failed."""
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from policy.leases import (
+    BACKOFF_BASE,
+    BACKOFF_CAP,
+    CLIP_DEADLINE_BASE,
+    CLIP_DEADLINE_CAP,
+    LEASE_DURATION,
+    MAX_CRASHES,
+    Fail,
+    Quarantine,
+    Retry,
+    backoff,
+    clip_deadline,
+    failure_verdict,
+)
+from schema.states import FailureCause
+
+PERMANENT = [
+    FailureCause.UNDECODABLE,
+    FailureCause.TOO_LONG,
+    FailureCause.NO_SPEECH,
+    FailureCause.EMPTY_TEXT,
+    FailureCause.UNSUPPORTED_LANGUAGE,
+    FailureCause.TEXT_MISMATCH,
+    FailureCause.OBJECT_MISSING,
+]
+TRANSIENT = [
+    FailureCause.STORAGE_UNAVAILABLE,
+    FailureCause.TIMED_OUT,
+    FailureCause.ENGINE_ERROR,
+]
+
+counts = st.integers(0, 10_000)
+jitters = st.floats(0, 1, exclude_max=True)
+
+
+@given(st.sampled_from(PERMANENT), counts, counts, st.integers(1, 100), jitters)
+def test_what_lies_in_the_recording_fails_at_once(cause, attempts, crashes, max_attempts, jitter):
+    verdict = failure_verdict(
+        cause, attempts=attempts, crashes=crashes, max_attempts=max_attempts, jitter=jitter
+    )
+    assert isinstance(verdict, Fail)
+
+
+@given(st.sampled_from(TRANSIENT), counts, counts, st.integers(1, 100), jitters)
+def test_what_lies_in_the_world_is_tried_max_attempts_times(
+    cause, attempts, crashes, max_attempts, jitter
+):
+    verdict = failure_verdict(
+        cause, attempts=attempts, crashes=crashes, max_attempts=max_attempts, jitter=jitter
+    )
+    assert isinstance(verdict, Retry if attempts + 1 < max_attempts else Fail)
+
+
+@given(counts, counts, st.integers(1, 100), jitters)
+def test_crashes_are_counted_apart_and_the_third_quarantines(
+    attempts, crashes, max_attempts, jitter
+):
+    verdict = failure_verdict(
+        FailureCause.CRASHED,
+        attempts=attempts,
+        crashes=crashes,
+        max_attempts=max_attempts,
+        jitter=jitter,
+    )
+    assert isinstance(verdict, Retry if crashes + 1 < MAX_CRASHES else Quarantine)
+
+
+def test_a_message_that_always_crashes_is_analysed_three_times():
+    verdicts = [
+        failure_verdict(
+            FailureCause.CRASHED, attempts=0, crashes=crashes, max_attempts=5, jitter=0.5
+        )
+        for crashes in range(3)
+    ]
+    assert [type(verdict) for verdict in verdicts] == [Retry, Retry, Quarantine]
+
+
+def test_every_cause_has_a_verdict_of_its_own_that_says_what_to_do():
+    verdicts = [
+        failure_verdict(cause, attempts=4, crashes=2, max_attempts=5, jitter=0.0)
+        for cause in FailureCause
+    ]
+    errors = {verdict.error for verdict in verdicts}
+    assert len(errors) == len(FailureCause)
+    assert all(error.endswith(".") and len(error.split(". ")) >= 2 for error in errors)
+
+
+def test_giving_up_says_after_how_many_tries():
+    verdict = failure_verdict(
+        FailureCause.STORAGE_UNAVAILABLE, attempts=4, crashes=0, max_attempts=5, jitter=0.0
+    )
+    assert "after 5 tries" in verdict.error
+    assert "bucket" in verdict.error
+
+
+@given(counts, jitters)
+def test_a_delay_stays_below_its_doubling_ceiling_and_the_cap(failures, jitter):
+    ceiling = min(BACKOFF_CAP, BACKOFF_BASE * 2 ** min(failures, 20))
+    assert timedelta(0) <= backoff(failures, jitter=jitter) <= ceiling
+
+
+@given(counts, counts, jitters)
+def test_at_the_same_jitter_more_failures_never_wait_less(one, other, jitter):
+    fewer, more = sorted((one, other))
+    assert backoff(fewer, jitter=jitter) <= backoff(more, jitter=jitter)
+
+
+@pytest.mark.parametrize(
+    ("failures", "seconds"), [(0, 15), (1, 30), (2, 60), (6, 960), (7, 1800), (1000, 1800)]
+)
+def test_half_the_jitter_waits_half_the_ceiling(failures, seconds):
+    assert backoff(failures, jitter=0.5) == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize("jitter", [-0.1, 1.0, float("nan")])
+def test_a_jitter_outside_its_range_is_refused(jitter):
+    with pytest.raises(ValueError, match="jitter"):
+        backoff(0, jitter=jitter)
+
+
+@given(st.integers(0, 10**12), st.integers(0, 10**12))
+def test_a_deadline_grows_with_the_object_and_ends_before_the_lease(one, other):
+    smaller, larger = sorted((one, other))
+    assert CLIP_DEADLINE_BASE <= clip_deadline(smaller) <= clip_deadline(larger)
+    assert clip_deadline(larger) <= CLIP_DEADLINE_CAP < LEASE_DURATION
+
+
+def test_five_seconds_of_raw_pcm_have_three_minutes_at_most():
+    assert clip_deadline(240_000) == timedelta(seconds=190)

@@ -1,0 +1,101 @@
+"""Retention: the boundaries are exact to the microsecond, in any time zone."""
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from policy.configuration import AudioPolicy, CleanupRules, RetentionDays
+from policy.retention import (
+    deletion_due,
+    retention_expiry,
+    retention_period_days,
+    should_delete_audio,
+)
+from schema.states import UserTier
+
+TICK = timedelta(microseconds=1)
+CREATED = datetime(2025, 10, 13, 12, 30, tzinfo=UTC)
+START = datetime(2000, 1, 1, tzinfo=UTC)
+ZONES = [UTC, *map(ZoneInfo, ("Asia/Tokyo", "Europe/Berlin", "America/St_Johns"))]
+
+instants = st.builds(
+    lambda offset, zone: (START + offset).astimezone(zone),
+    st.timedeltas(timedelta(0), timedelta(days=36_500)),
+    st.sampled_from(ZONES),
+)
+tiers = st.sampled_from(UserTier)
+
+
+@pytest.mark.parametrize(
+    ("tier", "days"),
+    [("free", 30), ("plus", 90), ("premium", 365), ("guest", 1), ("system", 7)],
+)
+def test_each_tier_keeps_its_days(tier, days):
+    assert retention_period_days(UserTier(tier)) == days
+    assert retention_expiry(UserTier(tier), CREATED) == CREATED + timedelta(days=days)
+
+
+def test_another_policy_changes_the_period():
+    policy = AudioPolicy(retention_days=RetentionDays(free=31))
+    assert retention_expiry(UserTier.FREE, CREATED, policy) == CREATED + timedelta(days=31)
+
+
+def test_a_day_with_daylight_saving_has_24_hours_too():
+    before = datetime(2025, 10, 25, 12, tzinfo=ZoneInfo("Europe/Berlin"))  # clocks go back at night
+    assert retention_expiry(UserTier.GUEST, before) == datetime(2025, 10, 26, 10, tzinfo=UTC)
+
+
+@given(instants, tiers)
+def test_an_expiry_is_in_utc_and_does_not_depend_on_the_zone_it_was_asked_in(created_at, tier):
+    expiry = retention_expiry(tier, created_at)
+    assert expiry.tzinfo is UTC
+    assert expiry == retention_expiry(tier, created_at.astimezone(UTC))
+
+
+@given(instants, tiers, tiers)
+def test_a_longer_period_never_expires_earlier(created_at, one, other):
+    shorter, longer = sorted((one, other), key=retention_period_days)
+    assert retention_expiry(shorter, created_at) <= retention_expiry(longer, created_at)
+
+
+@given(instants, instants, tiers)
+def test_of_two_messages_the_later_never_expires_earlier(one, other, tier):
+    earlier, later = sorted((one, other))
+    assert retention_expiry(tier, earlier) <= retention_expiry(tier, later)
+
+
+@given(instants, st.integers(0, 60))
+def test_audio_goes_at_expiry_plus_grace_and_not_a_microsecond_earlier(expires_at, grace_days):
+    policy = AudioPolicy(cleanup=CleanupRules(grace_period_days=grace_days))
+    due = deletion_due(expires_at, policy)
+    assert due - expires_at.astimezone(UTC) == timedelta(days=grace_days)
+    assert should_delete_audio(expires_at, as_of=due, policy=policy)
+    assert not should_delete_audio(expires_at, as_of=due - TICK, policy=policy)
+
+
+@given(instants, instants, st.timedeltas(timedelta(0), timedelta(days=1000)))
+def test_audio_once_due_stays_due(expires_at, as_of, later):
+    if should_delete_audio(expires_at, as_of=as_of):
+        assert should_delete_audio(expires_at, as_of=as_of.astimezone(UTC) + later)
+
+
+@given(instants)
+def test_audio_without_an_expiry_is_never_deleted(as_of):
+    assert not should_delete_audio(None, as_of=as_of)
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda naive: retention_expiry(UserTier.FREE, naive),
+        lambda naive: should_delete_audio(naive, as_of=CREATED),
+        lambda naive: should_delete_audio(CREATED, as_of=naive),
+        lambda naive: should_delete_audio(None, as_of=naive),
+    ],
+)
+def test_a_naive_instant_is_refused(ask):
+    with pytest.raises(ValueError, match="no time zone"):
+        ask(CREATED.replace(tzinfo=None))
