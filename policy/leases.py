@@ -21,50 +21,27 @@ MIN_BYTES_PER_AUDIO_SECOND = 4_000
 # Address space of one worker process: the model takes 0.3 GiB, a decompression bomb takes all.
 WORKER_MEMORY_LIMIT_BYTES = 2 * 1024**3
 
-_PERMANENT = {
-    FailureCause.UNDECODABLE: (
-        "The recording cannot be decoded: it is damaged, cut short, or not in the declared "
-        "format. Upload it again."
-    ),
-    FailureCause.TOO_LONG: (
-        "The recording is longer than is analysed. Split it into shorter turns and upload those."
-    ),
-    FailureCause.NO_SPEECH: (
-        "The recording holds no speech: it is silent, or only noise. "
-        "Check the microphone and record again."
-    ),
-    FailureCause.EMPTY_TEXT: (
-        "The message's text holds no words to compare the recording with. "
-        "Add the transcript, then set the state to 'uploaded'."
-    ),
-    FailureCause.UNSUPPORTED_LANGUAGE: (
-        "No analysis exists yet for the conversation's language. The recording is kept; "
-        "set the state to 'uploaded' once the language is supported."
-    ),
-    FailureCause.TEXT_MISMATCH: (
-        "The recording does not say the message's text. "
-        "Correct the transcript, then set the state to 'uploaded'."
-    ),
-    FailureCause.OBJECT_MISSING: (
-        "The recording is not in the bucket: it was deleted or never uploaded. Upload it again."
-    ),
-}
-_TRANSIENT = {
-    FailureCause.STORAGE_UNAVAILABLE: (
-        "the bucket did not answer. Check the storage provider's status and TIGRIS_ENDPOINT"
-    ),
-    FailureCause.TIMED_OUT: (
-        "the analysis took longer than its deadline. Check how loaded the worker's machine is"
-    ),
-    FailureCause.ENGINE_ERROR: "the analysis raised an error. The worker's log has its traceback",
-}
+# The recording or its text is at fault, so another try would end the same way.
+PERMANENT_CAUSES = frozenset(
+    {
+        FailureCause.UNDECODABLE,
+        FailureCause.TOO_LONG,
+        FailureCause.NO_SPEECH,
+        FailureCause.EMPTY_TEXT,
+        FailureCause.UNSUPPORTED_LANGUAGE,
+        FailureCause.TEXT_MISMATCH,
+        FailureCause.OBJECT_MISSING,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """Put the message back; nobody claims it before `delay` is over."""
+    """Put the message back with its new counters; nobody claims it before `delay` is over."""
 
     delay: timedelta
+    attempts: int
+    crashes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +62,19 @@ Verdict = Retry | Fail | Quarantine
 
 
 def failure_verdict(
-    cause: FailureCause, *, attempts: int, crashes: int, max_attempts: int, jitter: float
+    cause: FailureCause,
+    reason: str,
+    *,
+    attempts: int,
+    crashes: int,
+    max_attempts: int,
+    jitter: float,
 ) -> Verdict:
     """Decide what becomes of a message after one more failed analysis.
 
     Args:
         cause: Why this analysis failed.
+        reason: The same in a sentence or two for a person.
         attempts: Failed tries before this one, crashes not counted.
         crashes: Tries before this one that killed their worker process.
         max_attempts: Tries in all for a transient cause, at least 1.
@@ -101,21 +85,23 @@ def failure_verdict(
         around it Retry, and Fail at try number `max_attempts`; for a crash Retry, and
         Quarantine at the third.
     """
-    if cause in _PERMANENT:
-        return Fail(_PERMANENT[cause])
+    if cause in PERMANENT_CAUSES:
+        return Fail(reason)
     if cause is FailureCause.CRASHED:
-        if crashes + 1 >= MAX_CRASHES:
-            return Quarantine(
-                f"The analysis killed its worker process {crashes + 1} times, so the recording "
-                "is quarantined. Analyse it by hand to find the defect, or upload it again."
-            )
-        return Retry(backoff(crashes, jitter=jitter))
-    if attempts + 1 >= max_attempts:
-        return Fail(
-            f"Given up after {attempts + 1} tries; at the last one {_TRANSIENT[cause]}, "
-            "then set the state to 'uploaded'."
+        crashes += 1
+        if crashes < MAX_CRASHES:
+            return Retry(backoff(crashes - 1, jitter=jitter), attempts, crashes)
+        return Quarantine(
+            f"Quarantined: the analysis killed its worker process {crashes} times. {reason} "
+            "Analyse the recording by hand to find the defect, or upload it again."
         )
-    return Retry(backoff(attempts, jitter=jitter))
+    attempts += 1
+    if attempts < max_attempts:
+        return Retry(backoff(attempts - 1, jitter=jitter), attempts, crashes)
+    return Fail(
+        f"Given up after {attempts} tries. The last one: {reason} "
+        "When that is mended, set the state back to 'uploaded'."
+    )
 
 
 def backoff(failures: int, *, jitter: float) -> timedelta:
