@@ -33,17 +33,6 @@ PERMANENT_CAUSES = frozenset(
         FailureCause.OBJECT_MISSING,
     }
 )
-# What a person should look at once the tries are used up.
-_ADVICE = {
-    FailureCause.STORAGE_UNAVAILABLE: (
-        "The bucket did not deliver the recording; look at the provider's status and at "
-        "TIGRIS_ENDPOINT"
-    ),
-    FailureCause.TIMED_OUT: (
-        "The analysis overran its time limit; look at how busy the workers' machine is"
-    ),
-    FailureCause.ENGINE_ERROR: "The analysis raised an error; look for it in the run's log",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,16 +88,16 @@ def failure_verdict(
         return Fail(reason)
     if cause is FailureCause.CRASHED:
         if crashes + 1 < MAX_CRASHES:
-            return Retry(backoff(crashes, jitter=jitter))
+            return Retry(backoff(crashes, jitter=jitter), attempts, crashes + 1)
         return Quarantine(
             f"Quarantined after {crashes + 1} analyses that killed their worker process. {reason} "
             "Analyse the recording by hand to find the defect, or upload it again."
         )
     if attempts + 1 < max_attempts:
-        return Retry(backoff(attempts, jitter=jitter))
+        return Retry(backoff(attempts, jitter=jitter), attempts + 1, crashes)
     return Fail(
-        f"Given up after {attempts + 1} tries. {_ADVICE[cause]}. "
-        "Then set the message's state to 'uploaded' to have it analysed again."
+        f"Given up after {attempts + 1} tries. The last one: {reason} "
+        "When that is mended, set the message's state to 'uploaded'."
     )
 
 
