@@ -4,25 +4,26 @@ A clip that hangs, eats memory or crashes takes down only the process it runs in
 replaces that one and tells whose it was, where the standard library's pool would break as a whole.
 """
 
-import logging
 import multiprocessing
 import resource
 import time
+import traceback
 from concurrent.futures import TimeoutError as ClipTimeout
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from pebble import ProcessExpired, ProcessPool
 
-from policy.leases import WORKER_MEMORY_BYTES, clip_deadline_seconds
+from policy.leases import WORKER_MEMORY_LIMIT_BYTES, clip_deadline
+from schema.documents import AnalysisRecord
 from schema.states import FailureCause
+from schema.values import ClaimedMessage
 from speech import engine
-from speech.analysis import SpeechAnalysis
 from speech.errors import SpeechError
-from speech.waveform import AudioEncoding, decode
-
-logger = logging.getLogger(__name__)
+from speech.waveform import SAMPLE_RATE_HZ, AudioEncoding, decode
+from tasks.analysis_records import analysis_record
 
 # A fresh process now and then keeps a slow leak in a native library from growing for ever.
 CLIPS_PER_PROCESS = 2000
@@ -30,20 +31,22 @@ CLIPS_PER_PROCESS = 2000
 
 @dataclass(frozen=True, slots=True)
 class Analysed:
-    """One clip's analysis and what it cost."""
+    """One message's analysis and what it cost."""
 
-    analysis: SpeechAnalysis
+    record: AnalysisRecord
     audio_seconds: float
     cpu_seconds: float
-    duration_ms: int  # wall time of decoding and analysis
 
 
 @dataclass(frozen=True, slots=True)
 class NotAnalysed:
-    """Why a clip has no analysis; `reason` holds no learner's text."""
+    """Why a message has no analysis; `reason` is for a person and holds no learner's text."""
 
     cause: FailureCause
     reason: str
+
+
+Outcome = Analysed | NotAnalysed
 
 
 class AnalysisWorkers:
@@ -55,27 +58,28 @@ class AnalysisWorkers:
             max_workers=count,
             max_tasks=CLIPS_PER_PROCESS,
             initializer=_prepare,
-            initargs=(WORKER_MEMORY_BYTES,),
+            initargs=(WORKER_MEMORY_LIMIT_BYTES,),
             context=multiprocessing.get_context("spawn"),
         )
 
-    def analyse(
-        self, audio: bytes, encoding: AudioEncoding, text: str, language: str
-    ) -> Analysed | NotAnalysed:
-        """Analyse one clip in a worker process and wait for it; never raises for a bad clip."""
+    def analyse(self, message: ClaimedMessage, audio: bytes) -> Outcome:
+        """Analyse one recording in a worker process and wait for it.
+
+        A bad recording is an outcome, not an exception, and so is a defect of the engine: neither
+        may hurt the rest of the chunk.
+        """
         future = self._pool.schedule(
             _analyse,
-            args=(audio, encoding, text, language),
-            timeout=clip_deadline_seconds(len(audio)),
+            args=(message, audio),
+            timeout=clip_deadline(len(audio)).total_seconds(),
         )
         try:
-            outcome: Analysed | NotAnalysed = future.result()
+            outcome: Outcome = future.result()
         except ClipTimeout:
             return NotAnalysed(FailureCause.TIMED_OUT, "The analysis took too long and was stopped.")
         except ProcessExpired as death:
             return NotAnalysed(
-                FailureCause.CRASHED,
-                f"The analysis killed its worker process (exit code {death.exitcode}).",
+                FailureCause.CRASHED, f"The worker process ended with code {death.exitcode}."
             )
         return outcome
 
@@ -105,20 +109,31 @@ def _prepare(memory_bytes: int) -> None:
     engine.load("en")
 
 
-def _analyse(
-    audio: bytes, encoding: AudioEncoding, text: str, language: str
-) -> Analysed | NotAnalysed:
+def _analyse(message: ClaimedMessage, audio: bytes) -> Outcome:
     started, cpu_started = time.perf_counter(), time.process_time()
+    encoding = AudioEncoding(message.audio_format, message.sample_rate_hz, message.channels)
     try:
         waveform = decode(audio, encoding)
-        analysis = engine.analyze(waveform, text, language)
+        analysis = engine.analyze(waveform, message.text, message.language)
+        record = analysis_record(
+            message.message_id,
+            analysis,
+            duration_ms=round(1000 * (time.perf_counter() - started)),
+        )
     except SpeechError as error:
         return NotAnalysed(FailureCause(error.cause), str(error))
     except MemoryError:
         return NotAnalysed(FailureCause.CRASHED, "The analysis needed more memory than allowed.")
+    except Exception as defect:  # noqa: BLE001 - a defect of ours costs this message alone
+        # Where it happened, not what it said: messages of exceptions may quote the learner.
+        frame = traceback.extract_tb(defect.__traceback__)[-1]
+        place = f"{Path(frame.filename).name}:{frame.lineno}"
+        return NotAnalysed(
+            FailureCause.ENGINE_ERROR,
+            f"{type(defect).__name__} at {place} in the analysis; please report it.",
+        )
     return Analysed(
-        analysis,
-        audio_seconds=len(waveform) / engine.SAMPLE_RATE_HZ,
+        record,
+        audio_seconds=len(waveform) / SAMPLE_RATE_HZ,
         cpu_seconds=time.process_time() - cpu_started,
-        duration_ms=round(1000 * (time.perf_counter() - started)),
     )

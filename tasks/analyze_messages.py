@@ -6,9 +6,7 @@ import random
 import socket
 import time
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
 from datetime import datetime
 
 from prefect import task
@@ -31,7 +29,7 @@ from schema.states import FailureCause
 from schema.values import Claim, ClaimedMessage
 from stores import analyses, leases, messages
 from tasks import resources
-from tasks.analysis_workers import Analysed, NotAnalysed
+from tasks.analysis_workers import Analysed, AnalysisWorkers, NotAnalysed, Outcome
 
 logger = logging.getLogger(__name__)
 
@@ -139,18 +137,36 @@ def _write(
     """Write a chunk's outcomes for the messages that are still ours, and count them all."""
     held = leases.lock_held(connection, claim.token, list(outcomes))
     ours = [message for message in claim.messages if message.message_id in held]
-    analysed = [
-        outcome for message in ours if isinstance(outcome := outcomes[message.message_id], Analysed)
-    ]
-    verdicts = {
-        message: failure_verdict(
-            outcome.cause,
-            outcome.reason,
-            attempts=message.attempts,
-            crashes=message.crashes,
-            max_attempts=max_attempts,
-            jitter=random.random(),  # noqa: S311 - spreads retries, no secret
-        )
-        for message in ours
-        if isinstance(outcome := outcomes[message.message_id], NotAnalysed)
-    }
+    analysed, verdicts, causes = [], [], Counter[FailureCause]()
+    for message in ours:
+        outcome = outcomes[message.message_id]
+        if isinstance(outcome, Analysed):
+            analysed.append(outcome)
+        else:
+            causes[outcome.cause] += 1
+            verdicts.append((message, _verdict(message, outcome, max_attempts)))
+    _write_analyses(connection, analysed)
+    _write_verdicts(connection, claim, verdicts)
+    kinds = Counter(type(verdict) for _, verdict in verdicts)
+    return AnalysisReport(
+        claimed=len(claim.messages),
+        analyzed=len(analysed),
+        failed=kinds[Fail],
+        retried=kinds[Retry],
+        quarantined=kinds[Quarantine],
+        lost=len(claim.messages) - len(ours),
+        causes=causes,
+        audio_seconds=sum(outcome.audio_seconds for outcome in analysed),
+        cpu_seconds=sum(outcome.cpu_seconds for outcome in analysed),
+    )
+
+
+def _verdict(message: ClaimedMessage, outcome: NotAnalysed, max_attempts: int) -> Verdict:
+    return failure_verdict(
+        outcome.cause,
+        outcome.reason,
+        attempts=message.attempts,
+        crashes=message.crashes,
+        max_attempts=max_attempts,
+        jitter=random.random(),  # noqa: S311 - spreads retries, guards no secret
+    )
