@@ -1,27 +1,27 @@
-"""What becomes of a message whose analysis failed, and what one analysis may cost."""
+"""What becomes of a message whose analysis failed, and the limits of one analysis."""
 
 from dataclasses import dataclass
 from datetime import timedelta
 
 from schema.states import FailureCause
 
-# Long enough for a chunk of slow clips, short enough that the messages of a killed run are
-# analysed again soon. A run renews its lease at half this time.
+# Long enough for a chunk of the slowest clips, short enough that a killed worker's messages
+# are analysed again soon.
 LEASE_DURATION = timedelta(minutes=15)
 MAX_CRASHES = 3
 
 BACKOFF_BASE = timedelta(seconds=30)
 BACKOFF_CAP = timedelta(hours=1)
 
-CLIP_BASE_SECONDS = 10.0  # a busy machine, a cold cache
-CLIP_SECONDS_PER_AUDIO_SECOND = 3.0  # the aligner runs at 40 times real time: this is for hangs
-CLIP_LIMIT_SECONDS = LEASE_DURATION.total_seconds() / 3  # no clip outlives its renewed lease
+CLIP_DEADLINE_BASE = timedelta(seconds=10)  # loading the model included
+CLIP_DEADLINE_PER_AUDIO_SECOND = 3.0  # the aligner runs at 40 times real time; this is for hangs
+CLIP_DEADLINE_CAP = LEASE_DURATION / 3  # leases are renewed at half: no clip outlives its own
 # 32 kbit/s, lean for speech: an object's bytes over this are the longest audio it can hold.
 MIN_BYTES_PER_AUDIO_SECOND = 4_000
 # Address space of one worker process; a clip that wants more takes only its own worker down.
-WORKER_MEMORY_BYTES = 2 * 1024**3
+WORKER_MEMORY_LIMIT_BYTES = 2 * 1024**3
 
-# They lie in the recording or its text: another try would end the same way.
+# The recording or its text is at fault, so another try would end the same way.
 PERMANENT_CAUSES = frozenset(
     {
         FailureCause.UNDECODABLE,
@@ -74,30 +74,33 @@ def failure_verdict(
 
     Args:
         cause: Why this analysis failed.
-        reason: What the failing step says about it, in sentences for a person.
+        reason: The same in a sentence or two for a person.
         attempts: Failed tries before this one, crashes not counted.
         crashes: Tries before this one that killed their worker process.
-        max_attempts: Tries in all for a cause that may pass, at least 1.
+        max_attempts: Tries in all for a transient cause, at least 1.
         jitter: Drawn evenly from [0, 1).
 
     Returns:
-        Fail at once for a permanent cause; for a cause that may pass Retry, and Fail at try
-        number `max_attempts`; for a crash Retry, and Quarantine at the third.
+        Fail at once for a cause that lies in the recording or its text; for a cause in the world
+        around it Retry, and Fail at try number `max_attempts`; for a crash Retry, and
+        Quarantine at the third.
     """
     if cause in PERMANENT_CAUSES:
         return Fail(reason)
     if cause is FailureCause.CRASHED:
-        if crashes + 1 < MAX_CRASHES:
-            return Retry(backoff(crashes, jitter=jitter), attempts, crashes + 1)
+        crashes += 1
+        if crashes < MAX_CRASHES:
+            return Retry(backoff(crashes - 1, jitter=jitter), attempts, crashes)
         return Quarantine(
-            f"Quarantined after {crashes + 1} analyses that killed their worker process. {reason} "
+            f"Quarantined: the analysis killed its worker process {crashes} times. {reason} "
             "Analyse the recording by hand to find the defect, or upload it again."
         )
-    if attempts + 1 < max_attempts:
-        return Retry(backoff(attempts, jitter=jitter), attempts + 1, crashes)
+    attempts += 1
+    if attempts < max_attempts:
+        return Retry(backoff(attempts - 1, jitter=jitter), attempts, crashes)
     return Fail(
-        f"Given up after {attempts + 1} tries. The last one: {reason} "
-        "When that is mended, set the message's state to 'uploaded'."
+        f"Given up after {attempts} tries. The last one: {reason} "
+        "When that is mended, set the state back to 'uploaded'."
     )
 
 
@@ -118,13 +121,12 @@ def backoff(failures: int, *, jitter: float) -> timedelta:
     return jitter * min(BACKOFF_CAP, ceiling)
 
 
-def clip_deadline_seconds(size_bytes: int) -> float:
+def clip_deadline(size_bytes: int) -> timedelta:
     """Return how long the analysis of an object of `size_bytes` may take.
 
-    10 s plus three times the longest audio that fits into so many bytes; at most 5 minutes.
+    10 s plus three times the longest audio that fits into so many bytes, at most 5 minutes.
     """
-    longest_audio_seconds = size_bytes / MIN_BYTES_PER_AUDIO_SECOND
+    longest_audio = timedelta(seconds=size_bytes / MIN_BYTES_PER_AUDIO_SECOND)
     return min(
-        CLIP_LIMIT_SECONDS,
-        CLIP_BASE_SECONDS + CLIP_SECONDS_PER_AUDIO_SECOND * longest_audio_seconds,
+        CLIP_DEADLINE_CAP, CLIP_DEADLINE_BASE + CLIP_DEADLINE_PER_AUDIO_SECOND * longest_audio
     )
