@@ -8,6 +8,7 @@ from prefect.logging import get_run_logger
 from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import Field
 
+from policy.runs import too_many_failures
 from schema.clock import utc_now
 from schema.errors import RunIncomplete
 from schema.reports import AnalysisReport
@@ -15,7 +16,6 @@ from tasks.analyze_messages import (
     analyze_chunk,
     chunk_sizes,
     count_waiting,
-    enough_analyzed,
     publish_summary,
     recover_stale_messages,
 )
@@ -63,7 +63,9 @@ def analyze_messages(
     logger.info("%d messages wait; %d recovered from interrupted runs", waiting, recovered)
 
     chunks = [
-        analyze_chunk.submit(size, languages, max_attempts=max_attempts, workers=workers)
+        analyze_chunk.submit(
+            size, languages, max_attempts=max_attempts, workers=workers, as_of=started_at
+        )
         for size in chunk_sizes(waiting, chunk_size)
     ]
     report, broken = AnalysisReport(), 0
@@ -75,6 +77,6 @@ def analyze_messages(
             broken += 1
 
     publish_summary(report, broken_chunks=broken, started_at=started_at, ended_at=utc_now())
-    if broken or not enough_analyzed(report, fail_above_percent):
+    if broken or too_many_failures(report, fail_above_percent):
         raise RunIncomplete(report.not_analyzed, report.claimed, broken, fail_above_percent)
     return report

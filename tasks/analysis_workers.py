@@ -10,6 +10,7 @@ import time
 import traceback
 from concurrent.futures import TimeoutError as ClipTimeout
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -62,7 +63,7 @@ class AnalysisWorkers:
             context=multiprocessing.get_context("spawn"),
         )
 
-    def analyse(self, message: ClaimedMessage, audio: bytes) -> Outcome:
+    def analyse(self, message: ClaimedMessage, audio: bytes, *, as_of: datetime) -> Outcome:
         """Analyse one recording in a worker process and wait for it.
 
         A bad recording is an outcome, not an exception, and so is a defect of the engine: neither
@@ -70,13 +71,15 @@ class AnalysisWorkers:
         """
         future = self._pool.schedule(
             _analyse,
-            args=(message, audio),
+            args=(message, audio, as_of),
             timeout=clip_deadline(len(audio)).total_seconds(),
         )
         try:
             outcome: Outcome = future.result()
         except ClipTimeout:
-            return NotAnalysed(FailureCause.TIMED_OUT, "The analysis took too long and was stopped.")
+            return NotAnalysed(
+                FailureCause.TIMED_OUT, "The analysis took too long and was stopped."
+            )
         except ProcessExpired as death:
             return NotAnalysed(
                 FailureCause.CRASHED, f"The worker process ended with code {death.exitcode}."
@@ -109,7 +112,7 @@ def _prepare(memory_bytes: int) -> None:
     engine.load("en")
 
 
-def _analyse(message: ClaimedMessage, audio: bytes) -> Outcome:
+def _analyse(message: ClaimedMessage, audio: bytes, as_of: datetime) -> Outcome:
     started, cpu_started = time.perf_counter(), time.process_time()
     encoding = AudioEncoding(message.audio_format, message.sample_rate_hz, message.channels)
     try:
@@ -118,6 +121,7 @@ def _analyse(message: ClaimedMessage, audio: bytes) -> Outcome:
         record = analysis_record(
             message.message_id,
             analysis,
+            as_of=as_of,
             duration_ms=round(1000 * (time.perf_counter() - started)),
         )
     except SpeechError as error:

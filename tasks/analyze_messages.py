@@ -7,7 +7,7 @@ import socket
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from prefect import task
 from prefect.artifacts import create_markdown_artifact
@@ -22,13 +22,13 @@ from policy.leases import (
     Verdict,
     failure_verdict,
 )
-from schema.documents import AnalysisRecord
 from schema.errors import ObjectMissing, ObjectTooLarge, StorageUnavailable
 from schema.reports import AnalysisReport
 from schema.states import FailureCause
 from schema.values import Claim, ClaimedMessage
 from stores import analyses, leases, messages
 from tasks import resources
+from tasks.analysis_records import failed_record
 from tasks.analysis_workers import Analysed, AnalysisWorkers, NotAnalysed, Outcome
 
 logger = logging.getLogger(__name__)
@@ -36,6 +36,7 @@ logger = logging.getLogger(__name__)
 MAX_TASKS = 1000  # more task runs than this slow the Prefect server down
 MAX_OBJECT_BYTES = 64 * 1024 * 1024  # 10 minutes of 48 kHz stereo PCM16 have 58 MB
 STALE_MESSAGES_AT_ONCE = 10_000
+QUARANTINE_RULE = "analysis_crash"
 # Downloads and waiting per worker: enough to keep it busy, few enough to hold little audio.
 CLIPS_PER_WORKER_IN_FLIGHT = 4
 
@@ -64,9 +65,24 @@ def count_waiting(limit: int, languages: list[str] | None) -> int:
 
 @task(cache_policy=NO_CACHE, task_run_name="analyze-{size}-messages")
 def analyze_chunk(
-    size: int, languages: list[str] | None, *, max_attempts: int, workers: int | None
+    size: int,
+    languages: list[str] | None,
+    *,
+    max_attempts: int,
+    workers: int | None,
+    as_of: datetime,
 ) -> AnalysisReport:
     """Claim up to `size` messages, analyse them, and write all results in one transaction.
+
+    Args:
+        size: Messages to claim; fewer may wait.
+        languages: Only of conversations in these languages; None: all.
+        max_attempts: Tries before a transient failure becomes final.
+        workers: Analysis processes; None: one per core.
+        as_of: Dates the analyses, UTC.
+
+    Returns:
+        What became of the claimed messages.
 
     Raises:
         StorageDenied: If the bucket refuses the credentials; the messages are given back.
@@ -84,7 +100,7 @@ def analyze_chunk(
     if claim is None:
         return AnalysisReport()
     try:
-        outcomes = _analyse_all(claim, resources.analysis_workers(workers))
+        outcomes = _analyse_all(claim, resources.analysis_workers(workers), as_of)
         if any(_is_missing(outcome) for outcome in outcomes.values()):
             # S3 answers alike for a deleted recording and for the wrong bucket.
             resources.bucket().verify_marker()
@@ -93,17 +109,18 @@ def analyze_chunk(
         resources.in_transaction(lambda connection: leases.release(connection, claim.token))
         raise
     return resources.in_transaction(
-        lambda connection: _write(connection, claim, outcomes, max_attempts)
+        lambda connection: _write(connection, claim, outcomes, max_attempts, as_of)
     )
 
 
-def _analyse_all(claim: Claim, workers: AnalysisWorkers) -> dict[str, Outcome]:
+def _analyse_all(claim: Claim, workers: AnalysisWorkers, as_of: datetime) -> dict[str, Outcome]:
     """Download and analyse every message of the claim, keeping its lease alive."""
     outcomes: dict[str, Outcome] = {}
     renewed_at = time.monotonic()
     with ThreadPoolExecutor(workers.count * CLIPS_PER_WORKER_IN_FLIGHT) as threads:
         futures = {
-            threads.submit(_analyse_one, message, workers): message for message in claim.messages
+            threads.submit(_analyse_one, message, workers, as_of): message
+            for message in claim.messages
         }
         try:
             for future in as_completed(futures):
@@ -119,7 +136,7 @@ def _analyse_all(claim: Claim, workers: AnalysisWorkers) -> dict[str, Outcome]:
     return outcomes
 
 
-def _analyse_one(message: ClaimedMessage, workers: AnalysisWorkers) -> Outcome:
+def _analyse_one(message: ClaimedMessage, workers: AnalysisWorkers, as_of: datetime) -> Outcome:
     try:
         audio = resources.bucket().get(message.storage_key, max_bytes=MAX_OBJECT_BYTES)
     except ObjectMissing as error:
@@ -128,11 +145,15 @@ def _analyse_one(message: ClaimedMessage, workers: AnalysisWorkers) -> Outcome:
         return NotAnalysed(FailureCause.TOO_LONG, str(error))
     except StorageUnavailable as error:
         return NotAnalysed(FailureCause.STORAGE_UNAVAILABLE, str(error))
-    return workers.analyse(message, audio)
+    return workers.analyse(message, audio, as_of=as_of)
 
 
 def _write(
-    connection: Connection, claim: Claim, outcomes: dict[str, Outcome], max_attempts: int
+    connection: Connection,
+    claim: Claim,
+    outcomes: dict[str, Outcome],
+    max_attempts: int,
+    as_of: datetime,
 ) -> AnalysisReport:
     """Write a chunk's outcomes for the messages that are still ours, and count them all."""
     held = leases.lock_held(connection, claim.token, list(outcomes))
@@ -146,7 +167,7 @@ def _write(
             causes[outcome.cause] += 1
             verdicts.append((message, _verdict(message, outcome, max_attempts)))
     _write_analyses(connection, analysed)
-    _write_verdicts(connection, claim, verdicts)
+    _write_verdicts(connection, claim, verdicts, as_of)
     kinds = Counter(type(verdict) for _, verdict in verdicts)
     return AnalysisReport(
         claimed=len(claim.messages),
@@ -169,4 +190,104 @@ def _verdict(message: ClaimedMessage, outcome: NotAnalysed, max_attempts: int) -
         crashes=message.crashes,
         max_attempts=max_attempts,
         jitter=random.random(),  # noqa: S311 - spreads retries, guards no secret
+    )
+
+
+def _write_analyses(connection: Connection, analysed: list[Analysed]) -> None:
+    records = [outcome.record for outcome in analysed]
+    analyses.upsert(connection, records)
+    messages.mark_analyzed(
+        connection,
+        [
+            (
+                record.message_id,
+                record.overall_accuracy_score,
+                record.overall_fluency_score,
+                record.speech_rate_wpm,
+            )
+            for record in records
+        ],
+    )
+
+
+def _write_verdicts(
+    connection: Connection,
+    claim: Claim,
+    verdicts: list[tuple[ClaimedMessage, Verdict]],
+    as_of: datetime,
+) -> None:
+    final = [
+        (message.message_id, verdict.error)
+        for message, verdict in verdicts
+        if isinstance(verdict, Fail | Quarantine)
+    ]
+    analyses.upsert(
+        connection, [failed_record(message_id, error, as_of=as_of) for message_id, error in final]
+    )
+    messages.mark_failed(connection, final)
+    messages.quarantine(
+        connection,
+        [
+            (message.message_id, QUARANTINE_RULE, verdict.error)
+            for message, verdict in verdicts
+            if isinstance(verdict, Quarantine)
+        ],
+    )
+    leases.put_back(
+        connection,
+        claim.token,
+        [
+            (message.message_id, verdict.delay, verdict.attempts, verdict.crashes)
+            for message, verdict in verdicts
+            if isinstance(verdict, Retry)
+        ],
+    )
+
+
+@task(cache_policy=NO_CACHE)
+def publish_summary(
+    report: AnalysisReport, *, broken_chunks: int, started_at: datetime, ended_at: datetime
+) -> None:
+    """Publish what the run did as the artifact `analyze-messages`."""
+    create_markdown_artifact(
+        summary(report, broken_chunks=broken_chunks, took=ended_at - started_at),
+        key="analyze-messages",
+        description=f"{report.analyzed} of {report.claimed} messages analysed",
+    )
+
+
+def summary(report: AnalysisReport, *, broken_chunks: int, took: timedelta) -> str:
+    """Return a run's summary as Markdown."""
+    rows = [
+        ("Analysed", report.analyzed),
+        ("Failed for good; each message says why", report.failed),
+        ("Given back, to be tried again", report.retried),
+        ("Quarantined: killed their worker process", report.quarantined),
+        ("Deleted or taken over meanwhile", report.lost),
+        ("**Claimed in all**", report.claimed),
+    ]
+    lines = ["| Messages | |", "|---|--:|", *(f"| {what} | {count:,} |" for what, count in rows)]
+    if report.causes:
+        lines += ["", "| Why not analysed | |", "|---|--:|"]
+        lines += [
+            f"| {cause.value.replace('_', ' ')} | {count:,} |"
+            for cause, count in report.causes.most_common()
+        ]
+    if broken_chunks:
+        lines += [
+            "",
+            f"**{broken_chunks} chunks broke off**; their task runs say why. "
+            "Their messages were given back, or are recovered when the lease runs out.",
+        ]
+    lines += ["", _throughput(report, took.total_seconds())]
+    return "\n".join(lines) + "\n"
+
+
+def _throughput(report: AnalysisReport, seconds: float) -> str:
+    if not report.audio_seconds or not seconds:
+        return f"Took {seconds:.0f} s; no audio was analysed."
+    return (
+        f"{report.audio_seconds / 60:.1f} minutes of audio in {seconds:.0f} s: "
+        f"{report.audio_seconds / seconds:.0f} times real time, "
+        f"{report.audio_seconds / report.cpu_seconds:.0f} times per core."
     )

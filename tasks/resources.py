@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import OperationalError
 
 from settings.environment import BucketSettings, DatabaseSettings
+from settings.processes import limit_blas_threads
 from stores import audio_bucket, database
 from stores.audio_bucket import AudioBucket
 from tasks.analysis_workers import AnalysisWorkers
@@ -35,12 +36,21 @@ def engine() -> Engine:
 @cache
 def bucket() -> AudioBucket:
     """Return this process's client of the audio bucket."""
-    return audio_bucket.connect(BucketSettings())
+    settings = BucketSettings()
+    return audio_bucket.open_bucket(
+        settings.bucket_name,
+        endpoint=settings.endpoint,
+        region=settings.region,
+        access_key_id=settings.access_key_id,
+        secret_access_key=settings.secret_access_key,
+        session_token=settings.session_token,
+    )
 
 
 @cache
 def analysis_workers(count: int | None) -> AnalysisWorkers:
     """Return this process's analysis workers; None: one for each core it may use."""
+    limit_blas_threads()
     workers = AnalysisWorkers(count or available_cores())
     atexit.register(workers.close)
     return workers
