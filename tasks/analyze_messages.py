@@ -7,7 +7,7 @@ import socket
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from prefect import task
 from prefect.artifacts import create_markdown_artifact
@@ -29,6 +29,7 @@ from schema.values import Claim, ClaimedMessage
 from stores import analyses, leases, messages
 from tasks import resources
 from tasks.analysis_records import failed_record
+from tasks.analysis_summary import summary
 from tasks.analysis_workers import Analysed, AnalysisWorkers, NotAnalysed, Outcome
 
 logger = logging.getLogger(__name__)
@@ -148,6 +149,10 @@ def _analyse_one(message: ClaimedMessage, workers: AnalysisWorkers, as_of: datet
     return workers.analyse(message, audio, as_of=as_of)
 
 
+def _is_missing(outcome: Outcome) -> bool:
+    return isinstance(outcome, NotAnalysed) and outcome.cause is FailureCause.OBJECT_MISSING
+
+
 def _write(
     connection: Connection,
     claim: Claim,
@@ -253,41 +258,4 @@ def publish_summary(
         summary(report, broken_chunks=broken_chunks, took=ended_at - started_at),
         key="analyze-messages",
         description=f"{report.analyzed} of {report.claimed} messages analysed",
-    )
-
-
-def summary(report: AnalysisReport, *, broken_chunks: int, took: timedelta) -> str:
-    """Return a run's summary as Markdown."""
-    rows = [
-        ("Analysed", report.analyzed),
-        ("Failed for good; each message says why", report.failed),
-        ("Given back, to be tried again", report.retried),
-        ("Quarantined: killed their worker process", report.quarantined),
-        ("Deleted or taken over meanwhile", report.lost),
-        ("**Claimed in all**", report.claimed),
-    ]
-    lines = ["| Messages | |", "|---|--:|", *(f"| {what} | {count:,} |" for what, count in rows)]
-    if report.causes:
-        lines += ["", "| Why not analysed | |", "|---|--:|"]
-        lines += [
-            f"| {cause.value.replace('_', ' ')} | {count:,} |"
-            for cause, count in report.causes.most_common()
-        ]
-    if broken_chunks:
-        lines += [
-            "",
-            f"**{broken_chunks} chunks broke off**; their task runs say why. "
-            "Their messages were given back, or are recovered when the lease runs out.",
-        ]
-    lines += ["", _throughput(report, took.total_seconds())]
-    return "\n".join(lines) + "\n"
-
-
-def _throughput(report: AnalysisReport, seconds: float) -> str:
-    if not report.audio_seconds or not seconds:
-        return f"Took {seconds:.0f} s; no audio was analysed."
-    return (
-        f"{report.audio_seconds / 60:.1f} minutes of audio in {seconds:.0f} s: "
-        f"{report.audio_seconds / seconds:.0f} times real time, "
-        f"{report.audio_seconds / report.cpu_seconds:.0f} times per core."
     )
