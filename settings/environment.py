@@ -7,7 +7,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class DatabaseSettings(BaseSettings):
     """Where the app's Postgres is."""
 
-    model_config = SettingsConfigDict(extra="ignore")
+    model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True)
 
     database_url: SecretStr = Field(description="postgresql://user:password@host:port/database")
 
@@ -15,7 +15,7 @@ class DatabaseSettings(BaseSettings):
 class BucketSettings(BaseSettings):
     """Where the audio bucket is; any S3-compatible endpoint."""
 
-    model_config = SettingsConfigDict(extra="ignore", populate_by_name=True)
+    model_config = SettingsConfigDict(extra="ignore", populate_by_name=True, env_ignore_empty=True)
 
     bucket_name: str = Field(validation_alias=AliasChoices("TIGRIS_BUCKET_NAME", "AWS_BUCKET_NAME"))
     access_key_id: SecretStr = Field(
@@ -31,3 +31,13 @@ class BucketSettings(BaseSettings):
         None, validation_alias=AliasChoices("TIGRIS_ENDPOINT", "AWS_ENDPOINT_URL_S3")
     )
     region: str = Field("auto", validation_alias=AliasChoices("TIGRIS_REGION", "AWS_REGION"))
+
+
+class HostSettings(BaseSettings):
+    """What the interpreter itself may need from the host, to be passed on to child processes."""
+
+    model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True)
+
+    # Interpreters built with a shared libpython outside the loader's path do not start without it.
+    library_path: str | None = Field(None, alias="LD_LIBRARY_PATH")
+    mac_library_path: str | None = Field(None, alias="DYLD_LIBRARY_PATH")

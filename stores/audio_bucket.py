@@ -1,0 +1,303 @@
+"""The audio bucket: any S3-compatible store, through boto3.
+
+Errors of the client become those of `schema.errors`; none of them holds a secret or a signed URL.
+"""
+
+import base64
+import hashlib
+import ipaddress
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import boto3
+import botocore.exceptions
+from botocore.config import Config
+from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError
+from botocore.parsers import ResponseParserError
+from pydantic import SecretStr
+
+from schema.errors import (
+    ObjectMissing,
+    ObjectTooLarge,
+    StorageDenied,
+    StorageError,
+    StorageUnavailable,
+    WrongBucket,
+)
+from schema.values import ObjectFacts
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef
+
+MAX_PRESIGN_SECONDS = 604_800  # SigV4's limit; not every server enforces it
+MAX_KEY_BYTES = 1024
+MAX_KEYS_PER_DELETE = 1000
+
+# S3 reports keys it never had as deleted, so a wrong bucket looks like success: the marker tells.
+MARKER_KEY = ".kaiwa-audio"
+_MARKER = b"This bucket holds the audio of Kaiwa's learners; `kaiwa-audio storage init` made it.\n"
+
+# botocore retries requests, but not a body that breaks off while it is read.
+_PAUSES_BEFORE_BODY_RETRY_SECONDS = (0.2, 0.8, 3.2)
+
+_BROKEN_CONNECTIONS = (
+    botocore.exceptions.ConnectionError,
+    HTTPClientError,
+    IncompleteReadError,
+    ResponseParserError,  # a proxy's error page instead of S3's XML
+)
+_TRANSIENT_CODES = {"SlowDown", "RequestTimeout", "Throttling", "TooManyRequests"}
+
+
+@dataclass(frozen=True, slots=True)
+class DeletionReport:
+    """What became of the keys of one `delete_many`; every key is in one of the two."""
+
+    deleted: tuple[str, ...]  # confirmed by the bucket, keys it never had included
+    failed: Mapping[str, str]  # key → the bucket's error code, or why its call failed
+
+
+@dataclass(frozen=True, slots=True)
+class MarkerReport:
+    """What `create_with_marker` had to do."""
+
+    bucket_created: bool
+    marker_written: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AudioBucket:
+    """One bucket; safe to share between threads, not between processes."""
+
+    name: str
+    client: "S3Client"
+
+    def put(self, key: str, data: bytes, content_type: str) -> None:
+        """Store an object, over an older one of that key; its MD5 guards the way."""
+        digest = hashlib.md5(data, usedforsecurity=False).digest()
+        with self._translated("put an object", _checked(key)):
+            self.client.put_object(
+                Bucket=self.name,
+                Key=key,
+                Body=data,
+                ContentType=content_type,
+                ContentMD5=base64.b64encode(digest).decode(),
+            )
+
+    def get(self, key: str, *, max_bytes: int) -> bytes:
+        """Return an object's bytes, all of them.
+
+        Raises:
+            ObjectMissing: If the bucket has no such key.
+            ObjectTooLarge: If it is larger than `max_bytes`; nothing is read then.
+            StorageUnavailable: If the body still breaks off after four tries.
+        """
+        _checked(key)
+        for pause_seconds in (*_PAUSES_BEFORE_BODY_RETRY_SECONDS, None):
+            with self._translated("get an object", key):
+                response = self.client.get_object(Bucket=self.name, Key=key)
+                try:
+                    return _body(response, key, max_bytes)
+                except (HTTPClientError, IncompleteReadError):
+                    if pause_seconds is None:
+                        raise
+            time.sleep(pause_seconds)
+        raise AssertionError  # the last round returns or raises
+
+    def head(self, key: str) -> ObjectFacts | None:
+        """Return an object's size and ETag; None if the bucket, or the key in it, is missing."""
+        try:
+            with self._translated("head an object", _checked(key)):
+                facts = self.client.head_object(Bucket=self.name, Key=key)
+        except ObjectMissing:
+            return None
+        return ObjectFacts(key, facts["ContentLength"], facts["ETag"].strip('"'))
+
+    def delete_many(self, keys: Sequence[str]) -> DeletionReport:
+        """Delete objects, 1,000 a call.
+
+        Only keys the bucket confirmed count as deleted. A call that fails as a whole is reported,
+        not raised, with all keys after it: what was confirmed before must not get lost.
+        """
+        unique = list(dict.fromkeys(_checked(key) for key in keys))
+        deleted: list[str] = []
+        failed: dict[str, str] = {}
+        for start in range(0, len(unique), MAX_KEYS_PER_DELETE):
+            batch = unique[start : start + MAX_KEYS_PER_DELETE]
+            try:
+                confirmed, errors = self._delete_batch(batch)
+            except StorageError as error:
+                failed.update(dict.fromkeys(unique[start:], str(error)))
+                break
+            deleted += (key for key in batch if key in confirmed)
+            failed.update((k, errors.get(k, "NotConfirmed")) for k in batch if k not in confirmed)
+        return DeletionReport(tuple(deleted), failed)
+
+    def presign(self, key: str, expires_in_seconds: int) -> str:
+        """Return a URL that reads the object until `expires_in_seconds` from now; no request.
+
+        Raises:
+            ValueError: If it should live less than a second or more than seven days.
+        """
+        if not 1 <= expires_in_seconds <= MAX_PRESIGN_SECONDS:
+            message = f"A signed URL lives 1 to {MAX_PRESIGN_SECONDS} s, not {expires_in_seconds}."
+            raise ValueError(message)
+        return self.client.generate_presigned_url(
+            "get_object",
+            Params={"Bucket": self.name, "Key": _checked(key)},
+            ExpiresIn=expires_in_seconds,
+        )
+
+    def create_with_marker(self) -> MarkerReport:
+        """Make the bucket and its marker object unless they stand."""
+        created = not self._exists()
+        if created:
+            with self._translated("create the bucket"):
+                self.client.create_bucket(Bucket=self.name)
+        marked = self.head(MARKER_KEY) is not None
+        if not marked:
+            self.put(MARKER_KEY, _MARKER, "text/plain")
+        return MarkerReport(created, not marked)
+
+    def verify_marker(self) -> None:
+        """Make sure that this is our bucket.
+
+        Raises:
+            WrongBucket: If the bucket or its marker object does not exist.
+        """
+        if self.head(MARKER_KEY) is None:
+            raise WrongBucket(self.name)
+
+    def _exists(self) -> bool:
+        try:
+            with self._translated("find the bucket"):
+                self.client.head_bucket(Bucket=self.name)
+        except WrongBucket:
+            return False
+        return True
+
+    def _delete_batch(self, keys: Sequence[str]) -> tuple[set[str], dict[str, str]]:
+        """Return the confirmed keys and the error codes of others."""
+        with self._translated("delete objects"):
+            answer = self.client.delete_objects(
+                Bucket=self.name, Delete={"Objects": [{"Key": key} for key in keys]}
+            )
+        confirmed = {entry["Key"] for entry in answer.get("Deleted", [])}
+        errors = {entry["Key"]: entry["Code"] for entry in answer.get("Errors", [])}
+        return confirmed - errors.keys(), errors
+
+    @contextmanager
+    def _translated(self, operation: str, key: str | None = None) -> Iterator[None]:
+        """Turn the client's errors into ours."""
+        try:
+            yield
+        except ClientError as error:
+            raise self._translate(error, operation, key) from error
+        except _BROKEN_CONNECTIONS as error:
+            raise StorageUnavailable(operation, type(error).__name__) from error
+
+    def _translate(self, error: ClientError, operation: str, key: str | None) -> StorageError:
+        code = error.response["Error"]["Code"]
+        status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+        if status >= 500 or status == 429 or code in _TRANSIENT_CODES:
+            return StorageUnavailable(operation, code)
+        # HEAD has no body, hence no code: a missing bucket then looks like a missing key.
+        if code == "NoSuchBucket" or (status == 404 and key is None):
+            return WrongBucket(self.name)
+        if status == 404 and key is not None:
+            return ObjectMissing(key)
+        return StorageDenied(operation, code)
+
+
+def connect(
+    name: str,
+    *,
+    endpoint: str | None,
+    region: str,
+    access_key_id: SecretStr,
+    secret_access_key: SecretStr,
+    session_token: SecretStr | None = None,
+    max_connections: int = 32,
+) -> AudioBucket:
+    """Return a bucket; no request is made yet.
+
+    Args:
+        name: The bucket's name.
+        endpoint: URL of the S3 server; None for AWS itself.
+        region: Region that goes into signatures; "auto" for Tigris.
+        access_key_id: Who asks.
+        secret_access_key: Signs the requests.
+        session_token: Of temporary credentials only.
+        max_connections: Of the pool; at least the number of threads that share the bucket.
+    """
+    host = urlsplit(endpoint).hostname if endpoint else None
+    client = boto3.session.Session().client(
+        "s3",
+        endpoint_url=endpoint,
+        region_name=region,
+        aws_access_key_id=access_key_id.get_secret_value(),
+        aws_secret_access_key=secret_access_key.get_secret_value(),
+        aws_session_token=session_token.get_secret_value() if session_token else None,
+        config=Config(
+            signature_version="s3v4",  # boto3 presigns with SigV2 in some regions otherwise
+            s3={"addressing_style": "path" if _lacks_subdomains(host) else "auto"},
+            # Not every S3 server knows the newer checksums.
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+            retries={"mode": "standard", "total_max_attempts": 5},
+            connect_timeout=5,
+            read_timeout=30,
+            max_pool_connections=max_connections,
+            proxies={} if _is_loopback(host) else None,  # {} shuts out those of the environment
+        ),
+    )
+    return AudioBucket(name, client)
+
+
+def _body(response: "GetObjectOutputTypeDef", key: str, max_bytes: int) -> bytes:
+    """Read a response's body; IncompleteReadError if it is shorter than announced."""
+    with closing(response["Body"]) as body:
+        announced = response["ContentLength"]
+        if announced > max_bytes:
+            raise ObjectTooLarge(key, announced, max_bytes)
+        data = body.read()
+    if len(data) != announced:
+        raise IncompleteReadError(actual_bytes=len(data), expected_bytes=announced)
+    return data
+
+
+def _checked(key: str) -> str:
+    """Return the key if every S3 server stores it under just this name."""
+    problem = None
+    if not key or len(key.encode()) > MAX_KEY_BYTES:
+        problem = f"has 1 to {MAX_KEY_BYTES} bytes"
+    elif not key.isprintable():
+        problem = "has no control characters"  # XML cannot carry them, listings would break
+    elif any(part in {".", ".."} for part in key.split("/")):
+        problem = "has no `.` or `..` segments"  # clients and proxies resolve them
+    if problem:
+        message = f"An object's key {problem}; this one does not: {key[:80]!r}."
+        raise ValueError(message)
+    return key
+
+
+def _address(host: str | None) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(host or "")
+    except ValueError:
+        return None
+
+
+def _is_loopback(host: str | None) -> bool:
+    address = _address(host)
+    return host == "localhost" if address is None else address.is_loopback
+
+
+def _lacks_subdomains(host: str | None) -> bool:
+    """Whether `bucket.host` cannot resolve: addresses, and bare names such as `minio`."""
+    return host is not None and (_address(host) is not None or "." not in host)
