@@ -1,0 +1,213 @@
+"""Learners for the demo: synthetic, the same in every run, some with faults on purpose."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum, auto
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deployments.demo import recordings as encodings
+from deployments.demo.recordings import (
+    ANALYZED,
+    UNTOUCHED,
+    Encoding,
+    Expected,
+    Learner,
+    Recording,
+    encode,
+)
+from deployments.demo.synthesis import SAMPLE_RATE_HZ, Voice, speak
+from schema.states import FailureCause, ProcessingState, UserTier
+
+_SEED = 20251013
+_MARGIN_SECONDS = 0.3  # silence before and after what is said
+
+
+class Fault(Enum):
+    """What is wrong with a recording on purpose."""
+
+    SILENT = auto()
+    TRUNCATED = auto()
+    MISSING = auto()
+    TYPED = auto()  # no recording at all, which is no fault of the message
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """One spoken turn.
+
+    Attributes:
+        text: The message; a `|` is a pause in what is said.
+        spoken: What is said instead; by default the text.
+        noise_db: Level of white noise relative to the speech.
+    """
+
+    text: str
+    encoding: Encoding = encodings.RAW_PCM16
+    pause_seconds: float = 0.6
+    noise_db: float | None = None
+    spoken: str | None = None
+    fault: Fault | None = None
+    expected: Expected = ANALYZED
+
+
+def _failed(cause: FailureCause) -> Expected:
+    return Expected(ProcessingState.FAILED, cause)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A learner's conversation."""
+
+    learner: Learner
+    voice: Voice
+    turns: tuple[Turn, ...]
+    language: str = "en"
+
+
+PARTS = (
+    Part(
+        Learner("Maya", UserTier.FREE),
+        Voice("en-us+f3", 145, 55),
+        (
+            Turn(text="Good morning, how are you today?"),
+            Turn(text="I would like a cup of coffee | and a piece of cake, please."),
+            Turn(text="Could you tell me where the station is?", encoding=encodings.WAV_16K),
+        ),
+    ),
+    Part(
+        Learner("Callum", UserTier.PLUS),
+        Voice("en-gb-scotland+m3", 165, 45),
+        (
+            Turn(text="My brother works in a hospital near the river."),
+            Turn(text="We went to the beach | but it rained all day.", pause_seconds=1.2),
+            Turn(text="The train leaves at nine o'clock.", encoding=encodings.WAV_44K),
+        ),
+    ),
+    Part(
+        Learner("Shanice", UserTier.PREMIUM),
+        Voice("en-029+f2", 140, 60),
+        (
+            Turn(text="I have lived in this town for three years.", encoding=encodings.FLAC),
+            Turn(text="Um, my favourite season is, uh, the summer.", pause_seconds=0.8),
+            Turn(text="She bought a red dress for the party.", encoding=encodings.OGG),
+        ),
+    ),
+    Part(
+        Learner("Oliver", None),
+        Voice("en+m4", 120, 40),
+        (
+            Turn(text="I am learning English | because | I want to study abroad."),
+            Turn(text="What time does the library close?", encoding=encodings.G711_ULAW),
+            Turn(text="This soup is too salty for me.", encoding=encodings.G711_ALAW),
+        ),
+    ),
+    Part(
+        Learner("Guest", UserTier.GUEST),
+        Voice("en-us-nyc+m1", 175, 50),
+        (
+            Turn(text="Can I pay with a credit card?", encoding=encodings.MP3),
+            Turn(text="It is 25 degrees today.", noise_db=-25.0),
+        ),
+    ),
+    Part(
+        Learner("Lukas", UserTier.FREE),
+        Voice("de+m2", 130, 45),
+        (
+            Turn(text="The weather is better today.", encoding=encodings.WAV_48K_STEREO),
+            Turn(text="My sister has a little dog.", noise_db=-20.0),
+        ),
+    ),
+    Part(
+        Learner("Priya", UserTier.PLUS),
+        Voice("hi+f2", 140, 55),
+        (
+            Turn(text="Please open the window.", encoding=encodings.MP3),
+            Turn(text="I need a doctor | and some medicine."),
+        ),
+    ),
+    Part(
+        Learner("Tomás", None),
+        Voice("en-us+m7", 150, 50),
+        (
+            Turn(
+                text="I forgot to switch my microphone on.",
+                fault=Fault.SILENT,
+                expected=_failed(FailureCause.NO_SPEECH),
+            ),
+            Turn(
+                text="We are going to visit my grandmother in the mountains next weekend.",
+                spoken="Twelve.",
+                expected=_failed(FailureCause.TEXT_MISMATCH),
+            ),
+            Turn(
+                text="The connection broke while I was speaking.",
+                encoding=encodings.FLAC,
+                fault=Fault.TRUNCATED,
+                expected=_failed(FailureCause.UNDECODABLE),
+            ),
+            Turn(
+                text="Somebody deleted this recording.",
+                fault=Fault.MISSING,
+                expected=_failed(FailureCause.OBJECT_MISSING),
+            ),
+            Turn(text="I only typed this one.", fault=Fault.TYPED, expected=UNTOUCHED),
+        ),
+    ),
+    Part(
+        Learner("Hana", UserTier.PREMIUM),
+        Voice("ja", 130, 55),
+        (
+            Turn(
+                text="きのう ともだちと えいがを みました。",
+                expected=_failed(FailureCause.UNSUPPORTED_LANGUAGE),
+            ),
+        ),
+        language="ja",
+    ),
+)
+
+
+def record_all() -> Iterator[Recording]:
+    """Record every turn; about a tenth of a second each."""
+    rng = np.random.default_rng(_SEED)
+    for part in PARTS:
+        for turn in part.turns:
+            yield _record(part, turn, rng)
+
+
+def _record(part: Part, turn: Turn, rng: np.random.Generator) -> Recording:
+    samples = _perform(turn, part.voice, rng)
+    audio = encode(samples, SAMPLE_RATE_HZ, turn.encoding)
+    if turn.fault is Fault.TRUNCATED:
+        audio = audio[: len(audio) // 5]
+    return Recording(
+        learner=part.learner,
+        text=turn.text.replace(" | ", " "),
+        language=part.language,
+        audio=None if turn.fault is Fault.TYPED else audio,
+        encoding=turn.encoding,
+        duration_seconds=len(samples) / SAMPLE_RATE_HZ,
+        is_missing=turn.fault is Fault.MISSING,
+        expected=turn.expected,
+    )
+
+
+def _perform(turn: Turn, voice: Voice, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Speak a turn with its pauses, silence and noise; mono at `SAMPLE_RATE_HZ`."""
+    margin = _silence(_MARGIN_SECONDS)
+    parts = [margin]
+    for phrase in (turn.spoken or turn.text).split("|"):
+        parts += [speak(phrase.strip(), voice), _silence(turn.pause_seconds)]
+    samples = np.concatenate([*parts[:-1], margin])
+    if turn.fault is Fault.SILENT:
+        return np.zeros_like(samples)
+    if turn.noise_db is not None:
+        level = np.sqrt(np.mean(samples**2)) * 10 ** (turn.noise_db / 20)
+        samples += rng.normal(0.0, level, len(samples)).astype(np.float32)
+    return samples
+
+
+def _silence(seconds: float) -> NDArray[np.float32]:
+    return np.zeros(round(seconds * SAMPLE_RATE_HZ), np.float32)
