@@ -1,6 +1,8 @@
 """Frozen facts that travel between stores, policy and tasks."""
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 
@@ -34,3 +36,49 @@ class ObjectFacts:
     key: str
     size_bytes: int
     etag: str
+
+
+class Retry(NamedTuple):
+    """One message that failed for now."""
+
+    message_id: str
+    delay: timedelta  # before it may be claimed again
+    attempts: int  # from now on
+    crashes: int  # from now on
+
+
+@dataclass(frozen=True, slots=True)
+class StoredMessage:
+    """One row of `messages`; the fields are its columns, instants in UTC."""
+
+    id: str
+    conversation_id: str
+    role: str
+    content: str
+    timestamp: datetime
+    audio_url: str | None
+    audio_url_expires_at: datetime | None
+    audio_storage_key: str | None
+    audio_duration_ms: int | None
+    audio_size_bytes: int | None
+    audio_format: str | None
+    audio_sample_rate: int | None
+    audio_channels: int | None
+    audio_processing_state: str | None
+    audio_processing_error: str | None
+    audio_retention_expires_at: datetime | None
+    audio_deleted_at: datetime | None
+    pronunciation_score: int | None
+    fluency_score: int | None
+    speech_rate_wpm: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysisSummary:
+    """The light part of an analysis."""
+
+    overall_accuracy_score: int | None
+    overall_fluency_score: int | None
+    speech_rate_wpm: int | None
+    pause_count: int | None
+    hesitation_count: int | None

@@ -1,0 +1,136 @@
+"""The JSON documents of an analysis, and the analysis itself as one validated value.
+
+The app reads these documents: their keys are the seed's, in camelCase, and a key that does not
+apply is absent rather than null (the app's types say `key?: T`).
+"""
+
+from collections.abc import Mapping
+from datetime import UTC
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    model_validator,
+)
+from pydantic.alias_generators import to_camel
+
+Text = Annotated[str, Field(pattern=r"^[^\x00]*$")]  # Postgres stores no NUL character
+Instant = Annotated[AwareDatetime, AfterValidator(lambda instant: instant.astimezone(UTC))]
+Milliseconds = Annotated[int | float, Field(ge=0)]
+CharIndex = Annotated[int, Field(ge=0)]  # into the message's original text
+Score = Annotated[int, Field(ge=0, le=100)]
+Count = Annotated[int, Field(ge=0, le=2**31 - 1)]  # a Postgres integer
+
+
+JsonObject = dict[Text, JsonValue]
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        alias_generator=to_camel,
+        populate_by_name=True,
+        allow_inf_nan=False,
+    )
+
+
+class _Timed(_Document):
+    start_ms: Milliseconds
+    end_ms: Milliseconds
+
+    @model_validator(mode="after")
+    def _ends_after_its_start(self) -> Self:
+        if self.start_ms > self.end_ms:
+            message = f"startMs {self.start_ms} is after endMs {self.end_ms}"
+            raise ValueError(message)
+        return self
+
+
+class SpeechTiming(_Timed):
+    """One word, or one pause or hesitation, in time and in the message's text `[start, end)`."""
+
+    word: Text
+    char_start: CharIndex
+    char_end: CharIndex
+    confidence: Annotated[float, Field(ge=0, le=1)] | None = None
+    is_pause: bool | None = None
+    is_hesitation: bool | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_duration(cls, data: Any) -> Any:  # noqa: ANN401 - anything may be validated
+        """Read the `duration` that the app once wrote; it only repeats endMs - startMs."""
+        if isinstance(data, Mapping) and "duration" in data:
+            return {key: value for key, value in data.items() if key != "duration"}
+        return data
+
+    @model_validator(mode="after")
+    def _text_ends_after_its_start(self) -> Self:
+        if self.char_start > self.char_end:
+            message = f"charStart {self.char_start} is after charEnd {self.char_end}"
+            raise ValueError(message)
+        return self
+
+
+class PhonemeAnalysis(_Timed):
+    """One phoneme as it was said."""
+
+    phoneme: Text  # IPA
+    word: Text
+    accuracy_score: Annotated[float, Field(ge=0, le=100)]
+    expected_phoneme: Text | None = None
+    issues: tuple[Text, ...] | None = None
+
+
+class ProblematicWord(_Timed):
+    """One word that needs practice."""
+
+    word: Text
+    issue: Text
+    severity: Literal["low", "medium", "high"]
+    suggestion: Text | None = None
+
+
+class AnalysisRecord(BaseModel):
+    """One row of `message_audio_analysis`, all columns but its `id`; travels between processes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    message_id: Text
+    analyzed_at: Instant
+    analysis_version: Text = "1.0"
+
+    overall_accuracy_score: Score | None = None
+    overall_fluency_score: Score | None = None
+
+    speech_rate_wpm: Count | None = None
+    articulation_rate_wpm: Count | None = None
+    total_speech_duration_ms: Count | None = None
+    total_pause_duration_ms: Count | None = None
+
+    pause_count: Count | None = None
+    hesitation_count: Count | None = None
+    average_pause_duration_ms: Count | None = None
+    longest_pause_duration_ms: Count | None = None
+
+    speech_timings: tuple[SpeechTiming, ...] | None = None
+    phoneme_analysis: tuple[PhonemeAnalysis, ...] | None = None
+    problematic_words: tuple[ProblematicWord, ...] | None = None
+    recommendations: tuple[Text, ...] | None = None
+    practice_words: tuple[Text, ...] | None = None
+
+    raw_alignment: JsonObject | None = None
+    raw_features: JsonObject | None = None
+
+    analysis_engine: Text = "echogarden"
+    analysis_model_version: Text | None = None
+    analysis_language: Text | None = None
+    analysis_duration_ms: Count | None = None
+    analysis_error: Text | None = None
+    analysis_warnings: tuple[Text, ...] | None = None

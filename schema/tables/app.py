@@ -1,0 +1,146 @@
+"""The app's own tables, as far as we read them; only the seed's audio columns are written."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, Index, Text, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from schema.tables.base import Base, UtcDateTime
+
+
+class User(Base):
+    """One learner."""
+
+    __tablename__ = "users"
+
+    id: Mapped[UUID] = mapped_column(
+        primary_key=True, server_default=text("gen_random_uuid()"), comment="Learner's id"
+    )
+    display_name: Mapped[str | None] = mapped_column(Text, comment="Name shown in the app")
+    email: Mapped[str] = mapped_column(
+        Text, unique=True, comment="Address; personal data that this project never reads"
+    )
+    created_at: Mapped[datetime | None] = mapped_column(
+        UtcDateTime, server_default=text("now()"), comment="UTC; when the account was made"
+    )
+
+
+class Subscription(Base):
+    """What a learner pays for; the app keeps Stripe's columns beside these."""
+
+    __tablename__ = "subscriptions"
+
+    id: Mapped[UUID] = mapped_column(
+        primary_key=True, server_default=text("gen_random_uuid()"), comment="Subscription's id"
+    )
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"), comment="Who pays")
+    status: Mapped[str] = mapped_column(Text, comment="Stripe's status, such as active, canceled")
+    current_tier: Mapped[str | None] = mapped_column(
+        Text, comment="free, plus or premium; decides how long audio is kept"
+    )
+
+
+class Conversation(Base):
+    """One sitting of a learner, or of a guest, with the tutor."""
+
+    __tablename__ = "conversations"
+
+    id: Mapped[str] = mapped_column(Text, primary_key=True, comment="Conversation's id")
+    user_id: Mapped[UUID | None] = mapped_column(
+        ForeignKey("users.id"), comment="The learner; empty for guests"
+    )
+    guest_id: Mapped[str | None] = mapped_column(Text, comment="The guest's browser, if no learner")
+    target_language_id: Mapped[str] = mapped_column(
+        Text, comment="Language being learnt, such as en, ja"
+    )
+    started_at: Mapped[datetime] = mapped_column(
+        UtcDateTime, server_default=text("now()"), comment="UTC; when it began"
+    )
+
+
+class Message(Base):
+    """One turn of a conversation; its audio, if any, lies in the bucket."""
+
+    __tablename__ = "messages"
+    __table_args__ = (
+        Index("messages_conversation_id_idx", "conversation_id"),
+        Index("messages_role_idx", "role"),
+        Index("messages_timestamp_idx", "timestamp"),
+        Index("messages_conversation_timestamp_idx", "conversation_id", "timestamp"),
+        Index("messages_conversation_role_idx", "conversation_id", "role"),
+        Index("messages_audio_storage_idx", "audio_storage_key"),
+        Index("messages_audio_processing_idx", "audio_processing_state"),
+        Index("messages_audio_retention_idx", "audio_retention_expires_at"),
+        Index("messages_pronunciation_idx", "pronunciation_score", "fluency_score"),
+        Index("messages_audio_cleanup_idx", "audio_retention_expires_at", "audio_deleted_at"),
+        # Ours: claims and sweeps read these from their head, whatever the table's size.
+        Index(
+            "audio_ops_messages_waiting_idx",
+            "timestamp",
+            "id",
+            postgresql_where=text(
+                "audio_processing_state = 'uploaded' AND audio_storage_key IS NOT NULL"
+                " AND audio_deleted_at IS NULL"
+            ),
+        ),
+        Index(
+            "audio_ops_messages_expiring_idx",
+            "audio_retention_expires_at",
+            "id",
+            postgresql_where=text("audio_storage_key IS NOT NULL AND audio_deleted_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[str] = mapped_column(Text, primary_key=True, comment="Message's id")
+    conversation_id: Mapped[str] = mapped_column(
+        ForeignKey("conversations.id"), comment="The conversation it belongs to"
+    )
+    role: Mapped[str] = mapped_column(Text, comment="Who speaks: user, assistant or system")
+    content: Mapped[str] = mapped_column(Text, comment="What was said, as text")
+    timestamp: Mapped[datetime] = mapped_column(
+        UtcDateTime, server_default=text("now()"), comment="UTC; when it was said"
+    )
+    audio_url: Mapped[str | None] = mapped_column(
+        Text, comment="Presigned URL for playing; whoever has it can listen until it expires"
+    )
+    audio_url_expires_at: Mapped[datetime | None] = mapped_column(
+        UtcDateTime, comment="UTC; when audio_url stops working, at most 7 days after signing"
+    )
+    audio_storage_key: Mapped[str | None] = mapped_column(
+        Text, comment="Key in the bucket; kept after a soft delete as the audit trail"
+    )
+    audio_duration_ms: Mapped[int | None] = mapped_column(comment="Length of the recording, ms")
+    audio_size_bytes: Mapped[int | None] = mapped_column(comment="Size of the object, bytes")
+    audio_format: Mapped[str | None] = mapped_column(
+        Text, comment="Declared codec, such as pcm16, wav, mp3; the bytes may differ"
+    )
+    audio_sample_rate: Mapped[int | None] = mapped_column(
+        server_default=text("24000"), comment="Declared sample rate, Hz"
+    )
+    audio_channels: Mapped[int | None] = mapped_column(
+        server_default=text("1"), comment="Declared number of channels"
+    )
+    audio_processing_state: Mapped[str | None] = mapped_column(
+        Text,
+        server_default=text("'pending'"),
+        comment="pending (text-only too), uploading, uploaded, analyzing, analyzed or failed",
+    )
+    audio_processing_error: Mapped[str | None] = mapped_column(
+        Text, comment="Why the state is failed, in words for a person"
+    )
+    audio_retention_expires_at: Mapped[datetime | None] = mapped_column(
+        UtcDateTime, comment="UTC; when the retention period ends; the grace period follows"
+    )
+    audio_deleted_at: Mapped[datetime | None] = mapped_column(
+        UtcDateTime, comment="UTC; when the audio was deleted from the bucket"
+    )
+    pronunciation_score: Mapped[int | None] = mapped_column(
+        comment="0-100; copy of the analysis' overall_accuracy_score"
+    )
+    fluency_score: Mapped[int | None] = mapped_column(
+        comment="0-100; copy of the analysis' overall_fluency_score"
+    )
+    speech_rate_wpm: Mapped[int | None] = mapped_column(
+        comment="Words per minute, pauses included; copy of the analysis'"
+    )

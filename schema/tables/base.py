@@ -1,0 +1,88 @@
+"""What all tables share: metadata, the names of constraints, instants, validated documents."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import TypeAdapter
+from sqlalchemy import DateTime, Dialect, MetaData
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.types import TypeDecorator
+
+OPERATIONS_SCHEMA = "audio_ops"  # ours; everything in it can be dropped without hurting the app
+
+# As the app's own migrations (Drizzle) name them.
+_NAMES = {
+    "pk": "%(table_name)s_pkey",
+    "uq": "%(table_name)s_%(column_0_N_name)s_unique",
+    "fk": (
+        "%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s_%(referred_column_0_N_name)s_fk"
+    ),
+    "ix": "%(table_name)s_%(column_0_N_name)s_idx",
+    "ck": "%(table_name)s_%(constraint_name)s_check",
+}
+
+
+class Base(DeclarativeBase):
+    """Base of every table."""
+
+    metadata = MetaData(naming_convention=_NAMES)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """The app's `timestamp` without time zone, which holds UTC; aware UTC in Python."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Turn an aware instant into naive UTC.
+
+        Raises:
+            ValueError: If the instant is naive, so that nobody knows when it was.
+        """
+        if value is None:
+            return None
+        if value.utcoffset() is None:
+            message = f"{value!r} has no time zone: give an aware instant, such as utc_now()."
+            raise ValueError(message)
+        return value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Mark what the column holds as UTC."""
+        return None if value is None else value.replace(tzinfo=UTC)
+
+
+class Document(TypeDecorator[Any]):
+    """A JSONB column that takes and gives one documented shape, checked both ways.
+
+    Args:
+        shape: What the column holds, such as `tuple[SpeechTiming, ...]`.
+    """
+
+    impl = JSONB
+    cache_ok = True
+
+    def __init__(self, shape: type[Any]) -> None:
+        super().__init__(none_as_null=True)
+        self.shape = shape
+        self._adapter: TypeAdapter[Any] = TypeAdapter(shape)
+
+    def process_bind_param(self, value: object, dialect: Dialect) -> object:
+        """Turn documents into JSON: camelCase keys, absent rather than null.
+
+        Raises:
+            pydantic.ValidationError: If the value does not have the column's shape.
+        """
+        if value is None:
+            return None
+        checked = self._adapter.validate_python(value)
+        return self._adapter.dump_python(checked, mode="json", by_alias=True, exclude_none=True)
+
+    def process_result_value(self, value: object, dialect: Dialect) -> Any:  # noqa: ANN401 - the shape
+        """Turn JSON into documents.
+
+        Raises:
+            pydantic.ValidationError: If someone else stored another shape.
+        """
+        return None if value is None else self._adapter.validate_python(value)

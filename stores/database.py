@@ -1,0 +1,73 @@
+"""Connections to the app's Postgres."""
+
+from datetime import timedelta
+
+import orjson
+from sqlalchemy import URL, Engine, create_engine, make_url
+
+CONNECT_SECONDS = 10
+
+
+def connect(
+    url: str,
+    *,
+    application_name: str = "kaiwa-audio",
+    statement_timeout: timedelta = timedelta(seconds=60),
+    lock_timeout: timedelta = timedelta(seconds=30),
+    pool_size: int = 5,
+) -> Engine:
+    """Return an engine; nothing is connected yet. Its `repr` hides the password.
+
+    Sessions run in UTC whatever the server's or the role's own setting, because the app's
+    `timestamp` columns hold UTC. Timeouts end what would else block a worker for ever: Prefect
+    cannot interrupt a waiting call.
+
+    Args:
+        url: `postgresql://…` or `postgres://…`, as `DATABASE_URL` holds it.
+        application_name: Shown in `pg_stat_activity`.
+        statement_timeout: Longest run of one statement; zero: no limit.
+        lock_timeout: Longest wait for one lock; zero: no limit.
+        pool_size: Connections kept open; twice as many at a peak.
+
+    Raises:
+        ValueError: If the URL is not one of Postgres.
+    """
+    settings = {
+        "timezone": "UTC",
+        "statement_timeout": _milliseconds(statement_timeout),
+        "lock_timeout": _milliseconds(lock_timeout),
+        # A worker that lost its network must not keep its locks.
+        "idle_in_transaction_session_timeout": 300_000,
+    }
+    return create_engine(
+        _parse(url),
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_pre_ping=True,
+        json_serializer=lambda value: orjson.dumps(value).decode(),
+        json_deserializer=orjson.loads,
+        connect_args={
+            "options": " ".join(f"-c {name}={value}" for name, value in settings.items()),
+            "application_name": application_name,
+            "connect_timeout": CONNECT_SECONDS,
+            "keepalives_idle": 30,
+            "keepalives_interval": 10,
+            "keepalives_count": 3,
+        },
+    )
+
+
+def _parse(url: str) -> URL:
+    """Name psycopg 3 as the driver; an error must not repeat the URL, which holds a password."""
+    scheme, _, rest = url.partition("://")
+    if scheme not in {"postgres", "postgresql", "postgresql+psycopg"} or not rest:
+        message = (
+            "DATABASE_URL is not a Postgres URL; "
+            "it should read postgresql://user:password@host:port/database."
+        )
+        raise ValueError(message)
+    return make_url(f"postgresql+psycopg://{rest}")
+
+
+def _milliseconds(duration: timedelta) -> int:
+    return int(duration / timedelta(milliseconds=1))

@@ -1,0 +1,236 @@
+"""Leases on messages: who analyses what, until when, and when to try again.
+
+Times run on the database's clock, the only one that all workers share (docs/adr/0011). Whoever
+locks rows locks `messages` before `lease`, in the order of ids, so that writers cannot deadlock.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+from sqlalchemy import Connection, text
+
+from schema.values import Claim, ClaimedMessage, Retry
+
+# `waiting` is what audio_ops_messages_waiting_idx holds. A row claimed or deleted by someone else
+# between our snapshot and our lock is rechecked by Postgres, and drops out.
+_CLAIM = """
+WITH picked AS MATERIALIZED (
+    SELECT m.id, m.timestamp, c.target_language_id
+    FROM messages AS m
+    JOIN conversations AS c ON c.id = m.conversation_id
+    WHERE m.audio_processing_state = 'uploaded'
+      AND m.audio_storage_key IS NOT NULL
+      AND m.audio_deleted_at IS NULL
+      AND {language}
+      AND NOT EXISTS (
+          SELECT FROM audio_ops.lease AS l
+          WHERE l.message_id = m.id AND l.available_at > clock_timestamp()
+      )
+    ORDER BY m.timestamp, m.id
+    LIMIT :limit
+    FOR NO KEY UPDATE OF m SKIP LOCKED
+), taken AS (
+    UPDATE messages AS m SET audio_processing_state = 'analyzing'
+    FROM picked WHERE m.id = picked.id
+    RETURNING m.id, m.timestamp, m.audio_storage_key, m.content, picked.target_language_id,
+        m.audio_format, m.audio_sample_rate, m.audio_channels
+), leased AS (
+    INSERT INTO audio_ops.lease AS l (message_id, token, owner, leased_until)
+    SELECT id, :token, :owner, clock_timestamp() + :duration FROM taken
+    ON CONFLICT (message_id) DO UPDATE
+    SET token = excluded.token, owner = excluded.owner, leased_until = excluded.leased_until,
+        available_at = NULL
+    RETURNING l.message_id, l.attempts, l.crashes
+)
+SELECT taken.id, audio_storage_key, content, target_language_id, audio_format, audio_sample_rate,
+    audio_channels, attempts, crashes
+FROM taken JOIN leased ON leased.message_id = taken.id
+ORDER BY taken.timestamp, taken.id
+"""
+_CLAIM_ALL = text(_CLAIM.format(language="TRUE"))
+_CLAIM_LANGUAGES = text(_CLAIM.format(language="c.target_language_id = ANY(:languages)"))
+
+_RENEW = text(
+    "UPDATE audio_ops.lease SET leased_until = clock_timestamp() + :duration WHERE token = :token"
+)
+
+# Both rows are locked: else a lease taken over while we wait for `m` would look unchanged.
+_LOCK_HELD = text("""
+SELECT m.id
+FROM messages AS m
+JOIN audio_ops.lease AS l ON l.message_id = m.id
+WHERE m.id = ANY(:message_ids) AND m.audio_processing_state = 'analyzing' AND l.token = :token
+ORDER BY m.id
+FOR NO KEY UPDATE OF m, l
+""")
+
+_PUT_BACK = text("""
+WITH retry AS (
+    SELECT * FROM unnest(
+        CAST(:message_ids AS text[]), CAST(:delays AS interval[]),
+        CAST(:attempts AS integer[]), CAST(:crashes AS integer[])
+    ) AS r (message_id, delay, attempts, crashes)
+), counted AS (
+    UPDATE audio_ops.lease AS l
+    SET token = NULL, owner = NULL, leased_until = NULL,
+        available_at = clock_timestamp() + retry.delay,
+        attempts = retry.attempts, crashes = retry.crashes
+    FROM retry WHERE l.message_id = retry.message_id
+    RETURNING l.message_id
+)
+UPDATE messages AS m SET audio_processing_state = 'uploaded'
+FROM counted WHERE m.id = counted.message_id
+""")
+
+_RELEASE = """
+WITH given_back AS MATERIALIZED (
+    {rows}
+), freed AS (
+    UPDATE audio_ops.lease AS l SET token = NULL, owner = NULL, leased_until = NULL
+    FROM given_back WHERE l.message_id = given_back.id
+)
+UPDATE messages AS m SET audio_processing_state = 'uploaded'
+FROM given_back WHERE m.id = given_back.id
+"""
+_RELEASE_HELD = text(
+    _RELEASE.format(
+        rows="""
+    SELECT m.id FROM messages AS m JOIN audio_ops.lease AS l ON l.message_id = m.id
+    WHERE l.token = :token AND m.audio_processing_state = 'analyzing'
+    ORDER BY m.id FOR NO KEY UPDATE OF m, l"""
+    )
+)
+_RECOVER_EXPIRED = text(
+    _RELEASE.format(
+        rows="""
+    SELECT m.id FROM messages AS m JOIN audio_ops.lease AS l ON l.message_id = m.id
+    WHERE m.audio_processing_state = 'analyzing' AND l.leased_until < clock_timestamp() - :grace
+    ORDER BY l.leased_until LIMIT :limit FOR NO KEY UPDATE OF m, l SKIP LOCKED"""
+    )
+)
+_RECOVER_UNLEASED = text("""
+WITH abandoned AS MATERIALIZED (
+    SELECT m.id FROM messages AS m
+    WHERE m.audio_processing_state = 'analyzing'
+      AND m.timestamp < (clock_timestamp() - :unleased_age) AT TIME ZONE 'UTC'
+      AND NOT EXISTS (
+          SELECT FROM audio_ops.lease AS l WHERE l.message_id = m.id AND l.token IS NOT NULL
+      )
+    LIMIT :limit FOR NO KEY UPDATE OF m SKIP LOCKED
+)
+UPDATE messages AS m SET audio_processing_state = 'uploaded'
+FROM abandoned WHERE m.id = abandoned.id
+""")
+
+
+def claim(
+    connection: Connection,
+    *,
+    limit: int,
+    owner: str,
+    duration: timedelta,
+    languages: Collection[str] | None = None,
+) -> Claim | None:
+    """Take the oldest waiting messages under a new lease, and set them to `analyzing`.
+
+    Messages that wait out a pause after a failed try are passed over, as are rows that other
+    workers are claiming at this moment. However many wait, the cost is that of `limit` rows;
+    each row passed over in front of them adds a few microseconds. So a filter by language
+    that lets messages of other languages pile up costs more the higher the pile.
+
+    Args:
+        connection: In a transaction; others see the claim at its commit.
+        limit: Most messages to take.
+        owner: Who takes them, for people who look into the table.
+        duration: How long they are ours unless renewed.
+        languages: Only conversations in these languages; None: all.
+
+    Returns:
+        The messages, oldest first, or None when nothing waits.
+    """
+    token = uuid4()
+    arguments: dict[str, object] = {
+        "limit": limit,
+        "token": token,
+        "owner": owner,
+        "duration": duration,
+    }
+    statement = _CLAIM_ALL
+    if languages is not None:
+        statement = _CLAIM_LANGUAGES
+        arguments["languages"] = list(languages)
+    rows = connection.execute(statement, arguments)
+    claimed = tuple(ClaimedMessage(*row) for row in rows)
+    return Claim(token, claimed) if claimed else None
+
+
+def renew(connection: Connection, token: UUID, duration: timedelta) -> int:
+    """Let the lease last `duration` from now; return how many messages it still holds."""
+    return connection.execute(_RENEW, {"token": token, "duration": duration}).rowcount
+
+
+def lock_held(connection: Connection, token: UUID, message_ids: Sequence[str]) -> set[str]:
+    """Lock, until the transaction ends, the messages that this lease still holds.
+
+    Call it first in the transaction that writes results, and write only what it returns.
+    Messages deleted or taken over in the meantime are missing from it. A lease that ran out
+    but that nobody took over is still ours.
+    """
+    rows = connection.execute(_LOCK_HELD, {"token": token, "message_ids": list(message_ids)})
+    return set(rows.scalars())
+
+
+def put_back(connection: Connection, token: UUID, retries: Iterable[Retry]) -> int:
+    """Let messages that failed for now wait for another try; return how many were still ours.
+
+    Args:
+        connection: In a transaction.
+        token: The lease under which they failed.
+        retries: Each message's pause before it may be claimed, and its counters from now on.
+    """
+    by_id = {retry.message_id: retry for retry in retries}
+    held = lock_held(connection, token, list(by_id))
+    ours = [by_id[message_id] for message_id in sorted(held)]
+    if ours:
+        message_ids, delays, attempts, crashes = (
+            list(column) for column in zip(*ours, strict=True)
+        )
+        arguments = {
+            "message_ids": message_ids,
+            "delays": delays,
+            "attempts": attempts,
+            "crashes": crashes,
+        }
+        connection.execute(_PUT_BACK, arguments)
+    return len(ours)
+
+
+def release(connection: Connection, token: UUID) -> int:
+    """Give back every message this lease holds, its counters kept; return how many."""
+    return connection.execute(_RELEASE_HELD, {"token": token}).rowcount
+
+
+def recover_stale(
+    connection: Connection,
+    *,
+    limit: int,
+    grace: timedelta = timedelta(0),
+    unleased_age: timedelta = timedelta(days=1),
+) -> int:
+    """Give back messages stuck in `analyzing` because their worker died; return how many.
+
+    Not counted as failed tries: a worker is killed for many reasons, and one that a message
+    killed is counted where it was seen.
+
+    Args:
+        connection: In a transaction.
+        limit: Most messages to recover of each kind below.
+        grace: How long after its end a lease is left alone.
+        unleased_age: A message in `analyzing` without a lease was put there by another system,
+            which may still be at work: it is recovered once it was said longer ago than this.
+            `messages` does not tell when its state changed.
+    """
+    expired = connection.execute(_RECOVER_EXPIRED, {"limit": limit, "grace": grace})
+    unleased = connection.execute(_RECOVER_UNLEASED, {"limit": limit, "unleased_age": unleased_age})
+    return expired.rowcount + unleased.rowcount

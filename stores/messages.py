@@ -1,0 +1,123 @@
+"""Messages: read them, count those that wait, and write what became of their analysis."""
+
+from collections.abc import Collection, Iterable
+
+from sqlalchemy import Connection, select, text
+
+from schema.tables.app import Message
+from schema.values import StoredMessage
+
+_STORED = select(*(Message.__table__.c[name] for name in StoredMessage.__dataclass_fields__))
+
+_COUNT_WAITING = """
+SELECT count(*) FROM (
+    SELECT FROM messages AS m
+    JOIN conversations AS c ON c.id = m.conversation_id
+    WHERE m.audio_processing_state = 'uploaded'
+      AND m.audio_storage_key IS NOT NULL
+      AND m.audio_deleted_at IS NULL
+      AND {language}
+      AND NOT EXISTS (
+          SELECT FROM audio_ops.lease AS l
+          WHERE l.message_id = m.id AND l.available_at > clock_timestamp()
+      )
+    LIMIT :limit
+) AS waiting
+"""
+_COUNT_WAITING_ALL = text(_COUNT_WAITING.format(language="TRUE"))
+_COUNT_WAITING_LANGUAGES = text(
+    _COUNT_WAITING.format(language="c.target_language_id = ANY(:languages)")
+)
+
+_MARK_ANALYZED = text("""
+WITH ended AS (
+    DELETE FROM audio_ops.lease WHERE message_id = ANY(:message_ids)
+)
+UPDATE messages AS m
+SET audio_processing_state = 'analyzed', audio_processing_error = NULL,
+    pronunciation_score = done.pronunciation, fluency_score = done.fluency,
+    speech_rate_wpm = done.speech_rate
+FROM unnest(
+    CAST(:message_ids AS text[]), CAST(:pronunciations AS integer[]),
+    CAST(:fluencies AS integer[]), CAST(:speech_rates AS integer[])
+) AS done (message_id, pronunciation, fluency, speech_rate)
+WHERE m.id = done.message_id
+""")
+
+_MARK_FAILED = text("""
+WITH ended AS (
+    DELETE FROM audio_ops.lease WHERE message_id = ANY(:message_ids)
+)
+UPDATE messages AS m
+SET audio_processing_state = 'failed', audio_processing_error = failed.error
+FROM unnest(CAST(:message_ids AS text[]), CAST(:errors AS text[])) AS failed (message_id, error)
+WHERE m.id = failed.message_id
+""")
+
+_QUARANTINE = text("""
+INSERT INTO audio_ops.quarantine (message_id, rule, observed)
+SELECT * FROM unnest(
+    CAST(:message_ids AS text[]), CAST(:rules AS text[]), CAST(:observed AS text[])
+)
+ON CONFLICT (message_id, rule) WHERE released_at IS NULL DO NOTHING
+""")
+
+
+def get(connection: Connection, message_id: str) -> StoredMessage | None:
+    """Return one message, or None."""
+    row = connection.execute(_STORED.where(Message.id == message_id)).one_or_none()
+    return None if row is None else StoredMessage(*row)
+
+
+def count_waiting(
+    connection: Connection, *, limit: int, languages: Collection[str] | None = None
+) -> int:
+    """Count the messages that `leases.claim` would take, at most `limit`."""
+    if languages is None:
+        return connection.execute(_COUNT_WAITING_ALL, {"limit": limit}).scalar_one()
+    arguments = {"limit": limit, "languages": list(languages)}
+    return connection.execute(_COUNT_WAITING_LANGUAGES, arguments).scalar_one()
+
+
+def mark_analyzed(
+    connection: Connection, scores: Iterable[tuple[str, int | None, int | None, int | None]]
+) -> None:
+    """Set messages to `analyzed` with their quick scores, and end their leases.
+
+    Args:
+        connection: In a transaction that holds the messages by `leases.lock_held`.
+        scores: Message id, pronunciation (0-100), fluency (0-100), words per minute.
+    """
+    rows = list(scores)
+    if rows:
+        names = ("message_ids", "pronunciations", "fluencies", "speech_rates")
+        connection.execute(_MARK_ANALYZED, _columns(names, rows))
+
+
+def mark_failed(connection: Connection, errors: Iterable[tuple[str, str]]) -> None:
+    """Set messages to `failed`, saying why, and end their leases.
+
+    Args:
+        connection: In a transaction that holds the messages by `leases.lock_held`.
+        errors: Message id, and the reason in words for a person.
+    """
+    rows = list(errors)
+    if rows:
+        connection.execute(_MARK_FAILED, _columns(("message_ids", "errors"), rows))
+
+
+def quarantine(connection: Connection, cases: Iterable[tuple[str, str, str]]) -> None:
+    """Set messages aside until a person releases them; an open case stays as it is.
+
+    Args:
+        connection: In a transaction.
+        cases: Message id, name of the broken rule, and what was seen instead.
+    """
+    rows = list(cases)
+    if rows:
+        connection.execute(_QUARANTINE, _columns(("message_ids", "rules", "observed"), rows))
+
+
+def _columns(names: tuple[str, ...], rows: list[tuple[object, ...]]) -> dict[str, list[object]]:
+    """Turn rows into one array for each column, as `unnest` takes them."""
+    return {name: list(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}
