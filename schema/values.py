@@ -1,8 +1,7 @@
 """Frozen facts that travel between stores, policy and tasks."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import NamedTuple
+from datetime import datetime
 from uuid import UUID
 
 
@@ -36,15 +35,6 @@ class ObjectFacts:
     key: str
     size_bytes: int
     etag: str
-
-
-class Retry(NamedTuple):
-    """One message that failed for now."""
-
-    message_id: str
-    delay: timedelta  # before it may be claimed again
-    attempts: int  # from now on
-    crashes: int  # from now on
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import Connection, text
 
-from schema.values import Claim, ClaimedMessage, Retry
+from schema.values import Claim, ClaimedMessage
 
 # `waiting` is what audio_ops_messages_waiting_idx holds. A row claimed or deleted by someone else
 # between our snapshot and our lock is rechecked by Postgres, and drops out.
@@ -181,29 +181,29 @@ def lock_held(connection: Connection, token: UUID, message_ids: Sequence[str]) -
     return set(rows.scalars())
 
 
-def put_back(connection: Connection, token: UUID, retries: Iterable[Retry]) -> int:
+def put_back(
+    connection: Connection, token: UUID, retries: Iterable[tuple[str, timedelta, int, int]]
+) -> int:
     """Let messages that failed for now wait for another try; return how many were still ours.
 
     Args:
         connection: In a transaction.
         token: The lease under which they failed.
-        retries: Each message's pause before it may be claimed, and its counters from now on.
+        retries: Message id, pause before it may be claimed again, and from now on its failed
+            tries and its crashes.
     """
-    by_id = {retry.message_id: retry for retry in retries}
+    by_id = {retry[0]: retry for retry in retries}
     held = lock_held(connection, token, list(by_id))
-    ours = [by_id[message_id] for message_id in sorted(held)]
-    if ours:
-        message_ids, delays, attempts, crashes = (
-            list(column) for column in zip(*ours, strict=True)
-        )
+    if held:
+        message_ids, delays, attempts, crashes = zip(*(by_id[key] for key in held), strict=True)
         arguments = {
-            "message_ids": message_ids,
-            "delays": delays,
-            "attempts": attempts,
-            "crashes": crashes,
+            "message_ids": list(message_ids),
+            "delays": list(delays),
+            "attempts": list(attempts),
+            "crashes": list(crashes),
         }
         connection.execute(_PUT_BACK, arguments)
-    return len(ours)
+    return len(held)
 
 
 def release(connection: Connection, token: UUID) -> int:

@@ -1,6 +1,6 @@
 """Messages: read them, count those that wait, and write what became of their analysis."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 from sqlalchemy import Connection, select, text
 
@@ -73,10 +73,11 @@ def count_waiting(
     connection: Connection, *, limit: int, languages: Collection[str] | None = None
 ) -> int:
     """Count the messages that `leases.claim` would take, at most `limit`."""
-    if languages is None:
-        return connection.execute(_COUNT_WAITING_ALL, {"limit": limit}).scalar_one()
-    arguments = {"limit": limit, "languages": list(languages)}
-    return connection.execute(_COUNT_WAITING_LANGUAGES, arguments).scalar_one()
+    statement = _COUNT_WAITING_ALL if languages is None else _COUNT_WAITING_LANGUAGES
+    arguments: dict[str, object] = {"limit": limit}
+    if languages is not None:
+        arguments["languages"] = list(languages)
+    return int(connection.execute(statement, arguments).scalar_one())
 
 
 def mark_analyzed(
@@ -118,6 +119,6 @@ def quarantine(connection: Connection, cases: Iterable[tuple[str, str, str]]) ->
         connection.execute(_QUARANTINE, _columns(("message_ids", "rules", "observed"), rows))
 
 
-def _columns(names: tuple[str, ...], rows: list[tuple[object, ...]]) -> dict[str, list[object]]:
+def _columns(names: tuple[str, ...], rows: Sequence[tuple[object, ...]]) -> dict[str, list[object]]:
     """Turn rows into one array for each column, as `unnest` takes them."""
     return {name: list(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}
