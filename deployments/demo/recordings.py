@@ -8,7 +8,7 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
-from schema.states import FailureCause, ProcessingState, UserTier
+from schema.states import ProcessingState, UserTier
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +72,10 @@ class Learner:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What must become of a message."""
+    """What must become of a message; `error` is a part of what a person then reads."""
 
     state: ProcessingState
-    cause: FailureCause | None = None
+    error: str = ""
 
 
 ANALYZED = Expected(ProcessingState.ANALYZED)
