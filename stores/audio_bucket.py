@@ -214,7 +214,7 @@ class AudioBucket:
         return StorageDenied(operation, code)
 
 
-def connect(
+def open_bucket(
     name: str,
     *,
     endpoint: str | None,

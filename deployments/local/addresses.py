@@ -9,8 +9,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from stores import audio_bucket
-from stores.audio_bucket import AudioBucket
+from stores.audio_bucket import AudioBucket, open_bucket
 
 BUCKET = "kaiwa-audio"
 REGION = "us-east-1"
@@ -26,7 +25,7 @@ class S3Address:
 
     def bucket(self, name: str = BUCKET) -> AudioBucket:
         """Return a bucket of the server, made or not."""
-        return audio_bucket.connect(
+        return open_bucket(
             name,
             endpoint=self.endpoint,
             region=REGION,

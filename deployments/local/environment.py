@@ -11,7 +11,7 @@ def child_environment(folder: Path, **variables: str) -> dict[str, str]:
     """Return a small environment that does not depend on the user's.
 
     Left out on purpose: proxies, which loopback must not use, `PREFECT_*` and `AWS_*`, which would
-    lead elsewhere, `PYTHON*`, and HOME, whose dot files configure half of the libraries.
+    lead elsewhere, the user's `PYTHON*`, and HOME, whose dot files configure half of the libraries.
     """
     home = folder / "home"
     home.mkdir(parents=True, exist_ok=True)
@@ -20,6 +20,7 @@ def child_environment(folder: Path, **variables: str) -> dict[str, str]:
         "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
         "HOME": str(home),
         "LANG": "C.UTF-8",
+        "PYTHONSAFEPATH": "1",  # no module is found in the folder a server happens to run in
         "NO_PROXY": f"{HOST},localhost",
         "OPENBLAS_NUM_THREADS": "1",  # analysis workers are processes; threads on top of them cost
         **inherited,

@@ -136,7 +136,7 @@ class SwiftServer:
         """
         secret = self._write_configuration(ports)
         environment = child_environment(self._folder)
-        module = ("-P", "-m", "deployments.local.swift_server")
+        module = ("-m", "deployments.local.swift_server")
         for kind, service in self._services.items():
             service.start([sys.executable, *module, kind, str(self._home)], environment)
         address = S3Address(

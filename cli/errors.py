@@ -1,0 +1,28 @@
+"""How commands end when something expected goes wrong: a message, no traceback."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+
+from schema.errors import KaiwaError
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Print one of our errors, or a missing setting, and exit with 1."""
+    stderr = Console(stderr=True, soft_wrap=True, highlight=False)
+    try:
+        yield
+    except KaiwaError as error:
+        stderr.print(str(error), style="red", markup=False)
+        raise typer.Exit(1) from None
+    except ValidationError as error:
+        # The values stay out of it: they may be secrets.
+        for problem in error.errors(include_input=False, include_url=False):
+            where = " or ".join(str(part) for part in problem["loc"])
+            stderr.print(f"{where}: {problem['msg']}", style="red", markup=False)
+        stderr.print("Set the variable, or source the `env` file of a local stack.", style="red")
+        raise typer.Exit(1) from None

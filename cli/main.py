@@ -1,0 +1,13 @@
+"""The command `kaiwa-audio`."""
+
+import typer
+
+from cli import stack, storage
+
+app = typer.Typer(
+    help="The batch side of Kaiwa: the local stack, the bucket, the jobs.",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,  # locals hold secrets
+)
+app.add_typer(stack.app, name="stack")
+app.add_typer(storage.app, name="storage")

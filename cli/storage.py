@@ -1,0 +1,26 @@
+"""`kaiwa-audio storage`: the audio bucket itself."""
+
+import typer
+from rich.console import Console
+
+from cli.errors import told
+from stores.audio_bucket import MARKER_KEY
+from tasks import resources
+
+app = typer.Typer(help="The audio bucket itself.", no_args_is_help=True)
+
+
+@app.callback()
+def storage() -> None:
+    """Keep `init` a subcommand while it is the only one."""
+
+
+@app.command()
+def init() -> None:
+    """Make the bucket and its marker object; safe to repeat."""
+    with told():
+        bucket = resources.bucket()
+        made = bucket.create_with_marker()
+    console = Console(soft_wrap=True, highlight=False)
+    console.print(f"Bucket {bucket.name}: {'made' if made.bucket_created else 'stood already'}")
+    console.print(f"Marker {MARKER_KEY}: {'written' if made.marker_written else 'stood already'}")

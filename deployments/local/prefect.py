@@ -1,0 +1,182 @@
+"""A Prefect server with its UI, and a process worker; their state lies in `FOLDER/prefect`.
+
+The server keeps its state in SQLite: the embedded Postgres lacks pg_trgm, which Prefect needs.
+"""
+
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+import yaml
+
+from deployments.local.environment import child_environment
+from deployments.local.ports import HOST
+from deployments.local.process import MARK, Service
+from schema.errors import KaiwaError
+
+WORK_POOL = "kaiwa"
+PROJECT = Path(__file__).parents[2]
+_START_SECONDS = 120  # the first start migrates its database; slow disks need a while
+_STOP_SECONDS = 8
+_DEPLOY_SECONDS = 180
+_OUTPUT_CHARACTERS = 2000
+
+
+class DeployFailed(KaiwaError):
+    """`prefect deploy` did not register every deployment of prefect.yaml."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(
+            f"Deploying prefect.yaml failed: {reason}\nRun `python -m deployments.check`.", reason
+        )
+
+
+class PrefectServer:
+    """The Prefect server of one stack's folder.
+
+    Args:
+        folder: Where the stack's state lives, absolute.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._service = Service("prefect-server", folder)
+
+    def start(self, port: int) -> str:
+        """Start the server on a free loopback port and make the work pool; return the API's URL.
+
+        Raises:
+            ServiceFailed: If it ends or does not listen within two minutes.
+        """
+        api_url = f"http://{HOST}:{port}/api"
+        home = self._folder / "prefect"
+        environment = prefect_environment(
+            self._folder,
+            api_url,
+            PREFECT_SERVER_DATABASE_CONNECTION_URL=f"sqlite+aiosqlite:///{home / 'prefect.db'}",
+            PREFECT_SERVER_UI_STATIC_DIRECTORY=str(home / "ui"),  # the package may be read-only
+            PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT="false",
+            PREFECT_SERVER_ANALYTICS_ENABLED="false",
+            DO_NOT_TRACK="1",
+        )
+        command = [sys.executable, "-m", "prefect", "server", "start"]
+        self._service.start([*command, "--host", HOST, "--port", str(port)], environment)
+        self._service.wait_listening(port, timeout_seconds=_START_SECONDS)
+        _create_work_pool(api_url)
+        return api_url
+
+    def stop(self) -> None:
+        """Stop the server; its records stay."""
+        self._service.stop(grace_seconds=_STOP_SECONDS)
+
+    @property
+    def running(self) -> bool:
+        """Whether the server runs."""
+        return self._service.process() is not None
+
+
+class PrefectWorker:
+    """The worker that runs the deployments of the work pool in processes on this machine.
+
+    Args:
+        folder: Where the stack's state lives, absolute.
+    """
+
+    name = "local"
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._service = Service("prefect-worker", folder)
+
+    def start(self, api_url: str, variables: Mapping[str, str]) -> None:
+        """Start the worker; its flow runs see `variables`.
+
+        Raises:
+            ServiceFailed: If it ends or does not report to the server within two minutes.
+        """
+        environment = prefect_environment(
+            self._folder,
+            api_url,
+            **variables,
+            PREFECT_WORKER_QUERY_SECONDS="2",  # a triggered run starts at once, not after ten
+        )
+        command = [sys.executable, "-m", "prefect", "worker", "start", "--type", "process"]
+        self._service.start([*command, "--pool", WORK_POOL, "--name", self.name], environment)
+        self._service.wait_ready(lambda: self._online(api_url), timeout_seconds=_START_SECONDS)
+
+    def stop(self) -> None:
+        """Stop the worker and its flow runs; what they held comes back when their leases end."""
+        self._service.stop(grace_seconds=_STOP_SECONDS)
+
+    @property
+    def running(self) -> bool:
+        """Whether the worker runs."""
+        return self._service.process() is not None
+
+    def _online(self, api_url: str) -> bool:
+        workers = _post(api_url, f"work_pools/{WORK_POOL}/workers/filter", {})
+        return any(w["name"] == self.name and w["status"] == "ONLINE" for w in workers)
+
+
+def deploy_all(folder: Path, api_url: str) -> list[str]:
+    """Register every deployment of prefect.yaml; return their names.
+
+    Raises:
+        DeployFailed: If the command fails or a deployment is missing afterwards.
+    """
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"],
+            cwd=PROJECT,
+            env={**prefect_environment(folder, api_url), MARK: str(folder)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=_DEPLOY_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        reason = f"no end after {_DEPLOY_SECONDS} s"
+        raise DeployFailed(reason) from None
+    output = done.stdout.strip()[-_OUTPUT_CHARACTERS:]
+    if done.returncode != 0:
+        raise DeployFailed(output)
+    # The command ends with 0 even when it skipped an entry.
+    content = yaml.safe_load((PROJECT / "prefect.yaml").read_text())
+    wanted = {deployment["name"] for deployment in content["deployments"]}
+    found = {deployment["name"] for deployment in _post(api_url, "deployments/filter", {})}
+    if wanted - found:
+        reason = f"{', '.join(sorted(wanted - found))} missing afterwards. {output}"
+        raise DeployFailed(reason)
+    return sorted(wanted)
+
+
+def prefect_environment(folder: Path, api_url: str, **variables: str) -> dict[str, str]:
+    """Return the environment of any Prefect process of the stack."""
+    return child_environment(
+        folder,
+        PREFECT_HOME=str(folder / "prefect"),
+        PREFECT_API_URL=api_url,
+        PREFECT_CLI_COLORS="false",
+        **variables,
+    )
+
+
+def _create_work_pool(api_url: str) -> None:
+    """Make the pool, so that worker and deploying need not wait for each other."""
+    pool = {"name": WORK_POOL, "type": "process"}
+    with httpx.Client(trust_env=False) as client:
+        response = client.post(f"{api_url}/work_pools/", json=pool)
+        if response.status_code != httpx.codes.CONFLICT:  # it stands since an earlier start
+            response.raise_for_status()
+
+
+def _post(api_url: str, path: str, body: Mapping[str, Any]) -> Any:  # noqa: ANN401 - JSON
+    """Ask the server, past any proxy of this process's environment."""
+    with httpx.Client(trust_env=False, timeout=30) as client:
+        return client.post(f"{api_url}/{path}", json=body).raise_for_status().json()
