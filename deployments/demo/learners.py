@@ -69,7 +69,7 @@ class Part:
 PARTS = (
     Part(
         Learner("Maya", UserTier.FREE),
-        Voice("en-us+f3", 145, 55),
+        Voice("en-us+f4", 145, 55),
         (
             Turn(text="Good morning, how are you today?"),
             Turn(text="I would like a cup of coffee | and a piece of cake, please."),
@@ -87,7 +87,7 @@ PARTS = (
     ),
     Part(
         Learner("Shanice", UserTier.PREMIUM),
-        Voice("en-029+f2", 140, 60),
+        Voice("en-029+f4", 140, 60),
         (
             Turn(text="I have lived in this town for three years.", encoding=encodings.FLAC),
             Turn(text="Um, my favourite season is, uh, the summer.", pause_seconds=0.8),
@@ -121,7 +121,7 @@ PARTS = (
     ),
     Part(
         Learner("Priya", UserTier.PLUS),
-        Voice("hi+f2", 140, 55),
+        Voice("hi+f1", 140, 55),
         (
             Turn(text="Please open the window.", encoding=encodings.MP3),
             Turn(text="I need a doctor | and some medicine."),

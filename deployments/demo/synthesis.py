@@ -15,7 +15,7 @@ _TIMEOUT_SECONDS = 60.0
 class Voice:
     """How someone speaks; the voice of another language gives English an accent."""
 
-    name: str  # espeak-ng's language and variant, such as "en-us+f3"
+    name: str  # espeak-ng's language and variant, such as "en-us+f4"
     words_per_minute: int = 150
     pitch: int = 50  # 0 to 99
 
@@ -25,7 +25,9 @@ class SynthesisFailed(RuntimeError):
 
 
 def speak(text: str, voice: Voice) -> NDArray[np.float32]:
-    """Return `text` as samples in [-1, 1], mono, `SAMPLE_RATE_HZ`; the same every time.
+    """Return `text` as samples in [-1, 1], mono, `SAMPLE_RATE_HZ`.
+
+    The same every time, except that a few voices (`+f2`, `+f3`, `+f5`) breathe at random.
 
     Raises:
         SynthesisFailed: If there is no such voice, or espeak-ng is not installed.
