@@ -7,6 +7,7 @@ from sqlalchemy import ForeignKey, Index, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from schema.documents import JsonObject, PhonemeAnalysis, ProblematicWord, SpeechTiming
+from schema.tables.app import Message
 from schema.tables.base import Base, Document, UtcDateTime
 
 Words = tuple[str, ...]
@@ -30,7 +31,7 @@ class MessageAudioAnalysis(Base):
         primary_key=True, server_default=text("gen_random_uuid()"), comment="Analysis' id"
     )
     message_id: Mapped[str] = mapped_column(
-        ForeignKey("messages.id", ondelete="CASCADE"), comment="The message; one analysis each"
+        ForeignKey(Message.id, ondelete="CASCADE"), comment="The message; one analysis each"
     )
     analyzed_at: Mapped[datetime] = mapped_column(
         UtcDateTime, server_default=text("now()"), comment="UTC; when it was analysed"

@@ -124,13 +124,13 @@ class Message(Base):
     audio_processing_state: Mapped[str | None] = mapped_column(
         Text,
         server_default=text("'pending'"),
-        comment="pending (text-only too), uploading, uploaded, analyzing, analyzed or failed",
+        comment="pending, uploading, uploaded, analyzing, analyzed, failed",
     )
     audio_processing_error: Mapped[str | None] = mapped_column(
         Text, comment="Why the state is failed, in words for a person"
     )
     audio_retention_expires_at: Mapped[datetime | None] = mapped_column(
-        UtcDateTime, comment="UTC; when the retention period ends; the grace period follows"
+        UtcDateTime, comment="UTC; end of the retention period; grace follows"
     )
     audio_deleted_at: Mapped[datetime | None] = mapped_column(
         UtcDateTime, comment="UTC; when the audio was deleted from the bucket"

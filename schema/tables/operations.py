@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import BigInteger, DateTime, ForeignKey, Identity, Index, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from schema.tables.app import Message
 from schema.tables.base import OPERATIONS_SCHEMA, Base
 
 _INSTANT = DateTime(timezone=True)
@@ -18,7 +19,7 @@ _INSTANT = DateTime(timezone=True)
 def _message_id(*, primary_key: bool = False) -> Mapped[str]:
     """Return a reference to a message that goes when the message goes."""
     return mapped_column(
-        ForeignKey("messages.id", ondelete="CASCADE"),
+        ForeignKey(Message.id, ondelete="CASCADE"),
         primary_key=primary_key,
         comment="The message; its deletion deletes this row",
     )

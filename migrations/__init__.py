@@ -1,0 +1,1 @@
+"""Alembic's environment and versions; `run` is the way in. Migrations import no tables."""
