@@ -1,0 +1,145 @@
+"""The demo: the main job for real on this machine, checked, and everything stopped again."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from prefect.client.schemas.objects import FlowRun
+from rich.console import Console
+from rich.markup import escape
+
+from deployments.demo.analysis_run import run_analysis
+from deployments.demo.corpus import read_corpus
+from deployments.demo.learners import record_all
+from deployments.demo.outcomes import (
+    Outcome,
+    count_states,
+    enough_analyzed,
+    read_outcomes,
+    surprises,
+)
+from deployments.demo.recordings import Recording
+from deployments.demo.report import print_report
+from deployments.demo.upload import upload
+from deployments.local.addresses import StackAddresses
+from deployments.local.stack import Stack
+from schema.clock import utc_now
+from schema.errors import KaiwaError
+from schema.states import ProcessingState
+from stores import database
+
+CORPUS_RECORDINGS = 240
+# A quarter of the synthetic recordings fail on purpose; of the real ones the deployment's own
+# default is allowed.
+_FAIL_ABOVE_PERCENT = {True: 20.0, False: 50.0}
+
+Report = Callable[[str], None]
+
+
+class DemoFailed(KaiwaError):
+    """The demo did not do what it says."""
+
+    def __init__(self, reason: str, log: str) -> None:
+        self.reason, self.log = reason, log
+        super().__init__(f"The demo failed: {reason}. Look into {log}.", reason, log)
+
+
+def run_demo(folder: Path, corpus: Path | None, console: Console) -> None:
+    """Run the whole demo.
+
+    Args:
+        folder: Of the local stack; a stack that runs there already is used and left running.
+        corpus: Folder of speechocean762; None: synthetic learners.
+        console: Gets each step, the progress and the result.
+
+    Raises:
+        KaiwaError: If any step did not do what it says; what the demo started is stopped.
+    """
+    stack = Stack(folder)
+    was_running = all(stack.status().values())
+    try:
+        with _step(console, "The stack is up") as report:
+            addresses = stack.up(report)
+        _demonstrate(addresses, stack.folder / "logs" / "prefect-worker.log", corpus, console)
+    finally:
+        if was_running:
+            console.print("The stack was running before, so it is left running.")
+        else:
+            _stop(stack, console)
+
+
+def _demonstrate(
+    addresses: StackAddresses, log: Path, corpus: Path | None, console: Console
+) -> None:
+    engine = database.connect(addresses.database_url.get_secret_value())
+    with _step(console, "Learners have spoken") as report:
+        recordings = list(
+            record_all() if corpus is None else read_corpus(corpus, CORPUS_RECORDINGS)
+        )
+        seconds = sum(recording.duration_seconds for recording in recordings)
+        report(f"{len(recordings)} messages, {seconds:.0f} s of audio")
+    with _step(console, "Recordings and messages are uploaded"):
+        uploaded = upload(engine, addresses.s3.bucket(), recordings, as_of=utc_now())
+    spoken = [message_id for message_id in uploaded if uploaded[message_id].audio is not None]
+    with _step(console, "The deployment analyze-messages has run") as report:
+        run = run_analysis(
+            addresses.prefect_api_url,
+            engine,
+            spoken,
+            fail_above_percent=_FAIL_ABOVE_PERCENT[corpus is not None],
+            log=str(log),
+            console=console,
+        )
+        report(f"flow run {run.name} ended {run.state.name if run.state else 'without a state'}")
+    outcomes = read_outcomes(engine, uploaded)
+    engine.dispose()
+    unexpected = surprises(uploaded, outcomes)
+    print_report(console, uploaded, outcomes, unexpected)
+    reason = _complaint(run, uploaded, outcomes, unexpected)
+    if reason is not None:
+        raise DemoFailed(reason, str(log))
+    console.print("[green]✓[/] Every recording ended as it should.")
+
+
+def _complaint(
+    run: FlowRun,
+    uploaded: Mapping[str, Recording],
+    outcomes: Mapping[str, Outcome],
+    unexpected: Mapping[str, str],
+) -> str | None:
+    """Say what went wrong in the run or with the messages; None if nothing did."""
+    if run.state is None or not run.state.is_completed():
+        told = run.state.message if run.state else None
+        return f"the flow run did not complete: {told or 'it gave no reason'}"
+    if unexpected:
+        return (
+            f"{len(unexpected)} of {len(uploaded)} recordings did not end as they should; "
+            "the table marks them with ✗"
+        )
+    real = {key: outcomes[key] for key, recording in uploaded.items() if recording.experts}
+    if real and not enough_analyzed(real):
+        analyzed = count_states(real)[ProcessingState.ANALYZED]
+        return f"only {analyzed} of {len(real)} real learners were analysed; the table says why"
+    return None
+
+
+def _stop(stack: Stack, console: Console) -> None:
+    with _step(console, "Everything is stopped"):
+        stack.down()
+        left = [name for name, running in stack.status().items() if running]
+        if left:
+            reason = f"{' and '.join(left)} cannot be stopped; run `make down`"
+            raise DemoFailed(reason, str(stack.folder / "logs"))
+
+
+@contextmanager
+def _step(console: Console, title: str) -> Iterator[Report]:
+    """Time a step and print it once it is done; the yielded function prints a part of it."""
+    started = time.monotonic()
+
+    def report(part: str) -> None:
+        console.print(f"  {escape(part)} [dim]{time.monotonic() - started:.1f} s[/]")
+
+    yield report
+    console.print(f"[green]✓[/] {title} [dim]{time.monotonic() - started:.1f} s[/]")
