@@ -1,0 +1,146 @@
+"""A real Postgres for every test that asks for one, and rows to put into it."""
+
+import shutil
+import tempfile
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+
+from deployments.local.postgres import PostgresServer
+from migrations import run
+from schema.tables.app import Conversation, Message, Subscription, User
+from stores import database
+
+FIRST_MESSAGE_AT = datetime(2025, 10, 13, 12, tzinfo=UTC)
+# Nothing has to survive; the odd time zone proves that ours is set for each connection.
+OPTIONS = {"fsync": "off", "full_page_writes": "off", "timezone": "Asia/Kathmandu"}
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """One server for the whole session."""
+    folder = Path(tempfile.mkdtemp(prefix="kaiwa-tests-"))
+    folder.chmod(0o711)  # run as root, the server is another user
+    server = PostgresServer(folder, {**OPTIONS, "max_connections": "200"})
+    server.start()
+    yield server
+    server.stop()
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def administrator(postgres):
+    """The superuser's connection, in autocommit."""
+    with psycopg.connect(postgres.url(), autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture(scope="session")
+def template_app(postgres, administrator):
+    """Name of a migrated database that tests clone."""
+    administrator.execute("CREATE DATABASE template_app")
+    run.upgrade(postgres.url("template_app"))
+    return "template_app"
+
+
+@pytest.fixture
+def empty_database_url(postgres, administrator):
+    """URL of a new, empty database."""
+    yield from _new_database(postgres, administrator, "template0")
+
+
+@pytest.fixture
+def database_url(postgres, administrator, template_app):
+    """URL of a new, migrated database."""
+    yield from _new_database(postgres, administrator, template_app)
+
+
+def _new_database(postgres, administrator, template):
+    name = f"test_{uuid4().hex}"
+    administrator.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
+    yield postgres.url(name)
+    administrator.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def engine(database_url):
+    """An engine on a new, migrated database."""
+    engine = database.connect(database_url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def add_user(engine):
+    """Add a learner; return the id."""
+
+    def _add_user(display_name="Hana", **columns):
+        columns = {"id": uuid4(), "display_name": display_name, **columns}
+        columns.setdefault("email", f"{columns['id']}@example.org")
+        return _insert(engine, User, columns)
+
+    return _add_user
+
+
+@pytest.fixture
+def add_subscription(engine):
+    """Add a learner's subscription; return the id."""
+
+    def _add_subscription(user_id, current_tier="plus", status="active"):
+        row = {"id": uuid4(), "user_id": user_id, "current_tier": current_tier, "status": status}
+        return _insert(engine, Subscription, row)
+
+    return _add_subscription
+
+
+@pytest.fixture
+def add_conversation(engine, add_user):
+    """Add a conversation, of a new learner unless told; return the id."""
+
+    def _add_conversation(language="en", **columns):
+        if "user_id" not in columns:
+            columns["user_id"] = add_user()
+        row = {"id": f"conversation-{uuid4()}", "target_language_id": language, **columns}
+        return _insert(engine, Conversation, row)
+
+    return _add_conversation
+
+
+@pytest.fixture
+def add_message(engine, add_conversation):
+    """Add a learner's message whose audio waits for analysis; return the id.
+
+    Each is a minute younger than the one before; all of a language share one conversation.
+    """
+    numbers = count()
+    conversations = {}
+
+    def _add_message(language="en", **columns):
+        number = next(numbers)
+        if "conversation_id" not in columns and language not in conversations:
+            conversations[language] = add_conversation(language)
+        row = {
+            "id": f"message-{number}",
+            "conversation_id": conversations.get(language),
+            "role": "user",
+            "content": "Hello world",
+            "timestamp": FIRST_MESSAGE_AT + timedelta(minutes=number),
+            "audio_storage_key": f"audio/user/conversation/message-{number}.wav",
+            "audio_format": "pcm16",
+            "audio_processing_state": "uploaded",
+            **columns,
+        }
+        return _insert(engine, Message, row)
+
+    return _add_message
+
+
+def _insert(engine, table, row):
+    with engine.begin() as connection:
+        connection.execute(sa.insert(table), row)
+    return row["id"]

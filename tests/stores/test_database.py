@@ -1,0 +1,77 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.exc import OperationalError, StatementError
+
+from schema.tables.app import Conversation, Message
+from stores import database
+
+
+def test_sessions_run_in_utc_whatever_the_servers_time_zone(administrator, engine):
+    assert administrator.execute("SHOW timezone").fetchone() == ("Asia/Kathmandu",)
+    with engine.connect() as connection:
+        assert connection.scalar(sa.text("SHOW timezone")) == "UTC"
+
+
+def test_instants_are_stored_in_utc_and_come_back_aware(engine, add_conversation):
+    tokyo = datetime.fromisoformat("2025-10-13T21:00:00+09:00")
+    conversation_id = add_conversation(started_at=tokyo)
+    with engine.connect() as connection:
+        stored = connection.scalar(sa.text("SELECT started_at::text FROM conversations"))
+        read = connection.scalar(
+            sa.select(Conversation.started_at).where(Conversation.id == conversation_id)
+        )
+    assert stored == "2025-10-13 12:00:00"
+    assert read == tokyo
+    assert read.tzinfo is UTC
+
+
+def test_a_naive_instant_is_refused(add_message):
+    with pytest.raises(StatementError, match="no time zone"):
+        add_message(timestamp=datetime(2025, 10, 13))  # noqa: DTZ001 - that is the point
+
+
+def test_the_databases_own_now_is_utc(engine, add_conversation):
+    add_conversation()  # started_at defaults to now()
+    with engine.connect() as connection:
+        started_at = connection.scalar(sa.select(Conversation.started_at))
+        now = connection.scalar(sa.text("SELECT now()"))
+    assert timedelta(0) <= now - started_at < timedelta(minutes=1)
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
+def test_every_spelling_of_a_postgres_url_connects(database_url, scheme):
+    engine = database.connect(database_url.replace("postgresql", scheme, 1))
+    with engine.connect() as connection:
+        assert connection.scalar(sa.select(sa.func.count()).select_from(Message)) == 0
+    engine.dispose()
+
+
+@pytest.mark.parametrize("url", ["mysql://u:s3cret@h/d", "s3cret", "", "postgresql://"])
+def test_another_url_is_refused_without_showing_it(url):
+    with pytest.raises(ValueError, match="DATABASE_URL is not a Postgres URL") as error:
+        database.connect(url)
+    assert "s3cret" not in str(error.value)
+
+
+def test_the_password_shows_neither_in_the_engine_nor_in_its_errors():
+    engine = database.connect("postgresql://learner:s3cret@127.0.0.1:1/app")
+    with pytest.raises(OperationalError) as error:
+        engine.connect()
+    assert "s3cret" not in repr(engine) + str(engine.url) + str(error.value)
+
+
+def test_a_statement_that_runs_too_long_is_ended(database_url):
+    engine = database.connect(database_url, statement_timeout=timedelta(milliseconds=50))
+    with engine.connect() as connection, pytest.raises(OperationalError, match="statement timeout"):
+        connection.execute(sa.text("SELECT pg_sleep(60)"))
+    engine.dispose()
+
+
+def test_a_connection_lost_while_pooled_is_replaced(administrator, engine):
+    with engine.connect() as connection:
+        pid = connection.scalar(sa.text("SELECT pg_backend_pid()"))
+    administrator.execute("SELECT pg_terminate_backend(%s, 10000)", [pid])
+    with engine.connect() as connection:
+        assert connection.scalar(sa.text("SELECT pg_backend_pid()")) != pid
