@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 from prefect.client.schemas.schedules import CronSchedule
 from prefect.exceptions import ParameterTypeError
-from prefect.flows import load_flow_from_entrypoint
+from prefect.flows import Flow, load_flow_from_entrypoint
 
 PREFECT_YAML = Path(__file__).parent.parent / "prefect.yaml"
 
@@ -24,7 +24,9 @@ def problems(deployment: dict[str, Any]) -> Iterator[str]:
     if deployment["entrypoint"] != f"flows.{function}.{function}":
         yield f"entrypoint must be flows.{function}.{function}: file, function and name are one"
         return
-    flow = load_flow_from_entrypoint(deployment["entrypoint"], use_placeholder_flow=False)
+    flow: Flow[..., Any] = load_flow_from_entrypoint(
+        deployment["entrypoint"], use_placeholder_flow=False
+    )
     if flow.name != name:
         yield f"the flow calls itself {flow.name!r}"
     if not deployment.get("description"):

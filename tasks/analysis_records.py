@@ -19,9 +19,6 @@ def analysis_record(
     return AnalysisRecord(
         message_id=message_id,
         analyzed_at=as_of,
-        analysis_version=engine.ENGINE_VERSION,
-        analysis_engine=engine.ENGINE,
-        analysis_model_version=engine.MODEL_VERSION,
         analysis_duration_ms=duration_ms,
         **asdict(analysis),
     )

@@ -88,7 +88,7 @@ class AnalysisWorkers:
 
     def close(self) -> None:
         """Stop the processes at once; a clip being analysed is given up."""
-        self._pool.stop()
+        self._pool.stop()  # type: ignore[no-untyped-call]  # pebble annotates only some methods
         self._pool.join()
 
     def __enter__(self) -> Self:

@@ -1,0 +1,201 @@
+"""The whole flow against the bare engine on the same cores, and its memory over a long run.
+
+    python benchmarks/analyze_flow.py [--clips 1000] [--json]
+
+Real learners are read from the folder in CORPUS; without it learners are synthesised. The bare
+engine decodes and analyses the same clips in as many processes, from a list in memory: no bucket,
+no database, no Prefect. The flow does the same work from a real S3 server into a real Postgres,
+both of which share the cores with it.
+"""
+
+import argparse
+import json
+import multiprocessing
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from itertools import cycle, islice
+from pathlib import Path
+from uuid import uuid4
+
+import psutil
+import sqlalchemy as sa
+
+from benchmarks.claim import claim_ratio
+from deployments.demo.corpus import read_corpus
+from deployments.demo.learners import record_all
+from deployments.demo.recordings import ANALYZED, Recording
+from deployments.local.addresses import StackAddresses
+from deployments.local.stack import Stack
+from settings.demo import DemoSettings
+from settings.processes import limit_blas_threads
+from speech import engine
+from speech.errors import SpeechError
+from speech.waveform import AudioEncoding, decode
+from stores import database
+from tasks.resources import available_cores
+
+MEMORY_CLIPS = 50  # short ones, uploaded once and named by many messages
+MEMORY_MESSAGES = (1_000, 10_000)
+
+
+def read_clips() -> list[Recording]:
+    """Return every clip there is, the shortest first."""
+    corpus = DemoSettings().corpus
+    recordings = read_corpus(corpus, 2500) if corpus else record_all()
+    usable = [recording for recording in recordings if recording.expected in (None, ANALYZED)]
+    return sorted(usable, key=lambda recording: recording.duration_seconds)
+
+
+def analyse_alone(clip: Recording) -> bool:
+    """Analyse one clip with nothing around it; return whether it could be."""
+    encoding = AudioEncoding(
+        clip.encoding.audio_format, clip.encoding.sample_rate_hz, clip.encoding.channels
+    )
+    try:
+        engine.analyze(decode(clip.audio or b"", encoding), clip.text, "en")
+    except SpeechError:
+        return False
+    return True
+
+
+def engine_seconds(clips: list[Recording]) -> float:
+    """Time the bare engine on all cores, starting its processes included."""
+    started = time.perf_counter()
+    spawn = multiprocessing.get_context("spawn")
+    with spawn.Pool(available_cores(), engine.load, ("en",)) as pool:
+        for _ in pool.imap_unordered(analyse_alone, clips):
+            pass
+    return time.perf_counter() - started
+
+
+def upload(stack: StackAddresses, clips: list[Recording], messages: int) -> None:
+    """Put the clips into the bucket, and so many messages that name them in turn."""
+    bucket, batch = stack.s3.bucket(), str(uuid4())
+    clip_rows = []
+    for number, clip in enumerate(clips):
+        key = f"audio/benchmark/{batch}/{number}.wav"
+        bucket.put(key, clip.audio or b"", clip.encoding.content_type)
+        clip_rows.append(
+            {
+                "conversation": batch,
+                "text": clip.text,
+                "key": key,
+                "format": clip.encoding.audio_format,
+                "rate": clip.encoding.sample_rate_hz,
+                "channels": clip.encoding.channels,
+            }
+        )
+    rows = [{"id": str(uuid4()), **row} for row in islice(cycle(clip_rows), messages)]
+    with database.connect(stack.database_url.get_secret_value()).begin() as connection:
+        connection.execute(
+            sa.text("INSERT INTO conversations (id, target_language_id) VALUES (:id, 'en')"),
+            {"id": batch},
+        )
+        connection.execute(
+            sa.text(
+                "INSERT INTO messages (id, conversation_id, role, content, audio_storage_key,"
+                " audio_format, audio_sample_rate, audio_channels, audio_processing_state)"
+                " VALUES (:id, :conversation, 'user', :text, :key, :format, :rate, :channels,"
+                " 'uploaded')"
+            ),
+            rows,
+        )
+        connection.execute(sa.text("ANALYZE messages"))
+
+
+def run_flow(stack: StackAddresses, limit: int) -> tuple[float, float]:
+    """Run the flow in a process of its own; return its seconds and its tree's peak in MB.
+
+    The seconds are the flow's own, from its call to its report: starting Python and importing
+    Prefect are paid once a run whatever its size.
+    """
+    run = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.analyze_flow", "--run", str(limit)],
+        env=stack.environment(),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    peak = 0
+    process = psutil.Process(run.pid)
+    while run.poll() is None:
+        peak = max(peak, tree_bytes(process))
+        time.sleep(0.2)
+    output = run.communicate()[0]
+    if run.returncode:
+        sys.exit(output)
+    return float(output.splitlines()[-1]), peak / 1e6
+
+
+def tree_bytes(process: psutil.Process) -> int:
+    """Return the resident memory of a process and all its children."""
+    total = 0
+    try:
+        for one in (process, *process.children(recursive=True)):
+            total += one.memory_info().rss
+    except psutil.NoSuchProcess:
+        pass  # a child ended between listing and asking
+    return total
+
+
+def flow_once(limit: int) -> None:
+    """Run the flow here and print its seconds."""
+    from flows.analyze_messages import analyze_messages  # spawned workers need no Prefect
+
+    started = time.perf_counter()
+    report = analyze_messages(limit=limit, fail_above_percent=100)
+    seconds = time.perf_counter() - started
+    if report.claimed != limit:
+        sys.exit(f"only {report.claimed} of {limit} messages were claimed")
+    print(seconds)
+
+
+def main() -> None:
+    """Print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--clips", type=int, default=1000)
+    parser.add_argument("--json", action="store_true", help="end with one line of JSON")
+    parser.add_argument("--run", type=int, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    limit_blas_threads()
+    if arguments.run:
+        flow_once(arguments.run)
+        return
+
+    pool = read_clips()
+    clips = list(islice(cycle(pool), arguments.clips))
+    with tempfile.TemporaryDirectory(prefix="kaiwa-benchmark-") as folder:
+        stack = Stack(Path(folder))
+        try:
+            where = stack.up(lambda step: None)
+            upload(where, clips, len(clips))
+            before = engine_seconds(clips)
+            flow, _ = run_flow(where, len(clips))
+            bare = statistics.mean([before, engine_seconds(clips)])
+            peaks = []
+            for messages in MEMORY_MESSAGES:
+                upload(where, pool[:MEMORY_CLIPS], messages)
+                peaks.append(run_flow(where, messages)[1])
+        finally:
+            stack.down()
+    figures = {
+        "clips": len(clips),
+        "cores": available_cores(),
+        "engine_seconds": round(bare, 2),
+        "flow_seconds": round(flow, 2),
+        "ratio_flow_to_engine": round(flow / bare, 3),
+        "peak_mb_1k": round(peaks[0]),
+        "peak_mb_10k": round(peaks[1]),
+        "memory_ratio_10k_to_1k": round(peaks[1] / peaks[0], 3),
+        **claim_ratio(),
+    }
+    for name, figure in figures.items():
+        print(f"{name:28} {figure}")
+    if arguments.json:
+        print(json.dumps(figures))
+
+
+if __name__ == "__main__":
+    main()

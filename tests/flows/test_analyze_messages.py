@@ -1,0 +1,327 @@
+"""The main job, end to end: real recordings, real Postgres, a real S3 server, real processes."""
+
+import io
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from urllib.parse import urlsplit
+
+import numpy as np
+import psutil
+import pytest
+import soundfile
+import sqlalchemy as sa
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
+
+from flows.analyze_messages import analyze_messages
+from schema.errors import RunIncomplete
+from schema.states import FailureCause
+from tasks import analysis_workers, resources
+from tests.tasks import hostile
+
+pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
+
+SENTENCES = [
+    "we went to the market",
+    "she reads a book every evening",
+    "can you tell me the way to the station",
+    "my brother works in a small hospital",
+]
+
+
+@pytest.fixture
+def rows(engine):
+    """Read all messages with their analyses, by id."""
+
+    def _rows():
+        query = sa.text(
+            "SELECT m.id, m.audio_processing_state AS state, m.audio_processing_error AS error,"
+            " m.pronunciation_score, m.fluency_score, m.speech_rate_wpm AS message_wpm,"
+            " a.overall_accuracy_score, a.overall_fluency_score, a.speech_rate_wpm,"
+            " a.speech_timings, a.analysis_error"
+            " FROM messages m LEFT JOIN message_audio_analysis a ON a.message_id = m.id"
+        )
+        with engine.connect() as connection:
+            return {row.id: row for row in connection.execute(query)}
+
+    return _rows
+
+
+@pytest.fixture
+def count(engine):
+    """Count the rows of a table."""
+
+    def _count(table):
+        with engine.connect() as connection:
+            return connection.execute(sa.text(f"SELECT count(*) FROM {table}")).scalar_one()
+
+    return _count
+
+
+def states(rows):
+    return Counter(row.state for row in rows.values())
+
+
+def as_flac(samples):
+    file = io.BytesIO()
+    soundfile.write(file, samples, 16_000, format="FLAC")
+    return file.getvalue()
+
+
+def test_recordings_become_scores_where_the_app_reads_them(upload, rows, count):
+    ids = [upload(sentence) for sentence in SENTENCES]
+    report = analyze_messages(chunk_size=3)
+    assert (report.claimed, report.analyzed) == (4, 4)
+    for message_id in ids:
+        row = rows()[message_id]
+        assert row.state == "analyzed"
+        assert row.error is None
+        assert 0 <= row.overall_accuracy_score <= 100
+        assert row.pronunciation_score == row.overall_accuracy_score
+        assert row.fluency_score == row.overall_fluency_score
+        assert row.message_wpm == row.speech_rate_wpm > 0
+        assert {"word", "startMs", "endMs", "charStart", "charEnd"} <= row.speech_timings[0].keys()
+    assert count("audio_ops.lease") == 0
+
+
+def test_the_summary_is_an_artifact(upload):
+    upload(SENTENCES[0])
+    upload(SENTENCES[0], audio=bytes(48_000))
+    analyze_messages()
+    with get_client(sync_client=True) as client:
+        artifacts = client.read_artifacts(
+            artifact_filter=ArtifactFilter(key=ArtifactFilterKey(any_=["analyze-messages"]))
+        )
+    newest = max(artifacts, key=lambda artifact: artifact.created)
+    assert "| Analysed | 1 |" in newest.data
+    assert "| no speech | 1 |" in newest.data
+    assert SENTENCES[0] not in newest.data
+
+
+def test_a_second_run_finds_nothing_to_do(upload, rows, count):
+    upload(SENTENCES[0])
+    analyze_messages()
+    before = rows()
+    assert analyze_messages().claimed == 0
+    assert rows() == before
+    assert count("audio_ops.analysis_history") == 0
+
+
+@pytest.mark.parametrize(
+    ("audio", "text", "columns", "cause"),
+    [
+        (b"", "hello there", {}, FailureCause.UNDECODABLE),
+        (b"\x00" * 100_000, "hello there", {}, FailureCause.NO_SPEECH),
+        (b"RIFF\x00\x00\x00\x00WAVEnonsense", "hello there", {}, FailureCause.UNDECODABLE),
+        (None, "", {}, FailureCause.EMPTY_TEXT),
+        (None, "👍👍", {}, FailureCause.EMPTY_TEXT),
+        (None, "bonjour", {"language": "xx"}, FailureCause.UNSUPPORTED_LANGUAGE),
+        (None, "word " * 10_000, {}, FailureCause.TEXT_MISMATCH),
+        (as_flac(np.zeros(16_000 * 60 * 30, "f4")), "hi", {}, FailureCause.TOO_LONG),
+        (as_flac(np.full(800, 0.1, "f4")), "hello there", {}, FailureCause.NO_SPEECH),
+    ],
+    ids=lambda value: value.value if isinstance(value, FailureCause) else "",
+)
+def test_what_cannot_be_scored_fails_with_a_reason(upload, rows, audio, text, columns, cause):
+    bad = upload(text, audio=audio, **columns)
+    good = upload(SENTENCES[1])
+    report = analyze_messages()
+    assert report.causes == {cause: 1}
+    assert rows()[good].state == "analyzed"
+    row = rows()[bad]
+    assert row.state == "failed"
+    assert row.error == row.analysis_error
+    assert len(row.error) > 20
+    assert row.pronunciation_score is None
+
+
+def test_messages_without_audio_are_never_touched(add_message, rows):
+    pending = add_message(audio_processing_state="pending", audio_storage_key=None)
+    keyless = add_message(audio_processing_state="uploaded", audio_storage_key=None)
+    analyze_messages()
+    assert (rows()[pending].state, rows()[keyless].state) == ("pending", "uploaded")
+
+
+def test_a_missing_recording_fails_when_the_bucket_is_ours(add_message, rows):
+    gone = add_message(audio_storage_key="audio/u/c/gone.wav")
+    with pytest.raises(RunIncomplete):
+        analyze_messages()
+    assert rows()[gone].state == "failed"
+    assert "not in the bucket" in rows()[gone].error
+
+
+def test_the_wrong_bucket_fails_no_message(upload, rows, monkeypatch):
+    waiting = upload(SENTENCES[0])
+    monkeypatch.setenv("TIGRIS_BUCKET_NAME", "another-bucket")
+    resources.bucket.cache_clear()
+    with pytest.raises(RunIncomplete, match="1 chunks broke off"):
+        analyze_messages()
+    assert rows()[waiting].state == "uploaded"
+
+
+def test_refused_credentials_fail_no_message(upload, rows, monkeypatch):
+    waiting = upload(SENTENCES[0])
+    monkeypatch.setenv("TIGRIS_SECRET_ACCESS_KEY", "wrong")
+    resources.bucket.cache_clear()
+    with pytest.raises(RunIncomplete, match="1 chunks broke off"):
+        analyze_messages()
+    assert rows()[waiting].state == "uploaded"
+
+
+def test_an_unreachable_bucket_puts_messages_back(upload, rows, engine, monkeypatch):
+    waiting = upload(SENTENCES[0])
+    with monkeypatch.context() as patch:
+        patch.setenv("TIGRIS_ENDPOINT", "http://127.0.0.1:9")  # discard: nobody listens
+        resources.bucket.cache_clear()
+        with pytest.raises(RunIncomplete):
+            analyze_messages()
+    assert rows()[waiting].state == "uploaded"
+    resources.bucket.cache_clear()
+    with engine.begin() as connection:
+        assert connection.execute(sa.text("SELECT attempts FROM audio_ops.lease")).scalar() == 1
+        connection.execute(sa.text("UPDATE audio_ops.lease SET available_at = now()"))
+    assert analyze_messages().analyzed == 1
+
+
+def test_a_transient_failure_becomes_final_at_the_last_attempt(upload, rows, monkeypatch):
+    waiting = upload(SENTENCES[0])
+    monkeypatch.setenv("TIGRIS_ENDPOINT", "http://127.0.0.1:9")
+    resources.bucket.cache_clear()
+    with pytest.raises(RunIncomplete):
+        analyze_messages(max_attempts=1)
+    assert rows()[waiting].state == "failed"
+    assert "Given up after 1 tries" in rows()[waiting].error
+
+
+def test_a_message_that_kills_its_worker_three_times_is_quarantined(
+    upload, rows, engine, monkeypatch
+):
+    killer = upload("die")
+    others = [upload("live") for _ in range(5)]
+    monkeypatch.setattr(analysis_workers, "_analyse", hostile.die_if_told)
+    for run in range(3):
+        with pytest.raises(RunIncomplete):
+            analyze_messages()
+        with engine.begin() as connection:
+            connection.execute(sa.text("UPDATE audio_ops.lease SET available_at = now()"))
+        assert rows()[killer].state == ("uploaded" if run < 2 else "failed")
+    assert {rows()[other].error for other in others} == {"Only a stand-in."}
+    with engine.connect() as connection:
+        case = connection.execute(sa.text("SELECT * FROM audio_ops.quarantine")).one()
+    assert (case.message_id, case.rule) == (killer, "analysis_crash")
+
+
+def test_a_message_deleted_while_it_is_analysed_is_no_failure(upload, rows, engine, monkeypatch):
+    doomed, kept = upload(SENTENCES[0]), upload(SENTENCES[1])
+    get = resources.bucket().get
+
+    def delete_meanwhile(self, key, *, max_bytes):
+        with engine.begin() as connection:
+            connection.execute(sa.text("DELETE FROM messages WHERE id = :id"), {"id": doomed})
+        return get(key, max_bytes=max_bytes)
+
+    monkeypatch.setattr(type(resources.bucket()), "get", delete_meanwhile)
+    report = analyze_messages()
+    assert (report.analyzed, report.lost) == (1, 1)
+    assert set(rows()) == {kept}
+
+
+def test_more_failures_than_allowed_fail_the_run_after_everything_is_written(upload, rows):
+    for _ in range(15):
+        upload("hello", audio=b"")
+    for _ in range(10):
+        upload(SENTENCES[0])
+    with pytest.raises(RunIncomplete, match="15 of 25"):
+        analyze_messages(fail_above_percent=50)
+    assert states(rows()) == {"failed": 15, "analyzed": 10}
+
+
+# --- Real processes, really interrupted -----------------------------------------------------
+
+
+@pytest.fixture
+def start_run():
+    """Start the flow in a process of its own, as a Prefect worker does."""
+    started = []
+
+    def _start(**parameters):
+        code = (
+            "import json, sys\n"
+            "from flows.analyze_messages import analyze_messages\n"
+            "if __name__ == '__main__':\n"
+            "    report = analyze_messages(**json.loads(sys.argv[1]))\n"
+            "    print(json.dumps([report.claimed, report.analyzed]))\n"
+        )
+        run = subprocess.Popen(
+            [sys.executable, "-c", code, json.dumps(parameters)],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        started.append(run)
+        return run
+
+    yield _start
+    for run in started:
+        run.kill()
+        run.wait()
+
+
+def wait_until(condition, seconds=90):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it never happened"
+        time.sleep(0.05)
+
+
+def test_two_runs_at_once_analyse_nothing_twice(upload, rows, count, start_run):
+    for number in range(40):
+        upload(SENTENCES[number % len(SENTENCES)])
+    runs = [start_run(chunk_size=5, workers=1) for _ in range(2)]
+    claimed = [json.loads(run.communicate(timeout=200)[0].splitlines()[-1])[0] for run in runs]
+    assert sum(claimed) == 40
+    assert min(claimed) > 0
+    assert states(rows()) == {"analyzed": 40}
+    assert count("audio_ops.analysis_history") == 0
+
+
+@pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGTERM])
+def test_a_run_that_is_killed_loses_and_doubles_nothing(
+    upload, rows, count, engine, start_run, blow
+):
+    for number in range(60):
+        upload(SENTENCES[number % len(SENTENCES)])
+    run = start_run(chunk_size=10, workers=1)
+    wait_until(lambda: states(rows())["analyzed"] >= 10)
+    children = psutil.Process(run.pid).children(recursive=True)
+    run.send_signal(blow)
+    run.wait(timeout=90)
+    _, alive = psutil.wait_procs(children, timeout=60)
+    assert not alive
+    assert states(rows())["analyzed"] < 60
+    with engine.begin() as connection:
+        connection.execute(
+            sa.text("UPDATE audio_ops.lease SET leased_until = now() - interval '1 second'")
+        )
+    analyze_messages()
+    assert states(rows()) == {"analyzed": 60}
+    assert count("audio_ops.analysis_history") == 0
+
+
+def test_a_run_waits_for_a_database_that_goes_away(upload, rows, count, postgres, start_run):
+    for number in range(40):
+        upload(SENTENCES[number % len(SENTENCES)])
+    run = start_run(chunk_size=10, workers=1)
+    wait_until(lambda: states(rows())["analyzed"] >= 10)
+    port = urlsplit(postgres.url()).port
+    postgres.stop()
+    time.sleep(10)
+    postgres.start(port)
+    output, _ = run.communicate(timeout=200)
+    assert run.returncode == 0
+    assert json.loads(output.splitlines()[-1]) == [40, 40]
+    assert states(rows()) == {"analyzed": 40}
+    assert count("audio_ops.analysis_history") == 0

@@ -1,0 +1,35 @@
+"""Stand-ins for the analysis that do, in a real worker process, what a hostile clip would do."""
+
+import os
+import signal
+import time
+
+from schema.states import FailureCause
+from tasks.analysis_workers import NotAnalysed
+
+
+def die(message, audio, as_of):
+    """Be killed, as by the kernel or by a bug in a native decoder."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def die_if_told(message, audio, as_of):
+    """Be killed by one message alone; the others only fail, which is quicker than analysing."""
+    if message.text == "die":
+        die(message, audio, as_of)
+    return NotAnalysed(FailureCause.NO_SPEECH, "Only a stand-in.")
+
+
+def hang(message, audio, as_of):
+    """Never end."""
+    time.sleep(3600)
+
+
+def devour(message, audio, as_of):
+    """Take more memory than a worker may."""
+    return bytearray(64 * 1024**3)
+
+
+def raise_bug(message, audio, as_of):
+    """Fail as a defect of the engine would."""
+    raise RuntimeError(message.text)
