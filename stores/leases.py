@@ -25,7 +25,7 @@ WITH picked AS MATERIALIZED (
       AND {language}
       AND NOT EXISTS (
           SELECT FROM audio_ops.lease AS l
-          WHERE l.message_id = m.id AND l.available_at > clock_timestamp()
+          WHERE l.message_id = m.id AND l.available_at > statement_timestamp()
       )
     ORDER BY m.timestamp, m.id
     LIMIT :limit
@@ -37,7 +37,7 @@ WITH picked AS MATERIALIZED (
         m.audio_format, m.audio_sample_rate, m.audio_channels
 ), leased AS (
     INSERT INTO audio_ops.lease AS l (message_id, token, owner, leased_until)
-    SELECT id, :token, :owner, clock_timestamp() + :duration FROM taken
+    SELECT id, :token, :owner, statement_timestamp() + :duration FROM taken
     ON CONFLICT (message_id) DO UPDATE
     SET token = excluded.token, owner = excluded.owner, leased_until = excluded.leased_until,
         available_at = NULL
@@ -52,7 +52,7 @@ _CLAIM_ALL = text(_CLAIM.format(language="TRUE"))
 _CLAIM_LANGUAGES = text(_CLAIM.format(language="c.target_language_id = ANY(:languages)"))
 
 _RENEW = text(
-    "UPDATE audio_ops.lease SET leased_until = clock_timestamp() + :duration WHERE token = :token"
+    "UPDATE audio_ops.lease SET leased_until = statement_timestamp() + :duration WHERE token = :token"
 )
 
 # Both rows are locked: else a lease taken over while we wait for `m` would look unchanged.
@@ -74,7 +74,7 @@ WITH retry AS (
 ), counted AS (
     UPDATE audio_ops.lease AS l
     SET token = NULL, owner = NULL, leased_until = NULL,
-        available_at = clock_timestamp() + retry.delay,
+        available_at = statement_timestamp() + retry.delay,
         attempts = retry.attempts, crashes = retry.crashes
     FROM retry WHERE l.message_id = retry.message_id
     RETURNING l.message_id
@@ -105,7 +105,7 @@ _RECOVER_EXPIRED = text(
     _RELEASE.format(
         rows="""
     SELECT m.id FROM messages AS m JOIN audio_ops.lease AS l ON l.message_id = m.id
-    WHERE m.audio_processing_state = 'analyzing' AND l.leased_until < clock_timestamp() - :grace
+    WHERE m.audio_processing_state = 'analyzing' AND l.leased_until < statement_timestamp() - :grace
     ORDER BY l.leased_until LIMIT :limit FOR NO KEY UPDATE OF m, l SKIP LOCKED"""
     )
 )
@@ -113,7 +113,7 @@ _RECOVER_UNLEASED = text("""
 WITH abandoned AS MATERIALIZED (
     SELECT m.id FROM messages AS m
     WHERE m.audio_processing_state = 'analyzing'
-      AND m.timestamp < (clock_timestamp() - :unleased_age) AT TIME ZONE 'UTC'
+      AND m.timestamp < (statement_timestamp() - :unleased_age) AT TIME ZONE 'UTC'
       AND NOT EXISTS (
           SELECT FROM audio_ops.lease AS l WHERE l.message_id = m.id AND l.token IS NOT NULL
       )

@@ -19,7 +19,7 @@ SELECT count(*) FROM (
       AND {language}
       AND NOT EXISTS (
           SELECT FROM audio_ops.lease AS l
-          WHERE l.message_id = m.id AND l.available_at > clock_timestamp()
+          WHERE l.message_id = m.id AND l.available_at > statement_timestamp()
       )
     LIMIT :limit
 ) AS waiting
