@@ -15,15 +15,18 @@ from typing import Final
 from speech.errors import EmptyTranscript, UnsupportedScript
 from speech.numerals import NUMBER, spoken_number
 
-FILLERS: Final = frozenset(
-    "ah eh em er erm hm hmm huh mhm mm mmm uh uhm um umm".split()  # noqa: SIM905 - reads better
-)
+FILLERS: Final = frozenset({
+    "ah", "eh", "em", "er", "erm", "hm", "hmm", "huh", "mhm", "mm", "mmm", "uh", "uhm", "um",
+    "umm",
+})  # fmt: skip
 
 # Doubled to stress something or because that is how it is said, not while searching for words.
-_DOUBLED_ON_PURPOSE: Final = frozenset(
-    "bye had ha many more much no okay please really so that very well yes "  # noqa: SIM905 - same
-    "zero one two three four five six seven eight nine ten hundred".split()
-)
+_DOUBLED_ON_PURPOSE: Final = frozenset({
+    "all", "bye", "come", "far", "go", "had", "ha", "hello", "hey", "hi", "long", "many", "more",
+    "much", "no", "now", "okay", "please", "really", "right", "so", "stop", "that", "there",
+    "very", "wait", "well", "what", "where", "why", "yes", "zero", "one", "two", "three", "four",
+    "five", "six", "seven", "eight", "nine", "ten", "hundred",
+})  # fmt: skip
 
 # A word: letters with their combining marks, apostrophes only inside. Hyphens part words, so
 # that each half can be pointed at.

@@ -25,7 +25,7 @@ MAX_BYTES: Final = 128 * 2**20  # ten minutes of 48 kHz stereo in 16 bits are 11
 MAX_CHANNELS: Final = 8
 
 _MIN_RATE_HZ, _MAX_RATE_HZ = 4_000, 192_000
-_BLOCK_FRAMES: Final = 65_536
+_BLOCK_FRAMES: Final = 4_096  # damage costs the rest of its block, so blocks are short
 # A file cut off in upload is decoded as far as it goes if at least this share of what its header
 # promises is there; the text would not match what is left of a shorter one.
 _MIN_SHARE_DECODED: Final = 0.5

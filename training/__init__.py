@@ -1,0 +1,1 @@
+"""How the shipped scores were fitted; never imported at run time."""
