@@ -5,7 +5,6 @@ from rich.console import Console
 
 from cli.errors import told
 from stores.audio_bucket import MARKER_KEY
-from tasks import resources
 
 app = typer.Typer(help="The audio bucket itself.", no_args_is_help=True)
 
@@ -18,6 +17,8 @@ def storage() -> None:
 @app.command()
 def init() -> None:
     """Make the bucket and its marker object; safe to repeat."""
+    from tasks import resources  # loads the analysis engine: only when a command needs it
+
     with told():
         bucket = resources.bucket()
         made = bucket.create_with_marker()

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import yaml
 
+from deployments.local.addresses import StackAddresses
 from deployments.local.environment import child_environment
 from deployments.local.ports import HOST
 from deployments.local.process import MARK, Service
@@ -56,7 +57,7 @@ class PrefectServer:
         home = self._folder / "prefect"
         environment = prefect_environment(
             self._folder,
-            api_url,
+            PREFECT_API_URL=api_url,  # where the UI finds it
             PREFECT_SERVER_DATABASE_CONNECTION_URL=f"sqlite+aiosqlite:///{home / 'prefect.db'}",
             PREFECT_SERVER_UI_STATIC_DIRECTORY=str(home / "ui"),  # the package may be read-only
             PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT="false",
@@ -92,21 +93,22 @@ class PrefectWorker:
         self._folder = folder
         self._service = Service("prefect-worker", folder)
 
-    def start(self, api_url: str, variables: Mapping[str, str]) -> None:
-        """Start the worker; its flow runs see `variables`.
+    def start(self, addresses: StackAddresses) -> None:
+        """Start the worker; its flow runs use the servers at these addresses.
 
         Raises:
             ServiceFailed: If it ends or does not report to the server within two minutes.
         """
         environment = prefect_environment(
             self._folder,
-            api_url,
-            **variables,
+            **addresses.environment(),
             PREFECT_WORKER_QUERY_SECONDS="2",  # a triggered run starts at once, not after ten
         )
         command = [sys.executable, "-m", "prefect", "worker", "start", "--type", "process"]
         self._service.start([*command, "--pool", WORK_POOL, "--name", self.name], environment)
-        self._service.wait_ready(lambda: self._online(api_url), timeout_seconds=_START_SECONDS)
+        self._service.wait_ready(
+            lambda: self._online(addresses.prefect_api_url), timeout_seconds=_START_SECONDS
+        )
 
     def stop(self) -> None:
         """Stop the worker and its flow runs; what they held comes back when their leases end."""
@@ -132,7 +134,7 @@ def deploy_all(folder: Path, api_url: str) -> list[str]:
         done = subprocess.run(
             [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"],
             cwd=PROJECT,
-            env={**prefect_environment(folder, api_url), MARK: str(folder)},
+            env={**prefect_environment(folder, PREFECT_API_URL=api_url), MARK: str(folder)},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -156,15 +158,10 @@ def deploy_all(folder: Path, api_url: str) -> list[str]:
     return sorted(wanted)
 
 
-def prefect_environment(folder: Path, api_url: str, **variables: str) -> dict[str, str]:
+def prefect_environment(folder: Path, **variables: str) -> dict[str, str]:
     """Return the environment of any Prefect process of the stack."""
-    return child_environment(
-        folder,
-        PREFECT_HOME=str(folder / "prefect"),
-        PREFECT_API_URL=api_url,
-        PREFECT_CLI_COLORS="false",
-        **variables,
-    )
+    home = str(folder / "prefect")
+    return child_environment(folder, PREFECT_HOME=home, PREFECT_CLI_COLORS="false", **variables)
 
 
 def _create_work_pool(api_url: str) -> None:

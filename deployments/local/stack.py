@@ -119,7 +119,7 @@ class Stack:
                 report(f"Prefect server at {api_url}")
                 deployed = pool.submit(self._deploy, api_url, report)
                 started = StackAddresses(database.result(), s3.result(), api_url)
-                self._worker.start(api_url, started.environment())
+                self._worker.start(started)
                 report("Prefect worker polls the work pool")
                 deployed.result()
             except BaseException:

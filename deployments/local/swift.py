@@ -8,7 +8,6 @@ import os
 import secrets
 import sys
 import tempfile
-from array import array
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,7 +21,6 @@ from deployments.local.process import Service
 
 SERVERS = ("object", "container", "account", "proxy")
 _ACCOUNT, _USER = "kaiwa", "local"
-_PART_POWER = 4  # 16 partitions: one disk needs no more
 _METADATA_BYTES = 2048  # ext4 keeps 4 KB of attributes a file; beyond, every request ends in 507
 _START_SECONDS = 60
 _STOP_SECONDS = 4
@@ -174,8 +172,6 @@ class SwiftServer:
             template = _PROXY_CONF if kind == "proxy" else _BACK_END_CONF
             conf = template.format(kind=kind, port=port, account=_ACCOUNT, user=_USER, **values)
             write_private(home / f"{kind}-server.conf", conf)
-            if kind != "proxy":
-                _write_ring(home / f"{kind}.ring.gz", port)
         return secret
 
 
@@ -191,21 +187,3 @@ def obstacle(folder: Path) -> str | None:
         except OSError as error:
             return f"the file system of {folder} lacks user extended attributes ({error.strerror})"
     return None
-
-
-def _write_ring(path: Path, port: int) -> None:
-    """Write the map from partitions to the one device."""
-    from swift.common.ring import RingData  # imports eventlet: half a second
-
-    device = {
-        "id": 0,
-        "device": "disk",
-        "ip": HOST,
-        "port": port,
-        "region": 1,
-        "zone": 1,
-        "weight": 1.0,
-        "meta": "",
-    }
-    replicas = [array("H", [0] * 2**_PART_POWER)]
-    RingData(replicas, [device], part_shift=32 - _PART_POWER).save(str(path))
