@@ -15,6 +15,7 @@ from pydantic import (
     ConfigDict,
     Field,
     JsonValue,
+    TypeAdapter,
     model_validator,
 )
 from pydantic.alias_generators import to_camel
@@ -27,7 +28,24 @@ Score = Annotated[int, Field(ge=0, le=100)]
 Count = Annotated[int, Field(ge=0, le=2**31 - 1)]  # a Postgres integer
 
 
-JsonObject = dict[Text, JsonValue]
+_TEXT: TypeAdapter[str] = TypeAdapter(Text)
+
+
+def _refuse_unstorable(value: JsonValue) -> JsonValue:
+    """Refuse strings that Postgres cannot hold: NUL characters, halves of surrogate pairs."""
+    if isinstance(value, str):
+        _TEXT.validate_python(value)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            _refuse_unstorable(key)
+            _refuse_unstorable(item)
+    elif isinstance(value, list):
+        for item in value:
+            _refuse_unstorable(item)
+    return value
+
+
+JsonObject = Annotated[dict[str, JsonValue], AfterValidator(_refuse_unstorable)]
 
 
 class _Document(BaseModel):
