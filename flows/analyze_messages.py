@@ -70,8 +70,9 @@ def analyze_messages(
     ]
     report, broken = AnalysisReport(), 0
     for chunk in as_completed(chunks):
-        if chunk.state.is_completed():
-            report += chunk.result()
+        outcome = chunk.result(raise_on_failure=False)  # `state` would ask the server, which lags
+        if isinstance(outcome, AnalysisReport):
+            report += outcome
             logger.info("%d of %d messages done", report.claimed, waiting)
         else:
             broken += 1

@@ -16,6 +16,8 @@ from migrations import run
 from schema.tables.app import Conversation, Message, Subscription, User
 from stores import database
 
+pytest_plugins = ["tests.recordings"]
+
 FIRST_MESSAGE_AT = datetime(2025, 10, 13, 12, tzinfo=UTC)
 # Nothing has to survive; the odd time zone proves that ours is set for each connection.
 OPTIONS = {"fsync": "off", "full_page_writes": "off", "timezone": "Asia/Kathmandu"}
@@ -33,7 +35,7 @@ def postgres():
     shutil.rmtree(folder)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def administrator(postgres):
     """The superuser's connection, in autocommit."""
     with psycopg.connect(postgres.url(), autocommit=True) as connection:
@@ -41,30 +43,36 @@ def administrator(postgres):
 
 
 @pytest.fixture(scope="session")
-def template_app(postgres, administrator):
+def template_app(postgres):
     """Name of a migrated database that tests clone."""
-    administrator.execute("CREATE DATABASE template_app")
+    _administer(postgres, "CREATE DATABASE template_app")
     run.upgrade(postgres.url("template_app"))
     return "template_app"
 
 
 @pytest.fixture
-def empty_database_url(postgres, administrator):
+def empty_database_url(postgres):
     """URL of a new, empty database."""
-    yield from _new_database(postgres, administrator, "template0")
+    yield from _new_database(postgres, "template0")
 
 
 @pytest.fixture
-def database_url(postgres, administrator, template_app):
+def database_url(postgres, template_app):
     """URL of a new, migrated database."""
-    yield from _new_database(postgres, administrator, template_app)
+    yield from _new_database(postgres, template_app)
 
 
-def _new_database(postgres, administrator, template):
+def _administer(postgres, statement):
+    # On a connection of its own: a test may have restarted the server.
+    with psycopg.connect(postgres.url(), autocommit=True) as connection:
+        connection.execute(statement)
+
+
+def _new_database(postgres, template):
     name = f"test_{uuid4().hex}"
-    administrator.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
+    _administer(postgres, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
     yield postgres.url(name)
-    administrator.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    _administer(postgres, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture

@@ -7,10 +7,23 @@ from uuid import uuid4
 
 import pytest
 import soundfile
+from pydantic import SecretStr
 
 from deployments.demo.synthesis import SAMPLE_RATE_HZ, Voice, speak
+from deployments.local import moto, swift
+from deployments.local.addresses import StackAddresses
+from deployments.local.moto import MotoServer
+from deployments.local.ports import choose_ports
+from deployments.local.swift import SwiftServer
 from schema.values import ClaimedMessage
 from tasks import resources
+
+SENTENCES = (
+    "we went to the market",
+    "she reads a book every evening",
+    "can you tell me the way to the station",
+    "my brother works in a small hospital",
+)
 
 
 @pytest.fixture
@@ -41,12 +54,24 @@ def claimed():
     return _claimed
 
 
+@pytest.fixture(scope="session")
+def s3_address(tmp_path_factory):
+    """One S3 server for the whole session."""
+    folder = tmp_path_factory.mktemp("s3")
+    server, kinds = SwiftServer(folder), swift.SERVERS
+    if swift.obstacle(folder) is not None:  # macOS, or no extended attributes
+        server, kinds = MotoServer(folder), moto.SERVERS
+    yield server.start(choose_ports(kinds, folder / "ports.json"))
+    server.stop()
+
+
 @pytest.fixture
-def stage(database_url, s3_bucket_variables, monkeypatch):
+def stage(database_url, s3_address, monkeypatch):
     """Let tasks find this test's database and bucket in their environment."""
-    monkeypatch.setenv("DATABASE_URL", database_url)
-    for name, value in s3_bucket_variables.items():
-        monkeypatch.setenv(name, value)
+    addresses = StackAddresses(SecretStr(database_url), s3_address, "")
+    for name, value in addresses.environment().items():
+        if value:  # the Prefect server is another fixture's
+            monkeypatch.setenv(name, value)
     resources.engine.cache_clear()
     resources.bucket.cache_clear()
     resources.bucket().create_with_marker()

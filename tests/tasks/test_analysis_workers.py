@@ -1,6 +1,7 @@
 """Analysis processes: a bad clip costs its own process and nothing else."""
 
 import signal
+import sys
 import time
 from datetime import timedelta
 
@@ -89,7 +90,7 @@ def test_processes_end_with_the_one_that_started_them(tmp_path):
         "    workers._pool.schedule(print, args=('warm',), kwargs={'flush': True}).result()\n"
         "    time.sleep(600)\n"
     )
-    parent = psutil.Popen(["python", str(script)])
+    parent = psutil.Popen([sys.executable, str(script)])
     deadline = time.monotonic() + 60
     while len(parent.children(recursive=True)) < 3 and time.monotonic() < deadline:
         time.sleep(0.1)  # two workers and multiprocessing's resource tracker
