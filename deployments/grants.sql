@@ -1,0 +1,33 @@
+-- Rights of the batch: a role that reads what it needs and writes the seed's audio columns alone.
+--
+-- Run it as the role that migrates, after each migration; it may be run again. Then give a login:
+--   CREATE ROLE kaiwa_batch LOGIN PASSWORD '…' IN ROLE kaiwa_audio;
+-- Migrations need the tables' owner instead.
+
+DO $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'kaiwa_audio') THEN
+        CREATE ROLE kaiwa_audio NOLOGIN;
+    END IF;
+END
+$$;
+
+GRANT USAGE ON SCHEMA public, audio_ops TO kaiwa_audio;
+
+-- The app's tables: no addresses of learners, no payment data.
+GRANT SELECT (id, display_name, created_at) ON users TO kaiwa_audio;
+GRANT SELECT (id, user_id, status, current_tier) ON subscriptions TO kaiwa_audio;
+GRANT SELECT ON conversations, messages TO kaiwa_audio;
+GRANT UPDATE (
+    audio_url, audio_url_expires_at, audio_storage_key, audio_duration_ms, audio_size_bytes,
+    audio_format, audio_sample_rate, audio_channels, audio_processing_state,
+    audio_processing_error, audio_retention_expires_at, audio_deleted_at, pronunciation_score,
+    fluency_score, speech_rate_wpm
+) ON messages TO kaiwa_audio;
+GRANT SELECT, INSERT, UPDATE, DELETE ON message_audio_analysis TO kaiwa_audio;
+
+-- Ours, and what later migrations by this role will add; but the version is the migrator's.
+GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA audio_ops TO kaiwa_audio;
+ALTER DEFAULT PRIVILEGES IN SCHEMA audio_ops
+    GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO kaiwa_audio;
+REVOKE INSERT, UPDATE, DELETE ON audio_ops.alembic_version FROM kaiwa_audio;

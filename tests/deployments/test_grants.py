@@ -1,0 +1,83 @@
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.exc import ProgrammingError
+
+from schema.documents import AnalysisRecord
+from stores import analyses, database, leases, messages
+
+GRANTS = (Path(__file__).parents[2] / "deployments" / "grants.sql").read_text()
+
+
+@pytest.fixture
+def batch(engine, database_url):
+    """An engine that has the batch's rights and no others."""
+    with engine.begin() as owner:
+        for _ in range(2):  # it may be run again
+            owner.exec_driver_sql(GRANTS)
+        owner.exec_driver_sql(
+            "DROP ROLE IF EXISTS batch_login;"
+            "CREATE ROLE batch_login LOGIN PASSWORD 'batch' IN ROLE kaiwa_audio"
+        )
+    login = sa.make_url(database_url).set(username="batch_login", password="batch")
+    batch = database.connect(login.render_as_string(hide_password=False))
+    yield batch
+    batch.dispose()
+    with engine.begin() as owner:
+        owner.exec_driver_sql("DROP ROLE batch_login")
+
+
+def test_the_batch_may_do_its_whole_job(batch, add_message):
+    done, failed, later = add_message(), add_message(), add_message()
+    with batch.begin() as connection:
+        assert messages.count_waiting(connection, limit=10) == 3
+        token = leases.claim(
+            connection, limit=3, owner="batch", duration=timedelta(minutes=1), languages=["en"]
+        ).token
+    with batch.begin() as connection:
+        assert leases.renew(connection, token, timedelta(minutes=1)) == 3
+        assert leases.lock_held(connection, token, [done, failed]) == {done, failed}
+        record = AnalysisRecord(message_id=done, analyzed_at=datetime(2025, 10, 14, tzinfo=UTC))
+        for _ in range(2):  # the second one writes history
+            analyses.upsert(connection, [record])
+        messages.mark_analyzed(connection, [(done, 85, 78, 145)])
+        messages.mark_failed(connection, [(failed, "No speech.")])
+        messages.quarantine(connection, [(failed, "analysis_crash", "3 crashes")])
+        assert leases.put_back(connection, token, [(later, timedelta(0), 1, 0)]) == 1
+        assert leases.release(connection, token) == 0
+        assert leases.recover_stale(connection, limit=10) == 0
+        assert messages.get(connection, done).audio_processing_state == "analyzed"
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE messages SET content = 'changed'",
+        "UPDATE messages SET conversation_id = 'other'",
+        "DELETE FROM messages",
+        "INSERT INTO messages (id, conversation_id, role, content) VALUES ('m', 'c', 'user', 'a')",
+        "UPDATE conversations SET target_language_id = 'ja'",
+        "SELECT email FROM users",
+        "DELETE FROM users",
+        "UPDATE subscriptions SET current_tier = 'premium'",
+        "UPDATE audio_ops.alembic_version SET version_num = '0000'",
+        "CREATE TABLE audio_ops.mine ()",
+        "DROP TABLE message_audio_analysis",
+    ],
+)
+def test_the_batch_may_do_nothing_else(batch, statement):
+    with (
+        batch.connect() as connection,
+        pytest.raises(ProgrammingError, match=r"permission denied|must be owner"),
+    ):
+        connection.execute(sa.text(statement))
+
+
+def test_tables_of_later_migrations_are_covered(batch, engine):
+    with engine.begin() as owner:
+        owner.exec_driver_sql("CREATE TABLE audio_ops.ledger (id integer)")
+    with batch.begin() as connection:
+        connection.execute(sa.text("INSERT INTO audio_ops.ledger VALUES (1)"))
+        assert connection.scalar(sa.text("SELECT count(*) FROM audio_ops.ledger")) == 1
