@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
 import boto3
@@ -32,6 +32,7 @@ from schema.values import ObjectFacts
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.literals import BucketLocationConstraintType
     from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef
 
 MAX_PRESIGN_SECONDS = 604_800  # SigV4's limit; not every server enforces it
@@ -51,6 +52,7 @@ _BROKEN_CONNECTIONS = (
     IncompleteReadError,
     ResponseParserError,  # a proxy's error page instead of S3's XML
 )
+_REGIONS_WITHOUT_CONSTRAINT = {"us-east-1", "auto"}  # AWS's first, which refuses it; Tigris
 _TRANSIENT_CODES = {"SlowDown", "RequestTimeout", "Throttling", "TooManyRequests"}
 
 
@@ -157,8 +159,7 @@ class AudioBucket:
         """Make the bucket and its marker object unless they stand."""
         created = not self._exists()
         if created:
-            with self._translated("create the bucket"):
-                self.client.create_bucket(Bucket=self.name)
+            self._create()
         marked = self.head(MARKER_KEY) is not None
         if not marked:
             self.put(MARKER_KEY, _MARKER, "text/plain")
@@ -180,6 +181,17 @@ class AudioBucket:
         except WrongBucket:
             return False
         return True
+
+    def _create(self) -> None:
+        region = self.client.meta.region_name
+        with self._translated("create the bucket"):
+            if region in _REGIONS_WITHOUT_CONSTRAINT:
+                self.client.create_bucket(Bucket=self.name)
+            else:
+                constraint = cast("BucketLocationConstraintType", region)
+                self.client.create_bucket(
+                    Bucket=self.name, CreateBucketConfiguration={"LocationConstraint": constraint}
+                )
 
     def _delete_batch(self, keys: Sequence[str]) -> tuple[set[str], dict[str, str]]:
         """Return the confirmed keys and the error codes of others."""
@@ -245,7 +257,7 @@ def open_bucket(
         aws_session_token=session_token.get_secret_value() if session_token else None,
         config=Config(
             signature_version="s3v4",  # boto3 presigns with SigV2 in some regions otherwise
-            s3={"addressing_style": "path" if _lacks_subdomains(host) else "auto"},
+            s3={"addressing_style": "virtual" if _has_subdomains(host) else "path"},
             # Not every S3 server knows the newer checksums.
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
@@ -286,18 +298,13 @@ def _checked(key: str) -> str:
     return key
 
 
-def _address(host: str | None) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        return ipaddress.ip_address(host or "")
-    except ValueError:
-        return None
+def _has_subdomains(host: str | None) -> bool:
+    """Whether `bucket.host` resolves: AWS and Tigris ask for it, others need wildcard DNS."""
+    return host is None or host.endswith((".amazonaws.com", ".tigris.dev", ".storage.dev"))
 
 
 def _is_loopback(host: str | None) -> bool:
-    address = _address(host)
-    return host == "localhost" if address is None else address.is_loopback
-
-
-def _lacks_subdomains(host: str | None) -> bool:
-    """Whether `bucket.host` cannot resolve: addresses, and bare names such as `minio`."""
-    return host is not None and (_address(host) is not None or "." not in host)
+    try:
+        return ipaddress.ip_address(host or "").is_loopback
+    except ValueError:
+        return host == "localhost"
