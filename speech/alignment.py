@@ -7,6 +7,7 @@ so 0 is the best and a plain mean over frames resembles goodness of pronunciatio
 """
 
 import logging
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -106,14 +107,11 @@ class _Aligner:
 
     def decoder(self, pronunciations: _Pronunciations) -> Decoder:
         """The decoder, knowing all of these words."""
-        unlisted = [
-            (word, said.variants[0]) for word, said in pronunciations.items() if not said.is_listed
-        ]
-        if self._added + len(unlisted) > _MAX_ADDED_WORDS:
+        if self._added > _MAX_ADDED_WORDS:
             self._renew()
-        for word, phones in unlisted:
+        for word, said in pronunciations.items():
             if self._decoder.lookup_word(word) is None:
-                self._decoder.add_word(word, " ".join(phones), update=False)
+                self._decoder.add_word(word, " ".join(said.variants[0]), update=False)
                 self._added += 1
         return self._decoder
 
@@ -220,30 +218,26 @@ def _pieces(
 
 
 def _with_retry(
-    search: Callable[[_Aligner, NDArray[np.int16], Sequence[str], _Pronunciations], _T],
+    search: Callable[[Decoder, NDArray[np.int16], Sequence[str]], _T],
     pcm: NDArray[np.int16],
     words: Sequence[str],
     pronunciations: _Pronunciations,
 ) -> _T:
     """Search with narrow beams, and where they lose the path once more without pruning."""
     try:
-        return search(_aligner(wide=False), pcm, words, pronunciations)
+        return search(_aligner(wide=False).decoder(pronunciations), pcm, words)
     except _PathLost:
         _log.info("The beams lost a recording of %d words; searching without.", len(words))
     try:
-        return search(_aligner(wide=True), pcm, words, pronunciations)
+        return search(_aligner(wide=True).decoder(pronunciations), pcm, words)
     except _PathLost as lost:
         raise TextMismatch(reason="its words cannot be found in the recording") from lost
 
 
 def _word_pass(
-    aligner: _Aligner,
-    pcm: NDArray[np.int16],
-    words: Sequence[str],
-    pronunciations: _Pronunciations,
+    decoder: Decoder, pcm: NDArray[np.int16], words: Sequence[str]
 ) -> list[tuple[str, int, int]]:
     """Names with their first frame and the one past their last; silence is among them."""
-    decoder = aligner.decoder(pronunciations)
     try:
         decoder.set_align_text(" ".join(words))
         _run(decoder, pcm)
@@ -256,14 +250,10 @@ def _word_pass(
 
 
 def _phone_pass(
-    aligner: _Aligner,
-    pcm: NDArray[np.int16],
-    words: Sequence[str],
-    pronunciations: _Pronunciations,
+    decoder: Decoder, pcm: NDArray[np.int16], words: Sequence[str]
 ) -> list[tuple[str, tuple[AlignedPhone, ...]]]:
     """The word pass, then the phones of each word and silence that it found."""
-    _word_pass(aligner, pcm, words, pronunciations)
-    decoder = aligner.decoder(pronunciations)
+    _word_pass(decoder, pcm, words)
     try:
         decoder.set_alignment()
         _run(decoder, pcm)
@@ -284,7 +274,10 @@ def _phone(entry: Any, seconds: float) -> AlignedPhone:  # noqa: ANN401 - pocket
 
 def _run(decoder: Decoder, pcm: NDArray[np.int16]) -> None:
     """Search one whole utterance; nothing of the one before may be left in the decoder."""
-    decoder.start_stream()  # forgets the noise estimate
+    with warnings.catch_warnings():
+        # It calls itself unnecessary, but nothing else makes it forget the noise it has heard.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        decoder.start_stream()
     decoder.start_utt()
     decoder.process_raw(pcm.tobytes(), full_utt=True)
     decoder.end_utt()

@@ -38,6 +38,8 @@ _TOKEN: Final = re.compile(
     f"{NUMBER.pattern}|(?P<word>{_WORD.pattern})", re.VERBOSE | re.IGNORECASE
 )
 
+_ELLIPSIS: Final = re.compile(r"…|\.{2,}")
+
 # Letters that do not come apart into an ASCII letter and a mark.
 _LATIN: Final = str.maketrans(
     {
@@ -87,16 +89,17 @@ def read(text: str, language: str) -> Transcript:
 
     Raises:
         EmptyTranscript: If there is no word.
-        UnsupportedScript: If most words are written in other letters than Latin ones.
+        UnsupportedScript: If most letters are not Latin ones.
     """
     tokens = list(_tokens(text))
-    words = [word for word in tokens if word.spoken]
-    skipped = len(tokens) - len(words)
     if not tokens:
         raise EmptyTranscript
-    if skipped > len(words):
+    words = [word for word in tokens if word.spoken]
+    foreign = [word for word in tokens if not word.spoken]
+    # By letters: scripts without spaces write a whole sentence as one token.
+    if sum(len(word.text) for word in foreign) > sum(len(word.text) for word in words):
         raise UnsupportedScript(language)
-    return Transcript(tuple(_with_hesitations(text, words)), skipped)
+    return Transcript(tuple(_with_hesitations(text, words)), len(foreign))
 
 
 def _tokens(text: str) -> Iterator[Word]:
@@ -134,4 +137,4 @@ def _repeats(word: Word, between: str) -> bool:
     spoken = word.spoken[0]
     on_purpose = spoken in _DOUBLED_ON_PURPOSE or len(word.spoken) > 1
     spelled = len(spoken) == 1 and spoken not in {"a", "i"}
-    return not on_purpose and not spelled and not re.search(r"[.!?:;](?!\.)", between.strip("…. "))
+    return not on_purpose and not spelled and not re.search(r"[.!?:;]", _ELLIPSIS.sub("", between))

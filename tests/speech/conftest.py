@@ -11,16 +11,16 @@ from speech.waveform import SAMPLE_RATE_HZ
 DATA = Path(__file__).parent / "data"
 
 
+def read_clip(name):
+    """Read one synthesised clip as mono float32 at 16 kHz."""
+    waveform, rate_hz = soundfile.read(DATA / f"{name}.flac", dtype="float32")
+    assert rate_hz == SAMPLE_RATE_HZ
+    return waveform
+
+
 @pytest.fixture
 def clip():
-    """Read one synthesised clip as mono float32 at 16 kHz."""
-
-    def _clip(name):
-        waveform, rate_hz = soundfile.read(DATA / f"{name}.flac", dtype="float32")
-        assert rate_hz == SAMPLE_RATE_HZ
-        return waveform
-
-    return _clip
+    return read_clip
 
 
 @pytest.fixture

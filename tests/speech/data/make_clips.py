@@ -1,4 +1,4 @@
-"""How the clips in this folder were made: espeak-ng's voice "en-us", with exact silences put in.
+"""How the clips in this folder were made: espeak-ng's voice "en-us+f3", with exact silences put in.
 
     python tests/speech/data/make_clips.py
 
@@ -29,7 +29,7 @@ def main():
     espeak = ctypes.CDLL(espeakng_loader.get_library_path())
     data = str(espeakng_loader.get_data_path()).encode()
     rate_hz = espeak.espeak_Initialize(RETRIEVAL, 0, data, 0)
-    espeak.espeak_SetVoiceByName(b"en-us")
+    espeak.espeak_SetVoiceByName(b"en-us+f3")
     espeak.espeak_SetParameter(RATE_PARAMETER, 150, 0)
     samples = []
 

@@ -1,0 +1,105 @@
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from speech.errors import EmptyTranscript, SpeechError, UnsupportedScript
+from speech.transcript import read
+
+
+def spoken(text):
+    return [part for word in read(text, "en").words for part in word.spoken]
+
+
+def hesitations(text):
+    return [word.text for word in read(text, "en").words if word.is_hesitation]
+
+
+@given(st.text())
+def test_offsets_point_at_the_word_as_written(text):
+    try:
+        transcript = read(text, "en")
+    except SpeechError:
+        return
+    for word in transcript.words:
+        assert text[word.char_start : word.char_end] == word.text
+        assert word.spoken
+        assert all(re.fullmatch(r"[a-z][a-z']*", part) for part in word.spoken)
+    places = [place for word in transcript.words for place in (word.char_start, word.char_end)]
+    assert places == sorted(places)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("Hello, world!", "hello world"),
+        ("  HELLO   world  ", "hello world"),
+        ("Don\u2019t stop", "don't stop"),
+        ("'quoted' \u201cwords\u201d", "quoted words"),
+        ("a well-known state-of-the-art idea", "a well known state of the art idea"),
+        ("caf\u00e9 and cafe\u0301, na\u00efve", "cafe and cafe naive"),
+        ("stra\u00dfe", "strasse"),
+        ("rock & roll", "rock and roll"),
+        ("I was born in 1999.", "i was born in nineteen ninety nine"),
+        ("It costs $5.50, 10% off", "it costs five dollars fifty cents ten percent off"),
+        ("nice \U0001f600 day \U0001f1ef\U0001f1f5", "nice day"),
+        ("5kg of B2B", "five kg of b two b"),
+        ("snake_case", "snake case"),
+    ],
+)
+def test_text_becomes_the_words_that_are_said(text, words):
+    assert spoken(text) == words.split()
+
+
+@pytest.mark.parametrize(
+    "text", ["", "   ", "\u2026!?", "\U0001f600\U0001f44d", "\n\t", "--- ' - \u2019"]
+)
+def test_a_text_without_words_is_empty(text):
+    with pytest.raises(EmptyTranscript):
+        read(text, "en")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\u79c1\u306f\u5b66\u751f\u3067\u3059",
+        "\u041f\u0440\u0438\u0432\u0435\u0442 \u043c\u0438\u0440",
+        "\uc548\ub155\ud558\uc138\uc694 hi",
+        "\u0645\u0631\u062d\u0628\u0627 \u0628\u0643",
+    ],
+)
+def test_a_text_in_another_script_is_refused(text):
+    with pytest.raises(UnsupportedScript):
+        read(text + " " + text, "en")
+
+
+def test_a_few_foreign_words_are_left_out_and_counted():
+    transcript = read("I really love \u5bff\u53f8 very much", "en")
+    assert [word.text for word in transcript.words] == ["I", "really", "love", "very", "much"]
+    assert transcript.skipped == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Um, I think, uh, so", ["Um", "uh"]),
+        ("I I want want to go", ["I", "want"]),
+        ("I\u2026 I... I want", ["I", "I"]),
+        ("the, the dog", ["the"]),
+        ("t-t-two", []),
+        ("It is very very good", []),
+        ("No. No way", []),
+        ("I went. Went where?", []),
+        ("zero zero seven", []),
+        ("b o o k", []),
+        ("hmm", ["hmm"]),
+        ("22 22", []),
+    ],
+)
+def test_fillers_and_repeats_are_hesitations(text, expected):
+    assert hesitations(text) == expected
+
+
+def test_ten_thousand_words_are_read():
+    assert len(read("word and another " * 3_334, "en").words) == 10_002
