@@ -2,12 +2,15 @@
 
 import typer
 
-from cli import stack, storage
+from cli import database, stack, storage
+from cli.demo import demo
 
 app = typer.Typer(
     help="The batch side of Kaiwa: the local stack, the bucket, the jobs.",
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,  # locals hold secrets
 )
+app.command()(demo)
+app.add_typer(database.app, name="database")
 app.add_typer(stack.app, name="stack")
 app.add_typer(storage.app, name="storage")

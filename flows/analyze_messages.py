@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from prefect import flow
+from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.futures import as_completed
 from prefect.logging import get_run_logger
 from prefect.task_runners import ThreadPoolTaskRunner
@@ -62,6 +63,12 @@ def analyze_messages(
     waiting = count_waiting(limit, languages)
     logger.info("%d messages wait; %d recovered from interrupted runs", waiting, recovered)
 
+    if not waiting:
+        return AnalysisReport()
+
+    progress = create_progress_artifact(
+        0.0, key="analyze-messages-progress", description=f"{waiting} messages"
+    )
     chunks = [
         analyze_chunk.submit(
             size, languages, max_attempts=max_attempts, workers=workers, as_of=started_at
@@ -74,6 +81,7 @@ def analyze_messages(
         if isinstance(outcome, AnalysisReport):
             report += outcome
             logger.info("%d of %d messages done", report.claimed, waiting)
+            update_progress_artifact(progress, 100 * report.claimed / waiting)
         else:
             broken += 1
 

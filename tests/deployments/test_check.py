@@ -1,0 +1,71 @@
+"""prefect.yaml is what it says it is, and a real server makes runs of it."""
+
+import copy
+import time
+
+import httpx
+import pytest
+import yaml
+
+from deployments import check
+from deployments.local.ports import choose_ports
+from deployments.local.prefect import PrefectServer, deploy_all
+
+
+@pytest.fixture
+def deployment():
+    return copy.deepcopy(yaml.safe_load(check.PREFECT_YAML.read_text())["deployments"][0])
+
+
+def test_the_projects_prefect_yaml_has_no_problem():
+    assert check.main() == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"entrypoint": "flows/analyze_messages.py:analyze_messages"}, "entrypoint must be"),
+        ({"name": "analyse"}, "entrypoint must be"),
+        ({"description": ""}, "no description"),
+        ({"parameters": {"limit": 0}}, "parameters"),
+        ({"parameters": {"limmit": 10}}, "parameters"),
+        ({"schedules": [{"cron": "every morning", "timezone": "UTC"}]}, "schedule"),
+        ({"schedules": [{"cron": "0 3 * * *", "timezone": "Europe/Berlin"}]}, "UTC"),
+    ],
+)
+def test_a_bad_entry_is_named(deployment, change, problem):
+    found = list(check.problems(deployment | change))
+    assert len(found) == 1
+    assert problem in found[0]
+
+
+@pytest.mark.flow
+def test_deploying_makes_the_server_schedule_runs(tmp_path):
+    server = PrefectServer(tmp_path)
+    try:
+        api_url = server.start(choose_ports(["prefect"], tmp_path / "ports.json")["prefect"])
+        deployed = deploy_all(tmp_path, api_url)
+        scheduled = scheduled_runs(api_url, wait_seconds=60)
+    finally:
+        server.stop()
+    with_schedule = {
+        entry["name"]
+        for entry in yaml.safe_load(check.PREFECT_YAML.read_text())["deployments"]
+        if entry.get("schedules")
+    }
+    assert with_schedule <= set(deployed)
+    assert {run["deployment"] for run in scheduled} == with_schedule
+    assert {run["state_type"] for run in scheduled} == {"SCHEDULED"}
+
+
+def scheduled_runs(api_url, wait_seconds):
+    """Return the runs that the server's scheduler has made, with their deployment's name."""
+    deadline = time.monotonic() + wait_seconds
+    with httpx.Client(base_url=api_url, trust_env=False) as client:
+        names = {entry["id"]: entry["name"] for entry in client.post("/deployments/filter").json()}
+        while True:
+            runs = client.post("/flow_runs/filter").json()
+            if {run["deployment_id"] for run in runs} >= names.keys():
+                return [run | {"deployment": names[run["deployment_id"]]} for run in runs]
+            assert time.monotonic() < deadline, "the scheduler made no runs"
+            time.sleep(1)
