@@ -19,5 +19,5 @@ def database() -> None:
 def upgrade() -> None:
     """Migrate the database of DATABASE_URL to the newest schema; safe to repeat."""
     with told():
-        run.upgrade(DatabaseSettings().database_url.get_secret_value())  # type: ignore[call-arg]  # from the environment
+        run.upgrade(DatabaseSettings().database_url.get_secret_value())
     Console(highlight=False).print("The database is at the newest revision.")

@@ -1,6 +1,7 @@
 """Every uploaded recording → alignment, scores and feedback in `message_audio_analysis`."""
 
-from typing import Annotated
+from typing import Annotated, cast
+from uuid import UUID
 
 from prefect import flow
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
@@ -66,8 +67,11 @@ def analyze_messages(
     if not waiting:
         return AnalysisReport()
 
-    progress = create_progress_artifact(
-        0.0, key="analyze-messages-progress", description=f"{waiting} messages"
+    progress = cast(  # a coroutine only in async flows
+        "UUID",
+        create_progress_artifact(
+            0.0, key="analyze-messages-progress", description=f"{waiting} messages"
+        ),
     )
     chunks = [
         analyze_chunk.submit(

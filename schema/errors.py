@@ -107,12 +107,12 @@ class StaleLease(KaiwaError):
 class RunIncomplete(KaiwaError):
     """Part of the work failed, so the run must not end green."""
 
-    def __init__(
-        self, failed: int, total: int, broken_chunks: int, allowed_percent: float
-    ) -> None:
+    def __init__(self, failed: int, total: int, broken_chunks: int, allowed_percent: float) -> None:
         self.failed, self.total = failed, total
         self.broken_chunks, self.allowed_percent = broken_chunks, allowed_percent
-        broken = f" {broken_chunks} chunks broke off; later runs take them up." if broken_chunks else ""
+        broken = (
+            f" {broken_chunks} chunks broke off; later runs take them up." if broken_chunks else ""
+        )
         super().__init__(
             f"{failed} of {total} messages were not analysed (allowed: {allowed_percent:g} %)."
             f"{broken} Everything else is written. The artifact `analyze-messages` counts the "

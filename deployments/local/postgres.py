@@ -24,7 +24,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import psutil  # type: ignore[import-untyped]  # it ships no types
+import psutil
 
 from schema.errors import KaiwaError
 
