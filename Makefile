@@ -33,6 +33,7 @@ check: .venv/installed ## Everything CI checks, except the tests
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m deployments.check
+	$(BIN)/python -m deployments.check_schema
 	@cp requirements.lock .venv/requirements.lock && $(COMPILE) --output-file .venv/requirements.lock \
 		&& diff -u requirements.lock .venv/requirements.lock || { echo "requirements.lock is not up to date: run make lock"; exit 1; }
 
