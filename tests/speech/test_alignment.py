@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from speech import alignment
+from speech import decoding
 from speech.alignment import align
 from speech.errors import TextMismatch
 from tests.speech.conftest import read_clip
@@ -86,12 +86,12 @@ def test_a_recording_too_short_for_its_words_is_a_mismatch(clip):
 
 
 def test_a_recording_that_the_beams_lose_is_searched_without(clip, monkeypatch):
-    monkeypatch.setattr(alignment, "_BEAMS", {"beam": 1e-5, "pbeam": 1e-5, "wbeam": 1e-5})
-    alignment._aligner.cache_clear()
+    monkeypatch.setattr(decoding, "_BEAMS", {"beam": 1e-5, "pbeam": 1e-5, "wbeam": 1e-5})
+    decoding.decoder.cache_clear()
     try:
         assert_lawful(align(clip("fox"), PAUSES), PAUSES)
     finally:
-        alignment._aligner.cache_clear()
+        decoding.decoder.cache_clear()
 
 
 def test_a_minute_is_aligned_in_pieces(clip):
@@ -105,9 +105,9 @@ def test_a_minute_is_aligned_in_pieces(clip):
 
 
 def test_unlisted_words_do_not_pile_up_in_the_decoder(clip, monkeypatch):
-    monkeypatch.setattr(alignment, "_MAX_ADDED_WORDS", 1)
+    monkeypatch.setattr(decoding, "_MAX_ADDED_WORDS", 1)
     before = align(clip("fox"), ["blorp", *FOX])
     for invented in ("zake", "florp", "gribble"):
         align(clip("fox"), [invented, *FOX])
-        assert alignment._aligner(wide=False)._added <= 2
+        assert decoding.decoder(wide=False).added <= 2
     assert align(clip("fox"), ["blorp", *FOX]) == before
