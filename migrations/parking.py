@@ -45,7 +45,7 @@ def park_columns(columns: Iterable[str]) -> None:
         f"ALTER TABLE {PARKED_COLUMNS} ADD PRIMARY KEY (id),"
         " ADD FOREIGN KEY (id) REFERENCES messages ON DELETE CASCADE"
     )
-    op.execute(f"ALTER TABLE messages {', '.join(f'DROP COLUMN {name}' for name in names)}")
+    op.execute(f"ALTER TABLE messages {_drop(names)}")
 
 
 def restore_columns(columns: Collection[str]) -> None:
@@ -53,9 +53,18 @@ def restore_columns(columns: Collection[str]) -> None:
     if not columns or not has_table("parked_messages", SCHEMA):
         return
     parked = {c["name"] for c in sa.inspect(op.get_bind()).get_columns("parked_messages", SCHEMA)}
-    values = ", ".join(f"{name} = parked.{name}" for name in sorted(parked.intersection(columns)))
+    restored = sorted(parked.intersection(columns))
+    if not restored:
+        return
+    values = ", ".join(f"{name} = parked.{name}" for name in restored)
     op.execute(
         f"UPDATE messages SET {values} FROM {PARKED_COLUMNS} AS parked"  # noqa: S608 - names of our own columns
         " WHERE parked.id = messages.id"
     )
-    op.execute(f"DROP TABLE {PARKED_COLUMNS}")
+    op.execute(f"ALTER TABLE {PARKED_COLUMNS} {_drop(restored)}")
+    if parked == {"id", *restored}:
+        op.execute(f"DROP TABLE {PARKED_COLUMNS}")
+
+
+def _drop(columns: Iterable[str]) -> str:
+    return ", ".join(f"DROP COLUMN {name}" for name in columns)

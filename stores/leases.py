@@ -52,7 +52,8 @@ _CLAIM_ALL = text(_CLAIM.format(language="TRUE"))
 _CLAIM_LANGUAGES = text(_CLAIM.format(language="c.target_language_id = ANY(:languages)"))
 
 _RENEW = text(
-    "UPDATE audio_ops.lease SET leased_until = statement_timestamp() + :duration WHERE token = :token"
+    "UPDATE audio_ops.lease SET leased_until = statement_timestamp() + :duration"
+    " WHERE token = :token"
 )
 
 # Both rows are locked: else a lease taken over while we wait for `m` would look unchanged.

