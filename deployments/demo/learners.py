@@ -73,58 +73,61 @@ PARTS = (
         (
             Turn(text="Good morning, how are you today?"),
             Turn(text="I would like a cup of coffee | and a piece of cake, please."),
-            Turn(text="Could you tell me where the station is?", encoding=encodings.WAV_16K),
+            Turn(text="Does this bus stop at the museum?", encoding=encodings.WAV_16K),
         ),
     ),
     Part(
         Learner("Callum", UserTier.PLUS),
-        Voice("en-gb-scotland+m3", 165, 45),
+        Voice("en-gb-scotland+m3", 145, 45),
         (
-            Turn(text="My brother works in a hospital near the river."),
+            Turn(text="This soup is too salty for me."),
             Turn(text="We went to the beach | but it rained all day.", pause_seconds=1.2),
-            Turn(text="The train leaves at nine o'clock.", encoding=encodings.WAV_44K),
+            Turn(text="I have lived in this town for three years.", encoding=encodings.WAV_44K),
         ),
     ),
     Part(
         Learner("Shanice", UserTier.PREMIUM),
-        Voice("en-029+f4", 140, 60),
+        Voice("en-029+f4", 120, 60),
         (
-            Turn(text="I have lived in this town for three years.", encoding=encodings.FLAC),
-            Turn(text="Um, my favourite season is, uh, the summer.", pause_seconds=0.8),
-            Turn(text="She bought a red dress for the party.", encoding=encodings.OGG),
+            Turn(text="We are planning a trip to the lake.", encoding=encodings.FLAC),
+            Turn(text="My train arrives on Sunday evening."),
+            Turn(text="They are building a new school in our street.", encoding=encodings.OGG),
         ),
     ),
     Part(
         Learner("Oliver", None),
         Voice("en+m4", 120, 40),
         (
-            Turn(text="I am learning English | because | I want to study abroad."),
-            Turn(text="What time does the library close?", encoding=encodings.G711_ULAW),
-            Turn(text="This soup is too salty for me.", encoding=encodings.G711_ALAW),
+            Turn(text="Do you sell fresh fish?"),
+            Turn(text="I was born in a small village.", encoding=encodings.G711_ULAW),
+            Turn(
+                text="I am learning English | because | I want to study abroad.",
+                encoding=encodings.G711_ALAW,
+            ),
         ),
     ),
     Part(
         Learner("Guest", UserTier.GUEST),
-        Voice("en-us-nyc+m1", 175, 50),
+        Voice("en-us-nyc+m1", 150, 50),
         (
-            Turn(text="Can I pay with a credit card?", encoding=encodings.MP3),
+            Turn(text="Let's meet in front of the cinema.", encoding=encodings.MP3),
             Turn(text="It is 25 degrees today.", noise_db=-25.0),
         ),
     ),
     Part(
-        Learner("Lukas", UserTier.FREE),
-        Voice("de+m2", 130, 45),
+        Learner("Claire", UserTier.FREE),
+        Voice("fr+f4", 130, 55),
         (
-            Turn(text="The weather is better today.", encoding=encodings.WAV_48K_STEREO),
-            Turn(text="My sister has a little dog.", noise_db=-20.0),
+            Turn(text="She bought a red dress for the party.", encoding=encodings.WAV_48K_STEREO),
+            Turn(text="The weather is better today.", noise_db=-30.0),
         ),
     ),
     Part(
         Learner("Priya", UserTier.PLUS),
         Voice("hi+f1", 140, 55),
         (
-            Turn(text="Please open the window.", encoding=encodings.MP3),
-            Turn(text="I need a doctor | and some medicine."),
+            Turn(text="My father is a teacher and my mother is a nurse.", encoding=encodings.MP3),
+            Turn(text="Um, my favourite season is, uh, the summer."),
         ),
     ),
     Part(
@@ -137,8 +140,8 @@ PARTS = (
                 expected=_failed("No speech"),
             ),
             Turn(
-                text="We are going to visit my grandmother in the mountains next weekend.",
-                spoken="Twelve.",
+                text="My phone is broken, so I cannot call you.",
+                spoken="Could you tell me where the station is?",
                 expected=_failed("does not match"),
             ),
             Turn(
