@@ -26,7 +26,7 @@ def create_concurrently(
         op.create_index(
             name,
             table,
-            list(columns),
+            [sa.text(column) for column in columns],
             postgresql_concurrently=True,
             postgresql_where=None if where is None else sa.text(where),
             if_not_exists=True,

@@ -12,8 +12,9 @@ from sqlalchemy import Connection, text
 
 from schema.values import Claim, ClaimedMessage
 
-# `waiting` is what audio_ops_messages_waiting_idx holds. A row claimed or deleted by someone else
-# between our snapshot and our lock is rechecked by Postgres, and drops out.
+# Only audio_ops_messages_waiting_idx has this order: NULLS FIRST keeps the planner, whose
+# statistics lag behind a queue, from walking messages_timestamp_idx through all that is done
+# (docs/adr/0014). A row claimed by someone else between our snapshot and our lock is rechecked.
 _CLAIM = """
 WITH picked AS MATERIALIZED (
     SELECT m.id, m.timestamp, c.target_language_id
@@ -27,7 +28,7 @@ WITH picked AS MATERIALIZED (
           SELECT FROM audio_ops.lease AS l
           WHERE l.message_id = m.id AND l.available_at > statement_timestamp()
       )
-    ORDER BY m.timestamp, m.id
+    ORDER BY m.timestamp NULLS FIRST, m.id
     LIMIT :limit
     FOR NO KEY UPDATE OF m SKIP LOCKED
 ), taken AS (

@@ -1,8 +1,9 @@
 """Index the rows that wait for analysis and those whose audio expires.
 
 Locks: nothing that stops reads or writes; each build reads `messages` twice. The names begin with
-`audio_ops_`, so that the app's people know whose they are. Stale rows in `analyzing` are found by
-the app's own messages_audio_processing_idx: there are never many.
+`audio_ops_`, so that the app's people know whose they are. NULLS FIRST sets these apart from the
+app's indexes on the same columns, which the planner would else choose by mistake (docs/adr/0014).
+Stale rows in `analyzing` are found by the app's own messages_audio_processing_idx: there are few.
 """
 
 from migrations.indexes import create_concurrently, drop_concurrently
@@ -16,14 +17,14 @@ def upgrade() -> None:
     create_concurrently(
         "audio_ops_messages_waiting_idx",
         "messages",
-        ["timestamp", "id"],
+        ["timestamp NULLS FIRST", "id"],
         where="audio_processing_state = 'uploaded' AND audio_storage_key IS NOT NULL"
         " AND audio_deleted_at IS NULL",
     )
     create_concurrently(
         "audio_ops_messages_expiring_idx",
         "messages",
-        ["audio_retention_expires_at", "id"],
+        ["audio_retention_expires_at NULLS FIRST", "id"],
         where="audio_storage_key IS NOT NULL AND audio_deleted_at IS NULL",
     )
 

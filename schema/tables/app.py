@@ -74,10 +74,11 @@ class Message(Base):
         Index("messages_audio_retention_idx", "audio_retention_expires_at"),
         Index("messages_pronunciation_idx", "pronunciation_score", "fluency_score"),
         Index("messages_audio_cleanup_idx", "audio_retention_expires_at", "audio_deleted_at"),
-        # Ours: claims and sweeps read these from their head, whatever the table's size.
+        # Ours: claims and sweeps read these from their head, whatever the table's size. Queries
+        # that order by NULLS FIRST too can use no other index by mistake (docs/adr/0014).
         Index(
             "audio_ops_messages_waiting_idx",
-            "timestamp",
+            text("timestamp NULLS FIRST"),
             "id",
             postgresql_where=text(
                 "audio_processing_state = 'uploaded' AND audio_storage_key IS NOT NULL"
@@ -86,7 +87,7 @@ class Message(Base):
         ),
         Index(
             "audio_ops_messages_expiring_idx",
-            "audio_retention_expires_at",
+            text("audio_retention_expires_at NULLS FIRST"),
             "id",
             postgresql_where=text("audio_storage_key IS NOT NULL AND audio_deleted_at IS NULL"),
         ),
