@@ -55,14 +55,21 @@ def claimed():
 
 
 @pytest.fixture(scope="session")
-def s3_address(tmp_path_factory):
-    """One S3 server for the whole session."""
+def s3_server(tmp_path_factory):
+    """One S3 server for the whole session, with its ports."""
     folder = tmp_path_factory.mktemp("s3")
     server, kinds = SwiftServer(folder), swift.SERVERS
     if swift.obstacle(folder) is not None:  # macOS, or no extended attributes
         server, kinds = MotoServer(folder), moto.SERVERS
-    yield server.start(choose_ports(kinds, folder / "ports.json"))
+    yield server, choose_ports(kinds, folder / "ports.json")
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def s3_address(s3_server):
+    """Where the session's S3 server is."""
+    server, ports = s3_server
+    return server.start(ports)
 
 
 @pytest.fixture

@@ -319,3 +319,23 @@ def test_a_run_waits_for_a_database_that_goes_away(upload, rows, count, postgres
     assert json.loads(output.splitlines()[-1]) == [40, 40]
     assert states(rows()) == {"analyzed": 40}
     assert count("audio_ops.analysis_history") == 0
+
+
+def test_a_bucket_that_goes_away_costs_no_message(
+    upload, rows, count, engine, s3_server, start_run
+):
+    server, ports = s3_server
+    for number in range(40):
+        upload(SENTENCES[number % len(SENTENCES)])
+    run = start_run(chunk_size=10, workers=1)
+    wait_until(lambda: states(rows())["analyzed"] >= 10)
+    server.stop()
+    time.sleep(10)
+    server.start(ports)
+    run.wait(timeout=200)
+    assert set(states(rows())) <= {"analyzed", "uploaded"}
+    with engine.begin() as connection:
+        connection.execute(sa.text("UPDATE audio_ops.lease SET available_at = now()"))
+    analyze_messages()
+    assert states(rows()) == {"analyzed": 40}
+    assert count("audio_ops.analysis_history") == 0
