@@ -80,7 +80,19 @@ def surprises(
     return found
 
 
-def enough_analyzed(outcomes: Mapping[str, Outcome]) -> bool:
-    """Whether so many were analysed as must be of real learners."""
-    analyzed = count_states(outcomes)[ProcessingState.ANALYZED]
-    return analyzed >= MIN_ANALYZED_SHARE * len(outcomes)
+def complaint(
+    recordings: Mapping[str, Recording],
+    outcomes: Mapping[str, Outcome],
+    unexpected: Mapping[str, str],
+) -> str | None:
+    """Say what is wrong with the whole; None if nothing is."""
+    if unexpected:
+        return (
+            f"{len(unexpected)} of {len(recordings)} recordings did not end as they should; "
+            "the table marks them with ✗"
+        )
+    real = {key: outcomes[key] for key, recording in recordings.items() if recording.experts}
+    analyzed = count_states(real)[ProcessingState.ANALYZED]
+    if analyzed < MIN_ANALYZED_SHARE * len(real):
+        return f"only {analyzed} of {len(real)} real learners were analysed; the table says why"
+    return None

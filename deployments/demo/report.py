@@ -1,6 +1,5 @@
 """The demo's result, for a person at a terminal."""
 
-import itertools
 import math
 from collections.abc import Iterator, Mapping
 
@@ -37,7 +36,7 @@ def print_report(
     table.add_column("state", ratio=2)
     table.add_column("as expected", justify="center")
 
-    shown = _shown(recordings, surprises)
+    shown = _shown(recordings, outcomes, surprises)
     for message_id in shown:
         recording, outcome = recordings[message_id], outcomes.get(message_id)
         experts = recording.experts
@@ -60,14 +59,23 @@ def print_report(
     console.print(", ".join(f"{counts[state]} {state}" for state in counts))
 
 
-def _shown(recordings: Mapping[str, Recording], surprises: Mapping[str, str]) -> list[str]:
-    """Choose the rows: all, or the surprises and an even sample of the rest."""
+def _shown(
+    recordings: Mapping[str, Recording],
+    outcomes: Mapping[str, Outcome],
+    surprises: Mapping[str, str],
+) -> list[str]:
+    """Choose the rows: all; or, of many, those that went wrong and an even sample of the rest."""
     if len(recordings) <= _MAX_ROWS:
         return list(recordings)
-    surprising = list(surprises)[:_MAX_ROWS]
-    rest = [message_id for message_id in recordings if message_id not in surprises]
-    step = max(1, math.ceil(len(rest) / max(1, _MAX_ROWS - len(surprising))))
-    return surprising + list(itertools.islice(rest, 0, None, step))
+    analyzed = [
+        message_id
+        for message_id, outcome in outcomes.items()
+        if outcome.state is ProcessingState.ANALYZED and message_id not in surprises
+    ]
+    wrong = [message_id for message_id in recordings if message_id not in set(analyzed)]
+    rows = wrong[: _MAX_ROWS // 2]
+    step = max(1, math.ceil(len(analyzed) / (_MAX_ROWS - len(rows))))
+    return rows + analyzed[::step]
 
 
 def _scores(outcome: Outcome | None) -> Iterator[str]:
@@ -97,5 +105,5 @@ def _print_correlations(
             ours, theirs = zip(*pairs, strict=True)
             console.print(
                 f"{score}: rank correlation with the experts {rank_correlation(ours, theirs):.2f} "
-                f"({len(pairs)} recordings)"
+                f"({len(pairs)} recordings; the scorer was calibrated on this corpus)"
             )

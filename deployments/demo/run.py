@@ -1,32 +1,23 @@
 """The demo: the main job for real on this machine, checked, and everything stopped again."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from prefect.client.schemas.objects import FlowRun
 from rich.console import Console
 from rich.markup import escape
 
 from deployments.demo.analysis_run import run_analysis
 from deployments.demo.corpus import read_corpus
 from deployments.demo.learners import record_all
-from deployments.demo.outcomes import (
-    Outcome,
-    count_states,
-    enough_analyzed,
-    read_outcomes,
-    surprises,
-)
-from deployments.demo.recordings import Recording
+from deployments.demo.outcomes import complaint, read_outcomes, surprises
 from deployments.demo.report import print_report
 from deployments.demo.upload import upload
 from deployments.local.addresses import StackAddresses
 from deployments.local.stack import Stack
 from schema.clock import utc_now
 from schema.errors import KaiwaError
-from schema.states import ProcessingState
 from stores import database
 
 CORPUS_RECORDINGS = 240
@@ -96,32 +87,14 @@ def _demonstrate(
     engine.dispose()
     unexpected = surprises(uploaded, outcomes)
     print_report(console, uploaded, outcomes, unexpected)
-    reason = _complaint(run, uploaded, outcomes, unexpected)
+    if run.state is None or not run.state.is_completed():
+        told = run.state.message if run.state else None
+        reason: str | None = f"the flow run did not complete: {told or 'it gave no reason'}"
+    else:
+        reason = complaint(uploaded, outcomes, unexpected)
     if reason is not None:
         raise DemoFailed(reason, str(log))
     console.print("[green]✓[/] Every recording ended as it should.")
-
-
-def _complaint(
-    run: FlowRun,
-    uploaded: Mapping[str, Recording],
-    outcomes: Mapping[str, Outcome],
-    unexpected: Mapping[str, str],
-) -> str | None:
-    """Say what went wrong in the run or with the messages; None if nothing did."""
-    if run.state is None or not run.state.is_completed():
-        told = run.state.message if run.state else None
-        return f"the flow run did not complete: {told or 'it gave no reason'}"
-    if unexpected:
-        return (
-            f"{len(unexpected)} of {len(uploaded)} recordings did not end as they should; "
-            "the table marks them with ✗"
-        )
-    real = {key: outcomes[key] for key, recording in uploaded.items() if recording.experts}
-    if real and not enough_analyzed(real):
-        analyzed = count_states(real)[ProcessingState.ANALYZED]
-        return f"only {analyzed} of {len(real)} real learners were analysed; the table says why"
-    return None
 
 
 def _stop(stack: Stack, console: Console) -> None:
