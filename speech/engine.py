@@ -1,7 +1,7 @@
 """One call from a recording and its text to a whole analysis.
 
 Deterministic: the same waveform, text and language give the same analysis, whatever the process
-has analysed before. English only; `docs/adr/0022` says how another language comes in.
+has analysed before. English only; docs/adr/0022 says how another language comes in.
 """
 
 from collections.abc import Sequence

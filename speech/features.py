@@ -19,6 +19,8 @@ from speech.fluency import Fluency
 _SHORTEST_PHONE_SECONDS: Final = 0.035
 # The longest pause tells little more once it is this long, and must not swamp the rest.
 _MAX_PAUSE_SECONDS: Final = 2.0
+# The rated utterances have up to this many words; a line must not be drawn on to hundreds.
+_MAX_WORDS: Final = 10
 _MAX_DEVIATION: Final = 4.0
 
 Columns = dict[str, NDArray[np.float64]]
@@ -104,7 +106,7 @@ def utterance_features(alignment: Alignment, fluency: Fluency, phones: Columns) 
         "silence_score": float(np.average(silence[:, 1], weights=silence[:, 0]))
         if len(silence)
         else 0.0,
-        "log_words": float(np.log(len(alignment.words))),
+        "log_words": float(np.log(min(len(alignment.words), _MAX_WORDS))),
     }
 
 

@@ -63,6 +63,13 @@ def test_pauses_lower_fluency():
     assert scored(sentence(gap=0)).fluency > scored(sentence(gap=80)).fluency + 10
 
 
+def test_a_long_text_is_judged_like_several_short_ones():
+    for nats in (-2.0, -15.0):
+        short, long = scored(2 * sentence(nats)), scored(40 * sentence(nats))
+        assert long.accuracy == pytest.approx(short.accuracy, abs=2)
+        assert long.mismatch == pytest.approx(short.mismatch, abs=0.5)
+
+
 def test_the_shipped_calibration_knows_every_phone():
     assert set(shipped().phone_norms) == set(IPA)
 
