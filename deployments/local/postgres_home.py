@@ -2,7 +2,8 @@
 
 Postgres refuses to run as root; started by root, it runs as `nobody`. Where that user cannot reach
 the server's folder or the binaries (a checkout under /root, mode 0700), the data and a copy of the
-binaries go to a private directory in /var/tmp, and `home` in the folder links to it.
+binaries go to a private directory in /var/tmp, and `home` in the folder links to it. Once the
+folder is deleted, the next start of any such server deletes what it left there.
 """
 
 import importlib.util
@@ -15,6 +16,9 @@ import tempfile
 from pathlib import Path
 
 log = logging.getLogger(__name__)
+
+# Outlives a restart, unlike /tmp; what is put there is private.
+OUTSIDE = Path("/var/tmp")  # noqa: S108 - mkdtemp makes the names
 
 
 def server_account() -> pwd.struct_passwd | None:
@@ -35,9 +39,11 @@ def prepare_home(folder: Path) -> None:
         return
     link = folder / "home"
     if not (_reachable(folder) and _reachable(_wheel())) and not link.exists():
-        outside = Path(tempfile.mkdtemp(prefix="kaiwa-postgres-", dir="/var/tmp"))
+        _delete_abandoned()
+        outside = Path(tempfile.mkdtemp(prefix="kaiwa-postgres-", dir=OUTSIDE))
         link.unlink(missing_ok=True)
         link.symlink_to(outside)
+        (outside / "folder").write_text(str(folder))
         log.warning(
             "Postgres cannot run as root, and user %s cannot enter %s: its data is in %s.",
             account.pw_name,
@@ -67,6 +73,15 @@ def binaries(home: Path) -> Path:
                 shutil.copytree(part, target, ignore=shutil.ignore_patterns("include", "*.a"))
         partial.rename(copy)
     return copy / wheel.name / "pginstall18" / "bin"
+
+
+def _delete_abandoned() -> None:
+    """Delete stopped homes whose folder is gone or has another home."""
+    for note in OUTSIDE.glob("kaiwa-postgres-*/folder"):
+        home = note.parent
+        stopped = not (home / "data" / "postmaster.pid").exists()
+        if stopped and not home.is_symlink() and find_home(Path(note.read_text())) != home:
+            shutil.rmtree(home)
 
 
 def _wheel() -> Path:

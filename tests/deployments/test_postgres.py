@@ -10,6 +10,7 @@ import psutil
 import psycopg
 import pytest
 
+from deployments.local import postgres_home
 from deployments.local.postgres import PostgresFailed, PostgresServer
 
 FAST = {"fsync": "off", "full_page_writes": "off"}
@@ -151,18 +152,25 @@ def test_a_server_that_does_not_run_has_no_url(folder):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root's server runs as another user")
-def test_root_may_keep_the_server_in_a_private_folder(tmp_path, caplog):
+def test_root_may_keep_the_server_in_a_private_folder(tmp_path, caplog, monkeypatch):
+    outside = Path(tempfile.mkdtemp(prefix="kaiwa-tests-"))
+    outside.chmod(0o711)
+    monkeypatch.setattr(postgres_home, "OUTSIDE", outside)
     private = tmp_path / "private"
     private.mkdir(mode=0o700)
-    server = PostgresServer(private / "postgres", FAST)
-    server.start()
-    try:
-        assert query(server, "SELECT 1") == (1,)
-        assert psutil.Process(server.pid).username() == "nobody"
-        assert "its data is in" in caplog.text
-    finally:
-        server.stop()
-        shutil.rmtree((private / "postgres" / "home").resolve())
+    for round_ in (1, 2):
+        server = PostgresServer(private / "postgres", FAST)
+        server.start()
+        try:
+            assert query(server, "SELECT 1") == (1,)
+            assert psutil.Process(server.pid).username() == "nobody"
+            assert caplog.text.count("its data is in") == round_
+            # What the folder of the first round left outside was deleted with its folder.
+            assert len(list(outside.glob("kaiwa-postgres-*"))) == 1
+        finally:
+            server.stop()
+        shutil.rmtree(private / "postgres")
+    shutil.rmtree(outside)
 
 
 def test_ctrl_c_in_our_terminal_does_not_reach_the_server(server):
