@@ -161,7 +161,7 @@ class Stack:
         servers = (self._prefect, self._swift, self._moto, self._postgres)
         with ThreadPoolExecutor() as pool:
             stopping = [pool.submit(server.stop) for server in servers]
-        process.kill_marked(self.folder)
+        process.kill_marked(self.folder)  # what no record covers
         for stopped in stopping:
             stopped.result()
 
