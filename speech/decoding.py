@@ -137,8 +137,8 @@ def _word_pass(search: Decoder, pcm: NDArray[np.int16], words: Sequence[str]) ->
     try:
         search.set_align_text(" ".join(words))
         _run(search, pcm)
-    except RuntimeError as error:  # what pocketsphinx raises for everything
-        raise _PathLost from error
+    except RuntimeError:  # what pocketsphinx raises for everything, naming the learner's words
+        raise _PathLost from None
     found = [FoundWord(s.word, s.start_frame, s.end_frame + 1) for s in search.seg() or ()]
     if sum(not word.is_silence for word in found) != len(words):
         raise _PathLost  # the search ended before the last word
@@ -152,8 +152,8 @@ def _phone_pass(search: Decoder, pcm: NDArray[np.int16], words: Sequence[str]) -
         search.set_alignment()
         _run(search, pcm)
         alignment = search.get_alignment()
-    except RuntimeError as error:
-        raise _PathLost from error
+    except RuntimeError:
+        raise _PathLost from None
     if alignment is None:
         raise _PathLost
     return [

@@ -35,6 +35,7 @@ LANGUAGES: Final = ("en",)
 _MAX_WORDS_PER_SECOND: Final = 8
 _CLIPPED_LEVEL, _MAX_CLIPPED_SHARE = 0.999, 0.01
 _MIN_WORDS_FOR_FLUENCY: Final = 3
+_MAX_WORDS_NAMED: Final = 10
 
 
 def load(language: str) -> None:
@@ -90,9 +91,10 @@ def _supported(language: str) -> str:
 
 def _warnings(waveform: NDArray[np.float32], said: Transcript, alignment: Alignment) -> list[str]:
     warnings = []
-    guessed = dict.fromkeys(word.word for word in alignment.words if not word.is_listed)
+    guessed = list(dict.fromkeys(word.word for word in alignment.words if not word.is_listed))
     if guessed:
-        warnings.append(f"Not in the dictionary, pronunciation guessed: {', '.join(guessed)}.")
+        named = ", ".join(guessed[:_MAX_WORDS_NAMED]) + ("…" * (len(guessed) > _MAX_WORDS_NAMED))
+        warnings.append(f"{len(guessed)} words are in no dictionary and not judged: {named}")
     if said.skipped:
         warnings.append(f"{said.skipped} words in other letters were left out.")
     if np.mean(np.abs(waveform) >= _CLIPPED_LEVEL) > _MAX_CLIPPED_SHARE:

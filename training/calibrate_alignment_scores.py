@@ -32,6 +32,7 @@ Array = NDArray[np.float64]
 
 FOLDS = 5
 RIDGE = 30.0  # on standardised features; anything from 1 to 100 does as well
+MIN_SPREAD = 0.1  # for phones that are rare in the corpus
 REFUSED, WARNED = 0.01, 0.05  # learners who said the text
 FLAGGED = 0.35  # confidence below which feedback names a word
 
@@ -84,7 +85,8 @@ def _norms(examples: Sequence[Example]) -> dict[str, PhoneNorm]:
                     rated[phone.phone].append(rating["phone_accuracy"][index])
     norms = {}
     for phone, values in sorted(measured.items()):
-        means, spreads = np.mean(values, axis=0), np.std(values, axis=0)
+        means = np.mean(values, axis=0)
+        spreads = np.maximum(np.std(values, axis=0), MIN_SPREAD)
         norms[phone] = PhoneNorm(
             float(means[0]), float(spreads[0]), float(means[1]), float(spreads[1]),
             float(np.mean(rated[phone] or [2.0])),
