@@ -8,7 +8,6 @@ from dataclasses import replace
 
 import botocore.retries.standard
 import pytest
-from faulty_server import BODY, FaultyServer
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
@@ -23,6 +22,7 @@ from schema.errors import (
 )
 from stores import audio_bucket
 from stores.audio_bucket import MARKER_KEY, MAX_KEYS_PER_DELETE, open_bucket
+from tests.stores.faulty_server import BODY, FaultyServer
 
 KEY = "audio/user-1/conversation-1/message-1_1700000000000.wav"
 SECRET = "a-secret-nobody-may-see"
