@@ -25,7 +25,10 @@ MAX_BYTES: Final = 128 * 2**20  # ten minutes of 48 kHz stereo in 16 bits are 11
 MAX_CHANNELS: Final = 8
 
 _MIN_RATE_HZ, _MAX_RATE_HZ = 4_000, 192_000
-_BLOCK_FRAMES: Final = 4_096  # damage costs the rest of its block, so blocks are short
+# soundfile seeks after every read, at which libmpg123 complains on stderr: few long blocks. Only
+# FLAC tells of damage, and loses the block in which it lies: short ones.
+_BLOCK_FRAMES: Final = 2**19
+_FLAC_BLOCK_FRAMES: Final = 2**12
 # A file cut off in upload is decoded as far as it goes if at least this share of what its header
 # promises is there; the text would not match what is left of a shorter one.
 _MIN_SHARE_DECODED: Final = 0.5
@@ -122,12 +125,13 @@ def _resampled(sound: soundfile.SoundFile) -> NDArray[np.float32]:
 
 
 def _mono_blocks(sound: soundfile.SoundFile) -> Iterator[NDArray[np.float32]]:
-    """Yield mean-of-channels blocks, shape (≤ `_BLOCK_FRAMES`,), up to the end or the damage."""
+    """Yield mean-of-channels blocks, shape (≤ 2**19,), up to the end or the damage."""
     limit = MAX_SECONDS * sound.samplerate
+    block_frames = _FLAC_BLOCK_FRAMES if sound.format == "FLAC" else _BLOCK_FRAMES
     decoded = not_finite = 0
     while True:
         try:
-            block = sound.read(_BLOCK_FRAMES, dtype="float32", always_2d=True)
+            block = sound.read(block_frames, dtype="float32", always_2d=True)
         except soundfile.LibsndfileError:
             break  # damaged from here on; what came before is judged below
         if not len(block):
