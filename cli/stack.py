@@ -34,7 +34,8 @@ def up(folder: Folder = DEFAULT_FOLDER) -> None:
     table.add_row("S3", addresses.s3.endpoint)
     table.add_row("Logs", str(stack.folder / "logs"))
     table.add_row("Settings and secrets", f"source {stack.folder / 'env'}")
-    table.add_row("Stop it", "make down")
+    here = folder == DEFAULT_FOLDER
+    table.add_row("Stop it", "make down" if here else f"{sys.argv[0]} stack down --folder {folder}")
     console.print(table)
 
 

@@ -1,34 +1,24 @@
-"""The audio bucket: any S3-compatible store, through boto3.
-
-Errors of the client become those of `schema.errors`; none of them holds a secret or a signed URL.
-"""
+"""The audio bucket: any S3-compatible store, through boto3."""
 
 import base64
 import hashlib
 import ipaddress
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
 import boto3
-import botocore.exceptions
 from botocore.config import Config
-from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError
-from botocore.parsers import ResponseParserError
+from botocore.exceptions import IncompleteReadError
 from pydantic import SecretStr
 
-from schema.errors import (
-    ObjectMissing,
-    ObjectTooLarge,
-    StorageDenied,
-    StorageError,
-    StorageUnavailable,
-    WrongBucket,
-)
+from schema.errors import ObjectMissing, ObjectTooLarge, StorageError, WrongBucket
 from schema.values import ObjectFacts
+from stores.bucket_errors import BROKEN_BODY, translated
+from stores.object_keys import checked_key
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -36,7 +26,6 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef
 
 MAX_PRESIGN_SECONDS = 604_800  # SigV4's limit; not every server enforces it
-MAX_KEY_BYTES = 1024
 MAX_KEYS_PER_DELETE = 1000
 
 # S3 reports keys it never had as deleted, so a wrong bucket looks like success: the marker tells.
@@ -46,14 +35,7 @@ _MARKER = b"This bucket holds the audio of Kaiwa's learners; `kaiwa-audio storag
 # botocore retries requests, but not a body that breaks off while it is read.
 _PAUSES_BEFORE_BODY_RETRY_SECONDS = (0.2, 0.8, 3.2)
 
-_BROKEN_CONNECTIONS = (
-    botocore.exceptions.ConnectionError,
-    HTTPClientError,
-    IncompleteReadError,
-    ResponseParserError,  # a proxy's error page instead of S3's XML
-)
 _REGIONS_WITHOUT_CONSTRAINT = {"us-east-1", "auto"}  # AWS's first, which refuses it; Tigris
-_TRANSIENT_CODES = {"SlowDown", "RequestTimeout", "Throttling", "TooManyRequests"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +64,7 @@ class AudioBucket:
     def put(self, key: str, data: bytes, content_type: str) -> None:
         """Store an object, over an older one of that key; its MD5 guards the way."""
         digest = hashlib.md5(data, usedforsecurity=False).digest()
-        with self._translated("put an object", _checked(key)):
+        with self._translated("put an object", checked_key(key)):
             self.client.put_object(
                 Bucket=self.name,
                 Key=key,
@@ -99,13 +81,13 @@ class AudioBucket:
             ObjectTooLarge: If it is larger than `max_bytes`; nothing is read then.
             StorageUnavailable: If the body still breaks off after four tries.
         """
-        _checked(key)
+        checked_key(key)
         for pause_seconds in (*_PAUSES_BEFORE_BODY_RETRY_SECONDS, None):
             with self._translated("get an object", key):
                 response = self.client.get_object(Bucket=self.name, Key=key)
                 try:
                     return _body(response, key, max_bytes)
-                except (HTTPClientError, IncompleteReadError):
+                except BROKEN_BODY:
                     if pause_seconds is None:
                         raise
             time.sleep(pause_seconds)
@@ -114,7 +96,7 @@ class AudioBucket:
     def head(self, key: str) -> ObjectFacts | None:
         """Return an object's size and ETag; None if the bucket, or the key in it, is missing."""
         try:
-            with self._translated("head an object", _checked(key)):
+            with self._translated("head an object", checked_key(key)):
                 facts = self.client.head_object(Bucket=self.name, Key=key)
         except ObjectMissing:
             return None
@@ -126,7 +108,7 @@ class AudioBucket:
         Only keys the bucket confirmed count as deleted. A call that fails as a whole is reported,
         not raised, with all keys after it: what was confirmed before must not get lost.
         """
-        unique = list(dict.fromkeys(_checked(key) for key in keys))
+        unique = list(dict.fromkeys(checked_key(key) for key in keys))
         deleted: list[str] = []
         failed: dict[str, str] = {}
         for start in range(0, len(unique), MAX_KEYS_PER_DELETE):
@@ -151,7 +133,7 @@ class AudioBucket:
             raise ValueError(message)
         return self.client.generate_presigned_url(
             "get_object",
-            Params={"Bucket": self.name, "Key": _checked(key)},
+            Params={"Bucket": self.name, "Key": checked_key(key)},
             ExpiresIn=expires_in_seconds,
         )
 
@@ -203,27 +185,8 @@ class AudioBucket:
         errors = {entry["Key"]: entry["Code"] for entry in answer.get("Errors", [])}
         return confirmed - errors.keys(), errors
 
-    @contextmanager
-    def _translated(self, operation: str, key: str | None = None) -> Iterator[None]:
-        """Turn the client's errors into ours."""
-        try:
-            yield
-        except ClientError as error:
-            raise self._translate(error, operation, key) from error
-        except _BROKEN_CONNECTIONS as error:
-            raise StorageUnavailable(operation, type(error).__name__) from error
-
-    def _translate(self, error: ClientError, operation: str, key: str | None) -> StorageError:
-        code = error.response["Error"]["Code"]
-        status = error.response["ResponseMetadata"]["HTTPStatusCode"]
-        if status >= 500 or status == 429 or code in _TRANSIENT_CODES:
-            return StorageUnavailable(operation, code)
-        # HEAD has no body, hence no code: a missing bucket then looks like a missing key.
-        if code == "NoSuchBucket" or (status == 404 and key is None):
-            return WrongBucket(self.name)
-        if status == 404 and key is not None:
-            return ObjectMissing(key)
-        return StorageDenied(operation, code)
+    def _translated(self, operation: str, key: str | None = None) -> AbstractContextManager[None]:
+        return translated(operation, bucket=self.name, key=key)
 
 
 def open_bucket(
@@ -281,21 +244,6 @@ def _body(response: "GetObjectOutputTypeDef", key: str, max_bytes: int) -> bytes
     if len(data) != announced:
         raise IncompleteReadError(actual_bytes=len(data), expected_bytes=announced)
     return data
-
-
-def _checked(key: str) -> str:
-    """Return the key if every S3 server stores it under just this name."""
-    problem = None
-    if not key or len(key.encode()) > MAX_KEY_BYTES:
-        problem = f"has 1 to {MAX_KEY_BYTES} bytes"
-    elif not key.isprintable():
-        problem = "has no control characters"  # XML cannot carry them, listings would break
-    elif any(part in {".", ".."} for part in key.split("/")):
-        problem = "has no `.` or `..` segments"  # clients and proxies resolve them
-    if problem:
-        message = f"An object's key {problem}; this one does not: {key[:80]!r}."
-        raise ValueError(message)
-    return key
 
 
 def _has_subdomains(host: str | None) -> bool:

@@ -8,8 +8,6 @@ from dataclasses import replace
 
 import botocore.retries.standard
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from deployments.local.addresses import S3Address
@@ -381,17 +379,6 @@ def test_keys_that_some_server_would_change_are_refused(faulty, key):
         with pytest.raises(ValueError, match="An object's key"):
             call()
     assert server.requests == 0
-
-
-@given(st.text(max_size=1100))
-def test_a_key_is_taken_as_it_is_or_refused(key):
-    try:
-        assert audio_bucket._checked(key) == key
-    except ValueError:
-        return
-    assert 1 <= len(key.encode()) <= 1024
-    assert ".." not in key.split("/")
-    assert all(ord(character) >= 32 for character in key)
 
 
 @pytest.mark.parametrize(
