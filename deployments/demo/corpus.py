@@ -41,7 +41,7 @@ def _round_robin(lists: Iterable[list[dict[str, Any]]]) -> Iterator[dict[str, An
 
 def _recording(folder: Path, label: dict[str, Any]) -> Recording:
     return Recording(
-        learner=Learner(f"Speaker {label['speaker']}", UserTier.FREE),
+        learner=Learner(label["speaker"], UserTier.FREE),
         text=label["text"].capitalize(),  # the corpus writes capitals only
         audio=(folder / "audio" / f"{label['utterance']}.flac").read_bytes(),
         encoding=FLAC,
