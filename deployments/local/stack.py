@@ -5,10 +5,12 @@ it), everything listens on 127.0.0.1 alone, and a stack whose starter was killed
 """
 
 import fcntl
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from pydantic import SecretStr
 
@@ -24,6 +26,7 @@ from schema.errors import KaiwaError
 
 Report = Callable[[str], None]
 
+_LOCK_SECONDS = 2  # a killed launcher's child holds its lock between fork and exec
 _PORT_NAMES = (*swift.SERVERS, *moto.SERVERS, "postgres", "prefect")
 
 
@@ -167,12 +170,21 @@ class Stack:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
+        deadline = time.monotonic() + _LOCK_SECONDS
         with (self.folder / "lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise StackBusy(str(self.folder)) from None
+            while not _taken(lock):
+                if time.monotonic() > deadline:
+                    raise StackBusy(str(self.folder))
+                time.sleep(0.05)
             yield
+
+
+def _taken(lock: TextIO) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _prepare_bucket(address: S3Address, report: Report) -> None:
