@@ -14,9 +14,10 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from speech import engine, transcript
+from speech import engine
 from speech.alignment import align
 from speech.errors import SpeechError
+from speech.text import transcript
 from speech.waveform import SAMPLE_RATE_HZ, AudioEncoding, decode
 
 OWN_CLIPS = Path(__file__).parents[1] / "tests" / "speech" / "data"

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from speech import decoding
 from speech.decoding import FoundPhone
 from speech.errors import EngineFailure, TextMismatch
-from speech.lexicon import Pronunciation, pronounce
+from speech.text.lexicon import Pronunciation, pronounce
 from speech.waveform import SAMPLE_RATE_HZ
 
 FRAME_SECONDS: Final = 0.01

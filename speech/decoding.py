@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pocketsphinx import Decoder, set_loglevel
 
 from speech.errors import TextMismatch
-from speech.lexicon import Pronunciation
+from speech.text.lexicon import Pronunciation
 
 # One unit of a senone score: logarithms to the base 1.0001, shifted by ten bits.
 _NATS: Final = 1024 * log(1.0001)

@@ -11,17 +11,18 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from speech import feedback, transcript
+from speech import feedback
 from speech.alignment import AlignedPhone, AlignedWord, Alignment, align
 from speech.alignment import load as load_aligner
 from speech.analysis import PhonemeAnalysis, SpeechAnalysis, SpeechTiming
-from speech.calibration import shipped
 from speech.errors import TextMismatch, UnsupportedLanguage
 from speech.feedback import HeardWord
 from speech.fluency import Fluency, fluency
-from speech.phones import IPA
-from speech.scoring import Scores, score
-from speech.transcript import Transcript, Word
+from speech.scores.calibration import shipped
+from speech.scores.scoring import Scores, score
+from speech.text import transcript
+from speech.text.phones import IPA
+from speech.text.transcript import Transcript, Word
 from speech.utterance import by_written_word, spoken_words
 from speech.validity import require_speech
 from speech.waveform import SAMPLE_RATE_HZ

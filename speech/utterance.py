@@ -5,7 +5,7 @@ from itertools import islice
 
 from speech.alignment import AlignedWord, Alignment
 from speech.fluency import SpokenWord
-from speech.transcript import Word
+from speech.text.transcript import Word
 
 
 def by_written_word(

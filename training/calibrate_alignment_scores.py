@@ -21,11 +21,12 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from speech import scoring, transcript
 from speech.alignment import Alignment, align
-from speech.calibration import Calibration, LinearMap, PhoneNorm
-from speech.features import phone_features, utterance_features, word_features
 from speech.fluency import Fluency, fluency
+from speech.scores import scoring
+from speech.scores.calibration import Calibration, LinearMap, PhoneNorm
+from speech.scores.features import phone_features, utterance_features, word_features
+from speech.text import transcript
 from speech.utterance import spoken_words
 
 Array = NDArray[np.float64]

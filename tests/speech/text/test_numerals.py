@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speech.numerals import NUMBER, spoken_number
+from speech.text.numerals import NUMBER, spoken_number
 
 
 def said(text):

@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import Final
 
 from speech.errors import EmptyTranscript, UnsupportedScript
-from speech.numerals import NUMBER, spoken_number
+from speech.text.numerals import NUMBER, spoken_number
 
 FILLERS: Final = frozenset({
     "ah", "eh", "em", "er", "erm", "hm", "hmm", "huh", "mhm", "mm", "mmm", "uh", "uhm", "um",

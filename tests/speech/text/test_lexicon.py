@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speech.lexicon import pronounce
-from speech.phones import CONSONANTS, IPA, VOWELS
+from speech.text.lexicon import pronounce
+from speech.text.phones import CONSONANTS, IPA, VOWELS
 
 
 def phones(word):

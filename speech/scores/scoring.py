@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speech.alignment import Alignment
-from speech.calibration import Calibration
-from speech.features import phone_features, utterance_features, word_features
 from speech.fluency import Fluency
+from speech.scores.calibration import Calibration
+from speech.scores.features import phone_features, utterance_features, word_features
 
 # Experts' scales, stretched to 0-100.
 _PER_UTTERANCE_POINT: Final = 10.0  # 0-10

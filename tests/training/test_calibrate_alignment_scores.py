@@ -5,8 +5,8 @@ import pytest
 import soundfile
 
 from speech.alignment import align
-from speech.calibration import Calibration
-from speech.phones import IPA
+from speech.scores.calibration import Calibration
+from speech.text.phones import IPA
 from training.calibrate_alignment_scores import fit, read_corpus
 
 SENTENCES = {

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speech.errors import EmptyTranscript, SpeechError, UnsupportedScript
-from speech.transcript import read
+from speech.text.transcript import read
 
 
 def spoken(text):

@@ -8,7 +8,7 @@ from typing import Final
 
 from pocketsphinx import get_model_path
 
-from speech.letter_to_sound import sound_out, spell
+from speech.text.letter_to_sound import sound_out, spell
 
 Phones = tuple[str, ...]
 

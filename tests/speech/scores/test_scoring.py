@@ -4,10 +4,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speech.alignment import AlignedPhone, AlignedWord, Alignment
-from speech.calibration import Calibration, LinearMap, shipped
 from speech.fluency import SpokenWord, fluency
-from speech.phones import IPA
-from speech.scoring import score
+from speech.scores.calibration import Calibration, LinearMap, shipped
+from speech.scores.scoring import score
+from speech.text.phones import IPA
 
 PHONE = st.tuples(st.sampled_from(sorted(IPA)), st.integers(3, 60), st.floats(-200, 0))
 WORD = st.tuples(st.lists(PHONE, min_size=1, max_size=6), st.integers(0, 300))

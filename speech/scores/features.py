@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speech.alignment import AlignedPhone, Alignment
-from speech.calibration import PhoneNorm
 from speech.fluency import Fluency
+from speech.scores.calibration import PhoneNorm
 
 # An alignment gives a phone three frames even if it was not said at all.
 _SHORTEST_PHONE_SECONDS: Final = 0.035

@@ -1,0 +1,1 @@
+"""From an alignment to scores: features, their calibrated maps, the scores."""

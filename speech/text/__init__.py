@@ -1,0 +1,1 @@
+"""From a transcript as written to words and phones as spoken."""
