@@ -47,9 +47,9 @@ def run_demo(folder: Path, corpus: Path | None, console: Console) -> None:
     """
     stack = Stack(folder)
     was_running = all(stack.status().values())
+    with _step(console, "The stack is up") as report:
+        addresses = stack.up(report)  # what fails to start is stopped again
     try:
-        with _step(console, "The stack is up") as report:
-            addresses = stack.up(report)
         _demonstrate(addresses, stack.folder / "logs" / "prefect-worker.log", corpus, console)
     finally:
         if was_running:
