@@ -9,7 +9,6 @@ import typer
 from rich.console import Console
 
 from cli.errors import told
-from deployments.demo.run import run_demo
 from settings.demo import DemoSettings
 
 Folder = Annotated[
@@ -22,6 +21,8 @@ def demo(folder: Folder = Path(".local")) -> None:
 
     The learners are synthetic; with CORPUS set to a folder of speechocean762 they are real.
     """
+    from deployments.demo.run import run_demo  # loads the analysis engine: only for the demo
+
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that it cleans up after itself
     with told():
         run_demo(folder, DemoSettings().corpus, Console(highlight=False))

@@ -3,6 +3,7 @@
 KaiwaError
 ├── StorageError
 │   ├── ObjectMissing        the bucket has no such key
+│   ├── InvalidKey           no S3 server stores an object under just this name
 │   ├── ObjectTooLarge       larger than the reader allows
 │   ├── StorageUnavailable   timeouts, 5xx, cut bodies: try again
 │   ├── StorageDenied        credentials or rights
@@ -39,6 +40,19 @@ class ObjectMissing(StorageError):
             "The recording is not in the bucket. It was deleted or never uploaded; "
             "ask the app to upload it again.",
             key,
+        )
+
+
+class InvalidKey(StorageError):
+    """Some server, client or proxy would change, refuse or fail to list this key."""
+
+    def __init__(self, key: str, rule: str) -> None:
+        self.key, self.rule = key, rule
+        super().__init__(
+            f"An object's key {rule}; this one does not: {key[:80]!r}. "
+            "Correct `audio_storage_key`, or ask the app to upload the recording again.",
+            key,
+            rule,
         )
 
 

@@ -1,5 +1,7 @@
 """Keys of objects that every S3 server stores under just that name."""
 
+from schema.errors import InvalidKey
+
 MAX_KEY_BYTES = 1024
 
 
@@ -7,7 +9,7 @@ def checked_key(key: str) -> str:
     """Return the key as it is.
 
     Raises:
-        ValueError: If some server, client or proxy would change, refuse or fail to list it.
+        InvalidKey: If some server, client or proxy would change, refuse or fail to list it.
     """
     problem = None
     if not key or len(key.encode()) > MAX_KEY_BYTES:
@@ -17,6 +19,5 @@ def checked_key(key: str) -> str:
     elif any(part in {".", ".."} for part in key.split("/")):
         problem = "has no `.` or `..` segments"  # clients and proxies resolve them
     if problem:
-        message = f"An object's key {problem}; this one does not: {key[:80]!r}."
-        raise ValueError(message)
+        raise InvalidKey(key, problem)
     return key

@@ -22,7 +22,7 @@ from policy.leases import (
     Verdict,
     failure_verdict,
 )
-from schema.errors import ObjectMissing, ObjectTooLarge, StorageUnavailable
+from schema.errors import InvalidKey, ObjectMissing, ObjectTooLarge, StorageUnavailable
 from schema.reports import AnalysisReport
 from schema.states import FailureCause
 from schema.values import Claim, ClaimedMessage
@@ -140,7 +140,7 @@ def _analyse_all(claim: Claim, workers: AnalysisWorkers, as_of: datetime) -> dic
 def _analyse_one(message: ClaimedMessage, workers: AnalysisWorkers, as_of: datetime) -> Outcome:
     try:
         audio = resources.bucket().get(message.storage_key, max_bytes=MAX_OBJECT_BYTES)
-    except ObjectMissing as error:
+    except (ObjectMissing, InvalidKey) as error:
         return NotAnalysed(FailureCause.OBJECT_MISSING, str(error))
     except ObjectTooLarge as error:
         return NotAnalysed(FailureCause.TOO_LONG, str(error))

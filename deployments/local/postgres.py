@@ -83,11 +83,12 @@ class PostgresServer:
             if postmaster is None:
                 return
             postmaster.send_signal(signal.SIGINT)  # "fast": rolls back open transactions
-            try:
-                postmaster.wait(STOP_SECONDS)
-            except psutil.TimeoutExpired:
-                reason = f"process {postmaster.pid} has not stopped after {STOP_SECONDS} s"
-                raise PostgresFailed(str(self.folder), reason) from None
+            deadline = time.monotonic() + STOP_SECONDS
+            while _alive(postmaster):
+                if time.monotonic() > deadline:
+                    reason = f"process {postmaster.pid} has not stopped after {STOP_SECONDS} s"
+                    raise PostgresFailed(str(self.folder), reason)
+                time.sleep(0.02)
 
     @property
     def running(self) -> bool:
@@ -140,7 +141,7 @@ class PostgresServer:
             ours = process.name() == "postgres" and Path(process.cwd()) == self._data
         except (ValueError, psutil.NoSuchProcess, psutil.AccessDenied):
             return None
-        return process if ours and process.status() != psutil.STATUS_ZOMBIE else None
+        return process if ours and _alive(process) else None
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -228,6 +229,14 @@ class PostgresServer:
     def _last_log_line(self) -> str:
         lines = (self.folder / "server.log").read_text(errors="replace").splitlines()
         return lines[-1] if lines else "no output"
+
+
+def _alive(process: psutil.Process) -> bool:
+    """Whether it runs; one that ended and waits to be reaped by its parent does not."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _free_port() -> int:

@@ -148,6 +148,14 @@ def test_a_missing_recording_fails_when_the_bucket_is_ours(add_message, rows):
     assert "not in the bucket" in rows()[gone].error
 
 
+def test_a_key_that_no_server_stores_fails_its_message_alone(upload, add_message, rows):
+    bad, good = add_message(audio_storage_key="audio/../../etc/passwd"), upload(SENTENCES[0])
+    with pytest.raises(RunIncomplete):
+        analyze_messages()
+    assert (rows()[bad].state, rows()[good].state) == ("failed", "analyzed")
+    assert "audio_storage_key" in rows()[bad].error
+
+
 def test_the_wrong_bucket_fails_no_message(upload, rows, monkeypatch):
     waiting = upload(SENTENCES[0])
     monkeypatch.setenv("TIGRIS_BUCKET_NAME", "another-bucket")

@@ -1,6 +1,7 @@
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from schema.errors import InvalidKey
 from stores.object_keys import checked_key
 
 
@@ -9,7 +10,7 @@ from stores.object_keys import checked_key
 def test_a_key_is_taken_as_it_is_or_refused(key):
     try:
         assert checked_key(key) == key
-    except ValueError:
+    except InvalidKey:
         return
     assert 1 <= len(key.encode()) <= 1024
     assert ".." not in key.split("/")
