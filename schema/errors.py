@@ -8,7 +8,6 @@ KaiwaError
 │   ├── StorageUnavailable   timeouts, 5xx, cut bodies: try again
 │   ├── StorageDenied        credentials or rights
 │   └── WrongBucket          the marker object is not there
-├── StaleLease               someone else holds the message now
 └── RunIncomplete            part of the work failed, so the run must not end green
 """
 
@@ -76,8 +75,8 @@ class StorageUnavailable(StorageError):
     def __init__(self, operation: str, reason: str) -> None:
         self.operation, self.reason = operation, reason
         super().__init__(
-            f"The bucket failed to {operation}: {reason}. It is tried again; "
-            "if this lasts, look at the provider's status and TIGRIS_ENDPOINT.",
+            f"The bucket failed to {operation}: {reason}. If this lasts, look at the provider's "
+            "status and at TIGRIS_ENDPOINT.",
             operation,
             reason,
         )
@@ -105,16 +104,6 @@ class WrongBucket(StorageError):
             f"Bucket {bucket!r} holds no marker of this project. Check TIGRIS_BUCKET_NAME; "
             "for a new bucket run `kaiwa-audio storage init`.",
             bucket,
-        )
-
-
-class StaleLease(KaiwaError):
-    """The lease is no longer ours: it ran out, or its messages were taken over."""
-
-    def __init__(self, token: str) -> None:
-        self.token = token
-        super().__init__(
-            f"Lease {token} is no longer held; another worker analyses its messages now.", token
         )
 
 

@@ -125,4 +125,4 @@ class EngineFailure(SpeechError):
 
     def __init__(self, reason: str) -> None:
         self.reason = reason
-        super().__init__(f"The aligner failed: {reason}. It is tried again.", reason)
+        super().__init__(f"The aligner failed: {reason}.", reason)

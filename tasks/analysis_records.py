@@ -4,6 +4,7 @@ from dataclasses import asdict
 from datetime import datetime
 
 from schema.documents import AnalysisRecord
+from schema.states import FailureCause
 from speech import engine
 from speech.analysis import SpeechAnalysis
 
@@ -24,8 +25,10 @@ def analysis_record(
     )
 
 
-def failed_record(message_id: str, error: str, *, as_of: datetime) -> AnalysisRecord:
-    """Return the row that says why there is no analysis."""
+def failed_record(
+    message_id: str, cause: FailureCause, error: str, *, as_of: datetime
+) -> AnalysisRecord:
+    """Return the row that says why there is no analysis, for people and for counting."""
     return AnalysisRecord(
         message_id=message_id,
         analyzed_at=as_of,
@@ -33,4 +36,5 @@ def failed_record(message_id: str, error: str, *, as_of: datetime) -> AnalysisRe
         analysis_engine=engine.ENGINE,
         analysis_model_version=engine.MODEL_VERSION,
         analysis_error=error,
+        raw_features={"failure_cause": cause.value},
     )

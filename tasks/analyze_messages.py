@@ -2,42 +2,32 @@
 
 import logging
 import os
-import random
 import socket
 import time
-from collections import Counter
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from datetime import datetime
 
 from prefect import task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
-from sqlalchemy import Connection
 
-from policy.leases import (
-    LEASE_DURATION,
-    Fail,
-    Quarantine,
-    Retry,
-    Verdict,
-    failure_verdict,
-)
+from policy.leases import LEASE_DURATION
 from schema.errors import InvalidKey, ObjectMissing, ObjectTooLarge, StorageUnavailable
 from schema.reports import AnalysisReport
 from schema.states import FailureCause
 from schema.values import Claim, ClaimedMessage
-from stores import analyses, leases, messages
+from stores import leases, messages
 from tasks import resources
-from tasks.analysis_records import failed_record
+from tasks.analysis_results import write_outcomes
 from tasks.analysis_summary import summary
-from tasks.analysis_workers import Analysed, AnalysisWorkers, NotAnalysed, Outcome
+from tasks.analysis_workers import AnalysisWorkers, NotAnalysed, Outcome
 
 logger = logging.getLogger(__name__)
 
 MAX_TASKS = 1000  # more task runs than this slow the Prefect server down
 MAX_OBJECT_BYTES = 64 * 1024 * 1024  # 10 minutes of 48 kHz stereo PCM16 have 58 MB
 STALE_MESSAGES_AT_ONCE = 10_000
-QUARANTINE_RULE = "analysis_crash"
+RENEWAL_SECONDS = LEASE_DURATION.total_seconds() / 3
 # Downloads and waiting per worker: enough to keep it busy, few enough to hold little audio.
 CLIPS_PER_WORKER_IN_FLIGHT = 4
 
@@ -110,7 +100,9 @@ def analyze_chunk(
         resources.in_transaction(lambda connection: leases.release(connection, claim.token))
         raise
     return resources.in_transaction(
-        lambda connection: _write(connection, claim, outcomes, max_attempts, as_of)
+        lambda connection: write_outcomes(
+            connection, claim, outcomes, max_attempts=max_attempts, as_of=as_of
+        )
     )
 
 
@@ -123,10 +115,12 @@ def _analyse_all(claim: Claim, workers: AnalysisWorkers, as_of: datetime) -> dic
             threads.submit(_analyse_one, message, workers, as_of): message
             for message in claim.messages
         }
+        pending = set(futures)
         try:
-            for future in as_completed(futures):
-                outcomes[futures[future].message_id] = future.result()
-                if time.monotonic() - renewed_at > LEASE_DURATION.total_seconds() / 2:
+            while pending:
+                done, pending = wait(pending, RENEWAL_SECONDS / 2, FIRST_COMPLETED)
+                outcomes |= {futures[future].message_id: future.result() for future in done}
+                if time.monotonic() - renewed_at > RENEWAL_SECONDS:
                     resources.in_transaction(
                         lambda connection: leases.renew(connection, claim.token, LEASE_DURATION)
                     )
@@ -151,102 +145,6 @@ def _analyse_one(message: ClaimedMessage, workers: AnalysisWorkers, as_of: datet
 
 def _is_missing(outcome: Outcome) -> bool:
     return isinstance(outcome, NotAnalysed) and outcome.cause is FailureCause.OBJECT_MISSING
-
-
-def _write(
-    connection: Connection,
-    claim: Claim,
-    outcomes: dict[str, Outcome],
-    max_attempts: int,
-    as_of: datetime,
-) -> AnalysisReport:
-    """Write a chunk's outcomes for the messages that are still ours, and count them all."""
-    held = leases.lock_held(connection, claim.token, list(outcomes))
-    ours = [message for message in claim.messages if message.message_id in held]
-    analysed, verdicts, causes = [], [], Counter[FailureCause]()
-    for message in ours:
-        outcome = outcomes[message.message_id]
-        if isinstance(outcome, Analysed):
-            analysed.append(outcome)
-        else:
-            causes[outcome.cause] += 1
-            verdicts.append((message, _verdict(message, outcome, max_attempts)))
-    _write_analyses(connection, analysed)
-    _write_verdicts(connection, claim, verdicts, as_of)
-    kinds = Counter(type(verdict) for _, verdict in verdicts)
-    return AnalysisReport(
-        claimed=len(claim.messages),
-        analyzed=len(analysed),
-        failed=kinds[Fail],
-        retried=kinds[Retry],
-        quarantined=kinds[Quarantine],
-        lost=len(claim.messages) - len(ours),
-        causes=causes,
-        audio_seconds=sum(outcome.audio_seconds for outcome in analysed),
-        cpu_seconds=sum(outcome.cpu_seconds for outcome in analysed),
-    )
-
-
-def _verdict(message: ClaimedMessage, outcome: NotAnalysed, max_attempts: int) -> Verdict:
-    return failure_verdict(
-        outcome.cause,
-        outcome.reason,
-        attempts=message.attempts,
-        crashes=message.crashes,
-        max_attempts=max_attempts,
-        jitter=random.random(),  # noqa: S311 - spreads retries, guards no secret
-    )
-
-
-def _write_analyses(connection: Connection, analysed: list[Analysed]) -> None:
-    records = [outcome.record for outcome in analysed]
-    analyses.upsert(connection, records)
-    messages.mark_analyzed(
-        connection,
-        [
-            (
-                record.message_id,
-                record.overall_accuracy_score,
-                record.overall_fluency_score,
-                record.speech_rate_wpm,
-            )
-            for record in records
-        ],
-    )
-
-
-def _write_verdicts(
-    connection: Connection,
-    claim: Claim,
-    verdicts: list[tuple[ClaimedMessage, Verdict]],
-    as_of: datetime,
-) -> None:
-    final = [
-        (message.message_id, verdict.error)
-        for message, verdict in verdicts
-        if isinstance(verdict, Fail | Quarantine)
-    ]
-    analyses.upsert(
-        connection, [failed_record(message_id, error, as_of=as_of) for message_id, error in final]
-    )
-    messages.mark_failed(connection, final)
-    messages.quarantine(
-        connection,
-        [
-            (message.message_id, QUARANTINE_RULE, verdict.error)
-            for message, verdict in verdicts
-            if isinstance(verdict, Quarantine)
-        ],
-    )
-    leases.put_back(
-        connection,
-        claim.token,
-        [
-            (message.message_id, verdict.delay, verdict.attempts, verdict.crashes)
-            for message, verdict in verdicts
-            if isinstance(verdict, Retry)
-        ],
-    )
 
 
 @task(cache_policy=NO_CACHE)

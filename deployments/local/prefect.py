@@ -62,6 +62,10 @@ class PrefectServer:
             PREFECT_SERVER_UI_STATIC_DIRECTORY=str(home / "ui"),  # the package may be read-only
             PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT="false",
             PREFECT_SERVER_ANALYTICS_ENABLED="false",
+            # A run that finds its deployment busy asks again soon, and one that was killed frees
+            # its place after a minute instead of five.
+            PREFECT_SERVER_DEPLOYMENTS_CONCURRENCY_SLOT_WAIT_SECONDS="2",
+            PREFECT_SERVER_CONCURRENCY_INITIAL_DEPLOYMENT_LEASE_DURATION="60",
             DO_NOT_TRACK="1",
         )
         command = [sys.executable, "-m", "prefect", "server", "start"]

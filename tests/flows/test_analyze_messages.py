@@ -36,7 +36,7 @@ def rows(engine):
             "SELECT m.id, m.audio_processing_state AS state, m.audio_processing_error AS error,"
             " m.pronunciation_score, m.fluency_score, m.speech_rate_wpm AS message_wpm,"
             " a.overall_accuracy_score, a.overall_fluency_score, a.speech_rate_wpm,"
-            " a.speech_timings, a.analysis_error"
+            " a.speech_timings, a.analysis_error, a.raw_features"
             " FROM messages m LEFT JOIN message_audio_analysis a ON a.message_id = m.id"
         )
         with engine.connect() as connection:
@@ -129,6 +129,7 @@ def test_what_cannot_be_scored_fails_with_a_reason(upload, rows, audio, text, co
     row = rows()[bad]
     assert row.state == "failed"
     assert row.error == row.analysis_error
+    assert row.raw_features == {"failure_cause": cause.value}
     assert len(row.error) > 20
     assert row.pronunciation_score is None
 
