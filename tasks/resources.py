@@ -7,10 +7,11 @@ import atexit
 import logging
 import os
 import random
+import threading
 import time
 from collections.abc import Callable
 from functools import cache
-from typing import TypeVar
+from typing import Generic, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import OperationalError
@@ -21,19 +22,35 @@ from stores import audio_bucket, database
 from stores.audio_bucket import AudioBucket
 from tasks.analysis_workers import AnalysisWorkers
 
+P = ParamSpec("P")
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 DATABASE_PATIENCE_SECONDS = 120.0  # a failover takes under a minute
 
 
-@cache
+class OnePerProcess(Generic[P, T]):
+    """Keeps what a function returns; threads that ask at once share it, unlike with `cache`."""
+
+    def __init__(self, make: Callable[P, T]) -> None:
+        self._make = cache(make)
+        self._lock = threading.Lock()
+        self.cache_clear = self._make.cache_clear
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Return what is kept, made by the first caller."""
+        with self._lock:
+            # `cache` asks for hashable arguments, which a ParamSpec cannot promise.
+            return self._make(*args, **kwargs)  # type: ignore[arg-type]
+
+
+@OnePerProcess
 def engine() -> Engine:
     """Return this process's pool of database connections."""
     return database.connect(DatabaseSettings().database_url.get_secret_value())
 
 
-@cache
+@OnePerProcess
 def bucket() -> AudioBucket:
     """Return this process's client of the audio bucket."""
     settings = BucketSettings()
@@ -47,7 +64,7 @@ def bucket() -> AudioBucket:
     )
 
 
-@cache
+@OnePerProcess
 def analysis_workers(count: int | None) -> AnalysisWorkers:
     """Return this process's analysis workers; None: one for each core it may use."""
     limit_blas_threads()
