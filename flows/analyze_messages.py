@@ -10,13 +10,12 @@ from prefect.logging import get_run_logger
 from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import Field
 
-from policy.runs import too_many_failures
+from policy.runs import chunk_sizes, too_many_failures
 from schema.clock import utc_now
 from schema.errors import RunIncomplete
 from schema.reports import AnalysisReport
 from tasks.analyze_messages import (
     analyze_chunk,
-    chunk_sizes,
     count_waiting,
     publish_summary,
     recover_stale_messages,
@@ -29,7 +28,7 @@ CHUNKS_IN_FLIGHT = 2
 @flow(
     name="analyze-messages",
     flow_run_name="analyze-up-to-{limit}",
-    task_runner=ThreadPoolTaskRunner(max_workers=CHUNKS_IN_FLIGHT),  # type: ignore[arg-type]
+    task_runner=ThreadPoolTaskRunner(max_workers=CHUNKS_IN_FLIGHT),  # type: ignore[arg-type]  # Prefect types it for coroutines
 )
 def analyze_messages(
     limit: Annotated[
@@ -61,6 +60,7 @@ def analyze_messages(
     logger = get_run_logger()
     started_at = utc_now()
     recovered = recover_stale_messages()
+    languages = languages or None  # an empty form field comes as an empty list
     waiting = count_waiting(limit, languages)
     logger.info("%d messages wait; %d recovered from interrupted runs", waiting, recovered)
 

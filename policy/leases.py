@@ -9,13 +9,16 @@ from schema.states import FailureCause
 # are analysed again soon.
 LEASE_DURATION = timedelta(minutes=15)
 MAX_CRASHES = 3
+# A message in `analyzing` that nobody leased was put there by another system, maybe just now.
+UNLEASED_AGE = timedelta(days=1)
 
-BACKOFF_BASE = timedelta(seconds=30)
+# Five tries then span over half an hour in the mean.
+BACKOFF_BASE = timedelta(minutes=5)
 BACKOFF_CAP = timedelta(hours=1)
 
 CLIP_DEADLINE_BASE = timedelta(seconds=10)  # loading the model included
 CLIP_DEADLINE_PER_AUDIO_SECOND = 3.0  # the aligner runs at 40 times real time; this is for hangs
-CLIP_DEADLINE_CAP = LEASE_DURATION / 3  # leases are renewed at half: no clip outlives its own
+CLIP_DEADLINE_CAP = LEASE_DURATION / 3  # leases are renewed at a third: no clip outlives its own
 # 32 kbit/s, lean for speech: an object's bytes over this are the longest audio it can hold.
 MIN_BYTES_PER_AUDIO_SECOND = 4_000
 # Address space of one worker process; a clip that wants more takes only its own worker down.
@@ -107,7 +110,7 @@ def failure_verdict(
 def backoff(failures: int, *, jitter: float) -> timedelta:
     """Return the delay after `failures` earlier ones: exponential, with full jitter.
 
-    `jitter` of min(1 h, 30 s · 2^failures): after an outage the tries come spread out, not all
+    `jitter` of min(1 h, 5 min · 2^failures): after an outage the tries come spread out, not all
     at once (Brooker, "Exponential Backoff and Jitter", AWS Architecture Blog, 2015).
 
     Raises:

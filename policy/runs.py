@@ -1,4 +1,4 @@
-"""When a run that wrote all it could must still end failed."""
+"""How a run is cut into chunks, and when it must end failed although it wrote all it could."""
 
 from schema.reports import AnalysisReport
 from schema.states import FailureCause
@@ -8,6 +8,7 @@ SYSTEM_CAUSES = frozenset(
     {
         FailureCause.OBJECT_MISSING,
         FailureCause.STORAGE_UNAVAILABLE,
+        FailureCause.STORAGE_DENIED,
         FailureCause.TIMED_OUT,
         FailureCause.ENGINE_ERROR,
         FailureCause.CRASHED,
@@ -16,6 +17,14 @@ SYSTEM_CAUSES = frozenset(
 
 # One silent clip in a quiet hour is 100 % of the run, and no reason to wake anybody.
 MESSAGES_TO_JUDGE = 20
+
+MAX_TASK_RUNS = 1000  # more of them in one run slow the Prefect server down
+
+
+def chunk_sizes(waiting: int, chunk_size: int) -> list[int]:
+    """Split `waiting` messages into chunks, larger ones where they would be too many."""
+    size = max(chunk_size, -(-waiting // MAX_TASK_RUNS))
+    return [min(size, waiting - start) for start in range(0, waiting, size)]
 
 
 def too_many_failures(report: AnalysisReport, allowed_percent: float) -> bool:

@@ -23,7 +23,7 @@ from pydantic.alias_generators import to_camel
 Text = Annotated[str, Field(pattern=r"^[^\x00]*$")]  # Postgres stores no NUL character
 Instant = Annotated[AwareDatetime, AfterValidator(lambda instant: instant.astimezone(UTC))]
 Milliseconds = Annotated[int | float, Field(ge=0)]
-CharIndex = Annotated[int, Field(ge=0)]  # into the message's original text
+CharIndex = Annotated[int, Field(ge=0)]  # into the message's text, in UTF-16 units as JavaScript
 Score = Annotated[int, Field(ge=0, le=100)]
 Count = Annotated[int, Field(ge=0, le=2**31 - 1)]  # a Postgres integer
 
@@ -55,6 +55,7 @@ class _Document(BaseModel):
         alias_generator=to_camel,
         populate_by_name=True,
         allow_inf_nan=False,
+        hide_input_in_errors=True,  # it is what the learner said
     )
 
 
@@ -118,7 +119,9 @@ class ProblematicWord(_Timed):
 class AnalysisRecord(BaseModel):
     """One row of `message_audio_analysis`, all columns but its `id`; travels between processes."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True
+    )
 
     message_id: Text
     analyzed_at: Instant

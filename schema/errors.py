@@ -8,6 +8,8 @@ KaiwaError
 │   ├── StorageUnavailable   timeouts, 5xx, cut bodies: try again
 │   ├── StorageDenied        credentials or rights
 │   └── WrongBucket          the marker object is not there
+├── WorkerNotReady           no analysis process can be started
+├── InvalidDatabaseUrl       DATABASE_URL is not one of Postgres
 └── RunIncomplete            part of the work failed, so the run must not end green
 """
 
@@ -62,7 +64,7 @@ class ObjectTooLarge(StorageError):
         self.key, self.size_bytes, self.limit_bytes = key, size_bytes, limit_bytes
         super().__init__(
             f"The recording has {size_bytes / 1e6:.1f} MB; at most {limit_bytes / 1e6:.0f} MB "
-            "are read. Split it, or raise the limit.",
+            "are read. Split it and upload the parts.",
             key,
             size_bytes,
             limit_bytes,
@@ -107,6 +109,29 @@ class WrongBucket(StorageError):
         )
 
 
+class WorkerNotReady(KaiwaError):
+    """An analysis process ended, or hung, before it was ready for its first recording."""
+
+    def __init__(self, exit_code: int | None) -> None:
+        self.exit_code = exit_code
+        super().__init__(
+            f"An analysis process did not get ready (exit code {exit_code}). The messages are "
+            "given back. Look for its traceback in the worker's log; memory may be short, or the "
+            "installation incomplete.",
+            exit_code,
+        )
+
+
+class InvalidDatabaseUrl(KaiwaError):
+    """DATABASE_URL is not one of Postgres; the message does not repeat it, it holds a password."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "DATABASE_URL is not a Postgres URL; "
+            "it should read postgresql://user:password@host:port/database."
+        )
+
+
 class RunIncomplete(KaiwaError):
     """Part of the work failed, so the run must not end green."""
 
@@ -114,7 +139,9 @@ class RunIncomplete(KaiwaError):
         self.failed, self.total = failed, total
         self.broken_chunks, self.allowed_percent = broken_chunks, allowed_percent
         broken = (
-            f" {broken_chunks} chunks broke off; later runs take them up." if broken_chunks else ""
+            f" Chunks that broke off, for later runs to take up: {broken_chunks}."
+            if broken_chunks
+            else ""
         )
         super().__init__(
             f"{failed} of {total} messages were not analysed (allowed: {allowed_percent:g} %)."

@@ -37,6 +37,7 @@ class FailureCause(StrEnum):
     OBJECT_MISSING = "object_missing"
     # The world around it: another try may succeed.
     STORAGE_UNAVAILABLE = "storage_unavailable"
+    STORAGE_DENIED = "storage_denied"  # this object alone; the bucket itself answers
     TIMED_OUT = "timed_out"
     ENGINE_ERROR = "engine_error"
     # The analysis killed its worker process; counted apart, quarantined at the third.

@@ -5,6 +5,8 @@ from datetime import timedelta
 import orjson
 from sqlalchemy import URL, Engine, create_engine, make_url
 
+from schema.errors import InvalidDatabaseUrl
+
 CONNECT_SECONDS = 10
 
 
@@ -30,7 +32,7 @@ def connect(
         pool_size: Connections kept open; twice as many at a peak.
 
     Raises:
-        ValueError: If the URL is not one of Postgres.
+        InvalidDatabaseUrl: If the URL is not one of Postgres.
     """
     settings = {
         "timezone": "UTC",
@@ -44,6 +46,7 @@ def connect(
         pool_size=pool_size,
         max_overflow=pool_size,
         pool_pre_ping=True,
+        hide_parameters=True,  # errors would quote what learners said
         json_serializer=lambda value: orjson.dumps(value).decode(),
         json_deserializer=orjson.loads,
         connect_args={
@@ -53,19 +56,16 @@ def connect(
             "keepalives_idle": 30,
             "keepalives_interval": 10,
             "keepalives_count": 3,
+            "tcp_user_timeout": 60_000,  # ms; a vanished network is noticed while sending, too
         },
     )
 
 
 def _parse(url: str) -> URL:
-    """Name psycopg 3 as the driver; an error must not repeat the URL, which holds a password."""
+    """Name psycopg 3 as the driver."""
     scheme, _, rest = url.partition("://")
     if scheme not in {"postgres", "postgresql", "postgresql+psycopg"} or not rest:
-        message = (
-            "DATABASE_URL is not a Postgres URL; "
-            "it should read postgresql://user:password@host:port/database."
-        )
-        raise ValueError(message)
+        raise InvalidDatabaseUrl
     return make_url(f"postgresql+psycopg://{rest}")
 
 

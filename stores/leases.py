@@ -107,7 +107,7 @@ _RECOVER_EXPIRED = text(
     _RELEASE.format(
         rows="""
     SELECT m.id FROM messages AS m JOIN audio_ops.lease AS l ON l.message_id = m.id
-    WHERE m.audio_processing_state = 'analyzing' AND l.leased_until < statement_timestamp() - :grace
+    WHERE m.audio_processing_state = 'analyzing' AND l.leased_until < statement_timestamp()
     ORDER BY l.leased_until LIMIT :limit FOR NO KEY UPDATE OF m, l SKIP LOCKED"""
     )
 )
@@ -217,8 +217,7 @@ def recover_stale(
     connection: Connection,
     *,
     limit: int,
-    grace: timedelta = timedelta(0),
-    unleased_age: timedelta = timedelta(days=1),
+    unleased_age: timedelta,
 ) -> int:
     """Give back messages stuck in `analyzing` because their worker died; return how many.
 
@@ -228,11 +227,10 @@ def recover_stale(
     Args:
         connection: In a transaction.
         limit: Most messages to recover of each kind below.
-        grace: How long after its end a lease is left alone.
         unleased_age: A message in `analyzing` without a lease was put there by another system,
             which may still be at work: it is recovered once it was said longer ago than this.
             `messages` does not tell when its state changed.
     """
-    expired = connection.execute(_RECOVER_EXPIRED, {"limit": limit, "grace": grace})
+    expired = connection.execute(_RECOVER_EXPIRED, {"limit": limit})
     unleased = connection.execute(_RECOVER_UNLEASED, {"limit": limit, "unleased_age": unleased_age})
     return expired.rowcount + unleased.rowcount

@@ -1,28 +1,44 @@
 """From speech's own dataclasses to rows of `message_audio_analysis`."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
+from itertools import accumulate
+from typing import Any
 
 from schema.documents import AnalysisRecord
 from schema.states import FailureCause
+from schema.values import ClaimedMessage
 from speech import engine
-from speech.analysis import SpeechAnalysis
+from speech.analysis import SpeechAnalysis, SpeechTiming
 
 
 def analysis_record(
-    message_id: str, analysis: SpeechAnalysis, *, as_of: datetime, duration_ms: int
+    message: ClaimedMessage, analysis: SpeechAnalysis, *, as_of: datetime, duration_ms: int
 ) -> AnalysisRecord:
     """Return the row of one analysis; its fields are named like the columns.
+
+    Speech counts characters in code points, as Python does. The app is JavaScript, whose strings
+    count UTF-16 units: an emoji is two, and what follows it moves.
 
     Raises:
         ValidationError: If the engine returned what the columns or documents do not allow.
     """
     return AnalysisRecord(
-        message_id=message_id,
+        message_id=message.message_id,
         analyzed_at=as_of,
         analysis_duration_ms=duration_ms,
-        **asdict(analysis),
+        **asdict(analysis) | {"speech_timings": _in_utf16(analysis.speech_timings, message.text)},
     )
+
+
+def _in_utf16(timings: Sequence[SpeechTiming], text: str) -> list[dict[str, Any]]:
+    units = list(accumulate((1 + (ord(character) > 0xFFFF) for character in text), initial=0))
+    return [
+        asdict(timing)
+        | {"char_start": units[timing.char_start], "char_end": units[timing.char_end]}
+        for timing in timings
+    ]
 
 
 def failed_record(

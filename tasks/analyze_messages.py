@@ -1,9 +1,9 @@
 """Tasks of `flows/analyze_messages.py`: claim, analyse, write, report."""
 
-import logging
 import os
 import socket
 import time
+from collections.abc import Mapping
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from datetime import datetime
 
@@ -11,38 +11,37 @@ from prefect import task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
-from policy.leases import LEASE_DURATION
-from schema.errors import InvalidKey, ObjectMissing, ObjectTooLarge, StorageUnavailable
+from policy.leases import LEASE_DURATION, UNLEASED_AGE
+from schema.errors import (
+    InvalidKey,
+    ObjectMissing,
+    ObjectTooLarge,
+    StorageDenied,
+    StorageUnavailable,
+)
 from schema.reports import AnalysisReport
 from schema.states import FailureCause
 from schema.values import Claim, ClaimedMessage
+from speech.waveform import MAX_BYTES
 from stores import leases, messages
 from tasks import resources
 from tasks.analysis_results import write_outcomes
 from tasks.analysis_summary import summary
 from tasks.analysis_workers import AnalysisWorkers, NotAnalysed, Outcome
 
-logger = logging.getLogger(__name__)
-
-MAX_TASKS = 1000  # more task runs than this slow the Prefect server down
-MAX_OBJECT_BYTES = 64 * 1024 * 1024  # 10 minutes of 48 kHz stereo PCM16 have 58 MB
 STALE_MESSAGES_AT_ONCE = 10_000
 RENEWAL_SECONDS = LEASE_DURATION.total_seconds() / 3
 # Downloads and waiting per worker: enough to keep it busy, few enough to hold little audio.
 CLIPS_PER_WORKER_IN_FLIGHT = 4
 
 
-def chunk_sizes(waiting: int, chunk_size: int) -> list[int]:
-    """Split `waiting` messages into chunks, larger ones where they would be too many."""
-    size = max(chunk_size, -(-waiting // MAX_TASKS))
-    return [min(size, waiting - start) for start in range(0, waiting, size)]
-
-
 @task(cache_policy=NO_CACHE)
 def recover_stale_messages() -> int:
     """Give back the messages whose run was killed; return how many."""
     return resources.in_transaction(
-        lambda connection: leases.recover_stale(connection, limit=STALE_MESSAGES_AT_ONCE)
+        lambda connection: leases.recover_stale(
+            connection, limit=STALE_MESSAGES_AT_ONCE, unleased_age=UNLEASED_AGE
+        )
     )
 
 
@@ -76,8 +75,11 @@ def analyze_chunk(
         What became of the claimed messages.
 
     Raises:
-        StorageDenied: If the bucket refuses the credentials; the messages are given back.
-        WrongBucket: If recordings are missing and so is the bucket's marker; given back as well.
+        StorageDenied: If the bucket refuses the credentials.
+        StorageUnavailable: If it gives not one of the recordings.
+        WrongBucket: If recordings are missing, and so is the bucket's marker.
+        WorkerNotReady: If no analysis process can be started.
+            After each of these the messages are given back, and none is charged a try.
     """
     claim = resources.in_transaction(
         lambda connection: leases.claim(
@@ -92,18 +94,16 @@ def analyze_chunk(
         return AnalysisReport()
     try:
         outcomes = _analyse_all(claim, resources.analysis_workers(workers), as_of)
-        if any(_is_missing(outcome) for outcome in outcomes.values()):
-            # S3 answers alike for a deleted recording and for the wrong bucket.
-            resources.bucket().verify_marker()
+        _refuse_outage(outcomes)
+        return resources.in_transaction(
+            lambda connection: write_outcomes(
+                connection, claim, outcomes, max_attempts=max_attempts, as_of=as_of
+            )
+        )
     except BaseException:
         # Else they would wait until the lease runs out.
         resources.in_transaction(lambda connection: leases.release(connection, claim.token))
         raise
-    return resources.in_transaction(
-        lambda connection: write_outcomes(
-            connection, claim, outcomes, max_attempts=max_attempts, as_of=as_of
-        )
-    )
 
 
 def _analyse_all(claim: Claim, workers: AnalysisWorkers, as_of: datetime) -> dict[str, Outcome]:
@@ -133,18 +133,29 @@ def _analyse_all(claim: Claim, workers: AnalysisWorkers, as_of: datetime) -> dic
 
 def _analyse_one(message: ClaimedMessage, workers: AnalysisWorkers, as_of: datetime) -> Outcome:
     try:
-        audio = resources.bucket().get(message.storage_key, max_bytes=MAX_OBJECT_BYTES)
+        audio = resources.bucket().get(message.storage_key, max_bytes=MAX_BYTES)
     except (ObjectMissing, InvalidKey) as error:
         return NotAnalysed(FailureCause.OBJECT_MISSING, str(error))
     except ObjectTooLarge as error:
         return NotAnalysed(FailureCause.TOO_LONG, str(error))
     except StorageUnavailable as error:
         return NotAnalysed(FailureCause.STORAGE_UNAVAILABLE, str(error))
+    except StorageDenied as error:
+        resources.bucket().verify_marker()  # refused as well if the credentials are wrong
+        return NotAnalysed(FailureCause.STORAGE_DENIED, str(error))
     return workers.analyse(message, audio, as_of=as_of)
 
 
-def _is_missing(outcome: Outcome) -> bool:
-    return isinstance(outcome, NotAnalysed) and outcome.cause is FailureCause.OBJECT_MISSING
+def _refuse_outage(outcomes: Mapping[str, Outcome]) -> None:
+    """Raise where the bucket as a whole is to blame, so that no message is charged for it."""
+    causes = [
+        outcome.cause if isinstance(outcome, NotAnalysed) else None for outcome in outcomes.values()
+    ]
+    if FailureCause.OBJECT_MISSING in causes:
+        # S3 answers alike for a deleted recording and for the wrong bucket.
+        resources.bucket().verify_marker()
+    if all(cause is FailureCause.STORAGE_UNAVAILABLE for cause in causes):
+        raise StorageUnavailable(operation="get an object", reason="not one of the chunk came")
 
 
 @task(cache_policy=NO_CACHE)

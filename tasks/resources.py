@@ -27,6 +27,9 @@ T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 DATABASE_PATIENCE_SECONDS = 120.0  # a failover takes under a minute
+# SQLSTATE classes that no waiting mends: wrong user or password, no such database.
+FINAL_SQLSTATE_CLASSES = ("28", "3D")
+MAX_DOWNLOADS = 256  # threads that share the bucket's client; connections are made when needed
 
 
 class OnePerProcess(Generic[P, T]):
@@ -61,6 +64,7 @@ def bucket() -> AudioBucket:
         access_key_id=settings.access_key_id,
         secret_access_key=settings.secret_access_key,
         session_token=settings.session_token,
+        max_connections=MAX_DOWNLOADS,
     )
 
 
@@ -83,10 +87,12 @@ def available_cores() -> int:
 def in_transaction(work: Callable[[Connection], T]) -> T:
     """Run `work` in one transaction; if the database goes away, again until it is back.
 
-    `work` must be safe to repeat: the answer to a COMMIT can be lost on the way.
+    `work` must be safe to repeat: the answer to a COMMIT can be lost on the way. What it returns
+    then is of the repetition, which finds the work done.
 
     Raises:
-        OperationalError: If the database stays away for `DATABASE_PATIENCE_SECONDS`.
+        OperationalError: If the database stays away for `DATABASE_PATIENCE_SECONDS`, or refuses
+            the user or the database's name.
     """
     deadline = time.monotonic() + DATABASE_PATIENCE_SECONDS
     delay = 0.5
@@ -95,8 +101,11 @@ def in_transaction(work: Callable[[Connection], T]) -> T:
             with engine().begin() as connection:
                 return work(connection)
         except OperationalError as error:
-            if time.monotonic() + delay > deadline:
+            sqlstate = getattr(error.orig, "sqlstate", None) or "no answer"
+            if time.monotonic() + delay > deadline or sqlstate.startswith(FINAL_SQLSTATE_CLASSES):
                 raise
-            logger.warning("Database: %s; again in %.1f s", type(error.orig).__name__, delay)
+            logger.warning(
+                "Database: %s (%s); again in %.1f s", type(error.orig).__name__, sqlstate, delay
+            )
             time.sleep(delay * random.uniform(0.5, 1.0))  # noqa: S311 - spreads retries, no secret
             delay = min(delay * 2, 10.0)

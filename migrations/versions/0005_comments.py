@@ -1,8 +1,9 @@
-"""Comment the columns that this project reads or writes in the app's tables.
+"""Comment the columns that this project reads or writes, where the app has said nothing.
 
 Locks: each table against other schema changes, for a moment; reads and writes go on.
 """
 
+import sqlalchemy as sa
 from alembic import op
 
 revision = "0005"
@@ -84,9 +85,12 @@ COMMENTS = {
 
 def upgrade() -> None:
     """Tell whoever looks into the database what the columns mean."""
+    inspector = sa.inspect(op.get_bind())
     for table, columns in COMMENTS.items():
+        commented = {c["name"] for c in inspector.get_columns(table) if c["comment"]}
         for column, comment in columns.items():
-            op.alter_column(table, column, comment=comment)
+            if column not in commented:
+                op.alter_column(table, column, comment=comment)
 
 
 def downgrade() -> None:

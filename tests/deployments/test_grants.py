@@ -47,7 +47,7 @@ def test_the_batch_may_do_its_whole_job(batch, add_message):
         messages.quarantine(connection, [(failed, "analysis_crash", "3 crashes")])
         assert leases.put_back(connection, token, [(later, timedelta(0), 1, 0)]) == 1
         assert leases.release(connection, token) == 0
-        assert leases.recover_stale(connection, limit=10) == 0
+        assert leases.recover_stale(connection, limit=10, unleased_age=timedelta(days=1)) == 0
         assert messages.get(connection, done).audio_processing_state == "analyzed"
 
 

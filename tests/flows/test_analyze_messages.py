@@ -18,8 +18,10 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 
 from flows.analyze_messages import analyze_messages
-from schema.errors import RunIncomplete
+from schema.errors import RunIncomplete, StorageDenied, StorageUnavailable
 from schema.states import FailureCause
+from stores import leases
+from stores.audio_bucket import AudioBucket
 from tasks import analysis_workers, resources
 from tests.recordings import SENTENCES
 from tests.tasks import hostile
@@ -159,9 +161,10 @@ def test_a_key_that_no_server_stores_fails_its_message_alone(upload, add_message
 
 def test_the_wrong_bucket_fails_no_message(upload, rows, monkeypatch):
     waiting = upload(SENTENCES[0])
+    resources.bucket().client.create_bucket(Bucket="another-bucket")  # and no marker in it
     monkeypatch.setenv("TIGRIS_BUCKET_NAME", "another-bucket")
     resources.bucket.cache_clear()
-    with pytest.raises(RunIncomplete, match="1 chunks broke off"):
+    with pytest.raises(RunIncomplete, match="broke off"):
         analyze_messages()
     assert rows()[waiting].state == "uploaded"
 
@@ -170,34 +173,104 @@ def test_refused_credentials_fail_no_message(upload, rows, monkeypatch):
     waiting = upload(SENTENCES[0])
     monkeypatch.setenv("TIGRIS_SECRET_ACCESS_KEY", "wrong")
     resources.bucket.cache_clear()
-    with pytest.raises(RunIncomplete, match="1 chunks broke off"):
+    with pytest.raises(RunIncomplete, match="broke off"):
         analyze_messages()
     assert rows()[waiting].state == "uploaded"
 
 
-def test_an_unreachable_bucket_puts_messages_back(upload, rows, engine, monkeypatch):
-    waiting = upload(SENTENCES[0])
+def test_an_outage_of_the_bucket_is_charged_to_no_message(upload, rows, engine, monkeypatch):
+    waiting = [upload(SENTENCES[0]) for _ in range(3)]
     with monkeypatch.context() as patch:
         patch.setenv("TIGRIS_ENDPOINT", "http://127.0.0.1:9")  # discard: nobody listens
         resources.bucket.cache_clear()
-        with pytest.raises(RunIncomplete):
+        with pytest.raises(RunIncomplete, match="broke off"):
             analyze_messages()
-    assert rows()[waiting].state == "uploaded"
+    assert {rows()[message].state for message in waiting} == {"uploaded"}
     resources.bucket.cache_clear()
+    with engine.connect() as connection:
+        tries = connection.execute(sa.text("SELECT sum(attempts) FROM audio_ops.lease")).scalar()
+    assert tries == 0
+    assert analyze_messages().analyzed == 3
+
+
+@pytest.fixture
+def break_object(monkeypatch):
+    """Let the bucket fail for one key."""
+
+    def _break_object(message_id, error):
+        get = AudioBucket.get
+
+        def broken(self, key, *, max_bytes):
+            if message_id in key:
+                raise error
+            return get(self, key, max_bytes=max_bytes)
+
+        monkeypatch.setattr(AudioBucket, "get", broken)
+
+    return _break_object
+
+
+@pytest.mark.parametrize(
+    "error",
+    [StorageUnavailable("get an object", "503"), StorageDenied("get an object", "AccessDenied")],
+    ids=["unavailable", "denied"],
+)
+def test_one_object_that_cannot_be_read_is_tried_again_and_then_fails(
+    upload, rows, engine, break_object, error
+):
+    bad, good = upload(SENTENCES[0]), upload(SENTENCES[1])
+    break_object(bad, error)
+    with pytest.raises(RunIncomplete, match="1 of 2"):
+        analyze_messages(max_attempts=2)
+    assert (rows()[bad].state, rows()[good].state) == ("uploaded", "analyzed")
+    upload(SENTENCES[2])
     with engine.begin() as connection:
-        assert connection.execute(sa.text("SELECT attempts FROM audio_ops.lease")).scalar() == 1
         connection.execute(sa.text("UPDATE audio_ops.lease SET available_at = now()"))
-    assert analyze_messages().analyzed == 1
+    with pytest.raises(RunIncomplete, match="1 of 2"):
+        analyze_messages(max_attempts=2)
+    assert rows()[bad].state == "failed"
+    assert "Given up after 2 tries" in rows()[bad].error
 
 
-def test_a_transient_failure_becomes_final_at_the_last_attempt(upload, rows, monkeypatch):
-    waiting = upload(SENTENCES[0])
-    monkeypatch.setenv("TIGRIS_ENDPOINT", "http://127.0.0.1:9")
-    resources.bucket.cache_clear()
-    with pytest.raises(RunIncomplete):
-        analyze_messages(max_attempts=1)
-    assert rows()[waiting].state == "failed"
-    assert "Given up after 1 tries" in rows()[waiting].error
+def test_an_empty_list_of_languages_means_all(upload):
+    upload(SENTENCES[0])
+    assert analyze_messages(languages=[]).analyzed == 1
+    upload(SENTENCES[0])
+    assert analyze_messages(languages=["ja"]).claimed == 0
+
+
+def test_leases_are_renewed_while_recordings_are_analysed(upload, rows, monkeypatch):
+    for _ in range(6):
+        upload(SENTENCES[0])
+    renewals = []
+    renew = leases.renew
+    monkeypatch.setattr(
+        leases, "renew", lambda *arguments: renewals.append(renew(*arguments)) or renewals[-1]
+    )
+    monkeypatch.setattr("tasks.analyze_messages.RENEWAL_SECONDS", 0.01)
+    assert analyze_messages().analyzed == 6
+    assert set(renewals) == {6}
+
+
+def test_messages_taken_over_meanwhile_are_not_written(upload, rows, engine, monkeypatch):
+    taken, kept = upload(SENTENCES[0]), upload(SENTENCES[1])
+    get = AudioBucket.get
+
+    def take_over(self, key, *, max_bytes):
+        with engine.begin() as connection:
+            connection.execute(
+                sa.text(
+                    "UPDATE audio_ops.lease SET token = gen_random_uuid() WHERE message_id = :id"
+                ),
+                {"id": taken},
+            )
+        return get(self, key, max_bytes=max_bytes)
+
+    monkeypatch.setattr(AudioBucket, "get", take_over)
+    report = analyze_messages()
+    assert (report.analyzed, report.lost) == (1, 1)
+    assert (rows()[taken].state, rows()[kept].state) == ("analyzing", "analyzed")
+    assert rows()[taken].analysis_error is rows()[taken].overall_accuracy_score is None
 
 
 def test_a_message_that_kills_its_worker_three_times_is_quarantined(
@@ -343,6 +416,7 @@ def test_a_bucket_that_goes_away_costs_no_message(
     server.start(ports)
     run.wait(timeout=200)
     assert set(states(rows())) <= {"analyzed", "uploaded"}
+    assert (run.returncode == 0) == (states(rows()) == {"analyzed": 40})
     with engine.begin() as connection:
         connection.execute(sa.text("UPDATE audio_ops.lease SET available_at = now()"))
     analyze_messages()

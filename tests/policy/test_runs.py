@@ -1,10 +1,18 @@
-"""When a run that wrote all it could must still end failed."""
+"""How a run is cut into chunks, and when it must end failed."""
 
 from collections import Counter
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from policy.runs import MESSAGES_TO_JUDGE, SYSTEM_CAUSES, too_many_failures
+from policy.runs import (
+    MAX_TASK_RUNS,
+    MESSAGES_TO_JUDGE,
+    SYSTEM_CAUSES,
+    chunk_sizes,
+    too_many_failures,
+)
 from schema.reports import AnalysisReport
 from schema.states import FailureCause
 
@@ -39,3 +47,12 @@ def test_hundred_percent_allows_everything():
 
 def test_zero_percent_allows_nothing():
     assert too_many_failures(report(1000, undecodable=1), allowed_percent=0)
+
+
+@given(st.integers(0, 200_000), st.integers(1, 500))
+def test_chunks_hold_every_message_and_are_never_too_many(waiting, chunk_size):
+    sizes = chunk_sizes(waiting, chunk_size)
+    assert sum(sizes) == waiting
+    assert len(sizes) <= MAX_TASK_RUNS
+    assert all(sizes)
+    assert max(sizes, default=0) <= max(chunk_size, -(-waiting // MAX_TASK_RUNS))

@@ -4,6 +4,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError, StatementError
 
+from schema.errors import InvalidDatabaseUrl
 from schema.tables.app import Conversation, Message
 from stores import database
 
@@ -50,7 +51,7 @@ def test_every_spelling_of_a_postgres_url_connects(database_url, scheme):
 
 @pytest.mark.parametrize("url", ["mysql://u:s3cret@h/d", "s3cret", "", "postgresql://"])
 def test_another_url_is_refused_without_showing_it(url):
-    with pytest.raises(ValueError, match="DATABASE_URL is not a Postgres URL") as error:
+    with pytest.raises(InvalidDatabaseUrl) as error:
         database.connect(url)
     assert "s3cret" not in str(error.value)
 

@@ -17,6 +17,8 @@ from stores.database import connect
 
 MINUTE = timedelta(minutes=1)
 
+DAY = timedelta(days=1)
+
 
 @pytest.fixture
 def connection(engine):
@@ -232,7 +234,7 @@ def test_the_holder_may_write_until_someone_takes_over(
     assert leases.lock_held(connection, mine, [message_id]) == {message_id}  # late, but ours
     connection.rollback()
     with engine.begin() as other:
-        assert leases.recover_stale(other, limit=10) == 1
+        assert leases.recover_stale(other, limit=10, unleased_age=DAY) == 1
     assert leases.lock_held(connection, mine, [message_id]) == set()
     connection.rollback()
     theirs = claim().token
@@ -270,7 +272,7 @@ def test_a_writer_that_waits_for_a_takeover_sees_it(engine, claim, add_message, 
             held.append(leases.lock_held(connection, mine, [message_id]))
 
     with engine.begin() as other:
-        assert leases.recover_stale(other, limit=10) == 1
+        assert leases.recover_stale(other, limit=10, unleased_age=DAY) == 1
         assert leases.claim(other, limit=1, owner="other", duration=MINUTE)
         writer = threading.Thread(target=write)
         writer.start()
@@ -286,7 +288,7 @@ def test_what_a_writer_holds_cannot_be_taken_over_meanwhile(engine, claim, add_m
     with engine.begin() as writer:
         assert leases.lock_held(writer, mine, [message_id]) == {message_id}
         with engine.begin() as other:
-            assert leases.recover_stale(other, limit=10) == 0
+            assert leases.recover_stale(other, limit=10, unleased_age=DAY) == 0
 
 
 def _wait_for_a_blocked_session(engine):
@@ -355,7 +357,7 @@ def test_a_stale_token_puts_nothing_back(engine, claim, add_message, state, expi
     mine = claim().token
     expire()
     with engine.begin() as connection:
-        leases.recover_stale(connection, limit=10)
+        leases.recover_stale(connection, limit=10, unleased_age=DAY)
     claim()
     with engine.begin() as connection:
         assert leases.put_back(connection, mine, [(message_id, MINUTE, 1, 0)]) == 0
@@ -376,7 +378,7 @@ def test_only_leases_that_ended_are_recovered(engine, claim, add_message, state,
     running = add_message()
     claim()
     with engine.begin() as connection:
-        assert leases.recover_stale(connection, limit=10) == 1
+        assert leases.recover_stale(connection, limit=10, unleased_age=DAY) == 1
     assert (state(ended), state(running)) == ("uploaded", "analyzing")
 
 
@@ -385,18 +387,9 @@ def test_recovering_counts_no_failed_try(engine, claim, add_message, expire):
     claim()
     expire()
     with engine.begin() as connection:
-        leases.recover_stale(connection, limit=10)
+        leases.recover_stale(connection, limit=10, unleased_age=DAY)
     (message,) = claim().messages
     assert (message.attempts, message.crashes) == (0, 0)
-
-
-def test_a_lease_is_left_alone_during_the_grace(engine, claim, add_message, expire):
-    add_message()
-    claim()
-    expire(minutes=5)
-    with engine.begin() as connection:
-        assert leases.recover_stale(connection, limit=10, grace=timedelta(minutes=6)) == 0
-        assert leases.recover_stale(connection, limit=10, grace=timedelta(minutes=4)) == 1
 
 
 def test_no_more_than_the_limit_are_recovered_at_once(engine, claim, add_message, expire):
@@ -405,7 +398,7 @@ def test_no_more_than_the_limit_are_recovered_at_once(engine, claim, add_message
     claim()
     expire()
     with engine.begin() as connection:
-        recovered = [leases.recover_stale(connection, limit=2) for _ in range(4)]
+        recovered = [leases.recover_stale(connection, limit=2, unleased_age=DAY) for _ in range(4)]
     assert recovered == [2, 2, 1, 0]
 
 
@@ -415,7 +408,7 @@ def test_analyzing_without_a_lease_is_recovered_once_old(engine, add_message, st
     old = add_message(audio_processing_state="analyzing", timestamp=now - timedelta(hours=25))
     new = add_message(audio_processing_state="analyzing", timestamp=now - timedelta(hours=23))
     with engine.begin() as connection:
-        assert leases.recover_stale(connection, limit=10) == 1
+        assert leases.recover_stale(connection, limit=10, unleased_age=DAY) == 1
     assert (state(old), state(new)) == ("uploaded", "analyzing")
 
 
@@ -423,7 +416,7 @@ def test_a_held_lease_on_an_old_message_is_no_reason_to_recover_it(engine, claim
     add_message(timestamp=datetime(2020, 1, 1, tzinfo=UTC))
     claim()
     with engine.begin() as connection:
-        assert leases.recover_stale(connection, limit=10) == 0
+        assert leases.recover_stale(connection, limit=10, unleased_age=DAY) == 0
 
 
 def test_recoverers_at_once_recover_each_message_once(engine, claim, add_message, expire):
@@ -434,12 +427,12 @@ def test_recoverers_at_once_recover_each_message_once(engine, claim, add_message
 
     def recover(_):
         with engine.begin() as connection:
-            return leases.recover_stale(connection, limit=20)
+            return leases.recover_stale(connection, limit=20, unleased_age=DAY)
 
     with ThreadPoolExecutor(5) as threads:
         first = list(threads.map(recover, range(5)))
     with engine.begin() as connection:
-        rest = leases.recover_stale(connection, limit=50)
+        rest = leases.recover_stale(connection, limit=50, unleased_age=DAY)
     assert sum(first) + rest == 50
 
 

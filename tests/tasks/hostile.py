@@ -20,6 +20,16 @@ def die_if_told(message, audio, as_of):
     return NotAnalysed(FailureCause.NO_SPEECH, "Only a stand-in.")
 
 
+def never_ready(pipe):
+    """End before the first recording, as with a broken installation."""
+    os._exit(3)
+
+
+def tell_process(message, audio, as_of):
+    """Say in which process it is."""
+    return os.getpid()
+
+
 def hang(message, audio, as_of):
     """Never end."""
     time.sleep(3600)

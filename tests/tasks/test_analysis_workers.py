@@ -1,5 +1,6 @@
 """Analysis processes: a bad clip costs its own process and nothing else."""
 
+import multiprocessing
 import signal
 import sys
 import time
@@ -8,6 +9,7 @@ from datetime import timedelta
 import psutil
 import pytest
 
+from schema.errors import WorkerNotReady
 from schema.states import FailureCause
 from tasks import analysis_workers
 from tasks.analysis_workers import Analysed, AnalysisWorkers, NotAnalysed
@@ -59,6 +61,38 @@ def test_a_killed_process_is_replaced(workers, claimed, noon, monkeypatch):
     assert workers.analyse(claimed("hello"), b"", as_of=noon).cause is FailureCause.UNDECODABLE
 
 
+def test_a_process_that_died_while_idle_is_charged_to_nobody(workers, claimed, noon):
+    workers.analyse(claimed("hello"), b"", as_of=noon)
+    (child,) = multiprocessing.active_children()
+    child.kill()
+    child.join()
+    assert workers.analyse(claimed("hello"), b"", as_of=noon).cause is FailureCause.UNDECODABLE
+
+
+def test_a_process_that_cannot_start_is_charged_to_nobody(claimed, noon, monkeypatch):
+    monkeypatch.setattr(analysis_workers, "_serve", hostile.never_ready)
+    with AnalysisWorkers(1) as broken, pytest.raises(WorkerNotReady, match="exit code 3"):
+        broken.analyse(claimed("hello"), b"", as_of=noon)
+
+
+def test_processes_are_replaced_now_and_then(claimed, noon, monkeypatch):
+    monkeypatch.setattr(analysis_workers, "CLIPS_PER_PROCESS", 2)
+    monkeypatch.setattr(analysis_workers, "_analyse", hostile.tell_process)
+    with AnalysisWorkers(1) as workers:
+        pids = [workers.analyse(claimed("hello"), b"", as_of=noon) for _ in range(4)]
+    assert pids[0] == pids[1] != pids[2] == pids[3]
+
+
+def test_offsets_count_as_the_app_counts(workers, spoken, claimed, noon):
+    _, audio = spoken("we went to the market")
+    text = "👍 We went to the market 🎉!"
+    record = workers.analyse(claimed(text), audio, as_of=noon).record
+    as_javascript = text.encode("utf-16-le")
+    for timing in record.speech_timings:
+        piece = as_javascript[2 * timing.char_start : 2 * timing.char_end].decode("utf-16-le")
+        assert piece == timing.word
+
+
 def test_a_hanging_clip_is_stopped_at_its_deadline(workers, claimed, noon, monkeypatch):
     monkeypatch.setattr(analysis_workers, "_analyse", hostile.hang)
     monkeypatch.setattr(analysis_workers, "clip_deadline", lambda size: timedelta(seconds=0.5))
@@ -67,8 +101,7 @@ def test_a_hanging_clip_is_stopped_at_its_deadline(workers, claimed, noon, monke
 
 def test_a_process_gets_no_more_memory_than_allowed(workers, claimed, noon, monkeypatch):
     monkeypatch.setattr(analysis_workers, "_analyse", hostile.devour)
-    with pytest.raises(MemoryError):
-        workers.analyse(claimed("hello"), b"", as_of=noon)
+    assert workers.analyse(claimed("hello"), b"", as_of=noon).cause is FailureCause.CRASHED
 
 
 def test_a_defect_says_where_it_is_and_quotes_nobody(workers, spoken, claimed, noon, monkeypatch):
@@ -84,10 +117,10 @@ def test_processes_end_with_the_one_that_started_them(tmp_path):
     script = tmp_path / "starts_workers.py"
     script.write_text(
         "import time\n"
-        "from tasks.analysis_workers import AnalysisWorkers\n"
+        "from tasks.analysis_workers import AnalysisWorkers, _Worker\n"
         "if __name__ == '__main__':\n"
         "    workers = AnalysisWorkers(2)\n"
-        "    workers._pool.schedule(print, args=('warm',), kwargs={'flush': True}).result()\n"
+        "    started = [workers._idle.put(_Worker()) for _ in range(2)]\n"
         "    time.sleep(600)\n"
     )
     parent = psutil.Popen([sys.executable, str(script)])

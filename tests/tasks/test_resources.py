@@ -10,7 +10,6 @@ from sqlalchemy.exc import OperationalError
 from tasks import resources
 from tasks.resources import OnePerProcess
 
-
 GONE = OperationalError("SELECT", {}, ConnectionError("gone"))
 
 

@@ -1,0 +1,46 @@
+"""Every error says what happened and what to do, and survives pickling."""
+
+import inspect
+import pickle
+
+import pytest
+
+from schema import errors
+
+FACTS = {
+    "InvalidKey": ("a/../b", "has no `..` segments"),
+    "ObjectMissing": ("audio/u/c/m.wav",),
+    "ObjectTooLarge": ("audio/u/c/m.wav", 200_000_000, 100_000_000),
+    "StorageUnavailable": ("get an object", "SlowDown"),
+    "StorageDenied": ("get an object", "AccessDenied"),
+    "WrongBucket": ("kaiwa-audio",),
+    "WorkerNotReady": (1,),
+    "InvalidDatabaseUrl": (),
+    "RunIncomplete": (3, 10, 1, 20.0),
+}
+BASES = {"KaiwaError", "StorageError"}
+NAMES = {
+    name
+    for name, kind in inspect.getmembers(errors, inspect.isclass)
+    if kind.__module__ == "schema.errors"
+}
+
+
+def test_no_error_is_left_out_here():
+    assert FACTS.keys() == NAMES - BASES
+
+
+@pytest.mark.parametrize("name", sorted(FACTS))
+def test_an_error_survives_pickling(name):
+    error = getattr(errors, name)(*FACTS[name])
+    again = pickle.loads(pickle.dumps(error))
+    assert type(again) is type(error)
+    assert str(again) == str(error)
+    assert vars(again) == vars(error)
+
+
+@pytest.mark.parametrize("name", sorted(FACTS))
+def test_an_error_says_what_happened_and_what_to_do(name):
+    text = str(getattr(errors, name)(*FACTS[name]))
+    assert text.endswith(".")
+    assert len(text.split(". ")) >= 2 or "; " in text
