@@ -6,18 +6,24 @@ from contextlib import contextmanager
 import typer
 from pydantic import ValidationError
 from rich.console import Console
+from sqlalchemy.exc import OperationalError
 
 from schema.errors import KaiwaError
 
 
 @contextmanager
 def told() -> Iterator[None]:
-    """Print one of our errors, or a missing setting, and exit with 1."""
+    """Print one of our errors, a missing setting or a missing database, and exit with 1."""
     stderr = Console(stderr=True, soft_wrap=True, highlight=False)
     try:
         yield
-    except KaiwaError as error:
+    except (KaiwaError, TimeoutError) as error:  # the latter: another migrator is at work
         stderr.print(str(error), style="red", markup=False)
+        raise typer.Exit(1) from None
+    except OperationalError as error:
+        reason = str(error.orig).strip().splitlines()[0]
+        stderr.print(f"The database does not answer: {reason}", style="red", markup=False)
+        stderr.print("Check DATABASE_URL, and that the server runs.", style="red")
         raise typer.Exit(1) from None
     except ValidationError as error:
         # The values stay out of it: they may be secrets.

@@ -1,4 +1,4 @@
-"""Why one recording cannot be analysed; each error ends the same way on another try.
+"""Why one recording cannot be analysed. All but EngineFailure end the same way on another try.
 
 SpeechError
 ├── UndecodableAudio        the bytes are no audio that we can read

@@ -1,6 +1,7 @@
-"""Is this speech at all, and does it say the transcript? Asked before any score is given.
+"""Is this speech at all? Asked before any score is given.
 
-Without these gates an aligner gives confident numbers to silence, noise and the wrong text.
+Without this gate an aligner gives confident numbers to silence and noise. Whether it is the
+transcript that is said shows only in the alignment; see `speech.scores`.
 """
 
 from typing import Final

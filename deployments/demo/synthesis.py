@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from schema.errors import KaiwaError
+
 SAMPLE_RATE_HZ = 22_050  # of all espeak-ng voices
 _TIMEOUT_SECONDS = 60.0
 
@@ -20,8 +22,16 @@ class Voice:
     pitch: int = 50  # 0 to 99
 
 
-class SynthesisFailed(RuntimeError):
+class SynthesisFailed(KaiwaError):
     """espeak-ng did not speak."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(
+            f"espeak-ng did not speak: {reason}. "
+            "Is the extra `local` installed? `make demo` installs it.",
+            reason,
+        )
 
 
 def speak(text: str, voice: Voice) -> NDArray[np.float32]:
@@ -41,8 +51,7 @@ def speak(text: str, voice: Voice) -> NDArray[np.float32]:
         check=False,
     )
     if finished.returncode != 0:
-        reason = finished.stderr.decode(errors="replace").strip().splitlines()[-1:]
-        msg = f"espeak-ng did not speak: {' '.join(reason) or f'exit {finished.returncode}'}"
-        raise SynthesisFailed(msg)
+        last_line = finished.stderr.decode(errors="replace").strip().splitlines()[-1:]
+        raise SynthesisFailed(" ".join(last_line) or f"exit {finished.returncode}")
     samples = np.frombuffer(finished.stdout, dtype="<i2").astype(np.float32)
     return samples / np.float32(32768)
