@@ -20,6 +20,7 @@ from schema.errors import KaiwaError
 
 WORK_POOL = "kaiwa"
 PROJECT = Path(__file__).parents[2]
+_LEASE_STORAGE = "prefect.server.concurrency.lease_storage.filesystem"
 _START_SECONDS = 120  # the first start migrates its database; slow disks need a while
 _STOP_SECONDS = 8
 _DEPLOY_SECONDS = 180
@@ -62,16 +63,17 @@ class PrefectServer:
             PREFECT_SERVER_UI_STATIC_DIRECTORY=str(home / "ui"),  # the package may be read-only
             PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT="false",
             PREFECT_SERVER_ANALYTICS_ENABLED="false",
-            # A run that finds its deployment busy asks again soon, and one that was killed frees
-            # its place after a minute instead of five.
+            # A run that finds its deployment busy asks again soon.
             PREFECT_SERVER_DEPLOYMENTS_CONCURRENCY_SLOT_WAIT_SECONDS="2",
-            PREFECT_SERVER_CONCURRENCY_INITIAL_DEPLOYMENT_LEASE_DURATION="60",
+            # In memory, the default, a restart forgets who holds places: they stay taken for ever.
+            PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE=_LEASE_STORAGE,
             DO_NOT_TRACK="1",
         )
         command = [sys.executable, "-m", "prefect", "server", "start"]
         self._service.start([*command, "--host", HOST, "--port", str(port)], environment)
         self._service.wait_listening(port, timeout_seconds=_START_SECONDS)
         _create_work_pool(api_url)
+        _end_dead_runs(api_url)
         return api_url
 
     def stop(self) -> None:
@@ -175,6 +177,17 @@ def _create_work_pool(api_url: str) -> None:
         response = client.post(f"{api_url}/work_pools/", json=pool)
         if response.status_code != httpx.codes.CONFLICT:  # it stands since an earlier start
             response.raise_for_status()
+
+
+def _end_dead_runs(api_url: str) -> None:
+    """Say of runs that went on when the stack ended that they crashed; that frees their places.
+
+    No worker of this stack runs before its server does, so none of them can be alive.
+    """
+    going_on = {"state": {"type": {"any_": ["RUNNING", "PENDING", "CANCELLING"]}}}
+    for run in _post(api_url, "flow_runs/filter", {"flow_runs": going_on}):
+        crashed = {"type": "CRASHED", "message": "The local stack ended while it ran."}
+        _post(api_url, f"flow_runs/{run['id']}/set_state", {"state": crashed, "force": True})
 
 
 def _post(api_url: str, path: str, body: Mapping[str, Any]) -> Any:  # noqa: ANN401 - JSON
