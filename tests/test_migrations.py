@@ -169,6 +169,17 @@ def test_every_column_is_commented_in_the_database(engine, table):
     assert all(comments[column.name] for column in table.__table__.columns)
 
 
+def test_what_the_app_says_of_its_columns_stays(app, empty_database_url):
+    run.upgrade(empty_database_url, "0001")
+    app.execute("COMMENT ON COLUMN users.email IS 'the app knows better'")
+    run.upgrade(empty_database_url)
+    comment = app.execute(
+        "SELECT col_description(attrelid, attnum) AS said FROM pg_attribute"
+        " WHERE attrelid = 'users'::regclass AND attname = 'email'"
+    ).fetchone()
+    assert comment["said"] == "the app knows better"
+
+
 def test_up_down_and_up_again_loses_nothing(app, empty_database_url):
     run.upgrade(empty_database_url, "0001")
     app.execute(BEFORE_0023)

@@ -1,0 +1,50 @@
+"""A run's summary, as an operator reads it."""
+
+from collections import Counter
+from datetime import timedelta
+
+from schema.reports import AnalysisReport
+from schema.states import FailureCause
+from tasks.analysis_summary import summary
+
+REPORT = AnalysisReport(
+    claimed=1210,
+    analyzed=1200,
+    failed=6,
+    retried=2,
+    quarantined=1,
+    lost=1,
+    causes=Counter({FailureCause.NO_SPEECH: 6, FailureCause.TIMED_OUT: 2, FailureCause.CRASHED: 1}),
+    audio_seconds=6000,
+    cpu_seconds=120,
+)
+
+
+def test_the_summary_counts_everything_and_says_how_fast():
+    text = summary(REPORT, broken_chunks=0, took=timedelta(seconds=60))
+    for line in (
+        "| Analysed | 1,200 |",
+        "| Quarantined: killed their worker process | 1 |",
+        "| **Claimed in all** | 1,210 |",
+        "| no speech | 6 |",
+        "100.0 minutes of audio in 60 s: 100 times real time, 50 times per core.",
+    ):
+        assert line in text.splitlines()
+    assert "broke off" not in text
+
+
+def test_causes_come_with_the_commonest_first():
+    text = summary(REPORT, broken_chunks=0, took=timedelta(seconds=60))
+    assert text.index("no speech") < text.index("timed out") < text.index("crashed")
+
+
+def test_chunks_that_broke_off_are_told():
+    text = summary(AnalysisReport(), broken_chunks=2, took=timedelta(seconds=3))
+    assert "**2 chunks broke off**" in text
+    assert "no audio was analysed" in text
+
+
+def test_reports_add_up():
+    twice = REPORT + REPORT
+    assert (twice.claimed, twice.not_analyzed) == (2420, 18)
+    assert twice.causes[FailureCause.NO_SPEECH] == 12
