@@ -12,12 +12,7 @@ from sqlalchemy import Connection, text
 
 from schema.values import Claim, ClaimedMessage
 
-# Only audio_ops_messages_waiting_idx has this order: NULLS FIRST keeps the planner, whose
-# statistics lag behind a queue, from walking messages_timestamp_idx through all that is done
-# (docs/adr/0014). A row claimed by someone else between our snapshot and our lock is rechecked.
-_CLAIM = """
-WITH picked AS MATERIALIZED (
-    SELECT m.id, m.timestamp, c.target_language_id
+_WAITING = """\
     FROM messages AS m
     JOIN conversations AS c ON c.id = m.conversation_id
     WHERE m.audio_processing_state = 'uploaded'
@@ -27,7 +22,21 @@ WITH picked AS MATERIALIZED (
       AND NOT EXISTS (
           SELECT FROM audio_ops.lease AS l
           WHERE l.message_id = m.id AND l.available_at > statement_timestamp()
-      )
+      )"""
+_WAITING_ALL = _WAITING.format(language="TRUE")
+_WAITING_LANGUAGES = _WAITING.format(language="c.target_language_id = ANY(:languages)")
+
+_COUNT = "SELECT count(*) FROM (SELECT {waiting} LIMIT :limit) AS waiting"
+_COUNT_ALL = text(_COUNT.format(waiting=_WAITING_ALL))
+_COUNT_LANGUAGES = text(_COUNT.format(waiting=_WAITING_LANGUAGES))
+
+# Only audio_ops_messages_waiting_idx has this order: NULLS FIRST keeps the planner, whose
+# statistics lag behind a queue, from walking messages_timestamp_idx through all that is done
+# (docs/adr/0014). A row claimed by someone else between our snapshot and our lock is rechecked.
+_CLAIM = """
+WITH picked AS MATERIALIZED (
+    SELECT m.id, m.timestamp, c.target_language_id
+{waiting}
     ORDER BY m.timestamp NULLS FIRST, m.id
     LIMIT :limit
     FOR NO KEY UPDATE OF m SKIP LOCKED
@@ -49,8 +58,8 @@ SELECT taken.id, audio_storage_key, content, target_language_id, audio_format, a
 FROM taken JOIN leased ON leased.message_id = taken.id
 ORDER BY taken.timestamp, taken.id
 """
-_CLAIM_ALL = text(_CLAIM.format(language="TRUE"))
-_CLAIM_LANGUAGES = text(_CLAIM.format(language="c.target_language_id = ANY(:languages)"))
+_CLAIM_ALL = text(_CLAIM.format(waiting=_WAITING_ALL))
+_CLAIM_LANGUAGES = text(_CLAIM.format(waiting=_WAITING_LANGUAGES))
 
 _RENEW = text(
     "UPDATE audio_ops.lease SET leased_until = statement_timestamp() + :duration"
@@ -124,6 +133,17 @@ WITH abandoned AS MATERIALIZED (
 UPDATE messages AS m SET audio_processing_state = 'uploaded'
 FROM abandoned WHERE m.id = abandoned.id
 """)
+
+
+def count_waiting(
+    connection: Connection, *, limit: int, languages: Collection[str] | None = None
+) -> int:
+    """Count the messages that `claim` would take, at most `limit`."""
+    statement = _COUNT_ALL if languages is None else _COUNT_LANGUAGES
+    arguments: dict[str, object] = {"limit": limit}
+    if languages is not None:
+        arguments["languages"] = list(languages)
+    return int(connection.execute(statement, arguments).scalar_one())
 
 
 def claim(

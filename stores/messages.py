@@ -1,6 +1,6 @@
-"""Messages: read them, count those that wait, and write what became of their analysis."""
+"""Messages: read them, and write what became of their analysis."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy import Connection, select, text
 
@@ -8,26 +8,6 @@ from schema.tables.app import Message
 from schema.values import StoredMessage
 
 _STORED = select(*(Message.__table__.c[name] for name in StoredMessage.__dataclass_fields__))
-
-_COUNT_WAITING = """
-SELECT count(*) FROM (
-    SELECT FROM messages AS m
-    JOIN conversations AS c ON c.id = m.conversation_id
-    WHERE m.audio_processing_state = 'uploaded'
-      AND m.audio_storage_key IS NOT NULL
-      AND m.audio_deleted_at IS NULL
-      AND {language}
-      AND NOT EXISTS (
-          SELECT FROM audio_ops.lease AS l
-          WHERE l.message_id = m.id AND l.available_at > statement_timestamp()
-      )
-    LIMIT :limit
-) AS waiting
-"""
-_COUNT_WAITING_ALL = text(_COUNT_WAITING.format(language="TRUE"))
-_COUNT_WAITING_LANGUAGES = text(
-    _COUNT_WAITING.format(language="c.target_language_id = ANY(:languages)")
-)
 
 _MARK_ANALYZED = text("""
 WITH ended AS (
@@ -67,17 +47,6 @@ def get(connection: Connection, message_id: str) -> StoredMessage | None:
     """Return one message, or None."""
     row = connection.execute(_STORED.where(Message.id == message_id)).one_or_none()
     return None if row is None else StoredMessage(*row)
-
-
-def count_waiting(
-    connection: Connection, *, limit: int, languages: Collection[str] | None = None
-) -> int:
-    """Count the messages that `leases.claim` would take, at most `limit`."""
-    statement = _COUNT_WAITING_ALL if languages is None else _COUNT_WAITING_LANGUAGES
-    arguments: dict[str, object] = {"limit": limit}
-    if languages is not None:
-        arguments["languages"] = list(languages)
-    return int(connection.execute(statement, arguments).scalar_one())
 
 
 def mark_analyzed(

@@ -23,7 +23,7 @@ from schema.reports import AnalysisReport
 from schema.states import FailureCause
 from schema.values import Claim, ClaimedMessage
 from speech.waveform import MAX_BYTES
-from stores import leases, messages
+from stores import leases
 from tasks import resources
 from tasks.analysis_results import write_outcomes
 from tasks.analysis_summary import summary
@@ -49,7 +49,7 @@ def recover_stale_messages() -> int:
 def count_waiting(limit: int, languages: list[str] | None) -> int:
     """Count the messages that can be claimed now, at most `limit`."""
     return resources.in_transaction(
-        lambda connection: messages.count_waiting(connection, limit=limit, languages=languages)
+        lambda connection: leases.count_waiting(connection, limit=limit, languages=languages)
     )
 
 

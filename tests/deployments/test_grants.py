@@ -32,7 +32,7 @@ def batch(engine, database_url):
 def test_the_batch_may_do_its_whole_job(batch, add_message):
     done, failed, later = add_message(), add_message(), add_message()
     with batch.begin() as connection:
-        assert messages.count_waiting(connection, limit=10) == 3
+        assert leases.count_waiting(connection, limit=10) == 3
         token = leases.claim(
             connection, limit=3, owner="batch", duration=timedelta(minutes=1), languages=["en"]
         ).token

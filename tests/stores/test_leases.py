@@ -347,9 +347,9 @@ def test_counting_leaves_out_messages_that_wait_out_a_pause(engine, claim, add_m
     add_message("ja")
     with engine.begin() as connection:
         leases.put_back(connection, token, [(paused, timedelta(hours=1), 1, 0)])
-        assert messages.count_waiting(connection, limit=10) == 2
-        assert messages.count_waiting(connection, limit=1) == 1
-        assert messages.count_waiting(connection, limit=10, languages=["ja"]) == 1
+        assert leases.count_waiting(connection, limit=10) == 2
+        assert leases.count_waiting(connection, limit=1) == 1
+        assert leases.count_waiting(connection, limit=10, languages=["ja"]) == 1
 
 
 def test_a_stale_token_puts_nothing_back(engine, claim, add_message, state, expire):

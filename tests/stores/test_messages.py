@@ -103,5 +103,5 @@ def test_writing_nothing_is_fine(connection, write):
 def test_counting_stops_at_the_limit(connection, add_message):
     for _ in range(3):
         add_message()
-    assert messages.count_waiting(connection, limit=2) == 2
-    assert messages.count_waiting(connection, limit=5) == 3
+    assert leases.count_waiting(connection, limit=2) == 2
+    assert leases.count_waiting(connection, limit=5) == 3
