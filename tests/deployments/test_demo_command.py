@@ -3,8 +3,8 @@
 import pytest
 from typer.testing import CliRunner
 
-from cli import demo as command
 from cli.main import app
+from deployments.demo import run
 from settings.demo import DemoSettings
 
 
@@ -12,7 +12,7 @@ from settings.demo import DemoSettings
 def demonstrated(monkeypatch):
     """Calls of the demo, which does not run."""
     calls = []
-    monkeypatch.setattr(command, "run_demo", lambda *arguments: calls.append(arguments[:2]))
+    monkeypatch.setattr(run, "run_demo", lambda *arguments: calls.append(arguments[:2]))
     return calls
 
 

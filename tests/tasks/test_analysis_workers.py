@@ -1,6 +1,5 @@
 """Analysis processes: a bad clip costs its own process and nothing else."""
 
-import multiprocessing
 import signal
 import sys
 import time
@@ -63,9 +62,9 @@ def test_a_killed_process_is_replaced(workers, claimed, noon, monkeypatch):
 
 def test_a_process_that_died_while_idle_is_charged_to_nobody(workers, claimed, noon):
     workers.analyse(claimed("hello"), b"", as_of=noon)
-    (child,) = multiprocessing.active_children()
-    child.kill()
-    child.join()
+    idle = workers._idle.queue[-1]._process
+    idle.kill()
+    idle.join()
     assert workers.analyse(claimed("hello"), b"", as_of=noon).cause is FailureCause.UNDECODABLE
 
 
