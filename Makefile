@@ -16,6 +16,9 @@ help: ## List the targets
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
+# Prefect's client would make ~/.prefect otherwise.
+demo up down: export PREFECT_HOME = $(CURDIR)/.local/prefect
+
 demo: .venv/installed ## Run the main job for real on this machine, then stop everything
 	$(BIN)/kaiwa-audio demo
 

@@ -31,31 +31,31 @@ CHUNKS_IN_FLIGHT = 2
     task_runner=ThreadPoolTaskRunner(max_workers=CHUNKS_IN_FLIGHT),  # type: ignore[arg-type]  # Prefect types it for coroutines
 )
 def analyze_messages(
-    limit: Annotated[
-        int, Field(ge=1, le=100_000, description="At most this many messages in this run.")
-    ] = 1000,
-    chunk_size: Annotated[
-        int, Field(ge=1, le=500, description="Messages claimed, analysed and written together.")
-    ] = 100,
-    languages: Annotated[
-        list[str] | None,
-        Field(description="Only conversations in these languages, such as `en`; empty: all."),
-    ] = None,
-    max_attempts: Annotated[
-        int, Field(ge=1, le=20, description="Tries before a passing failure becomes final.")
-    ] = 5,
-    workers: Annotated[
-        int | None, Field(ge=1, le=256, description="Analysis processes; empty: one per core.")
-    ] = None,
-    fail_above_percent: Annotated[
-        float,
-        Field(ge=0, le=100, description="The run ends failed when more messages than this fail."),
-    ] = 20.0,
+    limit: Annotated[int, Field(ge=1, le=100_000)] = 1000,
+    chunk_size: Annotated[int, Field(ge=1, le=500)] = 100,
+    languages: list[str] | None = None,
+    max_attempts: Annotated[int, Field(ge=1, le=20)] = 5,
+    workers: Annotated[int | None, Field(ge=1, le=256)] = None,
+    fail_above_percent: Annotated[float, Field(ge=0, le=100)] = 20.0,
 ) -> AnalysisReport:
     """Analyse the recordings that wait in state `uploaded`, oldest first.
 
     Safe to run beside itself and to stop at any time: each message is leased, and what an
     interrupted run leaves behind is taken up again by a later one.
+
+    Args:
+        limit: At most this many messages in this run.
+        chunk_size: Messages claimed, analysed and written together.
+        languages: Only conversations in these languages, such as `en`. Empty: all.
+        max_attempts: Tries before a passing failure (bucket, timeout) becomes final.
+        workers: Analysis processes. Empty: one per core.
+        fail_above_percent: The run ends failed when more of its messages than this fail.
+
+    Returns:
+        What became of the messages.
+
+    Raises:
+        RunIncomplete: If too many failed or a chunk broke off, after everything else is written.
     """
     logger = get_run_logger()
     started_at = utc_now()

@@ -6,6 +6,8 @@ import time
 import httpx
 import pytest
 import yaml
+from prefect.flows import load_flow_from_entrypoint
+from prefect.utilities.callables import parameter_schema
 
 from deployments import check
 from deployments.local.ports import choose_ports
@@ -37,6 +39,13 @@ def test_a_bad_entry_is_named(deployment, change, problem):
     found = list(check.problems(deployment | change))
     assert len(found) == 1
     assert problem in found[0]
+
+
+def test_every_parameter_is_a_form_field_with_bounds_and_words(deployment):
+    flow = load_flow_from_entrypoint(deployment["entrypoint"])
+    fields = parameter_schema(flow).properties
+    assert all(field.get("description") for field in fields.values())
+    assert (fields["limit"]["minimum"], fields["limit"]["maximum"]) == (1, 100_000)
 
 
 @pytest.mark.flow
