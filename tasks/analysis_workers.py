@@ -137,7 +137,7 @@ class _Worker:
                 reason = "The analysis took too long and was stopped."
                 return NotAnalysed(FailureCause.TIMED_OUT, reason)
             outcome = self._answer()
-        except ConnectionError:
+        except OSError:
             pass  # it died while the recording was sent
         if outcome is None:
             self.kill()
@@ -154,7 +154,7 @@ class _Worker:
         """Return what the process sent; None if it died instead."""
         try:
             return self._pipe.recv()
-        except (EOFError, ConnectionError):
+        except (EOFError, OSError):  # the latter: in the middle of its answer
             return None
 
 

@@ -76,7 +76,7 @@ def analyze_chunk(
 
     Raises:
         StorageDenied: If the bucket refuses the credentials.
-        StorageUnavailable: If it gives not one of the recordings.
+        StorageUnavailable: If it gives neither one of the recordings nor its marker.
         WrongBucket: If recordings are missing, and so is the bucket's marker.
         WorkerNotReady: If no analysis process can be started.
             After each of these the messages are given back, and none is charged a try.
@@ -94,7 +94,7 @@ def analyze_chunk(
         return AnalysisReport()
     try:
         outcomes = _analyse_all(claim, resources.analysis_workers(workers), as_of)
-        _refuse_outage(outcomes)
+        _blame_the_bucket(outcomes)
         return resources.in_transaction(
             lambda connection: write_outcomes(
                 connection, claim, outcomes, max_attempts=max_attempts, as_of=as_of
@@ -141,21 +141,25 @@ def _analyse_one(message: ClaimedMessage, workers: AnalysisWorkers, as_of: datet
     except StorageUnavailable as error:
         return NotAnalysed(FailureCause.STORAGE_UNAVAILABLE, str(error))
     except StorageDenied as error:
-        resources.bucket().verify_marker()  # refused as well if the credentials are wrong
         return NotAnalysed(FailureCause.STORAGE_DENIED, str(error))
     return workers.analyse(message, audio, as_of=as_of)
 
 
-def _refuse_outage(outcomes: Mapping[str, Outcome]) -> None:
-    """Raise where the bucket as a whole is to blame, so that no message is charged for it."""
+def _blame_the_bucket(outcomes: Mapping[str, Outcome]) -> None:
+    """Raise if the bucket as a whole is at fault, so that no message is charged for it.
+
+    One recording that is missing, refused or unreadable looks like the wrong bucket, wrong
+    credentials or an outage. The marker tells: where it can be read, the recordings are at fault.
+    """
     causes = [
         outcome.cause if isinstance(outcome, NotAnalysed) else None for outcome in outcomes.values()
     ]
-    if FailureCause.OBJECT_MISSING in causes:
-        # S3 answers alike for a deleted recording and for the wrong bucket.
+    if (
+        FailureCause.OBJECT_MISSING in causes
+        or FailureCause.STORAGE_DENIED in causes
+        or all(cause is FailureCause.STORAGE_UNAVAILABLE for cause in causes)
+    ):
         resources.bucket().verify_marker()
-    if all(cause is FailureCause.STORAGE_UNAVAILABLE for cause in causes):
-        raise StorageUnavailable(operation="get an object", reason="not one of the chunk came")
 
 
 @task(cache_policy=NO_CACHE)

@@ -223,10 +223,9 @@ def test_one_object_that_cannot_be_read_is_tried_again_and_then_fails(
     with pytest.raises(RunIncomplete, match="1 of 2"):
         analyze_messages(max_attempts=2)
     assert (rows()[bad].state, rows()[good].state) == ("uploaded", "analyzed")
-    upload(SENTENCES[2])
     with engine.begin() as connection:
         connection.execute(sa.text("UPDATE audio_ops.lease SET available_at = now()"))
-    with pytest.raises(RunIncomplete, match="1 of 2"):
+    with pytest.raises(RunIncomplete, match="1 of 1"):  # alone, it is no outage
         analyze_messages(max_attempts=2)
     assert rows()[bad].state == "failed"
     assert "Given up after 2 tries" in rows()[bad].error

@@ -52,8 +52,9 @@ def test_a_recording_that_cannot_be_scored_says_why(
     assert len(outcome.reason) > 20
 
 
-def test_a_killed_process_is_replaced(workers, claimed, noon, monkeypatch):
-    monkeypatch.setattr(analysis_workers, "_analyse", hostile.die)
+@pytest.mark.parametrize("blow", [hostile.die, hostile.die_while_answering])
+def test_a_killed_process_is_replaced(workers, claimed, noon, monkeypatch, blow):
+    monkeypatch.setattr(analysis_workers, "_analyse", blow)
     outcome = workers.analyse(claimed("hello"), b"", as_of=noon)
     assert outcome.cause is FailureCause.CRASHED
     monkeypatch.undo()
