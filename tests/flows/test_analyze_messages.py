@@ -318,31 +318,52 @@ def test_more_failures_than_allowed_fail_the_run_after_everything_is_written(upl
 # --- Real processes, really interrupted -----------------------------------------------------
 
 
+RUN = """
+import json, sys, time
+from pathlib import Path
+from flows.analyze_messages import analyze_messages
+from stores import leases
+
+claim = leases.claim
+
+def claim_at_the_gate(*arguments, **options):
+    print("ready to claim", flush=True)
+    while not Path(sys.argv[2]).exists():
+        time.sleep(0.01)
+    return claim(*arguments, **options)
+
+if __name__ == "__main__":
+    leases.claim = claim_at_the_gate
+    report = analyze_messages(**json.loads(sys.argv[1]))
+    print(json.dumps([report.claimed, report.analyzed]))
+"""
+
+
 @pytest.fixture
-def start_run():
-    """Start the flow in a process of its own, as a Prefect worker does."""
+def start_runs(tmp_path):
+    """Start the flow in processes of its own, as a Prefect worker does; all claim at once."""
     started = []
 
-    def _start(**parameters):
-        code = (
-            "import json, sys\n"
-            "from flows.analyze_messages import analyze_messages\n"
-            "if __name__ == '__main__':\n"
-            "    report = analyze_messages(**json.loads(sys.argv[1]))\n"
-            "    print(json.dumps([report.claimed, report.analyzed]))\n"
-        )
-        run = subprocess.Popen(
-            [sys.executable, "-c", code, json.dumps(parameters)],
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        started.append(run)
-        return run
+    def _start_runs(count, **parameters):
+        gate = tmp_path / "gate"
+        for _ in range(count):
+            command = [sys.executable, "-c", RUN, json.dumps(parameters), str(gate)]
+            started.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
+        for run in started:
+            assert run.stdout.readline() == "ready to claim\n"
+        gate.touch()
+        return started
 
-    yield _start
+    yield _start_runs
     for run in started:
         run.kill()
         run.wait()
+
+
+@pytest.fixture
+def start_run(start_runs):
+    """Start the flow in one process of its own."""
+    return lambda **parameters: start_runs(1, **parameters)[0]
 
 
 def wait_until(condition, seconds=90):
@@ -352,14 +373,14 @@ def wait_until(condition, seconds=90):
         time.sleep(0.05)
 
 
-def test_two_runs_at_once_analyse_nothing_twice(upload, rows, count, start_run):
-    for number in range(40):
+def test_two_runs_at_once_analyse_nothing_twice(upload, rows, count, start_runs):
+    for number in range(100):
         upload(SENTENCES[number % len(SENTENCES)])
-    runs = [start_run(chunk_size=5, workers=1) for _ in range(2)]
+    runs = start_runs(2, chunk_size=5, workers=1)
     claimed = [json.loads(run.communicate(timeout=200)[0].splitlines()[-1])[0] for run in runs]
-    assert sum(claimed) == 40
+    assert sum(claimed) == 100
     assert min(claimed) > 0
-    assert states(rows()) == {"analyzed": 40}
+    assert states(rows()) == {"analyzed": 100}
     assert count("audio_ops.analysis_history") == 0
 
 
