@@ -74,6 +74,7 @@ class AudioPolicy:
     retention_days: RetentionDays = field(default_factory=RetentionDays)
     signed_url_ttl_days: int = 7
     signed_url_lead_time_days: int = 1  # re-sign a URL this long before it expires
+    key_prefix: str = "audio/"  # objects elsewhere in the bucket are not ours to sign or delete
     cleanup: CleanupRules = field(default_factory=CleanupRules)
     costs: CostRules = field(default_factory=CostRules)
 

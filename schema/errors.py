@@ -10,6 +10,7 @@ KaiwaError
 │   └── WrongBucket          the marker object is not there
 ├── WorkerNotReady           no analysis process can be started
 ├── InvalidDatabaseUrl       DATABASE_URL is not one of Postgres
+├── ClockSkew                this machine and the database disagree about the time
 └── RunIncomplete            part of the work failed, so the run must not end green
 """
 
@@ -129,6 +130,20 @@ class InvalidDatabaseUrl(KaiwaError):
         super().__init__(
             "DATABASE_URL is not a Postgres URL; "
             "it should read postgresql://user:password@host:port/database."
+        )
+
+
+class ClockSkew(KaiwaError):
+    """This machine and the database disagree about the time; one of them would decide wrongly."""
+
+    def __init__(self, skew_seconds: float, allowed_seconds: float) -> None:
+        self.skew_seconds, self.allowed_seconds = skew_seconds, allowed_seconds
+        super().__init__(
+            f"This machine's clock is {abs(skew_seconds):.0f} s "
+            f"{'ahead of' if skew_seconds > 0 else 'behind'} the database's (allowed: "
+            f"{allowed_seconds:.0f} s). Nothing was done. Synchronise both with NTP, then run again.",
+            skew_seconds,
+            allowed_seconds,
         )
 
 

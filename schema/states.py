@@ -1,4 +1,4 @@
-"""Closed sets of names: where a message is, whose it is, why an analysis failed."""
+"""Closed sets of names: where a message is, whose it is, why something failed or was deleted."""
 
 from enum import StrEnum
 
@@ -42,3 +42,34 @@ class FailureCause(StrEnum):
     ENGINE_ERROR = "engine_error"
     # The analysis killed its worker process; counted apart, quarantined at the third.
     CRASHED = "crashed"
+
+
+class HoldScope(StrEnum):
+    """What a legal hold protects."""
+
+    MESSAGE = "message"
+    CONVERSATION = "conversation"
+    USER = "user"
+
+
+class DeletionReason(StrEnum):
+    """Why an object is deleted."""
+
+    RETENTION = "retention"  # its retention and grace periods are over
+    ORPHAN = "orphan"  # no message refers to it any more
+    ERASURE = "erasure"  # the learner asked for it
+
+
+class DeletionState(StrEnum):
+    """Where an entry of the deletion ledger is; all but `intended` are final."""
+
+    INTENDED = "intended"
+    DELETED = "deleted"  # the bucket confirmed it
+    WITHDRAWN = "withdrawn"  # no longer due when it was looked at again
+
+
+class OrphanSource(StrEnum):
+    """How an object without a message was found."""
+
+    MESSAGE_DELETED = "message_deleted"
+    RECONCILIATION = "reconciliation"

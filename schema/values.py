@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from schema.states import DeletionReason, UserTier
+
 
 @dataclass(frozen=True, slots=True)
 class ClaimedMessage:
@@ -72,3 +74,15 @@ class AnalysisSummary:
     speech_rate_wpm: int | None
     pause_count: int | None
     hesitation_count: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class IntendedDeletion:
+    """An object that is about to be deleted, and why it may be."""
+
+    storage_key: str
+    message_id: str | None  # None: no message is known
+    reason: DeletionReason
+    tier: UserTier | None = None  # of its owner, if known
+    size_bytes: int | None = None
+    retention_expires_at: datetime | None = None

@@ -1,9 +1,9 @@
 """Connections to the app's Postgres."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import orjson
-from sqlalchemy import URL, Engine, create_engine, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, func, make_url, select
 
 from schema.errors import InvalidDatabaseUrl
 
@@ -59,6 +59,11 @@ def connect(
             "tcp_user_timeout": 60_000,  # ms; a vanished network is noticed while sending, too
         },
     )
+
+
+def now(connection: Connection) -> datetime:
+    """Return the instant on the database's clock, aware."""
+    return connection.execute(select(func.clock_timestamp())).scalar_one()
 
 
 def _parse(url: str) -> URL:

@@ -16,6 +16,7 @@ FACTS = {
     "WrongBucket": ("kaiwa-audio",),
     "WorkerNotReady": (1,),
     "InvalidDatabaseUrl": (),
+    "ClockSkew": (75.0, 60.0),
     "RunIncomplete": (3, 10, 1, 20.0),
 }
 BASES = {"KaiwaError", "StorageError"}

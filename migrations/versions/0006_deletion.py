@@ -1,0 +1,291 @@
+"""Create legal holds, the deletion ledger, orphaned objects and erased learners.
+
+Locks: `messages` against writes for the moment that its trigger takes; the new tables are empty.
+
+The trigger on `messages` queues the recording of a message that the app deletes. It runs with its
+owner's rights, because the app has none here, and can fail no statement of the app: whatever goes
+wrong becomes a warning, and the reconciliation finds the object later. Dropping the schema
+`audio_ops` drops it.
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+from migrations import parking
+
+revision = "0006"
+down_revision = "0005"
+
+SCHEMA = "audio_ops"
+INSTANT = sa.DateTime(timezone=True)
+NOW = sa.text("now()")
+INTENDED = sa.text("state = 'intended'")
+
+_QUEUE_ORPHAN = """
+CREATE OR REPLACE FUNCTION audio_ops.queue_orphan() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET lock_timeout = '1s'
+AS $$
+BEGIN
+    INSERT INTO audio_ops.orphan_object
+        (storage_key, source, size_bytes, message_id, conversation_id, user_id)
+    VALUES (
+        OLD.audio_storage_key, 'message_deleted', OLD.audio_size_bytes, OLD.id,
+        OLD.conversation_id,
+        (SELECT c.user_id FROM public.conversations AS c WHERE c.id = OLD.conversation_id)
+    )
+    ON CONFLICT (storage_key) DO NOTHING;
+    RETURN NULL;
+EXCEPTION WHEN OTHERS THEN
+    RAISE WARNING 'audio_ops.queue_orphan: % (%)', SQLERRM, SQLSTATE;
+    RETURN NULL;
+END
+$$
+"""
+_QUEUE_ORPHAN_TRIGGER = """
+CREATE OR REPLACE TRIGGER audio_ops_queue_orphan
+AFTER DELETE ON messages FOR EACH ROW
+WHEN (OLD.audio_storage_key IS NOT NULL AND OLD.audio_deleted_at IS NULL)
+EXECUTE FUNCTION audio_ops.queue_orphan()
+"""
+
+_PROTECT_LEDGER = """
+CREATE OR REPLACE FUNCTION audio_ops.protect_ledger() RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF TG_OP <> 'UPDATE' THEN
+        RAISE EXCEPTION 'The deletion ledger is append-only: % is refused.', TG_OP;
+    END IF;
+    IF OLD.state <> 'intended' THEN
+        RAISE EXCEPTION 'Entry % of the deletion ledger is final: UPDATE is refused.', OLD.id;
+    END IF;
+    RETURN NEW;
+END
+$$
+"""
+_PROTECT_LEDGER_TRIGGERS = (
+    """
+    CREATE OR REPLACE TRIGGER protect_rows
+    BEFORE UPDATE OR DELETE ON audio_ops.deletion_ledger FOR EACH ROW
+    EXECUTE FUNCTION audio_ops.protect_ledger()
+    """,
+    """
+    CREATE OR REPLACE TRIGGER protect_table
+    BEFORE TRUNCATE ON audio_ops.deletion_ledger FOR EACH STATEMENT
+    EXECUTE FUNCTION audio_ops.protect_ledger()
+    """,
+)
+
+
+def upgrade() -> None:
+    """Bring back parked tables, or make new ones; then the triggers."""
+    for table, create in (
+        ("legal_hold", _create_legal_hold),
+        ("deletion_ledger", _create_deletion_ledger),
+        ("orphan_object", _create_orphan_object),
+        ("erased_learner", _create_erased_learner),
+    ):
+        if not parking.restore_table(table):
+            create()
+    op.execute(_PROTECT_LEDGER)
+    for trigger in _PROTECT_LEDGER_TRIGGERS:
+        op.execute(trigger)
+    op.execute(_QUEUE_ORPHAN)
+    op.execute(_QUEUE_ORPHAN_TRIGGER)
+
+
+def downgrade() -> None:
+    """Drop the app's trigger and park the tables; the parked ledger stays protected."""
+    op.execute("DROP TRIGGER audio_ops_queue_orphan ON messages")
+    op.execute("DROP FUNCTION audio_ops.queue_orphan()")
+    for table in ("erased_learner", "orphan_object", "deletion_ledger", "legal_hold"):
+        parking.park_table(table)
+
+
+def _id(comment: str) -> sa.Column[int]:
+    return sa.Column("id", sa.BigInteger, sa.Identity(always=True), comment=comment)
+
+
+def _required(name: str, type_: type[sa.types.TypeEngine[str]], comment: str) -> sa.Column[str]:
+    return sa.Column(name, type_, nullable=False, comment=comment)
+
+
+def _create_legal_hold() -> None:
+    op.create_table(
+        "legal_hold",
+        _id("Names the hold to release it"),
+        _required("scope", sa.Text, "message, conversation or user"),
+        _required("subject_id", sa.Text, "Id of that message, conversation, user"),
+        _required("reason", sa.Text, "Why, such as the case's number"),
+        _required("placed_by", sa.Text, "Who placed it"),
+        sa.Column(
+            "placed_at", INSTANT, server_default=NOW, nullable=False, comment="When it was placed"
+        ),
+        sa.Column("released_by", sa.Text, comment="Who released it"),
+        sa.Column("released_at", INSTANT, comment="When it was released"),
+        sa.PrimaryKeyConstraint("id", name="legal_hold_pkey"),
+        sa.CheckConstraint(
+            "scope IN ('message', 'conversation', 'user')", name="legal_hold_scope_check"
+        ),
+        sa.CheckConstraint(
+            "(released_at IS NULL) = (released_by IS NULL)", name="legal_hold_release_check"
+        ),
+        schema=SCHEMA,
+    )
+    op.create_index(
+        "legal_hold_active_idx",
+        "legal_hold",
+        ["scope", "subject_id"],
+        postgresql_where=sa.text("released_at IS NULL"),
+        schema=SCHEMA,
+    )
+
+
+def _create_deletion_ledger() -> None:
+    op.create_table(
+        "deletion_ledger",
+        _id("Order of intending"),
+        sa.Column(
+            "message_id",
+            sa.Text,
+            comment="The message whose recording it was; empty if nobody knows",
+        ),
+        sa.Column(
+            "storage_key",
+            sa.Text,
+            comment="The object's key; emptied at the end, because it names the learner",
+        ),
+        sa.Column(
+            "key_sha256",
+            sa.LargeBinary,
+            nullable=False,
+            comment="SHA-256 of the key in UTF-8: proves a deletion to whoever has the key",
+        ),
+        _required("reason", sa.Text, "retention, orphan or erasure"),
+        sa.Column("tier", sa.Text, comment="The owner's tier when it was intended"),
+        sa.Column("size_bytes", sa.BigInteger, comment="Size of the object, as far as known"),
+        sa.Column(
+            "retention_expires_at", INSTANT, comment="End of the retention period that was over"
+        ),
+        sa.Column(
+            "state",
+            sa.Text,
+            server_default=sa.text("'intended'"),
+            nullable=False,
+            comment="intended, deleted or withdrawn",
+        ),
+        sa.Column(
+            "intended_at",
+            INSTANT,
+            server_default=NOW,
+            nullable=False,
+            comment="When it was decided",
+        ),
+        sa.Column(
+            "attempts",
+            sa.Integer,
+            server_default=sa.text("0"),
+            nullable=False,
+            comment="Deletions that the bucket did not confirm",
+        ),
+        sa.Column("last_error", sa.Text, comment="What the bucket said to the last of them"),
+        sa.Column("finished_at", INSTANT, comment="When it was deleted or withdrawn"),
+        sa.Column(
+            "position",
+            sa.BigInteger,
+            comment="Place in the chain of final entries, from 1 without gaps",
+        ),
+        sa.Column(
+            "hash", sa.LargeBinary, comment="SHA-256 over the entry before and this one's facts"
+        ),
+        sa.PrimaryKeyConstraint("id", name="deletion_ledger_pkey"),
+        sa.CheckConstraint(
+            "reason IN ('retention', 'orphan', 'erasure')", name="deletion_ledger_reason_check"
+        ),
+        sa.CheckConstraint(
+            "state IN ('intended', 'deleted', 'withdrawn')", name="deletion_ledger_state_check"
+        ),
+        sa.CheckConstraint(
+            "(state = 'intended') = (storage_key IS NOT NULL)"
+            " AND (state = 'intended') = (finished_at IS NULL)"
+            " AND (state = 'intended') = (position IS NULL)"
+            " AND (state = 'intended') = (hash IS NULL)",
+            name="deletion_ledger_final_check",
+        ),
+        schema=SCHEMA,
+    )
+    op.create_index(
+        "deletion_ledger_intended_idx",
+        "deletion_ledger",
+        ["key_sha256"],
+        unique=True,
+        postgresql_where=INTENDED,
+        schema=SCHEMA,
+    )
+    op.create_index(
+        "deletion_ledger_position_idx",
+        "deletion_ledger",
+        ["position"],
+        unique=True,
+        schema=SCHEMA,
+    )
+    op.create_index(
+        "deletion_ledger_message_id_idx", "deletion_ledger", ["message_id"], schema=SCHEMA
+    )
+
+
+def _create_orphan_object() -> None:
+    op.create_table(
+        "orphan_object",
+        _required("storage_key", sa.Text, "The object's key"),
+        _required("source", sa.Text, "message_deleted or reconciliation"),
+        sa.Column("size_bytes", sa.BigInteger, comment="Size of the object, as far as known"),
+        sa.Column("message_id", sa.Text, comment="The message that is gone"),
+        sa.Column("conversation_id", sa.Text, comment="Its conversation"),
+        sa.Column("user_id", sa.Uuid, comment="The learner; empty if nobody knows"),
+        sa.Column(
+            "queued_at", INSTANT, server_default=NOW, nullable=False, comment="When it was found"
+        ),
+        sa.Column(
+            "refused",
+            sa.Text,
+            comment="Why no sweep deletes it: a key that is not ours; for a person to look at",
+        ),
+        sa.PrimaryKeyConstraint("storage_key", name="orphan_object_pkey"),
+        sa.CheckConstraint(
+            "source IN ('message_deleted', 'reconciliation')", name="orphan_object_source_check"
+        ),
+        schema=SCHEMA,
+    )
+
+
+def _create_erased_learner() -> None:
+    op.create_table(
+        "erased_learner",
+        sa.Column("user_id", sa.Uuid, nullable=False, comment="The learner"),
+        sa.Column(
+            "receipt",
+            sa.Uuid,
+            server_default=sa.text("gen_random_uuid()"),
+            nullable=False,
+            comment="Names the erasure without the learner",
+        ),
+        _required("reason", sa.Text, "Why, such as the request's number"),
+        sa.Column(
+            "requested_at",
+            INSTANT,
+            server_default=NOW,
+            nullable=False,
+            comment="When the erasure began",
+        ),
+        sa.Column(
+            "completed_at",
+            INSTANT,
+            comment="When nothing was left; empty while some of it failed",
+        ),
+        sa.PrimaryKeyConstraint("user_id", name="erased_learner_pkey"),
+        schema=SCHEMA,
+    )

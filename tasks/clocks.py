@@ -1,0 +1,28 @@
+"""Whether this machine knows what time it is."""
+
+from datetime import datetime
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from schema.errors import ClockSkew
+from stores import database
+from tasks import resources
+
+ALLOWED_SKEW_SECONDS = 60.0
+
+
+@task(cache_policy=NO_CACHE)
+def check_clocks(as_of: datetime) -> None:
+    """Compare this machine's clock with the database's.
+
+    Args:
+        as_of: The run's instant, just read from this machine's clock.
+
+    Raises:
+        ClockSkew: If they differ by more than a minute: audio would be deleted too early or too
+            late, and URLs be signed for the wrong days.
+    """
+    skew_seconds = (as_of - resources.in_transaction(database.now)).total_seconds()
+    if abs(skew_seconds) > ALLOWED_SKEW_SECONDS:
+        raise ClockSkew(skew_seconds, ALLOWED_SKEW_SECONDS)

@@ -1,0 +1,26 @@
+from datetime import timedelta
+
+import pytest
+
+from schema.errors import ClockSkew
+from stores import database
+from tasks.clocks import check_clocks
+
+pytestmark = pytest.mark.usefixtures("stage")
+
+
+@pytest.fixture
+def database_now(engine):
+    with engine.connect() as connection:
+        return database.now(connection)
+
+
+@pytest.mark.parametrize("seconds", [-50, 0, 50])
+def test_clocks_that_agree_within_a_minute_are_fine(database_now, seconds):
+    check_clocks.fn(database_now + timedelta(seconds=seconds))
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(-70, "behind"), (70, "ahead of")])
+def test_a_clock_that_is_off_by_more_is_refused_with_its_direction(database_now, seconds, words):
+    with pytest.raises(ClockSkew, match=words):
+        check_clocks.fn(database_now + timedelta(seconds=seconds))
