@@ -141,7 +141,7 @@ class ClockSkew(KaiwaError):
         super().__init__(
             f"This machine's clock is {abs(skew_seconds):.0f} s "
             f"{'ahead of' if skew_seconds > 0 else 'behind'} the database's (allowed: "
-            f"{allowed_seconds:.0f} s). Nothing was done. Synchronise both with NTP, then run again.",
+            f"{allowed_seconds:.0f} s). Nothing was done. Synchronise both by NTP, then run again.",
             skew_seconds,
             allowed_seconds,
         )

@@ -3,7 +3,16 @@
 from datetime import datetime, timedelta
 
 import orjson
-from sqlalchemy import URL, Connection, Engine, create_engine, func, make_url, select
+from sqlalchemy import (
+    URL,
+    Connection,
+    DateTime,
+    Engine,
+    create_engine,
+    func,
+    make_url,
+    select,
+)
 
 from schema.errors import InvalidDatabaseUrl
 
@@ -63,7 +72,9 @@ def connect(
 
 def now(connection: Connection) -> datetime:
     """Return the instant on the database's clock, aware."""
-    return connection.execute(select(func.clock_timestamp())).scalar_one()
+    return connection.execute(
+        select(func.clock_timestamp(type_=DateTime(timezone=True)))
+    ).scalar_one()
 
 
 def _parse(url: str) -> URL:
