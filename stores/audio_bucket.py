@@ -7,10 +7,11 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Literal, cast
 from urllib.parse import urlsplit
 
 import boto3
+from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import IncompleteReadError
 from pydantic import SecretStr
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.literals import BucketLocationConstraintType
     from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef
 
-MAX_PRESIGN_SECONDS = 604_800  # SigV4's limit; not every server enforces it
 MAX_KEYS_PER_DELETE = 1000
 
 # S3 reports keys it never had as deleted, so a wrong bucket looks like success: the marker tells.
@@ -43,7 +43,8 @@ class DeletionReport:
     """What became of the keys of one `delete_many`; every key is in one of the two."""
 
     deleted: tuple[str, ...]  # confirmed by the bucket, keys it never had included
-    failed: Mapping[str, str]  # key → the bucket's error code, or why its call failed
+    failed: Mapping[str, str]  # key → the bucket's error code, or the kind of `broken`
+    broken: StorageError | None = None  # why a call failed as a whole; none was made after it
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,31 +112,18 @@ class AudioBucket:
         unique = list(dict.fromkeys(checked_key(key) for key in keys))
         deleted: list[str] = []
         failed: dict[str, str] = {}
+        broken = None
         for start in range(0, len(unique), MAX_KEYS_PER_DELETE):
             batch = unique[start : start + MAX_KEYS_PER_DELETE]
             try:
                 confirmed, errors = self._delete_batch(batch)
             except StorageError as error:
-                failed.update(dict.fromkeys(unique[start:], str(error)))
+                broken = error
+                failed.update(dict.fromkeys(unique[start:], type(error).__name__))
                 break
             deleted += (key for key in batch if key in confirmed)
             failed.update((k, errors.get(k, "NotConfirmed")) for k in batch if k not in confirmed)
-        return DeletionReport(tuple(deleted), failed)
-
-    def presign(self, key: str, expires_in_seconds: int) -> str:
-        """Return a URL that reads the object until `expires_in_seconds` from now; no request.
-
-        Raises:
-            ValueError: If it should live less than a second or more than seven days.
-        """
-        if not 1 <= expires_in_seconds <= MAX_PRESIGN_SECONDS:
-            message = f"A signed URL lives 1 to {MAX_PRESIGN_SECONDS} s, not {expires_in_seconds}."
-            raise ValueError(message)
-        return self.client.generate_presigned_url(
-            "get_object",
-            Params={"Bucket": self.name, "Key": checked_key(key)},
-            ExpiresIn=expires_in_seconds,
-        )
+        return DeletionReport(tuple(deleted), failed, broken)
 
     def create_with_marker(self) -> MarkerReport:
         """Make the bucket and its marker object unless they stand."""
@@ -219,8 +207,8 @@ def open_bucket(
         aws_secret_access_key=secret_access_key.get_secret_value(),
         aws_session_token=session_token.get_secret_value() if session_token else None,
         config=Config(
-            signature_version="s3v4",  # boto3 presigns with SigV2 in some regions otherwise
-            s3={"addressing_style": "virtual" if _has_subdomains(host) else "path"},
+            signature_version="s3v4",  # boto3 signs with SigV2 in some regions otherwise
+            s3={"addressing_style": _addressing_style(host)},
             # Not every S3 server knows the newer checksums.
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
@@ -232,6 +220,19 @@ def open_bucket(
         ),
     )
     return AudioBucket(name, client)
+
+
+def objects_address(name: str, *, endpoint: str | None, region: str) -> str:
+    """Return what stands before the key in the URL of a bucket's object, as boto3 decides it."""
+    host = urlsplit(endpoint).hostname if endpoint else None
+    client = boto3.session.Session().client(
+        "s3",
+        endpoint_url=endpoint,
+        region_name=region,
+        config=Config(signature_version=UNSIGNED, s3={"addressing_style": _addressing_style(host)}),
+    )
+    url = client.generate_presigned_url("get_object", Params={"Bucket": name, "Key": "-"})
+    return url.removesuffix("-")
 
 
 def _body(response: "GetObjectOutputTypeDef", key: str, max_bytes: int) -> bytes:
@@ -246,9 +247,11 @@ def _body(response: "GetObjectOutputTypeDef", key: str, max_bytes: int) -> bytes
     return data
 
 
-def _has_subdomains(host: str | None) -> bool:
-    """Whether `bucket.host` resolves: AWS and Tigris ask for it, others need wildcard DNS."""
-    return host is None or host.endswith((".amazonaws.com", ".tigris.dev", ".storage.dev"))
+def _addressing_style(host: str | None) -> Literal["virtual", "path"]:
+    """Choose `bucket.host` where it resolves: AWS and Tigris ask for it, others need wildcard DNS."""
+    if host is None or host.endswith((".amazonaws.com", ".tigris.dev", ".storage.dev")):
+        return "virtual"
+    return "path"
 
 
 def _is_loopback(host: str | None) -> bool:

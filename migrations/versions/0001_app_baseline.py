@@ -55,6 +55,7 @@ def _create_subscriptions() -> None:
             ["user_id"], ["users.id"], name="subscriptions_user_id_users_id_fk"
         ),
     )
+    op.create_index("subscriptions_user_id_idx", "subscriptions", ["user_id"])
 
 
 def _create_conversations() -> None:
@@ -70,6 +71,7 @@ def _create_conversations() -> None:
             ["user_id"], ["users.id"], name="conversations_user_id_users_id_fk"
         ),
     )
+    op.create_index("conversations_user_id_idx", "conversations", ["user_id"])
 
 
 def _create_messages() -> None:
