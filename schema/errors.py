@@ -7,13 +7,23 @@ KaiwaError
 │   ├── ObjectTooLarge       larger than the reader allows
 │   ├── StorageUnavailable   timeouts, 5xx, cut bodies: try again
 │   ├── StorageDenied        credentials or rights
-│   └── WrongBucket          the marker object is not there
+│   ├── CredentialExpiryUnknown  temporary credentials, and nobody said until when
+│   ├── CredentialsExpired   temporary credentials that have ended
+│   ├── WrongBucket          the marker object is not there
+│   └── UnprovenBucket       the marker is there, the recordings are not
 ├── WorkerNotReady           no analysis process can be started
 ├── InvalidDatabaseUrl       DATABASE_URL is not one of Postgres
+├── DatabaseRefused          it takes no such row; what was in the row is not told
 ├── ClockSkew                this machine and the database disagree about the time
+├── HoldSubjectUnknown       a legal hold on something that does not exist
+├── HoldNotActive            a legal hold to release that does not hold
+├── ChunksBroken             part of the chunks broke off, so the run must not end green
+├── SweepNotApproved         so much is due that a person must approve, and nobody did
+├── SweepIncomplete          audio that should be gone is still there
 └── RunIncomplete            part of the work failed, so the run must not end green
 """
 
+from datetime import datetime
 from typing import Any
 
 
@@ -98,6 +108,28 @@ class StorageDenied(StorageError):
         )
 
 
+class CredentialExpiryUnknown(StorageError):
+    """A URL signed with temporary credentials ends with them, and nobody said when that is."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "TIGRIS_SESSION_TOKEN is set, so the credentials are temporary, but their end is not "
+            "known. Set TIGRIS_CREDENTIAL_EXPIRATION to it, such as 2025-12-31T23:59:59+00:00."
+        )
+
+
+class CredentialsExpired(StorageError):
+    """The temporary credentials have ended: what they sign is refused."""
+
+    def __init__(self, expired_at: datetime) -> None:
+        self.expired_at = expired_at
+        super().__init__(
+            f"The bucket's temporary credentials ended at {expired_at.isoformat()}. Set new ones, "
+            "and TIGRIS_CREDENTIAL_EXPIRATION to their end; then restart the worker.",
+            expired_at,
+        )
+
+
 class WrongBucket(StorageError):
     """The bucket does not hold our marker object."""
 
@@ -107,6 +139,21 @@ class WrongBucket(StorageError):
             f"Bucket {bucket!r} holds no marker of this project. Check TIGRIS_BUCKET_NAME; "
             "for a new bucket run `kaiwa-audio storage init`.",
             bucket,
+        )
+
+
+class UnprovenBucket(StorageError):
+    """The bucket holds our marker, but too few of the recordings that it should hold."""
+
+    def __init__(self, bucket: str, found: int, sampled: int) -> None:
+        self.bucket, self.found, self.sampled = bucket, found, sampled
+        super().__init__(
+            f"Of a sample of {sampled} recordings bucket {bucket!r} holds {found}. It may be "
+            "another environment's, so nothing was marked as deleted. Check TIGRIS_BUCKET_NAME and "
+            "DATABASE_URL; if recordings are really missing, run `reconcile-bucket`.",
+            bucket,
+            found,
+            sampled,
         )
 
 
@@ -133,6 +180,19 @@ class InvalidDatabaseUrl(KaiwaError):
         )
 
 
+class DatabaseRefused(KaiwaError):
+    """The database did not take what was written; its own message, which quotes it, is left out."""
+
+    def __init__(self, operation: str, sqlstate: str | None) -> None:
+        self.operation, self.sqlstate = operation, sqlstate
+        super().__init__(
+            f"The database refused to {operation} (SQLSTATE {sqlstate}). Look for a constraint or "
+            "trigger on `messages` that is newer than this project, and into the server's log.",
+            operation,
+            sqlstate,
+        )
+
+
 class ClockSkew(KaiwaError):
     """This machine and the database disagree about the time; one of them would decide wrongly."""
 
@@ -144,6 +204,73 @@ class ClockSkew(KaiwaError):
             f"{allowed_seconds:.0f} s). Nothing was done. Synchronise both by NTP, then run again.",
             skew_seconds,
             allowed_seconds,
+        )
+
+
+class HoldSubjectUnknown(KaiwaError):
+    """A legal hold on something that does not exist would protect nothing."""
+
+    def __init__(self, scope: str, subject_id: str) -> None:
+        self.scope, self.subject_id = scope, subject_id
+        super().__init__(
+            f"There is no {scope} {subject_id!r}, nor a queued recording of it: nothing is held. "
+            "Copy the id from the app's tables; a user's is a UUID.",
+            scope,
+            subject_id,
+        )
+
+
+class HoldNotActive(KaiwaError):
+    """No legal hold of this id is in force, so none was released."""
+
+    def __init__(self, hold_id: int) -> None:
+        self.hold_id = hold_id
+        super().__init__(
+            f"No legal hold {hold_id} is in force; somebody may have released it. "
+            "`kaiwa-audio hold list` shows those that are.",
+            hold_id,
+        )
+
+
+class ChunksBroken(KaiwaError):
+    """Part of a run's chunks broke off, so the run must not end green."""
+
+    def __init__(self, broken: int, chunks: int) -> None:
+        self.broken, self.chunks = broken, chunks
+        super().__init__(
+            f"{broken} of {chunks} chunks broke off. Everything else is written, and the next run "
+            "takes up the rest; the failed task runs say why.",
+            broken,
+            chunks,
+        )
+
+
+class SweepNotApproved(KaiwaError):
+    """So much is due that a person must approve it, and nobody did."""
+
+    def __init__(self, reason: str, outcome: str) -> None:
+        self.reason, self.outcome = reason, outcome
+        super().__init__(
+            f"Nothing was deleted: {reason}, and {outcome}. Look at the artifact "
+            "`sweep-retention`; if the plan is right, run again and approve, or raise the limit.",
+            reason,
+            outcome,
+        )
+
+
+class SweepIncomplete(KaiwaError):
+    """Audio that should be gone is still there, so the run must not end green."""
+
+    def __init__(self, failed: int, overdue: int, broken: str | None) -> None:
+        self.failed, self.overdue, self.broken = failed, overdue, broken
+        stopped = f" It stopped early: {broken}" if broken else ""
+        super().__init__(
+            f"The bucket did not confirm {failed} deletions, and {overdue} recordings should have "
+            f"been gone for over 3 days.{stopped} Everything confirmed is written, and the next "
+            "sweep tries the rest again; the artifact `sweep-retention` counts the causes.",
+            failed,
+            overdue,
+            broken,
         )
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from schema.states import DeletionReason, UserTier
+from schema.states import DeletionReason, HoldScope, UserTier
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,3 +86,142 @@ class IntendedDeletion:
     tier: UserTier | None = None  # of its owner, if known
     size_bytes: int | None = None
     retention_expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """A live message with audio, and all that decides whether its audio is kept."""
+
+    message_id: str
+    storage_key: str
+    role: str
+    created_at: datetime  # UTC; when it was said
+    has_user: bool  # whether its conversation belongs to a learner, not to a guest
+    current_tiers: tuple[str | None, ...]  # of the learner's subscriptions
+    retention_expires_at: datetime | None  # UTC; as stored
+    size_bytes: int | None
+    processing_state: str | None
+    held: bool  # an active legal hold covers it
+
+
+@dataclass(frozen=True, slots=True)
+class Orphan:
+    """An object in the queue of those that no message refers to."""
+
+    storage_key: str
+    message_id: str | None
+    size_bytes: int | None
+    held: bool  # an active legal hold covers it, or nobody can tell
+    in_use: bool  # a live message refers to it again
+
+
+@dataclass(frozen=True, slots=True)
+class ScanPosition:
+    """A place in the walk through messages with a recording, by its expiry and their id."""
+
+    retention_expires_at: datetime | None  # None sorts first
+    message_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class MessageSpan:
+    """A piece of that walk, `(after, last]`; all of it has an expiry, or none."""
+
+    after: ScanPosition
+    last: ScanPosition
+
+
+@dataclass(frozen=True, slots=True)
+class RowVersion:
+    """Names one version of a row, as Postgres does: whoever changes the row makes another."""
+
+    ctid: str
+    xmin: str
+
+
+@dataclass(frozen=True, slots=True)
+class SignableMessage:
+    """A message with a recording, as it was read: all that a signature needs to know."""
+
+    message_id: str
+    conversation_id: str
+    storage_key: str
+    retention_expires_at: datetime | None
+    url_expires_at: datetime | None  # None if there is no URL
+    version: RowVersion
+
+    @property
+    def position(self) -> ScanPosition:
+        """Where in the walk it stands."""
+        return ScanPosition(self.retention_expires_at, self.message_id)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenIntent:
+    """An entry of the deletion ledger that is not final: its object may or may not be gone."""
+
+    id: int
+    storage_key: str
+    message_id: str | None
+    reason: DeletionReason
+    attempts: int  # deletions that the bucket did not confirm
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerHead:
+    """The newest final entry of the deletion ledger; kept elsewhere, it shows a cut-off end."""
+
+    position: int  # 0: the ledger is empty
+    hash: str  # SHA-256, hexadecimal
+
+    def __str__(self) -> str:
+        """Write it as `kaiwa-audio ledger verify --head` takes it."""
+        return f"{self.position}:{self.hash}"
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerBreak:
+    """The first entry of the deletion ledger that is not as it was written."""
+
+    position: int | None  # where the chain breaks; None: the entry has no place in it
+    entry_id: int | None  # None: the entry is gone
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerVerification:
+    """What a walk along the whole deletion ledger found."""
+
+    head: LedgerHead  # the last entry that is as it was written
+    broken: LedgerBreak | None
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedHold:
+    """A legal hold just placed, and what it came in time for."""
+
+    hold_id: int
+    protected: int  # recordings that it keeps
+    already_deleted: int  # recordings that it came too late for
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveHold:
+    """A legal hold that nobody has released."""
+
+    hold_id: int
+    scope: HoldScope
+    subject_id: str
+    reason: str
+    placed_by: str
+    placed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LearnerRecording:
+    """What a message of a learner says of its recording, whether live or deleted."""
+
+    message_id: str
+    storage_key: str | None
+    size_bytes: int | None
+    retention_expires_at: datetime | None

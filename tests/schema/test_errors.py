@@ -2,6 +2,7 @@
 
 import inspect
 import pickle
+from datetime import UTC, datetime
 
 import pytest
 
@@ -13,10 +14,19 @@ FACTS = {
     "ObjectTooLarge": ("audio/u/c/m.wav", 200_000_000, 100_000_000),
     "StorageUnavailable": ("get an object", "SlowDown"),
     "StorageDenied": ("get an object", "AccessDenied"),
+    "CredentialExpiryUnknown": (),
+    "CredentialsExpired": (datetime(2025, 10, 13, 12, tzinfo=UTC),),
     "WrongBucket": ("kaiwa-audio",),
     "WorkerNotReady": (1,),
     "InvalidDatabaseUrl": (),
+    "UnprovenBucket": ("audio", 3, 20),
+    "SweepNotApproved": ("9 of 10 objects are due", "nobody answered for 8 hours"),
+    "SweepIncomplete": (3, 1, "The bucket failed to delete objects: SlowDown."),
     "ClockSkew": (75.0, 60.0),
+    "DatabaseRefused": ("write signed URLs", "23514"),
+    "ChunksBroken": (1, 20),
+    "HoldSubjectUnknown": ("user", "hana"),
+    "HoldNotActive": (7,),
     "RunIncomplete": (3, 10, 1, 20.0),
 }
 BASES = {"KaiwaError", "StorageError"}

@@ -1,0 +1,40 @@
+"""The chain of the deletion ledger's final entries, as anybody can recompute it from an export.
+
+hash(n) = SHA-256(hash(n - 1) || facts(n)), where hash(0) is 32 zero bytes and facts(n) is a JSON
+object in the canonical form of RFC 8785: names sorted, no spaces, UTF-8. Its names are
+`Facts`' and `format`; an unknown fact is null. Instants are UTC with six digits of a second, such
+as `2026-01-05T12:00:00.000000Z`; digests are lower-case hexadecimal. docs/adr/0051 has an example.
+"""
+
+import hashlib
+from typing import TypedDict
+
+import orjson
+
+FORMAT = 1  # of the facts; raised if they ever change, so that old entries still verify
+FIRST = bytes(32)  # stands before the first entry
+
+
+class Facts(TypedDict):
+    """What a final entry says for ever."""
+
+    position: int
+    id: int
+    message_id: str | None
+    key_sha256: str
+    reason: str
+    tier: str | None
+    size_bytes: int | None
+    retention_expires_at: str | None
+    state: str
+    intended_at: str
+    attempts: int
+    last_error: str | None
+    finished_at: str | None  # never null in an entry as it was written
+
+
+def entry_hash(previous: bytes, facts: Facts) -> bytes:
+    """Return the hash of an entry that follows the one with the hash `previous`."""
+    # Integers stay below 2**53 and names are ASCII, so that orjson writes what RFC 8785 asks for.
+    canonical = orjson.dumps({"format": FORMAT, **facts}, option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha256(previous + canonical).digest()
