@@ -4,11 +4,14 @@ The app's `getRetentionPeriodDays`, `calculateAudioRetentionExpiry` and `shouldD
 on a server in UTC: a day is 24 hours. Periods are half-open: audio is kept up to, not at, its end.
 """
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from policy.configuration import DEFAULT_POLICY, AudioPolicy
 from policy.instants import to_utc
 from schema.states import UserTier
+
+SUBSCRIBED_TIERS = frozenset({UserTier.FREE, UserTier.PLUS, UserTier.PREMIUM})
 
 
 def retention_period_days(tier: UserTier, policy: AudioPolicy = DEFAULT_POLICY) -> int:
@@ -21,6 +24,50 @@ def retention_expiry(
 ) -> datetime:
     """Return when the audio of a message created at `created_at` expires, in UTC."""
     return to_utc(created_at) + timedelta(days=retention_period_days(tier, policy))
+
+
+def owner_tier(
+    role: str,
+    *,
+    has_user: bool,
+    current_tiers: Collection[str | None],
+    policy: AudioPolicy = DEFAULT_POLICY,
+) -> UserTier | None:
+    """Return whose audio a message is.
+
+    Args:
+        role: Of the message: user, assistant or system.
+        has_user: Whether its conversation belongs to a learner.
+        current_tiers: `current_tier` of the learner's subscriptions; of several the one that
+            keeps longest counts, an empty one is free.
+        policy: Says which keeps longest.
+
+    Returns:
+        None if a subscription names a tier that this policy does not know: nobody can say what
+        that learner was promised.
+    """
+    if role == "system":
+        return UserTier.SYSTEM
+    if not has_user:
+        return UserTier.GUEST
+    names = {name or UserTier.FREE for name in current_tiers} or {UserTier.FREE}
+    if not names <= SUBSCRIBED_TIERS:
+        return None
+    return max(map(UserTier, names), key=policy.retention_days.of)
+
+
+def effective_expiry(
+    stored: datetime | None,
+    tier: UserTier,
+    created_at: datetime,
+    policy: AudioPolicy = DEFAULT_POLICY,
+) -> datetime:
+    """Return when audio expires: as stored or by its owner's tier now, whichever is later, UTC.
+
+    So an upgrade keeps what it can still save, and a downgrade shortens nothing once promised.
+    """
+    by_tier = retention_expiry(tier, created_at, policy)
+    return by_tier if stored is None else max(to_utc(stored), by_tier)
 
 
 def deletion_due(retention_expires_at: datetime, policy: AudioPolicy = DEFAULT_POLICY) -> datetime:

@@ -132,14 +132,6 @@ class MessageSpan:
 
 
 @dataclass(frozen=True, slots=True)
-class RowVersion:
-    """Names one version of a row, as Postgres does: whoever changes the row makes another."""
-
-    ctid: str
-    xmin: str
-
-
-@dataclass(frozen=True, slots=True)
 class SignableMessage:
     """A message with a recording, as it was read: all that a signature needs to know."""
 
@@ -148,7 +140,7 @@ class SignableMessage:
     storage_key: str
     retention_expires_at: datetime | None
     url_expires_at: datetime | None  # None if there is no URL
-    version: RowVersion
+    version: str  # of its row: whoever changes the row makes another
 
     @property
     def position(self) -> ScanPosition:

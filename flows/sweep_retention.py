@@ -1,0 +1,151 @@
+"""Audio whose retention and grace are over → gone from the bucket, with a ledger of it."""
+
+from datetime import timedelta
+from typing import Annotated, cast
+from uuid import UUID
+
+from prefect import flow
+from prefect.artifacts import create_progress_artifact, update_progress_artifact
+from prefect.exceptions import FlowPauseTimeout
+from prefect.flow_runs import pause_flow_run
+from prefect.input import RunInput
+from prefect.logging import get_run_logger
+from pydantic import Field
+
+from policy.sweep import SweepRules, runaway
+from schema.clock import utc_now
+from schema.errors import SweepIncomplete, SweepNotApproved
+from schema.reports import SweepPlan, SweepReport
+from tasks.clocks import check_clocks
+from tasks.sweep_plan import check_bucket, plan_sweep
+from tasks.sweep_retention import (
+    Walk,
+    publish_plan,
+    publish_report,
+    raise_alarm,
+    set_missing_expiries,
+    settle_broken_runs,
+    sole_sweep,
+    sweep_chunk,
+)
+from tasks.sweep_summary import plan_number, plan_summary
+
+APPROVAL_HOURS = 8  # from 03:00 UTC into everybody's morning, and over before the next sweep
+MAX_CHUNKS = 500  # task runs
+LEAST_PAGES_A_CHUNK = 10
+
+
+class SweepApproval(RunInput):
+    """What a person says to a sweep that would delete suspiciously much."""
+
+    plan: str = Field(description="The plan's number as shown above; approves just this plan")
+    approved_by: str = Field(description="Your name, for the log", min_length=1)
+
+
+@flow(name="sweep-retention", flow_run_name="sweep-dry-run-{dry_run}")
+def sweep_retention(
+    page_size: Annotated[int, Field(ge=1, le=1000)] = 100,
+    grace_days: Annotated[int, Field(ge=0, le=365)] = 7,
+    soft_delete: bool = True,
+    dry_run: bool = True,
+    max_objects: Annotated[int | None, Field(ge=0)] = None,
+    max_share_percent: Annotated[float, Field(ge=0, le=100)] = 20.0,
+) -> SweepReport:
+    """Delete audio whose retention and grace periods are over, and orphaned objects.
+
+    Safe to stop at any time and to run again: what an interrupted run intended is finished or
+    withdrawn by the next. Only one sweep works at a time; a second one ends at once.
+
+    Args:
+        page_size: Recordings deleted together.
+        grace_days: Days after the end of retention in which nothing is deleted yet.
+        soft_delete: Keep key and metadata on the message as audit trail. Off: clear them.
+        dry_run: Only count and show what would be deleted.
+        max_objects: A person must approve a sweep of more objects than this. Empty: no limit.
+        max_share_percent: A person must approve a sweep of more than this share of all objects.
+
+    Returns:
+        What was deleted, and what not.
+
+    Raises:
+        ClockSkew: If this machine's clock cannot be trusted; nothing is deleted.
+        WrongBucket: If the bucket's marker is missing; nothing is deleted.
+        UnprovenBucket: If the bucket lacks the recordings; nothing is deleted.
+        SweepNotApproved: If too much is due and nobody approved it; nothing is deleted.
+        SweepIncomplete: If audio that should be gone is still there, after all else is done.
+    """
+    logger = get_run_logger()
+    started_at = utc_now()
+    rules = SweepRules(started_at, timedelta(days=grace_days), soft_delete)
+    with sole_sweep() as alone:
+        if not alone:
+            logger.info("Another sweep is at work; this one has nothing to do.")
+            return SweepReport()
+        check_clocks(started_at)
+        plan = plan_sweep(rules)
+        logger.info("%d of %d objects are due", plan.objects, plan.live)
+        publish_plan(plan)
+        check_bucket(plan, rules)
+        if dry_run:
+            raise_alarm(plan)
+            return SweepReport(kept=plan.kept)
+        reason = runaway(plan, max_objects=max_objects, max_share_percent=max_share_percent)
+        if reason is not None:
+            raise_alarm(plan)
+            _ask_for_approval(plan, reason)
+            if plan_sweep(rules).digest != plan.digest:
+                raise SweepNotApproved(reason, "the plan has changed while it was waiting")
+        withdrawn = settle_broken_runs(rules)
+        report = _sweep(plan, rules, page_size)
+        report += SweepReport(expiries_set=set_missing_expiries())
+        left = plan_sweep(rules)
+        publish_report(report, left=left, withdrawn=withdrawn, took=utc_now() - started_at)
+        raise_alarm(left)
+    if report.broken or report.failed or left.overdue:
+        raise SweepIncomplete(report.failed.total(), left.overdue, report.broken)
+    return report
+
+
+def _ask_for_approval(plan: SweepPlan, reason: str) -> None:
+    """Pause until a person approves the plan in the Prefect UI.
+
+    Raises:
+        SweepNotApproved: If nobody answers, or the answer names another plan.
+    """
+    get_run_logger().warning("Waiting %d h for approval: %s", APPROVAL_HOURS, reason)
+    form = SweepApproval.with_initial_data(
+        description=f"**{reason}**\n\n{plan_summary(plan)}\n"
+        f"To delete all this, enter the plan's number `{plan_number(plan)}` and your name."
+    )
+    try:
+        answer = pause_flow_run(wait_for_input=form, timeout=APPROVAL_HOURS * 3600)
+    except FlowPauseTimeout:
+        raise SweepNotApproved(reason, f"nobody answered for {APPROVAL_HOURS} hours") from None
+    if answer.plan.strip() != plan_number(plan):
+        raise SweepNotApproved(reason, "the answer named another plan's number")
+    get_run_logger().warning("Plan %s approved by %s", plan_number(plan), answer.approved_by)
+
+
+def _sweep(plan: SweepPlan, rules: SweepRules, page_size: int) -> SweepReport:
+    """Sweep chunk after chunk until nothing is due; never more than was planned."""
+    logger = get_run_logger()
+    pages = max(LEAST_PAGES_A_CHUNK, -(-plan.objects // (page_size * MAX_CHUNKS)))
+    progress = cast(  # a coroutine only in async flows
+        "UUID", create_progress_artifact(0.0, key="sweep-retention-progress")
+    )
+    began_at = utc_now()
+    report, walk = SweepReport(), Walk(allowance=plan.objects)
+    while not (walk.ended or report.broken):
+        done, walk = sweep_chunk(walk, rules, page_size=page_size, pages=pages)
+        report += done
+        told = _progress(report.objects, plan.objects, utc_now() - began_at)
+        logger.info(told)
+        update_progress_artifact(progress, 100 * report.objects / max(plan.objects, 1), told)
+    return report
+
+
+def _progress(done: int, planned: int, took: timedelta) -> str:
+    left = (planned - done) / done * took if done else None
+    return f"{done:,} of {planned:,} deleted" + (
+        f"; {left.total_seconds() / 60:.0f} minutes left" if left else ""
+    )

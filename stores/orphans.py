@@ -1,0 +1,82 @@
+"""Objects that no message refers to: the queue of what the sweep deletes beside recordings."""
+
+from collections.abc import Collection, Mapping, Sequence
+
+from sqlalchemy import Connection, text
+
+from schema.values import Orphan
+from stores.holds import HELD_ORPHAN
+
+_FACTS = f"""
+SELECT o.storage_key, o.message_id, o.size_bytes, {HELD_ORPHAN} AS held,
+    EXISTS (
+        SELECT FROM messages AS m
+        WHERE m.audio_storage_key = o.storage_key AND m.audio_deleted_at IS NULL
+    ) AS in_use
+FROM audio_ops.orphan_object AS o"""  # noqa: S608 - ours
+
+_FIND = text(f"""{_FACTS}
+WHERE o.refused IS NULL AND o.storage_key > :after
+ORDER BY o.storage_key
+LIMIT :limit
+""")
+_LOCK = text(f"""{_FACTS}
+WHERE o.refused IS NULL AND o.storage_key = ANY(:keys)
+ORDER BY o.storage_key
+FOR UPDATE OF o SKIP LOCKED
+""")
+_COUNT = text("SELECT count(*) FROM audio_ops.orphan_object WHERE refused IS NULL")
+_REMOVE = text("DELETE FROM audio_ops.orphan_object WHERE storage_key = ANY(:keys)")
+_REFUSE = text("""
+UPDATE audio_ops.orphan_object AS o SET refused = bad.refused
+FROM unnest(CAST(:keys AS text[]), CAST(:reasons AS text[])) AS bad (storage_key, refused)
+WHERE o.storage_key = bad.storage_key
+""")
+_QUEUE = text("""
+INSERT INTO audio_ops.orphan_object (storage_key, source, size_bytes, message_id,
+    conversation_id, user_id)
+SELECT l.storage_key, 'message_deleted', l.size_bytes, l.message_id, m.conversation_id, c.user_id
+FROM audio_ops.deletion_ledger AS l
+LEFT JOIN messages AS m ON m.id = l.message_id
+LEFT JOIN conversations AS c ON c.id = m.conversation_id
+WHERE l.state = 'intended' AND l.storage_key = ANY(:keys)
+ON CONFLICT (storage_key) DO NOTHING
+""")
+
+
+def count(connection: Connection) -> int:
+    """Count the objects in the queue, refused ones left out."""
+    return int(connection.execute(_COUNT).scalar_one())
+
+
+def find(connection: Connection, *, after: str, limit: int) -> list[Orphan]:
+    """Return orphans with keys after `after`, in the order of keys; refused ones left out."""
+    return [Orphan(*row) for row in connection.execute(_FIND, {"after": after, "limit": limit})]
+
+
+def lock(connection: Connection, keys: Collection[str]) -> list[Orphan]:
+    """Lock the orphans of these keys; pass over what others have locked."""
+    return [Orphan(*row) for row in connection.execute(_LOCK, {"keys": list(keys)})]
+
+
+def queue_intended(connection: Connection, keys: Sequence[str]) -> None:
+    """Queue objects on their way to deletion whose messages let go of them meanwhile."""
+    if keys:
+        connection.execute(_QUEUE, {"keys": list(keys)})
+
+
+def remove(connection: Connection, keys: Sequence[str]) -> None:
+    """Take objects out of the queue: they are deleted, or in use again."""
+    if keys:
+        connection.execute(_REMOVE, {"keys": list(keys)})
+
+
+def refuse(connection: Connection, reasons: Mapping[str, str]) -> None:
+    """Leave objects in the queue for a person: no sweep deletes them.
+
+    Args:
+        connection: In a transaction.
+        reasons: By key, why in words.
+    """
+    if reasons:
+        connection.execute(_REFUSE, {"keys": list(reasons), "reasons": list(reasons.values())})

@@ -1,0 +1,245 @@
+"""One page of the sweep: intent → delete → confirm; a crash anywhere converges on the next run.
+
+Intent: under lock the decision is made again, URLs are taken back, the ledger says `intended`.
+Delete and confirm: in a second transaction everything is locked and decided once more, and only
+then, while the locks hold, is the bucket asked; what it confirms is written. So neither a hold nor
+a new upload can slip in between the last decision and the deletion.
+"""
+
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from policy.configuration import DEFAULT_POLICY
+from policy.sweep import FAULTS, Fate, SweepRules, objects_to_delete, verdict
+from schema.reports import SweepReport
+from schema.states import DeletionReason, DeletionState, UserTier
+from schema.values import IntendedDeletion, OpenIntent, Recording
+from stores import holds, ledger, messages, object_keys, orphans, retention
+from stores.audio_bucket import DeletionReport
+from tasks import resources
+
+BUSY = "locked by another"
+UNPLANNED = "more than was planned"
+REFUSED_KEY_RULE = "storage_key"
+
+
+def refusal(key: str) -> str | None:
+    """Return why an object of this key may not be deleted, or None."""
+    return object_keys.refusal(key, DEFAULT_POLICY.key_prefix)
+
+
+@dataclass(slots=True)
+class _Judgement:
+    """What is to be done about all live messages of some keys."""
+
+    deletions: dict[str, IntendedDeletion] = field(default_factory=dict)  # by key
+    messages: dict[str, list[str]] = field(default_factory=dict)  # of `deletions`, by key
+    let_go: list[str] = field(default_factory=list)  # messages of objects that others need
+    extended: dict[str, datetime] = field(default_factory=dict)  # message id → expiry
+    refused: list[tuple[str, str, str]] = field(default_factory=list)  # message id, rule, reason
+    fates: dict[str, Fate] = field(default_factory=dict)  # by message id
+    needed: set[str] = field(default_factory=set)  # keys that live messages refer to
+    busy: frozenset[str] = frozenset()
+
+
+def sweep_recordings(
+    page: Collection[Recording], rules: SweepRules, *, allowance: int
+) -> SweepReport:
+    """Delete what is due of a page of expired recordings.
+
+    Args:
+        page: As found without a lock.
+        rules: Of the run.
+        allowance: Objects that may still be deleted in this run.
+
+    Returns:
+        What was done; `broken` if the bucket answered no more.
+    """
+    ids = {recording.message_id for recording in page}
+    keys = {recording.storage_key for recording in page}
+    report, intended = resources.in_transaction(
+        lambda connection: _intend(connection, keys, ids, rules, allowance)
+    )
+    if not intended:
+        return report
+    return report + resources.in_transaction(
+        lambda connection: _delete(connection, intended, rules)
+    )
+
+
+def _intend(
+    connection: Connection,
+    keys: Collection[str],
+    page_ids: Collection[str],
+    rules: SweepRules,
+    allowance: int,
+) -> tuple[SweepReport, list[str]]:
+    holds.keep_out(connection)
+    judged = _judge(connection, keys, rules)
+    unplanned = list(judged.deletions)[allowance:]
+    for key in unplanned:
+        del judged.deletions[key], judged.messages[key]
+    retention.clear_urls(connection, [i for ids in judged.messages.values() for i in ids])
+    retention.mark_deleted(connection, judged.let_go, soft=rules.soft_delete)
+    retention.set_expiry(connection, judged.extended)
+    messages.quarantine(connection, judged.refused)
+    ledger.intend(connection, list(judged.deletions.values()))
+    kept = Counter(
+        fate.value
+        for message_id, fate in judged.fates.items()
+        if message_id in page_ids and (fate is Fate.HELD or fate in FAULTS)
+    )
+    kept[BUSY] += len(judged.busy)
+    kept[UNPLANNED] += len(unplanned)
+    report = SweepReport(
+        intended=len(judged.deletions),
+        let_go=len(judged.let_go),
+        extended=len(judged.extended),
+        kept=+kept,
+    )
+    return report, list(judged.deletions)
+
+
+def _delete(connection: Connection, keys: Collection[str], rules: SweepRules) -> SweepReport:
+    holds.keep_out(connection)
+    judged = _judge(connection, keys, rules)
+    # Their messages went, or took another key: nobody else would remember these objects.
+    orphans.queue_intended(connection, [k for k in keys if k not in judged.needed | judged.busy])
+    withdrawn = [k for k in judged.needed if k not in judged.deletions and k not in judged.busy]
+    answer = resources.bucket().delete_many(list(judged.deletions))
+    gone = [i for key in answer.deleted for i in judged.messages[key]]
+    retention.mark_deleted(connection, gone, soft=rules.soft_delete)
+    _record(connection, answer, withdrawn)
+    deleted, deleted_bytes = Counter[UserTier](), Counter[UserTier]()
+    for key in answer.deleted:
+        deletion = judged.deletions[key]
+        if deletion.tier is not None:
+            deleted[deletion.tier] += 1
+            deleted_bytes[deletion.tier] += deletion.size_bytes or 0
+    return SweepReport(
+        deleted=deleted,
+        deleted_bytes=deleted_bytes,
+        withdrawn=len(withdrawn),
+        kept=Counter({BUSY: len(judged.busy)} if judged.busy else {}),
+        failed=Counter(answer.failed.values()),
+        broken=str(answer.broken) if answer.broken else None,
+    )
+
+
+def _judge(connection: Connection, keys: Collection[str], rules: SweepRules) -> _Judgement:
+    """Lock all live messages of these keys and decide about each."""
+    locked = retention.lock(connection, keys)
+    verdicts = [(r, verdict(r, rules, refusal)) for r in locked.recordings]
+    doomed = objects_to_delete((r.storage_key, v.fate) for r, v in verdicts) - locked.busy
+    judged = _Judgement(busy=locked.busy)
+    for recording, said in verdicts:
+        message_id, key = recording.message_id, recording.storage_key
+        judged.needed.add(key)
+        judged.fates[message_id] = said.fate
+        if key in doomed:
+            judged.messages.setdefault(key, []).append(message_id)
+            judged.deletions[key] = IntendedDeletion(
+                storage_key=key,
+                message_id=message_id,
+                reason=DeletionReason.RETENTION,
+                tier=said.tier,
+                size_bytes=recording.size_bytes,
+                retention_expires_at=said.expires_at,
+            )
+        elif said.fate is Fate.DELETE and key not in locked.busy:
+            judged.let_go.append(message_id)
+        elif said.fate is Fate.EXTEND and said.expires_at is not None:
+            judged.extended[message_id] = said.expires_at
+        elif said.fate is Fate.REFUSED_KEY:
+            judged.refused.append((message_id, REFUSED_KEY_RULE, refusal(key) or ""))
+    return judged
+
+
+def settle_intents(intents: Collection[OpenIntent], rules: SweepRules) -> int:
+    """Withdraw intents of broken runs that no longer hold; return how many.
+
+    Those that still hold are left: their recordings are due, so the sweep comes to them.
+    """
+    return resources.in_transaction(lambda connection: _settle(connection, intents, rules))
+
+
+def _settle(connection: Connection, intents: Collection[OpenIntent], rules: SweepRules) -> int:
+    holds.keep_out(connection)
+    keys = [i.storage_key for i in intents if i.reason is not DeletionReason.ERASURE]
+    judged = _judge(connection, keys, rules)
+    unneeded = [key for key in keys if key not in judged.needed | judged.busy]
+    orphans.queue_intended(connection, unneeded)
+    withdrawn = [k for k in judged.needed if k not in judged.deletions and k not in judged.busy]
+    return ledger.finish(connection, dict.fromkeys(withdrawn, DeletionState.WITHDRAWN))
+
+
+def sweep_orphans(keys: Collection[str], *, allowance: int) -> SweepReport:
+    """Delete the objects of these keys that are still in the orphans' queue."""
+    report, intended = resources.in_transaction(
+        lambda connection: _intend_orphans(connection, keys, allowance)
+    )
+    if not intended:
+        return report
+    return report + resources.in_transaction(
+        lambda connection: _delete_orphans(connection, intended)
+    )
+
+
+def _intend_orphans(
+    connection: Connection, keys: Collection[str], allowance: int
+) -> tuple[SweepReport, list[str]]:
+    holds.keep_out(connection)
+    locked = orphans.lock(connection, keys)
+    in_use = [orphan.storage_key for orphan in locked if orphan.in_use]
+    orphans.remove(connection, in_use)
+    ledger.finish(connection, dict.fromkeys(in_use, DeletionState.WITHDRAWN))
+    unused = [orphan for orphan in locked if not orphan.in_use]
+    refused = {o.storage_key: why for o in unused if (why := refusal(o.storage_key))}
+    orphans.refuse(connection, refused)
+    free = [o for o in unused if not o.held and o.storage_key not in refused]
+    due = free[:allowance]
+    ledger.intend(
+        connection,
+        [
+            IntendedDeletion(
+                storage_key=orphan.storage_key,
+                message_id=orphan.message_id,
+                reason=DeletionReason.ORPHAN,
+                size_bytes=orphan.size_bytes,
+            )
+            for orphan in due
+        ],
+    )
+    kept = Counter({Fate.REFUSED_KEY.value: len(refused)})
+    kept[Fate.HELD.value] = sum(o.held for o in unused if o.storage_key not in refused)
+    kept[UNPLANNED] = len(free) - len(due)
+    report = SweepReport(intended=len(due), kept=+kept)
+    return report, [orphan.storage_key for orphan in due]
+
+
+def _delete_orphans(connection: Connection, keys: Collection[str]) -> SweepReport:
+    holds.keep_out(connection)
+    locked = {orphan.storage_key: orphan for orphan in orphans.lock(connection, keys)}
+    due = [key for key, orphan in locked.items() if not orphan.held and not orphan.in_use]
+    withdrawn = [key for key in locked if key not in due]
+    answer = resources.bucket().delete_many(due)
+    orphans.remove(connection, answer.deleted)
+    _record(connection, answer, withdrawn)
+    return SweepReport(
+        orphans=len(answer.deleted),
+        orphan_bytes=sum(locked[key].size_bytes or 0 for key in answer.deleted),
+        withdrawn=len(withdrawn),
+        failed=Counter(answer.failed.values()),
+        broken=str(answer.broken) if answer.broken else None,
+    )
+
+
+def _record(connection: Connection, answer: DeletionReport, withdrawn: Collection[str]) -> None:
+    """Write into the ledger what became of intents."""
+    states = dict.fromkeys(answer.deleted, DeletionState.DELETED)
+    ledger.finish(connection, states | dict.fromkeys(withdrawn, DeletionState.WITHDRAWN))
+    ledger.note_failures(connection, answer.failed)

@@ -1,0 +1,97 @@
+"""What a run of `sweep-retention` would do or did, as Markdown for its artifact."""
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import timedelta
+
+from policy.costs import DAYS_PER_MONTH, storage_cost_usd
+from schema.reports import SweepPlan, SweepReport
+from schema.states import UserTier
+
+
+def plan_summary(plan: SweepPlan) -> str:
+    """Return what a sweep would delete."""
+    rows = _by_tier(plan.due, plan.due_bytes, plan.orphans, plan.orphan_bytes)
+    lines = [
+        f"{plan.objects:,} of {plan.live:,} objects are due. Plan `{plan_number(plan)}`.",
+        "",
+        *_table(("Due", "objects", "MB"), rows),
+        "",
+        f"Saves ${storage_cost_usd(plan.size_bytes, DAYS_PER_MONTH):,.2f} a month.",
+    ]
+    if plan.oldest_due_at is not None:
+        lines.append(f"The oldest has been due since {plan.oldest_due_at:%Y-%m-%d %H:%M} UTC.")
+    if plan.without_expiry:
+        lines.append(
+            f"{plan.without_expiry:,} recordings have no end yet; a real sweep gives them theirs."
+        )
+    return "\n".join([*lines, *_counts("Due, but not to be deleted", plan.kept)]) + "\n"
+
+
+def plan_number(plan: SweepPlan) -> str:
+    """Return the short name by which a person approves just this plan."""
+    return plan.digest[:12]
+
+
+def sweep_summary(report: SweepReport, *, left: SweepPlan, withdrawn: int, took: timedelta) -> str:
+    """Return what a sweep did.
+
+    Args:
+        report: What was deleted, and what not.
+        left: What is due after it.
+        withdrawn: Intents of broken runs that were taken back.
+        took: The run's length.
+    """
+    rows = _by_tier(report.deleted, report.deleted_bytes, report.orphans, report.orphan_bytes)
+    rest = {
+        "ended, while another message still needs the object": report.let_go,
+        "kept longer, by the owner's tier now": report.extended,
+        "given an end, having had none": report.expiries_set,
+        "held or changed just before the deletion": report.withdrawn,
+        "taken back from a broken run": withdrawn,
+    }
+    lines = [
+        *_table(("Deleted", "objects", "MB"), rows),
+        "",
+        f"Saves ${storage_cost_usd(report.size_bytes, DAYS_PER_MONTH):,.2f} a month. "
+        f"Took {took.total_seconds():.0f} s.",
+        *_counts("Messages", Counter(rest)),
+        *_counts("Due, but not deleted", report.kept),
+        *_counts("Not confirmed by the bucket", report.failed),
+    ]
+    if report.broken:
+        lines += ["", f"**The sweep stopped early.** {report.broken}"]
+    if left.objects:
+        oldest = f", the oldest since {left.oldest_due_at:%Y-%m-%d}" if left.oldest_due_at else ""
+        lines += ["", f"{left.objects:,} objects are still due{oldest}; the next sweep goes on."]
+    if left.overdue:
+        lines += [
+            "",
+            f"**{left.overdue:,} recordings should have been gone for over 3 days.**",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _by_tier(
+    counts: Counter[UserTier], sizes: Counter[UserTier], orphans: int, orphan_bytes: int
+) -> Iterable[tuple[str, int, float]]:
+    for tier in UserTier:
+        if counts[tier]:
+            yield tier.value, counts[tier], sizes[tier] / 1e6
+    if orphans:
+        yield "orphans", orphans, orphan_bytes / 1e6
+    yield "**all**", counts.total() + orphans, (sizes.total() + orphan_bytes) / 1e6
+
+
+def _table(header: tuple[str, str, str], rows: Iterable[tuple[str, int, float]]) -> Iterable[str]:
+    yield f"| {' | '.join(header)} |"
+    yield "|---|--:|--:|"
+    for name, count, megabytes in rows:
+        yield f"| {name} | {count:,} | {megabytes:,.1f} |"
+
+
+def _counts(title: str, counts: Counter[str]) -> list[str]:
+    found = [(name, count) for name, count in counts.most_common() if count]
+    if not found:
+        return []
+    return ["", f"| {title} | |", "|---|--:|", *(f"| {n} | {c:,} |" for n, c in found)]
