@@ -58,9 +58,11 @@ WHERE position IS NOT NULL ORDER BY position DESC LIMIT 1
 """)
 
 
-def _instant(expression: str) -> str:
+def _instant(column: str) -> str:
     """Return SQL that writes an instant as the chain does, whatever the session's settings."""
-    return f"""to_char({expression} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
+    finite = f"""to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
+    # A forged `infinity` would else read like an instant that is not known.
+    return f"CASE WHEN isfinite({column}) THEN {finite} ELSE CAST({column} AS text) END"
 
 
 _FACTS = f"""\

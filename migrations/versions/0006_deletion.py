@@ -2,9 +2,9 @@
 
 Locks: `messages` against writes for the moment that its trigger takes; the new tables are empty.
 
-The trigger on `messages` queues the recording of a message that the app deletes. It runs with its
+The trigger on `messages` queues the recordings of messages that the app deletes. It runs with its
 owner's rights, because the app has none here, and can fail no statement of the app: whatever goes
-wrong becomes a warning, and the reconciliation finds the object later. Dropping the schema
+wrong becomes a warning, and the reconciliation finds the objects later. Dropping the schema
 `audio_ops` drops it.
 """
 
@@ -21,33 +21,48 @@ INSTANT = sa.DateTime(timezone=True)
 NOW = sa.text("now()")
 INTENDED = sa.text("state = 'intended'")
 
-_QUEUE_ORPHAN = """
-CREATE OR REPLACE FUNCTION audio_ops.queue_orphan() RETURNS trigger
+# One statement, and so one wait for a lock, however many messages go. A key that several messages
+# share is queued as nobody's: what any of their holds covers must stay. Where the conversation went
+# before its messages (a cascade), the key itself tells whose it was, if it names that conversation.
+_QUEUE_ORPHANS = """
+CREATE OR REPLACE FUNCTION audio_ops.queue_orphans() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET lock_timeout = '1s'
 AS $$
 BEGIN
-    INSERT INTO audio_ops.orphan_object
+    INSERT INTO audio_ops.orphan_object AS o
         (storage_key, source, size_bytes, message_id, conversation_id, user_id)
-    VALUES (
-        OLD.audio_storage_key, 'message_deleted', OLD.audio_size_bytes, OLD.id,
-        OLD.conversation_id,
-        (SELECT c.user_id FROM public.conversations AS c WHERE c.id = OLD.conversation_id)
-    )
-    ON CONFLICT (storage_key) DO NOTHING;
+    SELECT d.audio_storage_key, 'message_deleted', max(d.audio_size_bytes),
+        CASE WHEN count(*) = 1 THEN min(d.id) END,
+        CASE WHEN count(*) = 1 THEN min(d.conversation_id) END,
+        CAST(CASE WHEN count(*) = 1 THEN min(
+            CASE
+                WHEN c.id IS NOT NULL THEN CAST(c.user_id AS text)
+                WHEN d.audio_storage_key
+                        ~ '^audio/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/[^/]+/[^/]+$'
+                    AND split_part(d.audio_storage_key, '/', 3) = d.conversation_id
+                    THEN split_part(d.audio_storage_key, '/', 2)
+            END
+        ) END AS uuid)
+    FROM deleted AS d LEFT JOIN public.conversations AS c ON c.id = d.conversation_id
+    WHERE d.audio_storage_key IS NOT NULL AND d.audio_deleted_at IS NULL
+    GROUP BY d.audio_storage_key
+    ORDER BY d.audio_storage_key
+    ON CONFLICT (storage_key) DO UPDATE
+    SET message_id = NULL, conversation_id = NULL, user_id = NULL
+    WHERE o.message_id IS DISTINCT FROM excluded.message_id;
     RETURN NULL;
 EXCEPTION WHEN OTHERS THEN
-    RAISE WARNING 'audio_ops.queue_orphan: % (%)', SQLERRM, SQLSTATE;
+    RAISE WARNING 'audio_ops.queue_orphans: % (%)', SQLERRM, SQLSTATE;
     RETURN NULL;
 END
 $$
 """
-_QUEUE_ORPHAN_TRIGGER = """
-CREATE OR REPLACE TRIGGER audio_ops_queue_orphan
-AFTER DELETE ON messages FOR EACH ROW
-WHEN (OLD.audio_storage_key IS NOT NULL AND OLD.audio_deleted_at IS NULL)
-EXECUTE FUNCTION audio_ops.queue_orphan()
+_QUEUE_ORPHANS_TRIGGER = """
+CREATE OR REPLACE TRIGGER audio_ops_queue_orphans
+AFTER DELETE ON messages REFERENCING OLD TABLE AS deleted FOR EACH STATEMENT
+EXECUTE FUNCTION audio_ops.queue_orphans()
 """
 
 _PROTECT_LEDGER = """
@@ -61,6 +76,13 @@ BEGIN
     END IF;
     IF OLD.state <> 'intended' THEN
         RAISE EXCEPTION 'Entry % of the deletion ledger is final: UPDATE is refused.', OLD.id;
+    END IF;
+    IF (NEW.id, NEW.message_id, NEW.key_sha256, NEW.reason, NEW.tier, NEW.size_bytes,
+            NEW.retention_expires_at, NEW.intended_at)
+        IS DISTINCT FROM (OLD.id, OLD.message_id, OLD.key_sha256, OLD.reason, OLD.tier,
+            OLD.size_bytes, OLD.retention_expires_at, OLD.intended_at)
+    THEN
+        RAISE EXCEPTION 'What entry % of the deletion ledger intends does not change.', OLD.id;
     END IF;
     RETURN NEW;
 END
@@ -93,14 +115,14 @@ def upgrade() -> None:
     op.execute(_PROTECT_LEDGER)
     for trigger in _PROTECT_LEDGER_TRIGGERS:
         op.execute(trigger)
-    op.execute(_QUEUE_ORPHAN)
-    op.execute(_QUEUE_ORPHAN_TRIGGER)
+    op.execute(_QUEUE_ORPHANS)
+    op.execute(_QUEUE_ORPHANS_TRIGGER)
 
 
 def downgrade() -> None:
     """Drop the app's trigger and park the tables; the parked ledger stays protected."""
-    op.execute("DROP TRIGGER audio_ops_queue_orphan ON messages")
-    op.execute("DROP FUNCTION audio_ops.queue_orphan()")
+    op.execute("DROP TRIGGER audio_ops_queue_orphans ON messages")
+    op.execute("DROP FUNCTION audio_ops.queue_orphans()")
     for table in ("erased_learner", "orphan_object", "deletion_ledger", "legal_hold"):
         parking.park_table(table)
 
@@ -128,10 +150,10 @@ def _create_legal_hold() -> None:
         sa.Column("released_at", INSTANT, comment="When it was released"),
         sa.PrimaryKeyConstraint("id", name="legal_hold_pkey"),
         sa.CheckConstraint(
-            "scope IN ('message', 'conversation', 'user')", name="legal_hold_scope_check"
+            "scope IN ('message', 'conversation', 'user')", name=op.f("legal_hold_scope_check")
         ),
         sa.CheckConstraint(
-            "(released_at IS NULL) = (released_by IS NULL)", name="legal_hold_release_check"
+            "(released_at IS NULL) = (released_by IS NULL)", name=op.f("legal_hold_release_check")
         ),
         schema=SCHEMA,
     )
@@ -203,17 +225,19 @@ def _create_deletion_ledger() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name="deletion_ledger_pkey"),
         sa.CheckConstraint(
-            "reason IN ('retention', 'orphan', 'erasure')", name="deletion_ledger_reason_check"
+            "reason IN ('retention', 'orphan', 'erasure')",
+            name=op.f("deletion_ledger_reason_check"),
         ),
         sa.CheckConstraint(
-            "state IN ('intended', 'deleted', 'withdrawn')", name="deletion_ledger_state_check"
+            "state IN ('intended', 'deleted', 'withdrawn')",
+            name=op.f("deletion_ledger_state_check"),
         ),
         sa.CheckConstraint(
             "(state = 'intended') = (storage_key IS NOT NULL)"
             " AND (state = 'intended') = (finished_at IS NULL)"
             " AND (state = 'intended') = (position IS NULL)"
             " AND (state = 'intended') = (hash IS NULL)",
-            name="deletion_ledger_final_check",
+            name=op.f("deletion_ledger_final_check"),
         ),
         schema=SCHEMA,
     )
@@ -256,7 +280,8 @@ def _create_orphan_object() -> None:
         ),
         sa.PrimaryKeyConstraint("storage_key", name="orphan_object_pkey"),
         sa.CheckConstraint(
-            "source IN ('message_deleted', 'reconciliation')", name="orphan_object_source_check"
+            "source IN ('message_deleted', 'reconciliation')",
+            name=op.f("orphan_object_source_check"),
         ),
         schema=SCHEMA,
     )
