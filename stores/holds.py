@@ -26,16 +26,16 @@ HELD = f"""(
 
 # SQL: the same for orphan `o`, whose message is gone. What nobody knows of it, such as its learner,
 # might be what a hold is on: then every hold of that scope covers it.
-_CONVERSATION = "(SELECT {} FROM conversations AS c WHERE c.id = o.conversation_id)"
+_OF_CONVERSATION = "(SELECT c.{} FROM conversations AS c WHERE c.id = o.conversation_id)"
 HELD_ORPHAN = f"""(
     {_ACTIVE}'message' AND h.subject_id = o.message_id)
     OR {_ACTIVE}'conversation' AND h.subject_id = o.conversation_id)
     OR {_ACTIVE}'user' AND h.subject_id = CAST(
-        COALESCE(o.user_id, {_CONVERSATION.format("c.user_id")}) AS text
+        COALESCE(o.user_id, {_OF_CONVERSATION.format("user_id")}) AS text
     ))
     OR o.message_id IS NULL AND {_ACTIVE}'message')
     OR o.conversation_id IS NULL AND {_ACTIVE}'conversation')
-    OR o.user_id IS NULL AND NOT EXISTS {_CONVERSATION.format("")} AND {_ACTIVE}'user')
+    OR o.user_id IS NULL AND {_OF_CONVERSATION.format("id")} IS NULL AND {_ACTIVE}'user')
 )"""
 
 _LOCK_SHARED = text("SELECT pg_advisory_xact_lock_shared(:lock)")

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from schema.errors import HoldSubjectUnknown
 from schema.states import HoldScope, OrphanSource
-from schema.tables.app import Message
+from schema.tables.app import Conversation, Message
 from schema.tables.deletion import LegalHold, OrphanObject
 from stores import holds
 from tests.sessions import wait_for_a_blocked_session
@@ -149,6 +149,24 @@ def test_where_nobody_knows_whose_an_orphan_is_every_hold_of_that_kind_covers_it
     assert found(HELD_ORPHANS) == []
     place(scope, subjects[scope])
     assert found(HELD_ORPHANS) == ["unknown"]
+
+
+def test_a_guests_orphan_is_no_learners_as_long_as_its_conversation_tells(
+    engine, add_user, add_conversation, place, found, add_orphan
+):
+    user_id, conversation_id = add_user(), add_conversation(user_id=None)
+    add_orphan("guest's", message_id="m", conversation_id=conversation_id)
+    place(USER, user_id)
+    assert found(HELD_ORPHANS) == []
+    with engine.begin() as app:  # the guest signs up
+        app.execute(sa.update(Conversation).values(user_id=user_id))
+    assert found(HELD_ORPHANS) == ["guest's"]
+    with engine.begin() as app:
+        app.execute(sa.update(Conversation).values(user_id=None))
+    assert found(HELD_ORPHANS) == []
+    with engine.begin() as app:
+        app.execute(sa.delete(Conversation))
+    assert found(HELD_ORPHANS) == ["guest's"]
 
 
 # Placing and releasing

@@ -1,0 +1,287 @@
+"""What happens to a recording whose message the app deletes; the trigger of migration 0006."""
+
+from datetime import UTC, datetime
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+
+from schema.tables.deletion import OrphanObject
+
+NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def app(database_url):
+    """The app's connection; its statements are in autocommit."""
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def orphans(engine):
+    """Return the queued orphans by key."""
+
+    def _orphans():
+        with engine.connect() as connection:
+            rows = connection.execute(sa.select(OrphanObject.__table__)).all()
+        return {row.storage_key: row for row in rows}
+
+    return _orphans
+
+
+@pytest.fixture
+def cascading(app):
+    """An app whose foreign keys cascade from the learner down to messages."""
+    for table, column, parent in (
+        ("conversations", "user_id", "users"),
+        ("messages", "conversation_id", "conversations"),
+    ):
+        app.execute(
+            f"ALTER TABLE {table} DROP CONSTRAINT {table}_{column}_{parent}_id_fk,"
+            f" ADD FOREIGN KEY ({column}) REFERENCES {parent} ON DELETE CASCADE"
+        )
+
+
+@pytest.fixture
+def left(app):
+    """Count the messages that are left."""
+    return lambda: app.execute("SELECT count(*) FROM messages").fetchone()[0]
+
+
+def key_of(user_id, conversation_id, name="m_1736072400000.wav"):
+    return f"audio/{user_id}/{conversation_id}/{name}"
+
+
+# What is queued
+
+
+def test_a_deleted_messages_recording_is_queued_with_all_that_is_known(
+    app, add_user, add_conversation, add_message, orphans
+):
+    user_id = add_user()
+    conversation_id = add_conversation(user_id=user_id)
+    message_id = add_message(
+        conversation_id=conversation_id, audio_storage_key="audio/k.wav", audio_size_bytes=240_000
+    )
+    app.execute("DELETE FROM messages")
+    orphan = orphans()["audio/k.wav"]
+    assert (orphan.source, orphan.size_bytes) == ("message_deleted", 240_000)
+    assert (orphan.message_id, orphan.conversation_id) == (message_id, conversation_id)
+    assert orphan.user_id == user_id
+    assert orphan.refused is None
+
+
+def test_only_live_recordings_are_queued(app, add_message, orphans):
+    add_message(audio_storage_key=None)
+    add_message(audio_storage_key="deleted", audio_deleted_at=NOON)
+    add_message(audio_storage_key="live", audio_processing_state="failed")
+    app.execute("DELETE FROM messages")
+    assert orphans().keys() == {"live"}
+
+
+def test_a_deletion_that_is_rolled_back_queues_nothing(app, add_message, orphans):
+    add_message()
+    with app.transaction(force_rollback=True):
+        app.execute("DELETE FROM messages")
+    assert orphans() == {}
+
+
+def test_a_guests_recording_is_queued_without_a_learner(
+    app, add_conversation, add_message, orphans
+):
+    add_message(conversation_id=add_conversation(user_id=None), audio_storage_key="k")
+    app.execute("DELETE FROM messages")
+    assert orphans()["k"].user_id is None
+
+
+def test_a_cascade_from_the_learner_queues_everything_and_the_key_tells_whose_it_was(
+    app, cascading, add_user, add_conversation, add_message, orphans
+):
+    user_id = add_user()
+    conversations = [add_conversation(user_id=user_id) for _ in range(2)]
+    keys = [key_of(user_id, conversation_id) for conversation_id in conversations]
+    for conversation_id, key in zip(conversations, keys, strict=True):
+        add_message(conversation_id=conversation_id, audio_storage_key=key)
+    app.execute("DELETE FROM users WHERE id = %s", [user_id])
+    assert {(o.storage_key, o.user_id) for o in orphans().values()} == {
+        (key, user_id) for key in keys
+    }
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "audio/abcdef01-2345-6789-abcd-ef0123456789/another/m.wav",
+        "audio/guest/{conversation}/m.wav",
+        "audio/abcdef01-2345-6789-abcd-ef0123456789x/{conversation}/m.wav",
+        "old/audio/abcdef01-2345-6789-abcd-ef0123456789/{conversation}/m.wav",
+        "{conversation}",
+    ],
+)
+def test_after_a_cascade_a_key_of_another_form_leaves_the_learner_unknown(
+    app, cascading, add_conversation, add_message, orphans, key
+):
+    conversation_id = add_conversation()
+    key = key.format(conversation=conversation_id)
+    add_message(conversation_id=conversation_id, audio_storage_key=key)
+    app.execute("DELETE FROM conversations")
+    assert (orphans()[key].user_id, orphans()[key].conversation_id) == (None, conversation_id)
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_key_that_two_messages_shared_is_queued_once_as_nobodys(
+    app, add_message, orphans, at_once
+):
+    ids = [add_message(audio_storage_key="shared") for _ in range(2)]
+    add_message(audio_storage_key="own")
+    if at_once:
+        app.execute("DELETE FROM messages")
+    else:
+        for id_ in ids:
+            app.execute("DELETE FROM messages WHERE id = %s", [id_])
+    shared = orphans()["shared"]
+    assert (shared.message_id, shared.conversation_id, shared.user_id) == (None, None, None)
+
+
+def test_the_same_message_deleted_restored_and_deleted_again_stays_known(app, add_message, orphans):
+    for _ in range(2):
+        add_message(id="m", audio_storage_key="k")
+        app.execute("DELETE FROM messages")
+    assert orphans()["k"].message_id == "m"
+
+
+def test_ten_thousand_messages_at_once_are_all_queued(app, add_conversation, orphans):
+    app.execute(
+        "INSERT INTO messages (id, conversation_id, role, content, audio_storage_key)"
+        " SELECT n, %s, 'user', 'a', 'audio/' || n FROM generate_series(1, 10000) AS n",
+        [add_conversation()],
+    )
+    app.execute("DELETE FROM messages")
+    assert len(orphans()) == 10_000
+
+
+# It never fails the app's own statement
+
+
+def test_a_locked_queue_delays_the_app_a_second_and_loses_only_the_note(
+    engine, app, add_message, left, orphans
+):
+    for _ in range(100):
+        add_message()
+    warnings = []
+    app.add_notice_handler(lambda notice: warnings.append(notice.message_primary))
+    with engine.begin() as other:
+        other.execute(sa.text("LOCK TABLE audio_ops.orphan_object"))
+        app.execute("SET statement_timeout = '10s'")  # a second for each message would exceed it
+        app.execute("DELETE FROM messages")
+    assert left() == 0
+    assert orphans() == {}
+    assert ["lock timeout" in warning for warning in warnings] == [True]
+
+
+def test_a_key_that_another_session_holds_delays_the_app_a_second_at_most(
+    engine, app, add_message, left
+):
+    add_message(audio_storage_key="shared")
+    add_message(audio_storage_key="shared")
+    app.execute("DELETE FROM messages WHERE id = 'message-0'")
+    with engine.begin() as sweep:
+        sweep.execute(sa.text("SELECT FROM audio_ops.orphan_object FOR UPDATE"))
+        app.execute("DELETE FROM messages")
+    assert left() == 0
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "ALTER TABLE audio_ops.orphan_object RENAME TO elsewhere",
+        "DROP TABLE audio_ops.orphan_object",
+        "ALTER TABLE audio_ops.orphan_object ADD CHECK (false)",
+        "ALTER TABLE audio_ops.orphan_object DROP COLUMN size_bytes",
+        "ALTER TABLE audio_ops.orphan_object DROP CONSTRAINT orphan_object_pkey",
+        "ALTER SCHEMA audio_ops RENAME TO elsewhere",
+    ],
+)
+def test_a_damaged_queue_stops_no_deletion(app, add_message, left, damage):
+    add_message()
+    app.execute(damage)
+    app.execute("DELETE FROM messages")
+    assert left() == 0
+
+
+@pytest.fixture
+def app_role(app):
+    """A role that owns nothing and has rights on the app's tables alone."""
+    app.execute(
+        "DROP ROLE IF EXISTS app_of_test; CREATE ROLE app_of_test;"
+        "GRANT SELECT, INSERT, DELETE ON messages TO app_of_test"
+    )
+    yield "app_of_test"
+    app.execute("RESET ROLE; DROP OWNED BY app_of_test; DROP ROLE app_of_test")
+
+
+def test_a_role_without_rights_on_our_schema_deletes_and_the_key_is_queued(
+    app, app_role, add_message, orphans
+):
+    add_message(audio_storage_key="k")
+    app.execute(f"SET ROLE {app_role}")
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        app.execute("SELECT FROM audio_ops.orphan_object")
+    app.execute("DELETE FROM messages")
+    assert orphans().keys() == {"k"}
+
+
+def test_nobody_can_call_the_function_by_hand(app, app_role):
+    app.execute(f"GRANT USAGE ON SCHEMA audio_ops TO {app_role}")
+    app.execute(f"SET ROLE {app_role}")
+    with pytest.raises(psycopg.Error, match="can only be called as triggers"):
+        app.execute("SELECT audio_ops.queue_orphans()")
+
+
+def test_a_hostile_search_path_leads_nowhere(
+    app, app_role, add_user, add_conversation, add_message, orphans
+):
+    user_id = add_user()
+    conversation_id = add_conversation(user_id=user_id)
+    add_message(conversation_id=conversation_id, audio_storage_key="k")
+    app.execute(
+        f"""
+        CREATE SCHEMA hostile;
+        GRANT ALL ON SCHEMA hostile TO {app_role};
+        SET ROLE {app_role};
+        SET search_path = hostile, pg_temp, pg_catalog, public;
+        CREATE TEMP TABLE deleted (LIKE public.messages);
+        CREATE TEMP TABLE conversations (id text, user_id uuid);
+        CREATE TABLE orphan_object (storage_key text);
+        CREATE FUNCTION max(integer) RETURNS integer LANGUAGE plpgsql
+            AS $$ BEGIN RAISE 'called as %', current_user; END $$
+        """
+    )
+    with pytest.raises(psycopg.Error, match="called as app_of_test"):
+        app.execute("SELECT max(1)")
+    app.execute("DELETE FROM public.messages")
+    app.execute("RESET ROLE")
+    assert orphans()["k"].user_id == user_id
+
+
+def test_the_time_of_queueing_is_right_in_any_time_zone(app, add_message, orphans):
+    add_message(audio_storage_key="k")
+    app.execute("SET TimeZone = 'Asia/Tokyo'")
+    before = app.execute("SELECT now()").fetchone()[0]
+    app.execute("DELETE FROM messages")
+    after = app.execute("SELECT now()").fetchone()[0]
+    assert before <= orphans()["k"].queued_at <= after
+
+
+def test_without_our_schema_the_app_deletes_as_if_it_had_never_been(app, add_message, left):
+    add_message()
+    warnings = []
+    app.execute("DROP SCHEMA audio_ops CASCADE")
+    app.add_notice_handler(lambda notice: warnings.append(notice.message_primary))
+    app.execute("DELETE FROM messages")
+    assert (left(), warnings) == (0, [])
+    triggers = app.execute(
+        "SELECT count(*) FROM pg_trigger WHERE tgrelid = 'messages'::regclass AND NOT tgisinternal"
+    )
+    assert triggers.fetchone() == (0,)
