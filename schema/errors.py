@@ -10,13 +10,19 @@ KaiwaError
 │   ├── CredentialExpiryUnknown  temporary credentials, and nobody said until when
 │   ├── CredentialsExpired   temporary credentials that have ended
 │   ├── WrongBucket          the marker object is not there
-│   └── UnprovenBucket       the marker is there, the recordings are not
+│   ├── UnprovenBucket       the marker is there, the recordings are not
+│   └── RecordingsMissing    the same, of all recordings
 ├── WorkerNotReady           no analysis process can be started
 ├── InvalidDatabaseUrl       DATABASE_URL is not one of Postgres
 ├── DatabaseRefused          it takes no such row; what was in the row is not told
 ├── ClockSkew                this machine and the database disagree about the time
 ├── HoldSubjectUnknown       a legal hold on something that does not exist
 ├── HoldNotActive            a legal hold to release that does not hold
+├── LearnerUnknown           nothing is known of the learner to be erased
+├── LearnerHeld              a legal hold forbids the erasure
+├── ErasureIncomplete        something of the learner is still there
+├── ListingOvertaken         another run goes on with this run's listing
+├── InventoryLost            the database crashed and forgot the listing
 ├── ChunksBroken             part of the chunks broke off, so the run must not end green
 ├── SweepNotApproved         so much is due that a person must approve, and nobody did
 ├── SweepIncomplete          audio that should be gone is still there
@@ -157,6 +163,21 @@ class UnprovenBucket(StorageError):
         )
 
 
+class RecordingsMissing(StorageError):
+    """The bucket holds our marker, but not even half of the recordings."""
+
+    def __init__(self, bucket: str, missing: int, rows: int) -> None:
+        self.bucket, self.missing, self.rows = bucket, missing, rows
+        super().__init__(
+            f"{missing} of {rows} recordings are not in bucket {bucket!r}. Wrong bucket or prefix? "
+            "Nothing was queued for deletion. Check TIGRIS_BUCKET_NAME and DATABASE_URL, then "
+            "run again; it lists the bucket anew.",
+            bucket,
+            missing,
+            rows,
+        )
+
+
 class WorkerNotReady(KaiwaError):
     """An analysis process ended, or hung, before it was ready for its first recording."""
 
@@ -229,6 +250,66 @@ class HoldNotActive(KaiwaError):
             f"No legal hold {hold_id} is in force; somebody may have released it. "
             "`kaiwa-audio hold list` shows those that are.",
             hold_id,
+        )
+
+
+class LearnerUnknown(KaiwaError):
+    """Neither a table nor the bucket has heard of the learner to be erased."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Nothing is known of this learner: no account, no conversation, nothing in the bucket. "
+            "Nothing was done. Copy the id from the app's `users`."
+        )
+
+
+class LearnerHeld(KaiwaError):
+    """A legal hold obliges to keep what the learner wants erased."""
+
+    def __init__(self, holds: int) -> None:
+        self.holds = holds
+        super().__init__(
+            f"{holds} legal holds touch this learner, so nothing more was erased. "
+            "`kaiwa-audio hold list` shows them; run the erasure when they are released.",
+            holds,
+        )
+
+
+class ErasureIncomplete(KaiwaError):
+    """Something of the learner is still there, so the run must not end green."""
+
+    def __init__(self, messages: int, objects: int, refused: int) -> None:
+        self.messages, self.objects, self.refused = messages, objects, refused
+        super().__init__(
+            f"Still there: {messages} messages that speak of a recording, {objects} objects, "
+            f"{refused} keys that are not ours to delete. Everything else is erased. Correct "
+            "refused keys, and run again; the artifact `erase-learner` counts all that is left.",
+            messages,
+            objects,
+            refused,
+        )
+
+
+class ListingOvertaken(KaiwaError):
+    """Another run goes on with the listing that this run had begun or taken up."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Another run of `reconcile-bucket` took up this listing, so this one ends; nothing is "
+            "lost. Wait for the other run's result."
+        )
+
+
+class InventoryLost(KaiwaError):
+    """The table of listed objects does not hold what was listed."""
+
+    def __init__(self, found: int, listed: int) -> None:
+        self.found, self.listed = found, listed
+        super().__init__(
+            f"The database holds {found} of {listed} listed objects: its server crashed, and the "
+            "inventory is not logged. Nothing was compared. Run again; it lists the bucket anew.",
+            found,
+            listed,
         )
 
 

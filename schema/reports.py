@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import astuple, dataclass, field
 from datetime import datetime
 
-from schema.states import FailureCause, UserTier
+from schema.states import FailureCause, FindingKind, UserTier
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,3 +163,26 @@ class ErasureReport:
     def __add__(self, other: "ErasureReport") -> "ErasureReport":
         """Add up two reports."""
         return ErasureReport(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
+
+
+@dataclass(frozen=True, slots=True)
+class FindingReport:
+    """The findings of one kind."""
+
+    kind: FindingKind
+    count: int
+    size_bytes: int  # in the bucket; of rows without objects, as the rows say
+    oldest_at: datetime
+    queued: int  # await the next sweep; 0 for what is no orphan
+    examples: tuple[str, ...]  # keys
+
+
+@dataclass(frozen=True, slots=True)
+class ReconciliationReport:
+    """How far bucket and messages agree."""
+
+    objects: int
+    size_bytes: int  # of all objects
+    rows: int  # that claim an object
+    elsewhere: int  # rows with a key outside the prefix: not compared
+    findings: tuple[FindingReport, ...]

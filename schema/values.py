@@ -37,6 +37,7 @@ class ObjectFacts:
     key: str
     size_bytes: int
     etag: str
+    modified_at: datetime  # UTC; when it was put
 
 
 @dataclass(frozen=True, slots=True)

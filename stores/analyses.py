@@ -10,6 +10,7 @@ from schema.documents import AnalysisRecord
 from schema.tables.analysis import MessageAudioAnalysis as Analysis
 from schema.tables.app import Message
 from schema.values import AnalysisSummary
+from stores import erasure
 
 _COLUMNS = tuple(AnalysisRecord.model_fields)
 _RECORD = sa.select(*(Analysis.__table__.c[name] for name in _COLUMNS))
@@ -60,24 +61,28 @@ def upsert(connection: Connection, records: Iterable[AnalysisRecord]) -> int:
     """Write analyses, keeping in `audio_ops.analysis_history` what the overwritten ones said.
 
     A failed analysis (`analysis_error` set) never overwrites one that worked. Analyses of
-    messages deleted in the meantime are dropped.
+    messages deleted in the meantime are dropped, and so are those of erased learners' messages.
 
     Args:
         connection: In a transaction; it locks the messages until its end.
         records: At most one for each message.
 
     Returns:
-        How many messages still exist.
+        How many messages still exist and may have one.
     """
     by_id = {record.message_id: record for record in records}
     if not by_id:
         return 0
     existing = connection.execute(_LOCK_MESSAGES, {"message_ids": list(by_id)}).scalars().all()
-    if existing:
-        failed = [by_id[message_id].analysis_error is not None for message_id in existing]
-        connection.execute(_KEEP_HISTORY, {"message_ids": existing, "failed": failed})
-        connection.execute(_UPSERT, [_values(by_id[message_id]) for message_id in existing])
-    return len(existing)
+    # Asked under the locks: an erasure that began before we had them has set its tombstone, and
+    # one that begins now waits for us and deletes what we write.
+    erased = erasure.under_tombstone(connection, existing)
+    ours = [message_id for message_id in existing if message_id not in erased]
+    if ours:
+        failed = [by_id[message_id].analysis_error is not None for message_id in ours]
+        connection.execute(_KEEP_HISTORY, {"message_ids": ours, "failed": failed})
+        connection.execute(_UPSERT, [_values(by_id[message_id]) for message_id in ours])
+    return len(ours)
 
 
 def get_by_message(connection: Connection, message_id: str) -> AnalysisRecord | None:

@@ -41,6 +41,13 @@ def test_a_bad_entry_is_named(deployment, change, problem):
     assert problem in found[0]
 
 
+def test_what_is_asked_for_is_left_to_the_form_unless_a_schedule_starts_the_run(deployment):
+    by_hand = {"name": "erase-learner", "entrypoint": "flows.erase_learner.erase_learner"}
+    assert not list(check.problems(deployment | by_hand | {"parameters": {}, "schedules": []}))
+    (problem,) = check.problems(deployment | by_hand | {"parameters": {}})
+    assert "user_id" in problem
+
+
 def test_every_parameter_is_a_form_field_with_bounds_and_words(deployment):
     flow = load_flow_from_entrypoint(deployment["entrypoint"])
     fields = parameter_schema(flow).properties

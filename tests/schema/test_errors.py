@@ -17,6 +17,9 @@ FACTS = {
     "CredentialExpiryUnknown": (),
     "CredentialsExpired": (datetime(2025, 10, 13, 12, tzinfo=UTC),),
     "WrongBucket": ("kaiwa-audio",),
+    "RecordingsMissing": ("kaiwa-audio", 600, 1000),
+    "ListingOvertaken": (),
+    "InventoryLost": (0, 1000),
     "WorkerNotReady": (1,),
     "InvalidDatabaseUrl": (),
     "UnprovenBucket": ("audio", 3, 20),
@@ -27,6 +30,9 @@ FACTS = {
     "ChunksBroken": (1, 20),
     "HoldSubjectUnknown": ("user", "hana"),
     "HoldNotActive": (7,),
+    "LearnerUnknown": (),
+    "LearnerHeld": (2,),
+    "ErasureIncomplete": (3, 1, 0),
     "RunIncomplete": (3, 10, 1, 20.0),
 }
 BASES = {"KaiwaError", "StorageError"}

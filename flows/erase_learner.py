@@ -1,0 +1,65 @@
+"""A learner's right to erasure: recordings, URLs, analyses and history go; a tombstone stays."""
+
+from typing import Annotated
+from uuid import UUID
+
+from prefect import flow
+from prefect.logging import get_run_logger
+from pydantic import Field
+
+from schema.clock import utc_now
+from schema.errors import ErasureIncomplete
+from schema.reports import ErasureReport
+from tasks.clocks import check_clocks
+from tasks.erase_learner import (
+    begin_erasure,
+    erase_leftovers,
+    erase_messages,
+    publish_plan,
+    publish_receipt,
+    survey,
+    verify_erasure,
+)
+
+
+@flow(name="erase-learner")
+def erase_learner(
+    user_id: UUID,
+    reason: Annotated[str, Field(min_length=1, max_length=200)],
+    dry_run: bool = True,
+) -> ErasureReport:
+    """Erase a learner's recordings, in all versions, and everything made of them.
+
+    Safe to stop and to run again, also for a learner erased before: it erases what came back. A
+    tombstone stays, so that nothing of theirs is analysed again.
+
+    Args:
+        user_id: The learner, as in the app's `users`.
+        reason: Why, such as the number of the request; no name.
+        dry_run: Only count what would be erased.
+
+    Returns:
+        What was found, or erased by this run.
+
+    Raises:
+        ErasureIncomplete: If something is left, after everything else is written.
+        LearnerHeld: If a legal hold touches the learner.
+        LearnerUnknown: If nothing is known of them.
+    """
+    started_at = utc_now()
+    check_clocks(started_at)
+    found = survey(user_id, as_of=started_at)
+    if dry_run:
+        publish_plan(found)
+        return found
+
+    receipt = begin_erasure(user_id, reason)
+    erased = erase_messages(user_id) + erase_leftovers(user_id)
+    left = verify_erasure(user_id)
+    publish_receipt(receipt, erased, left, started_at=started_at, ended_at=utc_now())
+    get_run_logger().info(
+        "Receipt %s: %d objects erased, %d left", receipt, erased.objects, left.objects
+    )
+    if not left.is_empty:
+        raise ErasureIncomplete(left.messages, left.objects, left.refused)
+    return erased

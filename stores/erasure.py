@@ -1,0 +1,142 @@
+"""The tombstone of an erased learner and what it stops; what else than their messages is theirs."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, text
+
+from schema.states import DeletionReason
+from schema.tables.base import UtcDateTime
+from schema.values import IntendedDeletion
+
+_IS_KNOWN = text("""
+SELECT EXISTS (SELECT FROM users WHERE id = :user_id)
+    OR EXISTS (SELECT FROM conversations WHERE user_id = :user_id)
+    OR EXISTS (SELECT FROM audio_ops.orphan_object WHERE user_id = :user_id)
+    OR EXISTS (SELECT FROM audio_ops.erased_learner WHERE user_id = :user_id)
+""")
+_BEGIN = text("""
+INSERT INTO audio_ops.erased_learner AS e (user_id, reason) VALUES (:user_id, :reason)
+ON CONFLICT (user_id) DO UPDATE SET completed_at = NULL
+RETURNING e.receipt
+""")
+_COMPLETE = text(
+    "UPDATE audio_ops.erased_learner SET completed_at = now() WHERE user_id = :user_id"
+)
+
+_USED_BY_OTHERS = text("""
+SELECT DISTINCT m.audio_storage_key
+FROM messages AS m JOIN conversations AS c ON c.id = m.conversation_id
+WHERE m.audio_storage_key = ANY(:keys) AND m.audio_deleted_at IS NULL
+    AND c.user_id IS DISTINCT FROM :user_id
+""")
+
+_SAMPLE_OF_OTHERS = text("""
+SELECT m.audio_storage_key
+FROM messages AS m JOIN conversations AS c ON c.id = m.conversation_id
+WHERE m.audio_storage_key IS NOT NULL AND m.audio_deleted_at IS NULL
+    AND m.audio_retention_expires_at > :as_of
+    AND m.audio_processing_state NOT IN ('pending', 'uploading')
+    AND c.user_id IS DISTINCT FROM :user_id
+    AND NOT EXISTS (SELECT FROM audio_ops.erased_learner AS e WHERE e.user_id = c.user_id)
+ORDER BY m.audio_retention_expires_at DESC NULLS LAST, m.id DESC
+LIMIT :limit
+""").bindparams(sa.bindparam("as_of", type_=UtcDateTime))
+
+_ORPHANS = text("""
+SELECT storage_key, message_id, size_bytes FROM audio_ops.orphan_object
+WHERE storage_key > :after
+    AND (user_id = :user_id OR starts_with(storage_key, :folder)
+        OR conversation_id IN (SELECT id FROM conversations WHERE user_id = :user_id))
+ORDER BY storage_key LIMIT :limit
+""")
+
+_UNDER_TOMBSTONE = text("""
+SELECT m.id
+FROM messages AS m
+JOIN conversations AS c ON c.id = m.conversation_id
+JOIN audio_ops.erased_learner AS e ON e.user_id = c.user_id
+WHERE m.id = ANY(:message_ids) AND EXISTS (SELECT FROM audio_ops.erased_learner)
+""")
+
+# Without tombstones, the first EXISTS ends it before any other table is read.
+_REVIVED = text("""
+WITH revived AS MATERIALIZED (
+    SELECT m.id
+    FROM audio_ops.erased_learner AS e
+    JOIN conversations AS c ON c.user_id = e.user_id
+    JOIN messages AS m ON m.conversation_id = c.id
+    WHERE EXISTS (SELECT FROM audio_ops.erased_learner)
+        AND m.id > :after_id
+        AND (m.audio_storage_key IS NOT NULL AND m.audio_deleted_at IS NULL
+            OR m.audio_url IS NOT NULL
+            OR EXISTS (SELECT FROM message_audio_analysis AS a WHERE a.message_id = m.id))
+)
+SELECT id FROM revived ORDER BY id LIMIT :limit
+""")
+
+
+def is_known(connection: Connection, user_id: UUID) -> bool:
+    """Return whether any table has heard of the learner."""
+    return bool(connection.execute(_IS_KNOWN, {"user_id": user_id}).scalar_one())
+
+
+def begin(connection: Connection, user_id: UUID, reason: str) -> UUID:
+    """Set the learner's tombstone; return its receipt.
+
+    From its commit on nothing of the learner is claimed for analysis, and no analysis of theirs
+    is written. An older tombstone keeps its receipt and its reason.
+    """
+    arguments = {"user_id": user_id, "reason": reason}
+    receipt: UUID = connection.execute(_BEGIN, arguments).scalar_one()
+    return receipt
+
+
+def complete(connection: Connection, user_id: UUID) -> None:
+    """Note in the tombstone that nothing is left."""
+    connection.execute(_COMPLETE, {"user_id": user_id})
+
+
+def used_by_others(connection: Connection, user_id: UUID, keys: Collection[str]) -> set[str]:
+    """Return those keys that live messages of others, guests included, refer to."""
+    arguments = {"user_id": user_id, "keys": list(keys)}
+    return set(connection.execute(_USED_BY_OTHERS, arguments).scalars())
+
+
+def sample_of_others(
+    connection: Connection, user_id: UUID, *, as_of: datetime, limit: int
+) -> list[str]:
+    """Return keys of others' live recordings that expire after `as_of`, the latest first.
+
+    Not the learner's own: after a killed erasure theirs may be gone.
+    """
+    arguments = {"user_id": user_id, "as_of": as_of, "limit": limit}
+    return list(connection.execute(_SAMPLE_OF_OTHERS, arguments).scalars())
+
+
+def orphans(
+    connection: Connection, user_id: UUID, *, folder: str, after: str, limit: int
+) -> list[IntendedDeletion]:
+    """Return queued objects of the learner's deleted messages, by key; refused ones too."""
+    arguments = {"user_id": user_id, "folder": folder, "after": after, "limit": limit}
+    return [
+        IntendedDeletion(key, message_id, DeletionReason.ERASURE, size_bytes=size_bytes)
+        for key, message_id, size_bytes in connection.execute(_ORPHANS, arguments)
+    ]
+
+
+def under_tombstone(connection: Connection, message_ids: Sequence[str]) -> set[str]:
+    """Return those messages whose learner is erased, or is being erased."""
+    return set(connection.execute(_UNDER_TOMBSTONE, {"message_ids": list(message_ids)}).scalars())
+
+
+def revived(connection: Connection, *, after_id: str, limit: int) -> list[str]:
+    """Return messages of erased learners that have audio, a URL or an analysis again.
+
+    A restored backup brings them back. In the order of ids; costs nothing while no learner has
+    been erased.
+    """
+    arguments = {"after_id": after_id, "limit": limit}
+    return list(connection.execute(_REVIVED, arguments).scalars())

@@ -1,0 +1,136 @@
+"""Deleting a learner's objects, all versions of them, while no legal hold can be placed."""
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from itertools import takewhile
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from policy.configuration import DEFAULT_POLICY
+from schema.errors import LearnerHeld
+from schema.reports import ErasureReport
+from schema.states import DeletionState
+from schema.values import IntendedDeletion
+from stores import bucket_versions, erasure, holds, ledger, object_keys
+from stores.audio_bucket import AudioBucket, DeletionReport
+from stores.bucket_versions import ObjectVersion
+from tasks import resources
+
+Confirm = Callable[[Connection, Collection[str]], ErasureReport]
+
+
+def folder(user_id: UUID) -> str:
+    """Return what the app begins the keys of a learner's recordings with."""
+    return f"{DEFAULT_POLICY.key_prefix}{user_id}/"
+
+
+def is_refused(key: str) -> bool:
+    """Whether an object of this key is not ours to delete."""
+    return object_keys.refusal(key, DEFAULT_POLICY.key_prefix) is not None
+
+
+def keep_holds_out(connection: Connection, user_id: UUID) -> None:
+    """Let no hold be placed until the transaction ends.
+
+    Raises:
+        LearnerHeld: If one stands already.
+    """
+    holds.keep_out(connection)
+    if held := holds.on_learner(connection, user_id):
+        raise LearnerHeld(held)
+
+
+def versions_of(bucket: AudioBucket, key: str) -> Iterator[ObjectVersion]:
+    """Yield the versions of just this key."""
+    for page in bucket_versions.list_versions(bucket, key):
+        # The key itself sorts first among those that begin with it.
+        theirs = list(takewhile(lambda version: version.key == key, page))
+        yield from theirs
+        if len(theirs) < len(page):
+            return
+
+
+def erase_objects(
+    user_id: UUID,
+    deletions: Sequence[IntendedDeletion],
+    confirm: Confirm,
+    *,
+    versions: Sequence[ObjectVersion] | None = None,
+) -> ErasureReport:
+    """Delete what is written down in the ledger, and write what the bucket confirmed.
+
+    Objects that live messages of others refer to are let go of instead.
+
+    Args:
+        user_id: The learner.
+        deletions: Each key once; intended, and committed, before.
+        confirm: Writes that these keys are nobody's or gone, and counts what it wrote.
+        versions: Of these keys, as listed; None: not listed yet.
+
+    Raises:
+        LearnerHeld: If a hold was placed since; nothing is deleted then.
+        StorageError: If the bucket does not list what it keeps; nothing is deleted then.
+    """
+    bucket = resources.bucket()
+    if versions is None and deletions and bucket_versions.keeps_versions(bucket):
+        versions = [v for deletion in deletions for v in versions_of(bucket, deletion.storage_key)]
+    outcome = resources.in_transaction(
+        lambda connection: _erase(connection, user_id, deletions, confirm, versions)
+    )
+    if isinstance(outcome, LearnerHeld):
+        raise outcome
+    return outcome
+
+
+def _erase(
+    connection: Connection,
+    user_id: UUID,
+    deletions: Sequence[IntendedDeletion],
+    confirm: Confirm,
+    versions: Sequence[ObjectVersion] | None,
+) -> ErasureReport | LearnerHeld:
+    keys = [deletion.storage_key for deletion in deletions]
+    try:
+        keep_holds_out(connection, user_id)
+    except LearnerHeld as error:  # returned: the withdrawals are to be committed
+        ledger.finish(connection, dict.fromkeys(keys, DeletionState.WITHDRAWN))
+        return error
+    needed = erasure.used_by_others(connection, user_id, keys)
+    doomed = [deletion for deletion in deletions if deletion.storage_key not in needed]
+    # Again: an older intent of the same key, which stood in for ours, may have been withdrawn.
+    ledger.intend(connection, doomed)
+    answer = _delete(user_id, [deletion.storage_key for deletion in doomed], versions)
+    written = confirm(connection, needed.union(answer.deleted))
+    ledger.note_failures(connection, answer.failed)
+    ends = dict.fromkeys(answer.deleted, DeletionState.DELETED)
+    ledger.finish(connection, ends | dict.fromkeys(needed, DeletionState.WITHDRAWN))
+    sizes = (
+        [deletion.size_bytes or 0 for deletion in doomed if deletion.storage_key in ends]
+        if versions is None
+        else [version.size_bytes for version in versions if version.key in ends]
+    )
+    return written + ErasureReport(
+        objects=len(answer.deleted),
+        versions=len(sizes),
+        size_bytes=sum(sizes),
+        shared=len(needed),
+        failed=len(answer.failed),
+    )
+
+
+def _delete(
+    user_id: UUID, keys: Sequence[str], versions: Sequence[ObjectVersion] | None
+) -> DeletionReport:
+    """Delete and look again; keys of which nothing is left count as deleted."""
+    bucket = resources.bucket()
+    if versions is None:
+        answer = bucket.delete_many(keys)
+    else:
+        wanted = set(keys)
+        answer = bucket_versions.delete_versions(bucket, [v for v in versions if v.key in wanted])
+    failed = dict(answer.failed)
+    for key in keys:
+        # The learner's folder is listed at the end; what lies elsewhere is looked at one by one.
+        if not key.startswith(folder(user_id)) and key not in failed and bucket.head(key):
+            failed[key] = "StillThere"
+    return DeletionReport(tuple(key for key in keys if key not in failed), failed, answer.broken)
