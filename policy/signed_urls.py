@@ -1,14 +1,35 @@
 """How long a presigned URL lives, and when it is signed anew.
 
-The app's `calculateSignedUrlExpiry` and `needsSignedUrlRefresh`, and one rule that the app lacks:
-a URL never outlives its audio.
+The app's `calculateSignedUrlExpiry` and `needsSignedUrlRefresh`, and two rules that the app lacks:
+a URL never outlives its audio, nor the credentials that signed it.
 """
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import Enum
 
 from policy.configuration import DEFAULT_POLICY, AudioPolicy
 from policy.instants import to_utc
 from policy.retention import deletion_due
+
+SECOND = timedelta(seconds=1)  # SigV4 counts in these
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """Sign a URL that lives so many seconds."""
+
+    expires_in_seconds: int
+
+
+class Leave(Enum):
+    """Why a URL is left as it is."""
+
+    FRESH = "it lives beyond the lead time, or as long as a new one could"
+    AUDIO_DUE = "its audio may be deleted now, or is being deleted"
+
+
+UrlVerdict = Sign | Leave
 
 
 def signed_url_expiry(signed_at: datetime, policy: AudioPolicy = DEFAULT_POLICY) -> datetime:
@@ -39,3 +60,47 @@ def needs_signed_url_refresh(
     """Decide whether to sign anew: no URL yet, or it ends at or before `as_of` + lead time."""
     horizon = to_utc(as_of) + timedelta(days=policy.signed_url_lead_time_days)
     return expires_at is None or to_utc(expires_at) <= horizon
+
+
+def signed_url_verdict(
+    expires_at: datetime | None,
+    retention_expires_at: datetime | None,
+    *,
+    deletion_begun: bool = False,
+    as_of: datetime,
+    credentials_expire_at: datetime | None = None,
+    policy: AudioPolicy = DEFAULT_POLICY,
+) -> UrlVerdict:
+    """Decide whether to sign a message's URL anew, and for how long.
+
+    A URL that was cut to its audio's deletion, or to the end of temporary credentials, needs no
+    refresh although it ends within the lead time: a new one would end at the same second.
+
+    Args:
+        expires_at: When its URL ends; None if it has none.
+        retention_expires_at: End of its audio's retention period; None if it is kept for ever.
+        deletion_begun: Whether its audio is being deleted already, or its learner erased.
+        as_of: When a new one would be signed, in whole seconds.
+        credentials_expire_at: When the credentials end that would sign it, at least a second
+            later; None for lasting ones.
+        policy: Lifetime and lead time of URLs, grace period of audio.
+    """
+    if deletion_begun:
+        return Leave.AUDIO_DUE
+    if not needs_signed_url_refresh(expires_at, as_of=as_of, policy=policy):
+        return Leave.FRESH
+    signed_at = to_utc(as_of)
+    longest = signed_url_expiry_of_audio(signed_at, retention_expires_at, policy)
+    if longest is None or longest - signed_at < SECOND:
+        return Leave.AUDIO_DUE
+    if credentials_expire_at is not None:
+        longest = min(longest, to_utc(credentials_expire_at))
+    seconds = (longest - signed_at) // SECOND
+    if expires_at is not None and to_utc(expires_at) >= signed_at + seconds * SECOND:
+        return Leave.FRESH
+    return Sign(seconds)
+
+
+def deletion_due_until(as_of: datetime, policy: AudioPolicy = DEFAULT_POLICY) -> datetime:
+    """Return the latest retention expiry whose audio is due for deletion at `as_of`, in UTC."""
+    return to_utc(as_of) - timedelta(days=policy.cleanup.grace_period_days)

@@ -123,7 +123,7 @@ class UrlReport:
     signed: int = 0  # in a dry run: would have been
     fresh: int = 0  # need no new one yet
     inactive: int = 0  # of learners who said nothing lately, if only active ones were asked for
-    due: int = 0  # their recording may be deleted: no URL any more
+    due: int = 0  # their recording may be deleted, or is being: no URL any more
     refused: int = 0  # their key is not one of ours; quarantined
     changed: int = 0  # somebody changed the message meanwhile; left to the next run
 
@@ -185,4 +185,9 @@ class ReconciliationReport:
     size_bytes: int  # of all objects
     rows: int  # that claim an object
     elsewhere: int  # rows with a key outside the prefix: not compared
-    findings: tuple[FindingReport, ...]
+    findings: tuple[FindingReport, ...]  # of those kinds that were found
+
+    @property
+    def count(self) -> int:
+        """Findings of all kinds."""
+        return sum(found.count for found in self.findings)

@@ -113,7 +113,7 @@ class Orphan:
     message_id: str | None
     size_bytes: int | None
     held: bool  # an active legal hold covers it, or nobody can tell
-    in_use: bool  # a live message refers to it again
+    in_use: bool  # a message refers to it again: live, or about to be by an upload
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +141,7 @@ class SignableMessage:
     storage_key: str
     retention_expires_at: datetime | None
     url_expires_at: datetime | None  # None if there is no URL
+    deletion_begun: bool  # of its audio, or the erasure of its learner
     version: str  # of its row: whoever changes the row makes another
 
     @property

@@ -1,6 +1,6 @@
 """Endpoints and secrets under the seed's names; `AWS_*` as fallback."""
 
-from pydantic import AliasChoices, Field, SecretStr
+from pydantic import AliasChoices, AwareDatetime, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -26,6 +26,11 @@ class BucketSettings(BaseSettings):
     )
     session_token: SecretStr | None = Field(
         None, validation_alias=AliasChoices("TIGRIS_SESSION_TOKEN", "AWS_SESSION_TOKEN")
+    )
+    credentials_expire_at: AwareDatetime | None = Field(
+        None,
+        description="When temporary credentials end, as `aws configure export-credentials` says it",
+        validation_alias=AliasChoices("TIGRIS_CREDENTIAL_EXPIRATION", "AWS_CREDENTIAL_EXPIRATION"),
     )
     endpoint: str | None = Field(
         None, validation_alias=AliasChoices("TIGRIS_ENDPOINT", "AWS_ENDPOINT_URL_S3")

@@ -18,8 +18,9 @@ from sqlalchemy.exc import OperationalError
 
 from settings.environment import BucketSettings, DatabaseSettings
 from settings.processes import limit_blas_threads
-from stores import audio_bucket, database
+from stores import audio_bucket, database, url_signer
 from stores.audio_bucket import AudioBucket
+from stores.url_signer import UrlSigner
 from tasks.analysis_workers import AnalysisWorkers
 
 P = ParamSpec("P")
@@ -65,6 +66,21 @@ def bucket() -> AudioBucket:
         secret_access_key=settings.secret_access_key,
         session_token=settings.session_token,
         max_connections=MAX_DOWNLOADS,
+    )
+
+
+@OnePerProcess
+def signer() -> UrlSigner:
+    """Return what signs URLs of the audio bucket's objects."""
+    settings = BucketSettings()
+    return url_signer.open_signer(
+        settings.bucket_name,
+        endpoint=settings.endpoint,
+        region=settings.region,
+        access_key_id=settings.access_key_id,
+        secret_access_key=settings.secret_access_key,
+        session_token=settings.session_token,
+        credentials_expire_at=settings.credentials_expire_at,
     )
 
 

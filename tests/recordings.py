@@ -2,6 +2,7 @@
 
 import functools
 import io
+import secrets
 from datetime import UTC, datetime
 from uuid import uuid4
 
@@ -79,13 +80,16 @@ def stage(database_url, s3_address, monkeypatch):
     for name, value in addresses.environment().items():
         if value:  # the Prefect server is another fixture's
             monkeypatch.setenv(name, value)
+    monkeypatch.setenv("TIGRIS_BUCKET_NAME", f"stage-{secrets.token_hex(4)}")  # an empty one
     resources.engine.cache_clear()
     resources.bucket.cache_clear()
+    resources.signer.cache_clear()
     resources.bucket().create_with_marker()
     yield
     resources.engine().dispose()
     resources.engine.cache_clear()
     resources.bucket.cache_clear()
+    resources.signer.cache_clear()
 
 
 @pytest.fixture

@@ -1,0 +1,86 @@
+"""Every live recording keeps a URL that works for another day: sign anew what ends before that."""
+
+from typing import Annotated, cast
+from uuid import UUID
+
+from prefect import flow
+from prefect.artifacts import create_progress_artifact, update_progress_artifact
+from prefect.logging import get_run_logger
+from pydantic import Field
+
+from policy.configuration import AudioPolicy
+from schema.clock import utc_now
+from schema.errors import ChunksBroken
+from schema.reports import UrlReport
+from tasks.clocks import check_clocks
+from tasks.refresh_signed_urls import RefreshRules, plan_refresh, publish_summary, refresh_span
+
+
+@flow(name="refresh-signed-urls", flow_run_name="refresh-{lead_time_days}-days-ahead")
+def refresh_signed_urls(
+    lead_time_days: Annotated[int, Field(ge=0, le=6)] = 1,
+    page_size: Annotated[int, Field(ge=1, le=5000)] = 1000,
+    limit: Annotated[int | None, Field(ge=1)] = None,
+    only_active_days: Annotated[int | None, Field(ge=1, le=3650)] = None,
+    dry_run: bool = False,
+) -> UrlReport:
+    """Sign the URLs of live recordings that are missing or about to end.
+
+    Safe to run beside everything else and to stop at any time: a message that somebody changes
+    meanwhile, such as a sweep that deletes its audio, is left alone.
+
+    Args:
+        lead_time_days: Sign a URL anew when it ends within so many days.
+        page_size: Messages written together.
+        limit: At most this many URLs in this run. Empty: all.
+        only_active_days: Only for learners who said something in so many days. Empty: all.
+        dry_run: Only count what would be signed.
+
+    Returns:
+        What became of the URLs.
+
+    Raises:
+        ClockSkew: If this machine and the database disagree about the time.
+        ChunksBroken: If part of the messages could not be written, after all others are.
+    """
+    logger = get_run_logger()
+    started_at = utc_now()
+    check_clocks(started_at)
+    rules = RefreshRules(
+        as_of=started_at,
+        policy=AudioPolicy(signed_url_lead_time_days=lead_time_days),
+        page_size=page_size,
+        only_active_days=only_active_days,
+        dry_run=dry_run,
+    )
+    plan = plan_refresh(rules)
+    logger.info("%d live recordings in %d spans", plan.live, len(plan.spans))
+
+    progress = cast(  # a coroutine only in async flows
+        "UUID",
+        create_progress_artifact(
+            0.0, key="refresh-signed-urls-progress", description=f"{plan.live} recordings"
+        ),
+    )
+    report, broken = UrlReport(due=plan.due), 0
+    for number, span in enumerate(plan.spans, start=1):
+        left = None if limit is None else limit - report.signed
+        if left == 0:
+            break
+        future = refresh_span.submit(span, rules, number=number, limit=left)
+        outcome = future.result(raise_on_failure=False)
+        if isinstance(outcome, UrlReport):
+            report += outcome
+        else:
+            broken += 1
+        logger.info("%d of %d spans done, %d signed", number, len(plan.spans), report.signed)
+        update_progress_artifact(progress, 100 * number / len(plan.spans))
+
+    publish_summary(
+        report, broken_spans=broken, dry_run=dry_run, started_at=started_at, ended_at=utc_now()
+    )
+    if report.refused:
+        logger.warning("%d keys are refused; see audio_ops.quarantine", report.refused)
+    if broken:
+        raise ChunksBroken(broken, len(plan.spans))
+    return report

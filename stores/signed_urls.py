@@ -1,0 +1,210 @@
+"""Signed URLs of live recordings: walk them by keyset, and write new ones.
+
+The walk goes through `audio_ops_messages_expiring_idx`, which is kept for the sweep anyway. An
+index on `audio_url_expires_at` would find the URLs to be signed faster, and make each writing of
+one several times dearer: Postgres could no longer update such a row in place (docs/adr/0051).
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+import orjson
+from sqlalchemy import Connection, Text, bindparam, text
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from schema.errors import DatabaseRefused
+from schema.tables.base import UtcDateTime
+from schema.values import MessageSpan, ScanPosition, SignableMessage
+
+_LIVE = "m.audio_storage_key IS NOT NULL AND m.audio_deleted_at IS NULL"
+_ORDER = "m.audio_retention_expires_at NULLS FIRST, m.id"
+
+_COUNT = text(f"""
+SELECT count(*) FILTER (WHERE m.audio_retention_expires_at <= :due_until) AS due,
+    count(*) FILTER (WHERE (m.audio_retention_expires_at <= :due_until) IS NOT TRUE) AS live
+FROM messages AS m WHERE {_LIVE}
+""").bindparams(bindparam("due_until", type_=UtcDateTime))  # noqa: S608 - our own fragment
+
+# Rows without an expiry come first in the index, but a comparison of rows skips nulls: two walks.
+_WITHOUT_EXPIRY = "m.audio_retention_expires_at IS NULL"
+_WITH_EXPIRY = "m.audio_retention_expires_at > :due_until"
+
+_SPAN_ENDS = """
+SELECT retention_expires_at, id
+FROM (
+    SELECT m.audio_retention_expires_at AS retention_expires_at, m.id,
+        row_number() OVER walk AS number, lead(m.id) OVER walk IS NULL AS is_last
+    FROM messages AS m WHERE {live} AND {part}
+    WINDOW walk AS (ORDER BY {order})
+) AS walked
+WHERE is_last OR number % :rows_per_span = 0
+ORDER BY number
+"""
+_SPAN_ENDS_WITHOUT_EXPIRY, _SPAN_ENDS_WITH_EXPIRY = (
+    text(_SPAN_ENDS.format(live=_LIVE, part=part, order=_ORDER)).columns(
+        retention_expires_at=UtcDateTime, id=Text
+    )
+    for part in (_WITHOUT_EXPIRY, _WITH_EXPIRY)
+)
+
+_PAGE = """
+SELECT m.id, m.conversation_id, m.audio_storage_key, m.audio_retention_expires_at,
+    CASE WHEN m.audio_url IS NOT NULL THEN m.audio_url_expires_at END AS url_expires_at,
+    EXISTS (
+        SELECT FROM audio_ops.deletion_ledger AS d
+        WHERE d.message_id = m.id AND d.state = 'intended'
+    ) OR EXISTS (
+        SELECT FROM conversations AS c JOIN audio_ops.erased_learner AS e ON e.user_id = c.user_id
+        WHERE c.id = m.conversation_id
+    ) AS deletion_begun,
+    CAST(m.xmin AS text) AS version
+FROM messages AS m
+WHERE {live} AND {part}
+ORDER BY {order}
+LIMIT :limit
+"""
+_INSTANTS = {"audio_retention_expires_at": UtcDateTime, "url_expires_at": UtcDateTime}
+_PAGE_WITHOUT_EXPIRY = text(
+    _PAGE.format(
+        live=_LIVE,
+        part=f"{_WITHOUT_EXPIRY} AND m.id > :after_id AND m.id <= :last_id",
+        order=_ORDER,
+    )
+).columns(**_INSTANTS)
+_PAGE_WITH_EXPIRY = (
+    text(
+        _PAGE.format(
+            live=_LIVE,
+            part="(m.audio_retention_expires_at, m.id) > (:after_expiry, :after_id)"
+            " AND (m.audio_retention_expires_at, m.id) <= (:last_expiry, :last_id)",
+            order=_ORDER,
+        )
+    )
+    .columns(**_INSTANTS)
+    .bindparams(
+        bindparam("after_expiry", type_=UtcDateTime), bindparam("last_expiry", type_=UtcDateTime)
+    )
+)
+
+# `xmin` is the transaction that wrote this version of the row. Whoever has changed the row since it
+# was read left another, also one who commits while we wait for his lock. One document of JSON is
+# sent in half the time of arrays.
+_WRITE = text("""
+UPDATE messages AS m
+SET audio_url = signed.url,
+    audio_url_expires_at = :signed_at + signed.seconds * interval '1 second'
+FROM json_to_recordset(CAST(:signed AS json)) AS signed (
+    id text, version xid, key text, url text, seconds integer
+)
+WHERE m.id = signed.id AND m.xmin = signed.version
+  AND m.audio_storage_key = signed.key AND m.audio_deleted_at IS NULL
+""").bindparams(bindparam("signed_at", type_=UtcDateTime))
+
+_ACTIVE = text("""
+WITH spoke AS (
+    SELECT DISTINCT c.id, c.user_id
+    FROM messages AS m JOIN conversations AS c ON c.id = m.conversation_id
+    WHERE m.timestamp >= :since
+)
+SELECT id FROM spoke
+UNION
+SELECT c.id FROM conversations AS c WHERE c.user_id IN (SELECT user_id FROM spoke)
+""").bindparams(bindparam("since", type_=UtcDateTime))
+
+
+def count_live(connection: Connection, due_until: datetime) -> tuple[int, int]:
+    """Count the messages that have a recording: those to keep, and those due for deletion.
+
+    Args:
+        connection: In a transaction.
+        due_until: Recordings whose retention ended at or before this instant are due.
+    """
+    row = connection.execute(_COUNT, {"due_until": due_until}).one()
+    return row.live, row.due
+
+
+def spans(connection: Connection, due_until: datetime, *, rows_per_span: int) -> list[MessageSpan]:
+    """Cut the messages with a recording into spans, in the order of its expiry.
+
+    Args:
+        connection: In a transaction.
+        due_until: Messages whose retention ended at or before this instant are passed over.
+        rows_per_span: Messages in each but the last of those with, and of those without an expiry.
+    """
+    arguments = {"due_until": due_until, "rows_per_span": rows_per_span}
+    found = []
+    for ends, start in (
+        (_SPAN_ENDS_WITHOUT_EXPIRY, ScanPosition(None, "")),
+        (_SPAN_ENDS_WITH_EXPIRY, ScanPosition(due_until, "")),
+    ):
+        after = start
+        for row in connection.execute(ends, arguments):
+            last = ScanPosition(*row)
+            found.append(MessageSpan(after, last))
+            after = last
+    return found
+
+
+def page(connection: Connection, span: MessageSpan, *, limit: int) -> list[SignableMessage]:
+    """Read the first messages of a span.
+
+    Args:
+        connection: In a transaction.
+        span: Where to begin and where to end; the next page begins after the last one read.
+        limit: Most messages to read.
+    """
+    arguments: dict[str, object] = {
+        "after_id": span.after.message_id,
+        "last_id": span.last.message_id,
+        "limit": limit,
+    }
+    statement = _PAGE_WITHOUT_EXPIRY
+    if span.last.retention_expires_at is not None:
+        statement = _PAGE_WITH_EXPIRY
+        arguments["after_expiry"] = span.after.retention_expires_at
+        arguments["last_expiry"] = span.last.retention_expires_at
+    rows = connection.execute(statement, arguments)
+    return [SignableMessage(*row) for row in rows]
+
+
+def active_conversations(connection: Connection, since: datetime) -> frozenset[str]:
+    """Return all conversations of learners, and those of guests, who said anything `since` then."""
+    return frozenset(connection.execute(_ACTIVE, {"since": since}).scalars())
+
+
+def write(
+    connection: Connection,
+    signed_at: datetime,
+    signed: Iterable[tuple[SignableMessage, str, int]],
+) -> int:
+    """Write URLs to the messages that are still as they were read; return how many these were.
+
+    Args:
+        connection: In a transaction.
+        signed_at: The date in the signatures, whole seconds.
+        signed: Message, its URL, and the seconds for which that is signed.
+
+    Raises:
+        DatabaseRefused: If the database does not take them.
+    """
+    rows = [
+        {
+            "id": message.message_id,
+            "version": message.version,
+            "key": message.storage_key,
+            "url": url,
+            "seconds": seconds,
+        }
+        # In the order of ids, as every writer locks messages, so that none waits in a circle.
+        for message, url, seconds in sorted(signed, key=lambda row: row[0].message_id)
+    ]
+    if not rows:
+        return 0
+    arguments = {"signed_at": signed_at, "signed": orjson.dumps(rows).decode()}
+    try:
+        return connection.execute(_WRITE, arguments).rowcount
+    except OperationalError:
+        raise  # the connection or a lock: nothing of a row is in it
+    except DBAPIError as error:
+        refusal = DatabaseRefused("write signed URLs", getattr(error.orig, "sqlstate", None))
+    raise refusal  # without its cause, which quotes the row: a URL, and what the learner said

@@ -1,0 +1,198 @@
+"""Tasks of `flows/refresh_signed_urls.py`: cut the walk into spans, sign, write, report."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import partial
+
+from prefect import task
+from prefect.artifacts import create_markdown_artifact
+from prefect.cache_policies import NO_CACHE
+from sqlalchemy import Connection
+
+from policy.configuration import AudioPolicy
+from policy.runs import MAX_TASK_RUNS
+from policy.signed_urls import Leave, Sign, deletion_due_until, signed_url_verdict
+from schema.reports import UrlReport
+from schema.values import MessageSpan, SignableMessage
+from stores import messages, object_keys, signed_urls
+from stores.url_signer import DatedSigner
+from tasks import resources
+from tasks.url_summary import summary
+
+REFUSED_KEY_RULE = "storage_key"
+PAGES_PER_SPAN = 50
+# Pages are read ten at a time and dealt out like cards, so that rows that lie side by side are
+# written by different transactions: each finds the room that the one before has left, and the row
+# stays in its place (docs/adr/0051).
+PAGES_READ_TOGETHER = 10
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshRules:
+    """What one run is to do; the same for all of its spans."""
+
+    as_of: datetime  # dates the signatures, cut to the second
+    policy: AudioPolicy
+    page_size: int
+    only_active_days: int | None
+    dry_run: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshPlan:
+    """The walk in spans, and what it passes over."""
+
+    spans: tuple[MessageSpan, ...]
+    live: int  # messages in the spans
+    due: int  # messages whose recording is due for deletion
+
+
+@task(cache_policy=NO_CACHE)
+def plan_refresh(rules: RefreshRules) -> RefreshPlan:
+    """Cut the messages whose recording is to stay into spans, one task run each.
+
+    Raises:
+        CredentialExpiryUnknown: If nobody knows when the temporary credentials end.
+        CredentialsExpired: If they have ended.
+    """
+    resources.signer().dated(rules.as_of)
+    due_until = deletion_due_until(rules.as_of, rules.policy)
+
+    def plan(connection: Connection) -> RefreshPlan:
+        live, due = signed_urls.count_live(connection, due_until)
+        # Two spans may be short: the last of messages without an expiry, and of those with one.
+        rows_per_span = max(PAGES_PER_SPAN * rules.page_size, -(-live // (MAX_TASK_RUNS - 2)))
+        spans = signed_urls.spans(connection, due_until, rows_per_span=rows_per_span)
+        return RefreshPlan(tuple(spans), live, due)
+
+    return resources.in_transaction(plan)
+
+
+@task(cache_policy=NO_CACHE, task_run_name="refresh-span-{number}")
+def refresh_span(
+    span: MessageSpan, rules: RefreshRules, *, number: int, limit: int | None
+) -> UrlReport:
+    """Sign the URLs of one span that need it, page by page.
+
+    Args:
+        span: Messages to look at.
+        rules: What to do.
+        number: Names the task run.
+        limit: At most this many URLs; None: all.
+
+    Returns:
+        What became of the messages that were read.
+
+    Raises:
+        CredentialsExpired: If the temporary credentials have ended.
+        DatabaseRefused: If the database does not take the URLs of a page.
+    """
+    signer = resources.signer().dated(rules.as_of)
+    active = _active_conversations(rules)
+    most = PAGES_READ_TOGETHER * rules.page_size
+    report, rest = UrlReport(), span
+    while limit is None or report.signed < limit:
+        found = resources.in_transaction(partial(signed_urls.page, span=rest, limit=most))
+        decisions = _decide(found, rules, signer.signed_at, active)
+        left = None if limit is None else limit - report.signed
+        report += _carry_out(decisions, rules, signer, left)
+        if len(found) < most:
+            break
+        rest = replace(rest, after=found[-1].position)
+    return report
+
+
+def _active_conversations(rules: RefreshRules) -> frozenset[str] | None:
+    if rules.only_active_days is None:
+        return None
+    since = rules.as_of - timedelta(days=rules.only_active_days)
+    return resources.in_transaction(
+        lambda connection: signed_urls.active_conversations(connection, since)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Decisions:
+    to_sign: list[tuple[SignableMessage, int]]  # with the seconds that a URL is to live
+    refused: list[tuple[str, str]]  # message id, and what is wrong with its key
+    left: Counter[Leave]
+    inactive: int
+
+
+def _decide(
+    page: Sequence[SignableMessage],
+    rules: RefreshRules,
+    signed_at: datetime,
+    active: frozenset[str] | None,
+) -> _Decisions:
+    to_sign, refused, left, inactive = [], [], Counter[Leave](), 0
+    credentials_expire_at = resources.signer().credentials_expire_at
+    for message in page:
+        if active is not None and message.conversation_id not in active:
+            inactive += 1
+            continue
+        verdict = signed_url_verdict(
+            message.url_expires_at,
+            message.retention_expires_at,
+            deletion_begun=message.deletion_begun,
+            as_of=signed_at,
+            credentials_expire_at=credentials_expire_at,
+            policy=rules.policy,
+        )
+        if not isinstance(verdict, Sign):
+            left[verdict] += 1
+        elif why := object_keys.refusal(message.storage_key, rules.policy.key_prefix):
+            refused.append((message.message_id, why))
+        else:
+            to_sign.append((message, verdict.expires_in_seconds))
+    return _Decisions(to_sign, refused, left, inactive)
+
+
+def _carry_out(
+    decisions: _Decisions, rules: RefreshRules, signer: DatedSigner, limit: int | None
+) -> UrlReport:
+    """Write what was decided, at most `limit` URLs, each page in a transaction of its own."""
+    wanted = decisions.to_sign[:limit]
+    written = len(wanted)
+    if not rules.dry_run:
+        cases = [(key, REFUSED_KEY_RULE, why) for key, why in decisions.refused]
+        resources.in_transaction(lambda connection: messages.quarantine(connection, cases))
+        pages = -(-len(wanted) // rules.page_size)
+        written = sum(_sign_page(wanted[start::pages], signer) for start in range(pages))
+    return UrlReport(
+        signed=written,
+        fresh=decisions.left[Leave.FRESH],
+        inactive=decisions.inactive,
+        due=decisions.left[Leave.AUDIO_DUE],
+        refused=len(decisions.refused),
+        changed=len(wanted) - written,
+    )
+
+
+def _sign_page(page: Sequence[tuple[SignableMessage, int]], signer: DatedSigner) -> int:
+    """Sign and write; return how many messages were still as they had been read."""
+    signed = [
+        (message, signer.sign(message.storage_key, seconds), seconds) for message, seconds in page
+    ]
+    return resources.in_transaction(
+        lambda connection: signed_urls.write(connection, signer.signed_at, signed)
+    )
+
+
+@task(cache_policy=NO_CACHE)
+def publish_summary(
+    report: UrlReport,
+    *,
+    broken_spans: int,
+    dry_run: bool,
+    started_at: datetime,
+    ended_at: datetime,
+) -> None:
+    """Publish what the run did as the artifact `refresh-signed-urls`."""
+    create_markdown_artifact(
+        summary(report, broken_spans=broken_spans, dry_run=dry_run, took=ended_at - started_at),
+        key="refresh-signed-urls",
+        description=f"{report.signed} URLs signed" + (" (dry run)" if dry_run else ""),
+    )
