@@ -7,12 +7,18 @@ import sqlalchemy as sa
 from alembic import context
 
 from migrations.locking import exclusively
-from schema.tables import analysis, app, deletion, operations
+from schema.tables import analysis, app, deletion, operations, reconciliation
 from schema.tables.base import OPERATIONS_SCHEMA, Base
 from settings.environment import DatabaseSettings
 from stores.database import connect
 
-TABLE_MODULES = (app, analysis, operations, deletion)  # importing them fills Base.metadata
+TABLE_MODULES = (
+    app,
+    analysis,
+    operations,
+    deletion,
+    reconciliation,
+)  # importing them fills Base.metadata
 LOCK_TIMEOUT = timedelta(seconds=5)  # give up rather than make the app queue behind us
 
 

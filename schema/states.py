@@ -73,3 +73,12 @@ class OrphanSource(StrEnum):
 
     MESSAGE_DELETED = "message_deleted"
     RECONCILIATION = "reconciliation"
+
+
+class FindingKind(StrEnum):
+    """How bucket and messages disagree."""
+
+    ROW_WITHOUT_OBJECT = "row_without_object"
+    OBJECT_WITHOUT_ROW = "object_without_row"
+    OBJECT_OF_DELETED_ROW = "object_of_deleted_row"  # every message that names it is marked deleted
+    SIZE_DIFFERENCE = "size_difference"

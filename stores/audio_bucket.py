@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
+from datetime import UTC
 from typing import TYPE_CHECKING, Literal, cast
 from urllib.parse import urlsplit
 
@@ -95,13 +96,14 @@ class AudioBucket:
         raise AssertionError  # the last round returns or raises
 
     def head(self, key: str) -> ObjectFacts | None:
-        """Return an object's size and ETag; None if the bucket, or the key in it, is missing."""
+        """Return an object's size, ETag and age; None if the bucket or the key is missing."""
         try:
             with self._translated("head an object", checked_key(key)):
                 facts = self.client.head_object(Bucket=self.name, Key=key)
         except ObjectMissing:
             return None
-        return ObjectFacts(key, facts["ContentLength"], facts["ETag"].strip('"'))
+        modified_at = facts["LastModified"].astimezone(UTC)
+        return ObjectFacts(key, facts["ContentLength"], facts["ETag"].strip('"'), modified_at)
 
     def delete_many(self, keys: Sequence[str]) -> DeletionReport:
         """Delete objects, 1,000 a call.

@@ -1,0 +1,78 @@
+"""Bucket against messages, both ways → findings, and orphans for the sweep."""
+
+from datetime import timedelta
+from typing import Annotated, cast
+from uuid import UUID
+
+from prefect import flow
+from prefect.artifacts import create_progress_artifact, update_progress_artifact
+from prefect.logging import get_run_logger
+from pydantic import Field
+
+from schema.clock import utc_now
+from schema.reports import ReconciliationReport
+from tasks.clocks import check_clocks
+from tasks.reconcile_bucket import (
+    begin_reconciliation,
+    check_chunk,
+    compare,
+    count_live,
+    finish_reconciliation,
+    list_chunk,
+    publish_reconciliation,
+    queue_orphans,
+)
+
+
+@flow(name="reconcile-bucket", flow_run_name="reconcile-bucket-repair-{repair}")
+def reconcile_bucket(
+    repair: bool = False, min_age_days: Annotated[int, Field(ge=1, le=365)] = 3
+) -> ReconciliationReport:
+    """Compare the bucket with the messages and report where they disagree.
+
+    Safe to stop at any time: within a day, the next run goes on with the listing where this one
+    left it. It changes neither bucket nor messages; `repair` only queues orphans for the sweep.
+
+    Args:
+        repair: Queue objects without a live message for deletion by the next sweep.
+        min_age_days: Younger objects are no findings: their message may still be on its way.
+
+    Returns:
+        What was found.
+
+    Raises:
+        ClockSkew: If this machine's clock cannot be trusted.
+        WrongBucket: If the bucket's marker is missing.
+        RecordingsMissing: If the bucket lacks more than half of the recordings.
+        ListingOvertaken: If another run took over.
+    """
+    logger = get_run_logger()
+    started_at = utc_now()
+    older_than = started_at - timedelta(days=min_age_days)
+    check_clocks(started_at)
+    run = begin_reconciliation()
+    expected = count_live()
+    progress = cast(  # a coroutine only in async flows
+        "UUID", create_progress_artifact(0.0, key="reconcile-bucket-progress")
+    )
+    complete = False
+    while not complete:
+        listed = list_chunk(run)
+        complete = listed.complete
+        told = f"{listed.objects:,} objects listed"
+        logger.info(told)
+        percent = 100.0 if complete else min(99.0, 100 * listed.objects / max(expected, 1))
+        update_progress_artifact(progress, percent, told)
+
+    comparison = compare(run, older_than=older_than)
+    logger.info("%d findings to look at again", comparison.findings)
+    checked: int | None = 0
+    while checked is not None:
+        checked = check_chunk(run, after=checked, older_than=older_than)
+    if repair:
+        logger.info("%d orphans queued for the sweep", queue_orphans(run))
+    report = finish_reconciliation(run, comparison)
+    publish_reconciliation(report, repair=repair, started_at=started_at, ended_at=utc_now())
+    for found in report.findings:
+        logger.warning("%d findings: %s", found.count, found.kind.value)
+    return report

@@ -1,0 +1,199 @@
+"""Tasks of `flows/reconcile_bucket.py`: list, compare, look again, queue, report."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from itertools import islice
+
+from prefect import task
+from prefect.artifacts import create_markdown_artifact
+from prefect.cache_policies import NO_CACHE
+
+from policy.configuration import DEFAULT_POLICY
+from policy.reconciliation import RESUME_WITHIN, is_another_bucket
+from schema.errors import InvalidKey, RecordingsMissing
+from schema.reports import ReconciliationReport
+from schema.states import FindingKind
+from stores import inventory, object_keys, reconciliation, retention
+from stores.bucket_listing import ListedObject, list_objects
+from stores.inventory import Progress, Run
+from stores.reconciliation import Comparison, Finding
+from tasks import resources
+from tasks.paging import pages
+from tasks.reconciliation_summary import summary
+
+PREFIX = DEFAULT_POLICY.key_prefix
+PAGES_PER_CHUNK = 100  # of 1,000 objects
+FINDINGS_PER_PAGE = 1000
+FINDING_PAGES_PER_CHUNK = 10
+THREADS = 32  # that ask the bucket about single objects
+ORPHANS = (FindingKind.OBJECT_WITHOUT_ROW, FindingKind.OBJECT_OF_DELETED_ROW)
+
+logger = logging.getLogger(__name__)
+
+
+@task(cache_policy=NO_CACHE)
+def begin_reconciliation() -> Run:
+    """Take up what an interrupted run left, or begin anew.
+
+    Raises:
+        WrongBucket: If the bucket's marker is missing.
+    """
+    bucket = resources.bucket()
+    bucket.verify_marker()
+    return resources.in_transaction(
+        lambda connection: inventory.begin(
+            connection, bucket.name, PREFIX, resume_within=RESUME_WITHIN
+        )
+    )
+
+
+@task(cache_policy=NO_CACHE)
+def count_live() -> int:
+    """Count the messages with audio: about as many objects are to be listed."""
+    return resources.in_transaction(retention.count_live)
+
+
+@task(cache_policy=NO_CACHE, retries=3, retry_delay_seconds=[10, 60, 300])
+def list_chunk(run: Run) -> Progress:
+    """List up to 100,000 objects more, from where the listing is.
+
+    Raises:
+        ListingOvertaken: If another run goes on with it.
+        StorageUnavailable: If the bucket does not answer; what was listed is kept.
+    """
+    reached = _progress(run)
+    if reached.complete:
+        return reached
+    after, listed = reached.last_key, 0
+    chunk = islice(list_objects(resources.bucket(), PREFIX, after=after), PAGES_PER_CHUNK)
+    for listed, page in enumerate(chunk, 1):  # noqa: B007 - counts the pages
+        after = _store(run, page, after)
+    if listed < PAGES_PER_CHUNK:
+        resources.in_transaction(lambda connection: inventory.end_listing(connection, run))
+    return _progress(run)
+
+
+def _progress(run: Run) -> Progress:
+    return resources.in_transaction(lambda connection: inventory.progress(connection, run))
+
+
+def _store(run: Run, page: Sequence[ListedObject], after: str | None) -> str | None:
+    """Write a page; return the key that the next one comes after."""
+    storable = [listed for listed in page if "\0" not in listed.key]
+    if len(storable) < len(page):
+        logger.warning("%d keys hold a NUL and are left out", len(page) - len(storable))
+    if not storable:
+        return after
+    resources.in_transaction(
+        lambda connection: inventory.add_page(connection, run, storable, after=after)
+    )
+    return storable[-1].key
+
+
+@task(cache_policy=NO_CACHE)
+def compare(run: Run, *, older_than: datetime) -> Comparison:
+    """Compare the listing with the messages as they are now.
+
+    Args:
+        run: Whose listing is complete.
+        older_than: Objects put at or after this instant, UTC, may still wait for their message.
+
+    Raises:
+        InventoryLost: If the database forgot the listing in a crash.
+        RecordingsMissing: If so many are missing that this is rather another bucket.
+    """
+    found = resources.in_transaction(
+        lambda connection: reconciliation.compare(connection, run, older_than=older_than)
+    )
+    if is_another_bucket(found.missing, found.rows):
+        # Or the next run would take up the other bucket's listing.
+        resources.in_transaction(lambda connection: inventory.clear_inventory(connection, run))
+        raise RecordingsMissing(resources.bucket().name, found.missing, found.rows)
+    return found
+
+
+@task(cache_policy=NO_CACHE, retries=3, retry_delay_seconds=[10, 60, 300])
+def check_chunk(run: Run, *, after: int, older_than: datetime) -> int | None:
+    """Look again at findings: while the bucket was listed, others uploaded and deleted.
+
+    Args:
+        run: Whose findings they are.
+        after: Findings with ids after this one, up to 10,000 of them.
+        older_than: As for `compare`.
+
+    Returns:
+        The last one's id; None if there is none left.
+    """
+    last = None
+    with ThreadPoolExecutor(THREADS) as threads:
+        for page in islice(_findings(run, tuple(FindingKind), after), FINDING_PAGES_PER_CHUNK):
+            _settle(run, list(threads.map(_look_again, page)), older_than)
+            last = page[-1].id
+    return last
+
+
+def _findings(run: Run, kinds: Sequence[FindingKind], after: int) -> Iterator[Sequence[Finding]]:
+    return pages(
+        lambda connection, id_: reconciliation.findings(
+            connection, run, kinds, after=id_, limit=FINDINGS_PER_PAGE
+        ),
+        after,
+        lambda finding: finding.id,
+    )
+
+
+def _settle(
+    run: Run, seen: Sequence[tuple[int, int | None, datetime | None]], older_than: datetime
+) -> None:
+    resources.in_transaction(
+        lambda connection: reconciliation.settle(connection, run, seen, older_than=older_than)
+    )
+
+
+def _look_again(finding: Finding) -> tuple[int, int | None, datetime | None]:
+    """Ask the bucket for the object; where nobody can ask for such a key, trust the listing."""
+    try:
+        facts = resources.bucket().head(finding.storage_key)
+    except InvalidKey:
+        return finding.id, finding.object_bytes, finding.dated_at
+    return (finding.id, facts.size_bytes, facts.modified_at) if facts else (finding.id, None, None)
+
+
+@task(cache_policy=NO_CACHE)
+def queue_orphans(run: Run) -> int:
+    """Queue the objects without a live message for the next sweep; return how many are new."""
+    return sum(_queue(run, page) for page in _findings(run, ORPHANS, 0))
+
+
+def _queue(run: Run, page: Sequence[Finding]) -> int:
+    ours = [f.id for f in page if object_keys.refusal(f.storage_key, PREFIX) is None]
+    return resources.in_transaction(lambda connection: reconciliation.queue(connection, run, ours))
+
+
+@task(cache_policy=NO_CACHE)
+def finish_reconciliation(run: Run, comparison: Comparison) -> ReconciliationReport:
+    """End the reconciliation; its findings replace the earlier ones."""
+    listed = _progress(run)
+    findings = resources.in_transaction(lambda connection: reconciliation.report(connection, run))
+    resources.in_transaction(lambda connection: inventory.finish(connection, run))
+    return ReconciliationReport(
+        objects=listed.objects,
+        size_bytes=listed.size_bytes,
+        rows=comparison.rows,
+        elsewhere=comparison.elsewhere,
+        findings=findings,
+    )
+
+
+@task(cache_policy=NO_CACHE)
+def publish_reconciliation(
+    report: ReconciliationReport, *, repair: bool, started_at: datetime, ended_at: datetime
+) -> None:
+    """Publish what was found as the artifact `reconcile-bucket`."""
+    create_markdown_artifact(
+        summary(report, repair=repair, took=ended_at - started_at),
+        key="reconcile-bucket",
+        description=f"{report.count} findings in {report.objects} objects",
+    )
