@@ -1,4 +1,5 @@
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import psycopg
@@ -12,7 +13,8 @@ from schema.tables.analysis import MessageAudioAnalysis
 from schema.tables.app import Message
 from schema.tables.operations import AnalysisHistory
 from schema.values import AnalysisSummary
-from stores import analyses
+from stores import analyses, erasure
+from tests.sessions import wait_for_a_blocked_session
 
 ANALYZED_AT = datetime(2025, 10, 14, 3, tzinfo=UTC)
 
@@ -177,6 +179,37 @@ def test_the_analysis_of_a_deleted_message_is_dropped(connection, engine, add_me
     assert set(analyses.get_many(connection, [kept.message_id, deleted.message_id])) == {
         kept.message_id
     }
+
+
+def test_the_analysis_of_an_erased_learners_message_is_dropped(
+    connection, add_message, add_conversation, add_user
+):
+    user_id = add_user()
+    gone = add_message(conversation_id=add_conversation(user_id=user_id))
+    kept = add_message(conversation_id=add_conversation(user_id=None, guest_id="browser"))
+    erasure.begin(connection, user_id, "request 7")
+    assert analyses.upsert(connection, [full(gone), full(kept)]) == 1
+    assert analyses.get_many(connection, [gone, kept]).keys() == {kept}
+
+
+def test_an_analysis_that_waits_for_an_erasure_is_dropped(
+    engine, add_message, add_user, add_conversation
+):
+    user_id = add_user()
+    message_id = add_message(conversation_id=add_conversation(user_id=user_id))
+
+    def write():
+        with engine.begin() as connection:
+            return analyses.upsert(connection, [full(message_id)])
+
+    with ThreadPoolExecutor(1) as threads:
+        with engine.begin() as eraser:
+            lock = sa.text("SELECT FROM messages WHERE id = :id FOR NO KEY UPDATE")
+            eraser.execute(lock, {"id": message_id})
+            writer = threads.submit(write)
+            wait_for_a_blocked_session(engine)  # it reads its rows from before the tombstone
+            erasure.begin(eraser, user_id, "request 7")
+        assert writer.result(timeout=30) == 0
 
 
 def test_writing_nothing_is_fine(connection):

@@ -130,6 +130,24 @@ def test_only_uploaded_audio_that_still_exists_is_claimed(claim, add_message, co
     assert claim() is None
 
 
+def test_messages_of_erased_learners_are_passed_over(engine, claim, add_message, add_conversation):
+    add_message("en")
+    waiting = add_message("ja")
+    guests = add_message(conversation_id=add_conversation(user_id=None, guest_id="browser"))
+    with engine.begin() as connection:
+        connection.execute(
+            sa.text(
+                "INSERT INTO audio_ops.erased_learner (user_id, reason)"
+                " SELECT user_id, '' FROM conversations WHERE target_language_id = 'en'"
+                " AND user_id IS NOT NULL"
+            )
+        )
+        assert leases.count_waiting(connection, limit=10) == 2
+        assert leases.count_waiting(connection, limit=10, languages=["en"]) == 1
+    assert ids(claim(languages=["en"])) == [guests]
+    assert ids(claim()) == [waiting]
+
+
 def test_a_language_filter_takes_only_those_languages(claim, add_message):
     english, japanese, german = add_message("en"), add_message("ja"), add_message("de")
     assert ids(claim(languages=["en", "de"])) == [english, german]
