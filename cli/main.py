@@ -2,7 +2,7 @@
 
 import typer
 
-from cli import database, stack, storage
+from cli import database, hold, ledger, stack, storage
 from cli.demo import demo
 
 app = typer.Typer(
@@ -12,5 +12,7 @@ app = typer.Typer(
 )
 app.command()(demo)
 app.add_typer(database.app, name="database")
+app.add_typer(hold.app, name="hold")
+app.add_typer(ledger.app, name="ledger")
 app.add_typer(stack.app, name="stack")
 app.add_typer(storage.app, name="storage")

@@ -57,31 +57,34 @@ def test_every_parameter_is_a_form_field_with_bounds_and_words(deployment):
 
 @pytest.mark.flow
 def test_deploying_makes_the_server_schedule_runs(tmp_path):
-    server = PrefectServer(tmp_path)
-    try:
-        api_url = server.start(choose_ports(["prefect"], tmp_path / "ports.json")["prefect"])
-        deployed = deploy_all(tmp_path, api_url)
-        scheduled = scheduled_runs(api_url, wait_seconds=60)
-    finally:
-        server.stop()
     with_schedule = {
         entry["name"]
         for entry in yaml.safe_load(check.PREFECT_YAML.read_text())["deployments"]
         if entry.get("schedules")
     }
+    server = PrefectServer(tmp_path)
+    try:
+        api_url = server.start(choose_ports(["prefect"], tmp_path / "ports.json")["prefect"])
+        deployed = deploy_all(tmp_path, api_url)
+        scheduled = scheduled_runs(api_url, with_schedule, wait_seconds=60)
+    finally:
+        server.stop()
     assert with_schedule <= set(deployed)
     assert {run["deployment"] for run in scheduled} == with_schedule
     assert {run["state_type"] for run in scheduled} == {"SCHEDULED"}
 
 
-def scheduled_runs(api_url, wait_seconds):
-    """Return the runs that the server's scheduler has made, with their deployment's name."""
+def scheduled_runs(api_url, awaited, wait_seconds):
+    """Return the scheduler's runs, with their deployment's name, once there is one of each."""
     deadline = time.monotonic() + wait_seconds
     with httpx.Client(base_url=api_url, trust_env=False) as client:
         names = {entry["id"]: entry["name"] for entry in client.post("/deployments/filter").json()}
         while True:
-            runs = client.post("/flow_runs/filter").json()
-            if {run["deployment_id"] for run in runs} >= names.keys():
-                return [run | {"deployment": names[run["deployment_id"]]} for run in runs]
+            runs = [
+                run | {"deployment": names[run["deployment_id"]]}
+                for run in client.post("/flow_runs/filter").json()
+            ]
+            if {run["deployment"] for run in runs} >= awaited:
+                return runs
             assert time.monotonic() < deadline, "the scheduler made no runs"
             time.sleep(1)

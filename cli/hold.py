@@ -1,0 +1,82 @@
+"""`kaiwa-audio hold`: legal holds, which nothing deletes against."""
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from cli.errors import told
+from schema.states import HoldScope
+
+app = typer.Typer(help="Legal holds: recordings that nobody may delete.", no_args_is_help=True)
+console = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)  # as it was typed
+
+
+def _said(value: str) -> str:
+    """Refuse an empty answer."""
+    if not value.strip():
+        message = "must not be empty."
+        raise typer.BadParameter(message)
+    return value.strip()
+
+
+Reason = Annotated[str, typer.Option(help="Why, such as the case's number.", callback=_said)]
+By = Annotated[str, typer.Option(help="Who says so.", callback=_said)]
+
+
+@app.command()
+def place(
+    reason: Reason,
+    by: By,
+    message: Annotated[str | None, typer.Option(help="Id of the message to hold.")] = None,
+    conversation: Annotated[str | None, typer.Option(help="Id of the conversation.")] = None,
+    user: Annotated[str | None, typer.Option(help="Id of the user, a UUID.")] = None,
+) -> None:
+    """Keep the recordings of one message, conversation or user; waits for a deletion under way."""
+    given = {
+        HoldScope.MESSAGE: message,
+        HoldScope.CONVERSATION: conversation,
+        HoldScope.USER: user,
+    }
+    subjects = [(scope, id_) for scope, id_ in given.items() if id_]
+    if len(subjects) != 1:
+        problem = "Give one of --message, --conversation and --user."
+        raise typer.BadParameter(problem)
+    from tasks import legal_holds  # loads the analysis engine: only when a command needs it
+
+    with told():
+        placed = legal_holds.place_hold.fn(*subjects[0], reason, by)
+    console.print(legal_holds.placed_in_words(placed))
+
+
+@app.command()
+def release(
+    hold_id: Annotated[int, typer.Argument(help="The hold, as `hold list` numbers it.")],
+    by: By,
+) -> None:
+    """Release a hold: what only it kept, and what is due, goes with the next sweep."""
+    from tasks import legal_holds  # as above
+
+    with told():
+        legal_holds.release_hold.fn(hold_id, by)
+    console.print(f"Legal hold {hold_id} is released.")
+
+
+@app.command(name="list")
+def list_() -> None:
+    """Show the holds in force, oldest first."""
+    from tasks import legal_holds  # as above
+
+    with told():
+        active = legal_holds.active_holds.fn()
+    table = Table("Hold", "On", "Reason", "Placed by", "Placed at (UTC)")
+    for hold in active:
+        table.add_row(
+            str(hold.hold_id),
+            f"{hold.scope} {hold.subject_id}",
+            hold.reason,
+            hold.placed_by,
+            f"{hold.placed_at:%Y-%m-%d %H:%M}",
+        )
+    console.print(table if active else "No legal hold is in force.")

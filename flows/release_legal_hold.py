@@ -1,0 +1,28 @@
+"""The end of an order to keep recordings."""
+
+from typing import Annotated
+
+from prefect import flow
+from prefect.logging import get_run_logger
+from pydantic import Field
+
+from tasks.legal_holds import active_holds, publish_holds, release_hold
+
+
+@flow(name="release-legal-hold", flow_run_name="release-hold-{hold_id}")
+def release_legal_hold(
+    hold_id: Annotated[int, Field(ge=1)],
+    released_by: Annotated[str, Field(min_length=1, max_length=200)],
+) -> None:
+    """Release a legal hold: what only it kept, and what is due, goes with the next sweep.
+
+    Args:
+        hold_id: The hold, as the artifact `legal-holds` and `kaiwa-audio hold list` name it.
+        released_by: Who says so.
+
+    Raises:
+        HoldNotActive: If no hold of this id is in force.
+    """
+    release_hold(hold_id, released_by)
+    get_run_logger().info("Legal hold %d is released", hold_id)
+    publish_holds(f"Legal hold {hold_id} is released.", active_holds())

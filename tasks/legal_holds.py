@@ -1,0 +1,77 @@
+"""Tasks of `flows/place_legal_hold.py`, `flows/release_legal_hold.py` and `kaiwa-audio hold`.
+
+A hold's reason is shown where somebody asks for the holds, and in no log.
+"""
+
+from prefect import task
+from prefect.artifacts import create_markdown_artifact
+from prefect.cache_policies import NO_CACHE
+
+from schema.errors import HoldNotActive
+from schema.states import HoldScope
+from schema.values import ActiveHold, PlacedHold
+from stores import holds
+from tasks import resources
+
+_ESCAPED = str.maketrans({**{c: f"\\{c}" for c in "\\`*_[]<>|#!"}, "\n": " ", "\r": " "})
+
+
+@task(cache_policy=NO_CACHE)
+def place_hold(scope: HoldScope, subject_id: str, reason: str, placed_by: str) -> PlacedHold:
+    """Place a hold once no deletion is in progress; the same one again is the same hold.
+
+    Raises:
+        HoldSubjectUnknown: If there is no such message, conversation or user.
+    """
+    return resources.in_transaction(
+        lambda connection: holds.place(connection, scope, subject_id, reason, placed_by)
+    )
+
+
+@task(cache_policy=NO_CACHE)
+def release_hold(hold_id: int, released_by: str) -> None:
+    """Release a hold; what only it kept may be deleted from now on.
+
+    Raises:
+        HoldNotActive: If there is none of this id, or somebody else released it before.
+    """
+    if not resources.in_transaction(
+        lambda connection: holds.release(connection, hold_id, released_by)
+    ):
+        raise HoldNotActive(hold_id)
+
+
+@task(cache_policy=NO_CACHE)
+def active_holds() -> list[ActiveHold]:
+    """Return the holds in force, oldest first."""
+    return resources.in_transaction(holds.active)
+
+
+@task(cache_policy=NO_CACHE)
+def publish_holds(change: str, active: list[ActiveHold]) -> None:
+    """Publish what was just done, and all holds in force, as the artifact `legal-holds`."""
+    create_markdown_artifact(
+        _page(change, active), key="legal-holds", description=f"{len(active)} legal holds in force"
+    )
+
+
+def placed_in_words(placed: PlacedHold) -> str:
+    """Say what a hold covers, and what it came too late for."""
+    return (
+        f"Legal hold {placed.hold_id} keeps {placed.protected:,} recordings; "
+        f"{placed.already_deleted:,} had been deleted before it."
+    )
+
+
+def _page(change: str, active: list[ActiveHold]) -> str:
+    """Write Markdown; what people typed cannot break the table, nor become a link."""
+    if not active:
+        return f"{change}\n\nNo legal hold is in force.\n"
+    lines = ["| Hold | On | Reason | Placed by | Placed at (UTC) |", "|--:|---|---|---|---|"]
+    lines += [
+        f"| {hold.hold_id} | {hold.scope} {hold.subject_id.translate(_ESCAPED)} "
+        f"| {hold.reason.translate(_ESCAPED)} | {hold.placed_by.translate(_ESCAPED)} "
+        f"| {hold.placed_at:%Y-%m-%d %H:%M} |"
+        for hold in active
+    ]
+    return "\n".join([change, "", *lines]) + "\n"

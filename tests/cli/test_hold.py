@@ -1,0 +1,72 @@
+"""`kaiwa-audio hold`: what an operator sees."""
+
+import pytest
+from typer.testing import CliRunner
+
+from cli.main import app
+from stores import holds
+
+pytestmark = pytest.mark.usefixtures("at_database")
+WHY = ("--reason", "court order [12/3] :+1:", "--by", "Mori")
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, ["hold", *map(str, arguments)], env={"COLUMNS": "200"})
+
+
+def test_a_hold_is_placed_listed_and_released(engine, add_message):
+    message_id = add_message()
+    placed = run("place", "--message", message_id, *WHY)
+    assert placed.exit_code == 0
+    assert placed.output == "Legal hold 1 keeps 1 recordings; 0 had been deleted before it.\n"
+    shown = run("list").output
+    for text in ("1", f"message {message_id}", "court order [12/3] :+1:", "Mori"):
+        assert text in shown
+    assert run("release", 1, "--by", "Sato").exit_code == 0
+    assert "No legal hold is in force." in run("list").output
+    with engine.connect() as connection:
+        assert holds.active(connection) == []
+
+
+@pytest.mark.parametrize("kind", ["conversation", "user"])
+def test_conversations_and_users_can_be_held(engine, kind, add_user, add_conversation, add_message):
+    user_id = add_user()
+    conversation_id = add_conversation(user_id=user_id)
+    add_message(conversation_id=conversation_id)
+    id_ = {"conversation": conversation_id, "user": user_id}[kind]
+    assert "keeps 1 recordings" in run("place", f"--{kind}", id_, *WHY).output
+    with engine.connect() as connection:
+        (hold,) = holds.active(connection)
+    assert (hold.scope, hold.subject_id) == (kind, str(id_))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("place", *WHY), "one of --message"),
+        (("place", "--message", "", *WHY), "one of --message"),
+        (("place", "--message", "m", "--user", "u", *WHY), "one of --message"),
+        (("place", "--message", "m", "--reason", " ", "--by", "Mori"), "must not be empty"),
+        (("place", "--message", "m", "--reason", "case 7"), "--by"),
+        (("release", "first", "--by", "Sato"), "hold_id"),
+    ],
+)
+def test_a_command_that_says_too_little_or_too_much_is_refused(arguments, told):
+    done = run(*arguments)
+    assert done.exit_code == 2
+    assert told in done.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("place", "--message", "nobody's", *WHY), "There is no message"),
+        (("place", "--user", "Hana", *WHY), "a user's is a UUID"),
+        (("release", 7, "--by", "Sato"), "No legal hold 7 is in force"),
+    ],
+)
+def test_what_cannot_be_done_is_told_without_a_traceback(arguments, told):
+    done = run(*arguments)
+    assert done.exit_code == 1
+    assert told in done.output
+    assert "Traceback" not in done.output

@@ -1,0 +1,84 @@
+"""`kaiwa-audio ledger`: what an operator sees."""
+
+import pytest
+import sqlalchemy as sa
+from typer.testing import CliRunner
+
+from cli.main import app
+from schema.states import DeletionReason, DeletionState
+from schema.values import IntendedDeletion
+from stores import ledger
+
+pytestmark = pytest.mark.usefixtures("at_database")
+
+
+@pytest.fixture
+def head(engine):
+    """Three finished deletions; the head after them, as the command writes it."""
+    keys = ("a", "b", "c")
+    with engine.begin() as connection:
+        ledger.intend(
+            connection, [IntendedDeletion(key, None, DeletionReason.ORPHAN) for key in keys]
+        )
+        ledger.finish(connection, dict.fromkeys(keys, DeletionState.DELETED))
+        return str(ledger.head(connection))
+
+
+@pytest.fixture
+def tamper(engine):
+    """Change the ledger behind its triggers' back."""
+
+    def _tamper(statement):
+        with engine.begin() as connection:
+            connection.execute(sa.text("SET LOCAL session_replication_role = replica"))
+            connection.execute(sa.text(statement))
+
+    return _tamper
+
+
+def verify(*arguments):
+    return CliRunner().invoke(app, ["ledger", "verify", *arguments])
+
+
+def test_a_whole_ledger_tells_its_head_to_be_noted(head):
+    done = verify()
+    assert done.exit_code == 0
+    assert "whole: 3 finished deletions" in done.output
+    assert head in done.output
+    assert verify("--head", head).exit_code == 0
+
+
+def test_an_empty_ledger_is_whole():
+    assert verify().exit_code == 0
+
+
+def test_a_changed_entry_is_named(head, tamper):
+    tamper("UPDATE audio_ops.deletion_ledger SET reason = 'erasure' WHERE position = 2")
+    done = verify()
+    assert done.exit_code == 1
+    assert "broken. At place 2, entry 2:" in done.output
+    assert "Whole up to 1:" in done.output
+
+
+def test_a_cut_off_end_shows_against_the_noted_head(head, tamper):
+    tamper("DELETE FROM audio_ops.deletion_ledger WHERE position = 3")
+    assert verify().exit_code == 0
+    done = verify("--head", head)
+    assert done.exit_code == 1
+    assert "At place 3, an entry is missing: the ledger ends before the noted head" in done.output
+
+
+def test_an_entry_outside_the_chain_is_named(head, tamper):
+    table = "audio_ops.deletion_ledger"
+    tamper(f"ALTER TABLE {table} DROP CONSTRAINT deletion_ledger_final_check")
+    tamper(f"UPDATE {table} SET position = NULL WHERE id = 3")
+    done = verify()
+    assert done.exit_code == 1
+    assert "Outside the chain, entry 3" in done.output
+
+
+@pytest.mark.parametrize("noted", ["3", "3:abc", ":" + "0" * 64, "-1:" + "0" * 64])
+def test_a_head_that_is_none_is_refused(noted):
+    done = verify("--head", noted)
+    assert done.exit_code == 2
+    assert "POSITION:HASH" in done.output
