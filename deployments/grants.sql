@@ -1,6 +1,7 @@
 -- Rights of the batch: a role that reads what it needs and writes the seed's audio columns alone.
 --
--- Run it as the role that migrates, after each migration; it may be run again. Then give a login:
+-- Run it as the role that migrates, after each migration, as one transaction (psql -1 -f grants.sql);
+-- it may be run again. Then give a login:
 --   CREATE ROLE kaiwa_batch LOGIN PASSWORD '…' IN ROLE kaiwa_audio;
 -- Migrations need the tables' owner instead.
 
@@ -31,3 +32,15 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA audio_ops TO kaiwa_
 ALTER DEFAULT PRIVILEGES IN SCHEMA audio_ops
     GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO kaiwa_audio;
 REVOKE INSERT, UPDATE, DELETE ON audio_ops.alembic_version FROM kaiwa_audio;
+
+-- What was deleted and what must not be: written, finished or released, but never taken back. The
+-- owner's triggers on the ledger are not the batch's to disable.
+REVOKE ALL ON audio_ops.deletion_ledger, audio_ops.legal_hold, audio_ops.erased_learner
+    FROM kaiwa_audio;
+GRANT SELECT,
+    INSERT (message_id, storage_key, key_sha256, reason, tier, size_bytes, retention_expires_at),
+    UPDATE (storage_key, state, attempts, last_error, finished_at, position, hash)
+    ON audio_ops.deletion_ledger TO kaiwa_audio;
+GRANT SELECT, INSERT (scope, subject_id, reason, placed_by), UPDATE (released_by, released_at)
+    ON audio_ops.legal_hold TO kaiwa_audio;
+GRANT SELECT, INSERT, UPDATE ON audio_ops.erased_learner TO kaiwa_audio;

@@ -1,12 +1,15 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import ProgrammingError
 
 from schema.documents import AnalysisRecord
-from stores import analyses, database, leases, messages
+from schema.states import DeletionReason, DeletionState, HoldScope
+from schema.values import IntendedDeletion
+from stores import analyses, database, holds, leases, ledger, messages
 
 GRANTS = (Path(__file__).parents[2] / "deployments" / "grants.sql").read_text()
 
@@ -51,6 +54,25 @@ def test_the_batch_may_do_its_whole_job(batch, add_message):
         assert messages.get(connection, done).audio_processing_state == "analyzed"
 
 
+def test_the_batch_may_keep_the_ledger_and_the_holds(batch, add_message):
+    message_id = add_message()
+    keys = ("a", "b")
+    with batch.begin() as connection:
+        holds.keep_out(connection)
+        ledger.intend(
+            connection, [IntendedDeletion(key, None, DeletionReason.ORPHAN) for key in keys]
+        )
+        ledger.note_failures(connection, {"a": "SlowDown"})
+        assert len(ledger.open_intents(connection, after_id=0, limit=10)) == 2
+        assert ledger.finish(connection, dict.fromkeys(keys, DeletionState.DELETED)) == 2
+        assert ledger.verify(connection, ledger.head(connection)).broken is None
+    with batch.begin() as connection:
+        placed = holds.place(connection, HoldScope.MESSAGE, message_id, "case 7", "Mori")
+        assert [hold.hold_id for hold in holds.active(connection)] == [placed.hold_id]
+        assert holds.on_learner(connection, uuid4()) == 0
+        assert holds.release(connection, placed.hold_id, "Sato")
+
+
 @pytest.mark.parametrize(
     "statement",
     [
@@ -65,6 +87,20 @@ def test_the_batch_may_do_its_whole_job(batch, add_message):
         "UPDATE audio_ops.alembic_version SET version_num = '0000'",
         "CREATE TABLE audio_ops.mine ()",
         "DROP TABLE message_audio_analysis",
+        "DELETE FROM audio_ops.deletion_ledger",
+        "TRUNCATE audio_ops.deletion_ledger",
+        "UPDATE audio_ops.deletion_ledger SET reason = 'orphan'",
+        "INSERT INTO audio_ops.deletion_ledger (key_sha256, reason, state, finished_at, position,"
+        " hash) VALUES ('', 'orphan', 'deleted', now(), 1, '')",
+        "ALTER TABLE audio_ops.deletion_ledger DISABLE TRIGGER ALL",
+        "DROP TRIGGER protect_rows ON audio_ops.deletion_ledger",
+        "SET session_replication_role = replica",
+        "DELETE FROM audio_ops.legal_hold",
+        "TRUNCATE audio_ops.legal_hold",
+        "UPDATE audio_ops.legal_hold SET subject_id = 'another'",
+        "DELETE FROM audio_ops.erased_learner",
+        "TRUNCATE audio_ops.erased_learner",
+        "ALTER TABLE messages DISABLE TRIGGER audio_ops_queue_orphans",
     ],
 )
 def test_the_batch_may_do_nothing_else(batch, statement):
