@@ -52,7 +52,8 @@ SELECT m.id, m.conversation_id, m.audio_storage_key, m.audio_retention_expires_a
     CASE WHEN m.audio_url IS NOT NULL THEN m.audio_url_expires_at END AS url_expires_at,
     EXISTS (
         SELECT FROM audio_ops.deletion_ledger AS d
-        WHERE d.message_id = m.id AND d.state = 'intended'
+        WHERE d.state = 'intended'
+            AND d.key_sha256 = sha256(convert_to(m.audio_storage_key, 'UTF8'))
     ) OR EXISTS (
         SELECT FROM conversations AS c JOIN audio_ops.erased_learner AS e ON e.user_id = c.user_id
         WHERE c.id = m.conversation_id

@@ -5,6 +5,7 @@ import pickle
 import time
 import urllib.error
 import urllib.request
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from urllib.parse import parse_qs, urlsplit
 
@@ -25,6 +26,7 @@ NOON = datetime(2025, 10, 13, 12, tzinfo=UTC)
 # What SigV4 must quote, or must not: a session token of AWS looks like this one.
 ACCESS_KEY_ID, SECRET, TOKEN = "AKID+/=", "secret+/ ü=", "IQoJb3JpZ2lu+/ =="
 FAR = datetime(2100, 1, 1, tzinfo=UTC)
+SESSION = boto3.session.Session()
 
 ADDRESSES = [
     ("bucket-1", "https://fly.storage.tigris.dev", "auto"),
@@ -54,7 +56,7 @@ def signer(name="bucket-1", endpoint=None, region="auto", **more):
 
 def boto3_client(name, endpoint, region, token):
     virtual = endpoint is None or "tigris" in endpoint
-    return boto3.session.Session().client(
+    return SESSION.client(
         "s3",
         endpoint_url=endpoint,
         region_name=region,
@@ -71,18 +73,11 @@ def boto3_client(name, endpoint, region, token):
 def pair(request):
     """Boto3's client and our signers, without and with a session token."""
     name, endpoint, region = request.param
+    lasting = signer(name, endpoint, region)
+    temporary = replace(lasting, session_token=SecretStr(TOKEN), credentials_expire_at=FAR)
     return name, [
-        (
-            boto3_client(name, endpoint, region, token),
-            signer(
-                name,
-                endpoint,
-                region,
-                session_token=SecretStr(token) if token else None,
-                credentials_expire_at=FAR if token else None,
-            ),
-        )
-        for token in (None, TOKEN)
+        (boto3_client(name, endpoint, region, None), lasting),
+        (boto3_client(name, endpoint, region, TOKEN), temporary),
     ]
 
 
