@@ -17,6 +17,9 @@ import numpy as np
 from deployments.demo.recordings import FLAC, Experts, Learner, Recording
 from schema.states import UserTier
 
+# The corpus knows no tiers; each tenth speaker is a guest, each tenth pays for premium.
+_TIERS = (UserTier.GUEST, UserTier.PREMIUM, *[UserTier.FREE] * 8)
+
 
 def read_corpus(folder: Path, count: int) -> Iterator[Recording]:
     """Yield up to `count` utterances of as many speakers as possible, always the same ones.
@@ -29,8 +32,9 @@ def read_corpus(folder: Path, count: int) -> Iterator[Recording]:
         for line in lines:
             label = json.loads(line)
             by_speaker[label["speaker"]].append(label)
+    tiers = dict(zip(by_speaker, itertools.cycle(_TIERS), strict=False))
     for label in itertools.islice(_round_robin(by_speaker.values()), count):
-        yield _recording(folder, label)
+        yield _recording(folder, label, tiers[label["speaker"]])
 
 
 def _round_robin(lists: Iterable[list[dict[str, Any]]]) -> Iterator[dict[str, Any]]:
@@ -39,9 +43,9 @@ def _round_robin(lists: Iterable[list[dict[str, Any]]]) -> Iterator[dict[str, An
         yield from (item for item in row if item is not None)
 
 
-def _recording(folder: Path, label: dict[str, Any]) -> Recording:
+def _recording(folder: Path, label: dict[str, Any], tier: UserTier) -> Recording:
     return Recording(
-        learner=Learner(label["speaker"], UserTier.FREE),
+        learner=Learner(label["speaker"], tier),
         text=label["text"].capitalize(),  # the corpus writes capitals only
         audio=(folder / "audio" / f"{label['utterance']}.flac").read_bytes(),
         encoding=FLAC,

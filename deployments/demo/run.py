@@ -1,37 +1,26 @@
 """The demo: the main job for real on this machine, checked, and everything stopped again."""
 
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
 from rich.console import Console
-from rich.markup import escape
 
 from deployments.demo.analysis_run import run_analysis
 from deployments.demo.corpus import read_corpus
+from deployments.demo.deployment_run import failure
 from deployments.demo.learners import record_all
-from deployments.demo.outcomes import complaint, read_outcomes, surprises
+from deployments.demo.life_of_audio import show_life
+from deployments.demo.outcomes import Outcome, complaint, read_outcomes, surprises
+from deployments.demo.recordings import Recording
 from deployments.demo.report import print_report
+from deployments.demo.steps import DemoFailed, Scene, step
 from deployments.demo.upload import upload
-from deployments.local.addresses import StackAddresses
 from deployments.local.stack import Stack
 from schema.clock import utc_now
-from schema.errors import KaiwaError
 from stores import database
 
 CORPUS_RECORDINGS = 240
 _FAIL_ABOVE_PERCENT = 50.0  # a fifth of the synthetic recordings fail on purpose
-
-Report = Callable[[str], None]
-
-
-class DemoFailed(KaiwaError):
-    """The demo did not do what it says."""
-
-    def __init__(self, reason: str, log: str) -> None:
-        self.reason, self.log = reason, log
-        super().__init__(f"The demo failed: {reason}. Look into {log}.", reason, log)
 
 
 def run_demo(folder: Path, corpus: Path | None, console: Console) -> None:
@@ -47,70 +36,62 @@ def run_demo(folder: Path, corpus: Path | None, console: Console) -> None:
     """
     stack = Stack(folder)
     was_running = all(stack.status().values())
-    with _step(console, "The stack is up") as report:
+    with step(console, "The stack is up") as report:
         addresses = stack.up(report)  # what fails to start is stopped again
+    engine = database.connect(addresses.database_url.get_secret_value())
+    log = str(stack.folder / "logs" / "prefect-worker.log")
+    scene = Scene(addresses.prefect_api_url, engine, addresses.s3.bucket(), log, console)
     try:
-        _demonstrate(addresses, stack.folder / "logs" / "prefect-worker.log", corpus, console)
+        _demonstrate(scene, corpus)
     finally:
+        engine.dispose()
         if was_running:
             console.print("The stack was running before, so it is left running.")
         else:
             _stop(stack, console)
 
 
-def _demonstrate(
-    addresses: StackAddresses, log: Path, corpus: Path | None, console: Console
-) -> None:
-    engine = database.connect(addresses.database_url.get_secret_value())
-    with _step(console, "Learners have spoken") as report:
+def _demonstrate(scene: Scene, corpus: Path | None) -> None:
+    console = scene.console
+    with step(console, "Learners have spoken") as report:
         recordings = list(
             record_all() if corpus is None else read_corpus(corpus, CORPUS_RECORDINGS)
         )
         seconds = sum(recording.duration_seconds for recording in recordings)
         report(f"{len(recordings)} messages, {seconds:.0f} s of audio")
-    with _step(console, "Recordings and messages are uploaded"):
-        uploaded = upload(engine, addresses.s3.bucket(), recordings, as_of=utc_now())
+    with step(console, "Recordings and messages are uploaded"):
+        uploaded = upload(scene.engine, scene.bucket, recordings, as_of=utc_now())
+    outcomes = _analyze(scene, uploaded)
+    console.print("[green]✓[/] Every recording ended as it should.")
+    show_life(scene, uploaded, outcomes)
+
+
+def _analyze(scene: Scene, uploaded: Mapping[str, Recording]) -> dict[str, Outcome]:
+    """Analyse what was uploaded and print what became of it."""
     spoken = [message_id for message_id in uploaded if uploaded[message_id].audio is not None]
-    with _step(console, "The deployment analyze-messages has run") as report:
+    with step(scene.console, "The deployment analyze-messages has run") as report:
         run = run_analysis(
-            addresses.prefect_api_url,
-            engine,
+            scene.prefect_api_url,
+            scene.engine,
             spoken,
             fail_above_percent=_FAIL_ABOVE_PERCENT,
-            log=str(log),
-            console=console,
+            log=scene.log,
+            console=scene.console,
         )
         report(f"flow run {run.name} ended {run.state.name if run.state else 'without a state'}")
-    outcomes = read_outcomes(engine, uploaded)
-    engine.dispose()
+    outcomes = read_outcomes(scene.engine, uploaded)
     unexpected = surprises(uploaded, outcomes)
-    print_report(console, uploaded, outcomes, unexpected)
-    if run.state is None or not run.state.is_completed():
-        told = run.state.message if run.state else None
-        reason: str | None = f"the flow run did not complete: {told or 'it gave no reason'}"
-    else:
-        reason = complaint(uploaded, outcomes, unexpected)
+    print_report(scene.console, uploaded, outcomes, unexpected)
+    reason = failure(run) or complaint(uploaded, outcomes, unexpected)
     if reason is not None:
-        raise DemoFailed(reason, str(log))
-    console.print("[green]✓[/] Every recording ended as it should.")
+        raise DemoFailed(reason, scene.log)
+    return outcomes
 
 
 def _stop(stack: Stack, console: Console) -> None:
-    with _step(console, "Everything is stopped"):
+    with step(console, "Everything is stopped"):
         stack.down()
         left = [name for name, running in stack.status().items() if running]
         if left:
             reason = f"{' and '.join(left)} cannot be stopped; run `make down`"
             raise DemoFailed(reason, str(stack.folder / "logs"))
-
-
-@contextmanager
-def _step(console: Console, title: str) -> Iterator[Report]:
-    """Time a step and print it once it is done; the yielded function prints a part of it."""
-    started = time.monotonic()
-
-    def report(part: str) -> None:
-        console.print(f"  {escape(part)} [dim]{time.monotonic() - started:.1f} s[/]")
-
-    yield report
-    console.print(f"[green]✓[/] {title} [dim]{time.monotonic() - started:.1f} s[/]")

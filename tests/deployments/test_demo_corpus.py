@@ -1,6 +1,7 @@
 """Real learners are read from their folder, many speakers first."""
 
 import json
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -9,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deployments.demo.corpus import rank_correlation, read_corpus
+from schema.states import UserTier
 
+NUMBERS = {"seconds": 0.5, "accuracy": 8.0, "fluency": 7.5}
 numbers = st.lists(st.integers(-5, 5), min_size=3, max_size=30)
 
 
@@ -20,8 +23,7 @@ def folder(tmp_path):
     with (tmp_path / "labels.jsonl").open("w") as labels:
         for utterance in ("A1", "A2", "A3", "B1", "C1", "C2"):
             label = {"utterance": utterance, "speaker": utterance[0], "text": f"SAY {utterance}"}
-            label |= {"seconds": 0.5, "accuracy": 8.0, "fluency": 7.5}
-            labels.write(json.dumps(label) + "\n")
+            labels.write(json.dumps(label | NUMBERS) + "\n")
             soundfile.write(tmp_path / "audio" / f"{utterance}.flac", np.zeros(8_000), 16_000)
     return tmp_path
 
@@ -35,6 +37,16 @@ def test_every_speaker_comes_before_anyone_comes_twice(folder):
 def test_no_more_are_read_than_asked_for(folder):
     assert len(list(read_corpus(folder, 4))) == 4
     assert len(list(read_corpus(folder, 100))) == 6
+
+
+def test_most_speakers_are_free_and_some_are_guests_or_pay(folder):
+    with (folder / "labels.jsonl").open("a") as labels:
+        labels.writelines(
+            json.dumps({"utterance": "A1", "speaker": f"D{number}", "text": "SAY"} | NUMBERS) + "\n"
+            for number in range(97)
+        )
+    tiers = Counter(recording.learner.tier for recording in read_corpus(folder, 100))
+    assert tiers == {UserTier.FREE: 80, UserTier.GUEST: 10, UserTier.PREMIUM: 10}
 
 
 def test_the_experts_opinion_and_the_bytes_come_along(folder):

@@ -9,7 +9,8 @@ from rich.console import Console
 from deployments.demo import run
 from deployments.demo.learners import record_all
 from deployments.demo.recordings import ANALYZED
-from deployments.demo.run import DemoFailed, run_demo
+from deployments.demo.run import run_demo
+from deployments.demo.steps import DemoFailed
 from deployments.local.process import marked
 from deployments.local.stack import Stack
 
@@ -32,6 +33,9 @@ def test_every_recording_ends_as_it_should_and_everything_is_stopped(tmp_path, p
     assert "Every recording ended as it should" in text
     assert "18 analyzed" in text
     assert "5 failed" in text
+    assert "2 of 23 objects are due" in text
+    assert "Just what had to go is gone" in text
+    assert "X-Amz" not in text
     assert not any(Stack(tmp_path).status().values())
     assert marked(tmp_path) == []
 
