@@ -20,14 +20,14 @@ _LIVE = "m.audio_storage_key IS NOT NULL AND m.audio_deleted_at IS NULL"
 _ORDER = "m.audio_retention_expires_at NULLS FIRST, m.id"
 
 _COUNT = text(f"""
-SELECT count(*) FILTER (WHERE m.audio_retention_expires_at <= :due_until) AS due,
-    count(*) FILTER (WHERE (m.audio_retention_expires_at <= :due_until) IS NOT TRUE) AS live
+SELECT count(*) FILTER (WHERE m.audio_retention_expires_at < :ended_before) AS due,
+    count(*) FILTER (WHERE (m.audio_retention_expires_at < :ended_before) IS NOT TRUE) AS live
 FROM messages AS m WHERE {_LIVE}
-""").bindparams(bindparam("due_until", type_=UtcDateTime))  # noqa: S608 - our own fragment
+""").bindparams(bindparam("ended_before", type_=UtcDateTime))  # noqa: S608 - our own fragment
 
 # Rows without an expiry come first in the index, but a comparison of rows skips nulls: two walks.
 _WITHOUT_EXPIRY = "m.audio_retention_expires_at IS NULL"
-_WITH_EXPIRY = "m.audio_retention_expires_at > :due_until"
+_WITH_EXPIRY = "m.audio_retention_expires_at >= :ended_before"
 
 _SPAN_ENDS = """
 SELECT retention_expires_at, id
@@ -113,30 +113,32 @@ SELECT c.id FROM conversations AS c WHERE c.user_id IN (SELECT user_id FROM spok
 """).bindparams(bindparam("since", type_=UtcDateTime))
 
 
-def count_live(connection: Connection, due_until: datetime) -> tuple[int, int]:
+def count_live(connection: Connection, ended_before: datetime) -> tuple[int, int]:
     """Count the messages that have a recording: those to keep, and those due for deletion.
 
     Args:
         connection: In a transaction.
-        due_until: Recordings whose retention ended at or before this instant are due.
+        ended_before: Recordings whose retention ended before this instant are due.
     """
-    row = connection.execute(_COUNT, {"due_until": due_until}).one()
+    row = connection.execute(_COUNT, {"ended_before": ended_before}).one()
     return row.live, row.due
 
 
-def spans(connection: Connection, due_until: datetime, *, rows_per_span: int) -> list[MessageSpan]:
+def spans(
+    connection: Connection, ended_before: datetime, *, rows_per_span: int
+) -> list[MessageSpan]:
     """Cut the messages with a recording into spans, in the order of its expiry.
 
     Args:
         connection: In a transaction.
-        due_until: Messages whose retention ended at or before this instant are passed over.
+        ended_before: Messages whose retention ended before this instant are passed over.
         rows_per_span: Messages in each but the last of those with, and of those without an expiry.
     """
-    arguments = {"due_until": due_until, "rows_per_span": rows_per_span}
+    arguments = {"ended_before": ended_before, "rows_per_span": rows_per_span}
     found = []
     for ends, start in (
         (_SPAN_ENDS_WITHOUT_EXPIRY, ScanPosition(None, "")),
-        (_SPAN_ENDS_WITH_EXPIRY, ScanPosition(due_until, "")),
+        (_SPAN_ENDS_WITH_EXPIRY, ScanPosition(ended_before, "")),
     ):
         after = start
         for row in connection.execute(ends, arguments):

@@ -10,9 +10,13 @@ from hypothesis import strategies as st
 from policy.configuration import AudioPolicy
 from policy.retention import deletion_due, retention_expiry, should_delete_audio
 from policy.signed_urls import (
+    Leave,
+    Sign,
+    deletion_due_until,
     needs_signed_url_refresh,
     signed_url_expiry,
     signed_url_expiry_of_audio,
+    signed_url_verdict,
 )
 from schema.states import UserTier
 
@@ -71,6 +75,98 @@ def test_a_guests_url_ends_with_the_guests_audio():
 
 def test_audio_without_an_expiry_gets_the_full_time():
     assert signed_url_expiry_of_audio(SIGNED, None) == signed_url_expiry(SIGNED)
+
+
+# The verdict
+
+DAY, SECOND = timedelta(days=1), timedelta(seconds=1)
+GRACE = timedelta(days=7)
+nearby = st.timedeltas(timedelta(days=-30), timedelta(days=30))
+
+
+@given(
+    instants.map(lambda moment: moment.replace(microsecond=0)),
+    st.none() | nearby,
+    st.none() | nearby,
+    st.none() | st.timedeltas(SECOND, timedelta(days=30)),
+    st.booleans(),
+)
+def test_a_new_url_ends_before_its_audio_and_its_credentials_and_later_than_the_old_one(
+    as_of, url_ends_in, audio_expires_in, credentials_end_in, deletion_begun
+):
+    start = as_of.astimezone(UTC)
+    expires_at, retention_expires_at, credentials_expire_at = (
+        None if span is None else start + span
+        for span in (url_ends_in, audio_expires_in, credentials_end_in)
+    )
+    verdict = signed_url_verdict(
+        expires_at,
+        retention_expires_at,
+        deletion_begun=deletion_begun,
+        as_of=as_of,
+        credentials_expire_at=credentials_expire_at,
+    )
+    if isinstance(verdict, Sign):
+        ends_at = start + verdict.expires_in_seconds * SECOND
+        assert 1 <= verdict.expires_in_seconds <= 604_800
+        assert not deletion_begun
+        assert needs_signed_url_refresh(expires_at, as_of=as_of)
+        assert expires_at is None or ends_at > expires_at
+        assert retention_expires_at is None or ends_at <= deletion_due(retention_expires_at)
+        assert credentials_expire_at is None or ends_at <= credentials_expire_at
+        again = signed_url_verdict(
+            ends_at,
+            retention_expires_at,
+            as_of=as_of,
+            credentials_expire_at=credentials_expire_at,
+        )
+        assert again is Leave.FRESH
+    elif verdict is Leave.FRESH:
+        assert expires_at is not None
+    else:
+        assert deletion_begun or deletion_due(retention_expires_at) - start < SECOND
+
+
+@pytest.mark.parametrize(
+    ("expires_in", "audio_kept_for", "credentials_for", "verdict"),
+    [
+        (None, None, None, Sign(604_800)),
+        (DAY, None, None, Sign(604_800)),
+        (DAY + TICK, None, None, Leave.FRESH),
+        (None, 3 * DAY, None, Sign(3 * 86_400)),
+        (None, SECOND, None, Sign(1)),
+        (None, SECOND - TICK, None, Leave.AUDIO_DUE),
+        (None, timedelta(0), None, Leave.AUDIO_DUE),
+        (-DAY, timedelta(0), None, Leave.AUDIO_DUE),
+        (timedelta(hours=3), timedelta(hours=3), None, Leave.FRESH),
+        (timedelta(hours=3) - SECOND, timedelta(hours=3), None, Sign(10_800)),
+        (None, None, timedelta(hours=1), Sign(3600)),
+        (timedelta(hours=1), None, timedelta(hours=1, microseconds=7), Leave.FRESH),
+        (timedelta(hours=1), None, timedelta(hours=2), Sign(7200)),
+    ],
+)
+def test_a_url_is_signed_if_a_new_one_is_wanted_and_would_live_longer(
+    expires_in, audio_kept_for, credentials_for, verdict
+):
+    assert (
+        signed_url_verdict(
+            None if expires_in is None else SIGNED + expires_in,
+            None if audio_kept_for is None else SIGNED + audio_kept_for - GRACE,
+            as_of=SIGNED,
+            credentials_expire_at=None if credentials_for is None else SIGNED + credentials_for,
+        )
+        == verdict
+    )
+
+
+def test_audio_that_is_being_deleted_gets_no_url():
+    assert signed_url_verdict(None, None, deletion_begun=True, as_of=SIGNED) is Leave.AUDIO_DUE
+
+
+@given(instants, instants)
+def test_what_the_walk_passes_over_is_due(as_of, retention_expires_at):
+    due = should_delete_audio(retention_expires_at, as_of=as_of)
+    assert (retention_expires_at <= deletion_due_until(as_of)) == due
 
 
 @pytest.mark.parametrize(

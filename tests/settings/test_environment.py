@@ -1,3 +1,5 @@
+from datetime import UTC, datetime
+
 import pytest
 from pydantic import ValidationError
 
@@ -18,10 +20,16 @@ AWS = {
     "AWS_REGION": "eu-central-1",
 }
 
+TEMPORARY = [
+    f"{vendor}_{name}"
+    for vendor in ("TIGRIS", "AWS")
+    for name in ("SESSION_TOKEN", "CREDENTIAL_EXPIRATION")
+]
+
 
 @pytest.fixture(autouse=True)
 def bare_environment(monkeypatch):
-    for name in (*SEED, *AWS, "TIGRIS_SESSION_TOKEN", "AWS_SESSION_TOKEN", "DATABASE_URL"):
+    for name in (*SEED, *AWS, *TEMPORARY, "DATABASE_URL"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -64,6 +72,22 @@ def test_an_empty_variable_does_not_hide_its_fallback(monkeypatch):
 def test_a_missing_variable_is_named(monkeypatch, missing):
     with pytest.raises(ValidationError, match=missing):
         read(monkeypatch, {name: value for name, value in SEED.items() if name != missing})
+
+
+@pytest.mark.parametrize("written", ["2025-10-13T12:00:00+00:00", "2025-10-13T12:00:00Z"])
+@pytest.mark.parametrize("name", ["TIGRIS_CREDENTIAL_EXPIRATION", "AWS_CREDENTIAL_EXPIRATION"])
+def test_the_end_of_temporary_credentials_is_read_as_awss_tools_write_it(
+    monkeypatch, name, written
+):
+    monkeypatch.setenv(name, written)
+    read(monkeypatch, SEED)
+    assert BucketSettings().credentials_expire_at == datetime(2025, 10, 13, 12, tzinfo=UTC)
+
+
+def test_an_end_in_nobodys_time_zone_is_refused(monkeypatch):
+    monkeypatch.setenv("TIGRIS_CREDENTIAL_EXPIRATION", "2025-10-13T12:00:00")
+    with pytest.raises(ValidationError, match="TIGRIS_CREDENTIAL_EXPIRATION"):
+        read(monkeypatch, SEED)
 
 
 def test_secrets_do_not_show(monkeypatch):
