@@ -53,6 +53,18 @@ WHERE storage_key > :after
 ORDER BY storage_key LIMIT :limit
 """)
 
+# Their keys name the learner. An unfinished listing that misses rows is begun anew.
+_FORGET_LISTED = (
+    text("DELETE FROM audio_ops.bucket_inventory WHERE starts_with(storage_key, :folder)"),
+    text("""
+DELETE FROM audio_ops.reconciliation_finding
+WHERE starts_with(storage_key, :folder) OR message_id IN (
+    SELECT m.id FROM conversations AS c JOIN messages AS m ON m.conversation_id = c.id
+    WHERE c.user_id = :user_id
+)
+"""),
+)
+
 _UNDER_TOMBSTONE = text("""
 SELECT m.id
 FROM messages AS m
@@ -61,18 +73,21 @@ JOIN audio_ops.erased_learner AS e ON e.user_id = c.user_id
 WHERE m.id = ANY(:message_ids) AND EXISTS (SELECT FROM audio_ops.erased_learner)
 """)
 
-# Without tombstones, the first EXISTS ends it before any other table is read.
+# From the tombstones to their messages, by index. As a join the planner would guess how many there
+# are, and read all of `messages`; OFFSET 0 leaves it no choice.
 _REVIVED = text("""
 WITH revived AS MATERIALIZED (
     SELECT m.id
     FROM audio_ops.erased_learner AS e
-    JOIN conversations AS c ON c.user_id = e.user_id
-    JOIN messages AS m ON m.conversation_id = c.id
-    WHERE EXISTS (SELECT FROM audio_ops.erased_learner)
-        AND m.id > :after_id
-        AND (m.audio_storage_key IS NOT NULL AND m.audio_deleted_at IS NULL
-            OR m.audio_url IS NOT NULL
-            OR EXISTS (SELECT FROM message_audio_analysis AS a WHERE a.message_id = m.id))
+    CROSS JOIN LATERAL (
+        SELECT id FROM conversations WHERE user_id = e.user_id OFFSET 0
+    ) AS c
+    CROSS JOIN LATERAL (
+        SELECT * FROM messages WHERE conversation_id = c.id AND id > :after_id OFFSET 0
+    ) AS m
+    WHERE m.audio_storage_key IS NOT NULL AND m.audio_deleted_at IS NULL
+        OR m.audio_url IS NOT NULL
+        OR EXISTS (SELECT FROM message_audio_analysis AS a WHERE a.message_id = m.id)
 )
 SELECT id FROM revived ORDER BY id LIMIT :limit
 """)
@@ -125,6 +140,12 @@ def orphans(
         IntendedDeletion(key, message_id, DeletionReason.ERASURE, size_bytes=size_bytes)
         for key, message_id, size_bytes in connection.execute(_ORPHANS, arguments)
     ]
+
+
+def forget_listed(connection: Connection, user_id: UUID, *, folder: str) -> int:
+    """Delete what reconciliations noted of the learner's objects; return how many rows."""
+    arguments = {"user_id": user_id, "folder": folder}
+    return sum(connection.execute(statement, arguments).rowcount for statement in _FORGET_LISTED)
 
 
 def under_tombstone(connection: Connection, message_ids: Sequence[str]) -> set[str]:

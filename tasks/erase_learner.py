@@ -98,7 +98,10 @@ def erase_leftovers(user_id: UUID) -> ErasureReport:
         report += step
         if _is_stuck(step):
             break
-    return report
+    forgotten = resources.in_transaction(
+        lambda connection: erasure.forget_listed(connection, user_id, folder=folder(user_id))
+    )
+    return report + ErasureReport(control_rows=forgotten)
 
 
 @task(cache_policy=NO_CACHE)

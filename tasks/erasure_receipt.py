@@ -59,7 +59,7 @@ def _table(counts: ErasureReport) -> str:
         ("Bytes", counts.size_bytes),
         ("Analyses", counts.analyses),
         ("History of overwritten analyses", counts.history),
-        ("Leases, quarantine, parked copies", counts.control_rows),
+        ("Leases, quarantine, parked copies, findings", counts.control_rows),
         ("Queued objects of deleted messages", counts.orphans),
         ("Objects that others need, let go", counts.shared),
         ("Keys that are not ours to delete; correct `audio_storage_key`", counts.refused),

@@ -176,6 +176,39 @@ def test_the_recordings_of_messages_that_the_app_deleted_go(
     assert not is_in_bucket(key)
 
 
+def test_what_reconciliations_noted_of_their_objects_goes(
+    learner, new_learner, add_recording, execute
+):
+    execute(
+        "INSERT INTO audio_ops.reconciliation (token, bucket, prefix)"
+        " VALUES (gen_random_uuid(), 'b', 'audio/')"
+    )
+    elsewhere = "audio/elsewhere/m.wav"
+    message_id = add_recording(learner, audio_storage_key=elsewhere)
+    other = new_learner()
+    for key, about in (
+        (f"{learner.folder}x.wav", None),
+        (elsewhere, message_id),
+        (f"{other.folder}x.wav", None),
+    ):
+        execute(
+            "INSERT INTO audio_ops.reconciliation_finding"
+            " (reconciliation_id, kind, storage_key, message_id, dated_at)"
+            " SELECT id, 'object_without_row', :key, :about, now() FROM audio_ops.reconciliation",
+            key=key,
+            about=about,
+        )
+        execute("INSERT INTO audio_ops.bucket_inventory VALUES (:key, 1, now())", key=key)
+    erased, _ = erase(learner)
+    assert erased.control_rows == 3
+    kept = "SELECT storage_key FROM audio_ops.{}"
+    assert execute(kept.format("reconciliation_finding")).scalars().all() == [
+        f"{other.folder}x.wav"
+    ]
+    left = set(execute(kept.format("bucket_inventory")).scalars())
+    assert left == {elsewhere, f"{other.folder}x.wav"}
+
+
 def test_a_learner_whose_account_is_gone_is_known_by_their_folder(
     learner, add_recording, execute, everything
 ):
@@ -251,15 +284,15 @@ def test_a_key_that_is_not_ours_is_never_deleted_and_keeps_the_erasure_open(
 def test_a_survey_counts_and_changes_nothing(learner, add_recording, everything, ledger_entries):
     keep_versions()
     add_recording(learner)
-    elsewhere = add_recording(learner, audio_storage_key="audio/elsewhere/m.wav")
+    add_recording(learner, audio_storage_key="audio/elsewhere/m.wav")
     resources.bucket().put("audio/elsewhere/m.wav", b"again", "audio/wav")
+    resources.bucket().put("audio/elsewhere/m.wav.other", b"another's", "audio/wav")
     before = everything(learner)
     found = steps.survey.fn(learner.user_id, as_of=NOW)
     assert (found.messages, found.objects, found.versions, found.size_bytes) == (2, 2, 3, 15)
     assert (found.analyses, found.history) == (2, 2)
     assert everything(learner) == before
     assert is_in_bucket("audio/elsewhere/m.wav")
-    assert elsewhere
     assert ledger_entries() == {}
 
 
@@ -352,11 +385,13 @@ def test_a_hold_waits_for_the_page_in_progress_and_stops_the_next(
         def place(_request):
             placed.append(threads.submit(place_hold, HoldScope.USER, learner.user_id))
             wait_for_a_blocked_session(engine)
+            placed.append("waits")
 
         faulty_bucket.on("DeleteObjects", calling_before(place), times=1)
         with pytest.raises(LearnerHeld):
             erase(learner)
         assert placed[0].result(timeout=30)
+    assert placed[1:] == ["waits"]
     assert len(versions(learner.folder)) == 1
     assert ledger_entries()[("erasure", "deleted")] == 1
 
