@@ -49,6 +49,9 @@ def connect(
         "lock_timeout": _milliseconds(lock_timeout),
         # A worker that lost its network must not keep its locks.
         "idle_in_transaction_session_timeout": 300_000,
+        # Plans made for any size of page look dear enough to be compiled anew at each of their
+        # runs, which takes longer than the run.
+        "jit": "off",
     }
     return create_engine(
         _parse(url),

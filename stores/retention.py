@@ -32,14 +32,17 @@ SWEEP_LOCK = 0x7377656570  # "sweep"
 _LIVE = "m.audio_storage_key IS NOT NULL AND m.audio_deleted_at IS NULL"
 _COLUMNS = """m.id, m.conversation_id, m.audio_storage_key, m.role, m.timestamp,
         m.audio_retention_expires_at, m.audio_size_bytes, m.audio_processing_state"""
-# What is known of the few rows in `picked`.
+# What is known of the few rows in `picked`. LIMIT leaves the planner no other way than to look each
+# conversation up: in a plan for any page size it would read all of them.
 _FACTS = f"""
     SELECT m.id, m.audio_storage_key, m.role, m.timestamp,
         c.user_id IS NOT NULL AS has_user,
         ARRAY(SELECT s.current_tier FROM subscriptions AS s WHERE s.user_id = c.user_id) AS tiers,
         m.audio_retention_expires_at, m.audio_size_bytes, m.audio_processing_state,
         {HELD} AS held
-    FROM picked AS m JOIN conversations AS c ON c.id = m.conversation_id"""  # noqa: S608 - ours
+    FROM picked AS m CROSS JOIN LATERAL (
+        SELECT c.user_id FROM conversations AS c WHERE c.id = m.conversation_id LIMIT 1
+    ) AS c"""  # noqa: S608 - ours
 _TYPES: tuple[ColumnClause[Any], ...] = (
     column("id", Text),
     column("audio_storage_key", Text),
@@ -59,32 +62,42 @@ _COUNT_WITHOUT_EXPIRY = text(
     f"SELECT count(*) FROM messages AS m WHERE {_LIVE} AND m.audio_retention_expires_at IS NULL"  # noqa: S608 - ours
 )
 
+# The newest expiry is compared outside: with both ends known and no statistics, the planner expects
+# few rows between them and would rather sort them all for every page.
 _FIND_EXPIRED = (
     text(f"""
 WITH picked AS MATERIALIZED (
     SELECT {_COLUMNS}
     FROM messages AS m
-    WHERE {_LIVE} AND m.audio_retention_expires_at <= :before
-        AND (m.audio_retention_expires_at, m.id) > (:after, :after_id)
+    WHERE {_LIVE} AND (m.audio_retention_expires_at, m.id) > (:after, :after_id)
     ORDER BY m.audio_retention_expires_at NULLS FIRST, m.id
     LIMIT :limit
 )
 {_FACTS}
+WHERE m.audio_retention_expires_at <= :before
 ORDER BY m.audio_retention_expires_at, m.id
 """)  # noqa: S608 - ours
     .bindparams(bindparam("before", type_=UtcDateTime), bindparam("after", type_=UtcDateTime))
     .columns(*_TYPES)
 )
 
-# A row that somebody else has locked shows as one without facts.
+# A row that somebody else has locked shows as one without facts. Without statistics any key might
+# be most messages' key, and an index of all live messages the best one: so each key is looked up by
+# itself (OFFSET), and being live is said in words that fit no index.
+_NOT_DELETED = "num_nulls(m.audio_deleted_at) = 1"
 _LOCK = text(f"""
 WITH sharing AS MATERIALIZED (
-    SELECT m.id, m.audio_storage_key FROM messages AS m
-    WHERE m.audio_storage_key = ANY(:keys) AND {_LIVE}
+    SELECT m.id, m.audio_storage_key
+    FROM unnest(CAST(:keys AS text[])) AS wanted (storage_key) CROSS JOIN LATERAL (
+        SELECT m.id, m.audio_storage_key FROM messages AS m
+        WHERE m.audio_storage_key = wanted.storage_key AND {_NOT_DELETED}
+        OFFSET 0
+    ) AS m
 ), picked AS MATERIALIZED (
     SELECT {_COLUMNS}
     FROM messages AS m
-    WHERE m.id IN (SELECT id FROM sharing) AND m.audio_storage_key = ANY(:keys) AND {_LIVE}
+    WHERE m.id = ANY(ARRAY(SELECT id FROM sharing))
+        AND m.audio_storage_key = ANY(:keys) AND {_NOT_DELETED}
     ORDER BY m.id
     FOR NO KEY UPDATE SKIP LOCKED
 ), facts AS ({_FACTS}
@@ -198,7 +211,7 @@ def find_expired(
 
 def lock(connection: Connection, keys: Collection[str]) -> LockedRecordings:
     """Lock all live messages of these keys, expired or not; pass over what others have locked."""
-    rows = connection.execute(_LOCK, {"keys": list(keys)}).all()
+    rows = connection.execute(_LOCK, {"keys": list(set(keys))}).all()
     return LockedRecordings(
         recordings=tuple(_recording(row) for row in rows if row.held is not None),
         busy=frozenset(row.audio_storage_key for row in rows if row.held is None),

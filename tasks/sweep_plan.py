@@ -22,7 +22,7 @@ from tasks import resources
 from tasks.paging import pages
 from tasks.sweep_pages import refusal
 
-ROWS_AT_ONCE = 5000
+ROWS_AT_ONCE = 1000  # of several thousand a planner without statistics sorts all for each page
 SAMPLE_SIZE = 20
 
 
