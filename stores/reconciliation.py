@@ -150,14 +150,14 @@ WHERE f.id = ANY(:ids) AND f.checked_at IS NOT NULL AND NOT {_LIVE}
   AND f.kind IN ('object_without_row', 'object_of_deleted_row')
 ON CONFLICT (storage_key) DO NOTHING
 """)  # noqa: S608 - ours
-_REPORT = text("""
+_REPORT = text(f"""
 SELECT f.kind, count(*), COALESCE(sum(COALESCE(f.object_bytes, f.row_bytes)), 0), min(f.dated_at),
-    count(o.storage_key), (array_agg(f.storage_key ORDER BY f.dated_at, f.id))[:examples]
+    count(o.storage_key), (array_agg(f.storage_key ORDER BY f.dated_at, f.id))[1:{EXAMPLES}]
 FROM audio_ops.reconciliation_finding AS f
 LEFT JOIN audio_ops.orphan_object AS o ON o.storage_key = f.storage_key AND o.refused IS NULL
 WHERE f.reconciliation_id = :id
 GROUP BY f.kind
-""")
+""")  # noqa: S608 - ours
 
 
 def compare(connection: Connection, run: Run, *, older_than: datetime) -> Comparison:
@@ -222,7 +222,7 @@ def queue(connection: Connection, run: Run, ids: Sequence[int]) -> int:
 
 def report(connection: Connection, run: Run) -> tuple[FindingReport, ...]:
     """Add up the findings by kind."""
-    rows = connection.execute(_REPORT, {"id": run.id, "examples": EXAMPLES})
+    rows = connection.execute(_REPORT, {"id": run.id})
     reports = [
         FindingReport(FindingKind(kind), count, int(size_bytes), oldest_at, queued, tuple(examples))
         for kind, count, size_bytes, oldest_at, queued, examples in rows

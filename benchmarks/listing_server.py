@@ -1,0 +1,73 @@
+"""A bucket of a million objects that only lists them: `python -m benchmarks.listing_server`.
+
+It speaks enough S3 over HTTP for the reconciliation: ListObjectsV2 and HEAD. It prints its port.
+"""
+
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, unquote, urlsplit
+
+OBJECTS = 1_000_000
+SIZE_BYTES = 240_000
+MODIFIED_AT = datetime(2025, 3, 1, tzinfo=UTC)
+MARKER = ".kaiwa-audio"
+# As long as real ones, and in the order of numbers. `benchmarks.reconcile` makes the same in SQL.
+KEY = (
+    "audio/00000000-0000-4000-8000-{user:012}/conversation-{conversation:08}/"
+    "message-{number:010}_1760000000000.wav"
+)
+
+_OBJECT = (
+    "<Contents><Key>{key}</Key><LastModified>2025-03-01T00:00:00.000Z</LastModified>"
+    f"<ETag>&quot;0&quot;</ETag><Size>{SIZE_BYTES}</Size></Contents>"
+)
+
+
+def key(number: int) -> str:
+    """Return the key of one object."""
+    return KEY.format(user=number // 500, conversation=number // 50, number=number)
+
+
+def number(of_key: str) -> int:
+    """Return the number in a key."""
+    return int(of_key.rpartition("message-")[2].partition("_")[0])
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def do_GET(self) -> None:
+        query = {name: values[0] for name, values in parse_qs(urlsplit(self.path).query).items()}
+        after = query.get("start-after")
+        first = int(query.get("continuation-token", 0)) or (number(after) + 1 if after else 0)
+        last = min(first + int(query["max-keys"]), OBJECTS)
+        objects = "".join(_OBJECT.format(key=key(one)) for one in range(first, last))
+        more = (
+            f"<IsTruncated>true</IsTruncated><NextContinuationToken>{last}</NextContinuationToken>"
+            if last < OBJECTS
+            else "<IsTruncated>false</IsTruncated>"
+        )
+        body = f"<ListBucketResult>{more}{objects}</ListBucketResult>".encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_HEAD(self) -> None:
+        _, _, wanted = unquote(urlsplit(self.path).path).removeprefix("/").partition("/")
+        there = wanted == MARKER or number(wanted) < OBJECTS
+        self.send_response(200 if there else 404)
+        self.send_header("Content-Length", str(SIZE_BYTES))
+        self.send_header("Last-Modified", MODIFIED_AT.strftime("%a, %d %b %Y %H:%M:%S GMT"))
+        self.send_header("ETag", '"0"')
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+if __name__ == "__main__":
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+    print(server.server_port, flush=True)
+    server.serve_forever()
