@@ -9,7 +9,7 @@ from sqlalchemy.exc import ProgrammingError
 from schema.documents import AnalysisRecord
 from schema.states import DeletionReason, DeletionState, HoldScope
 from schema.values import IntendedDeletion
-from stores import analyses, database, holds, leases, ledger, messages
+from stores import analyses, database, holds, leases, ledger, messages, signed_urls
 
 GRANTS = (Path(__file__).parents[2] / "deployments" / "grants.sql").read_text()
 
@@ -54,6 +54,17 @@ def test_the_batch_may_do_its_whole_job(batch, add_message):
         assert messages.get(connection, done).audio_processing_state == "analyzed"
 
 
+def test_the_batch_may_refresh_urls(batch, add_message):
+    add_message(audio_retention_expires_at=datetime(2026, 1, 1, tzinfo=UTC))
+    now = datetime(2025, 10, 14, tzinfo=UTC)
+    with batch.begin() as connection:
+        assert signed_urls.count_live(connection, now) == (1, 0)
+        (span,) = signed_urls.spans(connection, now, rows_per_span=10)
+        (message,) = signed_urls.page(connection, span, limit=10)
+        assert signed_urls.write(connection, now, [(message, "https://example.org", 60)]) == 1
+        assert signed_urls.active_conversations(connection, now) == frozenset()
+
+
 def test_the_batch_may_keep_the_ledger_and_the_holds(batch, add_message):
     message_id = add_message()
     keys = ("a", "b")
@@ -71,6 +82,25 @@ def test_the_batch_may_keep_the_ledger_and_the_holds(batch, add_message):
         assert [hold.hold_id for hold in holds.active(connection)] == [placed.hold_id]
         assert holds.on_learner(connection, uuid4()) == 0
         assert holds.release(connection, placed.hold_id, "Sato")
+
+
+def test_the_batch_may_reconcile(batch, add_message):
+    add_message(audio_storage_key="audio/lost")
+    now = datetime(2025, 10, 14, tzinfo=UTC)
+    with batch.begin() as connection:
+        run = inventory.begin(connection, "b", "audio/", resume_within=timedelta(days=1))
+        page = [ListedObject("audio/orphan", 1, now)]
+        inventory.add_page(connection, run, page, after=None)
+        inventory.end_listing(connection, run)
+        older_than = now + timedelta(days=1)
+        assert reconciliation.compare(connection, run, older_than=older_than).findings == 2
+        kinds = tuple(FindingKind)
+        found = reconciliation.findings(connection, run, kinds, after=0, limit=10)
+        seen = [(finding.id, finding.object_bytes, finding.dated_at) for finding in found]
+        reconciliation.settle(connection, run, seen, older_than=older_than)
+        assert reconciliation.queue(connection, run, [finding.id for finding in found]) == 1
+        assert len(reconciliation.report(connection, run)) == 2
+        inventory.finish(connection, run)
 
 
 @pytest.mark.parametrize(
