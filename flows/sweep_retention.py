@@ -14,7 +14,7 @@ from pydantic import Field
 
 from policy.sweep import SweepRules, runaway
 from schema.clock import utc_now
-from schema.errors import SweepIncomplete, SweepNotApproved
+from schema.errors import StorageError, SweepIncomplete, SweepNotApproved
 from schema.reports import SweepPlan, SweepReport
 from tasks.clocks import check_clocks
 from tasks.sweep_plan import check_bucket, plan_sweep
@@ -85,7 +85,11 @@ def sweep_retention(
         plan = plan_sweep(rules)
         logger.info("%d of %d objects are due", plan.objects, plan.live)
         publish_plan(plan)
-        check_bucket(plan, rules)
+        try:
+            check_bucket(plan, rules)
+        except StorageError:
+            raise_alarm(plan)  # nothing is deleted, and that is a fault too
+            raise
         if dry_run:
             raise_alarm(plan)
             return SweepReport(kept=plan.kept)

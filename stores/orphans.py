@@ -11,7 +11,8 @@ _FACTS = f"""
 SELECT o.storage_key, o.message_id, o.size_bytes, {HELD_ORPHAN} AS held,
     EXISTS (
         SELECT FROM messages AS m
-        WHERE m.audio_storage_key = o.storage_key AND m.audio_deleted_at IS NULL
+        WHERE m.audio_storage_key = o.storage_key
+            AND (m.audio_deleted_at IS NULL OR m.audio_processing_state = 'uploading')
     ) AS in_use
 FROM audio_ops.orphan_object AS o"""  # noqa: S608 - ours
 

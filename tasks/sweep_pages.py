@@ -7,7 +7,7 @@ a new upload can slip in between the last decision and the deletion.
 """
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -15,8 +15,9 @@ from sqlalchemy import Connection
 
 from policy.configuration import DEFAULT_POLICY
 from policy.sweep import FAULTS, Fate, SweepRules, objects_to_delete, verdict
+from schema.errors import StorageDenied, StorageUnavailable
 from schema.reports import SweepReport
-from schema.states import DeletionReason, DeletionState, UserTier
+from schema.states import DeletionReason, DeletionState, ProcessingState, UserTier
 from schema.values import IntendedDeletion, OpenIntent, Recording
 from stores import holds, ledger, messages, object_keys, orphans, retention
 from stores.audio_bucket import DeletionReport
@@ -25,6 +26,8 @@ from tasks import resources
 BUSY = "locked by another"
 UNPLANNED = "more than was planned"
 REFUSED_KEY_RULE = "storage_key"
+# In these states a message may name an object before the app has put it.
+STILL_TO_COME = frozenset({ProcessingState.PENDING, ProcessingState.UPLOADING})
 
 
 def refusal(key: str) -> str | None:
@@ -42,8 +45,17 @@ class _Judgement:
     extended: dict[str, datetime] = field(default_factory=dict)  # message id → expiry
     refused: list[tuple[str, str, str]] = field(default_factory=list)  # message id, rule, reason
     fates: dict[str, Fate] = field(default_factory=dict)  # by message id
-    needed: set[str] = field(default_factory=set)  # keys that live messages refer to
-    busy: frozenset[str] = frozenset()
+    live: dict[str, list[Recording]] = field(default_factory=dict)  # all that was locked, by key
+    busy: frozenset[str] = frozenset()  # keys about which nothing can be said
+
+    @property
+    def spared(self) -> list[str]:
+        """Keys whose objects are needed after all."""
+        return [k for k in self.live if k not in self.deletions and k not in self.busy]
+
+    def unused(self, keys: Collection[str]) -> list[str]:
+        """Return those of the keys asked about that no live message refers to."""
+        return [k for k in keys if k not in self.live and k not in self.busy]
 
 
 def sweep_recordings(
@@ -108,12 +120,13 @@ def _delete(connection: Connection, keys: Collection[str], rules: SweepRules) ->
     holds.keep_out(connection)
     judged = _judge(connection, keys, rules)
     # Their messages went, or took another key: nobody else would remember these objects.
-    orphans.queue_intended(connection, [k for k in keys if k not in judged.needed | judged.busy])
-    withdrawn = [k for k in judged.needed if k not in judged.deletions and k not in judged.busy]
+    orphans.queue_intended(connection, judged.unused(keys))
+    spared = _spare(connection, judged, rules)
     answer = resources.bucket().delete_many(list(judged.deletions))
     gone = [i for key in answer.deleted for i in judged.messages[key]]
     retention.mark_deleted(connection, gone, soft=rules.soft_delete)
-    _record(connection, answer, withdrawn)
+    orphans.remove(connection, answer.deleted)  # of a message that shared the object and went
+    _record(connection, answer, spared)
     deleted, deleted_bytes = Counter[UserTier](), Counter[UserTier]()
     for key in answer.deleted:
         deletion = judged.deletions[key]
@@ -123,7 +136,7 @@ def _delete(connection: Connection, keys: Collection[str], rules: SweepRules) ->
     return SweepReport(
         deleted=deleted,
         deleted_bytes=deleted_bytes,
-        withdrawn=len(withdrawn),
+        withdrawn=len(spared),
         kept=Counter({BUSY: len(judged.busy)} if judged.busy else {}),
         failed=Counter(answer.failed.values()),
         broken=str(answer.broken) if answer.broken else None,
@@ -138,7 +151,7 @@ def _judge(connection: Connection, keys: Collection[str], rules: SweepRules) -> 
     judged = _Judgement(busy=locked.busy)
     for recording, said in verdicts:
         message_id, key = recording.message_id, recording.storage_key
-        judged.needed.add(key)
+        judged.live.setdefault(key, []).append(recording)
         judged.fates[message_id] = said.fate
         if key in doomed:
             judged.messages.setdefault(key, []).append(message_id)
@@ -159,8 +172,42 @@ def _judge(connection: Connection, keys: Collection[str], rules: SweepRules) -> 
     return judged
 
 
+def _spare(
+    connection: Connection, judged: _Judgement, rules: SweepRules
+) -> dict[str, DeletionState]:
+    """Say how the intents on objects that are needed after all end.
+
+    A broken run may have deleted such an object before it died. Then the bucket alone knows, and
+    whatever came later, such as a hold, came too late.
+    """
+    states = _after_all(judged.spared)
+    gone = [
+        recording.message_id
+        for key, state in states.items()
+        for recording in judged.live[key]
+        if state is DeletionState.DELETED and recording.processing_state not in STILL_TO_COME
+    ]
+    retention.mark_deleted(connection, gone, soft=rules.soft_delete)
+    return states
+
+
+def _after_all(keys: Collection[str]) -> dict[str, DeletionState]:
+    """Ask the bucket for objects not to be deleted; those it does not tell of are left out."""
+    bucket = resources.bucket()
+    states = {}
+    for key in keys:
+        try:
+            there = bucket.head(key) is not None
+        except StorageDenied:
+            continue
+        except StorageUnavailable:
+            break
+        states[key] = DeletionState.WITHDRAWN if there else DeletionState.DELETED
+    return states
+
+
 def settle_intents(intents: Collection[OpenIntent], rules: SweepRules) -> int:
-    """Withdraw intents of broken runs that no longer hold; return how many.
+    """End intents of broken runs that no longer hold; return how many.
 
     Those that still hold are left: their recordings are due, so the sweep comes to them.
     """
@@ -171,10 +218,8 @@ def _settle(connection: Connection, intents: Collection[OpenIntent], rules: Swee
     holds.keep_out(connection)
     keys = [i.storage_key for i in intents if i.reason is not DeletionReason.ERASURE]
     judged = _judge(connection, keys, rules)
-    unneeded = [key for key in keys if key not in judged.needed | judged.busy]
-    orphans.queue_intended(connection, unneeded)
-    withdrawn = [k for k in judged.needed if k not in judged.deletions and k not in judged.busy]
-    return ledger.finish(connection, dict.fromkeys(withdrawn, DeletionState.WITHDRAWN))
+    orphans.queue_intended(connection, judged.unused(keys))
+    return ledger.finish(connection, _spare(connection, judged, rules))
 
 
 def sweep_orphans(keys: Collection[str], *, allowance: int) -> SweepReport:
@@ -196,7 +241,6 @@ def _intend_orphans(
     locked = orphans.lock(connection, keys)
     in_use = [orphan.storage_key for orphan in locked if orphan.in_use]
     orphans.remove(connection, in_use)
-    ledger.finish(connection, dict.fromkeys(in_use, DeletionState.WITHDRAWN))
     unused = [orphan for orphan in locked if not orphan.in_use]
     refused = {o.storage_key: why for o in unused if (why := refusal(o.storage_key))}
     orphans.refuse(connection, refused)
@@ -225,21 +269,22 @@ def _delete_orphans(connection: Connection, keys: Collection[str]) -> SweepRepor
     holds.keep_out(connection)
     locked = {orphan.storage_key: orphan for orphan in orphans.lock(connection, keys)}
     due = [key for key, orphan in locked.items() if not orphan.held and not orphan.in_use]
-    withdrawn = [key for key in locked if key not in due]
+    spared = _after_all([key for key in locked if key not in due])
     answer = resources.bucket().delete_many(due)
     orphans.remove(connection, answer.deleted)
-    _record(connection, answer, withdrawn)
+    _record(connection, answer, spared)
     return SweepReport(
         orphans=len(answer.deleted),
         orphan_bytes=sum(locked[key].size_bytes or 0 for key in answer.deleted),
-        withdrawn=len(withdrawn),
+        withdrawn=len(spared),
         failed=Counter(answer.failed.values()),
         broken=str(answer.broken) if answer.broken else None,
     )
 
 
-def _record(connection: Connection, answer: DeletionReport, withdrawn: Collection[str]) -> None:
+def _record(
+    connection: Connection, answer: DeletionReport, spared: Mapping[str, DeletionState]
+) -> None:
     """Write into the ledger what became of intents."""
-    states = dict.fromkeys(answer.deleted, DeletionState.DELETED)
-    ledger.finish(connection, states | dict.fromkeys(withdrawn, DeletionState.WITHDRAWN))
+    ledger.finish(connection, {**dict.fromkeys(answer.deleted, DeletionState.DELETED), **spared})
     ledger.note_failures(connection, answer.failed)

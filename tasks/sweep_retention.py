@@ -35,13 +35,15 @@ def sole_sweep() -> Iterator[bool]:
     """
     engine = resources.engine().execution_options(isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
-        yield retention.try_lock_sweep(connection)
-        connection.invalidate()  # a session's lock goes with its session
+        try:
+            yield retention.try_lock_sweep(connection)
+        finally:
+            connection.invalidate()  # a session's lock goes with its session, not with an error
 
 
 @task(cache_policy=NO_CACHE)
 def settle_broken_runs(rules: SweepRules) -> int:
-    """Withdraw what broken runs intended and what is no longer due; return how many."""
+    """End what broken runs intended and what is no longer due; return how many."""
     intents = pages(
         lambda connection, id_: ledger.open_intents(connection, after_id=id_, limit=ROWS_AT_ONCE),
         0,

@@ -64,6 +64,8 @@ def sweep_summary(report: SweepReport, *, left: SweepPlan, withdrawn: int, took:
     if left.objects:
         oldest = f", the oldest since {left.oldest_due_at:%Y-%m-%d}" if left.oldest_due_at else ""
         lines += ["", f"{left.objects:,} objects are still due{oldest}; the next sweep goes on."]
+    if left.without_expiry:
+        lines += ["", f"{left.without_expiry:,} recordings have no end: nobody knows their tier."]
     if left.overdue:
         lines += [
             "",

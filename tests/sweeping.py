@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from itertools import count
+from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
@@ -9,9 +10,12 @@ import sqlalchemy as sa
 from policy.configuration import DEFAULT_POLICY
 from policy.sweep import SweepRules
 from schema.clock import utc_now
-from schema.states import UserTier
-from stores import messages
-from tasks import resources
+from schema.states import HoldScope, OrphanSource, UserTier
+from schema.tables.deletion import OrphanObject
+from stores import holds, ledger, messages
+from tasks import resources, sweep_pages
+from tasks.sweep_plan import plan_sweep
+from tasks.sweep_retention import Walk, settle_broken_runs, sweep_chunk
 
 DAY = timedelta(days=1)
 GRACE = timedelta(days=DEFAULT_POLICY.cleanup.grace_period_days)
@@ -89,13 +93,94 @@ def stored(engine):
 
 @pytest.fixture
 def entries(engine):
-    """Read the deletion ledger in the order of intending: reason, state and message of each."""
+    """Read the deletion ledger, which must be whole: reason, state and message, as intended."""
 
     def _entries():
         with engine.connect() as connection:
+            assert ledger.verify(connection).broken is None
             return [tuple(row) for row in connection.execute(_ENTRIES)]
 
     return _entries
+
+
+@pytest.fixture
+def sweep(rules):
+    """Plan and sweep to the end as the flow does, without Prefect."""
+
+    def _sweep(page_size=100, rules=rules):
+        plan = plan_sweep.fn(rules)
+        settle_broken_runs.fn(rules)
+        report, walk = sweep_chunk.fn(
+            Walk(allowance=plan.objects), rules, page_size=page_size, pages=100
+        )
+        assert walk.ended or report.broken
+        return report
+
+    return _sweep
+
+
+@pytest.fixture
+def hold(engine):
+    """Place a legal hold on a message, or on what else the scope says."""
+
+    def _hold(subject_id, scope=HoldScope.MESSAGE):
+        with engine.begin() as connection:
+            return holds.place(connection, scope, str(subject_id), "case 7", "Mori")
+
+    return _hold
+
+
+@pytest.fixture
+def add_orphan(stage, engine):
+    """Queue an object that no message refers to, known to be nobody's whom a hold is on."""
+
+    def _add_orphan(name, **columns):
+        row = {
+            "storage_key": f"audio/user/gone/{name}.wav",
+            "source": OrphanSource.RECONCILIATION,
+            "size_bytes": len(AUDIO),
+            "message_id": name,
+            "conversation_id": "gone",
+            "user_id": uuid4(),
+            **columns,
+        }
+        resources.bucket().put(row["storage_key"], AUDIO, "audio/wav")
+        with engine.begin() as connection:
+            connection.execute(sa.insert(OrphanObject), row)
+        return row["storage_key"]
+
+    return _add_orphan
+
+
+@pytest.fixture
+def queue(engine):
+    """Read the orphans' queue: key and why it is refused, by key."""
+
+    def _queue():
+        query = sa.select(OrphanObject.storage_key, OrphanObject.refused)
+        with engine.connect() as connection:
+            return dict(tuple(row) for row in connection.execute(query))
+
+    return _queue
+
+
+@pytest.fixture
+def before_deleting(monkeypatch):
+    """Let something happen once, after the first page's intent and before its deletion."""
+
+    def _before_deleting(function):
+        for name in ("_delete", "_delete_orphans"):
+            delete = getattr(sweep_pages, name)
+
+            def interrupted(connection, keys, *rules, _delete=delete):
+                while waiting:
+                    waiting.pop()()
+                return _delete(connection, keys, *rules)
+
+            monkeypatch.setattr(sweep_pages, name, interrupted)
+        waiting = [function]
+
+    return _before_deleting
 
 
 @pytest.fixture
