@@ -22,7 +22,7 @@ KaiwaError
 ├── LearnerHeld              a legal hold forbids the erasure
 ├── ErasureIncomplete        something of the learner is still there
 ├── ListingOvertaken         another run goes on with this run's listing
-├── InventoryLost            the database crashed and forgot the listing
+├── InventoryLost            the database no longer holds all that was listed
 ├── ChunksBroken             part of the chunks broke off, so the run must not end green
 ├── SweepNotApproved         so much is due that a person must approve, and nobody did
 ├── SweepIncomplete          audio that should be gone is still there
@@ -306,8 +306,9 @@ class InventoryLost(KaiwaError):
     def __init__(self, found: int, listed: int) -> None:
         self.found, self.listed = found, listed
         super().__init__(
-            f"The database holds {found} of {listed} listed objects: its server crashed, and the "
-            "inventory is not logged. Nothing was compared. Run again; it lists the bucket anew.",
+            f"The database holds {found} of {listed} listed objects: an erasure took some of them, "
+            "or the server crashed, and the inventory is not logged. Nothing was compared. Run "
+            "again; it lists the bucket anew.",
             found,
             listed,
         )

@@ -101,7 +101,7 @@ def compare(run: Run, *, older_than: datetime) -> Comparison:
         older_than: Objects put at or after this instant, UTC, may still wait for their message.
 
     Raises:
-        InventoryLost: If the database forgot the listing in a crash.
+        InventoryLost: If the database no longer holds all that was listed.
         RecordingsMissing: If so many are missing that this is rather another bucket.
     """
     found = resources.in_transaction(

@@ -7,9 +7,20 @@ import sqlalchemy as sa
 from sqlalchemy.exc import ProgrammingError
 
 from schema.documents import AnalysisRecord
-from schema.states import DeletionReason, DeletionState, HoldScope
+from schema.states import DeletionReason, DeletionState, FindingKind, HoldScope
 from schema.values import IntendedDeletion
-from stores import analyses, database, holds, leases, ledger, messages, signed_urls
+from stores import (
+    analyses,
+    database,
+    holds,
+    inventory,
+    leases,
+    ledger,
+    messages,
+    reconciliation,
+    signed_urls,
+)
+from stores.bucket_listing import ListedObject
 
 GRANTS = (Path(__file__).parents[2] / "deployments" / "grants.sql").read_text()
 
