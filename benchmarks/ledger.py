@@ -1,0 +1,133 @@
+"""The deletion ledger: what a page of the sweep pays for it, and how fast a million verify.
+
+A page's cost is taken on an almost empty ledger and on one of 1,000,000 entries: it must not grow.
+Verifying is compared with reading the same rows and doing nothing with them.
+`python benchmarks/ledger.py [--json]`
+"""
+
+import json
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from deployments.local.postgres import PostgresServer
+from migrations import run
+from schema.states import DeletionReason, DeletionState, UserTier
+from schema.values import IntendedDeletion
+from stores import ledger
+from stores.database import connect
+
+ENTRIES, PAGE, PAGES, FILL = 1_000_000, 100, 50, 10_000
+EXPIRY = datetime(2025, 4, 1, tzinfo=UTC)
+# Waiting for the disk would hide what the ledger itself costs.
+OPTIONS = {"fsync": "off", "full_page_writes": "off", "shared_buffers": "1GB"}
+ROWS = sa.text("SELECT * FROM audio_ops.deletion_ledger WHERE position > 0 ORDER BY position")
+
+
+def measure() -> dict[str, float]:
+    """Return pages' and verification's times, as the report names them."""
+    folder = Path(tempfile.mkdtemp(prefix="kaiwa-benchmark-"))
+    folder.chmod(0o711)  # run as root, the server is another user
+    server = PostgresServer(folder, OPTIONS)
+    server.start()
+    try:
+        engines = {entries: _database(server, entries) for entries in (0, ENTRIES)}
+        times: dict[int, list[float]] = {0: [], ENTRIES: []}
+        for number in range(PAGES):  # in turn, so that the machine's moods hit both alike
+            for entries, engine in engines.items():
+                times[entries].append(_delete(engine, f"page-{number}", PAGE))
+        read_seconds, verify_seconds = _read(engines[ENTRIES]), _verify(engines[ENTRIES])
+        for engine in engines.values():
+            engine.dispose()
+    finally:
+        server.stop()
+        shutil.rmtree(folder)
+    small, large = (statistics.median(times[entries]) for entries in (0, ENTRIES))
+    return {
+        "ledger_page_ms_empty": small * 1000,
+        "ledger_page_ms_1m": large * 1000,
+        "ledger_page_ratio_1m_to_empty": large / small,
+        "ledger_verify_1m_seconds": verify_seconds,
+        "ledger_verify_ratio_to_read": verify_seconds / read_seconds,
+    }
+
+
+def _database(server: PostgresServer, entries: int) -> sa.Engine:
+    """Return an engine on a new database whose ledger has so many final entries."""
+    name = f"ledger_{entries}"
+    administrator = connect(server.url())
+    with administrator.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(sa.text(f"CREATE DATABASE {name}"))
+    administrator.dispose()
+    run.upgrade(server.url(name))
+    engine = connect(server.url(name))
+    for number in range(entries // FILL):
+        _delete(engine, f"fill-{number}", FILL)
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(sa.text("VACUUM ANALYZE"))
+    return engine
+
+
+def _delete(engine: sa.Engine, name: str, size: int) -> float:
+    """Intend and finish new keys as the sweep does, in two transactions; return the seconds."""
+    deletions = [
+        IntendedDeletion(
+            f"audio/learner/conversation/{name}-{number}.wav",
+            f"message-{name}-{number}",
+            DeletionReason.RETENTION,
+            UserTier.FREE,
+            240_000,
+            EXPIRY,
+        )
+        for number in range(size)
+    ]
+    started = time.perf_counter()
+    with engine.begin() as connection:
+        ledger.intend(connection, deletions)
+    with engine.begin() as connection:
+        states = {deletion.storage_key: DeletionState.DELETED for deletion in deletions}
+        if ledger.finish(connection, states) != size:
+            message = "The ledger did not finish what was intended."
+            raise RuntimeError(message)
+    return time.perf_counter() - started
+
+
+def _read(engine: sa.Engine) -> float:
+    """Return the seconds that a walk along the chain's bare rows takes."""
+    started = time.perf_counter()
+    with engine.connect() as connection:
+        portion = {"yield_per": ledger.ENTRIES_AT_ONCE}
+        for _ in connection.execute(ROWS, execution_options=portion):
+            pass
+    return time.perf_counter() - started
+
+
+def _verify(engine: sa.Engine) -> float:
+    started = time.perf_counter()
+    with engine.connect() as connection:
+        found = ledger.verify(connection)
+    elapsed = time.perf_counter() - started
+    if found.broken or found.head.position < ENTRIES:
+        message = f"The ledger does not verify: {found}."
+        raise RuntimeError(message)
+    return elapsed
+
+
+if __name__ == "__main__":
+    figures = measure()
+    print(
+        f"Intending and finishing {PAGE} deletions, median of {PAGES}:\n"
+        f"  {'empty ledger':>17} {figures['ledger_page_ms_empty']:7.2f} ms\n"
+        f"  {ENTRIES:>9,} entries {figures['ledger_page_ms_1m']:7.2f} ms"
+        f"   ratio {figures['ledger_page_ratio_1m_to_empty']:.2f}\n"
+        f"Verifying {ENTRIES:,} entries: {figures['ledger_verify_1m_seconds']:.1f} s, "
+        f"{figures['ledger_verify_ratio_to_read']:.1f} times reading them"
+    )
+    if "--json" in sys.argv:
+        print(json.dumps(figures))
