@@ -157,8 +157,10 @@ def publish_report(
     report: SweepReport, *, left: SweepPlan, withdrawn: int, took: timedelta
 ) -> None:
     """Publish what a sweep did as the artifact `sweep-retention`."""
+    head = resources.in_transaction(ledger.head)
     create_markdown_artifact(
-        sweep_summary(report, left=left, withdrawn=withdrawn, took=took),
+        sweep_summary(report, left=left, withdrawn=withdrawn, took=took)
+        + f"\nHead of the deletion ledger: `{head}`\n",
         key=ARTIFACT,
         description=f"{report.objects:,} objects deleted, {left.objects:,} still due",
     )

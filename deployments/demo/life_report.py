@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from deployments.demo.audio_states import AudioState
-from deployments.demo.old_recordings import OldRecording
+from deployments.demo.old_recordings import AGE, OldRecording
 from policy.configuration import DEFAULT_POLICY
 
 
@@ -45,6 +45,10 @@ def print_ages(
             "✓" if is_right else "[red]✗[/]",
         )
     console.print(table)
+    console.print(
+        f"[dim]all said {AGE.days} days ago; kept: retention and grace period; its URL: the answer "
+        "now to the one signed above[/]"
+    )
 
 
 def _periods(recording: OldRecording) -> str:
