@@ -13,9 +13,9 @@ from prefect.cache_policies import NO_CACHE
 from policy.sweep import is_convincing
 from schema.errors import LearnerUnknown, UnprovenBucket
 from schema.reports import ErasureReport
-from stores import bucket_versions, erasure, learner_messages, ledger
+from stores import erasure, learner_messages, ledger
 from tasks import resources
-from tasks.erasure_objects import folder, is_refused, keep_holds_out
+from tasks.erasure_objects import folder, is_refused, keep_holds_out, listed
 from tasks.erasure_receipt import plan, receipt_page
 from tasks.erasure_steps import erase_orphans, erase_page, erase_versions
 from tasks.erasure_stock import ROWS_AT_ONCE, take_stock
@@ -93,7 +93,7 @@ def erase_leftovers(user_id: UUID) -> ErasureReport:
         report += step
         if _is_stuck(step):
             return report
-    for versions in bucket_versions.list_versions(resources.bucket(), folder(user_id)):
+    for versions in listed(resources.bucket(), folder(user_id)):
         step = erase_versions(user_id, versions)
         report += step
         if _is_stuck(step):

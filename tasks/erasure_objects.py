@@ -11,7 +11,7 @@ from schema.errors import LearnerHeld
 from schema.reports import ErasureReport
 from schema.states import DeletionState
 from schema.values import IntendedDeletion
-from stores import bucket_versions, erasure, holds, ledger, object_keys
+from stores import bucket_listing, bucket_versions, erasure, holds, ledger, object_keys
 from stores.audio_bucket import AudioBucket, DeletionReport
 from stores.bucket_versions import ObjectVersion
 from tasks import resources
@@ -40,9 +40,21 @@ def keep_holds_out(connection: Connection, user_id: UUID) -> None:
         raise LearnerHeld(held)
 
 
+def listed(bucket: AudioBucket, prefix: str) -> Iterator[list[ObjectVersion]]:
+    """Yield what lies under a prefix by key, with all versions if the bucket keeps any.
+
+    Servers that keep none need not know the request for versions.
+    """
+    if bucket_versions.keeps_versions(bucket):
+        yield from bucket_versions.list_versions(bucket, prefix)
+        return
+    for page in bucket_listing.list_objects(bucket, prefix):
+        yield [ObjectVersion(found.key, "null", found.size_bytes, False) for found in page]
+
+
 def versions_of(bucket: AudioBucket, key: str) -> Iterator[ObjectVersion]:
     """Yield the versions of just this key."""
-    for page in bucket_versions.list_versions(bucket, key):
+    for page in listed(bucket, key):
         # The key itself sorts first among those that begin with it.
         theirs = list(takewhile(lambda version: version.key == key, page))
         yield from theirs
@@ -65,14 +77,16 @@ def erase_objects(
         user_id: The learner.
         deletions: Each key once; intended, and committed, before.
         confirm: Writes that these keys are nobody's or gone, and counts what it wrote.
-        versions: Of these keys, as listed; None: not listed yet.
+        versions: Of these keys, as `listed`; None: not listed yet.
 
     Raises:
         LearnerHeld: If a hold was placed since; nothing is deleted then.
         StorageError: If the bucket does not list what it keeps; nothing is deleted then.
     """
     bucket = resources.bucket()
-    if versions is None and deletions and bucket_versions.keeps_versions(bucket):
+    if not deletions or not bucket_versions.keeps_versions(bucket):
+        versions = None
+    elif versions is None:
         versions = [v for deletion in deletions for v in versions_of(bucket, deletion.storage_key)]
     outcome = resources.in_transaction(
         lambda connection: _erase(connection, user_id, deletions, confirm, versions)
@@ -123,12 +137,15 @@ def _delete(
 ) -> DeletionReport:
     """Delete and look again; keys of which nothing is left count as deleted."""
     bucket = resources.bucket()
+    failed = {}
     if versions is None:
-        answer = bucket.delete_many(keys)
+        # Listings may hold keys that no request for many can name.
+        failed = {key: "InvalidKey" for key in keys if is_refused(key)}
+        answer = bucket.delete_many([key for key in keys if key not in failed])
     else:
         wanted = set(keys)
         answer = bucket_versions.delete_versions(bucket, [v for v in versions if v.key in wanted])
-    failed = dict(answer.failed)
+    failed.update(answer.failed)
     for key in keys:
         # The learner's folder is listed at the end; what lies elsewhere is looked at one by one.
         if not key.startswith(folder(user_id)) and key not in failed and bucket.head(key):

@@ -7,10 +7,10 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from schema.reports import ErasureReport
-from stores import bucket_versions, erasure, learner_messages
+from stores import erasure, learner_messages
 from stores.bucket_versions import ObjectVersion
 from tasks import resources
-from tasks.erasure_objects import folder, is_refused, versions_of
+from tasks.erasure_objects import folder, is_refused, listed, versions_of
 from tasks.paging import pages
 
 ROWS_AT_ONCE = 100
@@ -42,7 +42,7 @@ def take_stock(user_id: UUID) -> ErasureReport:
     bucket = resources.bucket()
     for key in sorted(elsewhere - refused):
         report += _count_versions(user_id, list(versions_of(bucket, key)))
-    for versions in bucket_versions.list_versions(bucket, place):
+    for versions in listed(bucket, place):
         report += _count_versions(user_id, versions)
     return report
 

@@ -12,8 +12,10 @@ from schema.values import IntendedDeletion
 from stores import (
     analyses,
     database,
+    erasure,
     holds,
     inventory,
+    learner_messages,
     leases,
     ledger,
     messages,
@@ -112,6 +114,23 @@ def test_the_batch_may_reconcile(batch, add_message):
         assert reconciliation.queue(connection, run, [finding.id for finding in found]) == 1
         assert len(reconciliation.report(connection, run)) == 2
         inventory.finish(connection, run)
+
+
+def test_the_batch_may_erase_a_learner(batch, add_message, add_user, add_conversation):
+    user_id = add_user()
+    message_id = add_message(conversation_id=add_conversation(user_id=user_id))
+    with batch.begin() as connection:
+        assert erasure.is_known(connection, user_id)
+        erasure.begin(connection, user_id, "request 7")
+        assert learner_messages.count_rows(connection, user_id).total() == 0
+        (recording,) = learner_messages.recordings(connection, [message_id])
+        assert not erasure.used_by_others(connection, user_id, [recording.storage_key])
+        learner_messages.silence(connection, [message_id])
+        assert learner_messages.confirm(connection, [message_id]) == 1
+        assert erasure.orphans(connection, user_id, folder="audio/", after="", limit=1) == []
+        assert erasure.forget_listed(connection, user_id, folder="audio/") == 0
+        assert erasure.revived(connection, after_id="", limit=1) == []
+        erasure.complete(connection, user_id)
 
 
 @pytest.mark.parametrize(

@@ -222,6 +222,33 @@ def test_a_learner_whose_account_is_gone_is_known_by_their_folder(
     assert everything(learner)["objects"] == {}
 
 
+def test_a_server_that_knows_no_versions_is_asked_for_none(learner, add_recording, faulty_bucket):
+    for request in ("GetBucketVersioning", "ListObjectVersions"):
+        faulty_bucket.on(request, answered(501, "NotImplemented"))
+    add_recording(learner)
+    resources.bucket().put(f"{learner.folder}c/lost.wav", b"lost", "audio/wav")
+    erased, left = erase(learner)
+    assert (erased.objects, erased.versions, left.is_empty) == (2, 2, True)
+    assert faulty_bucket.count("ListObjectVersions") == 0
+    assert not any(
+        version for request in faulty_bucket.requests for _, version in request.deletions
+    )
+
+
+@pytest.mark.parametrize("versioned", [False, True])
+def test_an_object_whose_key_no_list_can_carry_does_not_stop_the_others(
+    learner, add_recording, versioned
+):
+    if versioned:
+        keep_versions()
+    bucket, odd = resources.bucket(), f"{learner.folder}bell\x07.wav"
+    bucket.client.put_object(Bucket=bucket.name, Key=odd, Body=b"odd")
+    add_recording(learner)
+    erased, left = erase(learner)
+    assert left.objects == (0 if versioned else 1)
+    assert erased.objects == 1 + versioned
+
+
 @pytest.mark.parametrize("status", ["Enabled", "Suspended"])
 def test_all_versions_and_delete_markers_go(learner, add_recording, status):
     keep_versions()
@@ -411,6 +438,7 @@ def test_only_what_the_bucket_confirmed_is_marked_and_the_next_run_ends_it(
     row = read_message(bad)
     assert (row.audio_storage_key, row.audio_deleted_at) == (key, None)
     assert row.audio_url is row.fluency_score is None
+    assert row.audio_processing_state == "failed"  # so that nobody analyses it meanwhile
     assert read_message(good).audio_storage_key is None
     assert ledger_entries() == {("erasure", "deleted"): 1, ("erasure", "intended"): 1}
     faulty_bucket.heal()
