@@ -96,6 +96,14 @@ def test_the_walk_meets_every_live_message_once_by_expiry(add_message, read, row
     assert max(map(len, pages)) <= limit
 
 
+def test_spans_are_of_equal_size_and_apart_with_and_without_expiry(add_message, engine):
+    kept = [add_message(audio_retention_expires_at=None) for _ in range(3)]
+    ending = [add_message(audio_retention_expires_at=NOON + n * DAY) for n in range(5)]
+    with engine.begin() as connection:
+        spans = signed_urls.spans(connection, NOON, rows_per_span=2)
+    assert [span.last.message_id for span in spans] == [kept[1], kept[2], *ending[1::2], ending[4]]
+
+
 def test_only_live_recordings_are_walked(add_message, read):
     add_message(audio_storage_key=None)
     add_message(audio_deleted_at=NOON, audio_retention_expires_at=NOON + DAY)
