@@ -3,7 +3,7 @@
 hash(n) = SHA-256(hash(n - 1) || facts(n)), where hash(0) is 32 zero bytes and facts(n) is a JSON
 object in the canonical form of RFC 8785: names sorted, no spaces, UTF-8. Its names are
 `Facts`' and `format`; an unknown fact is null. Instants are UTC with six digits of a second, such
-as `2026-01-05T12:00:00.000000Z`; digests are lower-case hexadecimal. docs/adr/0053 has an example.
+as `2026-01-05T12:00:00.000000Z`; digests are lower-case hexadecimal. docs/adr/0056 has an example.
 """
 
 import hashlib

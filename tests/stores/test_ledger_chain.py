@@ -6,7 +6,7 @@ import orjson
 from stores.ledger_chain import FIRST, FORMAT, entry_hash
 
 RECORD = (
-    Path(__file__).parents[2] / "docs/adr/0053-finished-deletions-form-a-chain.md"
+    Path(__file__).parents[2] / "docs/adr/0056-finished-deletions-form-a-chain.md"
 ).read_text()
 
 
