@@ -1,6 +1,6 @@
 """Deleting a learner's objects, all versions of them, while no legal hold can be placed."""
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import takewhile
 from uuid import UUID
 
@@ -52,10 +52,10 @@ def listed(bucket: AudioBucket, prefix: str) -> Iterator[list[ObjectVersion]]:
         yield [ObjectVersion(found.key, "null", found.size_bytes, False) for found in page]
 
 
-def versions_of(bucket: AudioBucket, key: str) -> Iterator[ObjectVersion]:
-    """Yield the versions of just this key."""
-    for page in listed(bucket, key):
-        # The key itself sorts first among those that begin with it.
+def of_key(pages: Iterable[list[ObjectVersion]], key: str) -> Iterator[ObjectVersion]:
+    """Yield the versions of just this key from the listing of what begins with it."""
+    for page in pages:
+        # The key itself sorts first.
         theirs = list(takewhile(lambda version: version.key == key, page))
         yield from theirs
         if len(theirs) < len(page):
@@ -87,7 +87,11 @@ def erase_objects(
     if not deletions or not bucket_versions.keeps_versions(bucket):
         versions = None
     elif versions is None:
-        versions = [v for deletion in deletions for v in versions_of(bucket, deletion.storage_key)]
+        versions = [
+            version
+            for key in (deletion.storage_key for deletion in deletions)
+            for version in of_key(bucket_versions.list_versions(bucket, key), key)
+        ]
     outcome = resources.in_transaction(
         lambda connection: _erase(connection, user_id, deletions, confirm, versions)
     )

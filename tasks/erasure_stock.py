@@ -10,7 +10,7 @@ from schema.reports import ErasureReport
 from stores import erasure, learner_messages
 from stores.bucket_versions import ObjectVersion
 from tasks import resources
-from tasks.erasure_objects import folder, is_refused, listed, versions_of
+from tasks.erasure_objects import folder, is_refused, listed, of_key
 from tasks.paging import pages
 
 ROWS_AT_ONCE = 100
@@ -41,7 +41,7 @@ def take_stock(user_id: UUID) -> ErasureReport:
     report += ErasureReport(refused=len(refused))
     bucket = resources.bucket()
     for key in sorted(elsewhere - refused):
-        report += _count_versions(user_id, list(versions_of(bucket, key)))
+        report += _count_versions(user_id, list(of_key(listed(bucket, key), key)))
     for versions in listed(bucket, place):
         report += _count_versions(user_id, versions)
     return report
