@@ -144,6 +144,12 @@ def test_a_sweep_that_only_says_so_is_noticed(play, scene, uploaded):
         play(sweep=mark)
 
 
+def test_a_url_that_still_works_after_the_deletion_is_noticed(play, monkeypatch):
+    monkeypatch.setattr(life_of_audio, "fetch", lambda _url: 200)
+    with pytest.raises(DemoFailed, match="2 URLs do not answer as the bucket does"):
+        play()
+
+
 def test_a_deletion_without_its_entry_in_the_ledger_is_noticed(play, monkeypatch):
     monkeypatch.setattr(ledger, "intend", lambda *_: None)
     with pytest.raises(DemoFailed, match="0 entries about 2 deletions"):
