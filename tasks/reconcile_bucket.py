@@ -5,14 +5,16 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from itertools import islice
+from typing import Any
 
-from prefect import task
+from prefect import Task, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State, TaskRun
 
 from policy.configuration import DEFAULT_POLICY
 from policy.reconciliation import RESUME_WITHIN, is_another_bucket
-from schema.errors import InvalidKey, RecordingsMissing
+from schema.errors import InvalidKey, RecordingsMissing, StorageUnavailable
 from schema.reports import ReconciliationReport
 from schema.states import FindingKind
 from stores import inventory, object_keys, reconciliation, retention
@@ -31,6 +33,11 @@ THREADS = 32  # that ask the bucket about single objects
 ORPHANS = (FindingKind.OBJECT_WITHOUT_ROW, FindingKind.OBJECT_OF_DELETED_ROW)
 
 logger = logging.getLogger(__name__)
+
+
+def _bucket_is_away(_task: Task[..., Any], _task_run: TaskRun, state: State[Any]) -> bool:
+    """Whether waiting may help: it does not against a refusal."""
+    return isinstance(state.result(raise_on_failure=False), StorageUnavailable)
 
 
 @task(cache_policy=NO_CACHE)
@@ -55,7 +62,12 @@ def count_live() -> int:
     return resources.in_transaction(retention.count_live)
 
 
-@task(cache_policy=NO_CACHE, retries=3, retry_delay_seconds=[10, 60, 300])
+@task(
+    cache_policy=NO_CACHE,
+    retries=3,
+    retry_delay_seconds=[10, 60, 300],
+    retry_condition_fn=_bucket_is_away,
+)
 def list_chunk(run: Run) -> Progress:
     """List up to 100,000 objects more, from where the listing is.
 
@@ -114,7 +126,12 @@ def compare(run: Run, *, older_than: datetime) -> Comparison:
     return found
 
 
-@task(cache_policy=NO_CACHE, retries=3, retry_delay_seconds=[10, 60, 300])
+@task(
+    cache_policy=NO_CACHE,
+    retries=3,
+    retry_delay_seconds=[10, 60, 300],
+    retry_condition_fn=_bucket_is_away,
+)
 def check_chunk(run: Run, *, after: int, older_than: datetime) -> int | None:
     """Look again at findings: while the bucket was listed, others uploaded and deleted.
 

@@ -7,9 +7,11 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 
 from flows.reconcile_bucket import reconcile_bucket
-from schema.errors import RecordingsMissing
+from schema.errors import RecordingsMissing, StorageDenied
 from schema.states import FindingKind
 from tasks import resources
+from tasks.reconcile_bucket import list_chunk
+from tests.faulty_bucket import answered
 
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server", "stage")]
 
@@ -54,6 +56,22 @@ def test_a_bucket_without_the_recordings_fails_the_run(add_message):
     add_message()
     with pytest.raises(RecordingsMissing):
         reconcile_bucket()
+
+
+def test_a_bucket_that_is_away_is_waited_for(record, faulty_bucket, monkeypatch):
+    monkeypatch.setattr(list_chunk, "retry_delay_seconds", [0])
+    record("audio/1")
+    faulty_bucket.on("ListObjectsV2", answered(503, "SlowDown"), times=5)
+    assert reconcile_bucket().objects == 1
+    assert faulty_bucket.count("ListObjectsV2") == 6
+
+
+def test_a_refusal_is_not_waited_out(record, faulty_bucket):
+    record("audio/1")
+    faulty_bucket.on("ListObjectsV2", answered(403, "AccessDenied"))
+    with pytest.raises(StorageDenied):
+        reconcile_bucket()
+    assert faulty_bucket.count("ListObjectsV2") == 1
 
 
 def test_the_form_describes_its_parameters():

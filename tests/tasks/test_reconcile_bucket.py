@@ -185,9 +185,11 @@ def test_an_object_that_any_live_row_names_is_no_orphan(record, reconcile, state
     assert reconcile().findings == ()
 
 
-def test_objects_younger_than_the_floor_are_no_orphans(put, reconcile):
+def test_objects_younger_than_the_floor_are_no_orphans(put, reconcile, monkeypatch):
     put("audio/1")
+    compared = spy_on_compare(monkeypatch)
     assert reconcile(older_than=NONE_IS_OLD).findings == ()
+    assert compared[0].findings == 0  # nor is the bucket asked about each of them
     assert found(reconcile()) == {FindingKind.OBJECT_WITHOUT_ROW: ("audio/1",)}
 
 
@@ -353,22 +355,42 @@ def test_an_object_put_again_behind_the_listings_back_is_young_again(
     assert finish_reconciliation.fn(run, comparison).findings == ()
 
 
+@pytest.fixture
+def intend(engine):
+    """Begin deletions, as the sweep does."""
+
+    def _intend(*keys):
+        deletions = [IntendedDeletion(key, None, DeletionReason.RETENTION) for key in keys]
+        with engine.begin() as connection:
+            ledger.intend(connection, deletions)
+
+    return _intend
+
+
 def test_an_object_on_its_way_to_deletion_is_neither_lost_nor_an_orphan(
-    record, put, add_message, reconcile, engine
+    record, put, add_message, reconcile, intend, monkeypatch
 ):
     for number in range(3):
         record(f"audio/{number}")
     add_message(audio_storage_key="audio/half-deleted")
     put("audio/orphan")
-    with engine.begin() as connection:
-        ledger.intend(
-            connection,
-            [
-                IntendedDeletion(key, None, DeletionReason.RETENTION)
-                for key in ("audio/half-deleted", "audio/orphan")
-            ],
-        )
+    intend("audio/half-deleted", "audio/orphan")
+    compared = spy_on_compare(monkeypatch)
     assert reconcile().findings == ()
+    assert compared[0].findings == 0
+
+
+def test_a_deletion_that_begins_after_the_comparison_is_no_loss(record, add_message, intend):
+    for number in range(3):
+        record(f"audio/{number}")
+    add_message(audio_storage_key="audio/half-deleted")
+    run = begin_reconciliation.fn()
+    list_chunk.fn(run)
+    comparison = compare.fn(run, older_than=ALL_ARE_OLD)
+    intend("audio/half-deleted")
+    check_chunk.fn(run, after=0, older_than=ALL_ARE_OLD)
+    assert comparison.findings == 1
+    assert finish_reconciliation.fn(run, comparison).findings == ()
 
 
 def spy_on_compare(monkeypatch):
