@@ -1,0 +1,201 @@
+"""The retention sweep: queries in small and large tables, pace beside plain deletion, memory.
+
+    python benchmarks/sweep.py [--json]
+
+Queries: finding and locking a page of 100 due recordings, at the head of the queue and at random
+places, in tables of 100,000 to 5,000,000 messages in one embedded Postgres, measured in turn, so
+that the machine's moods hit all alike.
+
+Pace: the flow's tasks on a real S3 server and a durable Postgres, page by page in turn with a plain
+loop of DeleteObjects over as many equal objects. Prefect adds some 30 ms for each task run, of a
+thousand objects or more.
+
+Memory: a process of its own plans and sweeps 10,000 due recordings, another 1,000,000. Instead of a
+bucket they have a server that confirms every deletion: how an S3 server deletes is no matter of
+memory here.
+"""
+
+import json
+import random
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from pydantic import SecretStr
+
+from benchmarks.claim import OPTIONS
+from benchmarks.sweep_pace import pace
+from benchmarks.sweep_run import GRACE
+from benchmarks.sweep_tables import drop_unused_indexes, make_table
+from deployments.local import swift
+from deployments.local.addresses import S3Address, StackAddresses
+from deployments.local.environment import child_environment
+from deployments.local.postgres import PostgresServer
+from schema.clock import utc_now
+from stores import retention
+from stores.database import connect
+from stores.retention import BEGINNING, Position
+
+TABLES = {"100k": 100_000, "1m": 1_000_000, "5m": 5_000_000}
+TABLE_OF_10K_DUE = 50_000  # a fifth is due; of the largest table a million
+ROUNDS, PAGE = 40, 100
+LARGEST_PAGE, ALL = 1000, 1_000_000
+PAGES_WITHOUT_BUCKET = 100
+DISK_BYTES = 20 * 1024**3
+# Checkpoints and autovacuum would fall into one measure and not into another.
+QUIET = {
+    "autovacuum": "off",
+    "max_wal_size": "4GB",
+    "checkpoint_timeout": "1h",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+}
+
+
+def sweep_figures(folder: Path) -> dict[str, float]:
+    """Return all figures, as the report names them."""
+    figures, calls = pace(folder)
+    server = PostgresServer(folder / "tables", OPTIONS | QUIET)
+    server.start()
+    try:
+        urls = {name: make_table(server, rows) for name, rows in TABLES.items()}
+        figures |= _query_figures(urls)
+        with _confirming_bucket() as endpoint:
+            run = partial(_run, endpoint=endpoint, folder=folder)
+            some = run(urls["1m"], page_size=PAGE, pages=PAGES_WITHOUT_BUCKET)
+            small = run(make_table(server, TABLE_OF_10K_DUE), page_size=LARGEST_PAGE, pages=ALL)
+            # They make no difference to memory, only to how long a million rows take.
+            drop_unused_indexes(urls["5m"])
+            large = run(urls["5m"], page_size=LARGEST_PAGE, pages=ALL)
+    finally:
+        server.stop()
+    calls |= {
+        (statements, requests) for r in (some, small, large) for statements, requests in r["calls"]
+    }
+    statements, requests = zip(*calls, strict=True)
+    return figures | {
+        "statements_per_page_least": min(statements),
+        "statements_per_page_most": max(statements),
+        "bucket_calls_per_page_least": min(requests),
+        "bucket_calls_per_page_most": max(requests),
+        "sweep_rows_per_second_without_bucket": some["rows"] / some["sweep_seconds"],
+        "due_rows_10k": small["due"],
+        "due_rows_1m": large["due"],
+        "plan_seconds_1m": large["plan_seconds"],
+        "sweep_seconds_1m": large["sweep_seconds"],
+        "plan_seconds_1m_swept": large["plan_after_seconds"],
+        "memory_mb_10k": small["peak_mb"],
+        "memory_mb_1m": large["peak_mb"],
+        "memory_grown_mb_10k": small["grown_mb"],
+        "memory_grown_mb_1m": large["grown_mb"],
+        "memory_ratio_1m_to_10k": large["peak_mb"] / small["peak_mb"],
+    }
+
+
+def _query_figures(urls: dict[str, str]) -> dict[str, float]:
+    """Return the median times of finding and locking a page, in ms, and their ratios."""
+    engines = {name: connect(url) for name, url in urls.items()}
+    before = utc_now() - GRACE
+    oldest = {name: _oldest_expiry(engine, before) for name, engine in engines.items()}
+    places = random.Random(0)  # noqa: S311 - the same places each time
+    times: dict[str, list[float]] = defaultdict(list)
+    for _ in range(ROUNDS):
+        share = places.random() * 0.99  # a page at the very end would be shorter
+        for name, engine in engines.items():
+            place = Position(oldest[name] + share * (before - oldest[name]), "")
+            with engine.connect() as connection:
+                find = partial(retention.find_expired, connection, before=before, limit=PAGE)
+                with _timed(times[f"head_query_ms_{name}"]):
+                    find(after=BEGINNING)
+                with _timed(times[f"page_query_ms_{name}"]):
+                    page = find(after=place)
+                with _timed(times[f"lock_ms_{name}"]):
+                    locked = retention.lock(connection, [row.storage_key for row in page])
+                if len(locked.recordings) != PAGE:
+                    message = f"{len(locked.recordings)} of {PAGE} recordings were locked."
+                    raise RuntimeError(message)
+    for engine in engines.values():
+        engine.dispose()
+    medians = {name: statistics.median(taken) for name, taken in times.items()}
+    ratios = {
+        f"{what}_ratio_5m_to_100k": medians[f"{what}_ms_5m"] / medians[f"{what}_ms_100k"]
+        for what in ("page_query", "head_query", "lock")
+    }
+    return medians | ratios
+
+
+def _oldest_expiry(engine: sa.Engine, before: datetime) -> datetime:
+    with engine.connect() as connection:
+        (oldest,) = retention.find_expired(connection, before=before, after=BEGINNING, limit=1)
+    return retention.position_of(oldest).expires_at
+
+
+@contextmanager
+def _timed(times: list[float]) -> Iterator[None]:
+    """Append how long the block took, in ms."""
+    started = time.perf_counter()
+    yield
+    times.append(1000 * (time.perf_counter() - started))
+
+
+def _run(url: str, endpoint: str, folder: Path, *, page_size: int, pages: int) -> dict[str, Any]:
+    """Plan and sweep in a process of its own; return what `benchmarks.sweep_run` says."""
+    nobody = S3Address(endpoint, "nobody", SecretStr("nothing"))
+    addresses = StackAddresses(SecretStr(url), nobody, "").environment()
+    ended = subprocess.run(
+        [sys.executable, "-m", "benchmarks.sweep_run", str(page_size), str(pages)],
+        env=child_environment(folder, **{name: v for name, v in addresses.items() if v}),
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    figures: dict[str, Any] = json.loads(ended.stdout.splitlines()[-1])
+    return figures
+
+
+@contextmanager
+def _confirming_bucket() -> Iterator[str]:
+    """Yield the address of a server that confirms every deletion."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.confirming_bucket"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as server:
+        if server.stdin is None or server.stdout is None:
+            raise AssertionError  # both are pipes
+        yield server.stdout.readline().strip()
+        server.stdin.close()  # it ends
+
+
+def main() -> None:
+    """Print the figures."""
+    folder = Path(tempfile.mkdtemp(prefix="kaiwa-benchmark-"))
+    folder.chmod(0o711)  # run as root, the servers' user is another
+    try:
+        if obstacle := swift.obstacle(folder):
+            sys.exit(obstacle)
+        if shutil.disk_usage(folder).free < DISK_BYTES:
+            sys.exit(f"{folder} needs {DISK_BYTES / 1024**3:.0f} GiB of free disk.")
+        figures = {name: round(figure, 3) for name, figure in sweep_figures(folder).items()}
+    finally:
+        shutil.rmtree(folder)
+    for name, figure in figures.items():
+        print(f"{name:38} {figure:>12,}")
+    if "--json" in sys.argv:
+        print(json.dumps(figures))
+
+
+if __name__ == "__main__":
+    main()

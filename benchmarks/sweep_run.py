@@ -1,0 +1,86 @@
+"""Plans and sweeps what the environment names, by the flow's own tasks, and counts its calls.
+
+`python -m benchmarks.sweep_run PAGE_SIZE PAGES` does so in a process of its own, at most so many
+pages, and ends with one line of JSON.
+"""
+
+import json
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from datetime import timedelta
+from itertools import islice
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from policy.configuration import DEFAULT_POLICY
+from policy.sweep import SweepRules
+from schema.clock import utc_now
+from schema.reports import SweepReport
+from tasks import resources
+from tasks.sweep_plan import plan_sweep
+from tasks.sweep_retention import Walk, sweep_chunk
+
+GRACE = timedelta(days=DEFAULT_POLICY.cleanup.grace_period_days)
+Calls = tuple[int, int]  # of the database's statements and the bucket's requests
+
+
+def swept_pages(
+    rules: SweepRules, *, allowance: int, page_size: int
+) -> Iterator[tuple[SweepReport, Calls]]:
+    """Sweep page after page; yield what each that deleted something did, and its calls."""
+    calls = Counter[str]()
+    sa.event.listen(
+        resources.engine(), "before_cursor_execute", lambda *_: calls.update(["statement"])
+    )
+    resources.bucket().client.meta.events.register(
+        "before-send.s3", lambda **_: calls.update(["request"])
+    )
+    walk = Walk(allowance)
+    while not walk.ended:
+        calls.clear()
+        report, walk = sweep_chunk.fn(walk, rules, page_size=page_size, pages=1)
+        if report.objects:
+            yield report, (calls["statement"], calls["request"])
+
+
+def sweep(page_size: int, pages: int) -> dict[str, float | list[Calls]]:
+    """Plan, sweep at most so many pages, and plan again, as a run does; return the figures."""
+    rules = SweepRules(utc_now(), GRACE, soft_delete=True)
+    resources.bucket()
+    before_mb = _peak_mb()
+    started = time.perf_counter()
+    plan = plan_sweep.fn(rules)
+    planned = time.perf_counter()
+    rows, calls = 0, set[Calls]()
+    swept = swept_pages(rules, allowance=plan.objects, page_size=page_size)
+    for report, page_calls in islice(swept, pages):
+        rows += report.objects
+        calls.add(page_calls)
+    ended = time.perf_counter()
+    left = plan_sweep.fn(rules)
+    if rows + left.objects != plan.objects:
+        message = f"{rows} of {plan.objects} due rows were swept, and {left.objects} are left."
+        raise RuntimeError(message)
+    return {
+        "due": plan.objects,
+        "rows": rows,
+        "plan_seconds": planned - started,
+        "sweep_seconds": ended - planned,
+        "plan_after_seconds": time.perf_counter() - ended,
+        "peak_mb": _peak_mb(),
+        "grown_mb": _peak_mb() - before_mb,
+        "calls": sorted(calls),
+    }
+
+
+def _peak_mb() -> float:
+    """Return the most memory this process has had; `getrusage` would tell its parent's as well."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+
+
+if __name__ == "__main__":
+    print(json.dumps(sweep(int(sys.argv[1]), int(sys.argv[2]))))
