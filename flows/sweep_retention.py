@@ -20,6 +20,7 @@ from tasks.clocks import check_clocks
 from tasks.sweep_plan import check_bucket, plan_sweep
 from tasks.sweep_retention import (
     Walk,
+    end_pause,
     publish_plan,
     publish_report,
     raise_alarm,
@@ -101,8 +102,9 @@ def sweep_retention(
                 raise SweepNotApproved(reason, "the plan has changed while it was waiting")
         withdrawn = settle_broken_runs(rules)
         report = _sweep(plan, rules, page_size)
-        report += SweepReport(expiries_set=set_missing_expiries())
         left = plan_sweep(rules)
+        # Last of all, so that what had no end until now is neither deleted nor called overdue.
+        report += SweepReport(expiries_set=set_missing_expiries())
         publish_report(report, left=left, withdrawn=withdrawn, took=utc_now() - started_at)
         raise_alarm(left)
     if report.broken or report.failed or left.overdue:
@@ -124,6 +126,7 @@ def _ask_for_approval(plan: SweepPlan, reason: str) -> None:
     try:
         answer = pause_flow_run(wait_for_input=form, timeout=APPROVAL_HOURS * 3600)
     except FlowPauseTimeout:
+        end_pause()
         raise SweepNotApproved(reason, f"nobody answered for {APPROVAL_HOURS} hours") from None
     if answer.plan.strip() != plan_number(plan):
         raise SweepNotApproved(reason, "the answer named another plan's number")

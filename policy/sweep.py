@@ -43,7 +43,7 @@ class SweepRules:
     @property
     def newest_expiry(self) -> datetime:
         """The latest expiry at which audio is due."""
-        return self.as_of - self.grace
+        return to_utc(self.as_of) - self.grace
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ def verdict(
     if stored is None or to_utc(stored) > rules.newest_expiry:
         return Verdict(Fate.KEEP, tier, stored)
     if tier is None:
-        return Verdict(Fate.UNKNOWN_TIER, None, stored)
+        return Verdict(Fate.HELD if recording.held else Fate.UNKNOWN_TIER, None, stored)
     expires_at = effective_expiry(stored, tier, recording.created_at, policy)
     if recording.held:
         fate = Fate.HELD

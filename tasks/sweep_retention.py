@@ -4,21 +4,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from uuid import UUID
 
 from prefect import task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
+from prefect.client.orchestration import get_client
 from prefect.events import emit_event
+from prefect.runtime import flow_run
+from prefect.states import Running
 from sqlalchemy import Connection
 
 from policy.retention import effective_expiry, owner_tier
 from policy.sweep import SweepRules
 from schema.reports import SweepPlan, SweepReport
-from stores import ledger, orphans, retention
+from stores import bucket_versions, ledger, orphans, retention
 from stores.retention import Position
 from tasks import resources
 from tasks.paging import pages
-from tasks.sweep_pages import settle_intents, sweep_orphans, sweep_recordings
+from tasks.sweep_pages import Delete, settle_intents, sweep_orphans, sweep_recordings
 from tasks.sweep_summary import plan_summary, sweep_summary
 
 ROWS_AT_ONCE = 1000  # where no bucket is asked
@@ -82,20 +86,21 @@ def sweep_chunk(
         What was done, and how far; `broken` in the report ends the sweep.
     """
     report = SweepReport()
+    delete = bucket_versions.deletion_for_good(resources.bucket())
     for _ in range(pages):
         if walk.ended or report.broken:
             break
         if walk.recordings is not None:
-            done, walk = _sweep_recordings_after(walk.recordings, walk, rules, page_size)
+            done, walk = _sweep_recordings_after(walk.recordings, walk, rules, page_size, delete)
         else:
-            done, walk = _sweep_orphans_after(walk.orphans or "", walk, page_size)
+            done, walk = _sweep_orphans_after(walk.orphans or "", walk, page_size, delete)
         report += done
         walk = replace(walk, allowance=walk.allowance - done.intended)
     return report, walk
 
 
 def _sweep_recordings_after(
-    position: Position, walk: Walk, rules: SweepRules, limit: int
+    position: Position, walk: Walk, rules: SweepRules, limit: int, delete: Delete
 ) -> tuple[SweepReport, Walk]:
     page = resources.in_transaction(
         lambda connection: retention.find_expired(
@@ -104,18 +109,21 @@ def _sweep_recordings_after(
     )
     if not page:
         return SweepReport(), replace(walk, recordings=None)
-    report = sweep_recordings(page, rules, allowance=walk.allowance)
+    report = sweep_recordings(page, rules, allowance=walk.allowance, delete=delete)
     return report, replace(walk, recordings=retention.position_of(page[-1]))
 
 
-def _sweep_orphans_after(key: str, walk: Walk, limit: int) -> tuple[SweepReport, Walk]:
+def _sweep_orphans_after(
+    key: str, walk: Walk, limit: int, delete: Delete
+) -> tuple[SweepReport, Walk]:
     page = resources.in_transaction(
         lambda connection: orphans.find(connection, after=key, limit=limit)
     )
     if not page:
         return SweepReport(), replace(walk, orphans=None)
     keys = [orphan.storage_key for orphan in page]
-    return sweep_orphans(keys, allowance=walk.allowance), replace(walk, orphans=keys[-1])
+    report = sweep_orphans(keys, allowance=walk.allowance, delete=delete)
+    return report, replace(walk, orphans=keys[-1])
 
 
 @task(cache_policy=NO_CACHE)
@@ -140,6 +148,17 @@ def _set_expiries(connection: Connection, after_id: str) -> list[tuple[str, bool
             expiries[recording.message_id] = effective_expiry(None, tier, recording.created_at)
     retention.set_expiry(connection, expiries)
     return [(r.message_id, r.message_id in expiries) for r in found]
+
+
+def end_pause() -> None:
+    """Let this run go on after a pause that nobody ended, so that it fails for its own reason.
+
+    A run that is still paused when its time is over gets the server's reason, which says nothing.
+    """
+    with get_client(sync_client=True) as client:
+        run = client.read_flow_run(UUID(flow_run.id))
+        if run.state is not None and run.state.is_paused():  # not if it was cancelled
+            client.set_flow_run_state(run.id, Running(), force=True)
 
 
 @task(cache_policy=NO_CACHE)

@@ -38,7 +38,7 @@ def sweep_summary(report: SweepReport, *, left: SweepPlan, withdrawn: int, took:
 
     Args:
         report: What was deleted, and what not.
-        left: What is due after it.
+        left: What is due after it, before ends were given.
         withdrawn: Intents of broken runs that were taken back.
         took: The run's length.
     """
@@ -64,8 +64,9 @@ def sweep_summary(report: SweepReport, *, left: SweepPlan, withdrawn: int, took:
     if left.objects:
         oldest = f", the oldest since {left.oldest_due_at:%Y-%m-%d}" if left.oldest_due_at else ""
         lines += ["", f"{left.objects:,} objects are still due{oldest}; the next sweep goes on."]
-    if left.without_expiry:
-        lines += ["", f"{left.without_expiry:,} recordings have no end: nobody knows their tier."]
+    endless = left.without_expiry - report.expiries_set
+    if endless > 0:
+        lines += ["", f"{endless:,} recordings have no end: nobody knows their tier."]
     if left.overdue:
         lines += [
             "",

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from policy.configuration import AudioPolicy, CleanupRules, RetentionDays
 from policy.retention import (
     deletion_due,
+    effective_expiry,
+    owner_tier,
     retention_expiry,
     retention_period_days,
     should_delete_audio,
@@ -27,6 +29,7 @@ instants = st.builds(
     st.sampled_from(ZONES),
 )
 tiers = st.sampled_from(UserTier)
+subscribed = st.sampled_from(["free", "plus", "premium", "", None])
 
 
 @pytest.mark.parametrize(
@@ -87,10 +90,76 @@ def test_audio_without_an_expiry_is_never_deleted(as_of):
     assert not should_delete_audio(None, as_of=as_of)
 
 
+@given(st.none() | instants, instants, tiers)
+def test_audio_never_ends_before_its_stored_end_nor_before_its_owners_period(
+    stored, created_at, tier
+):
+    expiry = effective_expiry(stored, tier, created_at)
+    assert expiry.tzinfo is UTC
+    assert expiry >= retention_expiry(tier, created_at)
+    assert stored is None or expiry >= stored
+    assert expiry in {stored, retention_expiry(tier, created_at)}
+
+
+@given(st.none() | instants, instants, tiers, tiers)
+def test_a_longer_period_never_shortens_what_was_stored(stored, created_at, one, other):
+    shorter, longer = sorted((one, other), key=retention_period_days)
+    assert effective_expiry(stored, shorter, created_at) <= effective_expiry(
+        stored, longer, created_at
+    )
+
+
+@given(instants, instants, tiers)
+def test_storing_the_effective_end_changes_it_no_more(stored, created_at, tier):
+    once = effective_expiry(stored, tier, created_at)
+    assert effective_expiry(once, tier, created_at) == once
+
+
+@pytest.mark.parametrize(
+    ("role", "has_user", "current_tiers", "tier"),
+    [
+        ("user", True, [], UserTier.FREE),
+        ("assistant", True, [], UserTier.FREE),
+        ("user", True, [None], UserTier.FREE),
+        ("user", True, ["plus"], UserTier.PLUS),
+        ("assistant", True, ["premium"], UserTier.PREMIUM),
+        ("user", True, ["plus", "premium", "free"], UserTier.PREMIUM),
+        ("user", False, [], UserTier.GUEST),
+        ("assistant", False, [], UserTier.GUEST),
+        ("system", True, ["premium"], UserTier.SYSTEM),
+        ("system", False, [], UserTier.SYSTEM),
+        ("user", True, ["enterprise"], None),
+        ("user", True, ["premium", "enterprise"], None),
+        ("user", True, ["Premium"], None),
+        ("user", True, ["guest"], None),  # nobody subscribes to that
+    ],
+)
+def test_whose_audio_a_message_is(role, has_user, current_tiers, tier):
+    assert owner_tier(role, has_user=has_user, current_tiers=current_tiers) is tier
+
+
+@given(st.lists(subscribed, max_size=4), subscribed)
+def test_one_more_subscription_never_shortens_the_period(current_tiers, another):
+    def days(names):
+        return retention_period_days(owner_tier("user", has_user=True, current_tiers=names))
+
+    assert days([*current_tiers, another]) >= days(current_tiers)
+
+
+def test_which_tier_keeps_longest_is_the_policys_word():
+    policy = AudioPolicy(retention_days=RetentionDays(free=400))
+    assert (
+        owner_tier("user", has_user=True, current_tiers=["premium", "free"], policy=policy)
+        is UserTier.FREE
+    )
+
+
 @pytest.mark.parametrize(
     "ask",
     [
         lambda naive: retention_expiry(UserTier.FREE, naive),
+        lambda naive: effective_expiry(naive, UserTier.FREE, CREATED),
+        lambda naive: effective_expiry(CREATED, UserTier.FREE, naive),
         lambda naive: should_delete_audio(naive, as_of=CREATED),
         lambda naive: should_delete_audio(CREATED, as_of=naive),
         lambda naive: should_delete_audio(None, as_of=naive),
