@@ -250,7 +250,7 @@ def _body(response: "GetObjectOutputTypeDef", key: str, max_bytes: int) -> bytes
 
 
 def _addressing_style(host: str | None) -> Literal["virtual", "path"]:
-    """Choose `bucket.host` where it resolves: AWS and Tigris ask for it, others need wildcard DNS."""
+    """Choose `bucket.host` where it resolves: AWS and Tigris want it, others need wildcard DNS."""
     if host is None or host.endswith((".amazonaws.com", ".tigris.dev", ".storage.dev")):
         return "virtual"
     return "path"

@@ -4,9 +4,11 @@ A bucket that never kept any answers as if each object had one version, named `n
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from schema.errors import ObjectMissing, StorageError, StorageUnavailable
@@ -77,6 +79,45 @@ def list_versions(bucket: AudioBucket, prefix: str) -> Iterator[list[ObjectVersi
         if key is None or version is None or (key, version) == asked:
             raise StorageUnavailable(_LIST, NO_MARKER)
         request["KeyMarker"], request["VersionIdMarker"] = key, version
+
+
+def versions_of(bucket: AudioBucket, keys: Iterable[str]) -> list[ObjectVersion]:
+    """Return every version and delete marker of just these keys; one request each.
+
+    Raises:
+        StorageUnavailable: If the bucket does not answer, or not all.
+    """
+    return [version for key in keys for version in of_key(list_versions(bucket, key), key)]
+
+
+def of_key(pages: Iterable[list[ObjectVersion]], key: str) -> Iterator[ObjectVersion]:
+    """Yield the versions of just this key from the listing of what begins with it."""
+    for page in pages:
+        # The key itself sorts first.
+        theirs = list(takewhile(lambda version: version.key == key, page))
+        yield from theirs
+        if len(theirs) < len(page):
+            return
+
+
+def deletion_for_good(bucket: AudioBucket) -> Callable[[Sequence[str]], DeletionReport]:
+    """Return what deletes objects of this bucket: with all versions, if it keeps any.
+
+    A plain deletion there leaves the recording behind a marker, where it can be restored.
+    """
+    if not keeps_versions(bucket):
+        return bucket.delete_many
+    return partial(_delete_all_versions, bucket)
+
+
+def _delete_all_versions(bucket: AudioBucket, keys: Sequence[str]) -> DeletionReport:
+    try:
+        versions = versions_of(bucket, keys)
+    except StorageError as error:
+        return DeletionReport((), dict.fromkeys(keys, type(error).__name__), error)
+    report = delete_versions(bucket, versions)
+    # Of a key without any version nothing is left to delete.
+    return replace(report, deleted=tuple(key for key in keys if key not in report.failed))
 
 
 def delete_versions(bucket: AudioBucket, versions: Sequence[ObjectVersion]) -> DeletionReport:

@@ -1,7 +1,6 @@
 """Deleting a learner's objects, all versions of them, while no legal hold can be placed."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from itertools import takewhile
+from collections.abc import Callable, Collection, Iterator, Sequence
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -52,16 +51,6 @@ def listed(bucket: AudioBucket, prefix: str) -> Iterator[list[ObjectVersion]]:
         yield [ObjectVersion(found.key, "null", found.size_bytes, False) for found in page]
 
 
-def of_key(pages: Iterable[list[ObjectVersion]], key: str) -> Iterator[ObjectVersion]:
-    """Yield the versions of just this key from the listing of what begins with it."""
-    for page in pages:
-        # The key itself sorts first.
-        theirs = list(takewhile(lambda version: version.key == key, page))
-        yield from theirs
-        if len(theirs) < len(page):
-            return
-
-
 def erase_objects(
     user_id: UUID,
     deletions: Sequence[IntendedDeletion],
@@ -87,11 +76,7 @@ def erase_objects(
     if not deletions or not bucket_versions.keeps_versions(bucket):
         versions = None
     elif versions is None:
-        versions = [
-            version
-            for key in (deletion.storage_key for deletion in deletions)
-            for version in of_key(bucket_versions.list_versions(bucket, key), key)
-        ]
+        versions = bucket_versions.versions_of(bucket, [d.storage_key for d in deletions])
     outcome = resources.in_transaction(
         lambda connection: _erase(connection, user_id, deletions, confirm, versions)
     )

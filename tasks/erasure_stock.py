@@ -8,9 +8,9 @@ from sqlalchemy import Connection
 
 from schema.reports import ErasureReport
 from stores import erasure, learner_messages
-from stores.bucket_versions import ObjectVersion
+from stores.bucket_versions import ObjectVersion, of_key
 from tasks import resources
-from tasks.erasure_objects import folder, is_refused, listed, of_key
+from tasks.erasure_objects import folder, is_refused, listed
 from tasks.paging import pages
 
 ROWS_AT_ONCE = 100

@@ -7,7 +7,7 @@ a new upload can slip in between the last decision and the deletion.
 """
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -22,6 +22,8 @@ from schema.values import IntendedDeletion, OpenIntent, Recording
 from stores import holds, ledger, messages, object_keys, orphans, retention
 from stores.audio_bucket import DeletionReport
 from tasks import resources
+
+Delete = Callable[[Sequence[str]], DeletionReport]
 
 BUSY = "locked by another"
 UNPLANNED = "more than was planned"
@@ -59,7 +61,7 @@ class _Judgement:
 
 
 def sweep_recordings(
-    page: Collection[Recording], rules: SweepRules, *, allowance: int
+    page: Collection[Recording], rules: SweepRules, *, allowance: int, delete: Delete
 ) -> SweepReport:
     """Delete what is due of a page of expired recordings.
 
@@ -67,6 +69,7 @@ def sweep_recordings(
         page: As found without a lock.
         rules: Of the run.
         allowance: Objects that may still be deleted in this run.
+        delete: Deletes the objects of keys from the bucket.
 
     Returns:
         What was done; `broken` if the bucket answered no more.
@@ -79,7 +82,7 @@ def sweep_recordings(
     if not intended:
         return report
     return report + resources.in_transaction(
-        lambda connection: _delete(connection, intended, rules)
+        lambda connection: _delete(connection, intended, rules, delete)
     )
 
 
@@ -116,13 +119,15 @@ def _intend(
     return report, list(judged.deletions)
 
 
-def _delete(connection: Connection, keys: Collection[str], rules: SweepRules) -> SweepReport:
+def _delete(
+    connection: Connection, keys: Collection[str], rules: SweepRules, delete: Delete
+) -> SweepReport:
     holds.keep_out(connection)
     judged = _judge(connection, keys, rules)
     # Their messages went, or took another key: nobody else would remember these objects.
     orphans.queue_intended(connection, judged.unused(keys))
     spared = _spare(connection, judged, rules)
-    answer = resources.bucket().delete_many(list(judged.deletions))
+    answer = delete(list(judged.deletions))
     gone = [i for key in answer.deleted for i in judged.messages[key]]
     retention.mark_deleted(connection, gone, soft=rules.soft_delete)
     orphans.remove(connection, answer.deleted)  # of a message that shared the object and went
@@ -222,7 +227,7 @@ def _settle(connection: Connection, intents: Collection[OpenIntent], rules: Swee
     return ledger.finish(connection, _spare(connection, judged, rules))
 
 
-def sweep_orphans(keys: Collection[str], *, allowance: int) -> SweepReport:
+def sweep_orphans(keys: Collection[str], *, allowance: int, delete: Delete) -> SweepReport:
     """Delete the objects of these keys that are still in the orphans' queue."""
     report, intended = resources.in_transaction(
         lambda connection: _intend_orphans(connection, keys, allowance)
@@ -230,7 +235,7 @@ def sweep_orphans(keys: Collection[str], *, allowance: int) -> SweepReport:
     if not intended:
         return report
     return report + resources.in_transaction(
-        lambda connection: _delete_orphans(connection, intended)
+        lambda connection: _delete_orphans(connection, intended, delete)
     )
 
 
@@ -265,12 +270,12 @@ def _intend_orphans(
     return report, [orphan.storage_key for orphan in due]
 
 
-def _delete_orphans(connection: Connection, keys: Collection[str]) -> SweepReport:
+def _delete_orphans(connection: Connection, keys: Collection[str], delete: Delete) -> SweepReport:
     holds.keep_out(connection)
     locked = {orphan.storage_key: orphan for orphan in orphans.lock(connection, keys)}
     due = [key for key, orphan in locked.items() if not orphan.held and not orphan.in_use]
     spared = _after_all([key for key in locked if key not in due])
-    answer = resources.bucket().delete_many(due)
+    answer = delete(due)
     orphans.remove(connection, answer.deleted)
     _record(connection, answer, spared)
     return SweepReport(

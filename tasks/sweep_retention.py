@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 
 from policy.retention import effective_expiry, owner_tier
 from policy.sweep import SweepRules
+from schema.errors import StorageError
 from schema.reports import SweepPlan, SweepReport
 from stores import bucket_versions, ledger, orphans, retention
 from stores.retention import Position
@@ -86,7 +87,10 @@ def sweep_chunk(
         What was done, and how far; `broken` in the report ends the sweep.
     """
     report = SweepReport()
-    delete = bucket_versions.deletion_for_good(resources.bucket())
+    try:
+        delete = bucket_versions.deletion_for_good(resources.bucket())
+    except StorageError as error:
+        return SweepReport(broken=str(error)), walk
     for _ in range(pages):
         if walk.ended or report.broken:
             break

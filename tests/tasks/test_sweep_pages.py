@@ -11,6 +11,7 @@ from schema.documents import AnalysisRecord
 from schema.states import HoldScope, UserTier
 from schema.tables.app import Message
 from stores import analyses, audio_bucket
+from stores.bucket_versions import list_versions
 from tasks import resources
 from tasks.sweep_pages import REFUSED_KEY_RULE, UNPLANNED
 from tasks.sweep_retention import Walk, sweep_chunk
@@ -326,7 +327,7 @@ def test_a_page_costs_the_same_however_much_is_due(
         return len(faulty_bucket.requests) - calls, statements.total()
 
     few, many = costs(500), costs(5000)
-    assert (few[0], many[0]) == (5, 50)
+    assert (few[0], many[0]) == (5 + 1, 50 + 1)  # one a page, and one whether versions are kept
     in_vain = 2  # look for recordings and orphans that are not there
     assert (many[1] - in_vain) / 50 == (few[1] - in_vain) / 5 < 16
 
@@ -362,3 +363,17 @@ def _insert_due(engine, conversation, count, now):
     ]
     with engine.begin() as connection:
         connection.execute(sa.insert(Message), rows)
+
+
+def test_a_bucket_that_keeps_versions_keeps_none_of_what_is_swept(record, stored, sweep):
+    bucket = resources.bucket()
+    bucket.client.put_bucket_versioning(
+        Bucket=bucket.name, VersioningConfiguration={"Status": "Enabled"}
+    )
+    due, other = record(), record(due_for=-DAY)
+    key = stored(due).audio_storage_key
+    bucket.put(key, b"uploaded again", "audio/wav")
+    longer = record(due_for=-DAY, audio_storage_key=f"{key}.bak")
+    assert sweep().deleted == {UserTier.FREE: 1}
+    left = {version.key for page in list_versions(bucket, "audio/") for version in page}
+    assert left == {stored(other).audio_storage_key, stored(longer).audio_storage_key}

@@ -75,7 +75,7 @@ def test_a_hold_placed_after_the_page_was_found_keeps_its_recording(
     message_id = record()
     page = find_page(rules)
     hold(message_id)
-    report = sweep_recordings(page, rules, allowance=10)
+    report = sweep_recordings(page, rules, allowance=10, delete=resources.bucket().delete_many)
     assert (report.intended, report.kept) == (0, {Fate.HELD: 1})
     assert is_in_bucket(stored(message_id).audio_storage_key)
     assert stored(message_id).audio_url
@@ -368,6 +368,7 @@ def test_orphans_that_somebody_locks_are_passed_over(add_orphan, engine):
     keys = [add_orphan("one"), add_orphan("two")]
     lock = "SELECT FROM audio_ops.orphan_object WHERE message_id = 'one' FOR UPDATE"
     with another_session(engine, lock):
-        assert sweep_orphans(keys, allowance=10).orphans == 1
+        delete = resources.bucket().delete_many
+        assert sweep_orphans(keys, allowance=10, delete=delete).orphans == 1
     assert is_in_bucket(keys[0])
     assert not is_in_bucket(keys[1])
