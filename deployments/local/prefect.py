@@ -16,6 +16,7 @@ from deployments.local.addresses import StackAddresses
 from deployments.local.environment import child_environment
 from deployments.local.ports import HOST
 from deployments.local.process import MARK, Service
+from schema.clock import utc_now
 from schema.errors import KaiwaError
 
 WORK_POOL = "kaiwa"
@@ -74,6 +75,7 @@ class PrefectServer:
         self._service.wait_listening(port, timeout_seconds=_START_SECONDS)
         _create_work_pool(api_url)
         _end_dead_runs(api_url)
+        _cancel_missed_runs(api_url)
         return api_url
 
     def stop(self) -> None:
@@ -188,6 +190,22 @@ def _end_dead_runs(api_url: str) -> None:
     for run in _post(api_url, "flow_runs/filter", {"flow_runs": going_on}):
         crashed = {"type": "CRASHED", "message": "The local stack ended while it ran."}
         _post(api_url, f"flow_runs/{run['id']}/set_state", {"state": crashed, "force": True})
+
+
+def _cancel_missed_runs(api_url: str) -> None:
+    """Cancel runs that were due while the stack was down.
+
+    Otherwise the worker would start them all while deploying deletes them, and the place of one
+    that was deleted on its way stays taken for minutes.
+    """
+    missed = {
+        "state": {"type": {"any_": ["SCHEDULED"]}},
+        "expected_start_time": {"before_": utc_now().isoformat()},
+    }
+    cancelled = {"type": "CANCELLED", "message": "The local stack was down when it was due."}
+    while runs := _post(api_url, "flow_runs/filter", {"flow_runs": missed}):
+        for run in runs:
+            _post(api_url, f"flow_runs/{run['id']}/set_state", {"state": cancelled, "force": True})
 
 
 def _post(api_url: str, path: str, body: Mapping[str, Any]) -> Any:  # noqa: ANN401 - JSON

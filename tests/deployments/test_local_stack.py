@@ -7,6 +7,7 @@ import sys
 import tempfile
 import threading
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -16,8 +17,8 @@ import pytest
 import yaml
 
 from deployments.local import process, stack
-from deployments.local.ports import HOST
-from deployments.local.prefect import PROJECT, WORK_POOL, DeployFailed
+from deployments.local.ports import HOST, choose_ports
+from deployments.local.prefect import PROJECT, WORK_POOL, DeployFailed, PrefectServer
 from deployments.local.stack import Stack, StackBusy
 
 pytestmark = [pytest.mark.flow, pytest.mark.timeout(600)]
@@ -262,3 +263,26 @@ def test_a_start_that_fails_half_way_stops_what_it_started(folder, monkeypatch):
     assert seen.is_set()
     assert everything_of(folder) == []
     assert Stack(folder).addresses() is None
+
+
+def test_runs_that_were_due_while_the_server_was_down_are_not_made_up_for(folder):
+    port = choose_ports(("prefect",), folder / "ports.json")["prefect"]
+    server = PrefectServer(folder)
+    api_url = server.start(port)
+    missed, to_come = (schedule_run(api_url, timedelta(days=days)) for days in (-1, 1))
+    server.stop()
+    server.start(port)
+    with httpx.Client(trust_env=False) as client:
+        types = [
+            client.get(f"{api_url}/flow_runs/{r}").json()["state_type"] for r in (missed, to_come)
+        ]
+    server.stop()
+    assert types == ["CANCELLED", "SCHEDULED"]
+
+
+def schedule_run(api_url, delay):
+    state = {"scheduled_time": (datetime.now(UTC) + delay).isoformat()}
+    with httpx.Client(trust_env=False) as client:
+        flow = client.post(f"{api_url}/flows/", json={"name": "late"}).raise_for_status().json()
+        run = {"flow_id": flow["id"], "state": {"type": "SCHEDULED", "state_details": state}}
+        return client.post(f"{api_url}/flow_runs/", json=run).raise_for_status().json()["id"]
