@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from cli.errors import told
 from schema.states import HoldScope
@@ -70,7 +70,7 @@ def list_() -> None:
 
     with told():
         active = legal_holds.active_holds.fn()
-    table = Table("Hold", "On", "Reason", "Placed by", "Placed at (UTC)")
+    table = Table("Hold", Column("On", overflow="fold"), "Reason", "Placed by", "Placed at (UTC)")
     for hold in active:
         table.add_row(
             str(hold.hold_id),

@@ -31,13 +31,7 @@ def problems(deployment: dict[str, Any]) -> Iterator[str]:
         yield f"the flow calls itself {flow.name!r}"
     if not deployment.get("description"):
         yield "has no description for the Prefect UI"
-    parameters = deployment.get("parameters", {})
-    asked_for = set(flow.parameters.required or ()) - parameters.keys()
-    if deployment.get("schedules") or not asked_for:  # else the server checks the filled-in form
-        try:
-            flow.validate_parameters(parameters)
-        except (ParameterTypeError, TypeError) as error:
-            yield f"parameters: {error}"
+    yield from _problems_of_parameters(deployment, flow)
     for schedule in deployment.get("schedules", []):
         try:
             CronSchedule(cron=schedule["cron"])
@@ -45,6 +39,17 @@ def problems(deployment: dict[str, Any]) -> Iterator[str]:
             yield f"schedule {schedule['cron']!r}: {error}"
         if schedule.get("timezone") != "UTC":
             yield "schedules are in UTC, so that summer time neither skips nor doubles a run"
+
+
+def _problems_of_parameters(deployment: dict[str, Any], flow: Flow[..., Any]) -> Iterator[str]:
+    parameters = deployment.get("parameters", {})
+    missing = set(flow.parameters.required or ()) - parameters.keys()
+    if missing and not deployment.get("schedules"):
+        return  # a person fills in the form, and the server checks it
+    try:
+        flow.validate_parameters(parameters)
+    except (ParameterTypeError, TypeError) as error:
+        yield f"parameters: {error}"
 
 
 def main() -> int:

@@ -1,5 +1,6 @@
 """Audio whose retention and grace are over → gone from the bucket, with a ledger of it."""
 
+from collections import Counter
 from datetime import timedelta
 from typing import Annotated, cast
 from uuid import UUID
@@ -17,6 +18,7 @@ from schema.clock import utc_now
 from schema.errors import StorageError, SweepIncomplete, SweepNotApproved
 from schema.reports import SweepPlan, SweepReport
 from tasks.clocks import check_clocks
+from tasks.erase_learner import erase_revived
 from tasks.sweep_plan import check_bucket, plan_sweep
 from tasks.sweep_retention import (
     Walk,
@@ -34,6 +36,7 @@ from tasks.sweep_summary import plan_number, plan_summary
 APPROVAL_HOURS = 8  # from 03:00 UTC into everybody's morning, and over before the next sweep
 MAX_CHUNKS = 500  # task runs
 LEAST_PAGES_A_CHUNK = 10
+STILL_BACK = "erased learner is back"
 
 
 class SweepApproval(RunInput):
@@ -101,7 +104,7 @@ def sweep_retention(
             if plan_sweep(rules).digest != plan.digest:
                 raise SweepNotApproved(reason, "the plan has changed while it was waiting")
         withdrawn = settle_broken_runs(rules)
-        report = _sweep(plan, rules, page_size)
+        report = _erase_again() + _sweep(plan, rules, page_size)
         left = plan_sweep(rules)
         # Last of all, so that what had no end until now is neither deleted nor called overdue.
         report += SweepReport(expiries_set=set_missing_expiries())
@@ -131,6 +134,14 @@ def _ask_for_approval(plan: SweepPlan, reason: str) -> None:
     if answer.plan.strip() != plan_number(plan):
         raise SweepNotApproved(reason, "the answer named another plan's number")
     get_run_logger().warning("Plan %s approved by %s", plan_number(plan), answer.approved_by)
+
+
+def _erase_again() -> SweepReport:
+    """Erase what has come back of erased learners: their time was over for good."""
+    gone, back = erase_revived()
+    if gone or back:
+        get_run_logger().warning("Erased learners had come back: %d gone again, %d not", gone, back)
+    return SweepReport(erased_again=gone, failed=+Counter({STILL_BACK: back}))
 
 
 def _sweep(plan: SweepPlan, rules: SweepRules, page_size: int) -> SweepReport:

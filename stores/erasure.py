@@ -77,19 +77,19 @@ WHERE m.id = ANY(:message_ids) AND EXISTS (SELECT FROM audio_ops.erased_learner)
 # are, and read all of `messages`; OFFSET 0 leaves it no choice.
 _REVIVED = text("""
 WITH revived AS MATERIALIZED (
-    SELECT m.id
+    SELECT e.user_id
     FROM audio_ops.erased_learner AS e
     CROSS JOIN LATERAL (
         SELECT id FROM conversations WHERE user_id = e.user_id OFFSET 0
     ) AS c
     CROSS JOIN LATERAL (
-        SELECT * FROM messages WHERE conversation_id = c.id AND id > :after_id OFFSET 0
+        SELECT * FROM messages WHERE conversation_id = c.id OFFSET 0
     ) AS m
     WHERE m.audio_storage_key IS NOT NULL AND m.audio_deleted_at IS NULL
         OR m.audio_url IS NOT NULL
         OR EXISTS (SELECT FROM message_audio_analysis AS a WHERE a.message_id = m.id)
 )
-SELECT id FROM revived ORDER BY id LIMIT :limit
+SELECT DISTINCT user_id FROM revived ORDER BY user_id LIMIT :limit
 """)
 
 
@@ -153,11 +153,9 @@ def under_tombstone(connection: Connection, message_ids: Sequence[str]) -> set[s
     return set(connection.execute(_UNDER_TOMBSTONE, {"message_ids": list(message_ids)}).scalars())
 
 
-def revived(connection: Connection, *, after_id: str, limit: int) -> list[str]:
-    """Return messages of erased learners that have audio, a URL or an analysis again.
+def revived(connection: Connection, *, limit: int) -> list[UUID]:
+    """Return erased learners of whom there is audio, a URL or an analysis again.
 
-    A restored backup brings them back. In the order of ids; costs nothing while no learner has
-    been erased.
+    A restored backup brings them back. Costs nothing while no learner has been erased.
     """
-    arguments = {"after_id": after_id, "limit": limit}
-    return list(connection.execute(_REVIVED, arguments).scalars())
+    return list(connection.execute(_REVIVED, {"limit": limit}).scalars())

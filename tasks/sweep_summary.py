@@ -17,10 +17,12 @@ def plan_summary(plan: SweepPlan) -> str:
         "",
         *_table(("Due", "objects", "MB"), rows),
         "",
-        f"Saves ${storage_cost_usd(plan.size_bytes, DAYS_PER_MONTH):,.2f} a month.",
+        _savings(plan.size_bytes),
     ]
     if plan.oldest_due_at is not None:
         lines.append(f"The oldest has been due since {plan.oldest_due_at:%Y-%m-%d %H:%M} UTC.")
+    if plan.overdue:
+        lines.append(f"**{plan.overdue:,} should have been gone for over 3 days.**")
     if plan.without_expiry:
         lines.append(
             f"{plan.without_expiry:,} recordings have no end yet; a real sweep gives them theirs."
@@ -49,15 +51,15 @@ def sweep_summary(report: SweepReport, *, left: SweepPlan, withdrawn: int, took:
         "given an end, having had none": report.expiries_set,
         "held or changed just before the deletion": report.withdrawn,
         "taken back from a broken run": withdrawn,
+        "of erased learners, back from a backup and erased again (learners)": report.erased_again,
     }
     lines = [
         *_table(("Deleted", "objects", "MB"), rows),
         "",
-        f"Saves ${storage_cost_usd(report.size_bytes, DAYS_PER_MONTH):,.2f} a month. "
-        f"Took {took.total_seconds():.0f} s.",
+        f"{_savings(report.size_bytes)} Took {took.total_seconds():.0f} s.",
         *_counts("Messages", Counter(rest)),
         *_counts("Due, but not deleted", report.kept),
-        *_counts("Not confirmed by the bucket", report.failed),
+        *_counts("Not deleted, although tried", report.failed),
     ]
     if report.broken:
         lines += ["", f"**The sweep stopped early.** {report.broken}"]
@@ -73,6 +75,11 @@ def sweep_summary(report: SweepReport, *, left: SweepPlan, withdrawn: int, took:
             f"**{left.overdue:,} recordings should have been gone for over 3 days.**",
         ]
     return "\n".join(lines) + "\n"
+
+
+def _savings(size_bytes: int) -> str:
+    usd = storage_cost_usd(size_bytes, DAYS_PER_MONTH)
+    return f"Saves ${usd:,.2f} a month." if usd >= 0.01 else "Saves less than a cent a month."
 
 
 def _by_tier(

@@ -28,7 +28,7 @@ _QUEUE_ORPHANS = """
 CREATE OR REPLACE FUNCTION audio_ops.queue_orphans() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
-SET lock_timeout = '1s'
+SET lock_timeout = '200ms'
 AS $$
 BEGIN
     INSERT INTO audio_ops.orphan_object AS o

@@ -129,7 +129,7 @@ def test_the_batch_may_erase_a_learner(batch, add_message, add_user, add_convers
         assert learner_messages.confirm(connection, [message_id]) == 1
         assert erasure.orphans(connection, user_id, folder="audio/", after="", limit=1) == []
         assert erasure.forget_listed(connection, user_id, folder="audio/") == 0
-        assert erasure.revived(connection, after_id="", limit=1) == []
+        assert erasure.revived(connection, limit=1) == []
         erasure.complete(connection, user_id)
 
 

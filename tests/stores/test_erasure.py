@@ -63,14 +63,14 @@ def test_what_is_back_is_found_and_only_of_erased_learners(
 ):
     user_id = add_user()
     conversation = add_conversation(user_id=user_id)
-    back = add_message(conversation_id=conversation, **columns)
+    add_message(conversation_id=conversation, **columns)
+    add_message(conversation_id=conversation, **columns)
     add_message(conversation_id=conversation, audio_storage_key=None)
     add_message(conversation_id=conversation, audio_deleted_at=LATER)
     add_message(**columns)
-    assert erasure.revived(connection, after_id="", limit=10) == []
+    assert erasure.revived(connection, limit=10) == []
     entomb(user_id)
-    assert erasure.revived(connection, after_id="", limit=10) == [back]
-    assert erasure.revived(connection, after_id=back, limit=10) == []
+    assert erasure.revived(connection, limit=10) == [user_id]
 
 
 def test_an_analysis_that_is_back_is_found(
@@ -81,9 +81,9 @@ def test_an_analysis_that_is_back_is_found(
         conversation_id=add_conversation(user_id=user_id), audio_storage_key=None
     )
     entomb(user_id)
-    assert erasure.revived(connection, after_id="", limit=10) == []
+    assert erasure.revived(connection, limit=10) == []
     analyses.create(connection, analysis(message_id))
-    assert erasure.revived(connection, after_id="", limit=10) == [message_id]
+    assert erasure.revived(connection, limit=10) == [user_id]
 
 
 @pytest.mark.parametrize("erased", [0, 3])
@@ -99,7 +99,7 @@ def test_looking_for_what_is_back_reads_the_messages_of_erased_learners_alone(
     connection.execute(sa.text("SET LOCAL enable_nestloop = off"))  # what the planner may guess
     explained = connection.execute(
         sa.text(f"EXPLAIN (ANALYZE, FORMAT JSON) {erasure._REVIVED.text}"),
-        {"after_id": "", "limit": 10},
+        {"limit": 10},
     ).scalar_one()
     reads = [
         node["Actual Loops"]

@@ -596,7 +596,7 @@ def test_an_erasure_that_left_something_is_not_complete(
 
 
 def test_what_a_backup_brings_back_is_found_and_erased_again(
-    learner, new_learner, add_recording, engine
+    learner, new_learner, add_recording, read_message, engine
 ):
     other = new_learner()
     add_recording(other)
@@ -605,11 +605,22 @@ def test_what_a_backup_brings_back_is_found_and_erased_again(
     assert steps.survey.fn(learner.user_id, as_of=NOW) == ErasureReport()
     back = add_recording(learner)
     with engine.connect() as connection:
-        assert erasure.revived(connection, after_id="", limit=10) == [back]
-    erased, left = erase(learner)
-    assert (erased.messages, erased.objects, left.is_empty) == (1, 1, True)
-    with engine.connect() as connection:
-        assert erasure.revived(connection, after_id="", limit=10) == []
+        assert erasure.revived(connection, limit=10) == [learner.user_id]
+    assert steps.erase_revived.fn() == (1, 0)
+    assert read_message(back).audio_deleted_at is not None
+    assert steps.survey.fn(learner.user_id, as_of=NOW) == ErasureReport()
+    assert steps.survey.fn(other.user_id, as_of=NOW).objects == 1
+    assert steps.erase_revived.fn() == (0, 0)
+
+
+def test_a_hold_keeps_what_a_backup_brings_back(learner, add_recording, read_message, engine):
+    add_recording(learner)
+    erase(learner)
+    back = add_recording(learner)
+    with engine.begin() as connection:
+        holds.place(connection, HoldScope.MESSAGE, back, "case 7", "Aiko")
+    assert steps.erase_revived.fn() == (0, 1)
+    assert read_message(back).audio_deleted_at is None
 
 
 def test_an_analysis_in_flight_when_the_erasure_comes_is_not_written(
