@@ -23,6 +23,8 @@ from stores import (
     signed_urls,
 )
 from stores.bucket_listing import ListedObject
+from tasks import resources
+from tasks.sweep_retention import set_missing_expiries
 
 GRANTS = (Path(__file__).parents[2] / "deployments" / "grants.sql").read_text()
 
@@ -76,6 +78,17 @@ def test_the_batch_may_refresh_urls(batch, add_message):
         (message,) = signed_urls.page(connection, span, limit=10)
         assert signed_urls.write(connection, now, [(message, "https://example.org", 60)]) == 1
         assert signed_urls.active_conversations(connection, now) == frozenset()
+
+
+def test_the_batch_may_sweep(batch, record, add_orphan, hold, sweep, monkeypatch):
+    record()
+    record(audio=None, audio_storage_key="../x")  # goes to quarantine
+    hold(record())
+    add_orphan("orphan")
+    with monkeypatch.context() as patch:
+        patch.setattr(resources, "engine", lambda: batch)
+        assert set_missing_expiries.fn() == 0
+        assert sweep().objects == 2
 
 
 def test_the_batch_may_keep_the_ledger_and_the_holds(batch, add_message):

@@ -60,15 +60,15 @@ def test_a_second_sweep_that_ends_does_not_free_the_firsts_lock(stage):
 # Missing ends
 
 
-@pytest.mark.parametrize("tier", list(UserTier))
-def test_a_recording_without_an_end_gets_its_tiers(record, stored, tier):
-    message_id = record(tier, audio_retention_expires_at=None)
-    assert set_missing_expiries.fn() == 1
-    found = stored(message_id)
-    period = timedelta(days=DEFAULT_POLICY.retention_days.of(tier))
-    assert found.audio_retention_expires_at == found.timestamp + period
-    assert not found.audio_deleted_at
-    assert is_in_bucket(found.audio_storage_key)
+def test_recordings_without_an_end_get_their_tiers(record, stored):
+    ids = {tier: record(tier, audio_retention_expires_at=None) for tier in UserTier}
+    assert set_missing_expiries.fn() == len(ids)
+    for tier, message_id in ids.items():
+        found = stored(message_id)
+        period = timedelta(days=DEFAULT_POLICY.retention_days.of(tier))
+        assert found.audio_retention_expires_at == found.timestamp + period
+        assert not found.audio_deleted_at
+        assert is_in_bucket(found.audio_storage_key)
     assert set_missing_expiries.fn() == 0
 
 
