@@ -12,6 +12,7 @@ from prefect.utilities.callables import parameter_schema
 from deployments import check
 from deployments.local.ports import choose_ports
 from deployments.local.prefect import PrefectServer, deploy_all
+from policy.configuration import DEFAULT_POLICY
 
 
 @pytest.fixture
@@ -21,6 +22,22 @@ def deployment():
 
 def test_the_projects_prefect_yaml_has_no_problem():
     assert check.main() == 0
+
+
+def test_the_sweep_runs_by_the_policys_rules():
+    deployments = yaml.safe_load(check.PREFECT_YAML.read_text())["deployments"]
+    sweep = next(found for found in deployments if found["name"] == "sweep-retention")
+    rules = DEFAULT_POLICY.cleanup
+    assert [schedule["cron"] for schedule in sweep["schedules"]] == [rules.schedule]
+    parameters = sweep["parameters"]
+    assert parameters["page_size"] == rules.page_size
+    assert parameters["grace_days"] == rules.grace_period_days
+    assert parameters["soft_delete"] == rules.soft_delete
+    assert parameters["dry_run"] == rules.dry_run
+    by_hand = load_flow_from_entrypoint(sweep["entrypoint"]).parameters.properties
+    assert by_hand["dry_run"]["default"] is True
+    for name in ("page_size", "grace_days", "soft_delete"):
+        assert by_hand[name]["default"] == parameters[name]
 
 
 @pytest.mark.parametrize(
