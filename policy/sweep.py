@@ -108,7 +108,7 @@ def objects_to_delete(fates: Iterable[tuple[str, Fate]]) -> set[str]:
 
 
 def is_overdue(judged: Verdict, rules: SweepRules) -> bool:
-    """Decide whether audio should have been gone for days and still is there, held or not due."""
+    """Decide whether audio should have been gone for days: it is due, and no hold keeps it."""
     late = judged.fate is Fate.DELETE or judged.fate in FAULTS
     return (
         late

@@ -112,6 +112,7 @@ class Orphan:
     storage_key: str
     message_id: str | None
     size_bytes: int | None
+    queued_at: datetime  # UTC
     held: bool  # an active legal hold covers it, or nobody can tell
     in_use: bool  # a message refers to it again: live, or about to be by an upload
 

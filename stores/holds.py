@@ -40,6 +40,11 @@ HELD_ORPHAN = f"""(
 
 _LOCK_SHARED = text("SELECT pg_advisory_xact_lock_shared(:lock)")
 _LOCK = text("SELECT pg_advisory_xact_lock(:lock)")
+# A page waits for the bucket while it deletes; with all its tries that may take minutes.
+_WAIT_FOR_A_SLOW_BUCKET = text(
+    "SELECT set_config('lock_timeout', '10min', true),"
+    " set_config('statement_timeout', '10min', true)"
+)
 
 # What a hold is on, and where messages and orphans name it.
 _SUBJECTS = {
@@ -136,6 +141,7 @@ def place(
             mistyped id would protect nothing.
     """
     subject = _learner(subject_id) if scope is HoldScope.USER else subject_id
+    connection.execute(_WAIT_FOR_A_SLOW_BUCKET)
     connection.execute(_LOCK, {"lock": ADVISORY_LOCK})
     exists, orphans, live, deleted = connection.execute(_COVERED[scope], {"subject": subject}).one()
     if not (exists or orphans):

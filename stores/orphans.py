@@ -1,6 +1,7 @@
 """Objects that no message refers to: the queue of what the sweep deletes beside recordings."""
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 
 from sqlalchemy import Connection, text
 
@@ -8,7 +9,7 @@ from schema.values import Orphan
 from stores.holds import HELD_ORPHAN
 
 _FACTS = f"""
-SELECT o.storage_key, o.message_id, o.size_bytes, {HELD_ORPHAN} AS held,
+SELECT o.storage_key, o.message_id, o.size_bytes, o.queued_at, {HELD_ORPHAN} AS held,
     EXISTS (
         SELECT FROM messages AS m
         WHERE m.audio_storage_key = o.storage_key
@@ -27,6 +28,10 @@ ORDER BY o.storage_key
 FOR UPDATE OF o SKIP LOCKED
 """)
 _COUNT = text("SELECT count(*) FROM audio_ops.orphan_object WHERE refused IS NULL")
+_COUNT_REFUSED = text("""
+SELECT count(*), count(*) FILTER (WHERE queued_at <= :before) FROM audio_ops.orphan_object
+WHERE refused IS NOT NULL
+""")
 _REMOVE = text("DELETE FROM audio_ops.orphan_object WHERE storage_key = ANY(:keys)")
 _REFUSE = text("""
 UPDATE audio_ops.orphan_object AS o SET refused = bad.refused
@@ -48,6 +53,12 @@ ON CONFLICT (storage_key) DO NOTHING
 def count(connection: Connection) -> int:
     """Count the objects in the queue, refused ones left out."""
     return int(connection.execute(_COUNT).scalar_one())
+
+
+def count_refused(connection: Connection, *, before: datetime) -> tuple[int, int]:
+    """Count the refused objects: all, and those queued at or before an instant."""
+    refused, old = connection.execute(_COUNT_REFUSED, {"before": before}).one()
+    return int(refused), int(old)
 
 
 def find(connection: Connection, *, after: str, limit: int) -> list[Orphan]:

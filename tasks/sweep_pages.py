@@ -6,12 +6,14 @@ then, while the locks hold, is the bucket asked; what it confirms is written. So
 a new upload can slip in between the last decision and the deletion.
 """
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from policy.configuration import DEFAULT_POLICY
 from policy.sweep import FAULTS, Fate, SweepRules, objects_to_delete, verdict
@@ -23,10 +25,13 @@ from stores import holds, ledger, messages, object_keys, orphans, retention
 from stores.audio_bucket import DeletionReport
 from tasks import resources
 
+logger = logging.getLogger(__name__)
+
 Delete = Callable[[Sequence[str]], DeletionReport]
 
 BUSY = "locked by another"
 UNPLANNED = "more than was planned"
+REFUSED_ROW = "refused by the database"
 REFUSED_KEY_RULE = "storage_key"
 # In these states a message may name an object before the app has put it.
 STILL_TO_COME = frozenset({ProcessingState.PENDING, ProcessingState.UPLOADING})
@@ -74,6 +79,25 @@ def sweep_recordings(
     Returns:
         What was done; `broken` if the bucket answered no more.
     """
+    try:
+        return _sweep_recordings(page, rules, allowance, delete)
+    except OperationalError:
+        raise  # the connection or a lock: nothing is wrong with a row
+    except DBAPIError as error:
+        if len(page) == 1:
+            logger.warning("The database refuses a message: %s", type(error.orig).__name__)
+            return SweepReport(failed=Counter({REFUSED_ROW: 1}))
+    # A row that the app's own rules do not let us write must not keep the others from their end.
+    report = SweepReport()
+    for recording in page:
+        left = allowance - report.intended
+        report += sweep_recordings([recording], rules, allowance=left, delete=delete)
+    return report
+
+
+def _sweep_recordings(
+    page: Collection[Recording], rules: SweepRules, allowance: int, delete: Delete
+) -> SweepReport:
     ids = {recording.message_id for recording in page}
     keys = {recording.storage_key for recording in page}
     report, intended = resources.in_transaction(

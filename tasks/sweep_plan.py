@@ -12,7 +12,16 @@ import orjson
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from policy.sweep import FAULTS, Fate, SweepRules, Verdict, is_convincing, is_overdue, verdict
+from policy.sweep import (
+    FAULTS,
+    OVERDUE_AFTER,
+    Fate,
+    SweepRules,
+    Verdict,
+    is_convincing,
+    is_overdue,
+    verdict,
+)
 from schema.errors import UnprovenBucket
 from schema.reports import SweepPlan
 from schema.states import UserTier
@@ -56,12 +65,26 @@ class _Survey:
     def add_orphan(self, orphan: Orphan) -> None:
         if orphan.in_use:
             return
-        if orphan.held or refusal(orphan.storage_key) is not None:
-            self.kept[(Fate.HELD if orphan.held else Fate.REFUSED_KEY).value] += 1
+        if orphan.held:
+            self.kept[Fate.HELD.value] += 1
+            return
+        self.overdue += orphan.queued_at <= self.rules.as_of - OVERDUE_AFTER
+        if refusal(orphan.storage_key) is not None:
+            self.kept[Fate.REFUSED_KEY.value] += 1
             return
         self.orphans += 1
         self.orphan_bytes += orphan.size_bytes or 0
         self._add_key(orphan.message_id or "", orphan.storage_key)
+
+    def add_refused_orphans(self) -> None:
+        """Count the orphans that earlier sweeps have left to a person."""
+        refused, old = resources.in_transaction(
+            lambda connection: orphans.count_refused(
+                connection, before=self.rules.as_of - OVERDUE_AFTER
+            )
+        )
+        self.kept[Fate.REFUSED_KEY.value] += refused
+        self.overdue += old
 
     def _add_key(self, message_id: str, key: str) -> None:
         self.digest.update(orjson.dumps([message_id, key]))
@@ -85,6 +108,7 @@ def plan_sweep(rules: SweepRules) -> SweepPlan:
         survey.add_recording(recording, verdict(recording, rules, refusal))
     for orphan in _orphans():
         survey.add_orphan(orphan)
+    survey.add_refused_orphans()
     live = resources.in_transaction(retention.count_live)
     return SweepPlan(
         live=live + resources.in_transaction(orphans.count),
@@ -92,7 +116,7 @@ def plan_sweep(rules: SweepRules) -> SweepPlan:
         due_bytes=survey.due_bytes,
         orphans=survey.orphans,
         orphan_bytes=survey.orphan_bytes,
-        kept=survey.kept,
+        kept=+survey.kept,
         without_expiry=resources.in_transaction(retention.count_without_expiry),
         oldest_due_at=None if survey.oldest_expiry is None else survey.oldest_expiry + rules.grace,
         overdue=survey.overdue,

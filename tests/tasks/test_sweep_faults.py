@@ -3,6 +3,7 @@
 import pytest
 import sqlalchemy as sa
 
+from tasks.sweep_pages import REFUSED_ROW
 from tests.faulty_bucket import (
     Response,
     answered,
@@ -146,3 +147,25 @@ def test_an_orphan_that_is_not_confirmed_stays_in_the_queue(
     assert not is_there(faulty_bucket, gone)
     assert sweep().orphans == 1
     assert entries() == [("orphan", "deleted", "one"), ("orphan", "deleted", "two")]
+
+
+@pytest.mark.parametrize("column", ["audio_url", "audio_deleted_at"], ids=["intent", "confirm"])
+def test_a_row_that_the_apps_rules_forbid_to_write_keeps_no_other_from_its_end(
+    record, stored, sweep, run_sql, column
+):
+    ids = [record() for _ in range(5)]
+    run_sql(
+        "CREATE FUNCTION forbid() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN RAISE EXCEPTION 'not this one'; END $$"
+    )
+    run_sql(
+        f"CREATE TRIGGER forbid BEFORE UPDATE OF {column} ON messages FOR EACH ROW"
+        f" WHEN (OLD.id = '{ids[2]}' AND NEW.{column} IS DISTINCT FROM OLD.{column})"
+        " EXECUTE FUNCTION forbid()"
+    )
+    report = sweep()
+    assert (report.objects, report.failed) == (4, {REFUSED_ROW: 1})
+    left = [message_id for message_id in ids if stored(message_id).audio_deleted_at is None]
+    assert left == [ids[2]]
+    run_sql("DROP TRIGGER forbid ON messages")
+    assert sweep().objects == 1

@@ -253,3 +253,19 @@ def test_a_bucket_that_does_not_answer_is_not_proven(
     faulty_bucket.on("HeadObject", fault)
     with pytest.raises(error):
         check_bucket.fn(plan(), rules)
+
+
+def test_orphans_that_wait_too_long_are_overdue_and_refused_ones_are_never_forgotten(
+    add_orphan, hold, plan, now
+):
+    late = now - 4 * DAY
+    add_orphan("late", queued_at=late)
+    add_orphan("new")
+    add_orphan("held", queued_at=late)
+    hold("held")
+    add_orphan("refused", queued_at=late, refused="a key that is not ours")
+    add_orphan("refused lately", refused="a key that is not ours")
+    counted = plan()
+    assert counted.overdue == 2
+    assert counted.kept == {Fate.HELD: 1, Fate.REFUSED_KEY: 2}
+    assert counted.orphans == 2
