@@ -13,7 +13,7 @@ _KEYS = re.compile(rb"<Key>[^<]+</Key>")
 
 
 class Confirming(BaseHTTPRequestHandler):
-    """Answers DeleteObjects, and nothing else."""
+    """Answers DeleteObjects, and GetBucketVersioning, which asks whether versions are kept."""
 
     protocol_version = "HTTP/1.1"  # keeps connections open
     disable_nagle_algorithm = True
@@ -22,7 +22,13 @@ class Confirming(BaseHTTPRequestHandler):
         """Say of all keys in the request that they are deleted."""
         keys = _KEYS.findall(self.rfile.read(int(self.headers["Content-Length"])))
         deleted = b"".join(b"<Deleted>" + key + b"</Deleted>" for key in keys)
-        answer = b"<DeleteResult>" + deleted + b"</DeleteResult>"
+        self._answer(b"<DeleteResult>" + deleted + b"</DeleteResult>")
+
+    def do_GET(self) -> None:
+        """Say that no versions are kept."""
+        self._answer(b"<VersioningConfiguration/>")
+
+    def _answer(self, answer: bytes) -> None:
         self.send_response(200)
         self.send_header("Content-Length", str(len(answer)))
         self.end_headers()

@@ -30,7 +30,10 @@ Calls = tuple[int, int]  # of the database's statements and the bucket's request
 def swept_pages(
     rules: SweepRules, *, allowance: int, page_size: int
 ) -> Iterator[tuple[SweepReport, Calls]]:
-    """Sweep page after page; yield what each that deleted something did, and its calls."""
+    """Sweep page after page; yield what each that deleted something did, and its calls.
+
+    Each is a chunk of its own, which asks the bucket once more than the pages of the flow's chunks.
+    """
     calls = Counter[str]()
     sa.event.listen(
         resources.engine(), "before_cursor_execute", lambda *_: calls.update(["statement"])
@@ -42,6 +45,8 @@ def swept_pages(
     while not walk.ended:
         calls.clear()
         report, walk = sweep_chunk.fn(walk, rules, page_size=page_size, pages=1)
+        if report.broken:
+            raise RuntimeError(report.broken)
         if report.objects:
             yield report, (calls["statement"], calls["request"])
 

@@ -271,3 +271,33 @@ def test_a_cancelled_run_stops_within_a_page_and_the_next_one_converges(
     report = sweep_for_real()
     assert report.objects == told.count(False)
     assert sorted(entries()) == sorted(("retention", "deleted", id_) for id_ in ids)
+
+
+def test_what_a_backup_brings_back_of_an_erased_learner_goes_again(record, stored, run_sql):
+    back, other = record(due_for=-DAY), record(UserTier.GUEST, due_for=-DAY)
+    key = stored(back).audio_storage_key
+    run_sql(
+        "INSERT INTO audio_ops.erased_learner (user_id, reason)"
+        " SELECT c.user_id, 'request 7' FROM messages m JOIN conversations c"
+        " ON c.id = m.conversation_id WHERE m.id = :id",
+        id=back,
+    )
+    report = sweep_for_real()
+    assert (report.erased_again, report.objects) == (1, 0)
+    assert stored(back).audio_deleted_at
+    assert not is_in_bucket(key)
+    assert is_in_bucket(stored(other).audio_storage_key)
+    assert "erased again (learners) | 1 |" in newest_artifact()
+
+
+def test_a_sweep_does_not_end_green_while_an_erased_learner_is_back(record, hold, stored, run_sql):
+    back = record(due_for=-DAY)
+    hold(back)
+    run_sql(
+        "INSERT INTO audio_ops.erased_learner (user_id, reason)"
+        " SELECT user_id, 'request 7' FROM conversations WHERE id = :id",
+        id=stored(back).conversation_id,
+    )
+    with pytest.raises(SweepIncomplete):
+        sweep_for_real()
+    assert not stored(back).audio_deleted_at
