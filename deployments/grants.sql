@@ -43,4 +43,5 @@ GRANT SELECT,
     ON audio_ops.deletion_ledger TO kaiwa_audio;
 GRANT SELECT, INSERT (scope, subject_id, reason, placed_by), UPDATE (released_by, released_at)
     ON audio_ops.legal_hold TO kaiwa_audio;
-GRANT SELECT, INSERT, UPDATE ON audio_ops.erased_learner TO kaiwa_audio;
+GRANT SELECT, INSERT (user_id, reason), UPDATE (completed_at)
+    ON audio_ops.erased_learner TO kaiwa_audio;

@@ -1,6 +1,6 @@
 """Audio whose retention and grace are over → gone from the bucket, with a ledger of it."""
 
-from collections import Counter
+from contextlib import nullcontext
 from datetime import timedelta
 from typing import Annotated, cast
 from uuid import UUID
@@ -18,7 +18,6 @@ from schema.clock import utc_now
 from schema.errors import StorageError, SweepIncomplete, SweepNotApproved
 from schema.reports import SweepPlan, SweepReport
 from tasks.clocks import check_clocks
-from tasks.erase_learner import erase_revived
 from tasks.sweep_plan import check_bucket, plan_sweep
 from tasks.sweep_retention import (
     Walk,
@@ -36,7 +35,6 @@ from tasks.sweep_summary import plan_number, plan_summary
 APPROVAL_HOURS = 8  # from 03:00 UTC into everybody's morning, and over before the next sweep
 MAX_CHUNKS = 500  # task runs
 LEAST_PAGES_A_CHUNK = 10
-STILL_BACK = "erased learner is back"
 
 
 class SweepApproval(RunInput):
@@ -58,7 +56,7 @@ def sweep_retention(
     """Delete audio whose retention and grace periods are over, and orphaned objects.
 
     Safe to stop at any time and to run again: what an interrupted run intended is finished or
-    withdrawn by the next. Only one sweep works at a time; a second one ends at once.
+    withdrawn by the next. Only one real sweep works at a time; a second one ends at once.
 
     Args:
         page_size: Recordings deleted together.
@@ -81,7 +79,7 @@ def sweep_retention(
     logger = get_run_logger()
     started_at = utc_now()
     rules = SweepRules(started_at, timedelta(days=grace_days), soft_delete)
-    with sole_sweep() as alone:
+    with nullcontext(enter_result=True) if dry_run else sole_sweep() as alone:
         if not alone:
             logger.info("Another sweep is at work; this one has nothing to do.")
             return SweepReport()
@@ -104,7 +102,7 @@ def sweep_retention(
             if plan_sweep(rules).digest != plan.digest:
                 raise SweepNotApproved(reason, "the plan has changed while it was waiting")
         withdrawn = settle_broken_runs(rules)
-        report = _erase_again() + _sweep(plan, rules, page_size)
+        report = _sweep(plan, rules, page_size)
         left = plan_sweep(rules)
         # Last of all, so that what had no end until now is neither deleted nor called overdue.
         report += SweepReport(expiries_set=set_missing_expiries())
@@ -134,14 +132,6 @@ def _ask_for_approval(plan: SweepPlan, reason: str) -> None:
     if answer.plan.strip() != plan_number(plan):
         raise SweepNotApproved(reason, "the answer named another plan's number")
     get_run_logger().warning("Plan %s approved by %s", plan_number(plan), answer.approved_by)
-
-
-def _erase_again() -> SweepReport:
-    """Erase what has come back of erased learners: their time was over for good."""
-    gone, back = erase_revived()
-    if gone or back:
-        get_run_logger().warning("Erased learners had come back: %d gone again, %d not", gone, back)
-    return SweepReport(erased_again=gone, failed=+Counter({STILL_BACK: back}))
 
 
 def _sweep(plan: SweepPlan, rules: SweepRules, page_size: int) -> SweepReport:

@@ -86,7 +86,6 @@ class SweepReport:
     kept: Counter[str] = field(default_factory=Counter)  # expired but not deleted, by why
     failed: Counter[str] = field(default_factory=Counter)  # not confirmed, by what the bucket said
     expiries_set: int = 0  # messages that had no end
-    erased_again: int = 0  # erased learners whom a restored backup had brought back
     broken: str | None = None  # why the bucket answered no more
 
     @property
@@ -113,7 +112,6 @@ class SweepReport:
             kept=self.kept + other.kept,
             failed=self.failed + other.failed,
             expiries_set=self.expiries_set + other.expiries_set,
-            erased_again=self.erased_again + other.erased_again,
             broken=self.broken or other.broken,
         )
 

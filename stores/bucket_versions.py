@@ -6,12 +6,12 @@ A bucket that never kept any answers as if each object had one version, named `n
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
-from schema.errors import ObjectMissing, StorageError, StorageUnavailable
+from schema.errors import ObjectMissing, StorageDenied, StorageError, StorageUnavailable
 from stores.audio_bucket import MAX_KEYS_PER_DELETE, AudioBucket, DeletionReport
 from stores.bucket_errors import translated
 from stores.bucket_listing import KEYS_PER_PAGE, NO_MARKER
@@ -111,13 +111,19 @@ def deletion_for_good(bucket: AudioBucket) -> Callable[[Sequence[str]], Deletion
 
 
 def _delete_all_versions(bucket: AudioBucket, keys: Sequence[str]) -> DeletionReport:
-    try:
-        versions = versions_of(bucket, keys)
-    except StorageError as error:
-        return DeletionReport((), dict.fromkeys(keys, type(error).__name__), error)
+    versions: list[ObjectVersion] = []
+    denied: dict[str, str] = {}
+    for key in keys:
+        try:
+            versions += versions_of(bucket, [key])
+        except StorageDenied as error:  # of this key, perhaps
+            denied[key] = error.code
+        except StorageError as error:
+            return DeletionReport((), dict.fromkeys(keys, type(error).__name__), error)
     report = delete_versions(bucket, versions)
+    failed = {**report.failed, **denied}
     # Of a key without any version nothing is left to delete.
-    return replace(report, deleted=tuple(key for key in keys if key not in report.failed))
+    return DeletionReport(tuple(k for k in keys if k not in failed), failed, report.broken)
 
 
 def delete_versions(bucket: AudioBucket, versions: Sequence[ObjectVersion]) -> DeletionReport:

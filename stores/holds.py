@@ -110,6 +110,23 @@ END OR h.released_at IS NULL AND EXISTS (
       )
 )
 """)
+# What they are on is gone, and no orphan says that it was another learner's.
+_UNATTRIBUTED = text("""
+SELECT count(*) FROM audio_ops.legal_hold AS h
+WHERE h.released_at IS NULL AND h.scope <> 'user'
+  AND NOT EXISTS (SELECT FROM messages AS m WHERE h.scope = 'message' AND m.id = h.subject_id)
+  AND NOT EXISTS (
+    SELECT FROM conversations AS c WHERE h.scope = 'conversation' AND c.id = h.subject_id
+  )
+  AND NOT EXISTS (
+    SELECT FROM audio_ops.orphan_object AS o
+    WHERE h.subject_id = CASE h.scope
+            WHEN 'conversation' THEN o.conversation_id ELSE o.message_id
+        END
+      AND COALESCE(CAST(o.user_id AS text), substring(o.storage_key FROM '^audio/([0-9a-f-]{36})/'))
+        <> CAST(:user_id AS text)
+  )
+""")
 
 
 def keep_out(connection: Connection) -> None:
@@ -171,8 +188,13 @@ def active(connection: Connection) -> list[ActiveHold]:
 
 
 def on_learner(connection: Connection, user_id: UUID) -> int:
-    """Count the active holds on a learner, or on any conversation or message of theirs."""
-    return int(connection.execute(_ON_LEARNER, {"user_id": user_id}).scalar_one())
+    """Count the active holds on a learner, or on any conversation or message of theirs.
+
+    A hold on something that is gone counts too, unless it is known to have been another's.
+    """
+    whose = {"user_id": user_id}
+    theirs = int(connection.execute(_ON_LEARNER, whose).scalar_one())
+    return theirs or int(connection.execute(_UNATTRIBUTED, whose).scalar_one())
 
 
 def _learner(subject_id: str) -> UUID:

@@ -27,6 +27,14 @@ WHERE o.refused IS NULL AND o.storage_key = ANY(:keys)
 ORDER BY o.storage_key
 FOR UPDATE OF o SKIP LOCKED
 """)
+_CLAIMED = text(f"""
+SELECT o.storage_key FROM audio_ops.orphan_object AS o
+WHERE o.storage_key = ANY(:keys) AND {HELD_ORPHAN}
+UNION
+SELECT m.audio_storage_key FROM messages AS m
+WHERE m.audio_storage_key = ANY(:keys) AND m.audio_deleted_at IS NOT NULL
+    AND m.audio_processing_state = 'uploading'
+""")  # noqa: S608 - ours
 _COUNT = text("SELECT count(*) FROM audio_ops.orphan_object WHERE refused IS NULL")
 _COUNT_REFUSED = text("""
 SELECT count(*), count(*) FILTER (WHERE queued_at <= :before) FROM audio_ops.orphan_object
@@ -69,6 +77,15 @@ def find(connection: Connection, *, after: str, limit: int) -> list[Orphan]:
 def lock(connection: Connection, keys: Collection[str]) -> list[Orphan]:
     """Lock the orphans of these keys; pass over what others have locked."""
     return [Orphan(*row) for row in connection.execute(_LOCK, {"keys": list(keys)})]
+
+
+def claimed(connection: Connection, keys: Collection[str]) -> set[str]:
+    """Return the keys that others than live messages claim.
+
+    A hold on a message that is gone still covers its object, and a message whose recording was
+    deleted may be uploading the next one.
+    """
+    return set(connection.execute(_CLAIMED, {"keys": list(keys)}).scalars())
 
 
 def queue_intended(connection: Connection, keys: Sequence[str]) -> None:

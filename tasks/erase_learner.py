@@ -3,7 +3,6 @@
 Each may be repeated: what is erased already is not found again.
 """
 
-from contextlib import suppress
 from datetime import datetime
 from uuid import UUID
 
@@ -12,7 +11,7 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
 from policy.sweep import is_convincing
-from schema.errors import LearnerHeld, LearnerUnknown, UnprovenBucket
+from schema.errors import LearnerUnknown, UnprovenBucket
 from schema.reports import ErasureReport
 from stores import erasure, learner_messages, ledger
 from tasks import resources
@@ -116,27 +115,6 @@ def verify_erasure(user_id: UUID) -> ErasureReport:
     if left.is_empty:
         resources.in_transaction(lambda connection: erasure.complete(connection, user_id))
     return left
-
-
-@task(cache_policy=NO_CACHE)
-def erase_revived() -> tuple[int, int]:
-    """Erase again what a restored backup has brought back of erased learners.
-
-    Returns:
-        How many of them are gone again, and how many are still back: a legal hold touches them, or
-        the bucket did not confirm everything.
-    """
-    learners = resources.in_transaction(
-        lambda connection: erasure.revived(connection, limit=ROWS_AT_ONCE)
-    )
-    for user_id in learners:
-        with suppress(LearnerHeld):
-            erase_messages.fn(user_id)
-            erase_leftovers.fn(user_id)
-    left = resources.in_transaction(
-        lambda connection: erasure.revived(connection, limit=ROWS_AT_ONCE)
-    )
-    return len(set(learners) - set(left)), len(left)
 
 
 @task(cache_policy=NO_CACHE)

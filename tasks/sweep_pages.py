@@ -9,11 +9,11 @@ a new upload can slip in between the last decision and the deletion.
 import logging
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from policy.configuration import DEFAULT_POLICY
 from policy.sweep import FAULTS, Fate, SweepRules, objects_to_delete, verdict
@@ -29,9 +29,12 @@ logger = logging.getLogger(__name__)
 
 Delete = Callable[[Sequence[str]], DeletionReport]
 
-BUSY = "locked by another"
+BUSY = "locked or claimed by another"
 UNPLANNED = "more than was planned"
 REFUSED_ROW = "refused by the database"
+MOST_REFUSED_ROWS = 5  # of one page
+# Data that is out of range, violates a constraint, or is refused by a trigger.
+SQLSTATE_CLASSES_OF_A_ROW = ("22", "23", "P0")
 REFUSED_KEY_RULE = "storage_key"
 # In these states a message may name an object before the app has put it.
 STILL_TO_COME = frozenset({ProcessingState.PENDING, ProcessingState.UPLOADING})
@@ -81,9 +84,10 @@ def sweep_recordings(
     """
     try:
         return _sweep_recordings(page, rules, allowance, delete)
-    except OperationalError:
-        raise  # the connection or a lock: nothing is wrong with a row
     except DBAPIError as error:
+        sqlstate = getattr(error.orig, "sqlstate", None) or ""
+        if not sqlstate.startswith(SQLSTATE_CLASSES_OF_A_ROW):
+            raise  # the connection, a lock or a right
         if len(page) == 1:
             logger.warning("The database refuses a message: %s", type(error.orig).__name__)
             return SweepReport(failed=Counter({REFUSED_ROW: 1}))
@@ -92,6 +96,8 @@ def sweep_recordings(
     for recording in page:
         left = allowance - report.intended
         report += sweep_recordings([recording], rules, allowance=left, delete=delete)
+        if report.failed[REFUSED_ROW] >= MOST_REFUSED_ROWS:  # no row is at fault then
+            return replace(report, broken=f"The database refused {MOST_REFUSED_ROWS} messages.")
     return report
 
 
@@ -150,8 +156,8 @@ def _delete(
     judged = _judge(connection, keys, rules)
     # Their messages went, or took another key: nobody else would remember these objects.
     orphans.queue_intended(connection, judged.unused(keys))
-    spared = _spare(connection, judged, rules)
     answer = delete(list(judged.deletions))
+    spared = _spare(connection, judged, rules)
     gone = [i for key in answer.deleted for i in judged.messages[key]]
     retention.mark_deleted(connection, gone, soft=rules.soft_delete)
     orphans.remove(connection, answer.deleted)  # of a message that shared the object and went
@@ -175,9 +181,10 @@ def _delete(
 def _judge(connection: Connection, keys: Collection[str], rules: SweepRules) -> _Judgement:
     """Lock all live messages of these keys and decide about each."""
     locked = retention.lock(connection, keys)
+    busy = locked.busy | orphans.claimed(connection, keys)
     verdicts = [(r, verdict(r, rules, refusal)) for r in locked.recordings]
-    doomed = objects_to_delete((r.storage_key, v.fate) for r, v in verdicts) - locked.busy
-    judged = _Judgement(busy=locked.busy)
+    doomed = objects_to_delete((r.storage_key, v.fate) for r, v in verdicts) - busy
+    judged = _Judgement(busy=busy)
     for recording, said in verdicts:
         message_id, key = recording.message_id, recording.storage_key
         judged.live.setdefault(key, []).append(recording)
@@ -192,7 +199,7 @@ def _judge(connection: Connection, keys: Collection[str], rules: SweepRules) -> 
                 size_bytes=recording.size_bytes,
                 retention_expires_at=said.expires_at,
             )
-        elif said.fate is Fate.DELETE and key not in locked.busy:
+        elif said.fate is Fate.DELETE and key not in busy:
             judged.let_go.append(message_id)
         elif said.fate is Fate.EXTEND and said.expires_at is not None:
             judged.extended[message_id] = said.expires_at
@@ -268,7 +275,8 @@ def _intend_orphans(
 ) -> tuple[SweepReport, list[str]]:
     holds.keep_out(connection)
     locked = orphans.lock(connection, keys)
-    in_use = [orphan.storage_key for orphan in locked if orphan.in_use]
+    # A held one stays: it is all that remembers the hold when the messages have let go.
+    in_use = [orphan.storage_key for orphan in locked if orphan.in_use and not orphan.held]
     orphans.remove(connection, in_use)
     unused = [orphan for orphan in locked if not orphan.in_use]
     refused = {o.storage_key: why for o in unused if (why := refusal(o.storage_key))}

@@ -22,17 +22,18 @@ from policy.sweep import (
     is_overdue,
     verdict,
 )
-from schema.errors import UnprovenBucket
+from schema.errors import StorageDenied, UnprovenBucket
 from schema.reports import SweepPlan
 from schema.states import UserTier
 from schema.values import Orphan, Recording
-from stores import ledger, orphans, retention
+from stores import erasure, ledger, orphans, retention
 from tasks import resources
 from tasks.paging import pages
 from tasks.sweep_pages import refusal
 
 ROWS_AT_ONCE = 1000  # of several thousand a planner without statistics sorts all for each page
 SAMPLE_SIZE = 20
+BACK = "erased learner is back"
 
 
 @dataclass(slots=True)
@@ -86,6 +87,14 @@ class _Survey:
         self.kept[Fate.REFUSED_KEY.value] += refused
         self.overdue += old
 
+    def add_revived_learners(self) -> None:
+        """Count erased learners whom a restored backup brought back; a person erases them again."""
+        back = resources.in_transaction(
+            lambda connection: erasure.revived(connection, limit=ROWS_AT_ONCE)
+        )
+        self.kept[BACK] += len(back)
+        self.overdue += len(back)
+
     def _add_key(self, message_id: str, key: str) -> None:
         self.digest.update(orjson.dumps([message_id, key]))
         if key in self.under_way:
@@ -109,6 +118,7 @@ def plan_sweep(rules: SweepRules) -> SweepPlan:
     for orphan in _orphans():
         survey.add_orphan(orphan)
     survey.add_refused_orphans()
+    survey.add_revived_learners()
     live = resources.in_transaction(retention.count_live)
     return SweepPlan(
         live=live + resources.in_transaction(orphans.count),
@@ -137,7 +147,7 @@ def check_bucket(plan: SweepPlan, rules: SweepRules) -> None:
     """
     bucket = resources.bucket()
     bucket.verify_marker()
-    found = sum(bucket.head(key) is not None for key in plan.sample)
+    found = sum(_is_there(key) for key in plan.sample)
     if not plan.objects or is_convincing(found, len(plan.sample)):
         return
     # What is due may really be missing; then the rest must be there.
@@ -147,10 +157,18 @@ def check_bucket(plan: SweepPlan, rules: SweepRules) -> None:
         )
     )
     others = [key for key in others if refusal(key) is None]
-    found_others = sum(bucket.head(key) is not None for key in others)
+    found_others = sum(_is_there(key) for key in others)
     sampled = len(plan.sample) + len(others)
     if sampled and not is_convincing(found_others, len(others)):
         raise UnprovenBucket(bucket.name, found + found_others, sampled)
+
+
+def _is_there(key: str) -> bool:
+    """Ask the bucket; a key that it refuses, such as under a forbidden prefix, proves nothing."""
+    try:
+        return resources.bucket().head(key) is not None
+    except StorageDenied:
+        return False
 
 
 def _expired(rules: SweepRules) -> Iterator[Recording]:

@@ -51,7 +51,6 @@ def sweep_summary(report: SweepReport, *, left: SweepPlan, withdrawn: int, took:
         "given an end, having had none": report.expiries_set,
         "held or changed just before the deletion": report.withdrawn,
         "taken back from a broken run": withdrawn,
-        "of erased learners, back from a backup and erased again (learners)": report.erased_again,
     }
     lines = [
         *_table(("Deleted", "objects", "MB"), rows),

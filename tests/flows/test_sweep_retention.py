@@ -27,6 +27,7 @@ from schema.errors import ClockSkew, SweepIncomplete, SweepNotApproved, Unproven
 from schema.states import UserTier
 from tasks import resources
 from tasks import sweep_retention as sweep_tasks
+from tasks.sweep_plan import BACK
 from tasks.sweep_retention import OVERDUE_EVENT, sole_sweep
 from tests.faulty_bucket import answered, calling_before, refused
 from tests.sweeping import DAY, is_in_bucket
@@ -273,26 +274,11 @@ def test_a_cancelled_run_stops_within_a_page_and_the_next_one_converges(
     assert sorted(entries()) == sorted(("retention", "deleted", id_) for id_ in ids)
 
 
-def test_what_a_backup_brings_back_of_an_erased_learner_goes_again(record, stored, run_sql):
-    back, other = record(due_for=-DAY), record(UserTier.GUEST, due_for=-DAY)
-    key = stored(back).audio_storage_key
-    run_sql(
-        "INSERT INTO audio_ops.erased_learner (user_id, reason)"
-        " SELECT c.user_id, 'request 7' FROM messages m JOIN conversations c"
-        " ON c.id = m.conversation_id WHERE m.id = :id",
-        id=back,
-    )
-    report = sweep_for_real()
-    assert (report.erased_again, report.objects) == (1, 0)
-    assert stored(back).audio_deleted_at
-    assert not is_in_bucket(key)
-    assert is_in_bucket(stored(other).audio_storage_key)
-    assert "erased again (learners) | 1 |" in newest_artifact()
-
-
-def test_a_sweep_does_not_end_green_while_an_erased_learner_is_back(record, hold, stored, run_sql):
+def test_an_erased_learner_who_is_back_is_told_and_nothing_is_deleted_beside_the_plan(
+    record, stored, run_sql, events
+):
     back = record(due_for=-DAY)
-    hold(back)
+    record(UserTier.GUEST, due_for=-DAY)
     run_sql(
         "INSERT INTO audio_ops.erased_learner (user_id, reason)"
         " SELECT user_id, 'request 7' FROM conversations WHERE id = :id",
@@ -300,4 +286,13 @@ def test_a_sweep_does_not_end_green_while_an_erased_learner_is_back(record, hold
     )
     with pytest.raises(SweepIncomplete):
         sweep_for_real()
-    assert not stored(back).audio_deleted_at
+    assert is_in_bucket(stored(back).audio_storage_key)
+    assert [payload["kept"] for event, payload in events] == [{BACK: 1}]
+
+
+def test_a_dry_run_keeps_no_real_one_from_its_work(record):
+    with sole_sweep() as alone:
+        assert alone
+        record()
+        assert sweep_retention().kept == {}
+    assert sweep_for_real().objects == 1

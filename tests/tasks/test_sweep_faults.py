@@ -3,7 +3,8 @@
 import pytest
 import sqlalchemy as sa
 
-from tasks.sweep_pages import REFUSED_ROW
+from tasks.sweep_pages import MOST_REFUSED_ROWS, REFUSED_ROW
+from tasks.sweep_retention import Walk, sweep_chunk
 from tests.faulty_bucket import (
     Response,
     answered,
@@ -12,7 +13,7 @@ from tests.faulty_bucket import (
     lost_request,
     refused,
 )
-from tests.sweeping import DAY
+from tests.sweeping import DAY, is_in_bucket
 
 _FAILURES = sa.text(
     "SELECT message_id, attempts, last_error FROM audio_ops.deletion_ledger"
@@ -169,3 +170,38 @@ def test_a_row_that_the_apps_rules_forbid_to_write_keeps_no_other_from_its_end(
     assert left == [ids[2]]
     run_sql("DROP TRIGGER forbid ON messages")
     assert sweep().objects == 1
+
+
+def test_a_forbidden_prefix_of_a_bucket_with_versions_keeps_no_other_from_its_end(
+    record, sweep, faulty_bucket
+):
+    bucket = faulty_bucket.direct
+    bucket.client.put_bucket_versioning(
+        Bucket=bucket.name, VersioningConfiguration={"Status": "Enabled"}
+    )
+    record(due_for=9 * DAY, audio_storage_key="audio/denied/a.wav")
+    for _ in range(4):
+        record()
+    faulty_bucket.on(
+        lambda request: request.query.get("prefix", "").startswith("audio/denied/"),
+        answered(403, "AccessDenied"),
+    )
+    report = sweep(page_size=2)
+    assert (report.objects, report.failed, report.broken) == (4, {"AccessDenied": 1}, None)
+
+
+def test_a_ledger_that_takes_nothing_ends_the_sweep(record, stored, rules, run_sql):
+    ids = [record() for _ in range(20)]
+    run_sql(
+        "CREATE FUNCTION forbid() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = 'check_violation'; END $$"
+    )
+    run_sql(
+        "CREATE TRIGGER forbid BEFORE INSERT ON audio_ops.deletion_ledger FOR EACH ROW"
+        " EXECUTE FUNCTION forbid()"
+    )
+    report, walk = sweep_chunk.fn(Walk(allowance=20), rules, page_size=10, pages=10)
+    assert report.broken
+    assert (report.failed, report.objects) == ({REFUSED_ROW: MOST_REFUSED_ROWS}, 0)
+    assert not walk.ended
+    assert all(is_in_bucket(stored(message_id).audio_storage_key) for message_id in ids)

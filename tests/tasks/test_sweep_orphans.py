@@ -143,3 +143,17 @@ def test_an_object_that_is_due_and_queued_is_deleted_once(
     assert queue() == {}
     assert entries() == [("retention", "deleted", due), ("orphan", "deleted", "another")]
     assert sweep().objects == 0
+
+
+@pytest.mark.parametrize("due_for", [DAY, -3 * DAY], ids=["due", "not due yet"])
+def test_a_hold_on_a_message_that_is_gone_keeps_the_object_it_shared(
+    record, hold, sweep, run_sql, queue, due_for
+):
+    key = "audio/user/c/shared.wav"
+    gone = record(due_for=due_for, audio_storage_key=key)
+    record(due_for=due_for, audio_storage_key=key)
+    hold(gone)
+    run_sql("DELETE FROM messages WHERE id = :id", id=gone)
+    assert sweep().objects == 0
+    assert is_in_bucket(key)
+    assert queue().keys() == {key}

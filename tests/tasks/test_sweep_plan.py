@@ -269,3 +269,24 @@ def test_orphans_that_wait_too_long_are_overdue_and_refused_ones_are_never_forgo
     assert counted.overdue == 2
     assert counted.kept == {Fate.HELD: 1, Fate.REFUSED_KEY: 2}
     assert counted.orphans == 2
+
+
+def test_a_forbidden_prefix_keeps_the_rest_from_no_sweep(record, plan, rules, faulty_bucket):
+    record(audio_storage_key="audio/denied/a.wav")
+    for _ in range(3):
+        record()
+    faulty_bucket.on(
+        lambda request: request.key.startswith("audio/denied/"), answered(403, "AccessDenied")
+    )
+    found = plan()
+    assert "audio/denied/a.wav" in found.sample
+    check_bucket.fn(found, rules)
+
+
+def test_a_bucket_that_refuses_every_recording_is_not_proven(record, plan, rules, faulty_bucket):
+    record()
+    faulty_bucket.on(
+        lambda request: request.key.startswith("audio/"), answered(403, "AccessDenied")
+    )
+    with pytest.raises(UnprovenBucket):
+        check_bucket.fn(plan(), rules)

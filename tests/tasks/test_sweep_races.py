@@ -372,3 +372,11 @@ def test_orphans_that_somebody_locks_are_passed_over(add_orphan, engine):
         assert sweep_orphans(keys, allowance=10, delete=delete).orphans == 1
     assert is_in_bucket(keys[0])
     assert not is_in_bucket(keys[1])
+
+
+def test_an_object_that_a_deleted_recordings_message_uploads_again_stays(record, sweep, now):
+    key = "audio/user/c/shared.wav"
+    record(audio_storage_key=key, audio_processing_state="uploading", audio_deleted_at=now)
+    record(audio_storage_key=key)
+    assert sweep().objects == 0
+    assert is_in_bucket(key)
