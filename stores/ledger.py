@@ -43,6 +43,11 @@ SELECT id, storage_key, message_id, reason, attempts FROM audio_ops.deletion_led
 WHERE state = 'intended' AND id > :after_id ORDER BY id LIMIT :limit
 """)
 
+_INTENDED = text("""
+SELECT storage_key FROM audio_ops.deletion_ledger
+WHERE state = 'intended' AND key_sha256 = ANY(:digests) AND reason = :reason
+""")
+
 _NOTE_FAILURES = text("""
 UPDATE audio_ops.deletion_ledger AS entry
 SET attempts = entry.attempts + 1, last_error = failed.error
@@ -123,6 +128,12 @@ def open_intents(connection: Connection, *, after_id: int, limit: int) -> list[O
         OpenIntent(id_, storage_key, message_id, DeletionReason(reason), attempts)
         for id_, storage_key, message_id, reason, attempts in rows
     ]
+
+
+def intended(connection: Connection, keys: Iterable[str], reason: DeletionReason) -> list[str]:
+    """Return those of the keys that have an open intent for this reason."""
+    wanted = {"digests": _digests(keys), "reason": reason}
+    return list(connection.execute(_INTENDED, wanted).scalars())
 
 
 def note_failures(connection: Connection, errors: Mapping[str, str]) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 from policy.configuration import DEFAULT_POLICY
 from schema.errors import LearnerHeld
 from schema.reports import ErasureReport
-from schema.states import DeletionState
+from schema.states import DeletionReason, DeletionState
 from schema.values import IntendedDeletion
 from stores import bucket_listing, bucket_versions, erasure, holds, ledger, object_keys
 from stores.audio_bucket import AudioBucket, DeletionReport
@@ -96,7 +96,9 @@ def _erase(
     try:
         keep_holds_out(connection, user_id)
     except LearnerHeld as error:  # returned: the withdrawals are to be committed
-        ledger.finish(connection, dict.fromkeys(keys, DeletionState.WITHDRAWN))
+        # Ours alone: a sweep may be deleting the same object for a reason of its own.
+        ours = ledger.intended(connection, keys, DeletionReason.ERASURE)
+        ledger.finish(connection, dict.fromkeys(ours, DeletionState.WITHDRAWN))
         return error
     needed = erasure.used_by_others(connection, user_id, keys)
     doomed = [deletion for deletion in deletions if deletion.storage_key not in needed]

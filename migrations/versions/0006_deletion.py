@@ -81,6 +81,7 @@ BEGIN
             NEW.retention_expires_at, NEW.intended_at)
         IS DISTINCT FROM (OLD.id, OLD.message_id, OLD.key_sha256, OLD.reason, OLD.tier,
             OLD.size_bytes, OLD.retention_expires_at, OLD.intended_at)
+        OR NEW.storage_key <> OLD.storage_key
     THEN
         RAISE EXCEPTION 'What entry % of the deletion ledger intends does not change.', OLD.id;
     END IF;

@@ -64,7 +64,7 @@ def test_a_killed_worker_and_its_run_cost_nothing(local_stack, messages):
             return connection.execute(sa.text(f"SELECT count(*) FROM {query}")).scalar_one()
 
     with SyncPrefectClient(where.prefect_api_url) as client:
-        deployment = client.read_deployment_by_name(DEPLOYMENT)
+        deployment = client.read_deployment_by_name(f"{DEPLOYMENT}/{DEPLOYMENT}")
         client.create_flow_run_from_deployment(deployment.id, parameters={"chunk_size": 10})
     deadline = time.monotonic() + 120
     while not count("message_audio_analysis"):

@@ -14,6 +14,7 @@ def test_the_defaults_are_the_products_promises():
         "retention_days": {"free": 30, "plus": 90, "premium": 365, "guest": 1, "system": 7},
         "signed_url_ttl_days": 7,
         "signed_url_lead_time_days": 1,
+        "key_prefix": "audio/",
         "cleanup": {
             "schedule": "0 3 * * *",
             "page_size": 100,

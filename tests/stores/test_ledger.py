@@ -384,6 +384,7 @@ def test_nobody_changes_or_removes_an_entry_not_even_the_owner(
 @pytest.mark.parametrize(
     "change",
     [
+        "storage_key = 'audio/u/other.wav'",
         "id = DEFAULT",
         "message_id = NULL",
         "key_sha256 = sha256('x')",

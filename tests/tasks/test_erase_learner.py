@@ -12,10 +12,11 @@ import sqlalchemy as sa
 
 from schema.errors import LearnerHeld, LearnerUnknown, UnprovenBucket, WrongBucket
 from schema.reports import ErasureReport
-from schema.states import HoldScope
+from schema.states import DeletionReason, HoldScope
+from schema.values import IntendedDeletion
 from stores import analyses, bucket_versions, erasure, holds, leases, ledger
 from tasks import erase_learner as steps
-from tasks import resources
+from tasks import erasure_steps, resources
 from tasks.analysis_results import write_outcomes
 from tasks.analysis_workers import Analysed
 from tests.erasing import LATER, analysis, erase
@@ -668,3 +669,32 @@ def test_the_ledger_is_whole_afterwards(learner, add_recording, engine):
     with engine.connect() as connection:
         verified = ledger.verify(connection)
     assert (verified.broken, verified.head.position) == (None, 3)
+
+
+def test_an_erasure_that_a_hold_stops_leaves_other_intents_alone(
+    learner, add_recording, read_message, engine, hold, monkeypatch
+):
+    message_id = add_recording(learner)
+    key = read_message(message_id).audio_storage_key
+    with engine.begin() as connection:
+        ledger.intend(connection, [IntendedDeletion(key, message_id, DeletionReason.RETENTION)])
+    monkeypatch.setattr(
+        erasure_steps, "erase_objects", held_first(erasure_steps.erase_objects, hold, message_id)
+    )
+    with pytest.raises(LearnerHeld):
+        erase(learner)
+    with engine.connect() as connection:
+        states = connection.execute(
+            sa.text("SELECT reason, state FROM audio_ops.deletion_ledger")
+        ).all()
+    assert states == [("retention", "intended")]
+
+
+def held_first(work, hold, message_id):
+    """Place a hold just before a step of the erasure."""
+
+    def _work(*arguments, **options):
+        hold(message_id)
+        return work(*arguments, **options)
+
+    return _work
