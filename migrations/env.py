@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from alembic import context
 
 from migrations.locking import exclusively
-from schema.tables import analysis, app, deletion, operations, reconciliation
+from schema.tables import analysis, app, deletion, metrics, operations, quality, reconciliation
 from schema.tables.base import OPERATIONS_SCHEMA, Base
 from settings.environment import DatabaseSettings
 from stores.database import connect
@@ -18,6 +18,8 @@ TABLE_MODULES = (
     operations,
     deletion,
     reconciliation,
+    metrics,
+    quality,
 )  # importing them fills Base.metadata
 LOCK_TIMEOUT = timedelta(seconds=5)  # give up rather than make the app queue behind us
 

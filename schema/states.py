@@ -82,3 +82,44 @@ class FindingKind(StrEnum):
     OBJECT_WITHOUT_ROW = "object_without_row"
     OBJECT_OF_DELETED_ROW = "object_of_deleted_row"  # every message that names it is marked deleted
     SIZE_DIFFERENCE = "size_difference"
+
+
+class StorageMeasure(StrEnum):
+    """What `audio_ops.storage_metric` holds for each day and tier; all are whole numbers."""
+
+    # The stock at the end of the day.
+    OBJECTS = "objects"
+    BYTES = "bytes"
+    AUDIO_MS = "audio_ms"
+    GRACE_BYTES = "grace_bytes"  # their retention is over, the grace period is not
+    UNSIZED_OBJECTS = "unsized_objects"  # their size is not known, or not to be believed
+    # In the 24 hours before the end of the day.
+    ADDED_OBJECTS = "added_objects"
+    ADDED_BYTES = "added_bytes"
+    DELETED_OBJECTS = "deleted_objects"
+    DELETED_BYTES = "deleted_bytes"
+    # Since the beginning.
+    AVOIDED_BYTES = "avoided_bytes"  # deleted, so no longer paid for
+
+
+class TransferSource(StrEnum):
+    """Where a figure of transferred bytes comes from; `messages` cannot tell it."""
+
+    STATED = "stated"  # by whoever started the run, such as from the provider's bill
+    ACCESS_LOG = "access_log"  # `audio_ops.bucket_traffic`
+    ESTIMATE = "estimate"  # from what was uploaded
+
+
+class Severity(StrEnum):
+    """What a broken rule of data quality does to the check."""
+
+    WARN = "warn"  # it is told
+    FAIL = "fail"  # the check fails, if too many messages break it
+
+
+class CheckScope(StrEnum):
+    """Which messages a check of data quality looks at."""
+
+    CHANGED = "changed"  # whose rows were written since the last check, and those in quarantine
+    EVERYTHING = "everything"
+    WINDOW = "window"  # said in `[since, until)`

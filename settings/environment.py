@@ -1,5 +1,7 @@
 """Endpoints and secrets under the seed's names; `AWS_*` as fallback."""
 
+from pathlib import Path
+
 from pydantic import AliasChoices, AwareDatetime, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -36,6 +38,18 @@ class BucketSettings(BaseSettings):
         None, validation_alias=AliasChoices("TIGRIS_ENDPOINT", "AWS_ENDPOINT_URL_S3")
     )
     region: str = Field("auto", validation_alias=AliasChoices("TIGRIS_REGION", "AWS_REGION"))
+
+
+class ReportSettings(BaseSettings):
+    """Where reports are written that people and other programs read as files."""
+
+    model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True)
+
+    reports_dir: Path = Field(
+        Path("reports"),
+        description="Tables, charts, Data Docs and Prometheus metrics; made when it is not there",
+        validation_alias="KAIWA_REPORTS_DIR",
+    )
 
 
 class HostSettings(BaseSettings):

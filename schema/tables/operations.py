@@ -80,7 +80,7 @@ class AnalysisHistory(Base):
 
 
 class Quarantine(Base):
-    """Messages set aside because they broke a rule, until a person releases them."""
+    """Messages that broke a rule, until it holds again or a person releases them."""
 
     __tablename__ = "quarantine"
     __table_args__ = (
@@ -107,5 +107,5 @@ class Quarantine(Base):
         _INSTANT, server_default=text("now()"), comment="When it was set aside"
     )
     released_at: Mapped[datetime | None] = mapped_column(
-        _INSTANT, comment="When a person released it"
+        _INSTANT, comment="When its rule held again, or a person released it"
     )

@@ -1,0 +1,57 @@
+"""What a check of data quality found."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from schema.states import CheckScope, Severity
+
+
+@dataclass(frozen=True, slots=True)
+class RowScope:
+    """Which messages are looked at; those with an open case of quarantine always are.
+
+    All fields empty: every message.
+    """
+
+    changed_since_xid: int | None = None  # written by a transaction not finished before this one
+    since: datetime | None = None  # UTC; said at or after
+    until: datetime | None = None  # UTC; said before
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenRule:
+    """One message that breaks one rule."""
+
+    message_id: str
+    rule: str
+    observed: str  # figures and names, never what the learner said, nor a URL
+
+
+@dataclass(frozen=True, slots=True)
+class RuleResult:
+    """How one rule fared."""
+
+    rule: str
+    severity: Severity
+    checked: int  # rows that it looked at
+    broken: int  # of these
+    examples: tuple[str, ...] = ()  # ids of messages, at most 5
+
+
+@dataclass(frozen=True, slots=True)
+class QualityReport:
+    """One check of data quality."""
+
+    check_id: int
+    scope: CheckScope
+    checked: int  # messages
+    failing: int  # of these, messages that break at least one rule of severity FAIL
+    results: tuple[RuleResult, ...]  # of every rule, in the order of policy.quality.RULES
+    quarantined: int  # cases opened
+    released: int  # cases closed, because their rule holds again
+    sampled: int  # objects asked for in the bucket
+
+    @property
+    def failing_percent(self) -> float:
+        """Share of the checked messages that break a failing rule."""
+        return 100 * self.failing / self.checked if self.checked else 0.0
