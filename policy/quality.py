@@ -1,8 +1,10 @@
 """The rules that stored data must keep, by name; stores know how to ask the database for each."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
-from schema.states import Severity
+from schema.errors import UnclearWindow
+from schema.states import CheckScope, Severity
 
 WARN, FAIL = Severity.WARN, Severity.FAIL
 
@@ -102,3 +104,32 @@ RULES = (
 def too_many_failing(failing: int, checked: int, fail_above_percent: float) -> bool:
     """Decide whether so many messages break a failing rule that the check must not end green."""
     return 100 * failing > fail_above_percent * checked
+
+
+def check_window(
+    scope: CheckScope, since: datetime | None, until: datetime | None, *, as_of: datetime
+) -> None:
+    """Refuse a window that contradicts the check's scope or itself.
+
+    Raises:
+        UnclearWindow: If so; it says what to change.
+    """
+    problem = _window_problem(scope, since, until, as_of)
+    if problem is not None:
+        raise UnclearWindow(problem)
+
+
+def _window_problem(
+    scope: CheckScope, since: datetime | None, until: datetime | None, as_of: datetime
+) -> str | None:
+    if any(instant is not None and instant.tzinfo is None for instant in (since, until)):
+        return "`since` and `until` need a time zone; write them like 2026-01-31T00:00:00Z."
+    if scope is CheckScope.EVERYTHING and (since or until):
+        return "`since` and `until` do not go with the scope `everything`."
+    if scope is CheckScope.CHANGED and until:
+        return "`until` goes with the scope `window` only."
+    if scope is CheckScope.WINDOW and since is None:
+        return "A window needs its beginning, `since`."
+    if since is not None and since >= (until or as_of):
+        return "`since` must be before `until`, and in the past."
+    return None

@@ -26,6 +26,8 @@ KaiwaError
 ├── ChunksBroken             part of the chunks broke off, so the run must not end green
 ├── SweepNotApproved         so much is due that a person must approve, and nobody did
 ├── SweepIncomplete          audio that should be gone is still there
+├── UnclearWindow            a window of time that nobody can tell
+├── QualityTooLow            stored data breaks its rules, so the check must not end green
 └── RunIncomplete            part of the work failed, so the run must not end green
 """
 
@@ -353,6 +355,35 @@ class SweepIncomplete(KaiwaError):
             failed,
             overdue,
             broken,
+        )
+
+
+class UnclearWindow(KaiwaError):
+    """The beginning and end of a check's window contradict its scope or each other."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"{reason} Nothing was checked.", reason)
+
+
+class QualityTooLow(KaiwaError):
+    """Stored data breaks its rules, or could not be looked at, so the check must not end green."""
+
+    def __init__(
+        self, failing: int, checked: int, allowed_percent: float, bucket_problem: str | None
+    ) -> None:
+        self.failing, self.checked = failing, checked
+        self.allowed_percent, self.bucket_problem = allowed_percent, bucket_problem
+        unasked = f" The bucket could not be sampled: {bucket_problem}" if bucket_problem else ""
+        super().__init__(
+            f"{failing} of {checked} messages break a rule that fails the check (allowed: "
+            f"{allowed_percent:g} %).{unasked} Everything is written, nothing was repaired: the "
+            "artifact `check-quality` names the rules, `audio_ops.quarantine` each message with "
+            "what was observed.",
+            failing,
+            checked,
+            allowed_percent,
+            bucket_problem,
         )
 
 

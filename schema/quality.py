@@ -50,6 +50,7 @@ class QualityReport:
     quarantined: int  # cases opened
     released: int  # cases closed, because their rule holds again
     sampled: int  # objects asked for in the bucket
+    bucket_problem: str | None = None  # why the bucket could not be asked
 
     @property
     def failing_percent(self) -> float:

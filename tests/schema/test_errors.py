@@ -25,6 +25,8 @@ FACTS = {
     "UnprovenBucket": ("audio", 3, 20),
     "SweepNotApproved": ("9 of 10 objects are due", "nobody answered for 8 hours"),
     "SweepIncomplete": (3, 1, "The bucket failed to delete objects: SlowDown."),
+    "UnclearWindow": ("A window needs its beginning, `since`.",),
+    "QualityTooLow": (3, 100, 1.0, "The bucket failed to read: timed out."),
     "ClockSkew": (75.0, 60.0),
     "DatabaseRefused": ("write signed URLs", "23514"),
     "ChunksBroken": (1, 20),
