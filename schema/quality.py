@@ -28,6 +28,15 @@ class BrokenRule:
 
 
 @dataclass(frozen=True, slots=True)
+class SampledRecording:
+    """A recording that the bucket is asked for."""
+
+    message_id: str
+    storage_key: str
+    size_bytes: int | None  # as its row says
+
+
+@dataclass(frozen=True, slots=True)
 class RuleResult:
     """How one rule fared."""
 

@@ -1,0 +1,56 @@
+"""Ask the bucket for a sample of recordings: are they there, with the size their rows say?"""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from schema.errors import InvalidKey
+from schema.quality import BrokenRule, SampledRecording
+from schema.values import ObjectFacts
+from stores import object_sample
+from tasks import resources
+
+THREADS = 16
+
+
+def broken_in_bucket(sample: Sequence[SampledRecording]) -> list[BrokenRule]:
+    """Return which recordings of the sample the bucket lacks, or holds with another size.
+
+    Raises:
+        WrongBucket: If some are missing, and so is the bucket's marker.
+        StorageUnavailable: If the bucket does not answer.
+        StorageDenied: If it refuses the credentials.
+    """
+    with ThreadPoolExecutor(THREADS) as threads:
+        answers = list(zip(sample, threads.map(_head, sample), strict=True))
+    differing = {
+        recording: difference
+        for recording, facts in answers
+        if (difference := _difference(recording, facts)) is not None
+    }
+    if not differing:
+        return []
+    resources.bucket().verify_marker()
+    # Asked after the bucket: what was deleted or uploaded anew in between is no finding.
+    still = resources.in_transaction(
+        lambda connection: object_sample.still_claimed(connection, differing)
+    )
+    return [
+        BrokenRule(recording.message_id, rule, observed)
+        for recording, (rule, observed) in differing.items()
+        if recording.message_id in still
+    ]
+
+
+def _head(recording: SampledRecording) -> ObjectFacts | None:
+    try:
+        return resources.bucket().head(recording.storage_key)
+    except InvalidKey:
+        return None  # no bucket holds an object under such a name
+
+
+def _difference(recording: SampledRecording, facts: ObjectFacts | None) -> tuple[str, str] | None:
+    if facts is None:
+        return "object_in_bucket", "no such object"
+    if recording.size_bytes not in (None, facts.size_bytes):
+        return "object_size", f"row {recording.size_bytes} bytes, object {facts.size_bytes} bytes"
+    return None
