@@ -15,6 +15,13 @@ $$;
 
 GRANT USAGE ON SCHEMA public, audio_ops TO kaiwa_audio;
 
+-- A check of data quality lays what it looks at into temporary tables.
+DO $$
+BEGIN
+    EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO kaiwa_audio', current_database());
+END
+$$;
+
 -- The app's tables: no addresses of learners, no payment data.
 GRANT SELECT (id, display_name, created_at) ON users TO kaiwa_audio;
 GRANT SELECT (id, user_id, status, current_tier) ON subscriptions TO kaiwa_audio;
