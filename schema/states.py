@@ -102,6 +102,13 @@ class StorageMeasure(StrEnum):
     AVOIDED_BYTES = "avoided_bytes"  # deleted, so no longer paid for
 
 
+class ThresholdMeasure(StrEnum):
+    """What has a threshold that alerts."""
+
+    STORED = "stored"
+    TRANSFERRED = "transferred"  # in 30 days
+
+
 class TransferSource(StrEnum):
     """Where a figure of transferred bytes comes from; `messages` cannot tell it."""
 

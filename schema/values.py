@@ -220,3 +220,12 @@ class LearnerRecording:
     storage_key: str | None
     size_bytes: int | None
     retention_expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ThresholdStanding:
+    """How a measure stood to its threshold when it was last looked at."""
+
+    above: bool  # it has risen to the threshold, and not fallen well below it since
+    as_of: datetime
+    crossed_at: datetime | None  # when it last rose to the threshold; None: never
