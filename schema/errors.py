@@ -21,12 +21,16 @@ KaiwaError
 ├── LearnerUnknown           nothing is known of the learner to be erased
 ├── LearnerHeld              a legal hold forbids the erasure
 ├── ErasureIncomplete        something of the learner is still there
+├── ReportsUnwritable        files for people and programs cannot be written
 ├── ListingOvertaken         another run goes on with this run's listing
 ├── InventoryLost            the database no longer holds all that was listed
 ├── ChunksBroken             part of the chunks broke off, so the run must not end green
 ├── SweepNotApproved         so much is due that a person must approve, and nobody did
 ├── SweepIncomplete          audio that should be gone is still there
 ├── UnclearWindow            a window of time that nobody can tell
+├── PriceRefused             a price, or an amount to be priced, that can be none
+├── NotYetMeasurable         an instant that has not come, or that nobody can place
+├── RulesUnanswered          a rule could not be asked, so nobody knows whether it is kept
 ├── QualityTooLow            stored data breaks its rules, so the check must not end green
 └── RunIncomplete            part of the work failed, so the run must not end green
 """
@@ -292,6 +296,20 @@ class ErasureIncomplete(KaiwaError):
         )
 
 
+class ReportsUnwritable(KaiwaError):
+    """Files for people and programs cannot be written; nothing else is lost."""
+
+    def __init__(self, folder: str, reason: str) -> None:
+        self.folder, self.reason = folder, reason
+        super().__init__(
+            f"Reports cannot be written to {folder!r}: {reason}. The artifacts are published all "
+            "the same. Let the worker's user write there, or set KAIWA_REPORTS_DIR to another "
+            "folder, and run again.",
+            folder,
+            reason,
+        )
+
+
 class ListingOvertaken(KaiwaError):
     """Another run goes on with the listing that this run had begun or taken up."""
 
@@ -358,12 +376,50 @@ class SweepIncomplete(KaiwaError):
         )
 
 
+class PriceRefused(KaiwaError):
+    """A price, or an amount that is to be priced, is negative or no number."""
+
+    def __init__(self, name: str, amount: float) -> None:
+        self.name, self.amount = name, amount
+        super().__init__(
+            f"{name} is {amount}, but must be a number from zero up. Nothing was measured.",
+            name,
+            amount,
+        )
+
+
+class NotYetMeasurable(KaiwaError):
+    """Storage is to be measured for an instant in the future, or one without a time zone."""
+
+    def __init__(self, as_of: datetime, reason: str) -> None:
+        self.as_of, self.reason = as_of, reason
+        super().__init__(
+            f"{as_of.isoformat()} {reason}. Nothing was measured: give an instant of the past with "
+            "its offset, such as 2025-12-31T23:59:59+00:00, or none for now.",
+            as_of,
+            reason,
+        )
+
+
 class UnclearWindow(KaiwaError):
     """The beginning and end of a check's window contradict its scope or each other."""
 
     def __init__(self, reason: str) -> None:
         self.reason = reason
         super().__init__(f"{reason} Nothing was checked.", reason)
+
+
+class RulesUnanswered(KaiwaError):
+    """Rules could not be asked, and what nobody has asked must not pass for kept."""
+
+    def __init__(self, rules: tuple[str, ...]) -> None:
+        self.rules = rules
+        super().__init__(
+            f"No answer to {len(rules)} rules: {', '.join(rules)}. Nothing was written. Look into "
+            "the database server's log, and whether a column has another type than this project's "
+            "migrations give it.",
+            rules,
+        )
 
 
 class QualityTooLow(KaiwaError):

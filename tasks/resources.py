@@ -11,12 +11,13 @@ import threading
 import time
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from typing import Generic, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import OperationalError
 
-from settings.environment import BucketSettings, DatabaseSettings
+from settings.environment import BucketSettings, DatabaseSettings, ReportSettings
 from settings.processes import limit_blas_threads
 from stores import audio_bucket, database, url_signer
 from stores.audio_bucket import AudioBucket
@@ -82,6 +83,11 @@ def signer() -> UrlSigner:
         session_token=settings.session_token,
         credentials_expire_at=settings.credentials_expire_at,
     )
+
+
+def reports_dir() -> Path:
+    """Return the folder for files that people and other programs read, made or not."""
+    return ReportSettings().reports_dir
 
 
 @OnePerProcess

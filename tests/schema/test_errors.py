@@ -18,6 +18,7 @@ FACTS = {
     "CredentialsExpired": (datetime(2025, 10, 13, 12, tzinfo=UTC),),
     "WrongBucket": ("kaiwa-audio",),
     "RecordingsMissing": ("kaiwa-audio", 600, 1000),
+    "ReportsUnwritable": ("/var/lib/reports", "Permission denied"),
     "ListingOvertaken": (),
     "InventoryLost": (0, 1000),
     "WorkerNotReady": (1,),
@@ -26,6 +27,7 @@ FACTS = {
     "SweepNotApproved": ("9 of 10 objects are due", "nobody answered for 8 hours"),
     "SweepIncomplete": (3, 1, "The bucket failed to delete objects: SlowDown."),
     "UnclearWindow": ("A window needs its beginning, `since`.",),
+    "RulesUnanswered": (("storage_key", "quick_scores"),),
     "QualityTooLow": (3, 100, 1.0, "The bucket failed to read: timed out."),
     "ClockSkew": (75.0, 60.0),
     "DatabaseRefused": ("write signed URLs", "23514"),
@@ -35,6 +37,8 @@ FACTS = {
     "LearnerUnknown": (),
     "LearnerHeld": (2,),
     "ErasureIncomplete": (3, 1, 0),
+    "PriceRefused": ("storage_usd_per_gb_month", -0.02),
+    "NotYetMeasurable": (datetime(2125, 10, 13, 12, tzinfo=UTC), "is in the future"),
     "RunIncomplete": (3, 10, 1, 20.0),
 }
 BASES = {"KaiwaError", "StorageError"}
