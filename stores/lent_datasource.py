@@ -1,0 +1,57 @@
+"""Great Expectations on a connection that is lent to it: it sees its temporary tables."""
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection
+from sqlalchemy.pool import StaticPool
+
+if TYPE_CHECKING:
+    from great_expectations.data_context import AbstractDataContext
+    from great_expectations.datasource.fluent import PostgresDatasource
+
+NAME = "kaiwa"
+# Nobody is called, and it demands an address: so it knows neither host nor password.
+_NO_ADDRESS = "postgresql+psycopg://nobody@localhost/checked"
+
+
+class _Loan:
+    """A driver's connection, whose transaction stays its owner's affair."""
+
+    def __init__(self, connection: Any) -> None:  # noqa: ANN401 - as SQLAlchemy hands it out
+        self._connection = connection
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever a connection has
+        return getattr(self._connection, name)
+
+    def commit(self) -> None:
+        """Leave it to the owner."""
+
+    def rollback(self) -> None:
+        """Leave it to the owner."""
+
+    def close(self) -> None:
+        """Leave it to the owner."""
+
+
+def lend(connection: Connection) -> "tuple[AbstractDataContext, PostgresDatasource]":
+    """Return a new context, in memory alone, with a data source that uses only `connection`."""
+    import great_expectations
+    from great_expectations.data_context.types.base import ProgressBarsConfig
+
+    # Its messages quote SQL, and the database's answers quote rows.
+    logging.getLogger("great_expectations").setLevel(logging.CRITICAL)
+    context = great_expectations.get_context(mode="ephemeral")
+    context.variables.progress_bars = ProgressBarsConfig(globally=False)
+    loan = _Loan(connection.connection.driver_connection)
+    datasource = context.data_sources.add_postgres(
+        NAME,
+        connection_string=_NO_ADDRESS,
+        kwargs={
+            "creator": lambda: loan,
+            "poolclass": StaticPool,
+            "use_native_hstore": False,  # looking for it takes psycopg's own type of connection
+            "hide_parameters": True,
+        },
+    )
+    return context, datasource
