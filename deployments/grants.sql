@@ -18,7 +18,7 @@ GRANT USAGE ON SCHEMA public, audio_ops TO kaiwa_audio;
 -- A check of data quality lays what it looks at into temporary tables.
 DO $$
 BEGIN
-    EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO kaiwa_audio', current_database());
+    EXECUTE 'GRANT TEMPORARY ON DATABASE ' || quote_ident(current_database()) || ' TO kaiwa_audio';
 END
 $$;
 
