@@ -1,0 +1,61 @@
+"""How sizes, sums of money and names from the database read in artifacts, charts and the demo."""
+
+from dataclasses import dataclass
+
+from policy.costs import BYTES_PER_GB
+
+UNKNOWN_TIER = "unknown"
+_MAX_NAME_CHARACTERS = 40
+_HARMLESS = frozenset(" .,_+-/()>")
+
+
+@dataclass(frozen=True, slots=True)
+class ByteUnit:
+    """What a table or an axis counts bytes in; powers of 1024, as the app's GB is."""
+
+    name: str
+    size_bytes: int
+
+
+_UNITS = (ByteUnit("GB", BYTES_PER_GB), ByteUnit("MB", 1024**2), ByteUnit("kB", 1024))
+
+
+def byte_unit(largest_bytes: float) -> ByteUnit:
+    """Return the largest unit of which there is at least one."""
+    return next((unit for unit in _UNITS if largest_bytes >= unit.size_bytes), _UNITS[-1])
+
+
+def amount(size_bytes: float) -> str:
+    """Return a size with its unit, three digits of it."""
+    if not size_bytes:
+        return "0 bytes"
+    unit = byte_unit(abs(size_bytes))
+    count = size_bytes / unit.size_bytes
+    decimals = 2 if abs(count) < 10 else 1 if abs(count) < 100 else 0
+    return f"{count:,.{decimals}f} {unit.name}"
+
+
+def duration(minutes: float) -> str:
+    """Return a length of time in hours, or in minutes if there is not one hour of it."""
+    return f"{minutes / 60:,.1f} hours" if minutes >= 60 else f"{minutes:,.1f} minutes"
+
+
+def dollars(usd: float, decimals: int = 2) -> str:
+    """Return a sum of money; what rounds to nothing is not shown as nothing."""
+    smallest = 10.0**-decimals
+    if 0 < abs(usd) < smallest:
+        return f"under ${smallest:.{decimals}f}"
+    return f"{'-' if usd < 0 else ''}${abs(usd):,.{decimals}f}"
+
+
+def plain(name: str) -> str:
+    """Return a name from the database without what Markdown, HTML or a terminal would obey.
+
+    Both of Prefect's UIs must show it as it is, and one of them reads Markdown and HTML in the
+    cells of tables, the other does not, so escaping cannot serve both. The exported files hold
+    the name unchanged.
+    """
+    shown = "".join(c if c.isalnum() or c in _HARMLESS else "·" for c in name.strip())
+    if len(shown) > _MAX_NAME_CHARACTERS:
+        shown = f"{shown[: _MAX_NAME_CHARACTERS - 1]}…"
+    return shown or "·"

@@ -1,0 +1,35 @@
+"""Files for people and other programs: whole or not there, and readable by everybody."""
+
+import os
+import tempfile
+from pathlib import Path
+
+_FOLDER_MODE, _FILE_MODE = 0o755, 0o644  # whatever the umask: their readers are other users
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all; make its folder when it is not there.
+
+    Raises:
+        OSError: If it cannot be written; an earlier one then stands unchanged.
+    """
+    _make_folder(path.parent)
+    with tempfile.NamedTemporaryFile(
+        dir=path.parent, prefix=f".{path.name}.", delete=False
+    ) as file:
+        partial = Path(file.name)
+        try:
+            file.write(content)
+            file.flush()
+            os.fchmod(file.fileno(), _FILE_MODE)
+            partial.replace(path)
+        except BaseException:
+            partial.unlink()
+            raise
+
+
+def _make_folder(folder: Path) -> None:
+    missing = [parent for parent in (folder, *folder.parents) if not parent.exists()]
+    for parent in reversed(missing):
+        parent.mkdir(exist_ok=True)
+        parent.chmod(_FOLDER_MODE)
