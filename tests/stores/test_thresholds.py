@@ -6,6 +6,7 @@ import pytest
 from schema.states import ThresholdMeasure
 from schema.values import ThresholdStanding
 from stores import thresholds
+from tests.sessions import wait_for_a_blocked_session
 
 STORED, TRANSFERRED = ThresholdMeasure
 NOON = datetime(2025, 10, 13, 12, tzinfo=UTC)
@@ -42,19 +43,9 @@ def test_a_second_look_waits_for_the_first_and_sees_what_it_wrote(engine, known)
         thresholds.lock(connection, STORED)
         second = threading.Thread(target=lambda: seen.append(read(engine, STORED)))
         second.start()
-        wait_for_a_waiting_lock(engine)
+        wait_for_a_blocked_session(engine)
         assert not seen
         thresholds.write(connection, STORED, ABOVE)
         transaction.commit()
         second.join(timeout=60)
     assert seen == [ABOVE]
-
-
-def wait_for_a_waiting_lock(engine):
-    query = (
-        "SELECT count(*) FROM pg_stat_activity"
-        " WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    )
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        while not connection.exec_driver_sql(query).scalar_one():
-            pass
