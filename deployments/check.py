@@ -1,4 +1,4 @@
-"""Check prefect.yaml without a server: `python -m deployments.check`.
+"""Check prefect.yaml and automations.yaml without a server: `python -m deployments.check`.
 
 Deploying is not atomic: a bad entry would leave the ones before it registered. So every entrypoint
 is loaded, every parameter validated and every schedule parsed before anything is deployed.
@@ -13,6 +13,8 @@ import yaml
 from prefect.client.schemas.schedules import CronSchedule
 from prefect.exceptions import ParameterTypeError
 from prefect.flows import Flow, load_flow_from_entrypoint
+
+from deployments import automations
 
 PREFECT_YAML = Path(__file__).parent.parent / "prefect.yaml"
 
@@ -56,12 +58,14 @@ def main() -> int:
     """Print every problem; return 1 if there is one."""
     content = yaml.safe_load(PREFECT_YAML.read_text())
     found = [
-        f"{deployment['name']}: {problem}"
+        f"prefect.yaml: {deployment['name']}: {problem}"
         for deployment in content["deployments"]
         for problem in problems(deployment)
     ]
+    described = automations.automations()
+    found += [f"automations.yaml: {problem}" for problem in automations.problems(described)]
     for line in found:
-        sys.stderr.write(f"prefect.yaml: {line}\n")
+        sys.stderr.write(f"{line}\n")
     return 1 if found else 0
 
 

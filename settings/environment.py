@@ -52,6 +52,18 @@ class ReportSettings(BaseSettings):
     )
 
 
+class NotificationSettings(BaseSettings):
+    """Where a person is told that something needs them."""
+
+    model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True)
+
+    webhook_url: SecretStr | None = Field(
+        None,
+        description="Takes a POST of JSON with a text, as Slack, Mattermost and Google Chat do",
+        validation_alias="KAIWA_NOTIFICATION_WEBHOOK_URL",
+    )
+
+
 class HostSettings(BaseSettings):
     """What the interpreter itself may need from the host, to be passed on to child processes."""
 

@@ -18,6 +18,7 @@ from deployments.local.ports import HOST
 from deployments.local.process import MARK, Service
 from schema.clock import utc_now
 from schema.errors import KaiwaError
+from settings.environment import NotificationSettings
 
 WORK_POOL = "kaiwa"
 PROJECT = Path(__file__).parents[2]
@@ -29,13 +30,11 @@ _OUTPUT_CHARACTERS = 2000
 
 
 class DeployFailed(KaiwaError):
-    """`prefect deploy` did not register every deployment of prefect.yaml."""
+    """Not every deployment of prefect.yaml or automation of automations.yaml was registered."""
 
     def __init__(self, reason: str) -> None:
         self.reason = reason
-        super().__init__(
-            f"Deploying prefect.yaml failed: {reason}\nRun `python -m deployments.check`.", reason
-        )
+        super().__init__(f"Deploying failed: {reason}\nRun `python -m deployments.check`.", reason)
 
 
 class PrefectServer:
@@ -138,11 +137,35 @@ def deploy_all(folder: Path, api_url: str) -> list[str]:
     Raises:
         DeployFailed: If the command fails or a deployment is missing afterwards.
     """
+    output = _run(["prefect", "--no-prompt", "deploy", "--all"], folder, PREFECT_API_URL=api_url)
+    # The command ends with 0 even when it skipped an entry.
+    content = yaml.safe_load((PROJECT / "prefect.yaml").read_text())
+    wanted = {deployment["name"] for deployment in content["deployments"]}
+    found = {deployment["name"] for deployment in _post(api_url, "deployments/filter", {})}
+    if wanted - found:
+        reason = f"{', '.join(sorted(wanted - found))} missing afterwards. {output}"
+        raise DeployFailed(reason)
+    return sorted(wanted)
+
+
+def apply_automations(folder: Path, api_url: str) -> str:
+    """Apply automations.yaml; return what the command says.
+
+    Raises:
+        DeployFailed: If the command fails.
+    """
+    url = NotificationSettings().webhook_url
+    told = {"KAIWA_NOTIFICATION_WEBHOOK_URL": url.get_secret_value()} if url else {}
+    return _run(["deployments.automations"], folder, PREFECT_API_URL=api_url, **told)
+
+
+def _run(module: list[str], folder: Path, **variables: str) -> str:
+    """Run a module with its arguments in an environment of the stack; return its output."""
     try:
         done = subprocess.run(
-            [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"],
+            [sys.executable, "-m", *module],
             cwd=PROJECT,
-            env={**prefect_environment(folder, PREFECT_API_URL=api_url), MARK: str(folder)},
+            env={**prefect_environment(folder, **variables), MARK: str(folder)},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -156,14 +179,7 @@ def deploy_all(folder: Path, api_url: str) -> list[str]:
     output = done.stdout.strip()[-_OUTPUT_CHARACTERS:]
     if done.returncode != 0:
         raise DeployFailed(output)
-    # The command ends with 0 even when it skipped an entry.
-    content = yaml.safe_load((PROJECT / "prefect.yaml").read_text())
-    wanted = {deployment["name"] for deployment in content["deployments"]}
-    found = {deployment["name"] for deployment in _post(api_url, "deployments/filter", {})}
-    if wanted - found:
-        reason = f"{', '.join(sorted(wanted - found))} missing afterwards. {output}"
-        raise DeployFailed(reason)
-    return sorted(wanted)
+    return output
 
 
 def prefect_environment(folder: Path, **variables: str) -> dict[str, str]:

@@ -1,0 +1,128 @@
+"""Apply automations.yaml to a Prefect server: `python -m deployments.automations`.
+
+An automation of the same name is changed, never doubled, so it may be run after each deployment.
+"""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+from uuid import UUID
+
+import yaml
+from prefect.blocks.webhook import Webhook
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.events.schemas.automations import AutomationCore
+from prefect.exceptions import ObjectNotFound
+from prefect.settings import PREFECT_API_URL
+from pydantic import SecretStr, ValidationError
+
+from settings.environment import NotificationSettings
+
+AUTOMATIONS_YAML = Path(__file__).parent / "automations.yaml"
+BLOCK = "kaiwa-notification"
+NOBODY_IS_TOLD = (
+    "Nobody is notified: KAIWA_NOTIFICATION_WEBHOOK_URL was not set when this was applied."
+)
+_NO_BLOCK = UUID(int=0)  # checks need no server
+
+
+def automations() -> list[dict[str, Any]]:
+    """Return what automations.yaml describes."""
+    described: list[dict[str, Any]] = yaml.safe_load(AUTOMATIONS_YAML.read_text())["automations"]
+    return described
+
+
+def problems(described: list[dict[str, Any]]) -> Iterator[str]:
+    """Yield what is wrong with automations, in words; needs no server."""
+    # The server's own model: it refuses unknown fields and bad templates, which the client lets
+    # pass. Heavy, and only the check needs it.
+    from prefect.server.events.schemas.automations import AutomationCreate
+
+    names = [automation.get("name") for automation in described]
+    for name in sorted({str(name) for name in names if names.count(name) > 1}):
+        yield f"{name}: described more than once"
+    for automation in described:
+        if not automation.get("description"):
+            yield f"{automation.get('name')}: has no description for the Prefect UI"
+        try:
+            AutomationCreate.model_validate(addressed(automation, _NO_BLOCK))
+        except ValidationError as error:
+            for found in error.errors():
+                where = ".".join(map(str, found["loc"]))
+                yield f"{automation.get('name')}: {where}: {found['msg']}"
+
+
+def addressed(automation: dict[str, Any], block_id: UUID | None) -> dict[str, Any]:
+    """Return an automation whose webhooks are called through a block.
+
+    Without one they do nothing, and the description says so: the automation still shows in the
+    server's events that it was triggered, and its other actions are performed.
+    """
+    actions = automation.get("actions", [])
+    calls = [action for action in actions if action.get("type") == "call-webhook"]
+    if block_id is not None:
+        told = [{**a, "block_document_id": str(block_id)} if a in calls else a for a in actions]
+        return {**automation, "actions": told}
+    if not calls:
+        return automation
+    untold = [{"type": "do-nothing"} if action in calls else action for action in actions]
+    description = f"{automation.get('description')} {NOBODY_IS_TOLD}"
+    return {**automation, "actions": untold, "description": description}
+
+
+def apply(
+    client: SyncPrefectClient, described: list[dict[str, Any]], url: SecretStr | None
+) -> bool:
+    """Make automations on a server, or change those of the same name.
+
+    Args:
+        client: Of the server.
+        described: As in automations.yaml.
+        url: Where notifications are posted; None: where the last call with a URL said.
+
+    Returns:
+        Whether anybody is notified.
+    """
+    block_id = _save_block(url) if url else _find_block(client)
+    for automation in described:
+        wanted = AutomationCore.model_validate(addressed(automation, block_id))
+        standing = client.read_automations_by_name(wanted.name)
+        if standing:
+            client.update_automation(standing[0].id, wanted)
+        else:
+            client.create_automation(wanted)
+        for double in standing[1:]:  # two applied at once, or a person did
+            client.delete_automation(double.id)
+    return block_id is not None
+
+
+def _save_block(url: SecretStr) -> UUID:
+    """Keep the URL on the server, encrypted; a changed one replaces the last."""
+    headers = {"content-type": "application/json"}
+    return cast(UUID, Webhook(url=url, headers=headers).save(BLOCK, overwrite=True))
+
+
+def _find_block(client: SyncPrefectClient) -> UUID | None:
+    try:
+        return client.read_block_document_by_name(BLOCK, Webhook.get_block_type_slug()).id
+    except ObjectNotFound:
+        return None
+
+
+def main() -> int:
+    """Apply automations.yaml to the server at PREFECT_API_URL."""
+    if not PREFECT_API_URL.value():
+        sys.stderr.write("PREFECT_API_URL is not set: it says which Prefect server is meant.\n")
+        return 1
+    described = automations()
+    with get_client(sync_client=True) as client:
+        notified = apply(client, described, NotificationSettings().webhook_url)
+    sys.stdout.write(f"Applied {', '.join(a['name'] for a in described)}.\n")
+    if not notified:
+        sys.stdout.write(f"{NOBODY_IS_TOLD}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
