@@ -1,9 +1,10 @@
 """What a check of data quality found."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from schema.states import CheckScope, Severity
+from schema.states import CheckScope, Severity, UserTier
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +17,20 @@ class RowScope:
     changed_since_xid: int | None = None  # written by a transaction not finished before this one
     since: datetime | None = None  # UTC; said at or after
     until: datetime | None = None  # UTC; said before
+
+
+@dataclass(frozen=True, slots=True)
+class RuleFacts:
+    """What rules compare rows with that no row says."""
+
+    as_of: datetime  # UTC
+    url_prefixes: tuple[str, ...]  # what URLs of our bucket's objects may begin with; a key follows
+    tier_days: Mapping[UserTier, int]  # how long audio is kept
+    url_expiry_tolerance: timedelta
+    stale_lease: timedelta  # beyond its end
+    unleased_age: timedelta  # of messages that are `analyzing` without a lease
+    document_tolerance_ms: int
+    pcm_tolerance_ms: int
 
 
 @dataclass(frozen=True, slots=True)

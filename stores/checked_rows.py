@@ -1,0 +1,186 @@
+"""The rows that a check looks at, and what each rule across columns and tables makes of them.
+
+`create` reads messages and analyses once each, and keeps what is asked of them later in temporary
+tables of its connection: narrow, so that further questions cost little.
+"""
+
+from collections.abc import Collection, Mapping
+from functools import cache
+
+from sqlalchemy import Connection, TextClause, bindparam, text
+
+from schema.quality import BrokenRule, RowScope, RuleFacts
+from schema.states import UserTier
+from schema.tables.base import UtcDateTime
+from stores.quality_rules import analyses, messages
+
+# Statements on all messages, not on the few rows of others; until the transaction ends.
+LONG = text("SET LOCAL statement_timeout = '2h'")
+
+MESSAGE_TABLE = "checked_message"
+ANALYSIS_TABLE = "checked_analysis"
+
+# Plain columns that rules of one column ask for. `version` is the transaction that wrote the row.
+_MESSAGE_COLUMNS = """m.id AS message_id, m.xmin AS version, m.audio_processing_state,
+    m.pronunciation_score, m.fluency_score, m.speech_rate_wpm, m.audio_duration_ms,
+    m.audio_size_bytes, m.audio_sample_rate, m.audio_channels, m.audio_format, m.audio_storage_key,
+    CASE WHEN m.audio_deleted_at IS NULL THEN m.audio_storage_key END AS live_storage_key,
+    m.audio_retention_expires_at, m.audio_deleted_at IS NOT NULL AS deleted"""
+_ANALYSIS_COLUMNS = """a.message_id, a.overall_accuracy_score, a.overall_fluency_score,
+    a.speech_rate_wpm, a.articulation_rate_wpm, a.total_speech_duration_ms,
+    a.total_pause_duration_ms, a.pause_count, a.hesitation_count, a.average_pause_duration_ms,
+    a.longest_pause_duration_ms, a.analysis_language, a.analysis_error, a.analysis_duration_ms"""
+
+_IN_QUARANTINE = "SELECT q.message_id FROM audio_ops.quarantine AS q WHERE q.released_at IS NULL"
+
+# The age of a transaction counts back from the newest, around the end of its 32 bits, so whatever
+# was written since `first_xid` is as young or younger. Rows so old that their transaction's number
+# has come round may look young, too: they are checked once more. What time alone breaks is always
+# looked at, and so is what the deletion of an analysis leaves: no row is left to tell of it.
+_CHANGED = f"""
+SELECT m.id AS message_id FROM messages AS m
+WHERE age(m.xmin) <= age(CAST(:first_xid AS xid)) OR m.audio_processing_state = 'analyzing'
+UNION
+SELECT a.message_id FROM message_audio_analysis AS a
+WHERE age(a.xmin) <= age(CAST(:first_xid AS xid))
+UNION
+SELECT m.id FROM messages AS m
+WHERE m.audio_processing_state = 'analyzed'
+  AND NOT EXISTS (SELECT FROM message_audio_analysis AS a WHERE a.message_id = m.id)
+UNION
+{_IN_QUARANTINE}"""  # noqa: S608 - ours
+_WINDOW = f"""
+SELECT m.id AS message_id FROM messages AS m
+WHERE (CAST(:since AS timestamp) IS NULL OR m.timestamp >= :since)
+  AND (CAST(:until AS timestamp) IS NULL OR m.timestamp < :until)
+UNION
+{_IN_QUARANTINE}"""  # noqa: S608 - ours
+
+# Most messages are text alone, in the state that the column has by default.
+_WITH_AUDIO = f"""(
+    m.audio_storage_key IS NOT NULL OR m.audio_deleted_at IS NOT NULL OR m.audio_url IS NOT NULL
+    OR m.audio_processing_state <> 'pending' OR a.message_id IS NOT NULL
+    OR m.id IN ({_IN_QUARANTINE})
+)"""
+_SCOPED = "{id} IN (SELECT message_id FROM scoped_message)"
+
+
+def create(connection: Connection, scope: RowScope, facts: RuleFacts) -> int:
+    """Make the temporary tables `checked_message`, `checked_analysis`, and `broken`, empty.
+
+    `checked_message` and `checked_analysis` have the plain columns that rules of one column ask
+    for, and for each rule across columns or tables a text column of its name: empty where the rule
+    holds or does not apply, else what was observed. `broken` has message_id, rule and observed.
+    They live as long as the connection, or until they are made anew.
+
+    Args:
+        connection: In a transaction; two passes over the tables may take minutes.
+        scope: Which messages.
+        facts: What rows are compared with.
+
+    Returns:
+        How many messages are checked: of those in scope all that have or had audio, a state other
+        than pending, or an analysis.
+    """
+    connection.execute(LONG)
+    connection.execute(
+        text(f"DROP TABLE IF EXISTS scoped_message, {MESSAGE_TABLE}, {ANALYSIS_TABLE}, broken")
+    )
+    message_scope = analysis_scope = "TRUE"
+    if scope != RowScope():
+        _make_scope(connection, scope)
+        message_scope, analysis_scope = _SCOPED.format(id="m.id"), _SCOPED.format(id="a.message_id")
+    # Not INSERT: what fills a new table by CREATE may be read by several processes at once.
+    checked = connection.execute(
+        text(
+            f"CREATE TEMPORARY TABLE {MESSAGE_TABLE} AS SELECT {_MESSAGE_COLUMNS}, "
+            f"{_columns(messages.RULES)} {messages.SOURCE} WHERE {message_scope} AND {_WITH_AUDIO}"
+        ),
+        _arguments(facts),
+    ).rowcount
+    connection.execute(
+        text(
+            f"CREATE TEMPORARY TABLE {ANALYSIS_TABLE} AS SELECT {_ANALYSIS_COLUMNS}, "
+            f"{_columns(analyses.RULES)} {analyses.SOURCE} WHERE {analysis_scope}"
+        ),
+        _arguments(facts),
+    )
+    connection.execute(
+        text(
+            "CREATE TEMPORARY TABLE broken"
+            " (message_id text NOT NULL, rule text NOT NULL, observed text NOT NULL)"
+        )
+    )
+    connection.execute(text(f"ANALYZE {MESSAGE_TABLE}, {ANALYSIS_TABLE}"))
+    return checked
+
+
+def broken_among(
+    connection: Connection, message_ids: Collection[str], facts: RuleFacts, rules: Collection[str]
+) -> list[BrokenRule]:
+    """Ask these rules of these messages, through indexes.
+
+    Args:
+        connection: In a transaction, whose own writes are seen.
+        message_ids: A few hundred at most.
+        facts: What rows are compared with.
+        rules: Names of rules across columns or tables.
+    """
+    if not message_ids or not rules:
+        return []
+    rows = connection.execute(
+        _few(frozenset(rules)), _arguments(facts) | {"message_ids": list(message_ids)}
+    )
+    return [BrokenRule(*row) for row in rows]
+
+
+def _make_scope(connection: Connection, scope: RowScope) -> None:
+    statement = text(f"CREATE TEMPORARY TABLE scoped_message AS {_WINDOW}").bindparams(
+        bindparam("since", scope.since, UtcDateTime), bindparam("until", scope.until, UtcDateTime)
+    )
+    if scope.changed_since_xid is not None:
+        # Rows hold the lower half of a transaction's number.
+        statement = text(f"CREATE TEMPORARY TABLE scoped_message AS {_CHANGED}").bindparams(
+            first_xid=str(scope.changed_since_xid % 2**32)
+        )
+    connection.execute(statement)
+    connection.execute(text("ANALYZE scoped_message"))
+
+
+@cache
+def _few(names: frozenset[str]) -> TextClause:
+    """Return the query of some rules for some messages: a row for each that is broken."""
+    parts = [
+        _broken_rows({name: rules[name] for name in rules if name in names}, source, key)
+        for rules, source, key in (
+            (messages.RULES, messages.SOURCE, "m.id"),
+            (analyses.RULES, analyses.SOURCE, "a.message_id"),
+        )
+        if not names.isdisjoint(rules)
+    ]
+    return text(" UNION ALL ".join(parts))
+
+
+def _broken_rows(rules: Mapping[str, str], source: str, key: str) -> str:
+    values = ", ".join(f"('{name}', {expression})" for name, expression in rules.items())
+    return f"""
+SELECT {key}, rule, observed {source}
+CROSS JOIN LATERAL (VALUES {values}) AS asked (rule, observed)
+WHERE {key} = ANY(:message_ids) AND observed IS NOT NULL"""
+
+
+def _columns(rules: Mapping[str, str]) -> str:
+    return ", ".join(f"{expression} AS {name}" for name, expression in rules.items())
+
+
+def _arguments(facts: RuleFacts) -> dict[str, object]:
+    return {
+        "as_of": facts.as_of,
+        "url_prefixes": list(facts.url_prefixes),
+        "url_tolerance": facts.url_expiry_tolerance,
+        "stale_lease": facts.stale_lease,
+        "unleased_age": facts.unleased_age,
+        "document_tolerance_ms": facts.document_tolerance_ms,
+        "pcm_tolerance_ms": facts.pcm_tolerance_ms,
+        **{f"days_{tier.value}": facts.tier_days[tier] for tier in UserTier},
+    }

@@ -1,0 +1,147 @@
+r"""Rules across a message, its analysis, its conversation and its lease.
+
+`RULES` holds an expression over the rows of `SOURCE` for each rule of
+`policy.quality.MESSAGE_INVARIANTS`: NULL where the rule holds or does not apply, else what was
+observed. Nothing observed is what a learner said, a URL or a part of one.
+"""
+
+# Subscriptions are added up once for all learners. Where no rule asks for them the planner leaves
+# them out, as it does with leases.
+_TIER_DAYS = """CASE COALESCE(NULLIF(current_tier, ''), 'free')
+        WHEN 'free' THEN CAST(:days_free AS integer)
+        WHEN 'plus' THEN CAST(:days_plus AS integer)
+        WHEN 'premium' THEN CAST(:days_premium AS integer)
+    END"""
+
+# Cut out of the URL first: regular expressions over all of it would take longer than all else.
+# Digits may be those of no date (30 February), which would be an error: so days are added to the
+# first of the month and looked at again. OFFSET 0 keeps values from being computed at each use.
+_DATE = r"^[12]\d{3}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3])([0-5]\d){2}Z$"
+_URL_ENDS_AT = rf"""
+    SELECT CASE WHEN to_char(signed_at, 'DD') = substr(date, 7, 2)
+        THEN signed_at + CAST(expires AS integer) * interval '1 second' END AS ends_at
+    FROM (
+        SELECT date, expires, CASE WHEN date ~ '{_DATE}' AND expires ~ '^\d{{1,9}}$'
+            THEN make_timestamp(
+                CAST(substr(date, 1, 4) AS integer), CAST(substr(date, 5, 2) AS integer), 1,
+                CAST(substr(date, 10, 2) AS integer), CAST(substr(date, 12, 2) AS integer),
+                CAST(substr(date, 14, 2) AS integer)
+            ) + (CAST(substr(date, 7, 2) AS integer) - 1) * interval '1 day' END AS signed_at
+        FROM (
+            SELECT split_part(split_part(m.audio_url, 'X-Amz-Date=', 2), '&', 1) AS date,
+                split_part(split_part(m.audio_url, 'X-Amz-Expires=', 2), '&', 1) AS expires
+            OFFSET 0
+        ) AS parts
+        OFFSET 0
+    ) AS signed
+    OFFSET 0"""  # noqa: S608 - ours
+
+_HAS_URL = "m.audio_url IS NOT NULL AND m.audio_deleted_at IS NULL"
+SOURCE = f"""
+FROM messages AS m
+JOIN conversations AS c ON c.id = m.conversation_id
+LEFT JOIN message_audio_analysis AS a ON a.message_id = m.id
+LEFT JOIN audio_ops.lease AS l ON l.message_id = m.id
+LEFT JOIN (
+    SELECT user_id, max({_TIER_DAYS}) AS days, bool_or({_TIER_DAYS} IS NULL) AS is_unknown
+    FROM subscriptions GROUP BY user_id
+) AS subscribed ON subscribed.user_id = c.user_id
+LEFT JOIN LATERAL ({_URL_ENDS_AT}
+) AS url ON {_HAS_URL}"""  # noqa: S608 - ours
+
+_ERROR_FREE = "a.message_id IS NOT NULL AND a.analysis_error IS NULL"
+_INSTANT = """'YYYY-MM-DD"T"HH24:MI:SS"Z"'"""
+
+# As the signer encodes it; only few keys need that.
+_ENCODED_KEY = """CASE WHEN m.audio_storage_key ~ '[^A-Za-z0-9/._~-]' THEN (
+        SELECT string_agg(
+            CASE WHEN letter ~ '[A-Za-z0-9/._~-]' THEN letter ELSE regexp_replace(
+                upper(encode(convert_to(letter, 'UTF8'), 'hex')), '(..)', '%\\1', 'g'
+            ) END, '' ORDER BY position
+        )
+        FROM regexp_split_to_table(m.audio_storage_key, '') WITH ORDINALITY
+            AS letters (letter, position)
+    ) ELSE m.audio_storage_key END"""
+
+_QUICK_SCORES = {
+    "pronunciation_score": "overall_accuracy_score",
+    "fluency_score": "overall_fluency_score",
+    "speech_rate_wpm": "speech_rate_wpm",
+}
+_DIFFERING_SCORES = ", ".join(
+    f"""CASE WHEN m.{quick} IS DISTINCT FROM a.{full} THEN
+            '{quick} ' || COALESCE(CAST(m.{quick} AS text), 'empty')
+            || ', analysis ' || COALESCE(CAST(a.{full} AS text), 'empty') END"""
+    for quick, full in _QUICK_SCORES.items()
+)
+
+_KEPT_DAYS = """CASE
+            WHEN m.role = 'system' THEN CAST(:days_system AS integer)
+            WHEN c.user_id IS NULL THEN CAST(:days_guest AS integer)
+            WHEN subscribed.user_id IS NULL THEN CAST(:days_free AS integer)
+            WHEN NOT subscribed.is_unknown THEN subscribed.days
+        END"""
+_PROMISED = f"(m.timestamp + {_KEPT_DAYS} * interval '1 day')"
+
+# Wide enough for any three integers.
+_PCM_MS = (
+    "CAST(m.audio_size_bytes AS float8) * 500"
+    " / (CAST(m.audio_sample_rate AS float8) * m.audio_channels)"
+)
+
+RULES = {
+    "analyzed_has_analysis": """CASE WHEN m.audio_processing_state = 'analyzed' THEN
+        CASE WHEN a.message_id IS NULL THEN 'no analysis'
+            WHEN a.analysis_error IS NOT NULL THEN 'its analysis has an error' END END""",
+    "analysis_means_analyzed": f"""CASE WHEN {_ERROR_FREE}
+        AND COALESCE(m.audio_processing_state, 'pending') IN ('pending', 'uploading', 'failed')
+        THEN 'analysis without error, state ' || COALESCE(m.audio_processing_state, 'empty') END""",
+    "quick_scores": f"""CASE WHEN m.audio_processing_state = 'analyzed' AND {_ERROR_FREE}
+        AND (m.pronunciation_score, m.fluency_score, m.speech_rate_wpm) IS DISTINCT FROM
+            (a.overall_accuracy_score, a.overall_fluency_score, a.speech_rate_wpm)
+        THEN concat_ws('; ', {_DIFFERING_SCORES}) END""",
+    "failed_has_error": """CASE WHEN m.audio_processing_state = 'failed'
+        AND COALESCE(m.audio_processing_error, '') !~ '\\S'
+        THEN 'audio_processing_error is empty' END""",
+    "deleted_has_no_url": f"""CASE WHEN m.audio_deleted_at IS NOT NULL AND m.audio_url IS NOT NULL
+        THEN 'deleted at ' || to_char(m.audio_deleted_at, {_INSTANT}) || ', and has a URL' END""",
+    "url_expiry": f"""CASE WHEN {_HAS_URL} THEN CASE
+        WHEN url.ends_at IS NULL THEN 'the URL has no date and expiry of a signature'
+        WHEN m.audio_url_expires_at IS NULL
+            THEN 'URL until ' || to_char(url.ends_at, {_INSTANT}) || ', row says nothing'
+        WHEN m.audio_url_expires_at NOT BETWEEN url.ends_at - CAST(:url_tolerance AS interval)
+            AND url.ends_at + CAST(:url_tolerance AS interval)
+            THEN 'URL until ' || to_char(url.ends_at, {_INSTANT})
+                || ', row until ' || to_char(m.audio_url_expires_at, {_INSTANT}) END END""",
+    "url_is_ours": f"""CASE WHEN {_HAS_URL} THEN CASE
+        WHEN m.audio_storage_key IS NULL THEN 'a URL, but no key'
+        WHEN NOT EXISTS (
+            SELECT FROM unnest(CAST(:url_prefixes AS text[])) AS ours (prefix)
+            WHERE starts_with(m.audio_url, ours.prefix)
+        ) THEN 'the URL leads outside of our bucket'
+        WHEN NOT EXISTS (
+            SELECT FROM unnest(CAST(:url_prefixes AS text[])) AS ours (prefix)
+            WHERE starts_with(m.audio_url, ours.prefix || {_ENCODED_KEY} || '?')
+        ) THEN 'the URL leads to another object' END END""",  # noqa: S608 - ours
+    # An instant beyond the calendar of other programs would be beyond the database's, too, soon.
+    "retention_period": f"""CASE WHEN m.audio_storage_key IS NOT NULL
+        AND m.audio_deleted_at IS NULL AND m.timestamp < timestamp '9999-01-01'
+        AND m.audio_retention_expires_at < {_PROMISED} - interval '1 second'
+        THEN 'expiry ' || to_char(m.audio_retention_expires_at, {_INSTANT})
+            || ', by tier ' || to_char({_PROMISED}, {_INSTANT}) END""",
+    "analyzing_beyond_lease": f"""CASE WHEN m.audio_processing_state = 'analyzing' THEN CASE
+        WHEN l.leased_until < CAST(:as_of AS timestamptz) - CAST(:stale_lease AS interval)
+            THEN 'leased until ' || to_char(l.leased_until AT TIME ZONE 'UTC', {_INSTANT})
+        WHEN l.leased_until IS NULL AND m.timestamp <
+            (CAST(:as_of AS timestamptz) - CAST(:unleased_age AS interval)) AT TIME ZONE 'UTC'
+            THEN 'no lease, said at ' || to_char(m.timestamp, {_INSTANT}) END END""",
+    "pcm_size": f"""CASE WHEN m.audio_format = 'pcm16' AND m.audio_deleted_at IS NULL
+        AND m.audio_size_bytes > 0 AND m.audio_duration_ms > 0
+        AND m.audio_sample_rate > 0 AND m.audio_channels > 0
+        AND abs({_PCM_MS} - m.audio_duration_ms)
+            > greatest(CAST(:pcm_tolerance_ms AS float8), m.audio_duration_ms / 100.0)
+        THEN 'duration ' || m.audio_duration_ms || ' ms, by its bytes '
+            || round(CAST({_PCM_MS} AS numeric)) || ' ms' END""",
+    "language_code": r"""CASE WHEN c.target_language_id !~ '^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$'
+        THEN 'language ' || left(c.target_language_id, 40) END""",
+}

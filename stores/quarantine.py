@@ -1,0 +1,150 @@
+"""Messages set aside because they break a rule: cases are opened, and closed when it holds again.
+
+Nothing else of a message is changed here: a check never repairs. Functions that take no cases work
+on the temporary tables of `checked_rows.create`, so that it does not matter how many are broken.
+"""
+
+from collections.abc import Collection, Iterable
+
+from sqlalchemy import Connection, text
+
+from schema.quality import BrokenRule
+from stores import checked_rows
+from stores.quality_rules import analyses, messages
+
+EXAMPLES = 5
+CRASH_RULE = "analysis_crash"  # asked by no check: the message killed its workers
+
+_SET_ASIDE = text("""
+INSERT INTO audio_ops.quarantine (message_id, rule, observed)
+SELECT seen.message_id, seen.rule, seen.observed
+FROM unnest(
+    CAST(:message_ids AS text[]), CAST(:rules AS text[]), CAST(:observed AS text[])
+) AS seen (message_id, rule, observed)
+ORDER BY seen.message_id
+ON CONFLICT (message_id, rule) WHERE released_at IS NULL DO NOTHING
+""")
+
+_COLLECT = """
+INSERT INTO broken (message_id, rule, observed)
+SELECT checked.message_id, asked.rule, asked.observed
+FROM {table} AS checked
+CROSS JOIN LATERAL (VALUES {values}) AS asked (rule, observed)
+WHERE num_nonnulls({columns}) > 0 AND asked.observed IS NOT NULL
+"""
+_ADD = text(
+    "INSERT INTO broken (message_id, rule, observed) VALUES (:message_id, :rule, :observed)"
+)
+
+# Messages that are gone meanwhile would break the foreign key; the others stay until our end.
+_OPEN = text("""
+INSERT INTO audio_ops.quarantine (message_id, rule, observed)
+SELECT b.message_id, b.rule, b.observed
+FROM broken AS b JOIN messages AS m ON m.id = b.message_id
+WHERE b.rule = ANY(:rules)
+ORDER BY m.id
+FOR KEY SHARE OF m
+ON CONFLICT (message_id, rule) WHERE released_at IS NULL DO NOTHING
+""")
+
+# Whoever has written the message since it was looked at left another `xmin`, also one who commits
+# while we wait for his lock: what holds of it now is for the next check to say.
+_RELEASE = text("""
+WITH held AS (
+    SELECT q.id
+    FROM audio_ops.quarantine AS q
+    JOIN checked_message AS checked ON checked.message_id = q.message_id
+    JOIN messages AS m ON m.id = checked.message_id AND m.xmin = checked.version
+    WHERE q.released_at IS NULL
+      AND CASE WHEN q.rule = :crash_rule THEN checked.audio_processing_state = 'analyzed'
+          ELSE q.rule = ANY(:rules) AND NOT EXISTS (
+              SELECT FROM broken AS b WHERE b.message_id = q.message_id AND b.rule = q.rule
+          ) END
+    ORDER BY m.id
+    FOR SHARE OF m
+)
+UPDATE audio_ops.quarantine AS q SET released_at = statement_timestamp()
+FROM held WHERE q.id = held.id
+""")
+
+_FAILING = text("SELECT count(DISTINCT message_id) FROM broken WHERE rule = ANY(:rules)")
+_COUNTS = text(f"""
+SELECT counted.rule, counted.broken, ARRAY(
+    SELECT b.message_id FROM broken AS b WHERE b.rule = counted.rule
+    ORDER BY b.message_id LIMIT {EXAMPLES}
+) AS examples
+FROM (SELECT rule, count(*) AS broken FROM broken GROUP BY rule) AS counted
+""")  # noqa: S608 - ours
+
+
+def set_aside(connection: Connection, cases: Iterable[BrokenRule]) -> None:
+    """Open a case for each; one that is open stays as it is.
+
+    Args:
+        connection: In a transaction that holds the messages by a lock.
+        cases: What was observed is for people, and no words of a learner.
+    """
+    rows = list(cases)
+    if rows:
+        connection.execute(
+            _SET_ASIDE,
+            {
+                "message_ids": [case.message_id for case in rows],
+                "rules": [case.rule for case in rows],
+                "observed": [case.observed for case in rows],
+            },
+        )
+
+
+def collect_invariants(connection: Connection) -> None:
+    """Add to `broken` what breaks the rules across columns and tables."""
+    for table, rules in (
+        (checked_rows.MESSAGE_TABLE, messages.RULES),
+        (checked_rows.ANALYSIS_TABLE, analyses.RULES),
+    ):
+        columns = ", ".join(f"checked.{name}" for name in rules)
+        values = ", ".join(f"('{name}', checked.{name})" for name in rules)
+        connection.execute(text(_COLLECT.format(table=table, columns=columns, values=values)))
+
+
+def collect(connection: Connection, broken: Iterable[BrokenRule]) -> None:
+    """Add to `broken` what was seen elsewhere, such as in the bucket."""
+    rows = [
+        {"message_id": case.message_id, "rule": case.rule, "observed": case.observed}
+        for case in broken
+    ]
+    if rows:
+        connection.execute(_ADD, rows)
+
+
+def open_cases(connection: Connection, rules: Collection[str]) -> int:
+    """Open a case for each message in `broken` that breaks one of these rules; return how many.
+
+    A case that is open already stays as it is. Messages deleted meanwhile are passed over; the
+    others are locked against deletion, in the order of ids, until the transaction ends.
+    """
+    connection.execute(checked_rows.LONG)
+    return connection.execute(_OPEN, {"rules": list(rules)}).rowcount
+
+
+def release(connection: Connection, rules: Collection[str]) -> int:
+    """Close the open cases of rules that hold again, and of crashes now analysed; return how many.
+
+    Args:
+        connection: In a transaction; it locks the messages until its end.
+        rules: Those that all checked messages were asked: a rule holds of a message that was
+            checked, is not in `broken`, and has not been written since.
+    """
+    connection.execute(checked_rows.LONG)
+    return connection.execute(_RELEASE, {"rules": list(rules), "crash_rule": CRASH_RULE}).rowcount
+
+
+def failing(connection: Connection, rules: Collection[str]) -> int:
+    """Count the messages in `broken` that break at least one of these rules."""
+    return int(connection.execute(_FAILING, {"rules": list(rules)}).scalar_one())
+
+
+def counts_and_examples(connection: Connection) -> dict[str, tuple[int, tuple[str, ...]]]:
+    """Count what is in `broken` by rule, with ids of at most five messages; none: no entry."""
+    rows = connection.execute(_COUNTS)
+    return {row.rule: (row.broken, tuple(row.examples)) for row in rows}
