@@ -78,7 +78,7 @@ def _costs(report: CostReport) -> Iterator[str]:
         known = (
             before and f"{dollars(before[number])} | {_difference(now[number] - before[number])}"
         )
-        yield f"| {name} | {dollars(now[number])} | {known or 'unknown | '} |"
+        yield f"| {name} | {dollars(now[number])} | {known or 'unknown |'} |"
 
 
 def _parts(cost: MonthlyCost) -> tuple[float, float, float, float]:
