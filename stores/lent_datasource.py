@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from great_expectations.data_context import AbstractDataContext
     from great_expectations.datasource.fluent import PostgresDatasource
 
-NAME = "kaiwa"
 # Nobody is called, and it demands an address: so it knows neither host nor password.
 _NO_ADDRESS = "postgresql+psycopg://nobody@localhost/checked"
 
@@ -35,17 +34,29 @@ class _Loan:
 
 
 def lend(connection: Connection) -> "tuple[AbstractDataContext, PostgresDatasource]":
-    """Return a new context, in memory alone, with a data source that uses only `connection`."""
+    """Return a new context, in memory alone, and its data source, which uses only `connection`.
+
+    Raises:
+        ConnectionError: If the connection is lost.
+    """
     import great_expectations
-    from great_expectations.data_context.types.base import ProgressBarsConfig
+    from great_expectations.data_context.types.base import (
+        DataContextConfig,
+        InMemoryStoreBackendDefaults,
+        ProgressBarsConfig,
+    )
 
     # Its messages quote SQL, and the database's answers quote rows.
     logging.getLogger("great_expectations").setLevel(logging.CRITICAL)
-    context = great_expectations.get_context(mode="ephemeral")
-    context.variables.progress_bars = ProgressBarsConfig(globally=False)
+    config = DataContextConfig(
+        store_backend_defaults=InMemoryStoreBackendDefaults(init_temp_docs_sites=False),
+        progress_bars=ProgressBarsConfig(globally=False),
+        analytics_enabled=False,
+    )
+    context = great_expectations.get_context(mode="ephemeral", project_config=config)
     loan = _Loan(connection.connection.driver_connection)
     datasource = context.data_sources.add_postgres(
-        NAME,
+        "kaiwa",
         connection_string=_NO_ADDRESS,
         kwargs={
             "creator": lambda: loan,

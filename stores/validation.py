@@ -1,5 +1,6 @@
 """Great Expectations asks the checked tables, in the transaction that made them."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
         ExpectationValidationResult,
     )
     from great_expectations.expectations import Expectation
+    from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 
 OBSERVED_CHARACTERS = 200
 
@@ -85,7 +87,6 @@ def validate(
     results = {}
     for table, (checked_table, expectations) in suites.items():
         asked = _ask(connection, table, checked_table, expectations)
-        _require_answers(connection, expectations, asked.results)
         for answer in asked.results:
             _count(counts, answer)
             if _broken(answer) and answer.expectation_config.type != _INVARIANT:
@@ -95,48 +96,52 @@ def validate(
 
 
 def _ask(
-    connection: Connection,
-    table: str,
-    checked_table: str,
-    expectations: "Sequence[Expectation]",
+    connection: Connection, table: str, checked_table: str, expectations: "Sequence[Expectation]"
 ) -> "ExpectationSuiteValidationResult":
+    """Return the answers, of which none is missing."""
     from great_expectations import ExpectationSuite, ValidationDefinition
 
-    context, datasource = lent_datasource.lend(connection)
-    asset = datasource.add_table_asset(table, table_name=checked_table)
-    suite = context.suites.add(ExpectationSuite(table, expectations=list(expectations)))
-    rows = asset.add_batch_definition_whole_table("rows")
-    definition = ValidationDefinition(name=table, data=rows, suite=suite)
-    return context.validation_definitions.add(definition).run(result_format=_RESULT_FORMAT)
-
-
-def _require_answers(
-    connection: Connection,
-    expectations: "Sequence[Expectation]",
-    answers: "Sequence[ExpectationValidationResult]",
-) -> None:
-    """Take nothing for kept that was not asked."""
-    unanswered = [_rule(answer) for answer in answers if "element_count" not in answer.result]
-    if unanswered or len(answers) != len(expectations):
+    suite = ExpectationSuite(table, expectations=list(expectations))
+    try:
+        context, datasource = lent_datasource.lend(connection)
+        asset = datasource.add_table_asset(table, table_name=checked_table)
+        rows = asset.add_batch_definition_whole_table("rows")
+        definition = ValidationDefinition(name=table, data=rows, suite=context.suites.add(suite))
+        asked = context.validation_definitions.add(definition).run(result_format=_RESULT_FORMAT)
+    except ConnectionError:  # it has tried to connect, or to reach the table
+        unanswered = Counter(map(_rule, expectations))
+    else:
+        unanswered = Counter(map(_rule, expectations)) - Counter(
+            _rule(answer.expectation_config) for answer in asked.results if _answered(answer)
+        )
+    if unanswered:
         driver = connection.connection.driver_connection
         if driver is not None and driver.broken:
             connection.exec_driver_sql("SELECT")  # raises what callers try again after
-        raise RulesUnanswered(tuple(sorted(set(unanswered))))
+        raise RulesUnanswered(tuple(sorted(unanswered)))
+    return asked
 
 
-def _rule(answer: "ExpectationValidationResult") -> str:
-    return str(answer.expectation_config.meta["rule"])
+def _rule(expectation: "Expectation | ExpectationConfiguration") -> str:
+    return str(expectation.meta["rule"])
+
+
+def _answered(answer: "ExpectationValidationResult") -> bool:
+    rows, broken = (answer.result.get(name) for name in ("element_count", "unexpected_count"))
+    return rows == 0 or None not in (rows, broken)  # nothing can be summed up in an empty table
 
 
 def _broken(answer: "ExpectationValidationResult") -> int:
-    return answer.result["unexpected_count"] or 0  # nothing at all in an empty table
+    return answer.result["unexpected_count"] or 0
 
 
 def _count(counts: dict[str, Counts], answer: "ExpectationValidationResult") -> None:
     """Add one answer; expectations of the same rule find different rows."""
-    before = counts.get(_rule(answer), Counts(0, 0))
+    before = counts.get(_rule(answer.expectation_config), Counts(0, 0))
     checked = answer.result["element_count"] - answer.result.get("missing_count", 0)
-    counts[_rule(answer)] = Counts(max(before.checked, checked), before.broken + _broken(answer))
+    counts[_rule(answer.expectation_config)] = Counts(
+        max(before.checked, checked), before.broken + _broken(answer)
+    )
 
 
 def _note_offenders(connection: Connection, answer: "ExpectationValidationResult") -> None:
@@ -149,10 +154,10 @@ def _note_offenders(connection: Connection, answer: "ExpectationValidationResult
         "INSERT INTO broken (message_id, rule, observed)"  # noqa: S608 - its SQL and our names
         " SELECT message_id, %(rule)s, left(%(column)s || COALESCE(' ' || observed, ' is empty'), "
         f"{OBSERVED_CHARACTERS}) FROM ({offenders}) AS offender (message_id, observed)",
-        {"rule": _rule(answer), "column": config.kwargs["column"]},
+        {"rule": _rule(answer.expectation_config), "column": config.kwargs["column"]},
     ).rowcount
     if noted != _broken(answer):
-        raise RulesUnanswered((_rule(answer),))
+        raise RulesUnanswered((_rule(answer.expectation_config),))
 
 
 def _without_sql(asked: "ExpectationSuiteValidationResult") -> dict[str, Any]:
