@@ -16,6 +16,7 @@ import psycopg
 import pytest
 import yaml
 
+from deployments import automations
 from deployments.local import process, stack
 from deployments.local.ports import HOST, choose_ports
 from deployments.local.prefect import PROJECT, WORK_POOL, DeployFailed, PrefectServer
@@ -143,6 +144,14 @@ def test_every_deployment_of_the_project_is_registered_to_our_worker(running):
     wanted = yaml.safe_load((PROJECT / "prefect.yaml").read_text())["deployments"]
     assert {d["name"] for d in found} == {d["name"] for d in wanted}
     assert {d["work_pool_name"] for d in found} == {WORK_POOL}
+
+
+def test_every_automation_is_applied_and_without_an_address_it_says_so(running):
+    stack, output = running
+    with httpx.Client(trust_env=False) as client:
+        found = client.post(f"{stack.addresses().prefect_api_url}/automations/filter").json()
+    assert {a["name"] for a in found} == {a["name"] for a in automations.automations()}
+    assert "Nobody is notified" in output
 
 
 def test_scheduled_runs_appear(running):
