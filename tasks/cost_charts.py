@@ -46,8 +46,8 @@ def charts(report: CostReport) -> dict[str, bytes]:
 def _storage(report: CostReport) -> "Figure":
     """Draw each day's stock, stacked by tier, and what is expected of it."""
     ahead = report.forecast
-    stock = report.daily.group_by("day").agg(pl.col("bytes").sum())["bytes"].max() or 0
-    highest = max(report.bytes, stock, ahead["high_bytes"].max() or 0)
+    stock = report.daily.group_by("day").agg(pl.col("bytes").sum())["bytes"]
+    highest = max([report.bytes, *stock, *ahead["high_bytes"]])
     unit = byte_unit(highest)
     title = f"{amount(report.bytes)} stored"
     if not ahead.is_empty():
@@ -72,7 +72,7 @@ def _storage(report: CostReport) -> "Figure":
             axes.axhline(threshold / unit.size_bytes, color=_ALARM_COLOUR, label=label)
     axes.set_ylim(0, None if highest else 1)
     axes.yaxis.set_major_formatter(_number)
-    _date_axis(axes, report.daily["day"], ahead["day"].max() or report.as_of.date())
+    _date_axis(axes, report.daily["day"], max([report.as_of.date(), *ahead["day"]]))
     _legend(axes, upwards=True)
     return figure
 
@@ -106,10 +106,10 @@ def _added_and_deleted(report: CostReport) -> "Figure":
     by_day = report.daily.group_by("day").agg(pl.col("added_bytes", "deleted_bytes").sum())
     month = by_day.filter(pl.col("day") > today - DAYS_PER_MONTH * _DAY)
     shown = by_day.filter(pl.col("day") > today - _ACTIVITY_DAYS * _DAY)
-    unit = byte_unit(max(shown["added_bytes"].max() or 0, shown["deleted_bytes"].max() or 0))
+    unit = byte_unit(max([0, *shown["added_bytes"], *shown["deleted_bytes"]]))
     title = (
-        f"In {DAYS_PER_MONTH} days {amount(month['added_bytes'].sum())} came and "
-        f"{amount(month['deleted_bytes'].sum())} went"
+        f"In {DAYS_PER_MONTH} days {amount(sum(month['added_bytes']))} came and "
+        f"{amount(sum(month['deleted_bytes']))} went"
     )
     figure, axes = _canvas(title, f"{unit.name} a day")
     for column, sign, colour in (("added", 1, "#0072B2"), ("deleted", -1, "#E69F00")):
@@ -191,16 +191,17 @@ def _canvas(title: str, y_label: str | None) -> "tuple[Figure, Axes]":
 
 
 def _date_axis(axes: "Axes", days: pl.Series, last: date) -> None:
-    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
 
-    locator = AutoDateLocator(minticks=3, maxticks=8)
+    first = min([*days, last - _FEWEST_DAYS * _DAY])
+    locator = AutoDateLocator(minticks=3, maxticks=8)  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
-    axes.set_xlim(min([*days, last - _FEWEST_DAYS * _DAY]) - _DAY, last + _DAY)
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+    axes.set_xlim(*date2num([first - _DAY, last + _DAY]))  # type: ignore[no-untyped-call]
     axes.set_xlabel("day, UTC", fontsize=12)
 
 
-def _number(value: float, _position: int | None) -> str:
+def _number(value: float, _position: float) -> str:
     return f"{abs(value):,g}"  # what went is drawn downwards, not less than nothing
 
 

@@ -22,6 +22,8 @@ def summary(report: CostReport) -> str:
         "",
         *_costs(report),
         "",
+        f"Transfer: {amount(report.transfer.month_bytes)} a month, {_origin(report.transfer)}.",
+        "",
         *_groups("tier", report.by_tier),
         *_warnings(report),
     ]
@@ -57,8 +59,7 @@ def group_table(column: str, frame: pl.DataFrame) -> list[dict[str, str | int | 
     ]
 
 
-def transfer_origin(transfer: Transfer) -> str:
-    """Say where the figure of transferred bytes comes from."""
+def _origin(transfer: Transfer) -> str:
     return {
         TransferSource.STATED: "as stated for this run",
         TransferSource.ACCESS_LOG: f"by the access log of {transfer.days} days",
@@ -67,18 +68,15 @@ def transfer_origin(transfer: Transfer) -> str:
 
 
 def _costs(report: CostReport) -> Iterator[str]:
-    transfer = (
-        f"transfer: {amount(report.transfer.month_bytes)}, {transfer_origin(report.transfer)}"
-    )
     now = _parts(report.cost)
     before = _parts(report.cost_before) if report.cost_before else None
     yield f"| A month | now | {DAYS_PER_MONTH} days ago | difference |"
     yield "|---|--:|--:|--:|"
-    for number, name in enumerate(("storage", transfer, "requests", "**all**")):
-        known = (
-            before and f"{dollars(before[number])} | {_difference(now[number] - before[number])}"
-        )
-        yield f"| {name} | {dollars(now[number])} | {known or 'unknown |'} |"
+    for number, name in enumerate(("storage", "transfer", "requests", "**all**")):
+        past = "unknown |"
+        if before is not None:
+            past = f"{dollars(before[number])} | {_difference(now[number] - before[number])}"
+        yield f"| {name} | {dollars(now[number])} | {past} |"
 
 
 def _parts(cost: MonthlyCost) -> tuple[float, float, float, float]:
@@ -97,8 +95,8 @@ def _groups(column: str, frame: pl.DataFrame) -> Iterator[str]:
     if frame.is_empty():
         yield "Nothing is stored."
         return
-    unit = byte_unit(frame["bytes"].max())
-    audio, minutes = ("hours", 60) if frame["audio_minutes"].max() >= 60 else ("minutes", 1)
+    unit = byte_unit(max(frame["bytes"]))
+    audio, minutes = ("hours", 60) if max(frame["audio_minutes"]) >= 60 else ("minutes", 1)
     yield f"| {column} | recordings | {unit.name} | {audio} | storage a month |"
     yield "|---|--:|--:|--:|--:|"
     for row in frame.head(_MAX_ROWS).iter_rows(named=True):
@@ -114,11 +112,11 @@ def _groups(column: str, frame: pl.DataFrame) -> Iterator[str]:
 
 def _warnings(report: CostReport) -> Iterator[str]:
     unknown = report.by_tier.filter(pl.col("group") == UNKNOWN_TIER)
-    if unknown["objects"].sum():
+    for row in unknown.iter_rows(named=True):
         yield ""
         yield (
-            f"**Nobody knows the tier of {unknown['objects'].sum():,} recordings "
-            f"({amount(unknown['bytes'].sum())})**: they get no end, so no sweep deletes them. "
+            f"**Nobody knows the tier of {row['objects']:,} recordings "
+            f"({amount(row['bytes'])})**: they get no end, so no sweep deletes them. "
             "Correct their owners' subscriptions."
         )
     if report.unsized_objects:

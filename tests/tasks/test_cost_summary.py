@@ -36,8 +36,9 @@ def test_the_first_lines_say_what_a_month_costs_for_what_and_what_has_changed():
         "**A month costs $1.65** for 12.0 GB in 4,321 recordings, 10.0 hours of audio. "
         "Price book `kaiwa`.",
         "| storage | $0.24 | $0.20 | $0.04 more |",
-        "| transfer: 15.0 GB, an estimate from what was uploaded | $1.35 | $1.45 | $0.10 less |",
+        "| transfer | $1.35 | $1.45 | $0.10 less |",
         "| requests | $0.06 | $0.06 | none |",
+        "Transfer: 15.0 GB a month, an estimate from what was uploaded.",
         "| **all** | $1.65 | $1.71 | $0.06 less |",
         "| premium | 3,222 | 9.00 | 53.7 | $0.18 |",
     ):
@@ -53,7 +54,7 @@ def test_the_first_lines_say_what_a_month_costs_for_what_and_what_has_changed():
     ],
 )
 def test_the_source_of_the_transfer_is_always_told(source, days, words):
-    assert f"transfer: 15.0 GB, {words}" in summary(
+    assert f"Transfer: 15.0 GB a month, {words}" in summary(
         replace(REPORT, transfer=Transfer(15 * GB, source, days))
     )
 
