@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cli.errors import told
+from deployments.local.prefect import reports_folder
 from deployments.local.stack import Stack
 
 app = typer.Typer(help="The whole system on this machine.", no_args_is_help=True)
@@ -33,6 +34,7 @@ def up(folder: Folder = DEFAULT_FOLDER) -> None:
     table.add_row("Prefect UI", f"{addresses.prefect_ui_url}  (open it in a browser)")
     table.add_row("S3", addresses.s3.endpoint)
     table.add_row("Logs", str(stack.folder / "logs"))
+    table.add_row("Reports", str(reports_folder(stack.folder)))
     table.add_row("Settings and secrets", f"source {stack.folder / 'env'}")
     here = folder == DEFAULT_FOLDER
     table.add_row("Stop it", "make down" if here else f"{sys.argv[0]} stack down --folder {folder}")

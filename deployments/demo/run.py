@@ -15,6 +15,7 @@ from deployments.demo.recordings import Recording
 from deployments.demo.report import print_report
 from deployments.demo.steps import DemoFailed, Scene, step
 from deployments.demo.upload import upload
+from deployments.local.prefect import reports_folder
 from deployments.local.stack import Stack
 from schema.clock import utc_now
 from stores import database
@@ -40,7 +41,14 @@ def run_demo(folder: Path, corpus: Path | None, console: Console) -> None:
         addresses = stack.up(report)  # what fails to start is stopped again
     engine = database.connect(addresses.database_url.get_secret_value())
     log = str(stack.folder / "logs" / "prefect-worker.log")
-    scene = Scene(addresses.prefect_api_url, engine, addresses.s3.bucket(), log, console)
+    scene = Scene(
+        addresses.prefect_api_url,
+        engine,
+        addresses.s3.bucket(),
+        log,
+        console,
+        reports_folder(stack.folder),
+    )
     try:
         _demonstrate(scene, corpus)
     finally:

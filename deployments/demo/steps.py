@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
@@ -24,6 +25,7 @@ class Scene:
     bucket: AudioBucket
     log: str  # where a person looks when a flow run fails
     console: Console
+    reports: Path  # where flow runs leave files
 
 
 class DemoFailed(KaiwaError):

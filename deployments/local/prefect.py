@@ -109,6 +109,7 @@ class PrefectWorker:
         environment = prefect_environment(
             self._folder,
             **addresses.environment(),
+            KAIWA_REPORTS_DIR=str(reports_folder(self._folder)),
             PREFECT_WORKER_QUERY_SECONDS="2",  # a triggered run starts at once, not after ten
         )
         command = [sys.executable, "-m", "prefect", "worker", "start", "--type", "process"]
@@ -129,6 +130,11 @@ class PrefectWorker:
     def _online(self, api_url: str) -> bool:
         workers = _post(api_url, f"work_pools/{WORK_POOL}/workers/filter", {})
         return any(w["name"] == self.name and w["status"] == "ONLINE" for w in workers)
+
+
+def reports_folder(folder: Path) -> Path:
+    """Return where flow runs of the stack leave files for people and other programs."""
+    return folder / "reports"
 
 
 def deploy_all(folder: Path, api_url: str) -> list[str]:

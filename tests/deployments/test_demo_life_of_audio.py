@@ -49,9 +49,9 @@ def do_nothing():
 
 
 @pytest.fixture
-def scene(stage, engine):
+def scene(stage, engine, tmp_path):
     console = Console(file=io.StringIO(), width=80)
-    return Scene("", engine, resources.bucket(), "the log", console)
+    return Scene("", engine, resources.bucket(), "the log", console, tmp_path)
 
 
 @pytest.fixture

@@ -97,6 +97,7 @@ def test_up_tells_where_things_are(running):
     addresses = stack.addresses()
     for address in (addresses.prefect_ui_url, addresses.s3.endpoint, str(stack.folder / "env")):
         assert address in output
+    assert str(stack.folder / "reports") in output
 
 
 def test_secrets_are_not_printed(running):
