@@ -13,6 +13,7 @@ URL_EXPIRY_TOLERANCE_SECONDS = 60
 STALE_LEASE_SECONDS = 3600  # past its end a lease is taken over within minutes
 DOCUMENT_TOLERANCE_MS = 100  # codecs pad, engines round to frames
 PCM_TOLERANCE_MS = 50
+REFUSED_KEY_RULE = "storage_key"  # signing and sweeping quarantine by it, too
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ MESSAGE_COLUMNS = _rules(
     Rule("audio_sample_rate", WARN, "the sample rate is one that recorders use"),
     Rule("audio_channels", WARN, "recordings are mono or stereo"),
     Rule("audio_format", WARN, "the format is one that is decoded"),
-    Rule("storage_key", FAIL, "keys lie under our prefix"),
+    Rule(REFUSED_KEY_RULE, FAIL, "keys lie under our prefix"),
     Rule("storage_key_unique", WARN, "no two live messages share an object"),
     Rule("key_when_uploaded", FAIL, "what was uploaded and not deleted has a key"),
     Rule("scores_when_analyzed", FAIL, "analysed messages have a pronunciation score", True),

@@ -12,6 +12,7 @@ from prefect.cache_policies import NO_CACHE
 from sqlalchemy import Connection
 
 from policy.configuration import AudioPolicy
+from policy.quality import REFUSED_KEY_RULE
 from policy.runs import MAX_TASK_RUNS
 from policy.signed_urls import Leave, Sign, deletion_due_until, signed_url_verdict
 from schema.reports import UrlReport
@@ -21,7 +22,6 @@ from stores.url_signer import DatedSigner
 from tasks import resources
 from tasks.url_summary import summary
 
-REFUSED_KEY_RULE = "storage_key"
 PAGES_PER_SPAN = 50
 # Pages are read ten at a time and dealt out like cards, so that rows that lie side by side are
 # written by different transactions: each finds the room that the one before has left, and the row

@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from policy.configuration import DEFAULT_POLICY
+from policy.quality import REFUSED_KEY_RULE
 from policy.sweep import FAULTS, Fate, SweepRules, objects_to_delete, verdict
 from schema.errors import StorageDenied, StorageUnavailable
 from schema.reports import SweepReport
@@ -35,7 +36,6 @@ REFUSED_ROW = "refused by the database"
 MOST_REFUSED_ROWS = 5  # of one page
 # Data that is out of range, violates a constraint, or is refused by a trigger.
 SQLSTATE_CLASSES_OF_A_ROW = ("22", "23", "P0")
-REFUSED_KEY_RULE = "storage_key"
 # In these states a message may name an object before the app has put it.
 STILL_TO_COME = frozenset({ProcessingState.PENDING, ProcessingState.UPLOADING})
 

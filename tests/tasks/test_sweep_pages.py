@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
+from policy.quality import REFUSED_KEY_RULE
 from policy.sweep import Fate, SweepRules
 from schema.documents import AnalysisRecord
 from schema.states import HoldScope, UserTier
@@ -13,7 +14,7 @@ from schema.tables.app import Message
 from stores import analyses, audio_bucket
 from stores.bucket_versions import list_versions
 from tasks import resources
-from tasks.sweep_pages import REFUSED_KEY_RULE, UNPLANNED
+from tasks.sweep_pages import UNPLANNED
 from tasks.sweep_retention import Walk, sweep_chunk
 from tests.faulty_bucket import Response
 from tests.sweeping import AUDIO, DAY, GRACE, is_in_bucket
