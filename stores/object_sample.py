@@ -1,4 +1,4 @@
-"""A sample of the recordings that a check looks at, to be asked for in the bucket."""
+"""A sample of the recordings that a check looks at: the bucket is asked for them."""
 
 from collections.abc import Collection
 
@@ -6,11 +6,19 @@ from sqlalchemy import Connection, text
 
 from schema.quality import SampledRecording
 
+RULES = ("object_in_bucket", "object_size")
+
+# Those that broke a rule before come first, or their cases would stay open by chance.
 _PICK = text("""
-SELECT message_id, live_storage_key, audio_size_bytes FROM checked_message
-WHERE live_storage_key IS NOT NULL
-  AND COALESCE(audio_processing_state, '') NOT IN ('pending', 'uploading')
-ORDER BY random()
+SELECT c.message_id, c.live_storage_key, c.audio_size_bytes
+FROM checked_message AS c
+LEFT JOIN (
+    SELECT DISTINCT message_id FROM audio_ops.quarantine
+    WHERE released_at IS NULL AND rule = ANY(:rules)
+) AS q ON q.message_id = c.message_id
+WHERE c.live_storage_key IS NOT NULL
+  AND COALESCE(c.audio_processing_state, '') NOT IN ('pending', 'uploading')
+ORDER BY q.message_id IS NULL, random()
 LIMIT :limit
 """)
 
@@ -31,14 +39,27 @@ WHERE m.audio_storage_key = seen.storage_key
 """)
 
 
+# A recording that is deleted need not be there any more.
+_RELEASE = text("""
+UPDATE audio_ops.quarantine AS q SET released_at = statement_timestamp()
+FROM checked_message AS c
+WHERE c.message_id = q.message_id AND q.released_at IS NULL AND q.rule = ANY(:rules)
+  AND (q.message_id = ANY(:message_ids) OR c.live_storage_key IS NULL)
+  AND NOT EXISTS (
+      SELECT FROM broken AS b WHERE b.message_id = q.message_id AND b.rule = q.rule
+  )
+""")
+
+
 def pick(connection: Connection, limit: int) -> list[SampledRecording]:
-    """Return live recordings at random.
+    """Return live recordings: first those with an open case, then at random.
 
     Args:
         connection: Where `checked_rows.create` has made its tables.
         limit: Recordings at most.
     """
-    return [SampledRecording(*row) for row in connection.execute(_PICK, {"limit": limit})]
+    rows = connection.execute(_PICK, {"limit": limit, "rules": list(RULES)})
+    return [SampledRecording(*row) for row in rows]
 
 
 def still_claimed(connection: Connection, sample: Collection[SampledRecording]) -> set[str]:
@@ -49,3 +70,17 @@ def still_claimed(connection: Connection, sample: Collection[SampledRecording]) 
         "sizes": [recording.size_bytes for recording in sample],
     }
     return set(connection.execute(_STILL_CLAIMED, facts).scalars())
+
+
+def release(connection: Connection, sample: Collection[SampledRecording]) -> int:
+    """Close the open cases of sampled recordings that are in order now, and of deleted ones.
+
+    Args:
+        connection: Where what is `broken` has been noted.
+        sample: Those that the bucket was asked for.
+
+    Returns:
+        How many were closed.
+    """
+    ids = [recording.message_id for recording in sample]
+    return connection.execute(_RELEASE, {"message_ids": ids, "rules": list(RULES)}).rowcount

@@ -85,6 +85,15 @@ def signer() -> UrlSigner:
     )
 
 
+@OnePerProcess
+def objects_address() -> str:
+    """Return what stands before the key in the URLs of the audio bucket's objects."""
+    settings = BucketSettings()
+    return audio_bucket.objects_address(
+        settings.bucket_name, endpoint=settings.endpoint, region=settings.region
+    )
+
+
 def reports_dir() -> Path:
     """Return the folder for files that people and other programs read, made or not."""
     return ReportSettings().reports_dir

@@ -84,12 +84,14 @@ def stage(database_url, s3_address, monkeypatch):
     resources.engine.cache_clear()
     resources.bucket.cache_clear()
     resources.signer.cache_clear()
+    resources.objects_address.cache_clear()
     resources.bucket().create_with_marker()
     yield
     resources.engine().dispose()
     resources.engine.cache_clear()
     resources.bucket.cache_clear()
     resources.signer.cache_clear()
+    resources.objects_address.cache_clear()
 
 
 @pytest.fixture

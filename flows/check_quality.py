@@ -1,0 +1,72 @@
+"""Stored messages and analyses against their rules → findings, quarantine, Data Docs."""
+
+from datetime import datetime
+from typing import Annotated
+
+from prefect import flow
+from prefect.logging import get_run_logger
+from pydantic import Field
+
+from policy.quality import FAIL_ABOVE_PERCENT, check_window, too_many_failing
+from schema.clock import utc_now
+from schema.errors import QualityTooLow
+from schema.quality import QualityReport
+from schema.states import CheckScope
+from tasks.check_quality import CheckPlan, check_rows, publish_check
+from tasks.clocks import check_clocks
+
+
+@flow(name="check-quality", flow_run_name="check-quality-of-{scope}")
+def check_quality(
+    scope: CheckScope = CheckScope.CHANGED,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    fail_above_percent: Annotated[float, Field(ge=0, le=100)] = FAIL_ABOVE_PERCENT,
+    bucket_sample: Annotated[int, Field(ge=0, le=10_000)] = 100,
+) -> QualityReport:
+    """Check what is stored against its rules, and set aside what breaks them.
+
+    It repairs nothing. Safe to stop at any time and to run again: a check is written whole or not
+    at all. Messages in quarantine are looked at by every check, and released where the rule holds.
+
+    Args:
+        scope: `changed`: rows written since the last check. `everything`. `window`: messages said
+            from `since` until `until`.
+        since: Beginning of the window; with `changed`, as if the last check had been then.
+        until: End of the window, exclusive. Empty: now.
+        fail_above_percent: The run ends failed when more of the checked messages than this break
+            a rule that fails.
+        bucket_sample: Recordings to look for in the bucket, chosen at random.
+
+    Returns:
+        How each rule fared.
+
+    Raises:
+        UnclearWindow: If the window contradicts the scope or itself; nothing is checked.
+        ClockSkew: If this machine's clock cannot be trusted.
+        QualityTooLow: If too much is broken, or the bucket could not be sampled; after everything
+            is written.
+    """
+    logger = get_run_logger()
+    started_at = utc_now()
+    check_window(scope, since, until, as_of=started_at)
+    check_clocks(started_at)
+    plan = CheckPlan(started_at, scope, since, until, bucket_sample)
+    outcome = check_rows(plan)
+    report = outcome.report
+    for result in report.results:
+        if result.broken:
+            logger.warning("%d of %d rows break %s", result.broken, result.checked, result.rule)
+    publish_check(
+        outcome,
+        allowed_percent=fail_above_percent,
+        checked_at=started_at,
+        took=utc_now() - started_at,
+    )
+    logger.info("%d cases quarantined, %d released", report.quarantined, report.released)
+    too_low = too_many_failing(report.failing, report.checked, fail_above_percent)
+    if too_low or report.bucket_problem:
+        raise QualityTooLow(
+            report.failing, report.checked, fail_above_percent, report.bucket_problem
+        )
+    return report

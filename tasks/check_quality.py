@@ -1,0 +1,155 @@
+"""Tasks of `flows/check_quality.py`: lay out, ask, set aside, release, report."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from prefect import task
+from prefect.artifacts import create_markdown_artifact
+from prefect.cache_policies import NO_CACHE
+from sqlalchemy import Connection
+
+from policy.configuration import DEFAULT_POLICY
+from policy.quality import (
+    ANALYSIS_COLUMNS,
+    ANALYSIS_INVARIANTS,
+    BUCKET_SAMPLE,
+    MESSAGE_COLUMNS,
+    MESSAGE_INVARIANTS,
+    RULES,
+)
+from schema.errors import ReportsUnwritable, StorageError
+from schema.quality import QualityReport, RowScope, RuleResult, SampledRecording
+from schema.states import CheckScope, Severity
+from stores import checked_rows, data_docs, object_sample, quality, quarantine, validation
+from stores.validation import Counts, Validation
+from tasks import resources
+from tasks.quality_sample import broken_in_bucket
+from tasks.quality_summary import summary
+from tasks.rule_facts import rule_facts
+
+CHECKS_SHOWN = 5  # before this one
+_ASKED_OF_ALL = RULES.keys() - BUCKET_SAMPLE.keys()
+_FAILING = [rule.name for rule in RULES.values() if rule.severity is Severity.FAIL]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckPlan:
+    """What a check looks at."""
+
+    as_of: datetime  # UTC
+    scope: CheckScope
+    since: datetime | None
+    until: datetime | None
+    bucket_sample: int  # recordings to look for in the bucket
+
+
+@dataclass(frozen=True, slots=True)
+class CheckOutcome:
+    """What a check found, and the pages that show it."""
+
+    report: QualityReport
+    validation: Validation
+
+
+@task(cache_policy=NO_CACHE)
+def check_rows(plan: CheckPlan) -> CheckOutcome:
+    """Check rows against all rules; open cases of quarantine, and close those that hold again.
+
+    All of it is written in one transaction, or nothing.
+    """
+    check_id, scope = resources.in_transaction(
+        lambda connection: quality.begin(connection, plan.scope, since=plan.since, until=plan.until)
+    )
+    return resources.in_transaction(lambda connection: _check(connection, plan, check_id, scope))
+
+
+def _check(connection: Connection, plan: CheckPlan, check_id: int, scope: RowScope) -> CheckOutcome:
+    checked = checked_rows.create(connection, scope, rule_facts(plan.as_of))
+    asked = validation.validate(
+        connection,
+        MESSAGE_COLUMNS | MESSAGE_INVARIANTS,
+        ANALYSIS_COLUMNS | ANALYSIS_INVARIANTS,
+        key_prefix=DEFAULT_POLICY.key_prefix,
+    )
+    quarantine.collect_invariants(connection)
+    sample = object_sample.pick(connection, plan.bucket_sample)
+    bucket_problem = _ask_bucket(connection, sample)
+    if bucket_problem is not None:
+        sample = []
+    quarantined = quarantine.open_cases(connection, RULES)
+    released = quarantine.release(connection, _ASKED_OF_ALL)
+    released += object_sample.release(connection, sample)
+    failing = quarantine.failing(connection, _FAILING)
+    results = _results(connection, asked.counts, len(sample))
+    quality.finish(connection, check_id, checked=checked, failing=failing, results=results)
+    report = QualityReport(
+        check_id=check_id,
+        scope=plan.scope,
+        checked=checked,
+        failing=failing,
+        results=results,
+        quarantined=quarantined,
+        released=released,
+        sampled=len(sample),
+        bucket_problem=bucket_problem,
+    )
+    return CheckOutcome(report, asked)
+
+
+def _ask_bucket(connection: Connection, sample: list[SampledRecording]) -> str | None:
+    """Add to what is broken what the bucket lacks; return why it could not be asked."""
+    try:
+        quarantine.collect(connection, broken_in_bucket(sample))
+    except StorageError as error:
+        return str(error)
+    return None
+
+
+def _results(
+    connection: Connection, counts: Mapping[str, Counts], sampled: int
+) -> tuple[RuleResult, ...]:
+    """Return how each rule fared; of what is broken, what was noted counts."""
+    noted = quarantine.counts_and_examples(connection)
+    return tuple(
+        RuleResult(
+            name,
+            rule.severity,
+            counts[name].checked if name in counts else sampled,
+            *noted.get(name, (0, ())),
+        )
+        for name, rule in RULES.items()
+    )
+
+
+@task(cache_policy=NO_CACHE)
+def publish_check(
+    outcome: CheckOutcome, *, allowed_percent: float, checked_at: datetime, took: timedelta
+) -> None:
+    """Publish what was found: the artifact `check-quality`, and Data Docs as files.
+
+    Raises:
+        ReportsUnwritable: If the Data Docs cannot be written; the artifact is there.
+    """
+    report = outcome.report
+    before = resources.in_transaction(
+        lambda connection: quality.last_checks(connection, CHECKS_SHOWN, before=report.check_id)
+    )
+    earlier = {
+        name: [past.results[name].broken for past in before if name in past.results]
+        for name in RULES
+    }
+    create_markdown_artifact(
+        summary(report, earlier=earlier, allowed_percent=allowed_percent, took=took),
+        key="check-quality",
+        description=f"{report.failing} of {report.checked} messages break a failing rule",
+    )
+    _write_data_docs(outcome.validation, checked_at)
+
+
+def _write_data_docs(asked: Validation, checked_at: datetime) -> None:
+    folder = resources.reports_dir() / "data-docs"
+    try:
+        data_docs.write(folder, asked.results, checked_at=checked_at)
+    except OSError as error:
+        raise ReportsUnwritable(str(folder), error.strerror or type(error).__name__) from error
