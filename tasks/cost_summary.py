@@ -116,14 +116,14 @@ def _warnings(report: CostReport) -> Iterator[str]:
         yield ""
         yield (
             f"**Nobody knows the tier of {row['objects']:,} recordings "
-            f"({amount(row['bytes'])})**: they get no end, so no sweep deletes them. "
+            f"({amount(row['bytes'])})**, so no sweep deletes those that have no end yet. "
             "Correct their owners' subscriptions."
         )
     if report.unsized_objects:
         yield ""
         yield (
             f"**{report.unsized_objects:,} recordings have no believable size**: they count as "
-            "0 bytes, so more is stored than is said here. `reconcile-bucket` finds their sizes."
+            "0 bytes, so more is stored than is said here. Correct `audio_size_bytes`; a listing of the bucket knows."
         )
 
 
