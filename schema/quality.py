@@ -24,7 +24,7 @@ class RuleFacts:
     """What rules compare rows with that no row says."""
 
     as_of: datetime  # UTC
-    url_prefixes: tuple[str, ...]  # what URLs of our bucket's objects may begin with; a key follows
+    url_prefixes: tuple[str, ...]  # one or two that lead into our bucket; an encoded key follows
     tier_days: Mapping[UserTier, int]  # how long audio is kept
     url_expiry_tolerance: timedelta
     stale_lease: timedelta  # beyond its end

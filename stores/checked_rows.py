@@ -4,7 +4,7 @@
 tables of its connection: narrow, so that further questions cost little.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from functools import cache
 
 from sqlalchemy import Connection, TextClause, bindparam, text
@@ -16,20 +16,47 @@ from stores.quality_rules import analyses, messages
 
 # Statements on all messages, not on the few rows of others; until the transaction ends.
 LONG = text("SET LOCAL statement_timeout = '2h'")
+# The planner expects a hundred words of each analysis, all of them wrong, and would rather not have
+# them passed from process to process; there are hardly any.
+_SHARE_WORK = text("SET LOCAL parallel_tuple_cost = 0")
 
 MESSAGE_TABLE = "checked_message"
 ANALYSIS_TABLE = "checked_analysis"
 
 # Plain columns that rules of one column ask for. `version` is the transaction that wrote the row.
-_MESSAGE_COLUMNS = """m.id AS message_id, m.xmin AS version, m.audio_processing_state,
-    m.pronunciation_score, m.fluency_score, m.speech_rate_wpm, m.audio_duration_ms,
-    m.audio_size_bytes, m.audio_sample_rate, m.audio_channels, m.audio_format, m.audio_storage_key,
-    CASE WHEN m.audio_deleted_at IS NULL THEN m.audio_storage_key END AS live_storage_key,
-    m.audio_retention_expires_at, m.audio_deleted_at IS NOT NULL AS deleted"""
-_ANALYSIS_COLUMNS = """a.message_id, a.overall_accuracy_score, a.overall_fluency_score,
-    a.speech_rate_wpm, a.articulation_rate_wpm, a.total_speech_duration_ms,
-    a.total_pause_duration_ms, a.pause_count, a.hesitation_count, a.average_pause_duration_ms,
-    a.longest_pause_duration_ms, a.analysis_language, a.analysis_error, a.analysis_duration_ms"""
+_MESSAGE_COLUMNS = (
+    "m.id AS message_id",
+    "m.xmin AS version",
+    "m.audio_processing_state",
+    "m.pronunciation_score",
+    "m.fluency_score",
+    "m.speech_rate_wpm",
+    "m.audio_duration_ms",
+    "m.audio_size_bytes",
+    "m.audio_sample_rate",
+    "m.audio_channels",
+    "m.audio_format",
+    "m.audio_storage_key",
+    "CASE WHEN m.audio_deleted_at IS NULL THEN m.audio_storage_key END AS live_storage_key",
+    "m.audio_retention_expires_at",
+    "m.audio_deleted_at IS NOT NULL AS deleted",
+)
+_ANALYSIS_COLUMNS = (
+    "a.message_id",
+    "a.overall_accuracy_score",
+    "a.overall_fluency_score",
+    "a.speech_rate_wpm",
+    "a.articulation_rate_wpm",
+    "a.total_speech_duration_ms",
+    "a.total_pause_duration_ms",
+    "a.pause_count",
+    "a.hesitation_count",
+    "a.average_pause_duration_ms",
+    "a.longest_pause_duration_ms",
+    "a.analysis_language",
+    "a.analysis_error",
+    "a.analysis_duration_ms",
+)
 
 _IN_QUARANTINE = "SELECT q.message_id FROM audio_ops.quarantine AS q WHERE q.released_at IS NULL"
 
@@ -83,6 +110,7 @@ def create(connection: Connection, scope: RowScope, facts: RuleFacts) -> int:
         than pending, or an analysis.
     """
     connection.execute(LONG)
+    connection.execute(_SHARE_WORK)
     connection.execute(
         text(f"DROP TABLE IF EXISTS scoped_message, {MESSAGE_TABLE}, {ANALYSIS_TABLE}, broken")
     )
@@ -91,19 +119,15 @@ def create(connection: Connection, scope: RowScope, facts: RuleFacts) -> int:
         _make_scope(connection, scope)
         message_scope, analysis_scope = _SCOPED.format(id="m.id"), _SCOPED.format(id="a.message_id")
     # Not INSERT: what fills a new table by CREATE may be read by several processes at once.
+    rows = messages.select(
+        _MESSAGE_COLUMNS, messages.NAMES, where=f"{message_scope} AND {_WITH_AUDIO}"
+    )
     checked = connection.execute(
-        text(
-            f"CREATE TEMPORARY TABLE {MESSAGE_TABLE} AS SELECT {_MESSAGE_COLUMNS}, "
-            f"{_columns(messages.RULES)} {messages.SOURCE} WHERE {message_scope} AND {_WITH_AUDIO}"
-        ),
-        _arguments(facts),
+        text(f"CREATE TEMPORARY TABLE {MESSAGE_TABLE} AS {rows}"), _arguments(facts)
     ).rowcount
+    rows = analyses.select(_ANALYSIS_COLUMNS, analyses.NAMES, where=analysis_scope)
     connection.execute(
-        text(
-            f"CREATE TEMPORARY TABLE {ANALYSIS_TABLE} AS SELECT {_ANALYSIS_COLUMNS}, "
-            f"{_columns(analyses.RULES)} {analyses.SOURCE} WHERE {analysis_scope}"
-        ),
-        _arguments(facts),
+        text(f"CREATE TEMPORARY TABLE {ANALYSIS_TABLE} AS {rows}"), _arguments(facts)
     )
     connection.execute(
         text(
@@ -150,27 +174,25 @@ def _make_scope(connection: Connection, scope: RowScope) -> None:
 @cache
 def _few(names: frozenset[str]) -> TextClause:
     """Return the query of some rules for some messages: a row for each that is broken."""
-    parts = [
-        _broken_rows({name: rules[name] for name in rules if name in names}, source, key)
-        for rules, source, key in (
-            (messages.RULES, messages.SOURCE, "m.id"),
-            (analyses.RULES, analyses.SOURCE, "a.message_id"),
-        )
-        if not names.isdisjoint(rules)
-    ]
+    parts = []
+    for select, known, key in (
+        (messages.select, messages.NAMES, "m.id"),
+        (analyses.select, analyses.NAMES, "a.message_id"),
+    ):
+        if rules := [name for name in known if name in names]:
+            rows = select([f"{key} AS message_id"], rules, where=f"{key} = ANY(:message_ids)")
+            parts.append(one_row_each(f"({rows})", rules))
     return text(" UNION ALL ".join(parts))
 
 
-def _broken_rows(rules: Mapping[str, str], source: str, key: str) -> str:
-    values = ", ".join(f"('{name}', {expression})" for name, expression in rules.items())
+def one_row_each(source: str, rules: Collection[str]) -> str:
+    """Return a query that turns a column for each rule into a row for each that is broken."""
+    columns = ", ".join(f"checked.{name}" for name in rules)
+    values = ", ".join(f"('{name}', checked.{name})" for name in rules)
     return f"""
-SELECT {key}, rule, observed {source}
-CROSS JOIN LATERAL (VALUES {values}) AS asked (rule, observed)
-WHERE {key} = ANY(:message_ids) AND observed IS NOT NULL"""
-
-
-def _columns(rules: Mapping[str, str]) -> str:
-    return ", ".join(f"{expression} AS {name}" for name, expression in rules.items())
+SELECT checked.message_id, asked.rule, asked.observed
+FROM {source} AS checked CROSS JOIN LATERAL (VALUES {values}) AS asked (rule, observed)
+WHERE num_nonnulls({columns}) > 0 AND asked.observed IS NOT NULL"""  # noqa: S608 - ours
 
 
 def _arguments(facts: RuleFacts) -> dict[str, object]:

@@ -25,13 +25,6 @@ ORDER BY seen.message_id
 ON CONFLICT (message_id, rule) WHERE released_at IS NULL DO NOTHING
 """)
 
-_COLLECT = """
-INSERT INTO broken (message_id, rule, observed)
-SELECT checked.message_id, asked.rule, asked.observed
-FROM {table} AS checked
-CROSS JOIN LATERAL (VALUES {values}) AS asked (rule, observed)
-WHERE num_nonnulls({columns}) > 0 AND asked.observed IS NOT NULL
-"""
 _ADD = text(
     "INSERT INTO broken (message_id, rule, observed) VALUES (:message_id, :rule, :observed)"
 )
@@ -99,12 +92,11 @@ def set_aside(connection: Connection, cases: Iterable[BrokenRule]) -> None:
 def collect_invariants(connection: Connection) -> None:
     """Add to `broken` what breaks the rules across columns and tables."""
     for table, rules in (
-        (checked_rows.MESSAGE_TABLE, messages.RULES),
-        (checked_rows.ANALYSIS_TABLE, analyses.RULES),
+        (checked_rows.MESSAGE_TABLE, messages.NAMES),
+        (checked_rows.ANALYSIS_TABLE, analyses.NAMES),
     ):
-        columns = ", ".join(f"checked.{name}" for name in rules)
-        values = ", ".join(f"('{name}', checked.{name})" for name in rules)
-        connection.execute(text(_COLLECT.format(table=table, columns=columns, values=values)))
+        rows = checked_rows.one_row_each(table, rules)
+        connection.execute(text(f"INSERT INTO broken (message_id, rule, observed) {rows}"))
 
 
 def collect(connection: Connection, broken: Iterable[BrokenRule]) -> None:

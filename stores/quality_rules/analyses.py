@@ -1,10 +1,12 @@
 r"""Rules across the columns of an analysis, inside its documents, and against its message.
 
-`RULES` holds an expression over the rows of `SOURCE` for each rule of
-`policy.quality.ANALYSIS_INVARIANTS`: NULL where the rule holds or does not apply, else what was
-observed, and never a word of it. Documents may be any JSON: what is inside is asked for only where
-the whole has its shape (`schema.documents`; keys that nobody knows are no fault).
+They are those of `policy.quality.ANALYSIS_INVARIANTS`. Each expression is NULL where the rule holds
+or does not apply, else what was observed, and never a word of it. Documents may be any JSON: words
+are walked only where all of them have their shape (`schema.documents`; keys that nobody knows are
+no fault).
 """
+
+from collections.abc import Collection, Sequence
 
 
 def _is(key: str, kind: str) -> str:
@@ -25,6 +27,8 @@ _ELEMENTS = {
         *_TIMED,
         _is("charStart", "number"),
         _is("charEnd", "number"),
+        "@.charStart.floor() == @.charStart",
+        "@.charEnd.floor() == @.charEnd",
         _may_be("confidence", "number"),
         _may_be("isPause", "boolean"),
         _may_be("isHesitation", "boolean"),
@@ -68,86 +72,21 @@ def _wrong_object(column: str) -> str:
 
 
 _WRONG_TIMINGS = _wrong_list("speech_timings", _ELEMENTS["speech_timings"])
-_WRONG_PHONEMES = _wrong_list("phoneme_analysis", _ELEMENTS["phoneme_analysis"])
-_WRONG_OTHERS = ", ".join(
+_WRONG_DOCUMENTS = ", ".join(
     [
-        *(_wrong_list(column, _ELEMENTS[column]) for column in list(_ELEMENTS)[2:]),
+        *(_wrong_list(column, conditions) for column, conditions in _ELEMENTS.items()),
         *map(_wrong_object, _OBJECTS),
     ]
 )
 
-# JavaScript, and so the app, counts UTF-16 units: characters beyond U+FFFF are two.
-_TEXT_UNITS = r"""CASE WHEN octet_length(m.content) = char_length(m.content)
-            THEN char_length(m.content)
-            ELSE char_length(m.content)
-                + char_length(regexp_replace(m.content, '[\u0001-\uFFFF]+', '', 'g')) END"""
-
-# One walk over the words for all that is asked of them: the number of the first that breaks each
-# rule. Numbers in JSON are as large as they like: only `numeric` holds them all. A window without
-# an order keeps that of the list, and sorts nothing.
-_WALK = """
-    SELECT
-        min(n) FILTER (WHERE start_ms >= end_ms OR start_ms < start_before
-            OR end_ms < end_before) AS unordered,
-        min(n) FILTER (WHERE start_ms < 0 OR end_ms >
-            CAST(m.audio_duration_ms AS bigint) + CAST(:document_tolerance_ms AS integer)
-        ) AS outside_audio,
-        min(n) FILTER (WHERE char_start < 0 OR char_start > char_end OR char_end > facts.text_units
-            OR char_start <> trunc(char_start) OR char_end <> trunc(char_end)) AS outside_text,
-        min(n) FILTER (WHERE confidence < 0 OR confidence > 1) AS impossible
-    FROM (
-        SELECT *, lag(start_ms) OVER () AS start_before, lag(end_ms) OVER () AS end_before
-        FROM ROWS FROM (
-            jsonb_to_recordset(CASE WHEN facts.wrong_timings IS NULL
-                AND jsonb_typeof(a.speech_timings) = 'array' THEN a.speech_timings END)
-            AS ("startMs" numeric, "endMs" numeric, "charStart" numeric, "charEnd" numeric,
-                confidence numeric)
-        ) WITH ORDINALITY AS listed (start_ms, end_ms, char_start, char_end, confidence, n)
-    ) AS timed"""
-
-# OFFSET 0 keeps the planner from computing a fact wherever it is used.
-SOURCE = f"""
-FROM message_audio_analysis AS a
-JOIN messages AS m ON m.id = a.message_id
-CROSS JOIN LATERAL (
-    SELECT {_WRONG_TIMINGS} AS wrong_timings,
-        {_WRONG_PHONEMES} AS wrong_phonemes,
-        {_TEXT_UNITS} AS text_units
-    OFFSET 0
-) AS facts
-CROSS JOIN LATERAL ({_WALK}
-) AS words"""
-
-
-def _word(number: str, *keys: str) -> str:
-    """Tell a word by its number, counted from 1, and some of its own."""
-    own = " || ', ' || ".join(
-        f"'{key} ' || left(a.speech_timings -> CAST({number} - 1 AS integer) ->> '{key}', 20)"
-        for key in keys
-    )
-    return f"'word ' || {number} || ': ' || {own}"
-
-
-RULES = {
-    "document_shapes": f"""NULLIF(concat_ws('; ', facts.wrong_timings, facts.wrong_phonemes,
-        {_WRONG_OTHERS}), '')""",
-    "timings_in_order": f"""CASE WHEN words.unordered IS NOT NULL
-        THEN {_word("words.unordered", "startMs", "endMs")} || CASE WHEN words.unordered > 1
-            THEN '; ' || {_word("(words.unordered - 1)", "startMs", "endMs")} ELSE '' END END""",
-    "timings_in_audio": f"""CASE WHEN words.outside_audio IS NOT NULL
-        THEN {_word("words.outside_audio", "startMs", "endMs")}
-            || COALESCE('; recording ' || m.audio_duration_ms || ' ms', '') END""",
-    "timings_in_text": f"""CASE WHEN words.outside_text IS NOT NULL
-        THEN {_word("words.outside_text", "charStart", "charEnd")}
-            || '; text ' || facts.text_units || ' units' END""",
-    "confidence_range": f"""CASE WHEN words.impossible IS NOT NULL
-        THEN {_word("words.impossible", "confidence")} END""",
-    "phoneme_score_range": """CASE WHEN facts.wrong_phonemes IS NULL THEN
-        'accuracyScore ' || left(jsonb_path_query_first(
+_FROM = "FROM message_audio_analysis AS a JOIN messages AS m ON m.id = a.message_id"
+_LATEST_MS = "CAST(m.audio_duration_ms AS bigint) + CAST(:document_tolerance_ms AS integer)"
+_ROW_RULES = {
+    "document_shapes": f"NULLIF(concat_ws('; ', {_WRONG_DOCUMENTS}), '')",
+    "phoneme_score_range": """'accuracyScore ' || left(jsonb_path_query_first(
             a.phoneme_analysis, '$[*].accuracyScore ? (@ < 0 || @ > 100)'
-        ) #>> '{}', 20) END""",
-    "pauses_in_audio": """CASE WHEN a.total_pause_duration_ms
-            > CAST(m.audio_duration_ms AS bigint) + CAST(:document_tolerance_ms AS integer)
+        ) #>> '{}', 20)""",
+    "pauses_in_audio": f"""CASE WHEN a.total_pause_duration_ms > {_LATEST_MS}
         THEN 'pauses ' || a.total_pause_duration_ms || ' ms, recording '
             || m.audio_duration_ms || ' ms' END""",
     "longest_pause": """CASE WHEN a.longest_pause_duration_ms > a.total_pause_duration_ms
@@ -163,3 +102,86 @@ RULES = {
         THEN 'articulation ' || a.articulation_rate_wpm || ' wpm, speech '
             || a.speech_rate_wpm || ' wpm' END""",
 }
+
+# JavaScript, and so the app, counts UTF-16 units: characters beyond U+FFFF are two.
+_TEXT_UNITS = r"""CASE WHEN octet_length(m.content) = char_length(m.content)
+            THEN char_length(m.content)
+            ELSE char_length(m.content)
+                + char_length(regexp_replace(m.content, '[\u0001-\uFFFF]+', '', 'g')) END"""
+# When one word breaks a rule, and what to tell of it. Numbers are compared as JSON: what is none
+# compares in some way, but never fails.
+_WORD_RULES = {
+    "timings_in_order": (
+        "start_ms >= end_ms OR next_start_ms < start_ms OR next_end_ms < end_ms",
+        ("start_ms", "end_ms", "next_start_ms", "next_end_ms"),
+    ),
+    "timings_in_audio": (
+        f"start_ms < '0' OR end_ms > to_jsonb({_LATEST_MS})",
+        ("start_ms", "end_ms", "audio_duration_ms"),
+    ),
+    "timings_in_text": (
+        "char_start < '0' OR char_start > char_end"
+        f" OR char_end > to_jsonb(char_length(m.content)) AND char_end > to_jsonb({_TEXT_UNITS})",
+        ("char_start", "char_end"),
+    ),
+    "confidence_range": ("confidence < '0' OR confidence > '1'", ("confidence",)),
+}
+# Words beside the same words without the first: each beside the next. In ROWS FROM, what is LATERAL
+# does not keep several processes from sharing the work, as it would in a subquery.
+_LISTED = """CASE WHEN jsonb_typeof(a.speech_timings) = 'array' AND NOT jsonb_path_exists(
+            a.speech_timings, 'strict $[*] ? (@.type() != "object")'
+        ) THEN a.speech_timings END"""
+_WORDS = f"""
+{_FROM}
+CROSS JOIN LATERAL ROWS FROM (
+    jsonb_to_recordset({_LISTED}) AS ("startMs" jsonb, "endMs" jsonb, "charStart" jsonb,
+        "charEnd" jsonb, confidence jsonb),
+    jsonb_to_recordset({_LISTED} - 0) AS ("startMs" jsonb, "endMs" jsonb)
+) WITH ORDINALITY AS word (
+    start_ms, end_ms, char_start, char_end, confidence, next_start_ms, next_end_ms, number
+)"""
+
+NAMES = (
+    "document_shapes",
+    *_WORD_RULES,
+    *(name for name in _ROW_RULES if name != "document_shapes"),
+)
+
+
+def select(columns: Sequence[str], rules: Collection[str], *, where: str) -> str:
+    """Return a query of analyses: `columns`, and a column of text for each rule.
+
+    Args:
+        columns: Of a, message_audio_analysis, or m, messages; `message_id` among them.
+        rules: Their names.
+        where: Condition on the same.
+    """
+    # Each half is planned by itself, so that several processes can do all of it: what is LATERAL to
+    # a row, or above a join with what was grouped, would be done by the first of them alone.
+    rows = [f"{rule} AS {name}" for name, rule in _ROW_RULES.items() if name in rules]
+    words = [name for name in _WORD_RULES if name in rules]
+    plain = f"SELECT {', '.join([*columns, *rows])} {_FROM} WHERE {where}"
+    if not words:
+        return plain
+    told = ", ".join(
+        f"(array_agg({_tell(name)} ORDER BY number) FILTER (WHERE {_WORD_RULES[name][0]}))[1]"
+        f" AS {name}"
+        for name in words
+    )
+    broken = " OR ".join(_WORD_RULES[name][0] for name in words)
+    return f"""
+SELECT plain.*, {", ".join(f"words.{name}" for name in words)}
+FROM ({plain} OFFSET 0) AS plain
+LEFT JOIN (
+    SELECT a.message_id, {told} {_WORDS}
+    WHERE {where} AND CASE WHEN {broken} THEN ({_WRONG_TIMINGS}) IS NULL END
+    GROUP BY a.message_id
+) AS words ON words.message_id = plain.message_id"""  # noqa: S608 - ours
+
+
+def _tell(name: str) -> str:
+    """Tell of a word, by its number from 1, some figures."""
+    figures = ", ".join(
+        f"'{figure} ' || left(CAST({figure} AS text), 20)" for figure in _WORD_RULES[name][1]
+    )
+    return f"concat_ws(', ', 'word ' || number, {figures})"

@@ -1,9 +1,12 @@
 r"""Rules across a message, its analysis, its conversation and its lease.
 
-`RULES` holds an expression over the rows of `SOURCE` for each rule of
-`policy.quality.MESSAGE_INVARIANTS`: NULL where the rule holds or does not apply, else what was
-observed. Nothing observed is what a learner said, a URL or a part of one.
+They are those of `policy.quality.MESSAGE_INVARIANTS`. Each expression is NULL where the rule holds
+or does not apply, else what was observed: never what a learner said, a URL or a part of one.
 """
+
+import string
+from collections.abc import Collection, Sequence
+from functools import reduce
 
 # Subscriptions are added up once for all learners. Where no rule asks for them the planner leaves
 # them out, as it does with leases.
@@ -12,32 +15,8 @@ _TIER_DAYS = """CASE COALESCE(NULLIF(current_tier, ''), 'free')
         WHEN 'plus' THEN CAST(:days_plus AS integer)
         WHEN 'premium' THEN CAST(:days_premium AS integer)
     END"""
-
-# Cut out of the URL first: regular expressions over all of it would take longer than all else.
-# Digits may be those of no date (30 February), which would be an error: so days are added to the
-# first of the month and looked at again. OFFSET 0 keeps values from being computed at each use.
-_DATE = r"^[12]\d{3}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3])([0-5]\d){2}Z$"
-_URL_ENDS_AT = rf"""
-    SELECT CASE WHEN to_char(signed_at, 'DD') = substr(date, 7, 2)
-        THEN signed_at + CAST(expires AS integer) * interval '1 second' END AS ends_at
-    FROM (
-        SELECT date, expires, CASE WHEN date ~ '{_DATE}' AND expires ~ '^\d{{1,9}}$'
-            THEN make_timestamp(
-                CAST(substr(date, 1, 4) AS integer), CAST(substr(date, 5, 2) AS integer), 1,
-                CAST(substr(date, 10, 2) AS integer), CAST(substr(date, 12, 2) AS integer),
-                CAST(substr(date, 14, 2) AS integer)
-            ) + (CAST(substr(date, 7, 2) AS integer) - 1) * interval '1 day' END AS signed_at
-        FROM (
-            SELECT split_part(split_part(m.audio_url, 'X-Amz-Date=', 2), '&', 1) AS date,
-                split_part(split_part(m.audio_url, 'X-Amz-Expires=', 2), '&', 1) AS expires
-            OFFSET 0
-        ) AS parts
-        OFFSET 0
-    ) AS signed
-    OFFSET 0"""  # noqa: S608 - ours
-
-_HAS_URL = "m.audio_url IS NOT NULL AND m.audio_deleted_at IS NULL"
-SOURCE = f"""
+# No LATERAL: in a plan for several processes the first would do all that is computed in one.
+_FROM = f"""
 FROM messages AS m
 JOIN conversations AS c ON c.id = m.conversation_id
 LEFT JOIN message_audio_analysis AS a ON a.message_id = m.id
@@ -45,23 +24,46 @@ LEFT JOIN audio_ops.lease AS l ON l.message_id = m.id
 LEFT JOIN (
     SELECT user_id, max({_TIER_DAYS}) AS days, bool_or({_TIER_DAYS} IS NULL) AS is_unknown
     FROM subscriptions GROUP BY user_id
-) AS subscribed ON subscribed.user_id = c.user_id
-LEFT JOIN LATERAL ({_URL_ENDS_AT}
-) AS url ON {_HAS_URL}"""  # noqa: S608 - ours
+) AS subscribed ON subscribed.user_id = c.user_id"""  # noqa: S608 - ours
+
+_HAS_URL = "m.audio_url IS NOT NULL AND m.audio_deleted_at IS NULL"
+# Parts are cut out of the URL: a regular expression over all of it takes longer than all else. The
+# digits of a day that is none (30 February) would be an error, so the calendar is in the pattern.
+_SIGNED_AT = "split_part(split_part(m.audio_url, 'X-Amz-Date=', 2), '&', 1)"
+_SIGNED_FOR = "split_part(split_part(m.audio_url, 'X-Amz-Expires=', 2), '&', 1)"
+_DAY = (
+    r"[12]\d{3}((0[13578]|1[02])(0[1-9]|[12]\d|3[01])|(0[469]|11)(0[1-9]|[12]\d|30)"
+    r"|02(0[1-9]|1\d|2[0-8]))"
+    r"|([12]\d(0[48]|[2468][048]|[13579][26])|(1[26]|2[048])00)0229"
+)
+_DATE = rf"^({_DAY})T([01]\d|2[0-3])([0-5]\d){{2}}Z$"
+_URL_ENDS_AT = rf"""CASE WHEN {_SIGNED_AT} ~ '{_DATE}' AND {_SIGNED_FOR} ~ '^\d{{1,9}}$'
+            THEN CAST({_SIGNED_AT} AS timestamp)
+                + CAST({_SIGNED_FOR} AS integer) * interval '1 second' END"""
+
+# As the signer encodes it; only few keys need that. All bytes are encoded, and then those that
+# need not be are taken back.
+_ENCODED_BYTES = (
+    "regexp_replace(upper(encode(convert_to(m.audio_storage_key, 'UTF8'), 'hex')),"
+    r" '(..)', '%\1', 'g')"
+)
+_ENCODED_KEY = f"""CASE WHEN m.audio_storage_key ~ '[^A-Za-z0-9/._~-]' THEN {
+    reduce(
+        lambda encoded, letter: f"replace({encoded}, '%{ord(letter):02X}', '{letter}')",
+        string.ascii_letters + string.digits + "/._~-",
+        _ENCODED_BYTES,
+    )
+} ELSE m.audio_storage_key END"""
 
 _ERROR_FREE = "a.message_id IS NOT NULL AND a.analysis_error IS NULL"
 _INSTANT = """'YYYY-MM-DD"T"HH24:MI:SS"Z"'"""
 
-# As the signer encodes it; only few keys need that.
-_ENCODED_KEY = """CASE WHEN m.audio_storage_key ~ '[^A-Za-z0-9/._~-]' THEN (
-        SELECT string_agg(
-            CASE WHEN letter ~ '[A-Za-z0-9/._~-]' THEN letter ELSE regexp_replace(
-                upper(encode(convert_to(letter, 'UTF8'), 'hex')), '(..)', '%\\1', 'g'
-            ) END, '' ORDER BY position
-        )
-        FROM regexp_split_to_table(m.audio_storage_key, '') WITH ORDINALITY
-            AS letters (letter, position)
-    ) ELSE m.audio_storage_key END"""
+
+def _leads_to_key(prefix: int) -> str:
+    return f"""starts_with(
+            m.audio_url, (CAST(:url_prefixes AS text[]))[{prefix}] || {_ENCODED_KEY} || '?'
+        )"""
+
 
 _QUICK_SCORES = {
     "pronunciation_score": "overall_accuracy_score",
@@ -89,7 +91,7 @@ _PCM_MS = (
     " / (CAST(m.audio_sample_rate AS float8) * m.audio_channels)"
 )
 
-RULES = {
+_RULES = {
     "analyzed_has_analysis": """CASE WHEN m.audio_processing_state = 'analyzed' THEN
         CASE WHEN a.message_id IS NULL THEN 'no analysis'
             WHEN a.analysis_error IS NOT NULL THEN 'its analysis has an error' END END""",
@@ -105,24 +107,18 @@ RULES = {
         THEN 'audio_processing_error is empty' END""",
     "deleted_has_no_url": f"""CASE WHEN m.audio_deleted_at IS NOT NULL AND m.audio_url IS NOT NULL
         THEN 'deleted at ' || to_char(m.audio_deleted_at, {_INSTANT}) || ', and has a URL' END""",
-    "url_expiry": f"""CASE WHEN {_HAS_URL} THEN CASE
-        WHEN url.ends_at IS NULL THEN 'the URL has no date and expiry of a signature'
-        WHEN m.audio_url_expires_at IS NULL
-            THEN 'URL until ' || to_char(url.ends_at, {_INSTANT}) || ', row says nothing'
-        WHEN m.audio_url_expires_at NOT BETWEEN url.ends_at - CAST(:url_tolerance AS interval)
-            AND url.ends_at + CAST(:url_tolerance AS interval)
-            THEN 'URL until ' || to_char(url.ends_at, {_INSTANT})
-                || ', row until ' || to_char(m.audio_url_expires_at, {_INSTANT}) END END""",
+    "url_expiry": f"""CASE WHEN {_HAS_URL} AND (abs(
+            extract(epoch FROM {_URL_ENDS_AT}) - extract(epoch FROM m.audio_url_expires_at)
+        ) <= extract(epoch FROM CAST(:url_tolerance AS interval))) IS NOT TRUE
+        THEN 'URL until ' || COALESCE(to_char({_URL_ENDS_AT}, {_INSTANT}), 'no instant')
+            || ', row until ' || COALESCE(to_char(m.audio_url_expires_at, {_INSTANT}), 'no instant')
+        END""",
     "url_is_ours": f"""CASE WHEN {_HAS_URL} THEN CASE
         WHEN m.audio_storage_key IS NULL THEN 'a URL, but no key'
-        WHEN NOT EXISTS (
-            SELECT FROM unnest(CAST(:url_prefixes AS text[])) AS ours (prefix)
-            WHERE starts_with(m.audio_url, ours.prefix)
-        ) THEN 'the URL leads outside of our bucket'
-        WHEN NOT EXISTS (
-            SELECT FROM unnest(CAST(:url_prefixes AS text[])) AS ours (prefix)
-            WHERE starts_with(m.audio_url, ours.prefix || {_ENCODED_KEY} || '?')
-        ) THEN 'the URL leads to another object' END END""",  # noqa: S608 - ours
+        WHEN NOT m.audio_url ^@ ANY (CAST(:url_prefixes AS text[]))
+            THEN 'the URL leads outside of our bucket'
+        WHEN ({_leads_to_key(1)} OR {_leads_to_key(2)}) IS NOT TRUE
+            THEN 'the URL leads to another object' END END""",
     # An instant beyond the calendar of other programs would be beyond the database's, too, soon.
     "retention_period": f"""CASE WHEN m.audio_storage_key IS NOT NULL
         AND m.audio_deleted_at IS NULL AND m.timestamp < timestamp '9999-01-01'
@@ -145,3 +141,16 @@ RULES = {
     "language_code": r"""CASE WHEN c.target_language_id !~ '^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$'
         THEN 'language ' || left(c.target_language_id, 40) END""",
 }
+NAMES = tuple(_RULES)
+
+
+def select(columns: Sequence[str], rules: Collection[str], *, where: str) -> str:
+    """Return a query of messages: `columns`, and a column of text for each rule.
+
+    Args:
+        columns: Of m, messages, a, message_audio_analysis, c, conversations, or l, lease.
+        rules: Their names.
+        where: Condition on the same.
+    """
+    asked = [f"{rule} AS {name}" for name, rule in _RULES.items() if name in rules]
+    return f"SELECT {', '.join([*columns, *asked])} {_FROM} WHERE {where}"
