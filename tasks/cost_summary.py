@@ -123,7 +123,8 @@ def _warnings(report: CostReport) -> Iterator[str]:
         yield ""
         yield (
             f"**{report.unsized_objects:,} recordings have no believable size**: they count as "
-            "0 bytes, so more is stored than is said here. Correct `audio_size_bytes`; a listing of the bucket knows."
+            "0 bytes, so more is stored than is said here. Correct `audio_size_bytes`; a listing "
+            "of the bucket knows."
         )
 
 
