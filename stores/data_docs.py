@@ -11,28 +11,30 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from stores.validation import Validation
-
 INDEX = "index.html"
 
 _TEMPLATES = Path(__file__).parent / "data_docs_templates"
 
 
-def write(validation: Validation, folder: Path) -> Path:
-    """Put a site in the place of the one in `folder`, if any; return its first page.
+def write(folder: Path, results: Mapping[str, Mapping[str, Any]], *, checked_at: datetime) -> Path:
+    """Put a site of these results in the place of the one in `folder`, if any.
 
     Args:
-        validation: What it shows.
         folder: Holds nothing else; whatever is in it goes.
+        results: By table, as `Validation.results` has them.
+        checked_at: When the rows were looked at, UTC.
+
+    Returns:
+        Its first page.
 
     Raises:
-        OSError: If the site cannot be written; the one before is still there.
+        OSError: If it cannot be written; the site before is still there.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as workshop:
         fresh, old = Path(workshop, "fresh"), Path(workshop, "old")
         fresh.mkdir()
-        for name, page in _pages(validation.results):
+        for name, page in _pages(results, checked_at):
             (fresh / name).write_text(page, encoding="utf-8")
         if folder.exists():
             folder.rename(old)
@@ -40,7 +42,9 @@ def write(validation: Validation, folder: Path) -> Path:
     return folder / INDEX
 
 
-def _pages(results: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
+def _pages(
+    results: Mapping[str, Mapping[str, Any]], checked_at: datetime
+) -> Iterator[tuple[str, str]]:
     """Yield each page's name and HTML."""
     from great_expectations.core.expectation_validation_result import (
         expectationSuiteValidationResultSchema,
@@ -49,8 +53,7 @@ def _pages(results: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, str]
     from great_expectations.render.view import DefaultJinjaPageView
 
     view = DefaultJinjaPageView(custom_views_directory=str(_TEMPLATES))
-    checked_at = min(result["meta"]["validation_time"] for result in results.values())
-    shown = {"tables": results, "checked_at": datetime.fromisoformat(checked_at)}
+    shown = {"tables": results, "checked_at": checked_at}
     for table, result in results.items():
         loaded = expectationSuiteValidationResultSchema.load(deepcopy(dict(result)))
         document = ValidationResultsPageRenderer().render(loaded)

@@ -1,8 +1,8 @@
 """Data Docs: what they say, and that they need nothing from elsewhere."""
 
-import pickle
+import json
 import re
-from dataclasses import replace
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -19,11 +19,12 @@ from tests.checked_tables import (
     validate,
 )
 
+CHECKED_AT = datetime(2025, 10, 13, 4, tzinfo=UTC)
 PAGES = {"index.html", "messages.html", "message_audio_analysis.html"}
 
 
 @pytest.fixture
-def validation(engine):
+def results(engine):
     """Of two messages, one of them bad."""
     with checked_tables(engine) as connection:
         add_message(connection, "good")
@@ -35,16 +36,13 @@ def validation(engine):
             quick_scores="pronunciation_score 80, overall_accuracy_score 75",
         )
         add_analysis(connection, "good")
-        validation = validate(connection)
-    for result in validation.results.values():
-        result["meta"]["validation_time"] = "2025-10-13T04:00:00.123456+00:00"
-    return pickle.loads(pickle.dumps(validation))  # it may be handed from task to task
+        return json.loads(json.dumps(validate(connection).results))
 
 
 @pytest.fixture
-def folder(tmp_path, validation):
-    """A site that shows it."""
-    data_docs.write(validation, tmp_path / "reports" / "data-docs")
+def folder(tmp_path, results):
+    """A site of these results."""
+    data_docs.write(tmp_path / "reports" / "data-docs", results, checked_at=CHECKED_AT)
     return tmp_path / "reports" / "data-docs"
 
 
@@ -120,21 +118,20 @@ def test_no_address_and_no_row_is_shown(folder, postgres):
             assert secret not in text
 
 
-def test_a_new_site_takes_the_place_of_the_old_one(folder, validation):
+def test_a_new_site_takes_the_place_of_the_old_one(folder, results):
     (folder / "left-over.html").touch()
-    messages = {"messages": validation.results["messages"]}
-    data_docs.write(replace(validation, results=messages), folder)
+    data_docs.write(folder, {"messages": results["messages"]}, checked_at=CHECKED_AT)
     assert set(pages(folder)) == PAGES - {"message_audio_analysis.html"}
     assert [path.name for path in folder.parent.iterdir()] == ["data-docs"]
 
 
-def test_a_site_that_cannot_be_made_leaves_the_old_one(folder, validation, monkeypatch):
+def test_a_site_that_cannot_be_made_leaves_the_old_one(folder, results, monkeypatch):
     def full(*_arguments, **_options):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "write_text", full)
     with pytest.raises(OSError, match="No space left"):
-        data_docs.write(validation, folder)
+        data_docs.write(folder, results, checked_at=CHECKED_AT)
     monkeypatch.undo()
     assert set(pages(folder)) == PAGES
     assert [path.name for path in folder.parent.iterdir()] == ["data-docs"]
@@ -142,7 +139,7 @@ def test_a_site_that_cannot_be_made_leaves_the_old_one(folder, validation, monke
 
 def test_results_of_empty_tables_make_a_site(engine, tmp_path):
     with checked_tables(engine) as connection:
-        validation = validate(connection)
-    index = data_docs.write(validation, tmp_path / "data-docs")
+        results = validate(connection).results
+    index = data_docs.write(tmp_path / "data-docs", results, checked_at=CHECKED_AT)
     assert index == tmp_path / "data-docs" / "index.html"
     assert "bad" not in {word for page in pages(index.parent).values() for word in page.texts}
