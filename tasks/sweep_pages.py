@@ -1,4 +1,4 @@
-"""One page of the sweep: intent → delete → confirm; a crash anywhere converges on the next run.
+"""One page of recordings: intent → delete → confirm; a crash anywhere converges on the next run.
 
 Intent: under lock the decision is made again, URLs are taken back, the ledger says `intended`.
 Delete and confirm: in a second transaction everything is locked and decided once more, and only
@@ -161,7 +161,7 @@ def _delete(
     gone = [i for key in answer.deleted for i in judged.messages[key]]
     retention.mark_deleted(connection, gone, soft=rules.soft_delete)
     orphans.remove(connection, answer.deleted)  # of a message that shared the object and went
-    _record(connection, answer, spared)
+    record_outcome(connection, answer, spared)
     deleted, deleted_bytes = Counter[UserTier](), Counter[UserTier]()
     for key in answer.deleted:
         deletion = judged.deletions[key]
@@ -216,7 +216,7 @@ def _spare(
     A broken run may have deleted such an object before it died. Then the bucket alone knows, and
     whatever came later, such as a hold, came too late.
     """
-    states = _after_all(judged.spared)
+    states = states_of_spared(judged.spared)
     gone = [
         recording.message_id
         for key, state in states.items()
@@ -227,7 +227,7 @@ def _spare(
     return states
 
 
-def _after_all(keys: Collection[str]) -> dict[str, DeletionState]:
+def states_of_spared(keys: Collection[str]) -> dict[str, DeletionState]:
     """Ask the bucket for objects not to be deleted; those it does not tell of are left out."""
     bucket = resources.bucket()
     states = {}
@@ -258,68 +258,7 @@ def _settle(connection: Connection, intents: Collection[OpenIntent], rules: Swee
     return ledger.finish(connection, _spare(connection, judged, rules))
 
 
-def sweep_orphans(keys: Collection[str], *, allowance: int, delete: Delete) -> SweepReport:
-    """Delete the objects of these keys that are still in the orphans' queue."""
-    report, intended = resources.in_transaction(
-        lambda connection: _intend_orphans(connection, keys, allowance)
-    )
-    if not intended:
-        return report
-    return report + resources.in_transaction(
-        lambda connection: _delete_orphans(connection, intended, delete)
-    )
-
-
-def _intend_orphans(
-    connection: Connection, keys: Collection[str], allowance: int
-) -> tuple[SweepReport, list[str]]:
-    holds.keep_out(connection)
-    locked = orphans.lock(connection, keys)
-    # A held one stays: it is all that remembers the hold when the messages have let go.
-    in_use = [orphan.storage_key for orphan in locked if orphan.in_use and not orphan.held]
-    orphans.remove(connection, in_use)
-    unused = [orphan for orphan in locked if not orphan.in_use]
-    refused = {o.storage_key: why for o in unused if (why := refusal(o.storage_key))}
-    orphans.refuse(connection, refused)
-    free = [o for o in unused if not o.held and o.storage_key not in refused]
-    due = free[:allowance]
-    ledger.intend(
-        connection,
-        [
-            IntendedDeletion(
-                storage_key=orphan.storage_key,
-                message_id=orphan.message_id,
-                reason=DeletionReason.ORPHAN,
-                size_bytes=orphan.size_bytes,
-            )
-            for orphan in due
-        ],
-    )
-    kept = Counter({Fate.REFUSED_KEY.value: len(refused)})
-    kept[Fate.HELD.value] = sum(o.held for o in unused if o.storage_key not in refused)
-    kept[UNPLANNED] = len(free) - len(due)
-    report = SweepReport(intended=len(due), kept=+kept)
-    return report, [orphan.storage_key for orphan in due]
-
-
-def _delete_orphans(connection: Connection, keys: Collection[str], delete: Delete) -> SweepReport:
-    holds.keep_out(connection)
-    locked = {orphan.storage_key: orphan for orphan in orphans.lock(connection, keys)}
-    due = [key for key, orphan in locked.items() if not orphan.held and not orphan.in_use]
-    spared = _after_all([key for key in locked if key not in due])
-    answer = delete(due)
-    orphans.remove(connection, answer.deleted)
-    _record(connection, answer, spared)
-    return SweepReport(
-        orphans=len(answer.deleted),
-        orphan_bytes=sum(locked[key].size_bytes or 0 for key in answer.deleted),
-        withdrawn=len(spared),
-        failed=Counter(answer.failed.values()),
-        broken=str(answer.broken) if answer.broken else None,
-    )
-
-
-def _record(
+def record_outcome(
     connection: Connection, answer: DeletionReport, spared: Mapping[str, DeletionState]
 ) -> None:
     """Write into the ledger what became of intents."""

@@ -23,7 +23,8 @@ from stores import bucket_versions, ledger, orphans, retention
 from stores.retention import Position
 from tasks import resources
 from tasks.paging import pages
-from tasks.sweep_pages import Delete, settle_intents, sweep_orphans, sweep_recordings
+from tasks.sweep_orphan_pages import sweep_orphans
+from tasks.sweep_pages import Delete, settle_intents, sweep_recordings
 from tasks.sweep_summary import plan_summary, sweep_summary
 
 ROWS_AT_ONCE = 1000  # where no bucket is asked

@@ -13,7 +13,7 @@ from schema.clock import utc_now
 from schema.states import HoldScope, OrphanSource, UserTier
 from schema.tables.deletion import OrphanObject
 from stores import holds, ledger, messages
-from tasks import resources, sweep_pages
+from tasks import resources, sweep_orphan_pages, sweep_pages
 from tasks.sweep_plan import plan_sweep
 from tasks.sweep_retention import Walk, settle_broken_runs, sweep_chunk
 
@@ -169,15 +169,14 @@ def before_deleting(monkeypatch):
     """Let something happen once, after the first page's intent and before its deletion."""
 
     def _before_deleting(function):
-        for name in ("_delete", "_delete_orphans"):
-            delete = getattr(sweep_pages, name)
+        for module in (sweep_pages, sweep_orphan_pages):
 
-            def interrupted(connection, keys, *rules, _delete=delete):
+            def interrupted(connection, keys, *rules, _delete=module._delete):
                 while waiting:
                     waiting.pop()()
                 return _delete(connection, keys, *rules)
 
-            monkeypatch.setattr(sweep_pages, name, interrupted)
+            monkeypatch.setattr(module, "_delete", interrupted)
         waiting = [function]
 
     return _before_deleting

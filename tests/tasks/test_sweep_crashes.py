@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from stores import ledger
-from tasks import resources, sweep_pages
+from tasks import resources, sweep_orphan_pages, sweep_pages
 from tests.faulty_bucket import answered, calling_after, calling_before
 from tests.sessions import wait_for_a_blocked_session
 from tests.sweeping import DAY, is_in_bucket
@@ -68,7 +68,10 @@ class Died(BaseException):
     """Ends a sweep as abruptly as a signal."""
 
 
-BEFORE, AFTER = "_delete", "_record"  # the step at which it dies: before or after the deletion
+BEFORE, AFTER = (
+    "_delete",
+    "record_outcome",
+)  # the step at which it dies: before or after the deletion
 
 
 @pytest.fixture
@@ -81,6 +84,7 @@ def break_off(sweep, monkeypatch):
     def _break_off(step):
         with monkeypatch.context() as patch:
             patch.setattr(sweep_pages, step, die)
+            patch.setattr(sweep_orphan_pages, step, die)
             with pytest.raises(Died):
                 sweep(page_size=2)
 

@@ -11,7 +11,8 @@ from policy.sweep import Fate
 from schema.states import UserTier
 from stores import retention
 from tasks import resources
-from tasks.sweep_pages import BUSY, UNPLANNED, sweep_orphans, sweep_recordings
+from tasks.sweep_orphan_pages import sweep_orphans
+from tasks.sweep_pages import BUSY, UNPLANNED, sweep_recordings
 from tasks.sweep_plan import plan_sweep
 from tests.faulty_bucket import calling_before
 from tests.sessions import wait_for_a_blocked_session
