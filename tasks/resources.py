@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Generic, ParamSpec, TypeVar
+from typing import Any, Generic, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import OperationalError
@@ -60,13 +60,7 @@ def bucket() -> AudioBucket:
     """Return this process's client of the audio bucket."""
     settings = BucketSettings()
     return audio_bucket.open_bucket(
-        settings.bucket_name,
-        endpoint=settings.endpoint,
-        region=settings.region,
-        access_key_id=settings.access_key_id,
-        secret_access_key=settings.secret_access_key,
-        session_token=settings.session_token,
-        max_connections=MAX_DOWNLOADS,
+        settings.bucket_name, **_access(settings), max_connections=MAX_DOWNLOADS
     )
 
 
@@ -76,13 +70,14 @@ def signer() -> UrlSigner:
     settings = BucketSettings()
     return url_signer.open_signer(
         settings.bucket_name,
-        endpoint=settings.endpoint,
-        region=settings.region,
-        access_key_id=settings.access_key_id,
-        secret_access_key=settings.secret_access_key,
-        session_token=settings.session_token,
+        **_access(settings),
         credentials_expire_at=settings.credentials_expire_at,
     )
+
+
+def _access(settings: BucketSettings) -> dict[str, Any]:
+    """Return what the bucket and its signer are both opened with: endpoint, region and keys."""
+    return settings.model_dump(exclude={"bucket_name", "credentials_expire_at"})
 
 
 @OnePerProcess
