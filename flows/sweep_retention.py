@@ -67,14 +67,16 @@ def sweep_retention(
         max_share_percent: A person must approve a sweep of more than this share of all objects.
 
     Returns:
-        What was deleted, and what not.
+        What was deleted, and what not; `broken` says why it ended early: the bucket was away, or
+        the database refused several rows.
 
     Raises:
         ClockSkew: If this machine's clock cannot be trusted; nothing is deleted.
         WrongBucket: If the bucket's marker is missing; nothing is deleted.
         UnprovenBucket: If the bucket lacks the recordings; nothing is deleted.
         SweepNotApproved: If too much is due and nobody approved it; nothing is deleted.
-        SweepIncomplete: If audio that should be gone is still there, after all else is done.
+        SweepIncomplete: If audio that should be gone is still there, or the sweep ended early, after
+            all else is done.
     """
     logger = get_run_logger()
     started_at = utc_now()

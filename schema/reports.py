@@ -86,7 +86,7 @@ class SweepReport:
     kept: Counter[str] = field(default_factory=Counter)  # expired but not deleted, by why
     failed: Counter[str] = field(default_factory=Counter)  # not confirmed, by what the bucket said
     expiries_set: int = 0  # messages that had no end
-    broken: str | None = None  # why the bucket answered no more
+    broken: str | None = None  # why it ended early: the bucket was away, the database refused rows
 
     @property
     def objects(self) -> int:

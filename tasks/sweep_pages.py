@@ -80,7 +80,8 @@ def sweep_recordings(
         delete: Deletes the objects of keys from the bucket.
 
     Returns:
-        What was done; `broken` if the bucket answered no more.
+        What was done; `broken` if the bucket answered no more, or the database refused several
+        rows.
     """
     try:
         return _sweep_recordings(page, rules, allowance, delete)
