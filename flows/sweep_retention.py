@@ -75,8 +75,8 @@ def sweep_retention(
         WrongBucket: If the bucket's marker is missing; nothing is deleted.
         UnprovenBucket: If the bucket lacks the recordings; nothing is deleted.
         SweepNotApproved: If too much is due and nobody approved it; nothing is deleted.
-        SweepIncomplete: If audio that should be gone is still there, or the sweep ended early, after
-            all else is done.
+        SweepIncomplete: If audio that should be gone is still there, or the sweep ended early; all
+            else is done.
     """
     logger = get_run_logger()
     started_at = utc_now()
