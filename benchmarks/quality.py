@@ -1,0 +1,237 @@
+"""A check of all messages against one plain SQL pass that evaluates the same predicates.
+
+    python benchmarks/quality.py [--messages 1000000] [--json]
+
+The check is the flow's: both checked tables, Great Expectations' suites over them, what is broken,
+cases of quarantine and the check's own record, without the bucket and without Prefect. Its peer is
+a single SELECT that only counts, by the same expressions: no tables, no offenders, no Great
+Expectations. They take turns in one process on one Postgres. Importing Great Expectations, once in
+a process, is measured apart. What both count must be what was made wrong.
+"""
+
+import argparse
+import importlib
+import json
+import os
+import resource
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from benchmarks.claim import OPTIONS
+from benchmarks.quality_tables import WRONG, WRONG_EACH, make_database
+from benchmarks.refresh import BUCKET
+from deployments.local.postgres import PostgresServer
+from policy.configuration import DEFAULT_POLICY
+from policy.quality import (
+    ANALYSIS_COLUMNS,
+    ANALYSIS_INVARIANTS,
+    BUCKET_SAMPLE,
+    MESSAGE_COLUMNS,
+    MESSAGE_INVARIANTS,
+    RULES,
+)
+from schema.quality import RuleResult
+from schema.states import CheckScope, Severity
+from stores import checked_rows, quality, quarantine, validation
+from stores.database import connect
+from stores.expectations.message_audio_analysis import LANGUAGE_CODE
+from stores.expectations.messages import FORMATS, SAMPLE_RATES_HZ
+from stores.quality_rules import analyses, messages
+from tasks.rule_facts import rule_facts
+
+MESSAGES, ROUNDS = 1_000_000, 3
+# Checkpoints and autovacuum would fall into one of the two and not into the other.
+QUIET = {"autovacuum": "off", "max_wal_size": "16GB", "checkpoint_timeout": "1h"}
+FAILING = [rule.name for rule in RULES.values() if rule.severity is Severity.FAIL]
+AS_OF = datetime(2025, 10, 14, tzinfo=UTC)
+
+# What Great Expectations asks of one column each, by rule.
+_MESSAGE_COLUMNS = {
+    "processing_state": "(audio_processing_state IN ('pending', 'uploading', 'uploaded',"
+    " 'analyzing', 'analyzed', 'failed')) IS NOT TRUE",
+    "pronunciation_score_range": "pronunciation_score NOT BETWEEN 0 AND 100",
+    "fluency_score_range": "fluency_score NOT BETWEEN 0 AND 100",
+    "speech_rate_range": "speech_rate_wpm < 0",
+    "audio_duration_range": "audio_duration_ms < 0",
+    "audio_size_range": "audio_size_bytes < 0",
+    "audio_sample_rate": f"audio_sample_rate NOT IN {SAMPLE_RATES_HZ}",
+    "audio_channels": "audio_channels NOT BETWEEN 1 AND 2",
+    "audio_format": f"audio_format NOT IN {FORMATS}",
+    "storage_key": "audio_storage_key !~ '^audio/(?!(.*/)?[.]{1,2}(/|$))[^[:cntrl:]]+$'",
+    "key_when_uploaded": "audio_storage_key IS NULL AND NOT deleted"
+    " AND audio_processing_state IN ('uploaded', 'analyzing', 'analyzed')",
+    "scores_when_analyzed": "pronunciation_score IS NULL AND audio_processing_state = 'analyzed'",
+    "expiry_when_uploaded": "audio_retention_expires_at IS NULL AND live_storage_key IS NOT NULL",
+}
+_ANALYSIS_COLUMNS = {
+    "accuracy_range": "overall_accuracy_score NOT BETWEEN 0 AND 100",
+    "fluency_range": "overall_fluency_score NOT BETWEEN 0 AND 100",
+    "analysis_rates_range": "speech_rate_wpm < 0",
+    "articulation_rate_range": "articulation_rate_wpm < 0",
+    "speech_duration_range": "total_speech_duration_ms < 0",
+    "pause_duration_range": "total_pause_duration_ms < 0",
+    "pause_count_range": "pause_count < 0",
+    "hesitation_count_range": "hesitation_count < 0",
+    "average_pause_range": "average_pause_duration_ms < 0",
+    "longest_pause_range": "longest_pause_duration_ms < 0",
+    "analysis_duration_range": "analysis_duration_ms < 0",
+    "analysis_language": f"analysis_language !~ '{LANGUAGE_CODE}'",
+    "scores_when_error_free": "overall_accuracy_score IS NULL AND analysis_error IS NULL",
+}
+_SHARED = (
+    "(SELECT COALESCE(sum(n), 0) FROM (SELECT count(*) AS n FROM {table} WHERE {where}"
+    " GROUP BY {column} HAVING count(*) > 1) AS shared)"
+)
+
+
+def quality_ratio(count: int) -> dict[str, float]:
+    """Return the figures, as the report names them."""
+    folder = Path(tempfile.mkdtemp(prefix="kaiwa-benchmark-"))
+    folder.chmod(0o711)  # run as root, the server is another user
+    server = PostgresServer(folder, OPTIONS | QUIET)
+    server.start()
+    try:
+        url = make_database(server, count)
+        os.environ.update(BUCKET, DATABASE_URL=url)  # noqa: TID251 - what the tasks will read
+        import_seconds = _seconds(lambda: importlib.import_module("great_expectations"))
+        engine = connect(url, statement_timeout=timedelta(0))
+        plain, whole = [], []
+        stages: dict[str, list[float]] = defaultdict(list)
+        for _ in range(ROUNDS):
+            plain.append(_seconds(lambda: _plain_pass(engine, count)))
+            whole.append(_seconds(lambda: _check(engine, count, stages)))
+            _forget(engine)
+        engine.dispose()
+    finally:
+        server.stop()
+        shutil.rmtree(folder)
+    plain_seconds, check_seconds = statistics.median(plain), statistics.median(whole)
+    return {
+        "messages": count,
+        "plain_sql_seconds": round(plain_seconds, 2),
+        "check_seconds": round(check_seconds, 2),
+        **{f"{name}_seconds": round(statistics.median(s), 2) for name, s in stages.items()},
+        "import_seconds": round(import_seconds, 2),
+        "ratio_to_plain_sql": round(check_seconds / plain_seconds, 2),
+        "ratio_with_import": round((check_seconds + import_seconds) / plain_seconds, 2),
+        "peak_mb": round(_peak_mb()),
+    }
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def _plain_pass(engine: sa.Engine, count: int) -> None:
+    """Evaluate everything in one SELECT."""
+    parts = []
+    for columns, rules, asked, select in (
+        (checked_rows._MESSAGE_COLUMNS, _MESSAGE_COLUMNS, messages.NAMES, messages.select),
+        (checked_rows._ANALYSIS_COLUMNS, _ANALYSIS_COLUMNS, analyses.NAMES, analyses.select),
+    ):
+        counts = [f"count(*) FILTER (WHERE {broken}) AS {name}" for name, broken in rules.items()]
+        counts += [f"count({name}) AS {name}" for name in asked]
+        rows = select(columns, asked, where="TRUE")
+        counted = ", ".join(counts)
+        parts.append(f"(SELECT {counted} FROM ({rows}) AS checked)")  # noqa: S608 - ours
+    keys = _SHARED.format(
+        table="messages", where="audio_deleted_at IS NULL", column="audio_storage_key"
+    )
+    ids = _SHARED.format(table="message_audio_analysis", where="TRUE", column="message_id")
+    asked = f"{parts[0]} AS message CROSS JOIN {parts[1]} AS analysis"
+    uniqueness = f"{keys} AS storage_key_unique, {ids} AS message_id_unique"
+    statement = f"SELECT *, {uniqueness} FROM {asked}"  # noqa: S608 - ours
+    with engine.begin() as connection:
+        arguments = checked_rows._arguments(rule_facts(AS_OF))
+        found = connection.execute(sa.text(statement), arguments).one()._asdict()
+    _expect(found, count)
+
+
+def _check(engine: sa.Engine, count: int, stages: dict[str, list[float]]) -> None:
+    """Do what the flow's tasks do."""
+
+    @contextmanager
+    def stage(name: str) -> Iterator[None]:
+        started = time.perf_counter()
+        yield
+        stages[name].append(time.perf_counter() - started)
+
+    with engine.begin() as connection:
+        check_id, scope = quality.begin(connection, CheckScope.EVERYTHING)
+    with engine.begin() as connection:
+        with stage("checked_rows"):
+            checked = checked_rows.create(connection, scope, rule_facts(AS_OF))
+        with stage("great_expectations"):
+            asked = validation.validate(
+                connection,
+                MESSAGE_COLUMNS | MESSAGE_INVARIANTS,
+                ANALYSIS_COLUMNS | ANALYSIS_INVARIANTS,
+                key_prefix=DEFAULT_POLICY.key_prefix,
+            )
+        with stage("quarantine"):
+            quarantine.collect_invariants(connection)
+            quarantine.open_cases(connection, RULES)
+            quarantine.release(connection, RULES.keys() - BUCKET_SAMPLE.keys())
+        with stage("results"):
+            failing = quarantine.failing(connection, FAILING)
+            noted = quarantine.counts_and_examples(connection)
+            results = [
+                RuleResult(name, RULES[name].severity, counts.checked, *noted.get(name, (0, ())))
+                for name, counts in asked.counts.items()
+            ]
+            quality.finish(connection, check_id, checked=checked, failing=failing, results=results)
+    _expect({result.rule: result.broken for result in results}, count)
+    _expect({name: counts.broken for name, counts in asked.counts.items()}, count)
+
+
+def _expect(found: Mapping[str, int], count: int) -> None:
+    """Refuse figures of a check that did not find just what is wrong."""
+    wrong = Counter(
+        rule
+        for place, rules in WRONG.items()
+        for rule in rules
+        for _ in range(place, count, WRONG_EACH)
+    )
+    broken = {rule: number for rule, number in found.items() if number}
+    if broken != wrong or found.keys() != RULES.keys() - BUCKET_SAMPLE.keys():
+        message = f"Found {broken}, wrong are {dict(wrong)}."
+        raise RuntimeError(message)
+
+
+def _forget(engine: sa.Engine) -> None:
+    with engine.begin() as connection:
+        connection.exec_driver_sql("TRUNCATE audio_ops.quarantine, audio_ops.quality_check CASCADE")
+
+
+def _peak_mb() -> float:
+    kilobytes = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * kilobytes / 1e6
+
+
+def main() -> None:
+    """Print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--messages", type=int, default=MESSAGES)
+    parser.add_argument("--json", action="store_true", help="end with one line of JSON")
+    arguments = parser.parse_args()
+    figures = quality_ratio(arguments.messages)
+    for name, figure in figures.items():
+        print(f"{name:28} {figure:>12,}")
+    if arguments.json:
+        print(json.dumps(figures))
+
+
+if __name__ == "__main__":
+    main()
