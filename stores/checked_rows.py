@@ -26,7 +26,7 @@ ANALYSIS_TABLE = "checked_analysis"
 # Plain columns that rules of one column ask for. `version` is the transaction that wrote the row.
 _MESSAGE_COLUMNS = (
     "m.id AS message_id",
-    "m.xmin AS version",
+    "CAST(m.xmin AS text) AS version",  # Great Expectations knows no type `xid`
     "m.audio_processing_state",
     "m.pronunciation_score",
     "m.fluency_score",

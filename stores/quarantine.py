@@ -15,30 +15,27 @@ from stores.quality_rules import analyses, messages
 EXAMPLES = 5
 CRASH_RULE = "analysis_crash"  # asked by no check: the message killed its workers
 
-_SET_ASIDE = text("""
+# Messages that are gone meanwhile would break the foreign key; the others stay until our end.
+_OPEN = """
 INSERT INTO audio_ops.quarantine (message_id, rule, observed)
-SELECT seen.message_id, seen.rule, seen.observed
-FROM unnest(
-    CAST(:message_ids AS text[]), CAST(:rules AS text[]), CAST(:observed AS text[])
-) AS seen (message_id, rule, observed)
-ORDER BY seen.message_id
+SELECT m.id, b.rule, b.observed
+FROM {broken} AS b (message_id, rule, observed) JOIN messages AS m ON m.id = b.message_id
+ORDER BY m.id
+FOR KEY SHARE OF m
 ON CONFLICT (message_id, rule) WHERE released_at IS NULL DO NOTHING
-""")
+"""
+_SET_ASIDE = text(
+    _OPEN.format(
+        broken="""unnest(
+    CAST(:message_ids AS text[]), CAST(:rules AS text[]), CAST(:observed AS text[])
+)"""
+    )
+)
+_OPEN_BROKEN = text(_OPEN.format(broken="(SELECT * FROM broken WHERE rule = ANY(:rules))"))
 
 _ADD = text(
     "INSERT INTO broken (message_id, rule, observed) VALUES (:message_id, :rule, :observed)"
 )
-
-# Messages that are gone meanwhile would break the foreign key; the others stay until our end.
-_OPEN = text("""
-INSERT INTO audio_ops.quarantine (message_id, rule, observed)
-SELECT b.message_id, b.rule, b.observed
-FROM broken AS b JOIN messages AS m ON m.id = b.message_id
-WHERE b.rule = ANY(:rules)
-ORDER BY m.id
-FOR KEY SHARE OF m
-ON CONFLICT (message_id, rule) WHERE released_at IS NULL DO NOTHING
-""")
 
 # Whoever has written the message since it was looked at left another `xmin`, also one who commits
 # while we wait for his lock: what holds of it now is for the next check to say.
@@ -47,7 +44,7 @@ WITH held AS (
     SELECT q.id
     FROM audio_ops.quarantine AS q
     JOIN checked_message AS checked ON checked.message_id = q.message_id
-    JOIN messages AS m ON m.id = checked.message_id AND m.xmin = checked.version
+    JOIN messages AS m ON m.id = checked.message_id AND CAST(m.xmin AS text) = checked.version
     WHERE q.released_at IS NULL
       AND CASE WHEN q.rule = :crash_rule THEN checked.audio_processing_state = 'analyzed'
           ELSE q.rule = ANY(:rules) AND NOT EXISTS (
@@ -71,11 +68,11 @@ FROM (SELECT rule, count(*) AS broken FROM broken GROUP BY rule) AS counted
 
 
 def set_aside(connection: Connection, cases: Iterable[BrokenRule]) -> None:
-    """Open a case for each; one that is open stays as it is.
+    """Set messages aside; a case that is open stays as it is, and what is deleted is passed over.
 
     Args:
-        connection: In a transaction that holds the messages by a lock.
-        cases: What was observed is for people, and no words of a learner.
+        connection: In a transaction; it locks the messages against deletion until its end.
+        cases: What was observed is for people, and never the learner's words.
     """
     rows = list(cases)
     if rows:
@@ -116,7 +113,7 @@ def open_cases(connection: Connection, rules: Collection[str]) -> int:
     others are locked against deletion, in the order of ids, until the transaction ends.
     """
     connection.execute(checked_rows.LONG)
-    return connection.execute(_OPEN, {"rules": list(rules)}).rowcount
+    return connection.execute(_OPEN_BROKEN, {"rules": list(rules)}).rowcount
 
 
 def release(connection: Connection, rules: Collection[str]) -> int:
