@@ -75,8 +75,7 @@ def _readings(report: CostReport) -> list[Reading]:
         report.transfer.source,
         None,
     )
-    # A month of which no day is known says nothing, not even that the measure is low again.
-    return [stored, transferred] if report.transfer.days else [stored]
+    return [stored, transferred]
 
 
 def _expected_gb(report: CostReport) -> float | None:

@@ -31,8 +31,7 @@ alert_on_thresholds.fn(report(STORED_LIMIT))
 
 
 def report(stored=0, transferred=0, days=0, **fields):
-    source = fields.pop("source", TransferSource.STATED)
-    transfer = Transfer(transferred, source, fields.pop("transfer_days", 30))
+    transfer = Transfer(transferred, fields.pop("source", TransferSource.STATED), 30)
     return measured(5, bytes=stored, transfer=transfer, as_of=AS_OF + days * DAY, **fields)
 
 
@@ -111,12 +110,6 @@ def test_a_run_for_the_same_instant_or_a_past_day_tells_nothing(prefect_api):
     assert alert(STORED_LIMIT, days=-1) == []
     assert events(prefect_api) == []
     assert alert(STORED_LIMIT, days=1) == [STORED]
-
-
-def test_traffic_of_which_nothing_is_known_does_not_count_as_low(prefect_api):
-    assert alert(0, TRANSFER_LIMIT) == [TRANSFERRED]
-    alert(0, 0, days=1, transfer_days=0)
-    assert alert(0, TRANSFER_LIMIT, days=2) == []
 
 
 def test_two_runs_at_once_tell_it_once(prefect_api):
