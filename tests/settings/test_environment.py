@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 import pytest
 from pydantic import ValidationError
 
-from settings.environment import BucketSettings, DatabaseSettings
+from settings.environment import BucketSettings, DatabaseSettings, NotificationSettings
 
 SEED = {
     "TIGRIS_BUCKET_NAME": "kaiwa-audio",
@@ -93,6 +93,8 @@ def test_an_end_in_nobodys_time_zone_is_refused(monkeypatch):
 def test_secrets_do_not_show(monkeypatch):
     monkeypatch.setenv("DATABASE_URL", "postgresql://u:hunter2@host/db")
     read(monkeypatch, SEED)
-    shown = repr(BucketSettings()) + repr(DatabaseSettings())
-    for secret in ("tid_1", "tsec_1", "hunter2"):
+    monkeypatch.setenv("KAIWA_NOTIFICATION_WEBHOOK_URL", "https://hooks.example.org/T0")
+    settings = (BucketSettings(), DatabaseSettings(), NotificationSettings())
+    shown = " ".join(repr(one) for one in settings)
+    for secret in ("tid_1", "tsec_1", "hunter2", "T0"):
         assert secret not in shown
