@@ -1,9 +1,189 @@
-"""What stored audio costs."""
+"""What stored audio costs, and what sending it does."""
 
-from policy.configuration import DEFAULT_POLICY, AudioPolicy
+from dataclasses import dataclass, fields, replace
+from enum import StrEnum
+
+from policy.configuration import DEFAULT_POLICY, AudioPolicy, CostRules
+from schema.costs import MonthlyCost, Transfer
+from schema.errors import PriceRefused
+from schema.states import TransferSource
 
 BYTES_PER_GB = 1024**3  # the app's gigabyte
 DAYS_PER_MONTH = 30  # the app's month
+
+# Nobody's log tells what was sent: the app's own examples pay for each recording once.
+ESTIMATED_READS_PER_UPLOAD = 1.0
+WRITES_PER_UPLOAD = 1.0
+
+
+class PriceBookName(StrEnum):
+    """Whose prices."""
+
+    KAIWA = "kaiwa"
+    TIGRIS = "tigris"
+    S3 = "s3"
+
+
+def require_amount(name: str, amount: float) -> None:
+    """Refuse what is no price, nor an amount to be priced.
+
+    Raises:
+        PriceRefused: If it is negative, endless or no number.
+    """
+    if not 0 <= amount < float("inf"):
+        raise PriceRefused(name, amount)
+
+
+@dataclass(frozen=True, slots=True)
+class PriceBook:
+    """What a provider asks, US dollars; zero is a price, too."""
+
+    name: str
+    storage_usd_per_gb_month: float
+    transfer_usd_per_gb: float
+    read_usd_per_1000: float = 0.0  # GET, HEAD
+    write_usd_per_1000: float = 0.0  # PUT, COPY, POST, LIST; deleting is free everywhere
+    free_transfer_gb_month: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse prices that are negative or no number.
+
+        Raises:
+            PriceRefused: Naming the first such.
+        """
+        for price in fields(self)[1:]:
+            require_amount(price.name, getattr(self, price.name))
+
+
+def prices_of(
+    name: PriceBookName = PriceBookName.KAIWA,
+    rules: CostRules = DEFAULT_POLICY.costs,
+    *,
+    storage_usd_per_gb_month: float | None = None,
+    transfer_usd_per_gb: float | None = None,
+) -> PriceBook:
+    """Return the named prices.
+
+    Args:
+        name: `kaiwa` has the policy's own two prices and asks nothing for requests.
+        rules: The policy.
+        storage_usd_per_gb_month: Instead of the book's own.
+        transfer_usd_per_gb: Instead of the book's own.
+
+    Raises:
+        PriceRefused: If one is negative or no number.
+    """
+    own = PriceBook(
+        PriceBookName.KAIWA.value, rules.storage_usd_per_gb_month, rules.transfer_usd_per_gb
+    )
+    book = _PRESETS.get(name, own)
+    if storage_usd_per_gb_month is None and transfer_usd_per_gb is None:
+        return book
+    return replace(
+        book,
+        name=f"{book.name}, changed",
+        storage_usd_per_gb_month=_either(storage_usd_per_gb_month, book.storage_usd_per_gb_month),
+        transfer_usd_per_gb=_either(transfer_usd_per_gb, book.transfer_usd_per_gb),
+    )
+
+
+def _either(stated: float | None, own: float) -> float:
+    return own if stated is None else stated
+
+
+# Both without what is free only for a while or below a few GB.
+_PRESETS = {
+    # https://www.tigrisdata.com/docs/pricing/, standard tier, one region; read in June 2026.
+    PriceBookName.TIGRIS: PriceBook(
+        "tigris",
+        storage_usd_per_gb_month=0.02,
+        transfer_usd_per_gb=0.0,
+        read_usd_per_1000=0.0005,
+        write_usd_per_1000=0.005,
+    ),
+    # https://aws.amazon.com/s3/pricing/, us-east-1, standard, up to 50 TB stored and 10 TB sent.
+    PriceBookName.S3: PriceBook(
+        "s3",
+        storage_usd_per_gb_month=0.023,
+        transfer_usd_per_gb=0.09,
+        read_usd_per_1000=0.0004,
+        write_usd_per_1000=0.005,
+        free_transfer_gb_month=100.0,
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class MonthOfTraffic:
+    """What the bucket did in 30 days, or is taken to have done."""
+
+    transfer: Transfer
+    reads: float
+    writes: float
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedTraffic:
+    """The access log's days among the last 30."""
+
+    days: int
+    sent_bytes: int
+    reads: int
+    writes: int
+
+
+def month_of_traffic(
+    *,
+    uploaded_bytes: int,
+    uploaded_objects: int,
+    logged: LoggedTraffic,
+    stated_gb: float | None = None,
+) -> MonthOfTraffic:
+    """Return a month's traffic from the best source there is, named.
+
+    Args:
+        uploaded_bytes: In the last 30 days; each is taken to be sent once where nothing is known.
+        uploaded_objects: Likewise; one write each, and one read.
+        logged: The bucket's access log; fewer than 30 days are scaled up.
+        stated_gb: GB a month, by whoever knows better than any log.
+
+    Raises:
+        PriceRefused: If what is stated is negative or no number.
+    """
+    reads, writes = (
+        uploaded_objects * ESTIMATED_READS_PER_UPLOAD,
+        uploaded_objects * WRITES_PER_UPLOAD,
+    )
+    if logged.days:
+        scale = DAYS_PER_MONTH / logged.days
+        reads, writes = logged.reads * scale, logged.writes * scale
+    if stated_gb is not None:
+        require_amount("transferred_gb_month", stated_gb)
+        stated = Transfer(stated_gb * BYTES_PER_GB, TransferSource.STATED, DAYS_PER_MONTH)
+        return MonthOfTraffic(stated, reads, writes)
+    if logged.days:
+        sent = Transfer(logged.sent_bytes * scale, TransferSource.ACCESS_LOG, logged.days)
+        return MonthOfTraffic(sent, reads, writes)
+    estimate = uploaded_bytes * ESTIMATED_READS_PER_UPLOAD
+    return MonthOfTraffic(Transfer(estimate, TransferSource.ESTIMATE, 0), reads, writes)
+
+
+def monthly_cost(stored_bytes: float, traffic: MonthOfTraffic, prices: PriceBook) -> MonthlyCost:
+    """Return what a month with this stock and traffic costs."""
+    sent_gb = traffic.transfer.month_bytes / BYTES_PER_GB
+    return MonthlyCost(
+        storage_usd=storage_usd_month(stored_bytes, prices),
+        transfer_usd=max(0.0, sent_gb - prices.free_transfer_gb_month) * prices.transfer_usd_per_gb,
+        requests_usd=(
+            traffic.reads * prices.read_usd_per_1000 + traffic.writes * prices.write_usd_per_1000
+        )
+        / 1000,
+    )
+
+
+def storage_usd_month(stored_bytes: float, prices: PriceBook) -> float:
+    """Return what storing so many bytes costs a month."""
+    return stored_bytes / BYTES_PER_GB * prices.storage_usd_per_gb_month
 
 
 def storage_cost_usd(

@@ -1,0 +1,72 @@
+"""Messages, ledger and logs → what storage holds and costs, day by day, and where it is going."""
+
+from datetime import datetime
+from typing import Annotated
+
+from prefect import flow
+from prefect.logging import get_run_logger
+from pydantic import Field
+
+from policy.costs import PriceBookName, prices_of, require_amount
+from schema.clock import utc_now
+from schema.costs import CostReport
+from tasks.clocks import check_clocks
+from tasks.cost_alerts import alert_on_thresholds
+from tasks.cost_publication import publish_costs
+from tasks.measure_costs import build_report, check_instant, measure, write_metrics
+
+
+@flow(name="measure-costs", flow_run_name="measure-costs-{price_book}")
+def measure_costs(
+    as_of: datetime | None = None,
+    horizon_days: Annotated[int, Field(ge=1, le=365)] = 90,
+    price_book: PriceBookName = PriceBookName.KAIWA,
+    transferred_gb_month: Annotated[float, Field(ge=0)] | None = None,
+    storage_usd_per_gb_month: Annotated[float, Field(ge=0)] | None = None,
+    transfer_usd_per_gb: Annotated[float, Field(ge=0)] | None = None,
+) -> CostReport:
+    """Measure what storage holds, and what it costs by the prices chosen.
+
+    Only `audio_ops.storage_metric` is written: the measured day, replaced by a rerun, and days
+    before it that nobody measured, as far as messages still tell.
+
+    Args:
+        as_of: Measure as of this instant of the past, with its offset. Empty: now.
+        horizon_days: Days to forecast.
+        price_book: Whose prices: `kaiwa` is the policy's own, `tigris` and `s3` are list prices.
+        transferred_gb_month: GB (1024³ bytes) sent a month, such as from the provider's bill.
+            Empty: from `audio_ops.bucket_traffic`, or else estimated.
+        storage_usd_per_gb_month: Instead of the price book's.
+        transfer_usd_per_gb: Instead of the price book's.
+
+    Returns:
+        The report, as published.
+
+    Raises:
+        ClockSkew: If it is to measure now, and this machine's clock cannot be trusted.
+        NotYetMeasurable: If `as_of` is in the future or has no offset.
+        PriceRefused: If an amount is negative or no number.
+    """
+    prices = prices_of(
+        price_book,
+        storage_usd_per_gb_month=storage_usd_per_gb_month,
+        transfer_usd_per_gb=transfer_usd_per_gb,
+    )
+    if transferred_gb_month is not None:
+        require_amount("transferred_gb_month", transferred_gb_month)
+    if as_of is None:
+        moment = utc_now()
+        check_clocks(moment)
+    else:
+        moment = check_instant(as_of)
+    measurement = measure(moment)
+    write_metrics(measurement)
+    report = build_report(
+        measurement, prices, horizon_days=horizon_days, transferred_gb_month=transferred_gb_month
+    )
+    publish_costs(report)
+    alert_on_thresholds(report)
+    get_run_logger().info(
+        "%d objects, %d bytes: $%.2f a month", report.objects, report.bytes, report.cost.total_usd
+    )
+    return report

@@ -1,0 +1,205 @@
+"""From groups of audio that was ever there to tables: who, what, how old, and day by day.
+
+Frames are polars. Days count back from the measurement: 0 are the 24 hours that end with it
+(docs/adr/0060).
+"""
+
+import json
+from datetime import date, datetime, timedelta
+
+import polars as pl
+
+from policy.configuration import DEFAULT_POLICY, AudioPolicy
+from policy.costs import PriceBook, storage_usd_month
+from policy.retention import owner_tier
+from schema.states import StorageMeasure as Measure
+from schema.states import UserTier
+
+UNKNOWN = "unknown"  # a tier that the policy does not know, or a format that nobody stated
+DAILY = (
+    Measure.BYTES,
+    Measure.ADDED_BYTES,
+    Measure.DELETED_BYTES,
+    Measure.ADDED_OBJECTS,
+    Measure.DELETED_OBJECTS,
+)
+MS_PER_MINUTE = 60_000
+
+# The first days of the bands, and what they are called.
+_AGES = (
+    (0, "0-7 days"),
+    (8, "8-30 days"),
+    (31, "31-90 days"),
+    (91, "91-365 days"),
+    (366, "> 365 days"),
+)
+_LIVE = pl.col("deleted_days").is_null()
+_SUMS = [pl.col(name).sum() for name in ("objects", "bytes", "audio_ms", "unsized")]
+
+
+def with_tiers(stock: pl.DataFrame, policy: AudioPolicy = DEFAULT_POLICY) -> pl.DataFrame:
+    """Return the groups with `tier` in place of what tells it: tiers and system.
+
+    Args:
+        stock: Groups with `tiers`, a JSON list of what the learner has subscribed to, or empty
+            for a guest; `system`; `language`, `format`, `said_days`, `deleted_days`, `in_grace`,
+            `objects`, `bytes`, `audio_ms`, `unsized`.
+        policy: Knows the tiers.
+    """
+    owners = stock.select("system", "tiers").unique()
+    tiers = [_tier(system, listed, policy) for system, listed in owners.iter_rows()]
+    known = owners.with_columns(tier=pl.Series(tiers, dtype=pl.String))
+    return (
+        stock.join(known, on=["system", "tiers"], nulls_equal=True)
+        .drop("system", "tiers")
+        .with_columns(
+            pl.col("format").fill_null(UNKNOWN),
+            # Nothing can go before it came; whoever wrote so had a wrong clock.
+            deleted_days=pl.when(~_LIVE).then(pl.min_horizontal("deleted_days", "said_days")),
+        )
+    )
+
+
+def _tier(system: bool, listed: str | None, policy: AudioPolicy) -> str:
+    role = UserTier.SYSTEM.value if system else "user"
+    current_tiers = json.loads(listed) if listed is not None else []
+    tier = owner_tier(role, has_user=listed is not None, current_tiers=current_tiers, policy=policy)
+    return UNKNOWN if tier is None else tier.value
+
+
+def by_group(stock: pl.DataFrame, column: str, prices: PriceBook) -> pl.DataFrame:
+    """Return what is there now by `tier`, `language` or `format`, the most bytes first.
+
+    Returns:
+        group, objects, bytes, audio_minutes, storage_usd_month.
+    """
+    groups = stock.filter(_LIVE).group_by(pl.col(column).alias("group")).agg(_SUMS)
+    return _priced(groups, prices).sort("bytes", "group", descending=[True, False])
+
+
+def by_age(stock: pl.DataFrame, prices: PriceBook) -> pl.DataFrame:
+    """Return what is there now by age, the youngest first; columns as of `by_group`."""
+    starts = [start for start, _ in _AGES]
+    names = [name for _, name in _AGES]
+    band = pl.col("said_days").cut([start - 1 for start in starts[1:]], labels=names)
+    groups = stock.filter(_LIVE).group_by(band.cast(pl.String).alias("group")).agg(_SUMS)
+    order = pl.col("group").replace_strict(names, starts, return_dtype=pl.Int64)
+    return _priced(groups.sort(order), prices)
+
+
+def _priced(groups: pl.DataFrame, prices: PriceBook) -> pl.DataFrame:
+    return groups.select(
+        "group",
+        "objects",
+        "bytes",
+        audio_minutes=pl.col("audio_ms") / MS_PER_MINUTE,
+        storage_usd_month=pl.col("bytes") * storage_usd_month(1, prices),
+    )
+
+
+def daily_measures(
+    stock: pl.DataFrame, gone: pl.DataFrame, *, as_of: datetime, horizon_days: int
+) -> pl.DataFrame:
+    """Return each measure of each day and tier, back to the first audio.
+
+    Args:
+        stock: As `with_tiers` returns it.
+        gone: Deleted objects that no message tells about: tier, deleted_days, objects, bytes.
+        as_of: The measurement's instant, UTC; its date is the newest day.
+        horizon_days: Days back at most, less than days are told apart in `stock`.
+
+    Returns:
+        day, tier, measure, value. Grace is measured on the newest day alone: since when a
+        recording's retention is over, later days do not tell.
+    """
+    gone = gone.with_columns(pl.col("tier").fill_null(UNKNOWN))
+    days_ago = _days_with_audio(stock, gone)
+    tiers = sorted({*(tier.value for tier in UserTier), *stock["tier"], *gone["tier"]})
+    grid = pl.DataFrame({"tier": tiers}).join(days_ago, how="cross")
+    said = _sums_by_day(stock, "said_days", "said_")
+    deleted = _sums_by_day(stock.filter(~_LIVE), "deleted_days", "deleted_")
+    lost = gone.group_by("tier", days_ago="deleted_days").agg(
+        gone_objects=pl.col("objects").sum(), gone_bytes=pl.col("bytes").sum()
+    )
+    grace = (
+        stock.filter(pl.col("in_grace"))
+        .group_by("tier")
+        .agg(grace_bytes=pl.col("bytes").sum())
+        .with_columns(days_ago=pl.lit(0, pl.Int32))
+    )
+    days = grid
+    for part in (said, deleted, lost, grace):
+        days = days.join(part, on=["tier", "days_ago"], how="left")
+    days = days.fill_null(0).sort("tier", "days_ago", descending=[False, True])
+    return (
+        days.select("tier", "days_ago", **_measures())
+        .filter(pl.col("days_ago") <= horizon_days)
+        .unpivot(index=["tier", "days_ago"], variable_name="measure", value_name="value")
+        .filter((pl.col("measure") != Measure.GRACE_BYTES) | (pl.col("days_ago") == 0))
+        .select(
+            day=pl.lit(as_of.date()) - pl.duration(days=pl.col("days_ago")),
+            tier="tier",
+            measure="measure",
+            value=pl.col("value").cast(pl.Int64),
+        )
+    )
+
+
+def _days_with_audio(stock: pl.DataFrame, gone: pl.DataFrame) -> pl.DataFrame:
+    oldest = max([0, *stock["said_days"], *gone["deleted_days"]])
+    return pl.DataFrame({"days_ago": range(oldest + 1)}, {"days_ago": pl.Int32})
+
+
+def _sums_by_day(stock: pl.DataFrame, column: str, prefix: str) -> pl.DataFrame:
+    sums = stock.group_by("tier", days_ago=column).agg(_SUMS)
+    return sums.rename(
+        {name: prefix + name for name in ("objects", "bytes", "audio_ms", "unsized")}
+    )
+
+
+def _measures() -> dict[str, pl.Expr]:
+    """Return each measure of a tier's days, the oldest first."""
+
+    def stock(name: str) -> pl.Expr:
+        left = pl.col(f"said_{name}") - pl.col(f"deleted_{name}")
+        return left.cum_sum().over("tier")
+
+    deleted_bytes = pl.col("deleted_bytes") + pl.col("gone_bytes")
+    return {
+        Measure.OBJECTS.value: stock("objects"),
+        Measure.BYTES.value: stock("bytes"),
+        Measure.AUDIO_MS.value: stock("audio_ms"),
+        Measure.GRACE_BYTES.value: pl.col("grace_bytes"),
+        Measure.UNSIZED_OBJECTS.value: stock("unsized"),
+        Measure.ADDED_OBJECTS.value: pl.col("said_objects"),
+        Measure.ADDED_BYTES.value: pl.col("said_bytes"),
+        Measure.DELETED_OBJECTS.value: pl.col("deleted_objects") + pl.col("gone_objects"),
+        Measure.DELETED_BYTES.value: deleted_bytes,
+        Measure.AVOIDED_BYTES.value: deleted_bytes.cum_sum().over("tier"),
+    }
+
+
+def daily(metrics: pl.DataFrame) -> pl.DataFrame:
+    """Return the days' stock and change side by side, in the order of day and tier."""
+    kept = metrics.filter(pl.col("measure").is_in([measure.value for measure in DAILY]))
+    return (
+        kept.group_by("day", "tier")
+        .agg(
+            pl.col("value").filter(pl.col("measure") == measure.value).sum().alias(measure.value)
+            for measure in DAILY
+        )
+        .sort("day", "tier")
+    )
+
+
+def total(metrics: pl.DataFrame, measure: Measure, *, until: date, days: int = 1) -> int | None:
+    """Return a measure's sum over all tiers and the `days` days that end with `until`.
+
+    Returns:
+        None if nothing was measured on any of them.
+    """
+    since = until - timedelta(days=days - 1)
+    values = metrics.filter(
+        pl.col("day").is_between(since, until) & (pl.col("measure") == measure.value)
+    )["value"]
+    return None if values.is_empty() else int(values.sum())

@@ -1,0 +1,203 @@
+"""What messages, ledger and logs tell about storage: one pass each, and the daily figures kept.
+
+An instant counts in whole days of 24 hours back from `as_of`: 0 are the 24 hours that end with it.
+So no day is cut short, and none has 23 hours.
+"""
+
+from datetime import date, datetime, timedelta
+
+import polars as pl
+from sqlalchemy import Connection, bindparam, text
+
+from schema.tables.base import UtcDateTime
+
+OLDEST_DAYS = 400  # days back that are told apart; longer than any retention with its grace
+MEASUREMENT_TIMEOUT = "1h"  # a pass over all messages, not the few rows of other statements
+STOCK = {
+    "language": pl.String,
+    "tiers": pl.String,  # JSON list of the learner's; empty: a guest's
+    "system": pl.Boolean,
+    "format": pl.String,
+    "said_days": pl.Int32,
+    "deleted_days": pl.Int32,  # empty: there at `as_of`
+    "in_grace": pl.Boolean,
+    "objects": pl.Int64,
+    "bytes": pl.Int64,  # of those with a size to be believed
+    "audio_ms": pl.Int64,
+    "unsized": pl.Int64,
+}
+GONE = {
+    "tier": pl.String,
+    "deleted_days": pl.Int32,
+    "objects": pl.Int64,
+    "bytes": pl.Int64,
+}
+METRICS = {"day": pl.Date, "tier": pl.String, "measure": pl.String, "value": pl.Int64}
+
+_BITS = 9  # a number of days
+_DAYS = (1 << _BITS) - 1
+_LIVE, _IN_GRACE = _DAYS, _DAYS - 1  # codes instead of days since the deletion
+# Shifted so that days begin at `as_of` and contain their end. An instant may be infinite.
+_AGO = "(:day - CAST(GREATEST({}, :oldest) - :shift AS date))"
+_SAID = _AGO.format("m.timestamp")
+_DELETED = _AGO.format("m.audio_deleted_at")
+
+# One key of a group in place of four; and neither subquery may be dissolved (OFFSET): whoever sees
+# through it expects as many groups as messages, and neither hashes nor divides the work. The
+# offset is a bigint because only such a zero is known not to need the rows in one place.
+_STOCK = text(f"""
+SELECT c.owner, m.format, m.code, count(*), sum(m.bytes), sum(m.audio_ms),
+    count(*) - count(m.bytes)
+FROM (
+    SELECT m.conversation_id, m.audio_format AS format,
+        {_SAID} + (CASE
+            WHEN m.audio_deleted_at <= :as_of THEN {_DELETED}
+            WHEN m.audio_retention_expires_at <= :as_of THEN {_IN_GRACE}
+            ELSE {_LIVE}
+        END << {_BITS}) + CASE WHEN m.role = 'system' THEN 1 << {2 * _BITS} ELSE 0 END AS code,
+        CASE WHEN m.audio_size_bytes >= 0 THEN m.audio_size_bytes END AS bytes,
+        CASE WHEN m.audio_duration_ms >= 0 THEN m.audio_duration_ms END AS audio_ms
+    FROM messages AS m
+    WHERE m.timestamp <= :as_of
+        AND (m.audio_storage_key IS NOT NULL OR m.audio_deleted_at IS NOT NULL)
+        AND COALESCE(m.audio_processing_state, '') NOT IN ('pending', 'uploading')
+    OFFSET BIGINT '0'
+) AS m
+JOIN (
+    SELECT c.id, CAST(json_build_array(
+        c.target_language_id, CASE WHEN c.user_id IS NOT NULL THEN COALESCE(s.tiers, '[]') END
+    ) AS text) AS owner
+    FROM conversations AS c LEFT JOIN (
+        SELECT user_id, json_agg(DISTINCT current_tier) AS tiers
+        FROM subscriptions GROUP BY user_id
+    ) AS s ON s.user_id = c.user_id
+    OFFSET BIGINT '0'
+) AS c ON c.id = m.conversation_id
+GROUP BY c.owner, m.format, m.code
+""").bindparams(  # noqa: S608 - ours
+    bindparam("as_of", type_=UtcDateTime), bindparam("oldest", type_=UtcDateTime)
+)
+
+# An entry whose object is told of by a message with its size is in the stock already.
+_GONE = text(f"""
+SELECT l.tier, {_AGO.format("l.finished_at AT TIME ZONE 'UTC'")} AS deleted_days,
+    count(*) FILTER (WHERE m.id IS NULL), CAST(sum(l.size_bytes) AS bigint)
+FROM audio_ops.deletion_ledger AS l LEFT JOIN messages AS m ON m.id = l.message_id
+WHERE l.state = 'deleted' AND l.finished_at AT TIME ZONE 'UTC' <= :as_of
+    AND (m.audio_deleted_at <= :as_of AND m.audio_size_bytes >= 0) IS NOT TRUE
+GROUP BY 1, 2
+""").bindparams(  # noqa: S608 - ours
+    bindparam("as_of", type_=UtcDateTime), bindparam("oldest", type_=UtcDateTime)
+)
+
+_ACTIVE = text("""
+SELECT count(DISTINCT c.user_id)
+FROM (
+    SELECT DISTINCT m.conversation_id FROM messages AS m
+    WHERE m.timestamp > :since AND m.timestamp <= :as_of AND m.role = 'user'
+        AND (m.audio_storage_key IS NOT NULL OR m.audio_deleted_at IS NOT NULL)
+        AND COALESCE(m.audio_processing_state, '') NOT IN ('pending', 'uploading')
+) AS m JOIN conversations AS c ON c.id = m.conversation_id
+""").bindparams(bindparam("since", type_=UtcDateTime), bindparam("as_of", type_=UtcDateTime))
+
+_FORGET_DAY = text("DELETE FROM audio_ops.storage_metric WHERE day = :day")
+_WRITE = text("""
+INSERT INTO audio_ops.storage_metric (day, tier, measure, value, reconstructed, measured_at)
+SELECT n.day, n.tier, n.measure, n.value, n.day <> :measured_day,
+    :as_of - (:measured_day - n.day) * interval '24 hours'
+FROM unnest(
+    CAST(:days AS date[]), CAST(:tiers AS text[]), CAST(:measures AS text[]),
+    CAST(:values AS bigint[])
+) AS n (day, tier, measure, value)
+WHERE NOT EXISTS (
+    SELECT FROM audio_ops.storage_metric AS known WHERE known.day = n.day
+)
+""")
+_HISTORY = text("""
+SELECT day, tier, measure, value FROM audio_ops.storage_metric
+WHERE day > :after AND day <= :until
+""")
+
+
+def stock(connection: Connection, *, as_of: datetime) -> pl.DataFrame:
+    """Return all audio that was ever there, as of an instant, in groups: columns as `STOCK`.
+
+    Args:
+        connection: In a transaction; its settings change until its end.
+        as_of: UTC; what was said later does not count, what was deleted later is still there.
+    """
+    _prepare(connection)
+    rows = connection.execute(_STOCK, _instants(as_of)).all()
+    packed = pl.DataFrame(
+        rows,
+        {"owner": pl.String, "format": pl.String, "code": pl.Int64}
+        | {name: STOCK[name] for name in ("objects", "bytes", "audio_ms", "unsized")},
+        orient="row",
+    )
+    code = pl.col("code")
+    state = (code // (1 << _BITS)) % (1 << _BITS)
+    return packed.select(
+        language=pl.col("owner").str.json_path_match("$[0]"),
+        tiers=pl.col("owner").str.json_path_match("$[1]"),
+        system=code >= 1 << (2 * _BITS),
+        format="format",
+        said_days=(code % (1 << _BITS)).cast(pl.Int32),
+        deleted_days=pl.when(state < _IN_GRACE).then(state).cast(pl.Int32),
+        in_grace=state == _IN_GRACE,
+        objects="objects",
+        bytes=pl.col("bytes").fill_null(0),
+        audio_ms=pl.col("audio_ms").fill_null(0),
+        unsized="unsized",
+    )
+
+
+def gone(connection: Connection, *, as_of: datetime) -> pl.DataFrame:
+    """Return deleted objects whose size only the ledger knows: columns as `GONE`.
+
+    An object whose message is still there counts in `stock`, so only its bytes are here.
+    """
+    _prepare(connection)
+    frame = pl.DataFrame(connection.execute(_GONE, _instants(as_of)).all(), GONE, orient="row")
+    return frame.with_columns(pl.col("bytes").fill_null(0))
+
+
+def active_learners(connection: Connection, *, since: datetime, as_of: datetime) -> int:
+    """Count the learners who sent audio in `(since, as_of]`, UTC; guests are none."""
+    _prepare(connection)
+    return int(connection.execute(_ACTIVE, {"since": since, "as_of": as_of}).scalar_one())
+
+
+def write(connection: Connection, metrics: pl.DataFrame, *, as_of: datetime) -> None:
+    """Replace the measured day; add days before it that have no figures yet.
+
+    Args:
+        connection: In a transaction.
+        metrics: Columns as `METRICS`, of the measured day and of days before it.
+        as_of: The measurement's instant, UTC; its date is the measured day.
+    """
+    connection.execute(_FORGET_DAY, {"day": as_of.date()})
+    values = {f"{name}s": metrics[name].to_list() for name in ("day", "tier", "measure", "value")}
+    connection.execute(_WRITE, values | {"measured_day": as_of.date(), "as_of": as_of})
+
+
+def history(connection: Connection, *, after: date, until: date) -> pl.DataFrame:
+    """Return the figures of the days in `(after, until]`: columns as `METRICS`, in any order."""
+    rows = connection.execute(_HISTORY, {"after": after, "until": until}).all()
+    return pl.DataFrame(rows, METRICS, orient="row")
+
+
+def _prepare(connection: Connection) -> None:
+    """Let a pass over everything take its time, and its groups their memory."""
+    connection.execute(text(f"SET LOCAL statement_timeout = '{MEASUREMENT_TIMEOUT}'"))
+    connection.execute(text("SET LOCAL work_mem = '64MB'"))
+
+
+def _instants(as_of: datetime) -> dict[str, object]:
+    midnight = as_of.replace(hour=0, minute=0, second=0, microsecond=0)
+    return {
+        "as_of": as_of,
+        "oldest": as_of - timedelta(days=OLDEST_DAYS),
+        "day": as_of.date() - timedelta(days=1),
+        # A day holds its last instant, `as_of`, but not its first.
+        "shift": as_of - midnight + timedelta(microseconds=1),
+    }
