@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,14 @@ import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError
 
 from schema.errors import RulesUnanswered
+from schema.quality import RowScope
+from stores import checked_rows
 from stores.validation import Counts
+from tasks.rule_facts import rule_facts
 from tests.checked_tables import (
+    ANALYSIS_COLUMNS,
     ANALYSIS_RULES,
+    MESSAGE_COLUMNS,
     MESSAGE_RULES,
     add,
     add_analysis,
@@ -21,6 +27,8 @@ from tests.checked_tables import (
     checked_tables,
     validate,
 )
+
+AS_OF = datetime(2025, 10, 14, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -42,6 +50,34 @@ def broken(result):
 def test_rules_have_an_answer_in_empty_tables(connection):
     result = validate(connection)
     assert dict(result.counts) == dict.fromkeys(MESSAGE_RULES | ANALYSIS_RULES, Counts(0, 0))
+
+
+def test_checked_tables_as_they_are_made_can_be_asked(engine, add_message, stage):
+    key = "audio/../odd%.wav"
+    message_id = add_message(audio_storage_key=key, pronunciation_score=101)
+    with engine.begin() as connection:
+        checked_rows.create(connection, RowScope(), rule_facts(AS_OF))
+        result = validate(connection)
+        assert result.counts.keys() == MESSAGE_RULES.keys() | ANALYSIS_RULES.keys()
+        rows = connection.execute(sa.text("SELECT * FROM broken ORDER BY rule, observed")).all()
+    assert rows == [
+        (message_id, "expiry_when_uploaded", "audio_retention_expires_at is empty"),
+        (message_id, "pronunciation_score_range", "pronunciation_score 101"),
+        (message_id, "storage_key", f"audio_storage_key {key}"),
+    ]
+
+
+def test_tables_made_by_hand_have_the_columns_of_real_ones(engine, stage):
+    with engine.begin() as connection:
+        checked_rows.create(connection, RowScope(), rule_facts(AS_OF))
+        columns = sa.inspect(connection).get_columns
+        for table, by_hand in (
+            ("checked_message", MESSAGE_COLUMNS),
+            ("checked_analysis", ANALYSIS_COLUMNS),
+        ):
+            real = {column["name"]: column["type"] for column in columns(table)}
+            real.pop("version", None)
+            assert {name: str(kind).lower() for name, kind in real.items()} == by_hand
 
 
 def test_good_rows_break_nothing(connection):
