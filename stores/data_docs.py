@@ -1,6 +1,6 @@
 """Great Expectations' Data Docs as a static site that needs nothing from elsewhere.
 
-Its own pages load styles, fonts, scripts and a logo from nine hosts. So only what it renders of
+Its own pages load styles, fonts, scripts and a logo from seven hosts. So only what it renders of
 results is taken, and put into pages of ours: one file each, without a script.
 """
 
@@ -28,7 +28,7 @@ def write(folder: Path, results: Mapping[str, Mapping[str, Any]], *, checked_at:
         Its first page.
 
     Raises:
-        OSError: If it cannot be written; the site before is still there.
+        OSError: If it cannot be written; the site before stays while the new one is made.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as workshop:

@@ -216,6 +216,26 @@ def test_rules_of_some_states_look_at_these_alone(connection):
     assert counts["scores_when_error_free"] == Counts(1, 0)
 
 
+def test_of_rows_without_a_value_only_those_that_need_one_are_noted(connection):
+    empty = {"pronunciation_score": None, "audio_retention_expires_at": None}
+    add_message(connection, "analysed", **empty)
+    add_message(connection, "failed", audio_processing_state="failed", **empty)
+    add_message(connection, "typed", audio_processing_state="pending", audio_storage_key=None)
+    add_message(connection, "deleted", audio_storage_key=None, deleted=True)
+    add_message(connection, "lost", audio_storage_key=None)
+    add_analysis(connection, "failed", analysis_error="no speech", overall_accuracy_score=None)
+    add_analysis(connection, "analysed", overall_accuracy_score=None)
+    validate(connection)
+    rows = connection.execute(sa.text("SELECT rule, message_id FROM broken ORDER BY 1, 2"))
+    assert rows.all() == [
+        ("expiry_when_uploaded", "analysed"),
+        ("expiry_when_uploaded", "failed"),
+        ("key_when_uploaded", "lost"),
+        ("scores_when_analyzed", "analysed"),
+        ("scores_when_error_free", "analysed"),
+    ]
+
+
 def test_where_all_is_empty_only_the_rules_of_emptiness_are_broken(connection):
     add(connection, "checked_message", message_id="m")
     add(connection, "checked_analysis", message_id="m")
