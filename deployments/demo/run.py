@@ -7,10 +7,12 @@ from rich.console import Console
 
 from deployments.demo.analysis_run import run_analysis
 from deployments.demo.corpus import read_corpus
+from deployments.demo.costs import show_costs
 from deployments.demo.deployment_run import failure
 from deployments.demo.learners import record_all
 from deployments.demo.life_of_audio import show_life
 from deployments.demo.outcomes import Outcome, complaint, read_outcomes, surprises
+from deployments.demo.quality import show_quality
 from deployments.demo.recordings import Recording
 from deployments.demo.report import print_report
 from deployments.demo.steps import DemoFailed, Scene, step
@@ -72,6 +74,8 @@ def _demonstrate(scene: Scene, corpus: Path | None) -> None:
     outcomes = _analyze(scene, uploaded)
     console.print("[green]✓[/] Every recording ended as it should.")
     show_life(scene, uploaded, outcomes)
+    show_costs(scene, uploaded)
+    show_quality(scene, outcomes)
 
 
 def _analyze(scene: Scene, uploaded: Mapping[str, Recording]) -> dict[str, Outcome]:

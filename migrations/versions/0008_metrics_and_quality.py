@@ -103,7 +103,11 @@ def _threshold_state() -> None:
     op.create_table(
         "threshold_state",
         column("measure", sa.Text, comment="stored or transferred"),
-        column("above", sa.Boolean, comment="Whether it was at or above the threshold"),
+        column(
+            "above",
+            sa.Boolean,
+            comment="Whether it rose to the threshold and has not fallen clearly below it since",
+        ),
         column("as_of", INSTANT, comment="When that was true"),
         sa.Column(
             "crossed_at",

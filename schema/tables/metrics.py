@@ -64,7 +64,9 @@ class ThresholdState(Base):
     __table_args__ = ({"schema": OPERATIONS_SCHEMA},)
 
     measure: Mapped[str] = mapped_column(Text, primary_key=True, comment="stored or transferred")
-    above: Mapped[bool] = mapped_column(comment="Whether it was at or above the threshold")
+    above: Mapped[bool] = mapped_column(
+        comment="Whether it rose to the threshold and has not fallen clearly below it since"
+    )
     as_of: Mapped[datetime] = mapped_column(_INSTANT, comment="When that was true")
     crossed_at: Mapped[datetime | None] = mapped_column(
         _INSTANT, comment="When it last rose to the threshold and an alert was sent"
