@@ -79,12 +79,11 @@ def by_group(stock: pl.DataFrame, column: str, prices: PriceBook) -> pl.DataFram
 
 def by_age(stock: pl.DataFrame, prices: PriceBook) -> pl.DataFrame:
     """Return what is there now by age, the youngest first; columns as of `by_group`."""
-    starts = [start for start, _ in _AGES]
-    names = [name for _, name in _AGES]
-    band = pl.col("said_days").cut([start - 1 for start in starts[1:]], labels=names)
-    groups = stock.filter(_LIVE).group_by(band.cast(pl.String).alias("group")).agg(_SUMS)
-    order = pl.col("group").replace_strict(names, starts, return_dtype=pl.Int64)
-    return _priced(groups.sort(order), prices)
+    band = pl.sum_horizontal(pl.col("said_days") >= start for start, _ in _AGES) - 1
+    groups = stock.filter(_LIVE).group_by(band.alias("band")).agg(_SUMS).sort("band")
+    names = {number: name for number, (_, name) in enumerate(_AGES)}
+    group = pl.col("band").replace_strict(names, return_dtype=pl.String)
+    return _priced(groups.with_columns(group=group), prices)
 
 
 def _priced(groups: pl.DataFrame, prices: PriceBook) -> pl.DataFrame:

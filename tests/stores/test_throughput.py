@@ -1,0 +1,106 @@
+"""Analyses and traffic, counted on real Postgres."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from stores import throughput
+
+AS_OF = datetime(2025, 10, 26, 3, 30, tzinfo=UTC)
+SINCE = AS_OF - timedelta(days=30)
+
+
+@pytest.fixture
+def run_sql(engine):
+    def _run_sql(statement, **values):
+        with engine.begin() as connection:
+            connection.execute(sa.text(statement), values)
+
+    return _run_sql
+
+
+@pytest.fixture
+def analyse(add_message, run_sql):
+    def _analyse(at=AS_OF, error=None, features=None, took_ms=500, duration_ms=3_600_000):
+        message = add_message(audio_duration_ms=duration_ms)
+        run_sql(
+            "INSERT INTO message_audio_analysis (message_id, analyzed_at, analysis_error,"
+            " raw_features, analysis_duration_ms)"
+            " VALUES (:message, :at, :error, CAST(:features AS jsonb), :took_ms)",
+            message=message,
+            at=at.replace(tzinfo=None),
+            error=error,
+            features=features,
+            took_ms=took_ms,
+        )
+        return message
+
+    return _analyse
+
+
+@pytest.fixture
+def measured(engine):
+    def _measured():
+        with engine.begin() as connection:
+            return throughput.throughput(connection, since=SINCE, as_of=AS_OF)
+
+    return _measured
+
+
+def test_nothing_analysed_is_zero(measured):
+    found = measured()
+    assert (found.analyzed, found.failed, found.audio_hours, found.cpu_seconds) == (0, 0, 0, 0)
+    assert found.failures.schema == throughput.FAILURES
+
+
+def test_analyses_of_the_month_are_added_up(analyse, measured):
+    analyse()
+    analyse(at=SINCE)
+    analyse(at=AS_OF + timedelta(microseconds=1))
+    analyse(duration_ms=-5, took_ms=-5)
+    analyse(duration_ms=None, took_ms=None)
+    analyse(error="There is no speech.", features='{"failure_cause": "no_speech"}', took_ms=250)
+    found = measured()
+    assert (found.analyzed, found.failed) == (3, 1)
+    assert (found.audio_hours, found.cpu_seconds) == (1.0, 0.75)
+
+
+@pytest.mark.parametrize(
+    "features",
+    [None, "null", "[]", '"no_speech"', "7", '{"failure_cause": ["no_speech"]}',
+     '{"failure_cause": null}', '{"failure_cause": "what the learner said"}'],
+)  # fmt: skip
+def test_a_cause_of_another_shape_is_unknown(analyse, measured, features):
+    analyse(error="Failed.", features=features)
+    assert measured().failures.rows() == [("unknown", 1)]
+
+
+def test_the_most_frequent_cause_is_first(analyse, measured):
+    for cause in ("crashed", "no_speech", "no_speech", "nonsense"):
+        analyse(error="Failed.", features=f'{{"failure_cause": "{cause}"}}')
+    analyse(error="Failed.")
+    assert measured().failures.rows() == [("no_speech", 2), ("unknown", 2), ("crashed", 1)]
+
+
+def test_quarantined_messages_are_left_out_until_released(analyse, measured, run_sql):
+    message = analyse()
+    run_sql(
+        "INSERT INTO audio_ops.quarantine (message_id, rule, observed) VALUES (:message, 'a', 'b')",
+        message=message,
+    )
+    assert measured().analyzed == 0
+    run_sql("UPDATE audio_ops.quarantine SET released_at = now()")
+    assert measured().analyzed == 1
+
+
+def test_traffic_is_of_the_days_after_the_first_up_to_the_last(engine, run_sql):
+    run_sql(
+        "INSERT INTO audio_ops.bucket_traffic SELECT day, 10, 2, 1"
+        " FROM generate_series(date '2025-10-01', date '2025-10-05', interval '1 day') AS day"
+    )
+    with engine.begin() as connection:
+        found = throughput.traffic(connection, after=date(2025, 10, 2), until=date(2025, 10, 4))
+        assert found == (2, 20, 4, 2)
+        none = throughput.traffic(connection, after=date(2025, 11, 2), until=date(2025, 11, 4))
+        assert none == (0, 0, 0, 0)
