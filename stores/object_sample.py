@@ -8,7 +8,8 @@ from schema.quality import SampledRecording
 
 RULES = ("object_in_bucket", "object_size")
 
-# Those that broke a rule before come first, or their cases would stay open by chance.
+# Those that broke a rule before come first, or their cases would stay open by chance. A message
+# that failed says itself what is wrong with its recording.
 _PICK = text("""
 SELECT c.message_id, c.live_storage_key, c.audio_size_bytes
 FROM checked_message AS c
@@ -17,7 +18,7 @@ LEFT JOIN (
     WHERE released_at IS NULL AND rule = ANY(:rules)
 ) AS q ON q.message_id = c.message_id
 WHERE c.live_storage_key IS NOT NULL
-  AND COALESCE(c.audio_processing_state, '') NOT IN ('pending', 'uploading')
+  AND COALESCE(c.audio_processing_state, '') NOT IN ('pending', 'uploading', 'failed')
 ORDER BY q.message_id IS NULL, random()
 LIMIT :limit
 """)
