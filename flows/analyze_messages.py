@@ -12,7 +12,7 @@ from pydantic import Field
 
 from policy.runs import chunk_sizes, too_many_failures
 from schema.clock import utc_now
-from schema.errors import RunIncomplete
+from schema.errors import AnalysesBroken, RunIncomplete
 from schema.reports import AnalysisReport
 from tasks.analyze_messages import (
     analyze_chunk,
@@ -55,6 +55,7 @@ def analyze_messages(
         What became of the messages.
 
     Raises:
+        AnalysesBroken: If some of what was written breaks rules of data quality.
         RunIncomplete: If too many failed or a chunk broke off, after everything else is written.
     """
     logger = get_run_logger()
@@ -90,6 +91,8 @@ def analyze_messages(
             broken += 1
 
     publish_summary(report, broken_chunks=broken, started_at=started_at, ended_at=utc_now())
+    if report.broken:
+        raise AnalysesBroken(report.broken, report.analyzed, tuple(sorted(report.broken_rules)))
     if broken or too_many_failures(report, fail_above_percent):
         raise RunIncomplete(report.not_analyzed, report.claimed, broken, fail_above_percent)
     return report

@@ -32,6 +32,7 @@ KaiwaError
 ├── NotYetMeasurable         an instant that has not come, or that nobody can place
 ├── RulesUnanswered          a rule could not be asked, so nobody knows whether it is kept
 ├── QualityTooLow            stored data breaks its rules, so the check must not end green
+├── AnalysesBroken           analyses just written break rules of data quality
 └── RunIncomplete            part of the work failed, so the run must not end green
 """
 
@@ -440,6 +441,21 @@ class QualityTooLow(KaiwaError):
             checked,
             allowed_percent,
             bucket_problem,
+        )
+
+
+class AnalysesBroken(KaiwaError):
+    """Analyses just written break rules of data quality, so the run must not end green."""
+
+    def __init__(self, broken: int, analyzed: int, rules: tuple[str, ...]) -> None:
+        self.broken, self.analyzed, self.rules = broken, analyzed, rules
+        super().__init__(
+            f"{broken} of {analyzed} analyses break rules of data quality: {', '.join(rules)}. "
+            "They are written and set aside; `audio_ops.quarantine` says what was observed. Mend "
+            "what wrote them, then analyse these messages again.",
+            broken,
+            analyzed,
+            rules,
         )
 
 

@@ -16,6 +16,8 @@ class AnalysisReport:
 
     claimed: int = 0
     analyzed: int = 0
+    broken: int = 0  # of the analysed, those that break a rule of data quality; set aside
+    broken_rules: Counter[str] = field(default_factory=Counter)  # how many of them, by rule
     failed: int = 0  # for good; the message says why
     retried: int = 0  # given back, to be tried again later
     quarantined: int = 0  # killed their worker too often
@@ -34,6 +36,8 @@ class AnalysisReport:
         return AnalysisReport(
             claimed=self.claimed + other.claimed,
             analyzed=self.analyzed + other.analyzed,
+            broken=self.broken + other.broken,
+            broken_rules=self.broken_rules + other.broken_rules,
             failed=self.failed + other.failed,
             retried=self.retried + other.retried,
             quarantined=self.quarantined + other.quarantined,

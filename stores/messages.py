@@ -34,14 +34,6 @@ FROM unnest(CAST(:message_ids AS text[]), CAST(:errors AS text[])) AS failed (me
 WHERE m.id = failed.message_id
 """)
 
-_QUARANTINE = text("""
-INSERT INTO audio_ops.quarantine (message_id, rule, observed)
-SELECT * FROM unnest(
-    CAST(:message_ids AS text[]), CAST(:rules AS text[]), CAST(:observed AS text[])
-)
-ON CONFLICT (message_id, rule) WHERE released_at IS NULL DO NOTHING
-""")
-
 
 def get(connection: Connection, message_id: str) -> StoredMessage | None:
     """Return one message, or None."""
@@ -74,18 +66,6 @@ def mark_failed(connection: Connection, errors: Iterable[tuple[str, str]]) -> No
     rows = list(errors)
     if rows:
         connection.execute(_MARK_FAILED, _columns(("message_ids", "errors"), rows))
-
-
-def quarantine(connection: Connection, cases: Iterable[tuple[str, str, str]]) -> None:
-    """Set messages aside until a person releases them; an open case stays as it is.
-
-    Args:
-        connection: In a transaction.
-        cases: Message id, name of the broken rule, and what was seen instead.
-    """
-    rows = list(cases)
-    if rows:
-        connection.execute(_QUARANTINE, _columns(("message_ids", "rules", "observed"), rows))
 
 
 def _columns(names: tuple[str, ...], rows: Sequence[tuple[object, ...]]) -> dict[str, list[object]]:

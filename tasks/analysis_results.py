@@ -9,14 +9,14 @@ from typing import NamedTuple
 from sqlalchemy import Connection
 
 from policy.leases import Fail, Quarantine, Retry, Verdict, failure_verdict
+from schema.quality import BrokenRule
 from schema.reports import AnalysisReport
 from schema.states import FailureCause
 from schema.values import Claim, ClaimedMessage
-from stores import analyses, leases, messages
+from stores import analyses, leases, messages, quarantine
+from tasks.analysis_gate import set_broken_aside
 from tasks.analysis_records import failed_record
 from tasks.analysis_workers import Analysed, NotAnalysed, Outcome
-
-QUARANTINE_RULE = "analysis_crash"
 
 
 class _Failure(NamedTuple):
@@ -34,6 +34,8 @@ def write_outcomes(
     as_of: datetime,
 ) -> AnalysisReport:
     """Write a chunk's outcomes for the messages that are still ours, and count them all.
+
+    Analyses that break a rule of data quality are written as well, and set aside.
 
     Args:
         connection: In a transaction; safe to repeat in another one.
@@ -56,10 +58,15 @@ def write_outcomes(
     _write_analyses(connection, analysed)
     _write_final(connection, failures, as_of)
     _write_retries(connection, claim, failures)
+    broken = set_broken_aside(
+        connection, [outcome.record.message_id for outcome in analysed], as_of=as_of
+    )
     verdicts = Counter(type(failure.verdict) for failure in failures)
     return AnalysisReport(
         claimed=len(claim.messages),
         analyzed=len(analysed),
+        broken=len({case.message_id for case in broken}),
+        broken_rules=Counter(case.rule for case in broken),
         failed=verdicts[Fail],
         retried=verdicts[Retry],
         quarantined=verdicts[Quarantine],
@@ -106,10 +113,10 @@ def _write_final(connection: Connection, failures: list[_Failure], as_of: dateti
     ]
     analyses.upsert(connection, [failed_record(*failure, as_of=as_of) for failure in final])
     messages.mark_failed(connection, [(message_id, error) for message_id, _, error in final])
-    messages.quarantine(
+    quarantine.set_aside(
         connection,
         [
-            (message_id, QUARANTINE_RULE, verdict.error)
+            BrokenRule(message_id, quarantine.CRASH_RULE, verdict.error)
             for message_id, _, verdict in failures
             if isinstance(verdict, Quarantine)
         ],

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from policy.quality import RULES
 from schema.reports import AnalysisReport
 
 
@@ -21,6 +22,19 @@ def summary(report: AnalysisReport, *, broken_chunks: int, took: timedelta) -> s
         lines += [
             f"| {cause.value.replace('_', ' ')} | {count:,} |"
             for cause, count in report.causes.most_common()
+        ]
+    if report.broken:
+        lines += [
+            "",
+            f"**{report.broken:,} of the analysed break rules of data quality** and are set aside; "
+            "`audio_ops.quarantine` says what was observed.",
+            "",
+            "| Broken rule | |",
+            "|---|--:|",
+            *(
+                f"| {RULES[rule].says} | {count:,} |"
+                for rule, count in report.broken_rules.most_common()
+            ),
         ]
     if broken_chunks:
         lines += [

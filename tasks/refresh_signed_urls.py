@@ -15,9 +15,10 @@ from policy.configuration import AudioPolicy
 from policy.quality import REFUSED_KEY_RULE
 from policy.runs import MAX_TASK_RUNS
 from policy.signed_urls import Leave, Sign, deletion_due_until, signed_url_verdict
+from schema.quality import BrokenRule
 from schema.reports import UrlReport
 from schema.values import MessageSpan, SignableMessage
-from stores import messages, object_keys, signed_urls
+from stores import object_keys, quarantine, signed_urls
 from stores.url_signer import DatedSigner
 from tasks import resources
 from tasks.url_summary import summary
@@ -157,8 +158,10 @@ def _carry_out(
     wanted = decisions.to_sign[:limit]
     written = len(wanted)
     if not rules.dry_run:
-        cases = [(key, REFUSED_KEY_RULE, why) for key, why in decisions.refused]
-        resources.in_transaction(lambda connection: messages.quarantine(connection, cases))
+        cases = [
+            BrokenRule(message_id, REFUSED_KEY_RULE, why) for message_id, why in decisions.refused
+        ]
+        resources.in_transaction(lambda connection: quarantine.set_aside(connection, cases))
         pages = -(-len(wanted) // rules.page_size)
         written = sum(_sign_page(wanted[start::pages], signer) for start in range(pages))
     return UrlReport(

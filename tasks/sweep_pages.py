@@ -19,10 +19,11 @@ from policy.configuration import DEFAULT_POLICY
 from policy.quality import REFUSED_KEY_RULE
 from policy.sweep import FAULTS, Fate, SweepRules, objects_to_delete, verdict
 from schema.errors import StorageDenied, StorageUnavailable
+from schema.quality import BrokenRule
 from schema.reports import SweepReport
 from schema.states import DeletionReason, DeletionState, ProcessingState, UserTier
 from schema.values import IntendedDeletion, OpenIntent, Recording
-from stores import holds, ledger, messages, object_keys, orphans, retention
+from stores import holds, ledger, object_keys, orphans, quarantine, retention
 from stores.audio_bucket import DeletionReport
 from tasks import resources
 
@@ -53,7 +54,7 @@ class _Judgement:
     messages: dict[str, list[str]] = field(default_factory=dict)  # of `deletions`, by key
     let_go: list[str] = field(default_factory=list)  # messages of objects that others need
     extended: dict[str, datetime] = field(default_factory=dict)  # message id → expiry
-    refused: list[tuple[str, str, str]] = field(default_factory=list)  # message id, rule, reason
+    refused: list[BrokenRule] = field(default_factory=list)
     fates: dict[str, Fate] = field(default_factory=dict)  # by message id
     live: dict[str, list[Recording]] = field(default_factory=dict)  # all that was locked, by key
     busy: frozenset[str] = frozenset()  # keys about which nothing can be said
@@ -132,7 +133,7 @@ def _intend(
     retention.clear_urls(connection, [i for ids in judged.messages.values() for i in ids])
     retention.mark_deleted(connection, judged.let_go, soft=rules.soft_delete)
     retention.set_expiry(connection, judged.extended)
-    messages.quarantine(connection, judged.refused)
+    quarantine.set_aside(connection, judged.refused)
     ledger.intend(connection, list(judged.deletions.values()))
     kept = Counter(
         fate.value
@@ -205,7 +206,7 @@ def _judge(connection: Connection, keys: Collection[str], rules: SweepRules) -> 
         elif said.fate is Fate.EXTEND and said.expires_at is not None:
             judged.extended[message_id] = said.expires_at
         elif said.fate is Fate.REFUSED_KEY:
-            judged.refused.append((message_id, REFUSED_KEY_RULE, refusal(key) or ""))
+            judged.refused.append(BrokenRule(message_id, REFUSED_KEY_RULE, refusal(key) or ""))
     return judged
 
 

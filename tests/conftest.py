@@ -16,7 +16,13 @@ from migrations import run
 from schema.tables.app import Conversation, Message, Subscription, User
 from stores import database
 
-pytest_plugins = ["tests.recordings", "tests.faulty_bucket", "tests.sweeping", "tests.erasing"]
+pytest_plugins = [
+    "tests.recordings",
+    "tests.faulty_bucket",
+    "tests.sweeping",
+    "tests.erasing",
+    "tests.quality",
+]
 
 FIRST_MESSAGE_AT = datetime(2025, 10, 13, 12, tzinfo=UTC)
 # Nothing has to survive; the odd time zone proves that ours is set for each connection.

@@ -56,7 +56,11 @@ _ENCODED_KEY = f"""CASE WHEN m.audio_storage_key ~ '[^A-Za-z0-9/._~-]' THEN {
 } ELSE m.audio_storage_key END"""
 
 _ERROR_FREE = "a.message_id IS NOT NULL AND a.analysis_error IS NULL"
-_INSTANT = """'YYYY-MM-DD"T"HH24:MI:SS"Z"'"""
+
+
+def _told(instant: str) -> str:
+    """Tell an instant, which may be infinite or missing."""
+    return f"""COALESCE(to_char({instant}, 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), 'no instant')"""
 
 
 def _leads_to_key(prefix: int) -> str:
@@ -106,12 +110,12 @@ _RULES = {
         AND COALESCE(m.audio_processing_error, '') !~ '\\S'
         THEN 'audio_processing_error is empty' END""",
     "deleted_has_no_url": f"""CASE WHEN m.audio_deleted_at IS NOT NULL AND m.audio_url IS NOT NULL
-        THEN 'deleted at ' || to_char(m.audio_deleted_at, {_INSTANT}) || ', and has a URL' END""",
+        THEN 'deleted at ' || {_told("m.audio_deleted_at")} || ', and has a URL' END""",
     "url_expiry": f"""CASE WHEN {_HAS_URL} AND (abs(
             extract(epoch FROM {_URL_ENDS_AT}) - extract(epoch FROM m.audio_url_expires_at)
         ) <= extract(epoch FROM CAST(:url_tolerance AS interval))) IS NOT TRUE
-        THEN 'URL until ' || COALESCE(to_char({_URL_ENDS_AT}, {_INSTANT}), 'no instant')
-            || ', row until ' || COALESCE(to_char(m.audio_url_expires_at, {_INSTANT}), 'no instant')
+        THEN 'URL until ' || {_told(_URL_ENDS_AT)}
+            || ', row until ' || {_told("m.audio_url_expires_at")}
         END""",
     "url_is_ours": f"""CASE WHEN {_HAS_URL} THEN CASE
         WHEN m.audio_storage_key IS NULL THEN 'a URL, but no key'
@@ -123,14 +127,14 @@ _RULES = {
     "retention_period": f"""CASE WHEN m.audio_storage_key IS NOT NULL
         AND m.audio_deleted_at IS NULL AND m.timestamp < timestamp '9999-01-01'
         AND m.audio_retention_expires_at < {_PROMISED} - interval '1 second'
-        THEN 'expiry ' || to_char(m.audio_retention_expires_at, {_INSTANT})
-            || ', by tier ' || to_char({_PROMISED}, {_INSTANT}) END""",
+        THEN 'expiry ' || {_told("m.audio_retention_expires_at")}
+            || ', by tier ' || {_told(_PROMISED)} END""",
     "analyzing_beyond_lease": f"""CASE WHEN m.audio_processing_state = 'analyzing' THEN CASE
         WHEN l.leased_until < CAST(:as_of AS timestamptz) - CAST(:stale_lease AS interval)
-            THEN 'leased until ' || to_char(l.leased_until AT TIME ZONE 'UTC', {_INSTANT})
+            THEN 'leased until ' || {_told("l.leased_until AT TIME ZONE 'UTC'")}
         WHEN l.leased_until IS NULL AND m.timestamp <
             (CAST(:as_of AS timestamptz) - CAST(:unleased_age AS interval)) AT TIME ZONE 'UTC'
-            THEN 'no lease, said at ' || to_char(m.timestamp, {_INSTANT}) END END""",
+            THEN 'no lease, said at ' || {_told("m.timestamp")} END END""",
     "pcm_size": f"""CASE WHEN m.audio_format = 'pcm16' AND m.audio_deleted_at IS NULL
         AND m.audio_size_bytes > 0 AND m.audio_duration_ms > 0
         AND m.audio_sample_rate > 0 AND m.audio_channels > 0

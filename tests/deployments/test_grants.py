@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import ProgrammingError
 
 from schema.documents import AnalysisRecord
+from schema.quality import BrokenRule
 from schema.states import DeletionReason, DeletionState, FindingKind, HoldScope
 from schema.values import IntendedDeletion
 from stores import (
@@ -19,6 +20,7 @@ from stores import (
     leases,
     ledger,
     messages,
+    quarantine,
     reconciliation,
     signed_urls,
 )
@@ -62,7 +64,7 @@ def test_the_batch_may_do_its_whole_job(batch, add_message):
             analyses.upsert(connection, [record])
         messages.mark_analyzed(connection, [(done, 85, 78, 145)])
         messages.mark_failed(connection, [(failed, "No speech.")])
-        messages.quarantine(connection, [(failed, "analysis_crash", "3 crashes")])
+        quarantine.set_aside(connection, [BrokenRule(failed, "analysis_crash", "3 crashes")])
         assert leases.put_back(connection, token, [(later, timedelta(0), 1, 0)]) == 1
         assert leases.release(connection, token) == 0
         assert leases.recover_stale(connection, limit=10, unleased_age=timedelta(days=1)) == 0

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -18,11 +19,12 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 
 from flows.analyze_messages import analyze_messages
-from schema.errors import RunIncomplete, StorageDenied, StorageUnavailable
+from schema.errors import AnalysesBroken, RunIncomplete, StorageDenied, StorageUnavailable
 from schema.states import FailureCause
 from stores import leases
 from stores.audio_bucket import AudioBucket
 from tasks import analysis_workers, resources
+from tasks.analysis_workers import AnalysisWorkers
 from tests.recordings import SENTENCES
 from tests.tasks import hostile
 
@@ -288,6 +290,31 @@ def test_a_message_that_kills_its_worker_three_times_is_quarantined(
     with engine.connect() as connection:
         case = connection.execute(sa.text("SELECT * FROM audio_ops.quarantine")).one()
     assert (case.message_id, case.rule) == (killer, "analysis_crash")
+
+
+def test_a_wrong_value_is_written_set_aside_and_fails_the_run(upload, rows, engine, monkeypatch):
+    wrong, right = upload(SENTENCES[0]), upload(SENTENCES[1])
+    analyse = AnalysisWorkers.analyse
+
+    def analyse_wrongly(self, message, audio, *, as_of):
+        outcome = analyse(self, message, audio, as_of=as_of)
+        if message.message_id != wrong:
+            return outcome
+        changes = {"articulation_rate_wpm": 1, "longest_pause_duration_ms": 10**6}
+        return replace(outcome, record=outcome.record.model_copy(update=changes))
+
+    monkeypatch.setattr(AnalysisWorkers, "analyse", analyse_wrongly)
+    with pytest.raises(AnalysesBroken, match=r"1 of 2 .* articulation_rate, longest_pause"):
+        analyze_messages()
+    assert {row.state for row in rows().values()} == {"analyzed"}
+    assert rows()[wrong].message_wpm == rows()[wrong].speech_rate_wpm > 1
+    assert rows()[right].analysis_error is None
+    with engine.connect() as connection:
+        cases = connection.execute(
+            sa.text("SELECT message_id, rule, observed FROM audio_ops.quarantine ORDER BY rule")
+        ).all()
+    assert [case[:2] for case in cases] == [(wrong, "articulation_rate"), (wrong, "longest_pause")]
+    assert cases[0].observed == f"articulation 1 wpm, speech {rows()[wrong].speech_rate_wpm} wpm"
 
 
 def test_a_message_deleted_while_it_is_analysed_is_no_failure(upload, rows, engine, monkeypatch):

@@ -39,6 +39,7 @@ FACTS = {
     "ErasureIncomplete": (3, 1, 0),
     "PriceRefused": ("storage_usd_per_gb_month", -0.02),
     "NotYetMeasurable": (datetime(2125, 10, 13, 12, tzinfo=UTC), "is in the future"),
+    "AnalysesBroken": (1, 100, ("quick_scores", "timings_in_text")),
     "RunIncomplete": (3, 10, 1, 20.0),
 }
 BASES = {"KaiwaError", "StorageError"}

@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
-from schema.tables.operations import Lease, Quarantine
+from schema.tables.operations import Lease
 from stores import leases, messages
 
 
@@ -75,26 +75,7 @@ def test_a_failed_message_keeps_the_scores_of_an_analysis_that_worked(connection
     assert messages.get(connection, message_id).pronunciation_score == 85
 
 
-def test_an_open_quarantine_is_not_opened_twice(connection, add_message):
-    message_id = add_message()
-    messages.quarantine(connection, [(message_id, "analysis_crash", "first")])
-    messages.quarantine(connection, [(message_id, "analysis_crash", "second")])
-    messages.quarantine(connection, [(message_id, "another_rule", "third")])
-    observed = connection.scalars(sa.select(Quarantine.observed).order_by(Quarantine.id))
-    assert list(observed) == ["first", "third"]
-
-
-def test_a_released_quarantine_may_be_opened_again(connection, add_message):
-    message_id = add_message()
-    messages.quarantine(connection, [(message_id, "analysis_crash", "first")])
-    connection.execute(sa.update(Quarantine).values(released_at=sa.func.now()))
-    messages.quarantine(connection, [(message_id, "analysis_crash", "again")])
-    assert connection.scalar(sa.select(sa.func.count()).select_from(Quarantine)) == 2
-
-
-@pytest.mark.parametrize(
-    "write", [messages.mark_analyzed, messages.mark_failed, messages.quarantine]
-)
+@pytest.mark.parametrize("write", [messages.mark_analyzed, messages.mark_failed])
 def test_writing_nothing_is_fine(connection, write):
     write(connection, [])
     assert leased(connection) == set()

@@ -44,6 +44,16 @@ def test_chunks_that_broke_off_are_told():
     assert "no audio was analysed" in text
 
 
+def test_broken_rules_are_told_with_the_commonest_first():
+    rules = Counter({"timings_in_text": 1, "quick_scores": 2})
+    report = AnalysisReport(claimed=9, analyzed=9, broken=2, broken_rules=rules)
+    text = summary(report + report, broken_chunks=0, took=timedelta(seconds=60))
+    assert "**4 of the analysed break rules of data quality**" in text
+    told = ["| a message's three scores equal its analysis' | 4 |"]
+    told += ["| words lie inside the message's text | 2 |"]
+    assert [line for line in text.splitlines() if line in told] == told
+
+
 def test_reports_add_up():
     twice = REPORT + REPORT
     assert (twice.claimed, twice.not_analyzed) == (2420, 18)
