@@ -78,12 +78,13 @@ def _storage(report: CostReport) -> "Figure":
 
 
 def _stack_tiers(axes: "Axes", daily: pl.DataFrame, unit_bytes: int) -> None:
-    if daily.is_empty():
+    stored = set(daily.filter(pl.col("bytes") > 0)["tier"])
+    if not stored:
         return
     days = daily["day"].unique().sort()
     edges = [days[0] - _DAY, *days]  # a day's stock fills the day up to its measurement
-    known = [tier for tier in _TIER_COLOURS if tier in daily["tier"]]
-    other = sorted(set(daily["tier"]) - set(known))
+    known = [tier for tier in _TIER_COLOURS if tier in stored]
+    other = sorted(stored - set(known))
     layers = []
     for tier in (*known, *other):
         of_tier = daily.filter(pl.col("tier") == tier).select("day", pl.col("bytes") / unit_bytes)

@@ -1,11 +1,13 @@
 """How sizes, sums of money and names from the database read in artifacts, charts and the demo."""
 
+import math
 from dataclasses import dataclass
 
 from policy.costs import BYTES_PER_GB
 
 UNKNOWN_TIER = "unknown"
 _MAX_NAME_CHARACTERS = 40
+_MOST_DECIMALS = 6
 _HARMLESS = frozenset(" .,_+-/()>")
 
 
@@ -41,7 +43,9 @@ def duration(minutes: float) -> str:
 
 
 def dollars(usd: float, decimals: int = 2) -> str:
-    """Return a sum of money; what rounds to nothing is not shown as nothing."""
+    """Return a sum of money; of less than its last decimal, the first two digits."""
+    if 0 < abs(usd) < 10.0**-decimals:
+        decimals = max(decimals, min(1 - math.floor(math.log10(abs(usd))), _MOST_DECIMALS))
     smallest = 10.0**-decimals
     if 0 < abs(usd) < smallest:
         return f"under ${smallest:.{decimals}f}"

@@ -65,6 +65,13 @@ def test_the_stock_is_stacked_by_tier_up_to_all_of_it(axes_of):
     assert axes.get_ylabel() == "GB stored"
 
 
+def test_tiers_that_store_nothing_are_not_in_the_legend(axes_of):
+    report = measured(40)
+    is_plus = pl.col("tier") == "plus"
+    daily = report.daily.with_columns(bytes=pl.when(~is_plus).then("bytes").otherwise(0))
+    assert "plus" not in labels(axes_of("storage", replace(report, daily=daily)))
+
+
 def test_a_hole_in_the_history_of_a_tier_is_no_audio(axes_of):
     report = measured(3)
     is_hole = (pl.col("tier") == "premium") & (pl.col("day") == report.as_of.date())
