@@ -1,0 +1,124 @@
+"""Measuring storage beside one bare aggregate over the same messages; peak memory.
+
+    python benchmarks/metrics.py [--messages 5000000] [--json]
+
+The bare aggregate counts recordings and sums their bytes and minutes by format and by the days they
+were said and deleted. It joins nothing, so it knows neither tiers nor languages. Both run in turn
+in one embedded Postgres, so that the machine's moods hit both alike.
+
+`ratio_to_bare_aggregate` is of the pass over the messages, its shaping into tables and days, and
+writing these. The other three read other tables and have ratios of their own: what the ledger
+alone tells, who was active, and the month's analyses.
+"""
+
+import argparse
+import json
+import resource
+import shutil
+import statistics
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+import sqlalchemy as sa
+
+from benchmarks.claim import OPTIONS
+from benchmarks.metrics_tables import make_table
+from deployments.local.postgres import PostgresServer
+from policy import storage_measures
+from policy.costs import prices_of
+from schema.clock import utc_now
+from stores import metrics, throughput
+from stores.database import connect
+
+MESSAGES, ROUNDS = 5_000_000, 5
+MONTH = timedelta(days=30)
+# Checkpoints and autovacuum would fall into one measure and not into another.
+QUIET = {"autovacuum": "off", "max_wal_size": "8GB", "checkpoint_timeout": "1h"}
+_BARE = sa.text("""
+SELECT audio_format, CAST(timestamp AS date), CAST(audio_deleted_at AS date), count(*),
+    sum(audio_size_bytes), sum(audio_duration_ms)
+FROM messages WHERE audio_storage_key IS NOT NULL
+GROUP BY 1, 2, 3
+""")
+
+
+def metrics_figures(engine: sa.Engine) -> dict[str, float]:
+    """Return the medians, in seconds, their ratios and the peak memory of this process."""
+    times: dict[str, list[float]] = defaultdict(list)
+
+    for _ in range(ROUNDS):
+        as_of = utc_now()
+        for name, work in _PARTS.items():
+            started = time.perf_counter()
+            with engine.begin() as connection:
+                work(connection, as_of)
+            times[name].append(time.perf_counter() - started)
+    seconds = {name: statistics.median(taken) for name, taken in times.items()}
+    bare = seconds["bare"]
+    return (
+        {f"{name}_seconds": taken for name, taken in seconds.items()}
+        | {
+            "ratio_to_bare_aggregate": seconds["storage"] / bare,
+            "ratio_with_everything": (sum(seconds.values()) - bare) / bare,
+        }
+        | {"peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+    )
+
+
+def _storage(connection: sa.Connection, as_of: datetime) -> None:
+    """Look at all messages, shape what was found, write the daily figures."""
+    stock = storage_measures.with_tiers(metrics.stock(connection, as_of=as_of))
+    gone = pl.DataFrame(schema=metrics.GONE)
+    daily = storage_measures.daily_measures(
+        stock, gone, as_of=as_of, horizon_days=metrics.OLDEST_DAYS - 1
+    )
+    for column in ("tier", "language", "format"):
+        storage_measures.by_group(stock, column, prices_of())
+    storage_measures.by_age(stock, prices_of())
+    metrics.write(connection, daily, as_of=as_of)
+
+
+_PARTS: dict[str, Callable[[sa.Connection, datetime], object]] = {
+    "bare": lambda connection, _: connection.execute(_BARE).all(),
+    "storage": _storage,
+    "ledger": lambda connection, as_of: metrics.gone(connection, as_of=as_of),
+    "active": lambda connection, as_of: metrics.active_learners(
+        connection, since=as_of - MONTH, as_of=as_of
+    ),
+    "throughput": lambda connection, as_of: throughput.throughput(
+        connection, since=as_of - MONTH, as_of=as_of
+    ),
+}
+
+
+def main() -> None:
+    """Print the figures."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--messages", type=int, default=MESSAGES)
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="kaiwa-benchmark-"))
+    folder.chmod(0o711)  # run as root, the server is another user
+    server = PostgresServer(folder, OPTIONS | QUIET)
+    server.start()
+    try:
+        url = make_table(server, arguments.messages)
+        engine = connect(url, statement_timeout=timedelta(0))
+        figures = {name: round(figure, 3) for name, figure in metrics_figures(engine).items()}
+        engine.dispose()
+    finally:
+        server.stop()
+        shutil.rmtree(folder)
+    for name, figure in figures.items():
+        print(f"{name:28} {figure:>10,}")
+    if arguments.json:
+        print(json.dumps(figures))
+
+
+if __name__ == "__main__":
+    main()
