@@ -6,9 +6,10 @@ from datetime import timedelta
 import polars as pl
 
 from policy.costs import BYTES_PER_GB, DAYS_PER_MONTH
+from policy.storage_measures import UNKNOWN
 from schema.costs import CostReport, Crossing, MonthlyCost, Transfer
 from schema.states import TransferSource
-from tasks.cost_words import UNKNOWN_TIER, amount, byte_unit, dollars, duration, plain
+from tasks.cost_words import amount, byte_unit, dollars, duration, plain
 
 _MAX_ROWS = 20
 
@@ -111,7 +112,7 @@ def _groups(column: str, frame: pl.DataFrame) -> Iterator[str]:
 
 
 def _warnings(report: CostReport) -> Iterator[str]:
-    unknown = report.by_tier.filter(pl.col("group") == UNKNOWN_TIER)
+    unknown = report.by_tier.filter(pl.col("group") == UNKNOWN)
     for row in unknown.iter_rows(named=True):
         yield ""
         yield (

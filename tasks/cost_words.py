@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from policy.costs import BYTES_PER_GB
 
-UNKNOWN_TIER = "unknown"
 _MAX_NAME_CHARACTERS = 40
 _MOST_DECIMALS = 6
 _HARMLESS = frozenset(" .,_+-/()>")
