@@ -150,9 +150,9 @@ def _plain_pass(engine: sa.Engine, count: int) -> None:
         table="messages", where="audio_deleted_at IS NULL", column="audio_storage_key"
     )
     ids = _SHARED.format(table="message_audio_analysis", where="TRUE", column="message_id")
-    asked = f"{parts[0]} AS message CROSS JOIN {parts[1]} AS analysis"
+    counted_rows = f"{parts[0]} AS message CROSS JOIN {parts[1]} AS analysis"
     uniqueness = f"{keys} AS storage_key_unique, {ids} AS message_id_unique"
-    statement = f"SELECT *, {uniqueness} FROM {asked}"  # noqa: S608 - ours
+    statement = f"SELECT *, {uniqueness} FROM {counted_rows}"  # noqa: S608 - ours
     with engine.begin() as connection:
         arguments = checked_rows._arguments(rule_facts(AS_OF))
         found = connection.execute(sa.text(statement), arguments).one()._asdict()
