@@ -8,10 +8,11 @@ from sqlalchemy.exc import ProgrammingError
 
 from schema.documents import AnalysisRecord
 from schema.quality import BrokenRule
-from schema.states import DeletionReason, DeletionState, FindingKind, HoldScope
+from schema.states import CheckScope, DeletionReason, DeletionState, FindingKind, HoldScope
 from schema.values import IntendedDeletion
 from stores import (
     analyses,
+    checked_rows,
     database,
     erasure,
     holds,
@@ -20,6 +21,7 @@ from stores import (
     leases,
     ledger,
     messages,
+    quality,
     quarantine,
     reconciliation,
     signed_urls,
@@ -27,6 +29,7 @@ from stores import (
 from stores.bucket_listing import ListedObject
 from tasks import resources
 from tasks.sweep_retention import set_missing_expiries
+from tests.quality import FACTS
 
 GRANTS = (Path(__file__).parents[2] / "deployments" / "grants.sql").read_text()
 
@@ -69,6 +72,21 @@ def test_the_batch_may_do_its_whole_job(batch, add_message):
         assert leases.release(connection, token) == 0
         assert leases.recover_stale(connection, limit=10, unleased_age=timedelta(days=1)) == 0
         assert messages.get(connection, done).audio_processing_state == "analyzed"
+
+
+def test_the_batch_can_check_data_quality(batch, add_analysed):
+    wrong = add_analysed(pronunciation_score=80)
+    with batch.begin() as connection:
+        check_id, scope = quality.begin(connection, CheckScope.CHANGED)
+        assert checked_rows.create(connection, scope, FACTS) == 1
+        quarantine.collect_invariants(connection)
+        assert quarantine.open_cases(connection, ["quick_scores"]) == 1
+        assert quarantine.release(connection, ["quick_scores"]) == 0
+        quality.finish(connection, check_id, checked=1, failing=1, results=())
+        assert checked_rows.broken_among(connection, [wrong], FACTS, ["quick_scores"])
+    with batch.begin() as connection:
+        _, scope = quality.begin(connection, CheckScope.CHANGED)
+        assert checked_rows.create(connection, scope, FACTS) == 1  # its case is open
 
 
 def test_the_batch_may_refresh_urls(batch, add_message):
