@@ -24,6 +24,8 @@ def measure_costs(
     transferred_gb_month: Annotated[float, Field(ge=0)] | None = None,
     storage_usd_per_gb_month: Annotated[float, Field(ge=0)] | None = None,
     transfer_usd_per_gb: Annotated[float, Field(ge=0)] | None = None,
+    read_usd_per_1000: Annotated[float, Field(ge=0)] | None = None,
+    write_usd_per_1000: Annotated[float, Field(ge=0)] | None = None,
 ) -> CostReport:
     """Measure what storage holds, and what it costs by the prices chosen.
 
@@ -38,6 +40,8 @@ def measure_costs(
             Empty: from `audio_ops.bucket_traffic`, or else estimated.
         storage_usd_per_gb_month: Instead of the price book's.
         transfer_usd_per_gb: Instead of the price book's.
+        read_usd_per_1000: For 1,000 GET or HEAD requests, instead of the price book's.
+        write_usd_per_1000: For 1,000 PUT, COPY, POST or LIST requests, likewise.
 
     Returns:
         The report, as published.
@@ -51,6 +55,8 @@ def measure_costs(
         price_book,
         storage_usd_per_gb_month=storage_usd_per_gb_month,
         transfer_usd_per_gb=transfer_usd_per_gb,
+        read_usd_per_1000=read_usd_per_1000,
+        write_usd_per_1000=write_usd_per_1000,
     )
     if transferred_gb_month is not None:
         require_amount("transferred_gb_month", transferred_gb_month)
@@ -64,8 +70,8 @@ def measure_costs(
     report = build_report(
         measurement, prices, horizon_days=horizon_days, transferred_gb_month=transferred_gb_month
     )
+    alert_on_thresholds(report)  # first: files that cannot be written end the run
     publish_costs(report)
-    alert_on_thresholds(report)
     get_run_logger().info(
         "%d objects, %d bytes: $%.2f a month", report.objects, report.bytes, report.cost.total_usd
     )

@@ -58,17 +58,14 @@ class PriceBook:
 def prices_of(
     name: PriceBookName = PriceBookName.KAIWA,
     rules: CostRules = DEFAULT_POLICY.costs,
-    *,
-    storage_usd_per_gb_month: float | None = None,
-    transfer_usd_per_gb: float | None = None,
+    **stated: float | None,
 ) -> PriceBook:
     """Return the named prices.
 
     Args:
         name: `kaiwa` has the policy's own two prices and asks nothing for requests.
         rules: The policy.
-        storage_usd_per_gb_month: Instead of the book's own.
-        transfer_usd_per_gb: Instead of the book's own.
+        stated: Prices instead of the book's own, by their names there; None: the book's.
 
     Raises:
         PriceRefused: If one is negative or no number.
@@ -77,23 +74,13 @@ def prices_of(
         PriceBookName.KAIWA.value, rules.storage_usd_per_gb_month, rules.transfer_usd_per_gb
     )
     book = _PRESETS.get(name, own)
-    if storage_usd_per_gb_month is None and transfer_usd_per_gb is None:
-        return book
-    return replace(
-        book,
-        name=f"{book.name}, changed",
-        storage_usd_per_gb_month=_either(storage_usd_per_gb_month, book.storage_usd_per_gb_month),
-        transfer_usd_per_gb=_either(transfer_usd_per_gb, book.transfer_usd_per_gb),
-    )
-
-
-def _either(stated: float | None, own: float) -> float:
-    return own if stated is None else stated
+    changes = {price: usd for price, usd in stated.items() if usd is not None}
+    return replace(book, name=f"{book.name}, changed", **changes) if changes else book
 
 
 # Both without what is free only for a while or below a few GB.
 _PRESETS = {
-    # https://www.tigrisdata.com/docs/pricing/, standard tier, one region; read in June 2026.
+    # https://www.tigrisdata.com/docs/pricing/, standard tier, one region.
     PriceBookName.TIGRIS: PriceBook(
         "tigris",
         storage_usd_per_gb_month=0.02,

@@ -47,7 +47,7 @@ class Throughput:
 
     analyzed: int
     failed: int
-    audio_hours: float
+    audio_hours: float  # spoken, with the pauses between words
     cpu_seconds: float  # as the engine stated it for each analysis
     failures: pl.DataFrame  # cause: str, messages: int; most frequent first
 

@@ -21,6 +21,7 @@ from policy.costs import (
 )
 from policy.forecast import crossing, forecast
 from policy.instants import to_utc
+from policy.quality import DISTRUSTED
 from schema.costs import CostReport, MonthlyCost, Throughput
 from schema.errors import NotYetMeasurable
 from schema.states import StorageMeasure as Measure
@@ -81,7 +82,9 @@ def _measure(connection: Connection, as_of: datetime) -> Measurement:
         active_learners=metrics.active_learners(connection, since=since, as_of=as_of),
         logged=_logged(connection, as_of),
         logged_before=_logged(connection, since),
-        throughput=throughput.throughput(connection, since=since, as_of=as_of),
+        throughput=throughput.throughput(
+            connection, since=since, as_of=as_of, distrusted=DISTRUSTED
+        ),
     )
 
 

@@ -16,10 +16,13 @@ def broken_in_bucket(sample: Sequence[SampledRecording]) -> list[BrokenRule]:
     """Return which recordings of the sample the bucket lacks, or holds with another size.
 
     Raises:
-        WrongBucket: If some are missing, and so is the bucket's marker.
+        WrongBucket: If the bucket's marker is missing.
         StorageUnavailable: If the bucket does not answer.
         StorageDenied: If it refuses the credentials.
     """
+    if not sample:
+        return []
+    resources.bucket().verify_marker()  # one question tells an outage, a hundred take minutes
     with ThreadPoolExecutor(THREADS) as threads:
         answers = list(zip(sample, threads.map(_head, sample), strict=True))
     differing = {
@@ -29,7 +32,6 @@ def broken_in_bucket(sample: Sequence[SampledRecording]) -> list[BrokenRule]:
     }
     if not differing:
         return []
-    resources.bucket().verify_marker()
     # Asked after the bucket: what was deleted or uploaded anew in between is no finding.
     still = resources.in_transaction(
         lambda connection: object_sample.still_claimed(connection, differing)

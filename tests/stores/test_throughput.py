@@ -22,17 +22,19 @@ def run_sql(engine):
 
 @pytest.fixture
 def analyse(add_message, run_sql):
-    def _analyse(at=AS_OF, error=None, features=None, took_ms=500, duration_ms=3_600_000):
-        message = add_message(audio_duration_ms=duration_ms)
+    def _analyse(at=AS_OF, error=None, features=None, took_ms=500, speech_ms=3_000_000):
+        message = add_message()
         run_sql(
             "INSERT INTO message_audio_analysis (message_id, analyzed_at, analysis_error,"
-            " raw_features, analysis_duration_ms)"
-            " VALUES (:message, :at, :error, CAST(:features AS jsonb), :took_ms)",
+            " raw_features, analysis_duration_ms, total_speech_duration_ms,"
+            " total_pause_duration_ms) VALUES (:message, :at, :error, CAST(:features AS jsonb),"
+            " :took_ms, :speech_ms, 600000)",
             message=message,
             at=at.replace(tzinfo=None),
             error=error,
             features=features,
             took_ms=took_ms,
+            speech_ms=speech_ms,
         )
         return message
 
@@ -43,7 +45,9 @@ def analyse(add_message, run_sql):
 def measured(engine):
     def _measured():
         with engine.begin() as connection:
-            return throughput.throughput(connection, since=SINCE, as_of=AS_OF)
+            return throughput.throughput(
+                connection, since=SINCE, as_of=AS_OF, distrusted=["quick_scores"]
+            )
 
     return _measured
 
@@ -58,12 +62,12 @@ def test_analyses_of_the_month_are_added_up(analyse, measured):
     analyse()
     analyse(at=SINCE)
     analyse(at=AS_OF + timedelta(microseconds=1))
-    analyse(duration_ms=-5, took_ms=-5)
-    analyse(duration_ms=None, took_ms=None)
+    analyse(speech_ms=-5, took_ms=-5)
+    analyse(speech_ms=None, took_ms=None)
     analyse(error="There is no speech.", features='{"failure_cause": "no_speech"}', took_ms=250)
     found = measured()
     assert (found.analyzed, found.failed) == (3, 1)
-    assert (found.audio_hours, found.cpu_seconds) == (1.0, 0.75)
+    assert (found.audio_hours, found.cpu_seconds) == (1.0 + 2 / 6, 0.75)
 
 
 @pytest.mark.parametrize(
@@ -83,15 +87,19 @@ def test_the_most_frequent_cause_is_first(analyse, measured):
     assert measured().failures.rows() == [("no_speech", 2), ("unknown", 2), ("crashed", 1)]
 
 
-def test_quarantined_messages_are_left_out_until_released(analyse, measured, run_sql):
-    message = analyse()
-    run_sql(
-        "INSERT INTO audio_ops.quarantine (message_id, rule, observed) VALUES (:message, 'a', 'b')",
-        message=message,
-    )
-    assert measured().analyzed == 0
+def test_analyses_that_cannot_be_believed_are_left_out_until_released(analyse, measured, run_sql):
+    analyse()
+    distrusted, stale = analyse(), analyse()
+    for message, rule in ((distrusted, "quick_scores"), (stale, "url_expiry")):
+        run_sql(
+            "INSERT INTO audio_ops.quarantine (message_id, rule, observed)"
+            " VALUES (:message, :rule, 'seen')",
+            message=message,
+            rule=rule,
+        )
+    assert measured().analyzed == 2
     run_sql("UPDATE audio_ops.quarantine SET released_at = now()")
-    assert measured().analyzed == 1
+    assert measured().analyzed == 3
 
 
 def test_traffic_is_of_the_days_after_the_first_up_to_the_last(engine, run_sql):
