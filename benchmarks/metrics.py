@@ -95,7 +95,7 @@ def _storage(connection: sa.Connection, as_of: datetime) -> None:
     for column in ("tier", "language", "format"):
         storage_measures.by_group(stock, column, prices_of())
     storage_measures.by_age(stock, prices_of())
-    metrics.write(connection, daily, as_of=as_of)
+    metrics.write(connection, daily, as_of=as_of, reconstructed=False)
 
 
 def _peer(connection: sa.Connection, statement: sa.TextClause) -> None:

@@ -30,10 +30,12 @@ def measure_costs(
     """Measure what storage holds, and what it costs by the prices chosen.
 
     Only `audio_ops.storage_metric` is written: the measured day, replaced by a rerun, and days
-    before it that nobody measured, as far as messages still tell.
+    before it that nobody measured, as far as messages still tell. More than an hour after `as_of`
+    its day counts as reconstructed, too, and replaces no measured one.
 
     Args:
-        as_of: Measure as of this instant of the past, with its offset. Empty: now.
+        as_of: Measure as of this instant of the past, with its offset. Messages deleted or
+            erased since then are missing. Empty: now.
         horizon_days: Days to forecast.
         price_book: Whose prices: `kaiwa` is the policy's own, `tigris` and `s3` are list prices.
         transferred_gb_month: GB (1024³ bytes) sent a month, such as from the provider's bill.
@@ -48,7 +50,7 @@ def measure_costs(
 
     Raises:
         ClockSkew: If it is to measure now, and this machine's clock cannot be trusted.
-        NotYetMeasurable: If `as_of` is in the future or has no offset.
+        NotYetMeasurable: If `as_of` is in the future, before 1970, or has no offset.
         PriceRefused: If an amount is negative or no number.
     """
     prices = prices_of(
@@ -70,8 +72,10 @@ def measure_costs(
     report = build_report(
         measurement, prices, horizon_days=horizon_days, transferred_gb_month=transferred_gb_month
     )
-    alert_on_thresholds(report)  # first: files that cannot be written end the run
-    publish_costs(report)
+    try:
+        alert_on_thresholds(report)  # first: files that cannot be written end the run
+    finally:
+        publish_costs(report)  # even so: an alert that nobody takes must not hide the report
     get_run_logger().info(
         "%d objects, %d bytes: $%.2f a month", report.objects, report.bytes, report.cost.total_usd
     )

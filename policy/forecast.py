@@ -27,18 +27,24 @@ _QUANTILE = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
 class TierHistory:
     """What one tier held and was given."""
 
-    stock_bytes: int  # at the end of the newest day
-    added_bytes: Mapping[int, int]  # by days ago; days that nobody measured are absent
+    stock_bytes: Mapping[int, int]  # what is there, by the days ago on which it was said
+    added_bytes: list[int]  # on each of the days to learn from that anything was measured on
     kept_days: int | None  # retention and grace; None: nobody knows, so nothing leaves
 
 
 def forecast(
-    daily: pl.DataFrame, *, today: date, horizon_days: int, policy: AudioPolicy = DEFAULT_POLICY
+    daily: pl.DataFrame,
+    cohorts: pl.DataFrame,
+    *,
+    today: date,
+    horizon_days: int,
+    policy: AudioPolicy = DEFAULT_POLICY,
 ) -> pl.DataFrame:
     """Return the stock expected on each of the coming days, with an interval of 95 %.
 
     Args:
-        daily: day, tier, bytes, added_bytes; nothing else is known to it.
+        daily: day, tier, added_bytes; a tier without a row on a day was given nothing.
+        cohorts: What is there at the end of today: tier, said_days, bytes.
         today: The newest day.
         horizon_days: Days to look ahead.
         policy: How long each tier's audio is kept.
@@ -46,14 +52,15 @@ def forecast(
     Returns:
         day, expected_bytes, low_bytes, high_bytes; empty with under two days to learn from.
     """
-    tiers = [
-        tier
-        for (name,), days in daily.filter(pl.col("day") <= today).group_by("tier")
-        if (tier := _history(str(name), days, today, policy)) is not None
-    ]
-    recent = {ago for tier in tiers for ago in tier.added_bytes if ago < DAYS_TO_LEARN_FROM}
-    if len(recent) < 2:
+    since = today - timedelta(days=DAYS_TO_LEARN_FROM)
+    recent = daily.filter((pl.col("day") > since) & (pl.col("day") <= today))
+    measured = recent.select(pl.col("day").unique())
+    if len(measured) < 2:
         return pl.DataFrame(schema=FORECAST)
+    tiers = [
+        _history(name, measured, recent, cohorts, policy)
+        for name in sorted({*recent["tier"], *cohorts["tier"]})
+    ]
     rows = []
     for ahead in range(1, horizon_days + 1):
         means, variances = zip(*(_ahead(tier, ahead) for tier in tiers), strict=True)
@@ -63,15 +70,19 @@ def forecast(
     return pl.DataFrame(rows, FORECAST, orient="row")
 
 
-def _history(name: str, days: pl.DataFrame, today: date, policy: AudioPolicy) -> TierHistory | None:
-    newest = days.filter(pl.col("day") == today)
-    if newest.is_empty():
-        return None
+def _history(
+    name: str,
+    measured: pl.DataFrame,
+    recent: pl.DataFrame,
+    cohorts: pl.DataFrame,
+    policy: AudioPolicy,
+) -> TierHistory:
     kept_days = None
     if name in set(UserTier):
         kept_days = policy.retention_days.of(UserTier(name)) + policy.cleanup.grace_period_days
-    added = {(today - day).days: amount for day, amount in days.select("day", "added_bytes").rows()}
-    return TierHistory(int(newest["bytes"].sum()), added, kept_days)
+    added = measured.join(recent.filter(tier=name), on="day", how="left")["added_bytes"]
+    stock = dict(cohorts.filter(tier=name).select("said_days", "bytes").iter_rows())
+    return TierHistory(stock, added.fill_null(0).to_list(), kept_days)
 
 
 def _ahead(tier: TierHistory, days: int) -> tuple[float, float]:
@@ -81,19 +92,18 @@ def _ahead(tier: TierHistory, days: int) -> tuple[float, float]:
     Their sum varies as they do, and because their mean is only an estimate.
     """
     lots = days if tier.kept_days is None else min(days, tier.kept_days)
-    lately = [amount for ago, amount in tier.added_bytes.items() if ago < DAYS_TO_LEARN_FROM]
-    mean = fmean(lately) if lately else 0.0
-    spread = variance(lately) if len(lately) > 1 else 0.0
-    uncertain = lots**2 * spread / len(lately) if lately else 0.0
+    mean, spread = fmean(tier.added_bytes), variance(tier.added_bytes)
+    uncertain = lots**2 * spread / len(tier.added_bytes)
     return _left(tier, days) + lots * mean, lots * spread + uncertain
 
 
 def _left(tier: TierHistory, days: int) -> int:
     """Return what is left then of today's stock; what should be gone already is taken to stay."""
-    if tier.kept_days is None:
-        return tier.stock_bytes
-    leaving = range(max(0, tier.kept_days - days), tier.kept_days)
-    return max(0, tier.stock_bytes - sum(tier.added_bytes.get(ago, 0) for ago in leaving))
+    stock = tier.stock_bytes
+    leaving = range(0)
+    if tier.kept_days is not None:
+        leaving = range(max(0, tier.kept_days - days), tier.kept_days)
+    return sum(size for ago, size in stock.items() if ago not in leaving)
 
 
 def crossing(

@@ -86,6 +86,11 @@ def by_age(stock: pl.DataFrame, prices: PriceBook) -> pl.DataFrame:
     return _priced(groups.with_columns(group=group), prices)
 
 
+def cohorts(stock: pl.DataFrame) -> pl.DataFrame:
+    """Return the bytes that are there now by tier and age: tier, said_days, bytes."""
+    return stock.filter(_LIVE).group_by("tier", "said_days").agg(pl.col("bytes").sum())
+
+
 def _priced(groups: pl.DataFrame, prices: PriceBook) -> pl.DataFrame:
     return groups.select(
         "group",
@@ -103,7 +108,8 @@ def daily_measures(
 
     Args:
         stock: As `with_tiers` returns it.
-        gone: Deleted objects that no message tells about: tier, deleted_days, objects, bytes.
+        gone: Deleted objects whose size no message tells: tier, said_days (empty if there is
+            no message at all), deleted_days, by_retention, objects, bytes.
         as_of: The measurement's instant, UTC; its date is the newest day.
         horizon_days: Days back at most, less than days are told apart in `stock`.
 
@@ -111,7 +117,7 @@ def daily_measures(
         day, tier, measure, value. Grace is measured on the newest day alone: since when a
         recording's retention is over, later days do not tell.
     """
-    gone = gone.with_columns(pl.col("tier").fill_null(UNKNOWN))
+    stock, gone = _told_and_lost(stock, gone)
     days_ago = _days_with_audio(stock, gone)
     tiers = sorted({*(tier.value for tier in UserTier), *stock["tier"], *gone["tier"]})
     grid = pl.DataFrame({"tier": tiers}).join(days_ago, how="cross")
@@ -120,6 +126,12 @@ def daily_measures(
     lost = gone.group_by("tier", days_ago="deleted_days").agg(
         gone_objects=pl.col("objects").sum(), gone_bytes=pl.col("bytes").sum()
     )
+    avoided = (
+        pl.concat([stock, gone], how="diagonal")
+        .filter(~_LIVE & pl.col("by_retention"))
+        .group_by("tier", days_ago="deleted_days")
+        .agg(avoided_bytes=pl.col("bytes").sum())
+    )
     grace = (
         stock.filter(pl.col("in_grace"))
         .group_by("tier")
@@ -127,7 +139,7 @@ def daily_measures(
         .with_columns(days_ago=pl.lit(0, pl.Int32))
     )
     days = grid
-    for part in (said, deleted, lost, grace):
+    for part in (said, deleted, lost, avoided, grace):
         days = days.join(part, on=["tier", "days_ago"], how="left")
     days = days.fill_null(0).sort("tier", "days_ago", descending=[False, True])
     return (
@@ -142,6 +154,18 @@ def daily_measures(
             value=pl.col("value").cast(pl.Int64),
         )
     )
+
+
+def _told_and_lost(stock: pl.DataFrame, gone: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the stock with what the ledger alone knows the size of; and what has no message."""
+    is_told = pl.col("said_days").is_not_null()
+    gone = gone.with_columns(
+        pl.col("tier").fill_null(UNKNOWN),
+        said_days=pl.when(is_told).then(pl.max_horizontal("said_days", "deleted_days")),
+    )
+    # An erasure takes the size from its message: what a message tells of its deletion, a sweep did.
+    by_sweep = stock.with_columns(by_retention=True)
+    return pl.concat([by_sweep, gone.filter(is_told)], how="diagonal"), gone.filter(~is_told)
 
 
 def _days_with_audio(stock: pl.DataFrame, gone: pl.DataFrame) -> pl.DataFrame:
@@ -163,7 +187,6 @@ def _measures() -> dict[str, pl.Expr]:
         left = pl.col(f"said_{name}") - pl.col(f"deleted_{name}")
         return left.cum_sum().over("tier")
 
-    deleted_bytes = pl.col("deleted_bytes") + pl.col("gone_bytes")
     return {
         Measure.OBJECTS.value: stock("objects"),
         Measure.BYTES.value: stock("bytes"),
@@ -173,8 +196,8 @@ def _measures() -> dict[str, pl.Expr]:
         Measure.ADDED_OBJECTS.value: pl.col("said_objects"),
         Measure.ADDED_BYTES.value: pl.col("said_bytes"),
         Measure.DELETED_OBJECTS.value: pl.col("deleted_objects") + pl.col("gone_objects"),
-        Measure.DELETED_BYTES.value: deleted_bytes,
-        Measure.AVOIDED_BYTES.value: deleted_bytes.cum_sum().over("tier"),
+        Measure.DELETED_BYTES.value: pl.col("deleted_bytes") + pl.col("gone_bytes"),
+        Measure.AVOIDED_BYTES.value: pl.col("avoided_bytes").cum_sum().over("tier"),
     }
 
 

@@ -48,7 +48,7 @@ class Throughput:
     analyzed: int
     failed: int
     audio_hours: float  # spoken, with the pauses between words
-    cpu_seconds: float  # as the engine stated it for each analysis
+    analysis_seconds: float  # by the engine's own clock; each analysis runs on one core
     failures: pl.DataFrame  # cause: str, messages: int; most frequent first
 
 
@@ -72,12 +72,12 @@ class CostReport:
     bytes: int
     audio_minutes: float
     grace_bytes: int
-    avoided_bytes: int  # what keeping everything would hold besides
+    avoided_bytes: int  # deleted by retention: without it they would be stored besides
     unsized_objects: int  # counted as objects, with unknown bytes
     active_learners: int  # who sent audio in the last 30 days
     transfer: Transfer
     cost: MonthlyCost
     cost_before: MonthlyCost | None  # 30 days earlier, at the same prices; None: nothing known
-    kept_everything_usd: float  # storage of a month if nothing had ever been deleted
+    kept_everything_usd: float  # storage of a month if retention had deleted nothing
     crossings: tuple[Crossing, ...]
     throughput: Throughput

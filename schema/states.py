@@ -99,7 +99,7 @@ class StorageMeasure(StrEnum):
     DELETED_OBJECTS = "deleted_objects"
     DELETED_BYTES = "deleted_bytes"
     # Since the beginning.
-    AVOIDED_BYTES = "avoided_bytes"  # deleted, so no longer paid for
+    AVOIDED_BYTES = "avoided_bytes"  # deleted by retention, so no longer paid for
 
 
 class ThresholdMeasure(StrEnum):

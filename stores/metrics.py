@@ -28,7 +28,9 @@ STOCK = {
 }
 GONE = {
     "tier": pl.String,
+    "said_days": pl.Int32,  # empty: its message is gone
     "deleted_days": pl.Int32,
+    "by_retention": pl.Boolean,
     "objects": pl.Int64,
     "bytes": pl.Int64,
 }
@@ -78,14 +80,22 @@ GROUP BY c.owner, m.format, m.code
     bindparam("as_of", type_=UtcDateTime), bindparam("oldest", type_=UtcDateTime)
 )
 
-# An entry whose object is told of by a message with its size is in the stock already.
+# An entry whose object is told of by a message with its size is in the stock already. An erasure
+# has every key of the learner's messages deleted, those that a sweep had deleted before, too.
 _GONE = text(f"""
-SELECT l.tier, {_AGO.format("l.finished_at AT TIME ZONE 'UTC'")} AS deleted_days,
+SELECT l.tier, CASE WHEN m.id IS NOT NULL THEN {_SAID} END AS said_days,
+    {_AGO.format("l.finished_at AT TIME ZONE 'UTC'")} AS deleted_days,
+    l.reason = 'retention' AS by_retention,
     count(*) FILTER (WHERE m.id IS NULL), CAST(sum(l.size_bytes) AS bigint)
 FROM audio_ops.deletion_ledger AS l LEFT JOIN messages AS m ON m.id = l.message_id
 WHERE l.state = 'deleted' AND l.finished_at AT TIME ZONE 'UTC' <= :as_of
     AND (m.audio_deleted_at <= :as_of AND m.audio_size_bytes >= 0) IS NOT TRUE
-GROUP BY 1, 2
+    AND NOT (l.reason = 'erasure' AND EXISTS (
+        SELECT FROM audio_ops.deletion_ledger AS earlier
+        WHERE earlier.message_id = l.message_id AND earlier.key_sha256 = l.key_sha256
+            AND earlier.state = 'deleted' AND earlier.id < l.id
+    ))
+GROUP BY 1, 2, 3, 4
 """).bindparams(  # noqa: S608 - ours
     bindparam("as_of", type_=UtcDateTime), bindparam("oldest", type_=UtcDateTime)
 )
@@ -100,10 +110,13 @@ FROM (
 ) AS m JOIN conversations AS c ON c.id = m.conversation_id
 """).bindparams(bindparam("since", type_=UtcDateTime), bindparam("as_of", type_=UtcDateTime))
 
-_FORGET_DAY = text("DELETE FROM audio_ops.storage_metric WHERE day = :day")
+_FORGET_DAY = text("""
+DELETE FROM audio_ops.storage_metric WHERE day = :measured_day
+    AND (reconstructed OR NOT :reconstructed)
+""")
 _WRITE = text("""
 INSERT INTO audio_ops.storage_metric (day, tier, measure, value, reconstructed, measured_at)
-SELECT n.day, n.tier, n.measure, n.value, n.day <> :measured_day,
+SELECT n.day, n.tier, n.measure, n.value, :reconstructed OR n.day <> :measured_day,
     :as_of - (:measured_day - n.day) * interval '24 hours'
 FROM unnest(
     CAST(:days AS date[]), CAST(:tiers AS text[]), CAST(:measures AS text[]),
@@ -154,7 +167,8 @@ def stock(connection: Connection, *, as_of: datetime) -> pl.DataFrame:
 def gone(connection: Connection, *, as_of: datetime) -> pl.DataFrame:
     """Return deleted objects whose size only the ledger knows: columns as `GONE`.
 
-    An object whose message is still there counts in `stock`, so only its bytes are here.
+    An object whose message is still there counts in `stock`, so only its bytes are here, with the
+    day on which it was said.
     """
     _prepare(connection)
     frame = pl.DataFrame(connection.execute(_GONE, _instants(as_of)).all(), GONE, orient="row")
@@ -167,17 +181,23 @@ def active_learners(connection: Connection, *, since: datetime, as_of: datetime)
     return int(connection.execute(_ACTIVE, {"since": since, "as_of": as_of}).scalar_one())
 
 
-def write(connection: Connection, metrics: pl.DataFrame, *, as_of: datetime) -> None:
+def write(
+    connection: Connection, metrics: pl.DataFrame, *, as_of: datetime, reconstructed: bool
+) -> None:
     """Replace the measured day; add days before it that have no figures yet.
+
+    What was reconstructed replaces nothing that was measured.
 
     Args:
         connection: In a transaction.
         metrics: Columns as `METRICS`, of the measured day and of days before it.
         as_of: The measurement's instant, UTC; its date is the measured day.
+        reconstructed: Whether the measured day, too, was only looked at later.
     """
-    connection.execute(_FORGET_DAY, {"day": as_of.date()})
+    look = {"measured_day": as_of.date(), "reconstructed": reconstructed}
+    connection.execute(_FORGET_DAY, look)
     values = {f"{name}s": metrics[name].to_list() for name in ("day", "tier", "measure", "value")}
-    connection.execute(_WRITE, values | {"measured_day": as_of.date(), "as_of": as_of})
+    connection.execute(_WRITE, values | look | {"as_of": as_of})
 
 
 def history(connection: Connection, *, after: date, until: date) -> pl.DataFrame:

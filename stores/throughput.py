@@ -27,7 +27,8 @@ SELECT a.analysis_error IS NOT NULL AS failed,
         CAST(GREATEST(a.total_speech_duration_ms, 0) AS bigint)
             + GREATEST(a.total_pause_duration_ms, 0)
     ), 0) AS audio_ms,
-    COALESCE(sum(a.analysis_duration_ms) FILTER (WHERE a.analysis_duration_ms >= 0), 0) AS cpu_ms
+    COALESCE(sum(a.analysis_duration_ms) FILTER (WHERE a.analysis_duration_ms >= 0), 0)
+        AS analysis_ms
 FROM message_audio_analysis AS a
 WHERE a.analyzed_at > :since AND a.analyzed_at <= :as_of
     AND NOT EXISTS (
@@ -40,7 +41,7 @@ GROUP BY 1, 2
 _TRAFFIC = text("""
 SELECT count(*), COALESCE(sum(sent_bytes), 0), COALESCE(sum(read_requests), 0),
     COALESCE(sum(write_requests), 0)
-FROM audio_ops.bucket_traffic WHERE day > :after AND day <= :until
+FROM audio_ops.bucket_traffic WHERE day >= :since AND day < :until
 """)
 
 
@@ -73,16 +74,16 @@ def throughput(
         analyzed=sum(row.messages for row in done),
         failed=int(failures["messages"].sum()),
         audio_hours=sum(int(row.audio_ms) for row in done) / 3_600_000,
-        cpu_seconds=sum(int(row.cpu_ms) for row in rows) / 1000,
+        analysis_seconds=sum(int(row.analysis_ms) for row in rows) / 1000,
         failures=failures.group_by("cause")
         .sum()
         .sort("messages", "cause", descending=[True, False]),
     )
 
 
-def traffic(connection: Connection, *, after: date, until: date) -> tuple[int, int, int, int]:
-    """Return what the access log says of `(after, until]`: days, bytes sent, reads, writes."""
+def traffic(connection: Connection, *, since: date, until: date) -> tuple[int, int, int, int]:
+    """Return what the access log says of `[since, until)`: days, bytes sent, reads, writes."""
     days, sent_bytes, reads, writes = connection.execute(
-        _TRAFFIC, {"after": after, "until": until}
+        _TRAFFIC, {"since": since, "until": until}
     ).one()
     return days, int(sent_bytes), int(reads), int(writes)

@@ -126,7 +126,7 @@ def _added_and_deleted(report: CostReport) -> "Figure":
 
 
 def _monthly_cost(report: CostReport) -> "Figure":
-    """Draw what a month costs now, cost 30 days ago, and would if nothing were ever deleted."""
+    """Draw what a month costs now, cost 30 days ago, and would without retention."""
     now = report.cost
     costs = {"now": now}
     title = f"A month costs {dollars(now.total_usd)}"
@@ -134,7 +134,7 @@ def _monthly_cost(report: CostReport) -> "Figure":
         costs[f"{DAYS_PER_MONTH} days ago"] = report.cost_before
         change = now.total_usd - report.cost_before.total_usd
         title += f", {dollars(abs(change))} {'less' if change < 0 else 'more'} than before"
-    costs["if nothing had\nbeen deleted"] = MonthlyCost(
+    costs["without\nretention"] = MonthlyCost(
         report.kept_everything_usd, now.transfer_usd, now.requests_usd
     )
     figure, axes = _canvas(title, None)

@@ -7,12 +7,15 @@ import polars as pl
 
 from schema.costs import CostReport
 
+# Spreadsheets would work out a name that begins like a formula; programs read Parquet.
+_NO_FORMULA = pl.col(pl.String).str.replace(r"^[=+\-@\t\r]", "'${0}")
+
 
 def exports(report: CostReport) -> dict[str, bytes]:
     """Return the content of each exported file, by its name."""
     files = {}
     for name, frame in tables(report).items():
-        files[f"{name}.csv"] = frame.write_csv().encode()
+        files[f"{name}.csv"] = frame.with_columns(_NO_FORMULA).write_csv().encode()
         parquet = io.BytesIO()
         frame.write_parquet(parquet)
         files[f"{name}.parquet"] = parquet.getvalue()
@@ -58,7 +61,7 @@ def _summary(report: CostReport) -> pl.DataFrame:
         "analyzed": done.analyzed,
         "failed": done.failed,
         "analyzed_audio_hours": done.audio_hours,
-        "analysis_cpu_seconds": done.cpu_seconds,
+        "analysis_seconds": done.analysis_seconds,
     }
     return pl.DataFrame([figures], schema_overrides={"total_usd_month_before": pl.Float64})
 

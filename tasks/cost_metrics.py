@@ -37,7 +37,7 @@ def _stock(registry: CollectorRegistry, report: CostReport) -> None:
             "Stored audio whose retention is over, but not its grace",
             report.grace_bytes,
         ),
-        ("avoided_bytes", "Audio deleted since the beginning", report.avoided_bytes),
+        ("avoided_bytes", "Audio deleted by retention since the beginning", report.avoided_bytes),
         ("unsized_objects", "Recordings whose size nobody knows", report.unsized_objects),
         ("active_learners", f"Who sent audio in {DAYS_PER_MONTH} days", report.active_learners),
     ):
@@ -50,7 +50,7 @@ def _money(registry: CollectorRegistry, report: CostReport) -> None:
     cost.labels("transfer").set(report.cost.transfer_usd)
     cost.labels("requests").set(report.cost.requests_usd)
     kept = _gauge(
-        registry, "kept_everything_cost_usd", "A month's storage if nothing had been deleted"
+        registry, "kept_everything_cost_usd", "A month's storage if retention had deleted nothing"
     )
     kept.set(report.kept_everything_usd)
     sent = _gauge(
@@ -88,7 +88,10 @@ def _analyses(registry: CollectorRegistry, report: CostReport) -> None:
     analyses.labels("analyzed").set(done.analyzed)
     analyses.labels("failed").set(done.failed)
     seconds = _gauge(
-        registry, "analyses_30d_seconds", "Their length, and the CPU time that they took", "of"
+        registry,
+        "analyses_30d_seconds",
+        "Their length, and how long analysing them took, each on one core",
+        "of",
     )
     seconds.labels("audio").set(3600 * done.audio_hours)
-    seconds.labels("cpu").set(done.cpu_seconds)
+    seconds.labels("analysis").set(done.analysis_seconds)

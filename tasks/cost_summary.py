@@ -133,9 +133,9 @@ def _retention(report: CostReport) -> Iterator[str]:
     saved = report.kept_everything_usd - report.cost.storage_usd
     share = f", {saved / report.kept_everything_usd:.0%} of it" if saved > 0 else ""
     yield f"* In grace, expired but still paid for: {amount(report.grace_bytes)}."
-    yield f"* Deleted since the beginning: {amount(report.avoided_bytes)}."
+    yield f"* Deleted by retention since the beginning: {amount(report.avoided_bytes)}."
     yield (
-        f"* Keeping everything would cost {dollars(report.kept_everything_usd)} a month for "
+        f"* Keeping that, too, would cost {dollars(report.kept_everything_usd)} a month for "
         f"storage; retention saves {dollars(max(saved, 0.0))}{share}."
     )
 
@@ -205,7 +205,7 @@ def _throughput(report: CostReport) -> Iterable[str]:
     lines = [
         f"{done.analyzed:,} recordings analysed, {done.failed:,} failed "
         f"({done.failed / tried:.1%}): {duration(60 * done.audio_hours)} of audio in "
-        f"{duration(done.cpu_seconds / 60)} of CPU time.",
+        f"{duration(done.analysis_seconds / 60)} of analysis, each on one core.",
     ]
     if not done.failures.is_empty():
         lines += ["", "| Cause of failure | recordings |", "|---|--:|"]

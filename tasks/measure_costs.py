@@ -1,7 +1,8 @@
 """Tasks of `flows/measure_costs.py`: measure, write the daily figures, report."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import polars as pl
 from prefect import task
@@ -29,6 +30,8 @@ from stores import database, metrics, throughput
 from tasks import resources
 
 MONTH = timedelta(days=DAYS_PER_MONTH)
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)  # nobody recorded anything for us before
+LATE = timedelta(hours=1)  # from then on, messages may have been deleted that were there
 HISTORY_DAYS = metrics.OLDEST_DAYS - 1  # all older audio counts as of one day
 
 
@@ -37,6 +40,7 @@ class Measurement:
     """What one look at everything found; frames as `policy.storage_measures` describes them."""
 
     as_of: datetime  # UTC
+    reconstructed: bool  # looked at later, so that what is no longer told of is missing
     stock: pl.DataFrame
     daily: pl.DataFrame  # day, tier, measure, value
     active_learners: int
@@ -50,12 +54,14 @@ def check_instant(as_of: datetime) -> datetime:
     """Return the instant in UTC.
 
     Raises:
-        NotYetMeasurable: If nobody can place it, or it has not come.
+        NotYetMeasurable: If nobody can place it, it has not come, or is before 1970.
     """
     if as_of.utcoffset() is None:
         raise NotYetMeasurable(as_of, "has no time zone")
     if as_of > resources.in_transaction(database.now):
         raise NotYetMeasurable(as_of, "is in the future")
+    if as_of < EARLIEST:
+        raise NotYetMeasurable(as_of, "is before any recording")
     return to_utc(as_of)
 
 
@@ -71,12 +77,14 @@ def measure(as_of: datetime) -> Measurement:
 
 def _measure(connection: Connection, as_of: datetime) -> Measurement:
     since = as_of - MONTH
+    reconstructed = database.now(connection) - as_of > LATE
     stock = storage_measures.with_tiers(metrics.stock(connection, as_of=as_of))
     daily = storage_measures.daily_measures(
         stock, metrics.gone(connection, as_of=as_of), as_of=as_of, horizon_days=HISTORY_DAYS
     )
     return Measurement(
         as_of=as_of,
+        reconstructed=reconstructed,
         stock=stock,
         daily=daily,
         active_learners=metrics.active_learners(connection, since=since, as_of=as_of),
@@ -89,15 +97,21 @@ def _measure(connection: Connection, as_of: datetime) -> Measurement:
 
 
 def _logged(connection: Connection, until: datetime) -> LoggedTraffic:
-    after = (until - MONTH).date()
-    return LoggedTraffic(*throughput.traffic(connection, after=after, until=until.date()))
+    """Return the traffic of the month's whole days; that of `until` itself is not over."""
+    since = (until - MONTH).date()
+    return LoggedTraffic(*throughput.traffic(connection, since=since, until=until.date()))
 
 
 @task(cache_policy=NO_CACHE)
 def write_metrics(measurement: Measurement) -> None:
     """Replace the day's figures in `audio_ops.storage_metric`; add days that nobody measured."""
     resources.in_transaction(
-        lambda connection: metrics.write(connection, measurement.daily, as_of=measurement.as_of)
+        lambda connection: metrics.write(
+            connection,
+            measurement.daily,
+            as_of=measurement.as_of,
+            reconstructed=measurement.reconstructed,
+        )
     )
 
 
@@ -121,11 +135,16 @@ def build_report(
             connection, after=today - timedelta(days=metrics.OLDEST_DAYS), until=today
         )
     )
-    daily = storage_measures.daily(history)
-    expected = forecast(daily, today=today, horizon_days=horizon_days)
+    expected = forecast(
+        storage_measures.daily(measurement.daily),
+        storage_measures.cohorts(stock),
+        today=today,
+        horizon_days=horizon_days,
+    )
     now = measurement.daily.filter(pl.col("day") == today)
     sums = dict(now.group_by("measure").agg(pl.col("value").sum()).iter_rows())
-    traffic = _traffic(history, as_of, measurement.logged, transferred_gb_month)
+    known = (measurement.daily, history)
+    traffic = _traffic(known, as_of, measurement.logged, transferred_gb_month)
     kept_bytes = sums[Measure.BYTES] + sums[Measure.AVOIDED_BYTES]
     return CostReport(
         as_of=as_of,
@@ -134,7 +153,7 @@ def build_report(
         by_language=storage_measures.by_group(stock, "language", prices),
         by_format=storage_measures.by_group(stock, "format", prices),
         by_age=storage_measures.by_age(stock, prices),
-        daily=daily,
+        daily=storage_measures.daily(history),
         forecast=expected,
         objects=sums[Measure.OBJECTS],
         bytes=sums[Measure.BYTES],
@@ -160,15 +179,26 @@ def build_report(
 
 
 def _traffic(
-    history: pl.DataFrame, until: datetime, logged: LoggedTraffic, stated_gb: float | None
+    known: Collection[pl.DataFrame],
+    until: datetime,
+    logged: LoggedTraffic,
+    stated_gb: float | None,
 ) -> MonthOfTraffic:
-    uploaded = {
-        measure: storage_measures.total(history, measure, until=until.date(), days=DAYS_PER_MONTH)
-        for measure in (Measure.ADDED_BYTES, Measure.ADDED_OBJECTS)
-    }
+    """Return a month's traffic.
+
+    Audio that arrived late is only in what messages tell now, audio whose message has been deleted
+    since only in the stored figures. Whichever knows more is nearer to what was uploaded.
+    """
+
+    def uploaded(measure: Measure) -> int:
+        return max(
+            storage_measures.total(figures, measure, until=until.date(), days=DAYS_PER_MONTH) or 0
+            for figures in known
+        )
+
     return month_of_traffic(
-        uploaded_bytes=uploaded[Measure.ADDED_BYTES] or 0,
-        uploaded_objects=uploaded[Measure.ADDED_OBJECTS] or 0,
+        uploaded_bytes=uploaded(Measure.ADDED_BYTES),
+        uploaded_objects=uploaded(Measure.ADDED_OBJECTS),
         logged=logged,
         stated_gb=stated_gb,
     )
@@ -186,6 +216,7 @@ def _cost_before(
     stored = storage_measures.total(history, Measure.BYTES, until=until.date())
     if stored is None:
         return None
-    earlier = _traffic(history, until, measurement.logged_before, stated_gb)
+    known = (measurement.daily, history)
+    earlier = _traffic(known, until, measurement.logged_before, stated_gb)
     comparable = earlier.transfer.source is traffic.transfer.source
     return monthly_cost(stored, earlier if comparable else traffic, prices)

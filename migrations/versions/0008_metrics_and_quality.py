@@ -65,7 +65,7 @@ def _storage_metric() -> None:
             "reconstructed",
             sa.Boolean,
             server_default=sa.text("false"),
-            comment="Derived later from what messages still tell, not measured on that day",
+            comment="Derived from what messages still told more than an hour later",
         ),
         column("measured_at", INSTANT, comment="The instant that the figure is true for"),
         sa.PrimaryKeyConstraint("day", "tier", "measure", name="storage_metric_pkey"),

@@ -29,7 +29,7 @@ class StorageMetric(Base):
     value: Mapped[int] = mapped_column(BigInteger, comment="Bytes, milliseconds or a count")
     reconstructed: Mapped[bool] = mapped_column(
         server_default=text("false"),
-        comment="Derived later from what messages still tell, not measured on that day",
+        comment="Derived from what messages still told more than an hour later",
     )
     measured_at: Mapped[datetime] = mapped_column(
         _INSTANT, comment="The instant that the figure is true for"

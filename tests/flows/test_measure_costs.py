@@ -9,6 +9,7 @@ from prefect.exceptions import ParameterTypeError
 from flows.measure_costs import measure_costs
 from schema.clock import utc_now
 from schema.errors import NotYetMeasurable
+from tasks import cost_alerts
 from tests.flows.test_reconcile_bucket import newest_artifact
 
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server", "stage")]
@@ -36,6 +37,18 @@ def test_a_run_measures_writes_and_publishes(add_message, days_written):
     assert (report.objects, report.bytes) == (1, 1000)
     assert days_written()[-1] == report.as_of.date()
     assert newest_artifact("measure-costs").data
+
+
+def test_an_alert_that_nobody_takes_fails_the_run_after_its_report(monkeypatch, tmp_path):
+    def refuse(*_):
+        msg = "The server refuses events."
+        raise ConnectionError(msg)
+
+    monkeypatch.setattr(cost_alerts, "_emit", refuse)
+    with pytest.raises(ConnectionError, match="refuses events"):
+        measure_costs(transferred_gb_month=222)
+    assert "Transfer: 222 GB a month" in newest_artifact("measure-costs").data
+    assert (tmp_path / "costs" / "by_tier.csv").exists()
 
 
 def test_an_instant_in_the_future_is_refused_before_anything_is_written(days_written):

@@ -18,22 +18,32 @@ GUEST_DAYS = DEFAULT_POLICY.retention_days.guest + DEFAULT_POLICY.cleanup.grace_
 added = st.lists(st.integers(0, 10**9), min_size=2, max_size=60)
 
 
-def history(added_bytes, tier="guest", stock=None):
-    """Days up to today, the last one last; by default nothing was deleted early."""
-    kept = GUEST_DAYS if tier == "guest" else len(added_bytes)
-    days = [TODAY - timedelta(days=len(added_bytes) - 1 - n) for n in range(len(added_bytes))]
-    held = sum(added_bytes[-kept:]) if stock is None else stock
-    rows = [(day, tier, held, amount) for day, amount in zip(days, added_bytes, strict=True)]
-    schema = {"day": pl.Date, "tier": pl.String, "bytes": pl.Int64, "added_bytes": pl.Int64}
+def history(added_bytes, tier="guest"):
+    """Days up to today, the last one last."""
+    newest = len(added_bytes) - 1
+    rows = [(TODAY - timedelta(days=newest - n), tier, lot) for n, lot in enumerate(added_bytes)]
+    schema = {"day": pl.Date, "tier": pl.String, "added_bytes": pl.Int64}
     return pl.DataFrame(rows, schema, orient="row")
 
 
-def ahead(daily, days=60):
-    return forecast(daily, today=TODAY, horizon_days=days)
+def stock(lots, tier="guest"):
+    """What is there, by the day on which it was said, today last."""
+    rows = [(tier, ago, lot) for ago, lot in enumerate(reversed(lots))]
+    schema = {"tier": pl.String, "said_days": pl.Int32, "bytes": pl.Int64}
+    return pl.DataFrame(rows, schema, orient="row")
+
+
+def ahead(daily, cohorts, days=60):
+    return forecast(daily, cohorts, today=TODAY, horizon_days=days)
+
+
+def guests(lots, days=60):
+    """The forecast for guests whose audio was deleted when it was due."""
+    return ahead(history(lots), stock(lots[-GUEST_DAYS:]), days)
 
 
 def test_steady_uploads_keep_a_steady_stock_and_leave_no_doubt():
-    expected = ahead(history([100] * 30))
+    expected = guests([100] * 30)
     assert set(expected["expected_bytes"]) == {100 * GUEST_DAYS}
     assert expected["low_bytes"].equals(expected["high_bytes"])
     assert expected["day"][0] == TODAY + timedelta(days=1)
@@ -41,7 +51,7 @@ def test_steady_uploads_keep_a_steady_stock_and_leave_no_doubt():
 
 def test_without_uploads_each_lot_leaves_when_its_time_is_over():
     lots = [0] * 28 + [7, 0, 5]  # said 2 and 0 days ago
-    expected = ahead(history(lots), days=10)["expected_bytes"]
+    expected = guests(lots, days=10)["expected_bytes"]
     uploads = 12 / 28
     left = [12, 12, 12, 12, 12, 5, 5, 0, 0, 0]
     came = [min(day, GUEST_DAYS) * uploads for day in range(1, 11)]
@@ -49,19 +59,41 @@ def test_without_uploads_each_lot_leaves_when_its_time_is_over():
 
 
 def test_audio_of_a_tier_that_nobody_knows_never_leaves():
-    expected = ahead(history([100] * 30, tier="unknown", stock=3000), days=365)
+    lots = [100] * 30
+    expected = ahead(history(lots, "unknown"), stock(lots, "unknown"), days=365)
     assert expected["expected_bytes"][-1] == 3000 + 365 * 100
 
 
-@given(stock=st.integers(0, 10**12), lots=added)
-def test_when_uploads_have_ceased_the_stock_only_falls(stock, lots):
-    expected = ahead(history([*lots, *[0] * 28], tier="plus", stock=stock))["expected_bytes"]
+def test_audio_that_was_deleted_early_does_not_leave_twice():
+    lots = [0] * 26 + [100, 7]
+    expected = ahead(history(lots), stock([0] * 27 + [7]), days=7)["expected_bytes"]
+    uploads = 107 / 28
+    assert list(expected) == pytest.approx([7 + day * uploads for day in range(1, 8)])
+
+
+def test_audio_that_is_overdue_or_held_is_taken_to_stay():
+    expected = ahead(history([0] * 28), stock([5] + [0] * GUEST_DAYS))["expected_bytes"]
+    assert set(expected) == {5}
+
+
+def test_a_tier_that_has_just_appeared_was_given_nothing_on_the_days_before():
+    daily = pl.concat([history([100] * 28, "free"), history([56], "unknown")])
+    held = pl.concat([stock([100] * 28, "free"), stock([56], "unknown")])
+    alone = ahead(history([100] * 28, "free"), stock([100] * 28, "free"), days=90)
+    with_it = ahead(daily, held, days=90)["expected_bytes"]
+    assert with_it[-1] == pytest.approx(alone["expected_bytes"][-1] + 56 + 90 * 56 / 28)
+
+
+@given(held=added, lots=added)
+def test_when_uploads_have_ceased_the_stock_only_falls(held, lots):
+    daily = history([*lots, *[0] * 28], tier="plus")
+    expected = ahead(daily, stock(held, "plus"))["expected_bytes"]
     assert all(earlier >= later for earlier, later in pairwise(expected))
 
 
-@given(stock=st.integers(0, 10**12), lots=added)
-def test_no_forecast_is_negative_or_outside_its_interval(stock, lots):
-    expected = ahead(history(lots, stock=stock))
+@given(held=added, lots=added)
+def test_no_forecast_is_negative_or_outside_its_interval(held, lots):
+    expected = ahead(history(lots), stock(held))
     assert (expected["low_bytes"] >= 0).all()
     assert (expected["low_bytes"] <= expected["expected_bytes"]).all()
     assert (expected["expected_bytes"] <= expected["high_bytes"]).all()
@@ -69,14 +101,14 @@ def test_no_forecast_is_negative_or_outside_its_interval(stock, lots):
 
 @given(lots=added)
 def test_until_the_first_new_audio_leaves_the_interval_only_widens(lots):
-    expected = ahead(history(lots), days=GUEST_DAYS)
+    expected = guests(lots, days=GUEST_DAYS)
     above = list(expected["high_bytes"] - expected["expected_bytes"])
     assert above == pytest.approx(sorted(above), rel=1e-6, abs=1)
 
 
-@pytest.mark.parametrize("daily", [history([]), history([5])])
-def test_less_than_two_days_allow_no_forecast(daily):
-    expected = ahead(daily)
+@pytest.mark.parametrize("lots", [[], [5]])
+def test_less_than_two_days_allow_no_forecast(lots):
+    expected = guests(lots)
     assert expected.is_empty()
     assert expected.schema == FORECAST
 
@@ -86,7 +118,7 @@ def test_the_interval_holds_about_95_percent_of_what_comes():
     days, trials, inside = 30, 400, 0
     for _ in range(trials):
         lots = random.gamma(4, 250_000, 60 + days).astype(int)
-        expected = ahead(history(lots[:60].tolist()), days=days).row(-1, named=True)
+        expected = guests(lots[:60].tolist(), days).row(-1, named=True)
         came = lots[-GUEST_DAYS:].sum()
         inside += expected["low_bytes"] <= came <= expected["high_bytes"]
     assert 0.92 <= inside / trials <= 0.98
@@ -103,8 +135,8 @@ def test_a_threshold_is_crossed_early_by_the_upper_end_and_late_by_the_lower():
     assert (beyond.earliest, beyond.expected, beyond.latest) == (days[2], None, None)
 
 
-@pytest.mark.parametrize(("stock", "day"), [(-1, None), (0, TODAY)])
-def test_a_threshold_is_reached_at_not_above_it(stock, day):
+@pytest.mark.parametrize(("more", "day"), [(-1, None), (0, TODAY)])
+def test_a_threshold_is_reached_at_not_above_it(more, day):
     nothing = pl.DataFrame(schema=FORECAST)
-    reached = crossing(nothing, threshold_gb=1, stock_bytes=BYTES_PER_GB + stock, today=TODAY)
+    reached = crossing(nothing, threshold_gb=1, stock_bytes=BYTES_PER_GB + more, today=TODAY)
     assert reached.expected == reached.earliest == reached.latest == day

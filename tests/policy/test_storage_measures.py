@@ -11,6 +11,7 @@ from policy.costs import BYTES_PER_GB, prices_of
 from policy.storage_measures import (
     by_age,
     by_group,
+    cohorts,
     daily,
     daily_measures,
     total,
@@ -33,7 +34,14 @@ STOCK = {
     "audio_ms": pl.Int64,
     "unsized": pl.Int64,
 }
-GONE = {"tier": pl.String, "deleted_days": pl.Int32, "objects": pl.Int64, "bytes": pl.Int64}
+GONE = {
+    "tier": pl.String,
+    "said_days": pl.Int32,
+    "deleted_days": pl.Int32,
+    "by_retention": pl.Boolean,
+    "objects": pl.Int64,
+    "bytes": pl.Int64,
+}
 NONE_GONE = pl.DataFrame(schema=GONE)
 AUDIO = {
     "language": "en",
@@ -117,7 +125,8 @@ def test_grace_is_told_of_the_measured_day_alone():
 
 
 def test_what_only_the_ledger_tells_of_was_deleted_and_is_avoided():
-    gone = pl.DataFrame([("plus", 2, 3, 30), (None, 2, 1, 5)], GONE, orient="row")
+    rows = [("plus", None, 2, True, 3, 30), (None, None, 2, True, 1, 5)]
+    gone = pl.DataFrame(rows, GONE, orient="row")
     metrics = days_of(stock_of({"said_days": 1}), gone)
     day = date(2025, 10, 24)
     assert value(metrics, Measure.DELETED_BYTES, day, "plus") == 30
@@ -125,6 +134,32 @@ def test_what_only_the_ledger_tells_of_was_deleted_and_is_avoided():
     assert value(metrics, Measure.AVOIDED_BYTES, tier="plus") == 30
     assert value(metrics, Measure.AVOIDED_BYTES, tier="unknown") == 5
     assert value(metrics, Measure.BYTES, tier="plus") == 0
+
+
+def test_erasures_and_orphans_are_deleted_but_retention_did_not_avoid_them():
+    gone = pl.DataFrame([("free", None, 1, False, 1, 30)], GONE, orient="row")
+    metrics = days_of(stock_of({"said_days": 2, "deleted_days": 1}), gone)
+    assert value(metrics, Measure.DELETED_BYTES, date(2025, 10, 25)) == 40
+    assert value(metrics, Measure.AVOIDED_BYTES) == 10
+
+
+@pytest.mark.parametrize("by_retention", [True, False])
+def test_a_size_that_only_the_ledger_knows_counts_on_the_day_of_its_message(by_retention):
+    gone = pl.DataFrame([("free", 2, 1, by_retention, 0, 30)], GONE, orient="row")
+    metrics = days_of(stock_of({"said_days": 2, "deleted_days": 1, "bytes": 0}), gone)
+    days = [date(2025, 10, day) for day in (24, 25, 26)]
+    assert [value(metrics, Measure.ADDED_BYTES, day) for day in days] == [30, 0, 0]
+    assert [value(metrics, Measure.DELETED_BYTES, day) for day in days] == [0, 30, 0]
+    assert [value(metrics, Measure.BYTES, day) for day in days] == [30, 0, 0]
+    assert [value(metrics, Measure.OBJECTS, day) for day in days] == [1, 0, 0]
+    assert value(metrics, Measure.AVOIDED_BYTES) == (30 if by_retention else 0)
+
+
+def test_cohorts_are_what_is_there_by_tier_and_age():
+    system = {"system": True, "said_days": 3}
+    live = ({"said_days": 3}, {"said_days": 3, "bytes": 5}, {"said_days": 1}, system)
+    found = cohorts(stock_of(*live, {"said_days": 3, "deleted_days": 1}))
+    assert sorted(found.rows()) == [("free", 1, 10), ("free", 3, 15), ("system", 3, 10)]
 
 
 def test_audio_older_than_the_horizon_is_in_the_stock_of_its_first_day():

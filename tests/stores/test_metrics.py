@@ -9,12 +9,13 @@ import sqlalchemy as sa
 
 from schema.states import DeletionReason, DeletionState
 from schema.values import IntendedDeletion
-from stores import ledger, metrics
+from stores import learner_messages, ledger, metrics
 
 BERLIN = ZoneInfo("Europe/Berlin")
 # The day on which clocks in Berlin go back: by them it has 25 hours.
 AS_OF = datetime(2025, 10, 26, 3, 30, tzinfo=UTC)
 DAY = timedelta(days=1)
+ERASURE = DeletionReason.ERASURE
 INSTANT = timedelta(microseconds=1)
 
 
@@ -49,11 +50,18 @@ def gone(engine):
 def delete(engine):
     """Bring a deletion into the ledger, as a sweep does."""
 
-    def _delete(message_id, key, size_bytes=10, tier="plus", state=DeletionState.DELETED):
+    def _delete(
+        message_id,
+        key,
+        size_bytes=10,
+        tier="plus",
+        state=DeletionState.DELETED,
+        reason=DeletionReason.RETENTION,
+    ):
         entry = IntendedDeletion(
             message_id=message_id,
             storage_key=key,
-            reason=DeletionReason.RETENTION,
+            reason=reason,
             tier=tier,
             size_bytes=size_bytes,
             retention_expires_at=None,
@@ -197,8 +205,28 @@ def test_of_a_hard_deleted_message_the_ledger_tells_the_bytes_alone(add_audio, d
     )
     delete(message, "audio/1", size_bytes=None)
     delete(message, "audio/2", size_bytes=30)
-    assert gone().select("objects", "bytes").rows() == [(0, 30)]
+    assert gone().select("said_days", "objects", "bytes").rows() == [(400, 0, 30)]
     assert stock().select("objects", "bytes", "deleted_days").rows() == [(1, 0, 0)]
+
+
+@pytest.mark.parametrize("reason", list(DeletionReason))
+def test_what_retention_deleted_is_told_from_erasures_and_orphans(delete, gone, reason):
+    delete(None, "audio/1", reason=reason)
+    found = gone().select("said_days", "by_retention", "objects").rows()
+    assert found == [(None, reason is DeletionReason.RETENTION, 1)]
+
+
+def test_an_erasure_after_a_sweep_deletes_nothing_again(engine, add_audio, delete, gone, stock):
+    swept, live = add_audio(audio_deleted_at=AS_OF), add_audio()
+    delete(swept, "audio/1", size_bytes=20)
+    learner_ids = [swept, live]
+    for message, size in ((swept, 20), (live, 30)):
+        delete(message, f"audio/{1 if message == swept else 2}", size, None, reason=ERASURE)
+    with engine.begin() as connection:
+        learner_messages.confirm(connection, learner_ids)
+    found = gone().sort("bytes").select("by_retention", "objects", "bytes")
+    assert found.rows() == [(True, 0, 20), (False, 0, 30)]
+    assert stock()["objects"].sum() == 2
 
 
 def test_learners_are_active_who_sent_audio_guests_apart(
@@ -222,9 +250,9 @@ def rows_of(day, value, tier="free"):
 
 @pytest.fixture
 def write(engine):
-    def _write(*rows, as_of=AS_OF):
+    def _write(*rows, as_of=AS_OF, reconstructed=False):
         with engine.begin() as connection:
-            metrics.write(connection, pl.concat(rows), as_of=as_of)
+            metrics.write(connection, pl.concat(rows), as_of=as_of, reconstructed=reconstructed)
             query = (
                 "SELECT day, tier, value, reconstructed FROM audio_ops.storage_metric ORDER BY 1"
             )
@@ -252,3 +280,12 @@ def test_a_measured_day_is_not_mixed_with_what_messages_tell_later(write):
     write(rows_of(yesterday, 5), as_of=AS_OF - DAY)
     kept = write(rows_of(today, 1), rows_of(yesterday, 2), rows_of(yesterday, 2, "plus"))
     assert kept == [(yesterday, "free", 5, False), (today, "free", 1, False)]
+
+
+def test_a_later_look_is_marked_and_replaces_no_measured_day(write):
+    today = AS_OF.date()
+    write(rows_of(today, 1), reconstructed=True)
+    assert write(rows_of(today, 2), reconstructed=True) == [(today, "free", 2, True)]
+    measured = [(today, "free", 3, False)]
+    assert write(rows_of(today, 3)) == measured
+    assert write(rows_of(today, 4), reconstructed=True) == measured

@@ -54,7 +54,7 @@ def measured(engine):
 
 def test_nothing_analysed_is_zero(measured):
     found = measured()
-    assert (found.analyzed, found.failed, found.audio_hours, found.cpu_seconds) == (0, 0, 0, 0)
+    assert (found.analyzed, found.failed, found.audio_hours, found.analysis_seconds) == (0, 0, 0, 0)
     assert found.failures.schema == throughput.FAILURES
 
 
@@ -67,7 +67,7 @@ def test_analyses_of_the_month_are_added_up(analyse, measured):
     analyse(error="There is no speech.", features='{"failure_cause": "no_speech"}', took_ms=250)
     found = measured()
     assert (found.analyzed, found.failed) == (3, 1)
-    assert (found.audio_hours, found.cpu_seconds) == (1.0 + 2 / 6, 0.75)
+    assert (found.audio_hours, found.analysis_seconds) == (1.0 + 2 / 6, 0.75)
 
 
 @pytest.mark.parametrize(
@@ -102,13 +102,13 @@ def test_analyses_that_cannot_be_believed_are_left_out_until_released(analyse, m
     assert measured().analyzed == 3
 
 
-def test_traffic_is_of_the_days_after_the_first_up_to_the_last(engine, run_sql):
+def test_traffic_is_of_the_days_from_the_first_up_to_but_not_the_last(engine, run_sql):
     run_sql(
         "INSERT INTO audio_ops.bucket_traffic SELECT day, 10, 2, 1"
         " FROM generate_series(date '2025-10-01', date '2025-10-05', interval '1 day') AS day"
     )
     with engine.begin() as connection:
-        found = throughput.traffic(connection, after=date(2025, 10, 2), until=date(2025, 10, 4))
+        found = throughput.traffic(connection, since=date(2025, 10, 2), until=date(2025, 10, 4))
         assert found == (2, 20, 4, 2)
-        none = throughput.traffic(connection, after=date(2025, 11, 2), until=date(2025, 11, 4))
+        none = throughput.traffic(connection, since=date(2025, 11, 2), until=date(2025, 11, 4))
         assert none == (0, 0, 0, 0)

@@ -54,3 +54,12 @@ def test_odd_names_are_exported_as_they_are():
     files = exports(measured(by_language=groups(**{name: 1})))
     read = pl.read_csv(io.BytesIO(files["by_language.csv"]))
     assert read["group"].to_list() == [name]
+
+
+@pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1+1", "\r=1+1"])
+def test_a_name_is_no_formula_to_spreadsheets_and_itself_to_programs(name):
+    files = exports(measured(by_language=groups(**{name: 1, "en-GB": 1})))
+    read = pl.read_csv(io.BytesIO(files["by_language.csv"]))
+    assert read["group"].to_list() == [f"'{name}", "en-GB"]
+    parquet = pl.read_parquet(io.BytesIO(files["by_language.parquet"]))
+    assert parquet["group"].to_list() == [name, "en-GB"]

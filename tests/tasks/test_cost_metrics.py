@@ -47,7 +47,7 @@ def test_the_figures_are_those_of_the_report():
     assert samples["kaiwa_audio_threshold_bytes", "50"] == 50 * 1024**3
     assert samples["kaiwa_audio_analyses_30d", "failed"] == 12
     assert samples["kaiwa_audio_analyses_30d_seconds", "audio"] == 12_600
-    assert samples["kaiwa_audio_analyses_30d_seconds", "cpu"] == 5400
+    assert samples["kaiwa_audio_analyses_30d_seconds", "analysis"] == 5400
     assert samples["kaiwa_audio_grace_bytes",] == report.grace_bytes
     assert samples["kaiwa_audio_measured_timestamp_seconds",] == AS_OF.timestamp()
 

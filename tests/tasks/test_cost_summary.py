@@ -75,9 +75,9 @@ def test_every_view_of_the_stock_is_told():
 def test_retention_tells_what_it_saves():
     lines = summary(REPORT).splitlines()
     assert "* In grace, expired but still paid for: 1.00 GB." in lines
-    assert "* Deleted since the beginning: 36.0 GB." in lines
+    assert "* Deleted by retention since the beginning: 36.0 GB." in lines
     assert (
-        "* Keeping everything would cost $0.96 a month for storage; retention saves $0.72, 75% of "
+        "* Keeping that, too, would cost $0.96 a month for storage; retention saves $0.72, 75% of "
         "it." in lines
     )
 
@@ -129,8 +129,8 @@ def test_throughput_and_its_failures_are_told():
     done = replace(REPORT.throughput, analyzed=36)
     lines = summary(replace(REPORT, throughput=done)).splitlines()
     assert (
-        "36 recordings analysed, 12 failed (25.0%): 3.5 hours of audio in 1.5 hours of CPU time."
-        in lines
+        "36 recordings analysed, 12 failed (25.0%): 3.5 hours of audio in 1.5 hours of "
+        "analysis, each on one core." in lines
     )
     assert lines.index("| no_speech | 9 |") < lines.index("| undecodable | 3 |")
 

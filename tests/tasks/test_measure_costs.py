@@ -1,13 +1,14 @@
 """From rows to the report, on real Postgres."""
 
 from dataclasses import fields
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
 import sqlalchemy as sa
 
 from policy.costs import BYTES_PER_GB, PriceBookName, prices_of
 from policy.forecast import FORECAST
+from schema.clock import utc_now
 from schema.errors import NotYetMeasurable, PriceRefused
 from schema.states import TransferSource
 from tasks.measure_costs import build_report, check_instant, measure, write_metrics
@@ -16,6 +17,7 @@ pytestmark = pytest.mark.usefixtures("stage")
 
 AS_OF = datetime(2025, 10, 26, 3, 30, tzinfo=UTC)
 DAY = timedelta(days=1)
+MARKED = "SELECT reconstructed, count(DISTINCT day) FROM audio_ops.storage_metric GROUP BY 1"
 GROUP = ("group", "objects", "bytes", "audio_minutes", "storage_usd_month")
 
 
@@ -92,8 +94,39 @@ def test_history_and_forecast_are_there_on_the_first_day(report, add_audio, run_
     assert len(found.forecast) == 30
     assert found.cost_before.storage_usd == pytest.approx(10 * 0.02)
     assert found.cost_before.transfer_usd == pytest.approx(10 * 0.09)
-    marked = "SELECT reconstructed, count(DISTINCT day) FROM audio_ops.storage_metric GROUP BY 1"
-    assert sorted(run_sql(marked)) == [(False, 1), (True, 39)]
+    assert run_sql(MARKED) == [(True, 40)]  # the instant itself is long past
+
+
+@pytest.mark.parametrize(("minutes", "reconstructed"), [(50, False), (70, True)])
+def test_a_day_looked_at_more_than_an_hour_later_is_reconstructed(
+    report, run_sql, minutes, reconstructed
+):
+    report(as_of=utc_now() - timedelta(minutes=minutes))
+    assert run_sql(MARKED) == [(reconstructed, 1)]
+
+
+def test_audio_that_arrives_late_is_counted_where_it_was_said(report, add_audio, run_sql):
+    for days_ago in (25, 26, 27):
+        add_audio(days_ago)
+    report(as_of=AS_OF - DAY)
+    for days_ago in range(1, 21):
+        add_audio(days_ago)
+    found = report()
+    assert found.transfer.month_bytes == 23 * BYTES_PER_GB
+    assert found.forecast["expected_bytes"][0] == pytest.approx((23 + 23 / 28) * BYTES_PER_GB)
+    assert found.forecast["low_bytes"][0] < found.forecast["high_bytes"][0]
+    yesterday = found.daily.filter(tier="free", day=(AS_OF - DAY).date())
+    assert yesterday["bytes"].to_list() == [3 * BYTES_PER_GB]  # what was measured then stays
+
+
+def test_what_was_uploaded_is_known_after_its_messages_are_gone(report, add_audio, run_sql):
+    for days_ago in (2, 3, 40, 41, 42):
+        add_audio(days_ago)
+    report(as_of=AS_OF - DAY)
+    run_sql("DELETE FROM messages")
+    found = report()
+    assert found.transfer.month_bytes == 2 * BYTES_PER_GB
+    assert found.cost_before.transfer_usd == pytest.approx(3 * 0.09)
 
 
 def test_a_rerun_changes_nothing(report, add_audio, run_sql):
@@ -131,7 +164,8 @@ def test_the_tier_nobody_knows_is_a_row_of_its_own(
 def test_the_access_log_is_scaled_to_a_month_and_a_statement_beats_it(report, run_sql):
     run_sql(
         "INSERT INTO audio_ops.bucket_traffic VALUES"
-        f" ('2025-10-26', {BYTES_PER_GB}, 1000, 2000), ('2025-09-26', 5, 5, 5)"
+        f" ('2025-10-25', {BYTES_PER_GB}, 1000, 2000), ('2025-09-25', 5, 5, 5),"
+        " ('2025-10-26', 7, 7, 7)"  # not over yet
     )
     found = report(prices=prices_of(PriceBookName.TIGRIS))
     assert found.transfer.source is TransferSource.ACCESS_LOG
@@ -147,9 +181,14 @@ def test_a_stated_transfer_that_is_none_is_refused(report):
 
 @pytest.mark.parametrize(
     "as_of",
-    [datetime(2025, 10, 26, 3, 30), datetime(2125, 10, 26, tzinfo=UTC)],  # noqa: DTZ001 - naive
+    [
+        datetime(2025, 10, 26, 3, 30),  # noqa: DTZ001 - naive
+        datetime(2125, 10, 26, tzinfo=UTC),
+        datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=14))),
+        datetime(1969, 12, 31, 23, 59, tzinfo=UTC),
+    ],
 )
-def test_an_instant_that_nobody_can_place_or_has_not_come_is_refused(as_of):
+def test_an_instant_that_nobody_can_place_or_has_not_come_or_is_too_old_is_refused(as_of):
     with pytest.raises(NotYetMeasurable):
         check_instant.fn(as_of)
 
