@@ -35,7 +35,8 @@ def check_quality(
         since: Beginning of the window; with `changed`, as if the last check had been then.
         until: End of the window, exclusive. Empty: now.
         fail_above_percent: The run ends failed when more of the checked messages than this break
-            a rule that fails.
+            a rule that fails, or the bucket lacks more of the sample. What was known does not
+            count again.
         bucket_sample: Recordings to look for in the bucket, chosen at random.
 
     Returns:
@@ -64,9 +65,17 @@ def check_quality(
         took=utc_now() - started_at,
     )
     logger.info("%d cases quarantined, %d released", report.quarantined, report.released)
-    too_low = too_many_failing(report.failing, report.checked, fail_above_percent)
+    too_low = any(
+        too_many_failing(*share, fail_above_percent)
+        for share in ((report.failing, report.checked), (report.missing, report.sampled))
+    )
     if too_low or report.bucket_problem:
         raise QualityTooLow(
-            report.failing, report.checked, fail_above_percent, report.bucket_problem
+            report.failing,
+            report.checked,
+            report.missing,
+            report.sampled,
+            fail_above_percent,
+            report.bucket_problem,
         )
     return report

@@ -29,7 +29,7 @@ KaiwaError
 ├── SweepIncomplete          audio that should be gone is still there
 ├── UnclearWindow            a window of time that nobody can tell
 ├── PriceRefused             a price, or an amount to be priced, that can be none
-├── NotYetMeasurable         an instant that has not come, or that nobody can place
+├── NotYetMeasurable         an instant that has not come, is too old or not to be placed
 ├── RulesUnanswered          a rule could not be asked, so nobody knows whether it is kept
 ├── QualityTooLow            stored data breaks its rules, so the check must not end green
 ├── AnalysesBroken           analyses just written break rules of data quality
@@ -390,7 +390,7 @@ class PriceRefused(KaiwaError):
 
 
 class NotYetMeasurable(KaiwaError):
-    """Storage is to be measured for an instant in the future, or one without a time zone."""
+    """Storage is to be measured for an instant in the future, before 1970, or without a zone."""
 
     def __init__(self, as_of: datetime, reason: str) -> None:
         self.as_of, self.reason = as_of, reason
@@ -427,18 +427,27 @@ class QualityTooLow(KaiwaError):
     """Stored data breaks its rules, or could not be looked at, so the check must not end green."""
 
     def __init__(
-        self, failing: int, checked: int, allowed_percent: float, bucket_problem: str | None
+        self,
+        failing: int,
+        checked: int,
+        missing: int,
+        sampled: int,
+        allowed_percent: float,
+        bucket_problem: str | None,
     ) -> None:
         self.failing, self.checked = failing, checked
+        self.missing, self.sampled = missing, sampled
         self.allowed_percent, self.bucket_problem = allowed_percent, bucket_problem
         unasked = f" The bucket could not be sampled: {bucket_problem}" if bucket_problem else ""
         super().__init__(
-            f"{failing} of {checked} messages break a rule that fails the check (allowed: "
-            f"{allowed_percent:g} %).{unasked} Everything is written, nothing was repaired: the "
-            "artifact `check-quality` names the rules, `audio_ops.quarantine` each message with "
-            "what was observed.",
+            f"{failing} of {checked} messages break a rule that fails the check, and the bucket "
+            f"lacks {missing} of {sampled} sampled recordings (allowed: {allowed_percent:g} %)."
+            f"{unasked} Everything is written, nothing was repaired: the artifact `check-quality` "
+            "names the rules, `audio_ops.quarantine` each message with what was observed.",
             failing,
             checked,
+            missing,
+            sampled,
             allowed_percent,
             bucket_problem,
         )

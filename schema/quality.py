@@ -49,6 +49,7 @@ class SampledRecording:
     message_id: str
     storage_key: str
     size_bytes: int | None  # as its row says
+    is_known: bool  # an open case says that it was not in order
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +69,13 @@ class QualityReport:
 
     check_id: int
     scope: CheckScope
-    checked: int  # messages
+    checked: int  # messages, without those looked at only because they are in quarantine
     failing: int  # of these, messages that break at least one rule of severity FAIL
+    sampled: int  # recordings chosen at random to be asked for in the bucket
+    missing: int  # of these, recordings that the bucket lacks
     results: tuple[RuleResult, ...]  # of every rule, in the order of policy.quality.RULES
     quarantined: int  # cases opened
     released: int  # cases closed, because their rule holds again
-    sampled: int  # objects asked for in the bucket
     bucket_problem: str | None = None  # why the bucket could not be asked
 
     @property

@@ -8,19 +8,24 @@ from schema.quality import SampledRecording
 
 RULES = ("object_in_bucket", "object_size")
 
-# Those that broke a rule before come first, or their cases would stay open by chance. A message
-# that failed says itself what is wrong with its recording.
+# A message that failed says itself what is wrong with its recording. Those that broke a rule before
+# are asked for besides, or their cases would stay open by chance.
 _PICK = text("""
-SELECT c.message_id, c.live_storage_key, c.audio_size_bytes
-FROM checked_message AS c
-LEFT JOIN (
-    SELECT DISTINCT message_id FROM audio_ops.quarantine
-    WHERE released_at IS NULL AND rule = ANY(:rules)
-) AS q ON q.message_id = c.message_id
-WHERE c.live_storage_key IS NOT NULL
-  AND COALESCE(c.audio_processing_state, '') NOT IN ('pending', 'uploading', 'failed')
-ORDER BY q.message_id IS NULL, random()
-LIMIT :limit
+SELECT message_id, live_storage_key, audio_size_bytes, is_known
+FROM (
+    SELECT c.message_id, c.live_storage_key, c.audio_size_bytes,
+        q.message_id IS NOT NULL AS is_known, row_number() OVER (
+        PARTITION BY q.message_id IS NOT NULL ORDER BY random()
+    ) AS number
+    FROM checked_message AS c
+    LEFT JOIN (
+        SELECT DISTINCT message_id FROM audio_ops.quarantine
+        WHERE released_at IS NULL AND rule = ANY(:rules)
+    ) AS q ON q.message_id = c.message_id
+    WHERE c.live_storage_key IS NOT NULL
+      AND COALESCE(c.audio_processing_state, '') NOT IN ('pending', 'uploading', 'failed')
+) AS candidate
+WHERE number <= :limit
 """)
 
 # A sweep deletes the object before it commits what it says of the row; its intent is there before.
@@ -53,11 +58,11 @@ WHERE c.message_id = q.message_id AND q.released_at IS NULL AND q.rule = ANY(:ru
 
 
 def pick(connection: Connection, limit: int) -> list[SampledRecording]:
-    """Return live recordings: first those with an open case, then at random.
+    """Return live recordings at random, and besides some of those with an open case.
 
     Args:
         connection: Where `checked_rows.create` has made its tables.
-        limit: Recordings at most.
+        limit: Recordings at most of either kind.
     """
     rows = connection.execute(_PICK, {"limit": limit, "rules": list(RULES)})
     return [SampledRecording(*row) for row in rows]

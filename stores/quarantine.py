@@ -37,8 +37,8 @@ _ADD = text(
     "INSERT INTO broken (message_id, rule, observed) VALUES (:message_id, :rule, :observed)"
 )
 
-# Whoever has written the message since it was looked at left another `xmin`, also one who commits
-# while we wait for his lock: what holds of it now is for the next check to say.
+# Whoever has written the message since it was looked at left another `xmin`, and whoever writes it
+# now holds its lock: what holds of it then is for the next check to say.
 _RELEASE = text("""
 WITH held AS (
     SELECT q.id
@@ -51,13 +51,17 @@ WITH held AS (
               SELECT FROM broken AS b WHERE b.message_id = q.message_id AND b.rule = q.rule
           ) END
     ORDER BY m.id
-    FOR SHARE OF m
+    FOR SHARE OF m SKIP LOCKED
 )
 UPDATE audio_ops.quarantine AS q SET released_at = statement_timestamp()
 FROM held WHERE q.id = held.id
 """)
 
-_FAILING = text("SELECT count(DISTINCT message_id) FROM broken WHERE rule = ANY(:rules)")
+_FAILING = text("""
+SELECT count(DISTINCT b.message_id)
+FROM broken AS b JOIN checked_message AS checked ON checked.message_id = b.message_id
+WHERE b.rule = ANY(:rules) AND NOT checked.is_known
+""")
 _COUNTS = text(f"""
 SELECT counted.rule, counted.broken, ARRAY(
     SELECT b.message_id FROM broken AS b WHERE b.rule = counted.rule
@@ -129,7 +133,7 @@ def release(connection: Connection, rules: Collection[str]) -> int:
 
 
 def failing(connection: Connection, rules: Collection[str]) -> int:
-    """Count the messages in `broken` that break at least one of these rules."""
+    """Count the messages in `broken` that break one of these rules, but for those known before."""
     return int(connection.execute(_FAILING, {"rules": list(rules)}).scalar_one())
 
 

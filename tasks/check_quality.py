@@ -30,7 +30,12 @@ from tasks.rule_facts import rule_facts
 
 CHECKS_SHOWN = 5  # before this one
 _ASKED_OF_ALL = RULES.keys() - BUCKET_SAMPLE.keys()
-_FAILING = [rule.name for rule in RULES.values() if rule.severity is Severity.FAIL]
+_FAILING = [
+    rule.name
+    for rule in RULES.values()
+    if rule.severity is Severity.FAIL and rule.name in _ASKED_OF_ALL
+]
+_MISSING = "object_in_bucket"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +70,7 @@ def check_rows(plan: CheckPlan) -> CheckOutcome:
 
 
 def _check(connection: Connection, plan: CheckPlan, check_id: int, scope: RowScope) -> CheckOutcome:
-    checked = checked_rows.create(connection, scope, rule_facts(plan.as_of))
+    checked_rows.create(connection, scope, rule_facts(plan.as_of))
     asked = validation.validate(
         connection,
         MESSAGE_COLUMNS | MESSAGE_INVARIANTS,
@@ -73,37 +78,49 @@ def _check(connection: Connection, plan: CheckPlan, check_id: int, scope: RowSco
         key_prefix=DEFAULT_POLICY.key_prefix,
     )
     quarantine.collect_invariants(connection)
-    sample = object_sample.pick(connection, plan.bucket_sample)
-    bucket_problem = _ask_bucket(connection, sample)
-    if bucket_problem is not None:
-        sample = []
+    sample = _ask_bucket(connection, plan.bucket_sample)
     quarantined = quarantine.open_cases(connection, RULES)
     released = quarantine.release(connection, _ASKED_OF_ALL)
-    released += object_sample.release(connection, sample)
+    released += object_sample.release(connection, sample.asked)
+    checked = checked_rows.count_new(connection)
     failing = quarantine.failing(connection, _FAILING)
-    results = _results(connection, asked.counts, len(sample))
+    results = _results(connection, asked.counts, len(sample.asked))
     quality.finish(connection, check_id, checked=checked, failing=failing, results=results)
     report = QualityReport(
         check_id=check_id,
         scope=plan.scope,
         checked=checked,
         failing=failing,
+        sampled=sum(not recording.is_known for recording in sample.asked),
+        missing=sample.missing,
         results=results,
         quarantined=quarantined,
         released=released,
-        sampled=len(sample),
-        bucket_problem=bucket_problem,
+        bucket_problem=sample.problem,
     )
     return CheckOutcome(report, asked)
 
 
-def _ask_bucket(connection: Connection, sample: list[SampledRecording]) -> str | None:
-    """Add to what is broken what the bucket lacks; return why it could not be asked."""
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    """What the bucket said."""
+
+    asked: list[SampledRecording]
+    missing: int = 0  # of those not known before
+    problem: str | None = None  # why it could not be asked
+
+
+def _ask_bucket(connection: Connection, limit: int) -> _Sample:
+    """Ask the bucket for a sample; add to what is broken what it lacks."""
+    asked = object_sample.pick(connection, limit)
     try:
-        quarantine.collect(connection, broken_in_bucket(sample))
+        broken = broken_in_bucket(asked)
     except StorageError as error:
-        return str(error)
-    return None
+        return _Sample([], problem=str(error))
+    quarantine.collect(connection, broken)
+    known = {recording.message_id for recording in asked if recording.is_known}
+    missing = [case for case in broken if case.rule == _MISSING and case.message_id not in known]
+    return _Sample(asked, len(missing))
 
 
 def _results(

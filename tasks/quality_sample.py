@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from schema.errors import InvalidKey
+from schema.errors import InvalidKey, StorageError
 from schema.quality import BrokenRule, SampledRecording
 from schema.values import ObjectFacts
 from stores import object_sample
@@ -24,7 +24,11 @@ def broken_in_bucket(sample: Sequence[SampledRecording]) -> list[BrokenRule]:
         return []
     resources.bucket().verify_marker()  # one question tells an outage, a hundred take minutes
     with ThreadPoolExecutor(THREADS) as threads:
-        answers = list(zip(sample, threads.map(_head, sample), strict=True))
+        try:
+            answers = list(zip(sample, threads.map(_head, sample), strict=True))
+        except StorageError:
+            threads.shutdown(wait=False, cancel_futures=True)  # the others would fail as slowly
+            raise
     differing = {
         recording: difference
         for recording, facts in answers

@@ -9,9 +9,9 @@ from schema.quality import QualityReport, RuleResult
 from schema.states import CheckScope, Severity
 
 _SCOPES = {
-    CheckScope.CHANGED: "changed since the last check, or in quarantine",
+    CheckScope.CHANGED: "changed since the last check",
     CheckScope.EVERYTHING: "all there are",
-    CheckScope.WINDOW: "said in the chosen window, or in quarantine",
+    CheckScope.WINDOW: "said in the chosen window",
 }
 _NO_RULE_BROKEN = "**Every rule holds.**"
 _ADVICE = (
@@ -40,7 +40,9 @@ def summary(
     lines = [
         f"{report.checked:,} messages checked ({_SCOPES[report.scope]}) in "
         f"{took.total_seconds():.0f} s. **{report.failing:,} break a rule that fails the check: "
-        f"{report.failing_percent:.3g} %**, allowed are {allowed_percent:g} %.",
+        f"{report.failing_percent:.3g} %**, allowed are {allowed_percent:g} %. The bucket lacks "
+        f"**{report.missing:,} of {report.sampled:,}** recordings chosen at random. What is in "
+        "quarantine and has not changed counts in the table only.",
         "",
     ]
     if broken:
@@ -48,8 +50,7 @@ def summary(
     else:
         lines += [_NO_RULE_BROKEN, ""]
     lines += [
-        f"Quarantine: {report.quarantined:,} cases opened, {report.released:,} closed. "
-        f"{report.sampled:,} recordings were looked for in the bucket.",
+        f"Quarantine: {report.quarantined:,} cases opened, {report.released:,} closed.",
         "",
         "| Rules that hold | | rows | broken before |",
         "|---|---|--:|---|",

@@ -24,6 +24,7 @@ MESSAGE_COLUMNS = {
     "live_storage_key": "text",
     "audio_retention_expires_at": "timestamp",
     "deleted": "boolean",
+    "is_known": "boolean",
     **dict.fromkeys(quality.MESSAGE_INVARIANTS, "text"),
 }
 ANALYSIS_COLUMNS = {

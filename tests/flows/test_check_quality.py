@@ -152,6 +152,57 @@ def test_the_next_check_looks_at_what_has_changed_alone(record, run_sql):
     assert check_quality(CheckScope.EVERYTHING).checked == 2
 
 
+def test_what_is_known_and_unchanged_fails_no_later_check(record, run_sql, open_cases):
+    bad = record(pronunciation_score=101)
+    with pytest.raises(QualityTooLow):
+        check_quality()
+    report = check_quality()
+    assert (report.checked, report.failing, broken(report)["quick_scores"]) == (0, 0, 1)
+    assert (bad, "quick_scores") in open_cases()
+    run_sql(f"UPDATE messages SET pronunciation_score = 102 WHERE id = '{bad}'")
+    with pytest.raises(QualityTooLow, match="1 of 1 messages"):
+        check_quality()
+
+
+def test_the_sample_is_judged_by_itself(record):
+    for _ in range(30):
+        record()
+    resources.bucket().delete_many([f"audio/user/conversation/message-{n}.wav" for n in range(30)])
+    with pytest.raises(QualityTooLow, match=r"0 of 30 messages .* lacks 5 of 5 sampled"):
+        check_quality(bucket_sample=5, fail_above_percent=50)
+
+
+def test_a_score_without_a_recording_is_looked_at_too(add_message, open_cases):
+    text = add_message(
+        audio_storage_key=None, audio_processing_state="pending", pronunciation_score=150
+    )
+    with pytest.raises(QualityTooLow):
+        check_quality()
+    assert (text, "pronunciation_score_range") in open_cases()
+
+
+def test_a_table_of_somebody_else_stays(record, run_sql, rows_of):
+    record()
+    run_sql("CREATE TABLE public.broken AS SELECT 1 AS precious")
+    check_quality()
+    assert rows_of("SELECT * FROM public.broken") == [(1,)]
+    assert rows_of("SELECT * FROM pg_class WHERE relname = 'checked_message'") == []
+
+
+def test_a_locked_message_stays_in_quarantine_and_the_check_goes_on(
+    record, run_sql, engine, open_cases
+):
+    bad = record(pronunciation_score=-1)
+    with pytest.raises(QualityTooLow):
+        check_quality()
+    run_sql(f"UPDATE messages SET pronunciation_score = 80 WHERE id = '{bad}'")
+    with engine.begin() as app:
+        app.execute(sa.text(f"SELECT FROM messages WHERE id = '{bad}' FOR UPDATE"))
+        assert check_quality().released == 0
+    assert open_cases() != set()
+    assert check_quality().released == 2
+
+
 def test_a_window_is_half_open(record):
     said = datetime(2026, 1, 1, tzinfo=UTC)
     for day in range(3):
@@ -196,7 +247,7 @@ def test_history_is_kept_and_shown(record, rows_of):
     record(pronunciation_score=101)
     for _ in range(2):
         with pytest.raises(QualityTooLow):
-            check_quality()
+            check_quality(CheckScope.EVERYTHING)
     rows = rows_of("SELECT * FROM audio_ops.quality_result WHERE rule = 'quick_scores'")
     assert [row.broken for row in rows] == [1, 1]
     page = newest_artifact("check-quality")

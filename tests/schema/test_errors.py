@@ -28,7 +28,7 @@ FACTS = {
     "SweepIncomplete": (3, 1, "The bucket failed to delete objects: SlowDown."),
     "UnclearWindow": ("A window needs its beginning, `since`.",),
     "RulesUnanswered": (("storage_key", "quick_scores"),),
-    "QualityTooLow": (3, 100, 1.0, "The bucket failed to read: timed out."),
+    "QualityTooLow": (3, 100, 2, 20, 1.0, "The bucket failed to read: timed out."),
     "ClockSkew": (75.0, 60.0),
     "DatabaseRefused": ("write signed URLs", "23514"),
     "ChunksBroken": (1, 20),

@@ -20,7 +20,14 @@ def page():
             )
             for name, rule in RULES.items()
         )
-        numbers = {"failing": 0, "quarantined": 0, "released": 0, "sampled": 0, **facts}
+        numbers = {
+            "failing": 0,
+            "quarantined": 0,
+            "released": 0,
+            "sampled": 0,
+            "missing": 0,
+            **facts,
+        }
         report = QualityReport(1, CheckScope.CHANGED, 1000, results=results, **numbers)
         return summary(
             report, earlier=earlier or {}, allowed_percent=1.0, took=timedelta(seconds=3)
