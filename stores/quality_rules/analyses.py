@@ -71,7 +71,6 @@ def _wrong_object(column: str) -> str:
             THEN '{column} is no object but ' || jsonb_typeof(a.{column}) END"""
 
 
-_WRONG_TIMINGS = _wrong_list("speech_timings", _ELEMENTS["speech_timings"])
 _WRONG_DOCUMENTS = ", ".join(
     [
         *(_wrong_list(column, conditions) for column, conditions in _ELEMENTS.items()),
@@ -80,7 +79,9 @@ _WRONG_DOCUMENTS = ", ".join(
 )
 
 _FROM = "FROM message_audio_analysis AS a JOIN messages AS m ON m.id = a.message_id"
-_LATEST_MS = "CAST(m.audio_duration_ms AS bigint) + CAST(:document_tolerance_ms AS integer)"
+# Who knows no duration may state it as 0.
+_LATEST_MS = """CASE WHEN m.audio_duration_ms > 0
+        THEN CAST(m.audio_duration_ms AS bigint) + CAST(:document_tolerance_ms AS integer) END"""
 _ROW_RULES = {
     "document_shapes": f"NULLIF(concat_ws('; ', {_WRONG_DOCUMENTS}), '')",
     "phoneme_score_range": """'accuracyScore ' || left(jsonb_path_query_first(
@@ -105,9 +106,19 @@ _ROW_RULES = {
 
 # JavaScript, and so the app, counts UTF-16 units: characters beyond U+FFFF are two.
 _TEXT_UNITS = r"""CASE WHEN octet_length(m.content) = char_length(m.content)
-            THEN char_length(m.content)
-            ELSE char_length(m.content)
-                + char_length(regexp_replace(m.content, '[\u0001-\uFFFF]+', '', 'g')) END"""
+        THEN char_length(m.content)
+        ELSE char_length(m.content)
+            + char_length(regexp_replace(m.content, '[\u0001-\uFFFF]+', '', 'g')) END"""
+# What words are compared with, once for each analysis: a document may have a great many words, and
+# a text be as long, so nothing of either may be walked again for each word. OFFSET 0 keeps Postgres
+# from asking all the same where a word needs it.
+_SPOKEN = f"""
+    SELECT a.message_id, m.audio_duration_ms, to_jsonb({_LATEST_MS}) AS latest_ms,
+        to_jsonb({_TEXT_UNITS}) AS text_units,
+        CASE WHEN jsonb_typeof(a.speech_timings) = 'array' AND NOT jsonb_path_exists(
+            a.speech_timings, 'strict $[*] ? (@.type() != "object")'
+        ) THEN a.speech_timings END AS words
+    {_FROM}"""
 # When one word breaks a rule, and what to tell of it. Numbers are compared as JSON: what is none
 # compares in some way, but never fails.
 _WORD_RULES = {
@@ -116,27 +127,21 @@ _WORD_RULES = {
         ("start_ms", "end_ms", "next_start_ms", "next_end_ms"),
     ),
     "timings_in_audio": (
-        f"start_ms < '0' OR end_ms > to_jsonb({_LATEST_MS})",
+        "start_ms < '0' OR end_ms > latest_ms",
         ("start_ms", "end_ms", "audio_duration_ms"),
     ),
     "timings_in_text": (
-        "char_start < '0' OR char_start > char_end"
-        f" OR char_end > to_jsonb(char_length(m.content)) AND char_end > to_jsonb({_TEXT_UNITS})",
+        "char_start < '0' OR char_start > char_end OR char_end > text_units",
         ("char_start", "char_end"),
     ),
     "confidence_range": ("confidence < '0' OR confidence > '1'", ("confidence",)),
 }
 # Words beside the same words without the first: each beside the next. In ROWS FROM, what is LATERAL
 # does not keep several processes from sharing the work, as it would in a subquery.
-_LISTED = """CASE WHEN jsonb_typeof(a.speech_timings) = 'array' AND NOT jsonb_path_exists(
-            a.speech_timings, 'strict $[*] ? (@.type() != "object")'
-        ) THEN a.speech_timings END"""
-_WORDS = f"""
-{_FROM}
-CROSS JOIN LATERAL ROWS FROM (
-    jsonb_to_recordset({_LISTED}) AS ("startMs" jsonb, "endMs" jsonb, "charStart" jsonb,
+_BESIDE_NEXT = """ROWS FROM (
+    jsonb_to_recordset(spoken.words) AS ("startMs" jsonb, "endMs" jsonb, "charStart" jsonb,
         "charEnd" jsonb, confidence jsonb),
-    jsonb_to_recordset({_LISTED} - 0) AS ("startMs" jsonb, "endMs" jsonb)
+    jsonb_to_recordset(spoken.words - 0) AS ("startMs" jsonb, "endMs" jsonb)
 ) WITH ORDINALITY AS word (
     start_ms, end_ms, char_start, char_end, confidence, next_start_ms, next_end_ms, number
 )"""
@@ -151,6 +156,8 @@ NAMES = (
 def select(columns: Sequence[str], rules: Collection[str], *, where: str) -> str:
     """Return a query of analyses: `columns`, and a column of text for each rule.
 
+    Beside rules about words there always is `document_shapes`: by it they are believed.
+
     Args:
         columns: Of a, message_audio_analysis, or m, messages; `message_id` among them.
         rules: Their names.
@@ -158,8 +165,9 @@ def select(columns: Sequence[str], rules: Collection[str], *, where: str) -> str
     """
     # Each half is planned by itself, so that several processes can do all of it: what is LATERAL to
     # a row, or above a join with what was grouped, would be done by the first of them alone.
-    rows = [f"{rule} AS {name}" for name, rule in _ROW_RULES.items() if name in rules]
     words = [name for name in _WORD_RULES if name in rules]
+    asked = {*rules, "document_shapes"} if words else rules
+    rows = [f"{rule} AS {name}" for name, rule in _ROW_RULES.items() if name in asked]
     plain = f"SELECT {', '.join([*columns, *rows])} {_FROM} WHERE {where}"
     if not words:
         return plain
@@ -169,13 +177,20 @@ def select(columns: Sequence[str], rules: Collection[str], *, where: str) -> str
         for name in words
     )
     broken = " OR ".join(_WORD_RULES[name][0] for name in words)
+    # In `document_shapes` the list of words is told first.
+    believed = ", ".join(
+        f"CASE WHEN plain.document_shapes ^@ 'speech_timings' IS NOT TRUE THEN words.{name} END"
+        f" AS {name}"
+        for name in words
+    )
     return f"""
-SELECT plain.*, {", ".join(f"words.{name}" for name in words)}
+SELECT plain.*, {believed}
 FROM ({plain} OFFSET 0) AS plain
 LEFT JOIN (
-    SELECT a.message_id, {told} {_WORDS}
-    WHERE {where} AND CASE WHEN {broken} THEN ({_WRONG_TIMINGS}) IS NULL END
-    GROUP BY a.message_id
+    SELECT spoken.message_id, {told}
+    FROM ({_SPOKEN} WHERE {where} OFFSET 0) AS spoken CROSS JOIN LATERAL {_BESIDE_NEXT}
+    WHERE {broken}
+    GROUP BY spoken.message_id
 ) AS words ON words.message_id = plain.message_id"""  # noqa: S608 - ours
 
 

@@ -285,6 +285,14 @@ def test_pauses_longer_than_the_recording(add_analysed, check):
     assert check() == {"pauses_in_audio": "pauses 2101 ms, recording 2000 ms"}
 
 
+@pytest.mark.parametrize("duration_ms", [0, -1, None])
+def test_who_states_no_duration_says_nothing_of_it(add_analysed, check, duration_ms):
+    add_analysed(audio_duration_ms=duration_ms)
+    assert check() == {}
+    add_analysed(words((0, {"startMs": -1})), audio_duration_ms=duration_ms)
+    assert set(check()) == {"timings_in_audio"}
+
+
 def test_an_analysed_message_without_any_analysis(add_message, check):
     add_message(**MESSAGE)
     assert check() == {"analyzed_has_analysis": "no analysis"}
@@ -535,6 +543,33 @@ def test_numbers_as_large_as_json_allows(engine, add_analysed):
     seen = observed_in(engine, message_id, {"speech_timings": [first]})
     assert seen["timings_in_text"] == f"word 1, char_start 0, char_end 1{'0' * 19}"
     assert {"timings_in_audio", "confidence_range"} <= seen.keys()
+
+
+MANY = 50_000
+
+
+def test_a_great_many_words_in_disorder_are_soon_checked(add_analysed, check):
+    # Were all of them walked again for each, this would take an hour.
+    backwards = [
+        {"word": "w", "startMs": start, "endMs": start + 1, "charStart": 0, "charEnd": 1}
+        for start in range(MANY, 0, -1)
+    ]
+    add_analysed({"speech_timings": backwards}, audio_duration_ms=MANY + 1)
+    seen = check()
+    assert seen.keys() == {"pcm_size", "timings_in_order"}
+    assert seen["timings_in_order"].startswith(f"word 1, start_ms {MANY}, end_ms {MANY + 1}, next")
+
+
+def test_a_great_many_words_in_a_text_as_long_are_soon_checked(add_analysed, check):
+    beyond = [
+        {"word": "w", "startMs": n, "endMs": n + 1, "charStart": 3 * n, "charEnd": 3 * n + 3}
+        for n in range(MANY)
+    ]
+    text = {"content": "👋 " * MANY, "audio_duration_ms": MANY}
+    add_analysed({"speech_timings": beyond}, **text)
+    assert check().keys() == {"pcm_size"}
+    add_analysed({"speech_timings": beyond}, **text | {"content": "é" * MANY})
+    assert check()["timings_in_text"] == "word 16667, char_start 49998, char_end 50001"
 
 
 def test_only_messages_with_audio_are_looked_at(engine, add_message, add_analysis):
