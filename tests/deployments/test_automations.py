@@ -10,6 +10,7 @@ from datetime import timedelta
 import pytest
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.events.schemas.automations import AutomationCore
+from prefect.events.worker import EventsWorker
 from prefect.settings import (
     PREFECT_API_URL,
     PREFECT_HOME,
@@ -126,6 +127,7 @@ def prefect_server(tmp_path):
     }
     with temporary_settings(settings):
         yield api_url
+        EventsWorker.drain_all()  # or it would send the events of later tests to this server
     server.stop()
 
 

@@ -203,6 +203,10 @@ def test_a_dead_part_is_replaced_and_what_was_stored_is_kept(running):
     with psycopg.connect(database_url.get_secret_value(), autocommit=True) as connection:
         connection.execute("CREATE TABLE kept ()")
     os.kill(stack._worker._service.process().pid, signal.SIGKILL)
+    for _ in range(200):  # a kill takes its moment
+        if not stack.status()["Prefect worker"]:
+            break
+        time.sleep(0.05)
     assert not stack.status()["Prefect worker"]
     assert run("status", "--folder", str(stack.folder))[0] == 1
 
