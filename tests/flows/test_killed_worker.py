@@ -18,7 +18,7 @@ from tests.recordings import SENTENCES, flac_of
 
 pytestmark = [pytest.mark.flow, pytest.mark.timeout(600)]
 
-MESSAGES = 120
+MESSAGES = 240
 
 
 @pytest.fixture
