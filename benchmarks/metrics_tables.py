@@ -6,13 +6,8 @@ system's; one in ten is only text. What was due is deleted, over a third, and ea
 the ledger. The last month's recordings are analysed, one in fifty in vain.
 """
 
-from datetime import timedelta
-
-import sqlalchemy as sa
-
+from benchmarks.sweep_tables import make_database
 from deployments.local.postgres import PostgresServer
-from migrations import run
-from stores.database import connect
 
 _PEOPLE = """
 INSERT INTO users (id, email)
@@ -83,34 +78,11 @@ SELECT id, timestamp + interval '10 minutes', 400, 80, 70,
 FROM messages
 WHERE audio_storage_key IS NOT NULL AND timestamp > now() AT TIME ZONE 'UTC' - interval '32 days'
 """
-_SECONDARY_INDEXES = (
-    "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'"
-    " AND tablename = 'messages' AND indexname <> 'messages_pkey'"
-)
 
 
 def make_table(server: PostgresServer, rows: int) -> str:
     """Make a database with so many messages; return its URL."""
-    name = f"metrics_{rows}"
-    _autocommit(server.url(), f"CREATE DATABASE {name}")
-    url = server.url(name)
-    run.upgrade(url)
-    engine = connect(url)
-    with engine.connect() as connection:
-        indexes = list(connection.execute(sa.text(_SECONDARY_INDEXES)))
-    engine.dispose()
-    # Indexes are built faster over all rows at once than row by row.
-    _autocommit(url, *(f"DROP INDEX {index}" for index, _ in indexes))
     fill = (_PEOPLE, _MESSAGES, _DELETIONS, _ANALYSES)
-    _autocommit(url, *(statement.format(rows=rows) for statement in fill))
-    _autocommit(url, "SET maintenance_work_mem = '512MB'", *(sql for _, sql in indexes))
-    _autocommit(url, "VACUUM ANALYZE")
-    return url
-
-
-def _autocommit(url: str, *statements: str) -> None:
-    engine = connect(url, statement_timeout=timedelta(0))
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        for statement in statements:
-            connection.exec_driver_sql(statement)
-    engine.dispose()
+    return make_database(
+        server, f"metrics_{rows}", *(statement.format(rows=rows) for statement in fill)
+    )

@@ -84,7 +84,12 @@ _UNUSED_INDEXES = (
 
 def make_table(server: PostgresServer, rows: int) -> str:
     """Make a database with so many messages; return its URL."""
-    name = f"messages_{rows}"
+    fill = (_PEOPLE.format(rows=rows), _MESSAGES.format(rows=rows))
+    return make_database(server, f"messages_{rows}", *fill)
+
+
+def make_database(server: PostgresServer, name: str, *fill: str) -> str:
+    """Make a migrated database, filled by these statements; return its URL."""
     _autocommit(server.url(), f"CREATE DATABASE {name}")
     url = server.url(name)
     run.upgrade(url)
@@ -94,7 +99,7 @@ def make_table(server: PostgresServer, rows: int) -> str:
     engine.dispose()
     # Indexes are built faster over all rows at once than row by row.
     _autocommit(url, *(f"DROP INDEX {index}" for index, _ in indexes))
-    _autocommit(url, _PEOPLE.format(rows=rows), _MESSAGES.format(rows=rows))
+    _autocommit(url, *fill)
     _autocommit(url, "SET maintenance_work_mem = '512MB'", *(sql for _, sql in indexes))
     _autocommit(url, "VACUUM ANALYZE")
     return url

@@ -37,7 +37,7 @@ JOIN unnest(CAST(:message_ids AS text[]), CAST(:keys AS text[]), CAST(:sizes AS 
 WHERE m.audio_storage_key = seen.storage_key
   AND m.audio_size_bytes IS NOT DISTINCT FROM seen.size_bytes
   AND m.audio_deleted_at IS NULL
-  AND m.audio_processing_state <> 'uploading'
+  AND m.audio_processing_state IS DISTINCT FROM 'uploading'
   AND NOT EXISTS (
       SELECT FROM audio_ops.deletion_ledger AS d
       WHERE d.state = 'intended' AND d.key_sha256 = sha256(convert_to(m.audio_storage_key, 'UTF8'))

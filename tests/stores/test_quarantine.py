@@ -25,17 +25,6 @@ def cases(engine):
     return _cases
 
 
-@pytest.fixture
-def execute(engine):
-    """Run a statement in a transaction of its own."""
-
-    def _execute(statement, **arguments):
-        with engine.begin() as connection:
-            connection.execute(sa.text(statement), arguments)
-
-    return _execute
-
-
 def look(connection):
     checked_rows.create(connection, RowScope(), FACTS)
     quarantine.collect_invariants(connection)
@@ -48,16 +37,16 @@ def check(engine, rules=(RULE,)):
         return quarantine.open_cases(connection, rules), quarantine.release(connection, rules)
 
 
-def test_a_case_stays_as_it_is_until_its_rule_holds_again(engine, add_analysed, execute, cases):
+def test_a_case_stays_as_it_is_until_its_rule_holds_again(engine, add_analysed, run_sql, cases):
     wrong, _ = add_analysed(pronunciation_score=80), add_analysed()
     assert check(engine) == (1, 0)
-    execute("UPDATE messages SET pronunciation_score = 81 WHERE id = :id", id=wrong)
+    run_sql("UPDATE messages SET pronunciation_score = 81 WHERE id = :id", id=wrong)
     assert check(engine) == (0, 0)
     first = (wrong, RULE, "pronunciation_score 80, analysis 85")
     assert cases() == [(*first, True)]
-    execute("UPDATE messages SET pronunciation_score = 85 WHERE id = :id", id=wrong)
+    run_sql("UPDATE messages SET pronunciation_score = 85 WHERE id = :id", id=wrong)
     assert check(engine) == (0, 1)
-    execute("UPDATE messages SET pronunciation_score = -1 WHERE id = :id", id=wrong)
+    run_sql("UPDATE messages SET pronunciation_score = -1 WHERE id = :id", id=wrong)
     assert check(engine) == (1, 0)
     again = (wrong, RULE, "pronunciation_score -1, analysis 85")
     assert cases() == [(*first, False), (*again, True)]
@@ -96,35 +85,35 @@ def test_a_crash_is_released_by_the_analysis_that_worked(engine, add_analysed, a
     assert [case[0] for case in cases() if case[3]] == [failed]
 
 
-def test_messages_that_are_gone_meanwhile_are_passed_over(engine, add_analysed, execute, cases):
+def test_messages_that_are_gone_meanwhile_are_passed_over(engine, add_analysed, run_sql, cases):
     gone, stays = (add_analysed(pronunciation_score=80) for _ in range(2))
     with engine.begin() as connection:
         look(connection)
-        execute("DELETE FROM messages WHERE id = :id", id=gone)
+        run_sql("DELETE FROM messages WHERE id = :id", id=gone)
         assert quarantine.open_cases(connection, [RULE]) == 1
         quarantine.set_aside(connection, [BrokenRule(gone, RULE, "seen")])
     assert [case[0] for case in cases()] == [stays]
 
 
 def test_a_message_written_since_it_was_looked_at_is_not_released(
-    engine, add_analysed, execute, cases
+    engine, add_analysed, run_sql, cases
 ):
     message_id = add_analysed(pronunciation_score=80)
     check(engine)
-    execute("UPDATE messages SET pronunciation_score = 85")
+    run_sql("UPDATE messages SET pronunciation_score = 85")
     with engine.begin() as connection:
         look(connection)
-        execute("UPDATE messages SET pronunciation_score = 70")  # and its case stays open
+        run_sql("UPDATE messages SET pronunciation_score = 70")  # and its case stays open
         assert quarantine.release(connection, [RULE]) == 0
     assert [case[0] for case in cases() if case[3]] == [message_id]
 
 
 def test_a_release_passes_over_a_message_that_is_being_written(
-    engine, add_analysed, execute, cases
+    engine, add_analysed, run_sql, cases
 ):
     add_analysed(pronunciation_score=80)
     check(engine)
-    execute("UPDATE messages SET pronunciation_score = 85")
+    run_sql("UPDATE messages SET pronunciation_score = 85")
     with engine.begin() as connection, engine.begin() as writer:
         look(connection)
         writer.execute(sa.text("UPDATE messages SET pronunciation_score = 70"))

@@ -3,21 +3,11 @@
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-import sqlalchemy as sa
 
 from stores import throughput
 
 AS_OF = datetime(2025, 10, 26, 3, 30, tzinfo=UTC)
 SINCE = AS_OF - timedelta(days=30)
-
-
-@pytest.fixture
-def run_sql(engine):
-    def _run_sql(statement, **values):
-        with engine.begin() as connection:
-            connection.execute(sa.text(statement), values)
-
-    return _run_sql
 
 
 @pytest.fixture
