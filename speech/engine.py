@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speech import feedback
-from speech.alignment import AlignedPhone, AlignedWord, Alignment, align
-from speech.alignment import load as load_aligner
+from speech.alignment.forced import AlignedPhone, AlignedWord, Alignment, align
+from speech.alignment.forced import load as load_aligner
 from speech.analysis import PhonemeAnalysis, SpeechAnalysis, SpeechTiming
 from speech.errors import TextMismatch, UnsupportedLanguage
 from speech.feedback import HeardWord

@@ -1,0 +1,1 @@
+"""Forced alignment: when each word and phone of a known text is said."""
