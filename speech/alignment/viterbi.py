@@ -6,6 +6,7 @@ written down (checkpointing). So no path is ever pruned, however long the record
 """
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -129,9 +130,4 @@ def visits(graph: Graph, path: NDArray[np.int64]) -> list[tuple[int, int, int]]:
     # Inside a chain states never go back, so a step back begins it anew.
     begins = np.flatnonzero((np.diff(chains) != 0) | (np.diff(path) < 0)) + 1
     edges = [0, *begins.tolist(), len(path)]
-    return [
-        (int(chains[first]), first, last)
-        for first, last in zip(edges[:-1], edges[1:], strict=True)
-    ]
-
-
+    return [(int(chains[first]), first, last) for first, last in pairwise(edges)]
