@@ -54,3 +54,6 @@ CONSONANTS: Final = {
 }
 
 IPA: Final = VOWELS | CONSONANTS
+
+# The order in which numeric code counts them.
+PHONES: Final = tuple(IPA)
