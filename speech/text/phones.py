@@ -56,4 +56,4 @@ CONSONANTS: Final = {
 IPA: Final = VOWELS | CONSONANTS
 
 # The order in which numeric code counts them.
-PHONES: Final = tuple(IPA)
+PHONES: Final = tuple(sorted(IPA))
