@@ -15,7 +15,7 @@ from collections import Counter
 from pathlib import Path
 
 from speech import engine
-from speech.alignment.forced import align
+from speech.alignment.interim import align
 from speech.errors import SpeechError
 from speech.text import transcript
 from speech.waveform import SAMPLE_RATE_HZ, AudioEncoding, decode

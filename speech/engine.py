@@ -11,12 +11,13 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from speech import feedback
-from speech.alignment.forced import AlignedPhone, AlignedWord, Alignment, align
-from speech.alignment.forced import load as load_aligner
+from speech.alignment.interim import AlignedPhone, AlignedWord, Alignment, align
+from speech.alignment.interim import load as load_aligner
 from speech.analysis import PhonemeAnalysis, SpeechAnalysis, SpeechTiming
 from speech.errors import TextMismatch, UnsupportedLanguage
-from speech.feedback import HeardWord
+from speech.feedback.advice import recommend
+from speech.feedback.evidence import HeardPhone, HeardWord
+from speech.feedback.words import explain, practice_words, problematic
 from speech.fluency import Fluency, fluency
 from speech.scores.calibration import shipped
 from speech.scores.scoring import Scores, score
@@ -114,7 +115,6 @@ def _assemble(
     warnings: Sequence[str],
 ) -> SpeechAnalysis:
     words = _heard(said.words, alignment, scores)
-    named = feedback.problematic(words)
     return SpeechAnalysis(
         overall_accuracy_score=round(scores.accuracy),
         overall_fluency_score=round(scores.fluency),
@@ -128,13 +128,11 @@ def _assemble(
         longest_pause_duration_ms=_ms(measured.longest_pause_seconds),
         speech_timings=_timings(said.words, words, measured),
         phoneme_analysis=_phonemes(said.words, alignment, scores),
-        problematic_words=tuple(feedback.explain(word) for word in named),
+        problematic_words=tuple(explain(word) for word in problematic(words)),
         recommendations=tuple(
-            feedback.recommend(
-                words, measured, accuracy_score=scores.accuracy, fluency_score=scores.fluency
-            )
+            recommend(words, measured, accuracy_score=scores.accuracy, fluency_score=scores.fluency)
         ),
-        practice_words=tuple(word.text.lower() for word in named),
+        practice_words=tuple(practice_words(words)),
         raw_alignment=_raw_alignment(alignment),
         raw_features=scores.features | {"mismatch_log_odds": scores.mismatch},
         analysis_engine=ENGINE,
@@ -157,7 +155,9 @@ def _heard(words: Sequence[Word], alignment: Alignment, scores: Scores) -> list[
                 start_ms=_ms(parts[0].start),
                 end_ms=_ms(parts[-1].end),
                 confidence=min(float(next(confidences)) for _ in parts),
-                phones=tuple((IPA[phone.phone], float(next(phone_scores))) for phone in phones),
+                phones=tuple(
+                    HeardPhone(phone.phone, float(next(phone_scores))) for phone in phones
+                ),
                 is_judged=not word.is_hesitation and all(part.is_listed for part in parts),
             )
         )

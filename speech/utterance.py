@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from itertools import islice
 
-from speech.alignment.forced import AlignedWord, Alignment
+from speech.alignment.interim import AlignedWord, Alignment
 from speech.fluency import SpokenWord
 from speech.text.transcript import Word
 

@@ -21,7 +21,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from speech.alignment.forced import Alignment, align
+from speech.alignment.interim import Alignment, align
 from speech.fluency import Fluency, fluency
 from speech.scores import scoring
 from speech.scores.calibration import Calibration, LinearMap, PhoneNorm

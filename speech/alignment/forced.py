@@ -1,44 +1,68 @@
 """Forced alignment for English: when each word and phone of a known text is said.
 
-One pass finds the words, with optional silence between them and any listed pronunciation; a
-second the phones inside them. Scores are log likelihoods in nats, relative to the best state
-that competes in the same frame, so 0 is the best and a mean over frames resembles goodness of
-pronunciation (GOP).
+The recording is searched for the likeliest way of saying the text: any listed pronunciation,
+with silence, noise and fillers between words, and with repeated or broken-off words. Long
+recordings are first cut between words, by a coarse search, so that memory stays bounded.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from speech import decoding
-from speech.decoding import FoundPhone
-from speech.errors import EngineFailure, TextMismatch
+from speech.acoustics.front_end import cepstra, features
+from speech.acoustics.model_files import acoustic_model
+from speech.acoustics.senones import SenoneScorer
+from speech.alignment import graph as graphs
+from speech.alignment.graph import STATES, Costs, Graph
+from speech.alignment.viterbi import best_path, visits
+from speech.errors import TextMismatch
 from speech.text.lexicon import Pronunciation, pronounce
-from speech.waveform import SAMPLE_RATE_HZ
 
 FRAME_SECONDS: Final = 0.01
-_FRAME_SAMPLES: Final = 160
 
-# The phone pass keeps every state of every frame, so it runs on pieces, cut where the word pass
-# found the longest silence near this length: ten minutes in one piece would take gigabytes.
-_PIECE_FRAMES: Final = 2_000
+# What is said besides the text must earn its place: natural logarithms of prior probabilities,
+# set so that hardly any is found in fluent reading; docs/adr/0025.
+_COSTS: Final = Costs(
+    silence=-2.0, noise=-40.0, filler=-100.0, repeat=(-120.0, -130.0, -140.0), restart=-150.0
+)
+_COARSE_COSTS: Final = Costs(
+    silence=-2.0, noise=-np.inf, filler=-np.inf, repeat=(), restart=-np.inf
+)
 
-# Three states a phone, a frame each at least.
-_MIN_PHONE_FRAMES: Final = 3
+# Longer recordings are cut, where the silence between two words is longest, near this length.
+_PIECE_FRAMES: Final = 1_500
+_COARSE_BLOCK_FRAMES: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class AlignedPhone:
-    """One phone (ARPAbet) or silence (`SIL`); times in seconds, `score` in nats a frame, ≤ 0."""
+class Span:
+    """Frames `[start_frame, end_frame)` of the recording, 10 ms each."""
+
+    start_frame: int
+    end_frame: int
+
+    @property
+    def start(self) -> float:
+        """Seconds from the beginning of the recording."""
+        return self.start_frame * FRAME_SECONDS
+
+    @property
+    def end(self) -> float:
+        """Seconds from the beginning of the recording."""
+        return self.end_frame * FRAME_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class AlignedPhone(Span):
+    """One phone (ARPAbet), and where its second and third state begin."""
 
     phone: str
-    start: float
-    end: float
-    score: float
+    states: tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,33 +85,46 @@ class AlignedWord:
 
 
 @dataclass(frozen=True, slots=True)
-class Alignment:
-    """All words in order, none missing, and the silence and noise around them."""
+class Extra(Span):
+    """What is heard besides the words, before the word of index `before`.
 
-    words: tuple[AlignedWord, ...]
-    silences: tuple[AlignedPhone, ...]
-    seconds: float  # of the recording
+    A `repeat` is a word, whole or broken off, that is said again afterwards.
+    """
+
+    kind: Literal["silence", "noise", "filler", "repeat"]
+    before: int
 
 
 @dataclass(frozen=True, slots=True)
-class _Piece:
-    """Frames `[start, end)` of the recording, and the words said in them."""
+class Alignment:
+    """All words in order, none missing, and what lies between them."""
 
-    start: int
-    end: int
-    words: Sequence[str]
+    words: tuple[AlignedWord, ...]
+    extras: tuple[Extra, ...]
+    frames: int  # of the recording
 
 
-def load() -> None:
-    """Read the model, so that the first alignment of a process is as fast as the next."""
-    decoding.decoder(wide=False)
-    pronounce("a")
+@dataclass(frozen=True, slots=True)
+class AlignedPiece:
+    """A stretch of the recording with whole words.
+
+    Attributes:
+        alignment: Of these words; frames count from the beginning of the piece.
+        scorer: The likelihoods of its frames.
+        path_likelihoods: Shape (frames,), nats, each in the state that it was aligned to.
+        start_frame: Of the piece in the recording.
+        start_word: Index of its first word.
+    """
+
+    alignment: Alignment
+    scorer: SenoneScorer
+    path_likelihoods: NDArray[np.float32]
+    start_frame: int
+    start_word: int
 
 
 def align(waveform: NDArray[np.float32], words: Sequence[str]) -> Alignment:
     """Find words and phones in a recording.
-
-    The result depends on the arguments alone, and not on the loudness of the recording.
 
     Args:
         waveform: Shape (n,), mono at 16 kHz, not silent.
@@ -97,66 +134,157 @@ def align(waveform: NDArray[np.float32], words: Sequence[str]) -> Alignment:
         One `AlignedWord` for each of `words`; times ascend and lie inside the recording.
 
     Raises:
-        TextMismatch: If the words do not fit into the recording, or no path through it, however
-            unlikely, says them in this order.
-        EngineFailure: If pocketsphinx breaks its own rules.
+        TextMismatch: If the words do not fit into the recording.
     """
-    pronunciations = {word: pronounce(word) for word in words}
-    pcm = _pcm16(waveform)
-    _require_room(pcm, words, pronunciations)
-    seconds = len(waveform) / SAMPLE_RATE_HZ
-    aligned: list[AlignedWord] = []
-    silences: list[AlignedPhone] = []
-    for piece in _pieces(pcm, words, pronunciations):
-        samples = pcm[piece.start * _FRAME_SAMPLES : piece.end * _FRAME_SAMPLES]
-        for found in decoding.find_phones(samples, piece.words, pronunciations):
-            phones = tuple(_placed(phone, piece.start, seconds) for phone in found.phones)
-            if found.is_silence:
-                silences += phones
-            else:
-                word = words[len(aligned)]
-                aligned.append(AlignedWord(word, phones, pronunciations[word].is_listed))
-    if len(aligned) != len(words):
-        raise EngineFailure(reason=f"{len(words)} words went in, {len(aligned)} came out")
-    return Alignment(tuple(aligned), tuple(silences), seconds)
+    said = [pronounce(word) for word in words]
+    return joined(list(aligned_pieces(features(cepstra(waveform)), words, said)))
 
 
-def _pcm16(waveform: NDArray[np.float32]) -> NDArray[np.int16]:
-    """Scale to half of full range, so that quiet recordings keep their resolution."""
-    peak = float(np.abs(waveform).max())
-    return np.round(waveform * (16_384 / peak)).astype(np.int16)
+def aligned_pieces(
+    frames: NDArray[np.float32], words: Sequence[str], said: Sequence[Pronunciation]
+) -> Iterator[AlignedPiece]:
+    """Align piece by piece; otherwise like `align`.
+
+    Args:
+        frames: Shape (T, 39), features of the whole recording.
+        words: As for `align`.
+        said: How each may be said.
+    """
+    _require_room(len(frames), said)
+    for start, end, first, last in _cut(frames, said):
+        scorer = SenoneScorer(acoustic_model(), frames[start:end])
+        alignment, likelihoods = _align_piece(scorer, words[first:last], said[first:last])
+        yield AlignedPiece(alignment, scorer, likelihoods, start, first)
 
 
-def _require_room(
-    pcm: NDArray[np.int16], words: Sequence[str], pronunciations: Mapping[str, Pronunciation]
-) -> None:
-    """Refuse texts that no speed of speaking fits in, before they reach a decoder."""
-    phones = sum(min(map(len, pronunciations[word].variants)) for word in words)
-    if phones * _MIN_PHONE_FRAMES > len(pcm) // _FRAME_SAMPLES:
+def joined(pieces: Sequence[AlignedPiece]) -> Alignment:
+    """Put the pieces of a recording together."""
+    words: list[AlignedWord] = []
+    extras: list[Extra] = []
+    frames = 0
+    for piece in pieces:
+        start = piece.start_frame
+        words += [_moved_word(word, start) for word in piece.alignment.words]
+        extras += [
+            Extra(e.start_frame + start, e.end_frame + start, e.kind, e.before + piece.start_word)
+            for e in piece.alignment.extras
+        ]
+        frames = start + piece.alignment.frames
+    return Alignment(tuple(words), tuple(extras), frames)
+
+
+def _moved_word(word: AlignedWord, frames: int) -> AlignedWord:
+    if not frames:
+        return word
+    phones = tuple(
+        AlignedPhone(
+            phone.start_frame + frames,
+            phone.end_frame + frames,
+            phone.phone,
+            (phone.states[0] + frames, phone.states[1] + frames),
+        )
+        for phone in word.phones
+    )
+    return AlignedWord(word.word, phones, word.is_listed)
+
+
+def _require_room(frames: int, said: Sequence[Pronunciation]) -> None:
+    """Refuse texts that no speed of speaking fits in, before they are searched for."""
+    phones = sum(min(map(len, word.variants)) for word in said)
+    if phones * STATES > frames:
         raise TextMismatch(reason="the text is longer than anybody can say in that time")
 
 
-def _placed(phone: FoundPhone, offset_frames: int, seconds: float) -> AlignedPhone:
-    """From frames of a piece to seconds of the recording; its last frame may reach beyond it."""
-    start = (phone.start + offset_frames) * FRAME_SECONDS
-    end = min((phone.end + offset_frames) * FRAME_SECONDS, seconds)
-    return AlignedPhone(phone.name, start, end, phone.score)
-
-
-def _pieces(
-    pcm: NDArray[np.int16], words: Sequence[str], pronunciations: Mapping[str, Pronunciation]
-) -> list[_Piece]:
-    """Cut a long recording between words; a short one stays whole."""
-    end = len(pcm) // _FRAME_SAMPLES + 1
-    if end <= 1.5 * _PIECE_FRAMES:
-        return [_Piece(0, end, words)]
-    found = decoding.find_words(pcm, words, pronunciations)
-    spans = [word for word in found if not word.is_silence]
+def _cut(
+    frames: NDArray[np.float32], said: Sequence[Pronunciation]
+) -> list[tuple[int, int, int, int]]:
+    """First frame, end, first word and end of each piece; a short recording is one."""
+    total = len(frames)
+    if total <= 1.5 * _PIECE_FRAMES:
+        return [(0, total, 0, len(said))]
+    spans = _coarse_words(frames, said)
     pieces, begin, first = [], 0, 0
     for index, (word, following) in enumerate(pairwise(spans), start=1):
-        middle = (word.end + following.start) // 2
+        middle = (word.end_frame + following.start_frame) // 2
         # The longer the piece has become, the shorter a silence suffices to cut at.
-        if middle - begin + 10 * (following.start - word.end) >= _PIECE_FRAMES:
-            pieces.append(_Piece(begin, middle, words[first:index]))
+        silence = following.start_frame - word.end_frame
+        if middle - begin + 10 * silence >= _PIECE_FRAMES:
+            pieces.append((begin, middle, first, index))
             begin, first = middle, index
-    return [*pieces, _Piece(begin, end, words[first:])]
+    return [*pieces, (begin, total, first, len(said))]
+
+
+def _coarse_words(frames: NDArray[np.float32], said: Sequence[Pronunciation]) -> list[Span]:
+    """Where each word lies, judged by phones without their context."""
+    model = acoustic_model()
+    likelihoods = np.concatenate(
+        [
+            SenoneScorer(model, frames[start : start + _COARSE_BLOCK_FRAMES]).context_independent()
+            for start in range(0, len(frames), _COARSE_BLOCK_FRAMES)
+        ]
+    )
+    columns = {phone: STATES * index for index, phone in enumerate(model.phones)}
+    graph = graphs.build(
+        [word.variants for word in said],
+        lambda phone, *_: (columns[phone], columns[phone] + 1, columns[phone] + 2),
+        _transitions(),
+        _COARSE_COSTS,
+    )
+    path = _path(graph, likelihoods, graph.senones)
+    return [
+        Span(first, last)
+        for chain, first, last in visits(graph, path)
+        if graph.chains[chain].kind == "word"
+    ]
+
+
+@cache
+def _transitions() -> dict[str, NDArray[np.float32]]:
+    model = acoustic_model()
+    return dict(zip(model.phones, model.transitions, strict=True))
+
+
+def _path(
+    graph: Graph, likelihoods: NDArray[np.float32], columns: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Search; `columns` are the likelihoods' columns of each state."""
+    path = best_path(graph, lambda start, stop: likelihoods[start:stop, columns], len(likelihoods))
+    if path is None:
+        raise TextMismatch(reason="its words cannot be found in the recording")
+    return path
+
+
+def _align_piece(
+    scorer: SenoneScorer, words: Sequence[str], said: Sequence[Pronunciation]
+) -> tuple[Alignment, NDArray[np.float32]]:
+    """Align whole words; also the likelihood of each frame in the state it was aligned to."""
+    graph = graphs.build(
+        [word.variants for word in said], acoustic_model().senones, _transitions(), _COSTS
+    )
+    senones, columns = np.unique(graph.senones, return_inverse=True)
+    likelihoods = scorer.log_likelihoods(senones)
+    path = _path(graph, likelihoods, columns)
+    found = [(graph.chains[chain], first, last) for chain, first, last in visits(graph, path)]
+    # A word that is visited again later was a first try.
+    final = {chain.word: first for chain, first, _ in found if chain.kind == "word"}
+    aligned: list[AlignedWord] = []
+    extras: list[Extra] = []
+    for chain, first, last in found:
+        if chain.kind != "word":
+            extras.append(Extra(first, last, chain.kind, chain.word))
+        elif final[chain.word] != first:
+            extras.append(Extra(first, last, "repeat", chain.word))
+        else:
+            states = path[first:last] - chain.first
+            phones = tuple(_phones(chain.phones, states, first))
+            aligned.append(AlignedWord(words[chain.word], phones, said[chain.word].is_listed))
+    alignment = Alignment(tuple(aligned), tuple(extras), len(path))
+    return alignment, likelihoods[np.arange(len(path)), columns[path]]
+
+
+def _phones(names: Sequence[str], states: NDArray[np.int64], start: int) -> Iterator[AlignedPhone]:
+    """Phones of one word; `states`, shape (frames,), begin at 0 and skip none."""
+    edges = (start + np.searchsorted(states, np.arange(STATES * len(names) + 1))).tolist()
+    for index, name in enumerate(names):
+        begin, second, third, end = edges[STATES * index : STATES * index + STATES + 1]
+        yield AlignedPhone(begin, end, name, (second, third))

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from speech.alignment.forced import AlignedPhone, Alignment
+from speech.alignment.interim import AlignedPhone, Alignment
 from speech.fluency import Fluency
 from speech.scores.calibration import PhoneNorm
 

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from speech.alignment.forced import Alignment
+from speech.alignment.interim import Alignment
 from speech.fluency import Fluency
 from speech.scores.calibration import Calibration
 from speech.scores.features import phone_features, utterance_features, word_features

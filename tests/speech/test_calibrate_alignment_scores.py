@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from speech.alignment.forced import align
+from speech.alignment.interim import align
 from speech.scores.calibration import Calibration
 from speech.text.phones import IPA
 from training.calibrate_alignment_scores import fit, read_corpus

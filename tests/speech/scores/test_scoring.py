@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speech.alignment.forced import AlignedPhone, AlignedWord, Alignment
+from speech.alignment.interim import AlignedPhone, AlignedWord, Alignment
 from speech.fluency import SpokenWord, fluency
 from speech.scores.calibration import Calibration, LinearMap, shipped
 from speech.scores.scoring import score

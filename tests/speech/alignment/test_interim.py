@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from speech import decoding
-from speech.alignment.forced import align
+from speech.alignment.interim import align
 from speech.errors import TextMismatch
 from tests.speech.conftest import read_clip
 

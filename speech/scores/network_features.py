@@ -1,0 +1,77 @@
+"""What the network sees of one stretch of speech, from its sound and its alignment."""
+
+from collections.abc import Mapping
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speech.acoustics.pitch import Pitch
+from speech.alignment.forced import AlignedPiece
+from speech.scores.goodness import goodness, relative_likelihoods
+from speech.scores.network import NetworkInput
+from speech.scores.prosody import DurationNorm, Voice, utterance_features
+from speech.text.phones import PHONES
+
+Array = NDArray[np.float32]
+
+_CEPSTRA: Final = 13
+_ENERGY_FLOOR_DB: Final = -60.0
+_ALONE, _FIRST, _INNER, _LAST = range(4)
+
+
+def network_input(
+    frames: Array, piece: AlignedPiece, pitch: Pitch, norms: Mapping[str, DurationNorm]
+) -> NetworkInput:
+    """Gather the features of one piece.
+
+    Args:
+        frames: Shape (T, 39), features of the piece.
+        piece: Of T frames.
+        pitch: Of the same frames.
+        norms: How long each phone usually is.
+    """
+    raw = piece.scorer.context_independent()
+    in_context = piece.path_likelihoods - raw.max(axis=1)
+    states = relative_likelihoods(raw)
+    words = piece.alignment.words
+    phones = [phone for word in words for phone in word.phones]
+    semitones = _semitones(pitch)
+    energy = np.maximum(pitch.energy_db, _ENERGY_FLOOR_DB)
+    measured = goodness(phones, states, in_context, np.column_stack([pitch.periodicity, energy]))
+    is_speech = np.zeros(len(frames), bool)
+    for phone in phones:
+        is_speech[phone.start_frame : phone.end_frame] = True
+    silence = states[~is_speech, -9:].max(axis=1)
+    return NetworkInput(
+        frames=np.column_stack(
+            [frames[:, :_CEPSTRA], states, np.nan_to_num(semitones), pitch.periodicity, energy]
+        ),
+        segments=np.array([(phone.start_frame, phone.end_frame) for phone in phones]),
+        phones=np.array([PHONES.index(phone.phone) for phone in phones]),
+        positions=np.array([p for word in words for p in _positions(len(word.phones))]),
+        words=np.repeat(np.arange(len(words)), [len(word.phones) for word in words]),
+        goodness=measured,
+        utterance=utterance_features(
+            piece.alignment,
+            measured,
+            float(silence.mean()) if len(silence) else 0.0,
+            Voice(semitones, energy),
+            norms,
+        ),
+    )
+
+
+def _semitones(pitch: Pitch) -> Array:
+    """Pitch about the median of what is voiced; NaN elsewhere."""
+    voiced = pitch.hz > 0
+    semitones = np.full(len(pitch.hz), np.nan, np.float32)
+    if voiced.any():
+        semitones[voiced] = 12 * np.log2(pitch.hz[voiced] / np.median(pitch.hz[voiced]))
+    return semitones
+
+
+def _positions(phones: int) -> list[int]:
+    if phones == 1:
+        return [_ALONE]
+    return [_FIRST, *[_INNER] * (phones - 2), _LAST]
