@@ -31,7 +31,7 @@ NAMES: Final = (
     "posterior",  # log probability among all phones, by segment
     "frame_posterior",  # and by frame, averaged
     "silence",  # of silence instead
-    "not_said",  # of its neighbours alone instead
+    "said",  # its states in their context, against its neighbours alone
     "first_state",
     "second_state",
     "third_state",
@@ -77,10 +77,11 @@ def goodness(
     best_other = others.max(axis=1)
     by_frame = _frame_posteriors(states)
     in_context = np.maximum(in_context, _LOWEST)
+    fit_in_context = segment_means(in_context, segments)
     log_frames = np.log(frames)
     gaps = np.log1p(_gaps(segments))
     columns = [
-        segment_means(in_context, segments),
+        fit_in_context,
         own_fit,
         best_other,
         own_fit - best_other,
@@ -88,7 +89,7 @@ def goodness(
         own_fit - np.logaddexp.reduce(fits, axis=1),
         segment_means(by_frame, segments)[rows, own],
         fits[:, -1],
-        _not_said(states, own, segments) / frames,
+        fit_in_context - _not_said(states, own, segments) / frames,
         *_state_means(phones, in_context),
         log_frames,
         log_frames - log_frames.mean(),

@@ -28,7 +28,7 @@ _SUMMARISED: Final = (
     "log_rank",
     "posterior",
     "frame_posterior",
-    "not_said",
+    "said",
 )
 
 NAMES: Final = (

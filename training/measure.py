@@ -1,0 +1,120 @@
+"""Measure a rated corpus once, so that networks can be trained on it again and again.
+
+    python -m training.measure CORPUS FEATURES [--variants 4]
+
+Every recording is aligned with its text and measured, as it is and as several channels would
+have it (`training.channels`); then with texts that are not its own, and sounds that are no
+speech with any text, for the gate. FEATURES is a folder with a file for every hundred
+utterances; it takes 1 MB an utterance.
+"""
+
+import argparse
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speech.acoustics.front_end import cepstra, features
+from speech.acoustics.pitch import pitch
+from speech.alignment.forced import aligned_pieces
+from speech.scores.network import NetworkInput
+from speech.scores.network_features import network_input
+from speech.scores.prosody import DurationNorm
+from speech.text.lexicon import Pronunciation
+from training.channels import random_channel
+from training.corpus import Utterance, read_corpus
+from training.examples import Example, write_examples
+
+SHARD = 100
+NORMS = "durations.json"
+LEAST_SPREAD = 0.1  # of phones that are rare in the corpus
+
+Norms = Mapping[str, DurationNorm]
+
+
+def measure(
+    waveform: NDArray[np.float32],
+    words: Sequence[str],
+    said: Sequence[Pronunciation],
+    norms: Norms,
+) -> NetworkInput:
+    """What the network sees of a recording that is not longer than a piece."""
+    frames = features(cepstra(waveform))
+    (piece,) = aligned_pieces(frames, words, said)
+    return network_input(frames, piece, pitch(waveform), norms)
+
+
+def duration_norms(utterances: Sequence[Utterance]) -> Norms:
+    """How long these speakers hold each phone."""
+    frames = defaultdict(list)
+    for utterance in utterances:
+        said = utterance.pronunciations()
+        (piece,) = aligned_pieces(features(cepstra(utterance.waveform())), utterance.words, said)
+        for word in piece.alignment.words:
+            for phone in word.phones:
+                frames[phone.phone].append(np.log(phone.end_frame - phone.start_frame))
+    return {
+        phone: DurationNorm(float(np.mean(logs)), max(float(np.std(logs)), LEAST_SPREAD))
+        for phone, logs in sorted(frames.items())
+    }
+
+
+def _rated(utterance: Utterance, variants: int, norms: Norms) -> list[Example]:
+    """The recording as it is, and as so many channels would have it."""
+    clean = utterance.waveform()
+    examples = []
+    for variant in range(variants + 1):
+        # The same at every run, another for every utterance.
+        chance = np.random.default_rng([variant, int(utterance.name)])
+        waveform = random_channel(chance)(clean, chance) if variant else clean
+        given = measure(waveform, utterance.words, utterance.pronunciations(), norms)
+        examples.append(
+            Example(
+                name=utterance.name,
+                speaker=utterance.speaker,
+                variant=variant,
+                given=given,
+                phone_accuracy=np.concatenate(utterance.phone_accuracy).astype(np.float32),
+                word_accuracy=np.array(utterance.word_accuracy, np.float32),
+                utterance=np.array(utterance.scores, np.float32),
+            )
+        )
+    return examples
+
+
+def _write_shard(folder: Path, variants: int, norms: Norms, shard: Sequence[Utterance]) -> str:
+    examples = [e for utterance in shard for e in _rated(utterance, variants, norms)]
+    path = folder / f"{shard[0].name}.npz"
+    write_examples(path, examples)
+    return path.name
+
+
+def main() -> None:
+    """Measure everything."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("corpus", type=Path)
+    parser.add_argument("features", type=Path)
+    parser.add_argument("--variants", type=int, default=4)
+    arguments = parser.parse_args()
+    arguments.features.mkdir(parents=True, exist_ok=True)
+    utterances = read_corpus(arguments.corpus)
+    shards = [utterances[first : first + SHARD] for first in range(0, len(utterances), SHARD)]
+    norms = duration_norms(utterances[::2])
+    (arguments.features / NORMS).write_text(
+        json.dumps({phone: asdict(norm) for phone, norm in norms.items()}, indent=1) + "\n",
+        encoding="utf-8",
+    )
+    write = partial(_write_shard, arguments.features, arguments.variants, norms)
+    with ProcessPoolExecutor() as pool:
+        for name in pool.map(write, shards):
+            print(name)
+
+
+if __name__ == "__main__":
+    main()
