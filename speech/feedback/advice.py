@@ -1,0 +1,96 @@
+"""What to practise next, from what a whole recording shows."""
+
+from collections.abc import Sequence
+
+from speech.feedback.articulation import ARTICULATIONS
+from speech.feedback.contrasts import contrast
+from speech.feedback.evidence import HeardWord
+from speech.feedback.rhythm import small_words_share
+from speech.feedback.thresholds import (
+    FAST_WPM,
+    GOOD_SCORE,
+    LONG_SMALL_WORDS,
+    MANY_HESITATIONS,
+    MANY_PAUSES,
+    MIN_PAUSES,
+    MIN_WORDS,
+    SHORT_RUN_WORDS,
+    SLOW_WPM,
+)
+from speech.feedback.words import WeakSound, problematic, sound_in_words, weak_sounds
+from speech.fluency import Fluency
+from speech.text.phones import IPA
+
+
+def recommend(
+    words: Sequence[HeardWord], fluency: Fluency, *, accuracy_score: float, fluency_score: float
+) -> list[str]:
+    """Advise what follows from the measures; nothing if they stand out nowhere.
+
+    Args:
+        words: All words in order.
+        fluency: Of the same words.
+        accuracy_score: 0-100.
+        fluency_score: 0-100.
+    """
+    advice = [_about_sound(sound) for sound in weak_sounds(words)]
+    if len(words) >= MIN_WORDS:
+        advice += _about_rate(fluency) + _about_breaks(fluency, len(words))
+        advice += _about_rhythm(words)
+    if not advice and not problematic(words) and min(accuracy_score, fluency_score) >= GOOD_SCORE:
+        advice.append("Clear and fluent. Try a longer or harder sentence.")
+    return advice
+
+
+def _about_sound(sound: WeakSound) -> str:
+    listed = ", ".join(f"“{word}”" for word in sound.words)
+    name = sound_in_words(sound.arpabet, but_not=sound.words)
+    how = ARTICULATIONS[sound.arpabet].how
+    if sound.heard is None:
+        return f"Practise {name}: it was unclear in {listed}. {how}"
+    if not sound.heard:
+        return f"Practise {name}: it was not heard in {listed}. {how}"
+    difference = contrast(sound.arpabet, sound.heard, ends_a_vowel=False) or how
+    return f"Practise {name}: in {listed} it sounded like /{IPA[sound.heard]}/. {difference}"
+
+
+def _about_rate(fluency: Fluency) -> list[str]:
+    rate = fluency.articulation_rate_wpm
+    if rate < SLOW_WPM:
+        return [f"You speak slowly, {rate:.0f} words a minute without pauses. Link your words."]
+    if rate > FAST_WPM:
+        return [f"You speak fast, {rate:.0f} words a minute. Give each word its time."]
+    return []
+
+
+def _about_breaks(fluency: Fluency, words: int) -> list[str]:
+    advice = []
+    share = fluency.pause_seconds / (fluency.pause_seconds + fluency.speech_seconds)
+    run = words / (len(fluency.pauses) + 1)
+    if len(fluency.pauses) >= MIN_PAUSES and run < SHORT_RUN_WORDS:
+        often = "almost every word" if run < 1.5 else "every two words or so"
+        advice.append(
+            f"You pause after {often}. Say words that belong together in one go, such as "
+            "“in the morning”, and pause between the groups."
+        )
+    elif share > MANY_PAUSES:
+        advice.append(
+            f"Pauses take {100 * share:.0f} % of your time. "
+            "Say groups of words in one breath and pause between the groups."
+        )
+    if fluency.hesitations > max(1, MANY_HESITATIONS * words):
+        advice.append(
+            f"You hesitated {fluency.hesitations} times (“um”, or a word said again). "
+            "A short silence sounds calmer."
+        )
+    return advice
+
+
+def _about_rhythm(words: Sequence[HeardWord]) -> list[str]:
+    share = small_words_share(words)
+    if share is None or share < LONG_SMALL_WORDS:
+        return []
+    return [
+        "Small words such as “the”, “of” and “to” took you longer than the others. Keep them "
+        "short and light, and give your time to the words that carry the meaning."
+    ]

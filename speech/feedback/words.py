@@ -1,0 +1,154 @@
+"""Words worth practising: which, what was wrong with them, what to do.
+
+What was heard instead is said only where the evidence names it; else a sound was unclear, or the
+whole word was.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from speech.analysis import ProblematicWord, Severity
+from speech.feedback.articulation import ARTICULATIONS
+from speech.feedback.contrasts import contrast
+from speech.feedback.evidence import HeardPhone, HeardWord
+from speech.feedback.thresholds import (
+    MAX_PRACTICE_WORDS,
+    MAX_PROBLEMATIC_WORDS,
+    MAX_SOUNDS_A_WORD,
+    MAX_WEAK_SOUNDS,
+    MIN_WEAK_SHARE,
+    MIN_WEAK_WORDS,
+    SEVERITIES,
+    UNCLEAR_PHONE_SCORE,
+)
+from speech.text.phones import IPA, VOWELS
+
+
+@dataclass(frozen=True, slots=True)
+class WeakSound:
+    """A phone that failed in several words.
+
+    Attributes:
+        arpabet: The phone that belonged there.
+        heard: What was heard in each of them instead, as in `HeardPhone`; None if that differs.
+        words: These words, each once, in the order in which they were said.
+    """
+
+    arpabet: str
+    heard: str | None
+    words: tuple[str, ...]
+
+
+def problematic(words: Sequence[HeardWord]) -> list[HeardWord]:
+    """The least certain words, worst first, each word once, at most `MAX_PROBLEMATIC_WORDS`."""
+    worst: dict[str, HeardWord] = {}
+    for word in sorted(words, key=lambda word: word.confidence):
+        if _is_named(word):
+            worst.setdefault(word.text.casefold(), word)
+    return list(worst.values())[:MAX_PROBLEMATIC_WORDS]
+
+
+def explain(word: HeardWord) -> ProblematicWord:
+    """Say in plain words what was found and what to do."""
+    failed = _failed(word)[:MAX_SOUNDS_A_WORD]
+    issues = [_issue(word, index) for index in failed] or ["It was hard to recognise as a whole."]
+    return ProblematicWord(
+        word=word.text,
+        issue=" ".join(issues),
+        severity=_severity(word) or "low",
+        start_ms=word.start_ms,
+        end_ms=word.end_ms,
+        suggestion=_suggestion(word, failed),
+    )
+
+
+def weak_sounds(words: Sequence[HeardWord]) -> list[WeakSound]:
+    """Phones that failed in several words and in most of those that have it, the worst first."""
+    having: dict[str, set[str]] = defaultdict(set)
+    failing: dict[str, dict[str, str | None]] = defaultdict(dict)
+    for word in words:
+        if not word.is_judged:
+            continue
+        for phone in word.phones:
+            having[phone.arpabet].add(word.text.casefold())
+        for phone in (word.phones[index] for index in _failed(word)):
+            failing[phone.arpabet].setdefault(word.text.casefold(), phone.heard)
+    weak = [
+        WeakSound(phone, _common(list(failed.values())), tuple(failed))
+        for phone, failed in failing.items()
+        if len(failed) >= max(MIN_WEAK_WORDS, MIN_WEAK_SHARE * len(having[phone]))
+    ]
+    return sorted(weak, key=lambda sound: -len(sound.words))[:MAX_WEAK_SOUNDS]
+
+
+def practice_words(words: Sequence[HeardWord]) -> list[str]:
+    """The learner's own words, then common ones with the sounds that failed, each once."""
+    named = problematic(words)
+    sounds = [sound.arpabet for sound in weak_sounds(words)]
+    sounds += [word.phones[index].arpabet for word in named for index in _failed(word)[:1]]
+    own = [word.text.lower() for word in named]
+    common = [word for sound in sounds for word in ARTICULATIONS[sound].practice]
+    return list(dict.fromkeys(own + common))[:MAX_PRACTICE_WORDS]
+
+
+def sound_in_words(phone: str, *, but_not: Sequence[str] = ()) -> str:
+    """Name a phone so that nobody needs to read IPA: /θ/, as in “think”."""
+    others = {word.casefold() for word in but_not}
+    examples = ARTICULATIONS[phone].examples
+    example = next((word for word in examples if word not in others), examples[0])
+    return f"/{IPA[phone]}/, as in “{example}”"
+
+
+def _is_named(word: HeardWord) -> bool:
+    return word.is_judged and _severity(word) is not None
+
+
+def _severity(word: HeardWord) -> Severity | None:
+    return next((name for limit, name in SEVERITIES if word.confidence < limit), None)
+
+
+def _failed(word: HeardWord) -> list[int]:
+    """Places of the phones that failed, what is sure first, then the worst."""
+    failed = [
+        index
+        for index, phone in enumerate(word.phones)
+        if phone.is_replaced or (_is_named(word) and phone.score < UNCLEAR_PHONE_SCORE)
+    ]
+    return sorted(
+        failed, key=lambda index: (not word.phones[index].is_replaced, word.phones[index].score)
+    )
+
+
+def _common(heard: list[str | None]) -> str | None:
+    return heard[0] if len(set(heard)) == 1 else None
+
+
+def _issue(word: HeardWord, index: int) -> str:
+    phone, last = word.phones[index], len(word.phones) - 1
+    place = "first sound" if index == 0 < last else "last sound" if index == last > 0 else "sound"
+    return f"The {place} {sound_in_words(phone.arpabet, but_not=[word.text])}, {_finding(phone)}."
+
+
+def _finding(phone: HeardPhone) -> str:
+    if not phone.is_replaced:
+        return "was unclear"
+    return f"sounded like {sound_in_words(phone.heard)}" if phone.heard else "was not heard"
+
+
+def _suggestion(word: HeardWord, failed: Sequence[int]) -> str:
+    sounds = " ".join(IPA[phone.arpabet] for phone in word.phones)
+    slowly = f"Say it slowly, sound by sound: /{sounds}/. Then at your usual speed."
+    return f"{_how(word, failed[0])} {slowly}" if failed else slowly
+
+
+def _how(word: HeardWord, index: int) -> str:
+    phone = word.phones[index]
+    how = ARTICULATIONS[phone.arpabet].how
+    if not phone.is_replaced:
+        return how
+    if not phone.heard:
+        return f"Give it a short time of its own. {how}"
+    is_last = index == len(word.phones) - 1
+    ends_a_vowel = is_last and index > 0 and word.phones[index - 1].arpabet in VOWELS
+    return contrast(phone.arpabet, phone.heard, ends_a_vowel=ends_a_vowel) or how

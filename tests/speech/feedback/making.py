@@ -1,0 +1,50 @@
+"""Words as an engine might have heard them."""
+
+from speech.feedback.evidence import HeardPhone, HeardWord
+from speech.fluency import SpokenWord, fluency
+
+SMALL = ["the", "of", "to", "AND", "a"]
+OTHER = ["big", "green", "house", "stands", "here"]
+
+
+def word(
+    text="red", confidence=0.9, *, phones="R EH D", judged=True, start_ms=0, end_ms=300, **odd
+):
+    """A word; `odd` gives for some phones the score, or what was heard instead at score 20."""
+    heard = []
+    for phone in phones.split():
+        found = odd.get(phone, 90.0)
+        heard.append(
+            HeardPhone(phone, 20.0, found) if isinstance(found, str) else HeardPhone(phone, found)
+        )
+    return HeardWord(text, start_ms, end_ms, confidence, tuple(heard), judged)
+
+
+def think(confidence=0.1, **odd):
+    return word("think", confidence, phones="TH IH NG K", **odd)
+
+
+def three(confidence=0.1, **odd):
+    return word("three", confidence, phones="TH R IY", **odd)
+
+
+def steady(words=8, gap=0.0, hesitations=0, seconds=0.3):
+    """Fluency of words that all take as long."""
+    return fluency(
+        [
+            SpokenWord(
+                i * (seconds + gap), i * (seconds + gap) + seconds, is_hesitation=i < hesitations
+            )
+            for i in range(words)
+        ]
+    )
+
+
+def alternating(small_ms, other_ms, gap_ms=0, count=5):
+    """Small words and others in turns, as many phones each."""
+    words, now = [], 0
+    for text in [text for pair in zip(SMALL, OTHER, strict=True) for text in pair][: 2 * count]:
+        lasts = small_ms if text in SMALL else other_ms
+        words.append(word(text, start_ms=now, end_ms=now + lasts))
+        now += lasts + gap_ms
+    return words

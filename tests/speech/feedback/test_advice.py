@@ -1,0 +1,58 @@
+import pytest
+
+from speech.feedback.advice import recommend
+from speech.fluency import SpokenWord, fluency
+from tests.speech.feedback.making import alternating, steady, think, three, word
+
+
+def advice(words, measured, score=90.0):
+    return recommend(words, measured, accuracy_score=score, fluency_score=score)
+
+
+def test_a_sound_heard_as_another_in_two_words_is_told_with_the_difference():
+    (told,) = advice([think(TH="S"), three(TH="S"), word()], steady())
+    assert told.startswith("Practise /θ/, as in “month”: in “think”, “three” it sounded like /s/.")
+    assert "between the teeth" in told
+
+
+@pytest.mark.parametrize(("found", "finding"), [("", "not heard in"), (20.0, "unclear in")])
+def test_a_sound_dropped_or_unclear_in_two_words_is_told_with_how_to_make_it(found, finding):
+    (told,) = advice([think(TH=found), three(TH=found)], steady())
+    assert f"it was {finding} “think”, “three”." in told
+    assert "between the teeth" in told
+
+
+def test_a_sound_that_is_weak_in_one_word_is_not_told():
+    assert advice([think(TH=20.0), three(0.9, TH=30.0)], steady()) == []
+
+
+@pytest.mark.parametrize(
+    ("measured", "said"),
+    [
+        (steady(gap=0.3), "pause after almost every word"),
+        (fluency([SpokenWord(0, 1), *(SpokenWord(3 + i / 2, 3.4 + i / 2) for i in range(7))]),
+         "Pauses take"),
+        (steady(hesitations=3), "hesitated 3 times"),
+        (steady(seconds=0.9), "slowly"),
+        (steady(seconds=0.2), "fast"),
+    ],
+)  # fmt: skip
+def test_measures_that_stand_out_are_mentioned(measured, said):
+    assert any(said in told for told in advice([word()] * 8, measured))
+
+
+def test_small_words_that_are_drawn_out_are_mentioned():
+    assert any("Small words" in told for told in advice(alternating(450, 300), steady(10)))
+    assert not any("Small words" in told for told in advice(alternating(400, 300), steady(10)))
+
+
+def test_few_words_say_nothing_about_rate_or_pauses():
+    assert advice([word()] * 2, steady(words=2, gap=2.0), score=50.0) == []
+
+
+def test_good_speech_is_praised():
+    assert advice([word()] * 8, steady()) == ["Clear and fluent. Try a longer or harder sentence."]
+
+
+def test_mediocre_speech_without_findings_gets_no_advice():
+    assert advice([word()] * 8, steady(), score=60.0) == []

@@ -1,0 +1,160 @@
+# ruff: noqa: RUF001 - the letters of the IPA look like others
+import pickle
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from speech.feedback.articulation import ARTICULATIONS
+from speech.feedback.evidence import HeardPhone, HeardWord
+from speech.feedback.thresholds import (
+    MAX_PRACTICE_WORDS,
+    MAX_PROBLEMATIC_WORDS,
+    SEVERITIES,
+    UNCLEAR_PHONE_SCORE,
+)
+from speech.feedback.words import explain, practice_words, problematic, weak_sounds
+from speech.text.phones import IPA
+from tests.speech.feedback.making import think, three, word
+
+NAMED_BELOW = SEVERITIES[-1][0]
+PHONES = st.builds(
+    HeardPhone,
+    st.sampled_from(sorted(IPA)),
+    st.floats(0, 100),
+    st.one_of(st.none(), st.sampled_from(["", *IPA])),
+)
+WORDS = st.lists(
+    st.builds(
+        HeardWord,
+        st.sampled_from(["red", "Red", "think", "o'clock", "1999"]),
+        st.just(0),
+        st.just(300),
+        st.floats(0, 1),
+        st.lists(PHONES, min_size=1, max_size=6).map(tuple),
+        st.booleans(),
+    ),
+    max_size=12,
+)
+
+
+@given(WORDS)
+def test_only_doubtful_words_are_named_each_once_worst_first(words):
+    named = problematic(words)
+    assert len(named) <= MAX_PROBLEMATIC_WORDS
+    assert len({word.text.casefold() for word in named}) == len(named)
+    assert all(word.is_judged and word.confidence < NAMED_BELOW for word in named)
+    assert [word.confidence for word in named] == sorted(word.confidence for word in named)
+
+
+@given(WORDS)
+def test_whatever_was_heard_can_be_explained_again_and_elsewhere(words):
+    told = [explain(word) for word in problematic(words)]
+    assert told == [explain(word) for word in problematic(pickle.loads(pickle.dumps(words)))]
+    assert pickle.loads(pickle.dumps(told)) == told
+
+
+@given(WORDS)
+def test_another_sound_is_named_only_if_it_is_sure(words):
+    for named in problematic(words):
+        told = explain(named).issue
+        sure = [phone.heard for phone in named.phones if phone.is_replaced]
+        assert told.count("sounded like") <= sum(bool(heard) for heard in sure)
+        assert told.count("not heard") <= sure.count("")
+
+
+@given(WORDS)
+def test_practice_begins_with_the_learners_own_words(words):
+    practice = practice_words(words)
+    named = [word.text.lower() for word in problematic(words)]
+    assert practice[: len(named)] == named
+    assert len(set(practice)) == len(practice) <= MAX_PRACTICE_WORDS
+
+
+@pytest.mark.parametrize(
+    ("confidence", "severity"), [(0.05, "high"), (0.2, "medium"), (0.3, "low"), (0.8, "low")]
+)
+def test_severity_follows_certainty(confidence, severity):
+    assert explain(word(confidence=confidence)).severity == severity
+
+
+def test_what_was_heard_instead_is_contrasted():
+    told = explain(think(TH="S"))
+    assert told.issue == "The first sound /θ/, as in “month”, sounded like /s/, as in “see”."
+    assert told.suggestion.startswith("For /θ/ the tip of the tongue comes between the teeth")
+    assert told.suggestion.endswith("sound by sound: /θ ɪ ŋ k/. Then at your usual speed.")
+
+
+def test_a_sound_that_was_dropped_is_told_as_dropped():
+    told = explain(word("red", 0.1, D=""))
+    assert told.issue == "The last sound /d/, as in “day”, was not heard."
+    assert told.suggestion.startswith("Give it a short time of its own. Touch the ridge")
+
+
+def test_a_last_sound_without_voice_is_mended_at_the_vowel():
+    assert "the vowel before /d/ is long" in explain(word("red", 0.1, D="T")).suggestion
+    hands = word("hands", 0.1, phones="HH AE N D Z", Z="S")
+    assert "the voice sounds" in explain(hands).suggestion
+
+
+def test_an_unclear_sound_is_called_no_more_than_unclear():
+    told = explain(think(IH=30.0))
+    assert told.issue == "The sound /ɪ/, as in “sit”, was unclear."
+    assert told.suggestion.startswith(ARTICULATIONS["IH"].how)
+
+
+def test_what_is_sure_comes_before_what_is_worse_and_two_sounds_are_enough():
+    issue = explain(think(IH=1.0, NG="N", K=2.0)).issue
+    assert issue.index("/ŋ/") < issue.index("/ɪ/")
+    assert "/k/" not in issue
+
+
+def test_a_word_without_a_clear_culprit_is_unclear_as_a_whole():
+    told = explain(think())
+    assert told.issue == "It was hard to recognise as a whole."
+    assert told.suggestion.startswith("Say it slowly")
+
+
+def test_what_is_heard_as_it_should_be_is_no_fault():
+    sure = HeardWord("red", 0, 300, 0.1, (HeardPhone("R", 90.0, "R"),), is_judged=True)
+    assert explain(sure).issue == "It was hard to recognise as a whole."
+
+
+def test_a_sound_is_weak_that_fails_in_several_words():
+    (sound,) = weak_sounds([think(TH="S"), three(TH="S"), word()])
+    assert (sound.arpabet, sound.heard, sound.words) == ("TH", "S", ("think", "three"))
+
+
+def test_a_weak_sound_heard_in_several_ways_is_only_unclear():
+    (sound,) = weak_sounds([think(TH="S"), three(TH=UNCLEAR_PHONE_SCORE - 1)])
+    assert sound.heard is None
+
+
+def test_a_substitution_that_is_sure_counts_in_words_that_are_not_named():
+    assert weak_sounds([think(0.8, TH="S"), three(0.8, TH="S")])
+    assert not weak_sounds([think(0.8, TH=1.0), three(0.8, TH=1.0)])
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [think(TH="S")],
+        [think(TH="S"), think(TH="S")],
+        [think(TH="S"), three(TH="S", judged=False)],
+        [think(TH="S"), three(TH="S")]
+        + [word(text, phones="TH IH N") for text in ("thin", "thing", "Thursday")],
+    ],
+    ids=["once", "one-word-twice", "not-judged", "mostly-well-said"],
+)
+def test_a_sound_is_not_weak_if_it_fails(words):
+    assert weak_sounds(words) == []
+
+
+def test_practice_words_have_the_sound_that_failed():
+    assert practice_words([think(TH="S"), word()]) == [
+        "think", *(word for word in ARTICULATIONS["TH"].practice if word != "think")
+    ]  # fmt: skip
+
+
+def test_nothing_failed_leaves_nothing_to_practise():
+    assert practice_words([word(), think(0.9)]) == []
