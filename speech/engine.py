@@ -11,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from speech.acoustics.pitch import pitch
 from speech.alignment.interim import AlignedPhone, AlignedWord, Alignment, align
 from speech.alignment.interim import load as load_aligner
 from speech.analysis import PhonemeAnalysis, SpeechAnalysis, SpeechTiming
@@ -68,7 +69,7 @@ def analyze(waveform: NDArray[np.float32], text: str, language: str) -> SpeechAn
     """
     spoken_language = _supported(language)
     said = transcript.read(text, spoken_language)
-    require_speech(waveform)
+    require_speech(pitch(waveform))
     spoken = [part for word in said.words for part in word.spoken]
     if len(spoken) > max(1, _MAX_WORDS_PER_SECOND * len(waveform) / SAMPLE_RATE_HZ):
         raise TextMismatch(reason="the text has more words than anybody can say in that time")

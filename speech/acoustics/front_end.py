@@ -14,7 +14,7 @@ from speech.waveform import SAMPLE_RATE_HZ
 
 FRAME_SECONDS: Final = 0.01
 FRAME_SHIFT: Final = 160  # samples
-_WINDOW_SAMPLES: Final = 410
+WINDOW_SAMPLES: Final = 410
 _FFT_SIZE: Final = 512
 _FRAMES_AT_ONCE: Final = 256  # their spectra fit into the cache
 # The model hears 16 bits; half of their range, so that quiet recordings keep their resolution.
@@ -61,18 +61,18 @@ def features(cepstra: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def frame_count(samples: int) -> int:
     """Frames of a recording; the last one reaches beyond its end."""
-    return 1 + max(0, 1 + (samples - _WINDOW_SAMPLES) // FRAME_SHIFT)
+    return 1 + max(0, 1 + (samples - WINDOW_SAMPLES) // FRAME_SHIFT)
 
 
 def _mel_spectra(waveform: NDArray[np.float32]) -> NDArray[np.float32]:
     """Power in each of the mel filters, shape (T, 25)."""
     count = frame_count(len(waveform))
-    padded = np.zeros((count - 1) * FRAME_SHIFT + _WINDOW_SAMPLES, np.float32)
+    padded = np.zeros((count - 1) * FRAME_SHIFT + WINDOW_SAMPLES, np.float32)
     emphasised = padded[: len(waveform)]
     scale = np.float32(_PEAK / (float(np.abs(waveform).max()) or 1.0))
     np.multiply(waveform, scale, out=emphasised)
     emphasised[1:] -= np.float32(0.97) * emphasised[:-1]
-    frames = np.lib.stride_tricks.sliding_window_view(padded, _WINDOW_SAMPLES)[::FRAME_SHIFT]
+    frames = np.lib.stride_tricks.sliding_window_view(padded, WINDOW_SAMPLES)[::FRAME_SHIFT]
     mel = np.empty((count, _FILTERS), np.float32)
     for first in range(0, count, _FRAMES_AT_ONCE):
         block = slice(first, first + _FRAMES_AT_ONCE)
@@ -165,7 +165,7 @@ def _smoothing() -> NDArray[np.float32]:
     return np.asarray(near / near.sum(axis=0), np.float32)
 
 
-_WINDOW: Final = np.hamming(_WINDOW_SAMPLES).astype(np.float32)
+_WINDOW: Final = np.hamming(WINDOW_SAMPLES).astype(np.float32)
 _MEL_FILTERS: Final = _mel_filters()
 _COSINES: Final = _cosines()
 _SMOOTHING: Final = _smoothing()

@@ -1,0 +1,143 @@
+"""Fundamental frequency, periodicity and energy, frame by frame beside the cepstra.
+
+The autocorrelation of a window, divided by that of the window itself (Boersma 1993), is searched
+twice: the second time for what lies near the median of the voiced frames around, which ends most
+errors of an octave.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import soxr
+from numpy.typing import NDArray
+
+from speech.acoustics.front_end import FRAME_SHIFT, WINDOW_SAMPLES, frame_count
+from speech.waveform import SAMPLE_RATE_HZ
+
+_RATE_HZ: Final = 8_000  # enough for the harmonics of a voice
+_HOP: Final = FRAME_SHIFT * _RATE_HZ // SAMPLE_RATE_HZ
+_FRAME: Final = 320  # two periods of the deepest voice
+_FFT_SIZE: Final = 512  # the longest lag does not wrap around
+_FRAMES_AT_ONCE: Final = 256  # their spectra fit into the cache
+
+_PITCH_HZ: Final = (60, 400)
+# One more lag on either side, to tell a peak.
+_LAGS: Final = np.arange(_RATE_HZ // _PITCH_HZ[1] - 1, _RATE_HZ // _PITCH_HZ[0] + 2)
+_OCTAVES: Final = np.log2(_LAGS[1:-1]).astype(np.float32)
+# A voice resembles itself after two periods as well as after one; this decides for one.
+_OCTAVE_COST: Final = 0.06
+_JUMP_COST: Final = 0.6  # an octave away from the frames around
+_AROUND: Final = 20  # voiced frames on either side
+
+# Harmonics of a voice fill the band from here on; mains hum and rumble lie below it. A frame with
+# less than a thousandth of its energy in the band holds no voice.
+_BAND_FROM_HZ: Final = 250
+_MIN_BAND_SHARE: Final = 1e-3
+# A frame is voiced if it resembles itself one period later; white noise of this length reaches
+# 0.4, vowels 0.8 and more.
+MIN_PERIODICITY: Final = 0.5
+# Frames this far below the loudest ones are background, whatever its absolute level.
+RANGE_DB: Final = 35.0
+_LOUDEST: Final = 0.95
+SILENCE_DB: Final = -100.0
+
+_WINDOW: Final = np.hanning(_FRAME + 2)[1:-1].astype(np.float32)
+_WINDOW_CORRELATION: Final = np.fft.irfft(np.abs(np.fft.rfft(_WINDOW, _FFT_SIZE)) ** 2)
+_UNBIAS: Final = (_WINDOW_CORRELATION[0] / _WINDOW_CORRELATION[_LAGS]).astype(np.float32)
+_HERTZ: Final = np.fft.rfftfreq(_FFT_SIZE, 1 / _RATE_HZ).astype(np.float32)
+_BELOW_BAND: Final = int(np.searchsorted(_HERTZ, _BAND_FROM_HZ))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pitch:
+    """One value a frame, shape (T,) each, float32, in step with the cepstra.
+
+    Attributes:
+        hz: Fundamental frequency, 60 to 400; 0 where nothing is voiced.
+        periodicity: How much the frame resembles itself one period later, 0 to 1.
+        energy_db: In the band of a voice, relative to the loudest 5 % of frames; at least
+            `SILENCE_DB`.
+    """
+
+    hz: NDArray[np.float32]
+    periodicity: NDArray[np.float32]
+    energy_db: NDArray[np.float32]
+
+
+def pitch(waveform: NDArray[np.float32]) -> Pitch:
+    """Measure pitch; levels are relative, so gain does not matter.
+
+    Args:
+        waveform: Shape (n,), n > 0, mono at 16 kHz.
+    """
+    frames = _frames(waveform)
+    energy = np.empty(len(frames), np.float32)
+    resemblance = np.empty((len(frames), len(_LAGS)), np.float32)
+    for first in range(0, len(frames), _FRAMES_AT_ONCE):
+        block = slice(first, first + _FRAMES_AT_ONCE)
+        energy[block], resemblance[block] = _energy_and_resemblance(frames[block])
+    energy_db = _relative_db(energy)
+    lag, periodicity = _best_lag(resemblance, _OCTAVE_COST * _OCTAVES)
+    voiced = np.flatnonzero((periodicity >= MIN_PERIODICITY) & (energy_db > -RANGE_DB))
+    hz = np.zeros(len(frames), np.float32)
+    if len(voiced):
+        jumps = np.abs(_OCTAVES - _median_around(np.log2(lag[voiced]))[:, None])
+        lag, closer = _best_lag(resemblance[voiced], _JUMP_COST * jumps)
+        hz[voiced] = np.where(closer >= MIN_PERIODICITY, _RATE_HZ / lag, 0)
+    return Pitch(hz, np.clip(periodicity, 0, 1), energy_db)
+
+
+def _frames(waveform: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Windows at 8 kHz around the middle of each frame of the cepstra, shape (T, 320)."""
+    resampled = soxr.resample(waveform, SAMPLE_RATE_HZ, _RATE_HZ)
+    count = frame_count(len(waveform))
+    before = _FRAME // 2 - WINDOW_SAMPLES // 2 * _RATE_HZ // SAMPLE_RATE_HZ
+    padded = np.zeros(max((count - 1) * _HOP + _FRAME, before + len(resampled)), np.float32)
+    padded[before : before + len(resampled)] = resampled
+    return np.lib.stride_tricks.sliding_window_view(padded, _FRAME)[: count * _HOP : _HOP]
+
+
+def _energy_and_resemblance(
+    frames: NDArray[np.float32],
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Energy in the band, shape (m,), and correlation with itself at each lag, shape (m, lags)."""
+    centred = frames - frames.mean(axis=1, keepdims=True)
+    spectra = np.fft.rfft(centred * _WINDOW, _FFT_SIZE)
+    power = np.square(spectra.real) + np.square(spectra.imag)
+    total = power.sum(axis=1)
+    power[:, :_BELOW_BAND] = 0
+    energy = power.sum(axis=1)
+    power *= _HERTZ  # rumble falls with frequency; tilted back, it no longer resembles itself
+    correlation = np.fft.irfft(power)
+    is_in_band = (energy > _MIN_BAND_SHARE * total) & (correlation[:, 0] > 0)
+    whole = np.where(is_in_band, correlation[:, 0], np.inf)
+    return energy, correlation[:, _LAGS] * _UNBIAS / whole[:, None]
+
+
+def _relative_db(energy: NDArray[np.float32]) -> NDArray[np.float32]:
+    loud = float(np.quantile(energy, _LOUDEST)) or float(energy.max()) or 1.0
+    share = np.maximum(energy / np.float32(loud), np.float32(10 ** (SILENCE_DB / 10)))
+    return np.asarray(10 * np.log10(share), np.float32)
+
+
+def _median_around(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    padded = np.pad(values, _AROUND, mode="edge")
+    windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * _AROUND + 1)
+    return np.asarray(np.median(windows, axis=1), np.float32)
+
+
+def _best_lag(
+    resemblance: NDArray[np.float32], costs: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The lag, in samples, at which a frame resembles itself most, and how much; shape (m,)."""
+    left, peak, right = resemblance[:, :-2], resemblance[:, 1:-1], resemblance[:, 2:]
+    is_peak = (peak >= left) & (peak >= right)
+    # The parabola through three points has its top between them.
+    slope = (right - left) / 2
+    bend = np.minimum(left - 2 * peak + right, np.float32(-1e-6))
+    top = np.where(is_peak, peak - slope**2 / (2 * bend), 0)
+    offset = np.where(is_peak, -slope / bend, 0)
+    best = (top - costs).argmax(axis=1)
+    rows = np.arange(len(best))
+    return (_LAGS[best + 1] + offset[rows, best]).astype(np.float32), top[rows, best]
