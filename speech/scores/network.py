@@ -1,0 +1,320 @@
+"""The network that turns what was measured of frames and phones into experts' scores.
+
+A convolutional encoder hears the frames, and tells the phones apart as it was trained on
+learners. What it heard in each phone's segment, the phone itself and its goodness go through a
+transformer over phones; heads give the accuracy of phones and words, and, with the measures of
+the whole utterance, its accuracy, fluency, prosody and total (after GOPT, Gong et al. 2022).
+
+Plain numpy, float32. `training/network.py` is the same network for training.
+"""
+
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+Integers = NDArray[np.int64]
+Weights = Mapping[str, Floats]
+
+PHONES: Final = 39
+STATES: Final = 3 * PHONES + 1  # first states of all phones, second, third; silence
+DILATIONS: Final = (1, 2, 4, 7)  # of convolutions three frames wide
+REACH: Final = max(DILATIONS)
+HEADS: Final = 4
+LAYERS: Final = 2
+FARTHEST: Final = 8  # phones; attention tells no distances beyond apart
+LEAST: Final = 1e-5  # posterior
+STEEPEST: Final = 10.0  # logit of attention when pooling
+TO_TEN: Final = 5.0  # the network scores everything from 0 to 2, as experts do phones
+CLIP: Final = 5.0  # spreads from the mean
+FORMAT: Final = 1
+
+
+class DamagedNetwork(ValueError):
+    """The network's file does not hold what it should; install the package again."""
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkInput:
+    """One stretch of speech, up to some 25 s, as measured."""
+
+    frames: Floats  # (T, F): cepstra, states' log likelihoods, pitch, voicing, energy
+    segments: Integers  # (P, 2): first frame and one past the last of each phone, ascending
+    phones: Integers  # (P,): 0 to 38, in alphabetical order
+    positions: Integers  # (P,): 0 only phone of its word, 1 first, 2 inner, 3 last
+    words: Integers  # (P,): index of the phone's word, ascending from 0 without gaps
+    goodness: Floats  # (P, G)
+    utterance: Floats  # (U,)
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkOutput:
+    """Expected scores of experts, and what the encoder heard. The last phone is silence."""
+
+    phones: Floats  # (P,): accuracy, 0 to 2
+    words: Floats  # (W,): accuracy, 0 to 10
+    utterance: Floats  # (4,): accuracy, fluency, prosodic, total, 0 to 10
+    posteriors: Floats  # (P, 40): mean over the phone's frames
+    frame_posteriors: Floats  # (T, 40)
+
+
+@dataclass(frozen=True, slots=True)
+class Standardisation:
+    """Mean and spread of one kind of input, shape (2, width)."""
+
+    moments: Floats
+
+    def apply(self, values: Floats) -> Floats:
+        """In spreads from the mean, clipped: a broken channel must not outvote the rest."""
+        mean, spread = self.moments
+        standard: Floats = (values - mean) / spread
+        return np.clip(standard, -CLIP, CLIP, out=standard)
+
+
+@dataclass(frozen=True, slots=True)
+class Standardisations:
+    """Of all inputs; shared by the members of a network."""
+
+    frames: Standardisation
+    goodness: Standardisation
+    utterance: Standardisation
+
+
+class Network:
+    """One or more members, whose outputs are averaged."""
+
+    def __init__(self, standard: Standardisations, members: Sequence[Weights]) -> None:
+        self.standard, self.members = standard, tuple(members)
+
+    @classmethod
+    def from_file(cls, path: Path) -> Self:
+        """Read a `.npz` written from `network_arrays`.
+
+        Raises:
+            DamagedNetwork: If the file is not whole or not such a file.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as archive:
+                return cls.from_arrays({name: archive[name] for name in archive.files})
+        except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
+            if isinstance(error, DamagedNetwork | FileNotFoundError):
+                raise
+            message = f"{path.name} cannot be read: {error}. Install the package again."
+            raise DamagedNetwork(message) from error
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[np.generic]]) -> Self:
+        """Build from `network_arrays`; names that do not start with `network.` are ignored.
+
+        Raises:
+            DamagedNetwork: If arrays are missing, of a wrong shape or not finite.
+        """
+        try:
+            network = cls(*_unpacked(arrays))
+            # One phone through the whole network proves that all arrays are there and fit.
+            output = network.forward(network.smallest_input())
+        except (KeyError, IndexError, ValueError) as error:
+            message = f"The network's arrays do not fit: {error}. Install the package again."
+            raise DamagedNetwork(message) from error
+        if not np.isfinite([*output.phones, *output.words, *output.utterance]).all():
+            message = "The network holds numbers that are not finite. Install the package again."
+            raise DamagedNetwork(message)
+        return network
+
+    def smallest_input(self) -> NetworkInput:
+        """One phone of one frame, average in every way."""
+        nought = np.zeros(1, np.int64)
+        standard = self.standard
+        return NetworkInput(
+            standard.frames.moments[:1], np.array([[0, 1]]), nought, nought, nought,
+            standard.goodness.moments[:1], standard.utterance.moments[0],
+        )  # fmt: skip
+
+    def forward(self, given: NetworkInput) -> NetworkOutput:
+        """Score one stretch of speech; the same input gives the same output, bit for bit."""
+        standard = NetworkInput(
+            self.standard.frames.apply(given.frames),
+            given.segments, given.phones, given.positions, given.words,
+            self.standard.goodness.apply(given.goodness),
+            self.standard.utterance.apply(given.utterance),
+        )  # fmt: skip
+        outputs = [_forward(member, standard) for member in self.members]
+        if len(outputs) == 1:
+            return outputs[0]
+        return NetworkOutput(
+            np.mean([output.phones for output in outputs], axis=0),
+            np.mean([output.words for output in outputs], axis=0),
+            np.mean([output.utterance for output in outputs], axis=0),
+            np.mean([output.posteriors for output in outputs], axis=0),
+            np.mean([output.frame_posteriors for output in outputs], axis=0),
+        )
+
+
+def network_arrays(network: Network) -> dict[str, NDArray[np.generic]]:
+    """For `numpy.savez`: matrices in eight bits with a scale a column, the rest in sixteen."""
+    arrays: dict[str, NDArray[np.generic]] = {"network.format": np.array(FORMAT)}
+    for name in ("frames", "goodness", "utterance"):
+        arrays[f"network.standard.{name}"] = getattr(network.standard, name).moments
+    for name, first in network.members[0].items():
+        stacked = np.stack([member[name] for member in network.members])
+        if first.ndim < 2 or not name.endswith(".weight"):
+            arrays[f"network.{name}"] = stacked.astype(np.float16)
+            continue
+        largest = np.abs(stacked).max(axis=1)
+        scales = np.maximum(largest / 127, 1e-6).astype(np.float16)
+        codes = np.rint(stacked / scales[:, None].astype(np.float32))
+        arrays[f"network.{name}"] = np.clip(codes, -127, 127).astype(np.int8)
+        arrays[f"network.{name}.scale"] = scales
+    return arrays
+
+
+def _unpacked(
+    arrays: Mapping[str, NDArray[np.generic]],
+) -> tuple[Standardisations, list[dict[str, Floats]]]:
+    if int(arrays["network.format"]) != FORMAT:
+        message = f"format {arrays['network.format']} instead of {FORMAT}"
+        raise ValueError(message)
+    floats: dict[str, Floats] = {}
+    for name, array in arrays.items():
+        if name.startswith("network.") and not name.endswith((".scale", ".format")):
+            floats[name.removeprefix("network.")] = array.astype(np.float32)
+            if f"{name}.scale" in arrays:
+                scale = arrays[f"{name}.scale"].astype(np.float32)
+                floats[name.removeprefix("network.")] *= scale[:, None]
+    standard = Standardisations(
+        Standardisation(floats.pop("standard.frames")),
+        Standardisation(floats.pop("standard.goodness")),
+        Standardisation(floats.pop("standard.utterance")),
+    )
+    count = len(floats["encoder.input.bias"])
+    members = [
+        {name: np.ascontiguousarray(stacked[index]) for name, stacked in floats.items()}
+        for index in range(count)
+    ]
+    return standard, members
+
+
+def _forward(weights: Weights, given: NetworkInput) -> NetworkOutput:
+    heard, frame_posteriors = _encode(weights, given.frames)
+    lengths = (given.segments[:, 1] - given.segments[:, 0]).astype(np.float32)[:, None]
+    pooled = _segment_sums(np.hstack([heard, frame_posteriors]), given.segments) / lengths
+    posteriors = pooled[:, -(PHONES + 1) :].copy()
+
+    said = np.log(np.maximum(posteriors, LEAST))
+    rows = np.arange(len(given.phones))
+    own = said[rows, given.phones]
+    others = said.copy()
+    others[rows, given.phones] = -np.inf
+    evidence = np.column_stack([own, own - others.max(axis=1)])
+    measured = np.hstack([pooled[:, : -(PHONES + 1)], said, evidence, given.goodness])
+    tokens = _dense(weights, "tokens", measured)
+    tokens += weights["phone_table"][given.phones] + weights["position_table"][given.positions]
+    tokens = _transform(weights, tokens)
+
+    phones = _dense(weights, "phone.out", _relu(_dense(weights, "phone.hidden", tokens)))
+    phones += _dense(weights, "phone.goodness", given.goodness)
+    starts = np.flatnonzero(np.diff(given.words, prepend=-1))
+    gathered = _attended(weights, "word.attention", tokens, starts)
+    words = _dense(weights, "word.out", _relu(_dense(weights, "word.hidden", gathered)))
+    whole = _attended(weights, "utterance.attention", tokens, np.zeros(1, np.int64))
+    features = given.utterance[None]
+    known = np.hstack([whole, _relu(_dense(weights, "utterance.features", features))])
+    utterance = _dense(weights, "utterance.out", _relu(_dense(weights, "utterance.hidden", known)))
+    utterance += _dense(weights, "utterance.direct", features)
+    return NetworkOutput(
+        _scores(phones[:, 0]),
+        _scores(words[:, 0]) * TO_TEN,
+        _scores(utterance[0]) * TO_TEN,
+        posteriors,
+        frame_posteriors,
+    )
+
+
+def _encode(weights: Weights, frames: Floats) -> tuple[Floats, Floats]:
+    """What is heard in each frame, shape (T, width), and the phones' posteriors, (T, 40)."""
+    heard = _dense(weights, "encoder.input", frames)
+    count, width = heard.shape
+    # Silence around, so that every convolution finds its neighbours.
+    padded = np.zeros((count + 2 * REACH, width), np.float32)
+    inside = padded[REACH : REACH + count]
+    beside = np.empty((count, 3 * width), np.float32)
+    for index, dilation in enumerate(DILATIONS):
+        np.maximum(heard, 0, out=inside)
+        for tap in range(3):
+            first = REACH + (tap - 1) * dilation
+            beside[:, tap * width : (tap + 1) * width] = padded[first : first + count]
+        heard += _dense(weights, f"encoder.convolutions.{index}", beside)
+    np.maximum(heard, 0, out=heard)
+    states = _softmax(_dense(weights, "encoder.states", heard))
+    posteriors = np.empty((count, PHONES + 1), np.float32)
+    np.add(states[:, :PHONES], states[:, PHONES : 2 * PHONES], out=posteriors[:, :PHONES])
+    posteriors[:, :PHONES] += states[:, 2 * PHONES : 3 * PHONES]
+    posteriors[:, PHONES] = states[:, 3 * PHONES]
+    return heard, posteriors
+
+
+def _transform(weights: Weights, tokens: Floats) -> Floats:
+    count, width = tokens.shape
+    places = np.arange(count)
+    distances = np.clip(places[None] - places[:, None], -FARTHEST, FARTHEST) + FARTHEST
+    for layer in range(LAYERS):
+        name = f"layers.{layer}"
+        joined = _dense(weights, f"{name}.attend", _normalised(weights, f"{name}.before", tokens))
+        query, key, value = joined.reshape(count, 3, HEADS, -1).transpose(1, 2, 0, 3)
+        nearness = query @ key.transpose(0, 2, 1)
+        nearness *= np.float32((width / HEADS) ** -0.5)
+        nearness += weights[f"{name}.distance_table"][:, distances]
+        mixed = (_softmax(nearness) @ value).transpose(1, 0, 2).reshape(count, width)
+        tokens = tokens + _dense(weights, f"{name}.mix", mixed)
+        inner = _dense(weights, f"{name}.widen", _normalised(weights, f"{name}.between", tokens))
+        tokens += _dense(weights, f"{name}.narrow", _relu(inner))
+    return _normalised(weights, "after", tokens)
+
+
+def _attended(weights: Weights, name: str, tokens: Floats, starts: Integers) -> Floats:
+    """Mean of the tokens from each start to the next, and their mean as attention weighs it."""
+    weighed = np.exp(np.clip(_dense(weights, name, tokens), -STEEPEST, STEEPEST))
+    ones = np.ones((len(tokens), 1), np.float32)
+    sums = np.add.reduceat(np.hstack([tokens, tokens * weighed, weighed, ones]), starts)
+    width = tokens.shape[1]
+    return np.hstack([sums[:, :width] / sums[:, -1:], sums[:, width : 2 * width] / sums[:, -2:-1]])
+
+
+def _segment_sums(values: Floats, segments: Integers) -> Floats:
+    # `reduceat` also sums what lies between segments: every second row is dropped.
+    return np.add.reduceat(values[: segments[-1, 1]], segments.ravel()[:-1])[::2]
+
+
+def _dense(weights: Weights, name: str, values: Floats) -> Floats:
+    product: Floats = values @ weights[f"{name}.weight"]
+    product += weights[f"{name}.bias"]
+    return product
+
+
+def _normalised(weights: Weights, name: str, values: Floats) -> Floats:
+    centred = values - values.mean(axis=1, keepdims=True)
+    spread = np.sqrt(np.square(centred).mean(axis=1, keepdims=True) + np.float32(1e-5))
+    normal: Floats = centred / spread * weights[f"{name}.weight"] + weights[f"{name}.bias"]
+    return normal
+
+
+def _relu(values: Floats) -> Floats:
+    return np.maximum(values, 0, out=values)
+
+
+def _softmax(values: Floats) -> Floats:
+    values -= values.max(axis=-1, keepdims=True)
+    np.exp(values, out=values)
+    values /= values.sum(axis=-1, keepdims=True)
+    return values
+
+
+def _scores(logits: Floats) -> Floats:
+    scores: Floats = np.exp(-logits)
+    scores += 1
+    return np.divide(2, scores, out=scores)

@@ -1,0 +1,143 @@
+"""Batches for training: utterances laid end to end rather than padded to one length.
+
+Between two utterances lie as many rows of nothing as the encoder reaches, so that neither hears
+the other. Everything of a batch is found by index; no loop runs over phones.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from speech.scores.network import PHONES, REACH, STATES, TO_TEN, Standardisations
+from training.examples import Example
+
+CEPSTRA = slice(0, 13)
+GROUPS = (CEPSTRA, slice(13, 139), slice(139, 142))  # cepstra; states; pitch, voicing, energy
+SILENCE = STATES - 1
+SILENCE_WEIGHT = 0.3  # there is much of it, and it is easy
+UNRATED_WEIGHT = 0.5
+LONGEST_MASK = 12  # frames
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """An example, standardised once and for all; frames in half precision to save memory."""
+
+    frames: Tensor  # (T, F)
+    phone_of_frame: Tensor  # (T,): P in silence
+    states: Tensor  # (T,): what the encoder should hear
+    state_weights: Tensor  # (T,)
+    phones: Tensor  # (P, 3): phone, position, word
+    goodness: Tensor  # (P, G)
+    utterance: Tensor  # (U,)
+    phone_accuracy: Tensor  # (P,): 0 to 2, NaN where unknown
+    word_accuracy: Tensor  # (W,): 0 to 2
+    scores: Tensor  # (4,): 0 to 2
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Several examples, end to end. Frames outside of phones belong to phone number P."""
+
+    frames: Tensor  # (N, F)
+    inside: Tensor  # (N, 1): 0 between utterances
+    phone_of_frame: Tensor  # (N,)
+    states: Tensor  # (N,)
+    state_weights: Tensor  # (N,): 0 between utterances
+    phones: Tensor  # (P, 3): phone, position, word
+    goodness: Tensor  # (P, G)
+    utterance_of_phone: Tensor  # (P,)
+    place_of_phone: Tensor  # (P,): within its utterance
+    utterance: Tensor  # (B, U)
+    phone_accuracy: Tensor  # (P,)
+    word_accuracy: Tensor  # (W,)
+    scores: Tensor  # (B, 4)
+
+
+def prepare(example: Example, standard: Standardisations) -> Prepared:
+    """Standardise inputs; targets all run from 0 to 2, as phones do."""
+    given = example.given
+    count = len(given.frames)
+    phone_of_frame = np.full(count, len(given.phones))
+    states = np.full(count, SILENCE)
+    weights = np.full(count, SILENCE_WEIGHT, np.float32)
+    # A badly said phone teaches little of how that phone sounds.
+    said = np.nan_to_num(example.phone_accuracy / 2, nan=UNRATED_WEIGHT)
+    for index, (start, end) in enumerate(given.segments):
+        phone_of_frame[start:end] = index
+        thirds = np.arange(end - start) * 3 // (end - start)
+        states[start:end] = thirds * PHONES + given.phones[index]
+        weights[start:end] = said[index]
+    tensor = torch.from_numpy
+    return Prepared(
+        tensor(standard.frames.apply(given.frames.astype(np.float32)).astype(np.float16)),
+        tensor(phone_of_frame),
+        tensor(states),
+        tensor(weights),
+        tensor(np.column_stack([given.phones, given.positions, given.words])),
+        tensor(standard.goodness.apply(given.goodness.astype(np.float32))),
+        tensor(standard.utterance.apply(given.utterance.astype(np.float32))),
+        tensor(example.phone_accuracy.astype(np.float32)),
+        tensor((example.word_accuracy / TO_TEN).astype(np.float32)),
+        tensor((example.utterance / TO_TEN).astype(np.float32)),
+    )
+
+
+def collate(prepared: Sequence[Prepared]) -> Batch:
+    """Lay examples end to end."""
+    phone_counts = torch.tensor([len(one.phones) for one in prepared])
+    word_counts = torch.tensor([len(one.word_accuracy) for one in prepared])
+    first_phones = torch.cumsum(phone_counts, 0) - phone_counts
+    first_words = torch.cumsum(word_counts, 0) - word_counts
+    total = int(phone_counts.sum())
+    utterance_of_phone = torch.repeat_interleave(torch.arange(len(prepared)), phone_counts)
+    phones = torch.cat([one.phones for one in prepared])
+    phones[:, 2] += first_words[utterance_of_phone]
+    of_frame = [
+        torch.where(one.phone_of_frame < len(one.phones), one.phone_of_frame + first, total)
+        for one, first in zip(prepared, first_phones, strict=True)
+    ]
+    return Batch(
+        _laid([one.frames.float() for one in prepared], 0.0),
+        _laid([torch.ones(len(one.frames), 1) for one in prepared], 0.0),
+        _laid(of_frame, total),
+        _laid([one.states for one in prepared], SILENCE),
+        _laid([one.state_weights for one in prepared], 0.0),
+        phones,
+        torch.cat([one.goodness for one in prepared]),
+        utterance_of_phone,
+        torch.arange(total) - first_phones[utterance_of_phone],
+        torch.stack([one.utterance for one in prepared]),
+        torch.cat([one.phone_accuracy for one in prepared]),
+        torch.cat([one.word_accuracy for one in prepared]),
+        torch.stack([one.scores for one in prepared]),
+    )
+
+
+def _laid(parts: Sequence[Tensor], filling: float) -> Tensor:
+    gap = torch.full((REACH, *parts[0].shape[1:]), filling, dtype=parts[0].dtype)
+    return torch.cat([piece for part in parts for piece in (part, gap)])
+
+
+def disturbed(one: Prepared, chance: np.random.Generator) -> Prepared:
+    """A copy as another microphone, or another bad moment, might have left it."""
+    frames = one.frames.float()
+    frames[:, CEPSTRA] += torch.from_numpy(chance.normal(0, 0.2, 13).astype(np.float32))
+    for _ in range(chance.integers(3)):
+        start = int(chance.integers(len(frames)))
+        frames[start : start + int(chance.integers(1, LONGEST_MASK))] = 0
+    if chance.random() < 0.15:
+        frames[:, GROUPS[chance.integers(len(GROUPS))]] = 0
+    goodness = one.goodness + 0.05 * torch.from_numpy(
+        chance.standard_normal(one.goodness.shape, np.float32)
+    )
+    utterance = one.utterance + 0.1 * torch.from_numpy(
+        chance.standard_normal(one.utterance.shape, np.float32)
+    )
+    return Prepared(
+        frames, one.phone_of_frame, one.states, one.state_weights, one.phones, goodness,
+        utterance, one.phone_accuracy, one.word_accuracy, one.scores,
+    )  # fmt: skip

@@ -1,0 +1,114 @@
+"""Examples for training the network: measured stretches of speech with experts' labels.
+
+They are kept in a folder of `.npz` files, each of many examples laid end to end, frames in
+float16: 2,500 utterances of four seconds take 300 MB.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speech.scores.network import NetworkInput, Standardisation, Standardisations
+
+LEAST_SPREAD = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One utterance, or a corrupted copy of it, as measured and as rated."""
+
+    name: str  # of the utterance; its copies share it
+    speaker: str
+    variant: int  # 0 the clean recording, 1 and on corrupted copies
+    given: NetworkInput
+    phone_accuracy: NDArray[np.float32]  # (P,): 0 to 2, NaN where nobody rated it
+    word_accuracy: NDArray[np.float32]  # (W,): 0 to 10
+    utterance: NDArray[np.float32]  # (4,): accuracy, fluency, prosodic, total, 0 to 10
+
+
+def write_examples(path: Path, examples: Sequence[Example]) -> None:
+    """Write one `.npz`; a folder may hold any number of them."""
+    given = [example.given for example in examples]
+    np.savez(
+        path,
+        frame_counts=np.array([len(one.frames) for one in given]),
+        phone_counts=np.array([len(one.phones) for one in given]),
+        word_counts=np.array([len(example.word_accuracy) for example in examples]),
+        frames=np.concatenate([one.frames.astype(np.float16) for one in given]),
+        segments=np.concatenate([one.segments for one in given]),
+        phones=np.concatenate([one.phones for one in given]),
+        positions=np.concatenate([one.positions for one in given]),
+        words=np.concatenate([one.words for one in given]),
+        goodness=np.concatenate([one.goodness for one in given]),
+        utterance=np.stack([one.utterance for one in given]),
+        phone_accuracy=np.concatenate([example.phone_accuracy for example in examples]),
+        word_accuracy=np.concatenate([example.word_accuracy for example in examples]),
+        labels=np.stack([example.utterance for example in examples]),
+        name=np.array([example.name for example in examples]),
+        speaker=np.array([example.speaker for example in examples]),
+        variant=np.array([example.variant for example in examples]),
+    )
+
+
+def read_examples(folder: Path) -> list[Example]:
+    """Read all files of a folder, in the order of their names; frames stay float16."""
+    return [example for path in sorted(folder.glob("*.npz")) for example in _read(path)]
+
+
+def _read(path: Path) -> list[Example]:
+    with np.load(path, allow_pickle=False) as archive:
+        arrays = {name: archive[name] for name in archive.files}
+    frames = _divided(arrays, "frame_counts", "frames")
+    by_phone = _divided(
+        arrays, "phone_counts",
+        "segments", "phones", "positions", "words", "goodness", "phone_accuracy",
+    )  # fmt: skip
+    by_word = _divided(arrays, "word_counts", "word_accuracy")
+    return [
+        Example(
+            str(arrays["name"][index]), str(arrays["speaker"][index]),
+            int(arrays["variant"][index]),
+            _given(frames[index], by_phone[index], arrays["utterance"][index]),
+            by_phone[index][5], by_word[index][0], arrays["labels"][index],
+        )
+        for index in range(len(frames))
+    ]  # fmt: skip
+
+
+def _given(
+    frames: tuple[NDArray[Any], ...],
+    by_phone: tuple[NDArray[Any], ...],
+    utterance: NDArray[np.float32],
+) -> NetworkInput:
+    segments, phones, positions, words, goodness, _ = by_phone
+    return NetworkInput(frames[0], segments, phones, positions, words, goodness, utterance)
+
+
+def _divided(
+    arrays: dict[str, NDArray[Any]], counts: str, *names: str
+) -> list[tuple[NDArray[Any], ...]]:
+    ends = np.cumsum(arrays[counts])[:-1]
+    return list(zip(*(np.split(arrays[name], ends) for name in names), strict=True))
+
+
+def standardisations(examples: Sequence[Example]) -> Standardisations:
+    """Mean and spread of every input over all examples, copies included."""
+    given = [example.given for example in examples]
+    return Standardisations(
+        _moments([one.frames for one in given]),
+        _moments([one.goodness for one in given]),
+        _moments([one.utterance[None] for one in given]),
+    )
+
+
+def _moments(values: Sequence[NDArray[np.float32]]) -> Standardisation:
+    # Example by example: all frames in double precision would not fit into memory.
+    count = sum(len(each) for each in values)
+    mean = sum(each.sum(axis=0, dtype=np.float64) for each in values) / count
+    squares = sum(np.square(each - mean).sum(axis=0) for each in values)
+    spread = np.maximum(np.sqrt(squares / count), LEAST_SPREAD)
+    return Standardisation(np.stack([mean, spread]).astype(np.float32))

@@ -1,0 +1,239 @@
+"""The network of `speech/scores/network.py` for training, and its way there.
+
+Names of parameters are the names of the run-time arrays. Utterances come end to end, as
+`training/batches.py` lays them.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from speech.scores.network import (
+    DILATIONS,
+    FARTHEST,
+    HEADS,
+    LAYERS,
+    LEAST,
+    PHONES,
+    STATES,
+    STEEPEST,
+)
+from training.batches import Batch
+
+ENCODER_WIDTH = 160
+TOKEN_WIDTH = 96
+HIDDEN = 48
+DROPOUT = 0.15
+POSITIONS = 4
+SCORES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """Of one batch; scores from 0 to 2."""
+
+    states: Tensor  # (N, 118), logits
+    phones: Tensor  # (P,)
+    words: Tensor  # (W,)
+    scores: Tensor  # (B, 4)
+
+
+class Encoder(nn.Module):
+    """Hears frames: a wide look, then four residual convolutions ever farther apart."""
+
+    def __init__(self, frame_width: int) -> None:
+        super().__init__()
+        self.input = nn.Linear(frame_width, ENCODER_WIDTH)
+        self.convolutions = nn.ModuleList(
+            nn.Linear(3 * ENCODER_WIDTH, ENCODER_WIDTH) for _ in DILATIONS
+        )
+        self.states = nn.Linear(ENCODER_WIDTH, STATES)
+        for convolution in self.convolutions:
+            nn.init.normal_(convolution.weight, std=0.5 * (3 * ENCODER_WIDTH) ** -0.5)
+
+    def forward(self, frames: Tensor, inside: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what is heard (N, 160) and the states' logits (N, 118)."""
+        heard = self.input(frames)
+        count = len(heard)
+        for dilation, convolution in zip(DILATIONS, self.convolutions, strict=True):
+            # Nothing may spill from one utterance into the next.
+            quiet = functional.relu(heard) * inside
+            padded = functional.pad(quiet, (0, 0, dilation, dilation))
+            taps = [padded[tap * dilation : tap * dilation + count] for tap in range(3)]
+            heard = heard + functional.dropout(
+                convolution(torch.cat(taps, 1)), DROPOUT, self.training
+            )
+        heard = functional.relu(heard)
+        return heard, self.states(heard)
+
+
+class Layer(nn.Module):
+    """One layer of the transformer over phones, normalised before each half."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.before = nn.LayerNorm(TOKEN_WIDTH)
+        self.attend = nn.Linear(TOKEN_WIDTH, 3 * TOKEN_WIDTH)
+        self.distance_table = nn.Parameter(torch.zeros(HEADS, 2 * FARTHEST + 1))
+        self.mix = nn.Linear(TOKEN_WIDTH, TOKEN_WIDTH)
+        self.between = nn.LayerNorm(TOKEN_WIDTH)
+        self.widen = nn.Linear(TOKEN_WIDTH, 2 * TOKEN_WIDTH)
+        self.narrow = nn.Linear(2 * TOKEN_WIDTH, TOKEN_WIDTH)
+        self.dropout = nn.Dropout(DROPOUT)
+
+    def forward(self, tokens: Tensor, batch: Batch) -> Tensor:
+        """Let the phones of each utterance look at one another; tokens (P, 96)."""
+        count = int(batch.place_of_phone.max()) + 1
+        where = (batch.utterance_of_phone, batch.place_of_phone)
+        padded = tokens.new_zeros(len(batch.utterance), count, 3 * TOKEN_WIDTH)
+        padded = padded.index_put(where, self.attend(self.before(tokens)))
+        query, key, value = padded.unflatten(2, (3, HEADS, -1)).permute(2, 0, 3, 1, 4)
+        places = torch.arange(count)
+        distances = (places[None] - places[:, None]).clamp(-FARTHEST, FARTHEST) + FARTHEST
+        absent = torch.ones(len(batch.utterance), count, dtype=torch.bool).index_put(
+            where, torch.tensor(False)
+        )
+        bias = self.distance_table[:, distances].masked_fill(absent[:, None, None], -1e9)
+        mixed = functional.scaled_dot_product_attention(query, key, value, attn_mask=bias)
+        tokens = tokens + self.dropout(self.mix(mixed.transpose(1, 2).flatten(2)[where]))
+        inner = self.widen(self.between(tokens))
+        return tokens + self.dropout(self.narrow(functional.relu(inner)))
+
+
+class Head(nn.Module):
+    """One hidden layer, then logits."""
+
+    def __init__(self, width: int, outputs: int) -> None:
+        super().__init__()
+        self.hidden = nn.Linear(width, HIDDEN)
+        self.out = nn.Linear(HIDDEN, outputs)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Return logits."""
+        inner = functional.dropout(functional.relu(self.hidden(tokens)), DROPOUT, self.training)
+        return self.out(inner)
+
+
+class PhoneHead(Head):
+    """Accuracy of phones; a straight line from goodness, mended by what the tokens know."""
+
+    def __init__(self, goodness_width: int) -> None:
+        super().__init__(TOKEN_WIDTH, 1)
+        self.goodness = nn.Linear(goodness_width, 1)
+
+
+class WordHead(Head):
+    """Accuracy of words, from their phones' tokens."""
+
+    def __init__(self) -> None:
+        super().__init__(2 * TOKEN_WIDTH, 1)
+        self.attention = nn.Linear(TOKEN_WIDTH, 1)
+
+
+class UtteranceHead(Head):
+    """Four scores of an utterance; a straight line from its features, mended likewise."""
+
+    def __init__(self, feature_width: int) -> None:
+        super().__init__(2 * TOKEN_WIDTH + HIDDEN, SCORES)
+        self.attention = nn.Linear(TOKEN_WIDTH, 1)
+        self.features = nn.Linear(feature_width, HIDDEN)
+        self.direct = nn.Linear(feature_width, SCORES)
+
+
+class TrainedNetwork(nn.Module):
+    """One member, with dropout while it is trained.
+
+    Args:
+        frame_width: Numbers a frame.
+        goodness_width: Numbers a phone.
+        feature_width: Numbers an utterance.
+    """
+
+    def __init__(self, frame_width: int, goodness_width: int, feature_width: int) -> None:
+        super().__init__()
+        self.encoder = Encoder(frame_width)
+        heard = ENCODER_WIDTH + PHONES + 1 + 2 + goodness_width
+        self.tokens = nn.Linear(heard, TOKEN_WIDTH)
+        self.phone_table = nn.Parameter(0.1 * torch.randn(PHONES, TOKEN_WIDTH))
+        self.position_table = nn.Parameter(0.1 * torch.randn(POSITIONS, TOKEN_WIDTH))
+        self.layers = nn.ModuleList(Layer() for _ in range(LAYERS))
+        self.after = nn.LayerNorm(TOKEN_WIDTH)
+        self.phone = PhoneHead(goodness_width)
+        self.word = WordHead()
+        self.utterance = UtteranceHead(feature_width)
+
+    def start_at(self, phones: float, words: float, scores: Tensor) -> None:
+        """Let the heads begin at the mean scores, 0 to 2."""
+        with torch.no_grad():
+            self.phone.out.bias.fill_(_logit(torch.tensor(phones)))
+            self.word.out.bias.fill_(_logit(torch.tensor(words)))
+            self.utterance.out.bias.copy_(_logit(scores))
+            for straight in (self.phone.goodness, self.utterance.direct):
+                straight.weight.zero_()
+                straight.bias.zero_()
+
+    def forward(self, batch: Batch) -> Outputs:
+        """Score a batch."""
+        heard, states = self.encoder(batch.frames, batch.inside)
+        tokens = self._tokens(heard, states, batch)
+        for layer in self.layers:
+            tokens = layer(tokens, batch)
+        tokens = self.after(tokens)
+        phones = self.phone(tokens) + self.phone.goodness(batch.goodness)
+        gathered = _attended(
+            self.word.attention, tokens, batch.phones[:, 2], len(batch.word_accuracy)
+        )
+        whole = _attended(
+            self.utterance.attention, tokens, batch.utterance_of_phone, len(batch.utterance)
+        )
+        features = functional.relu(self.utterance.features(batch.utterance))
+        scores = self.utterance(torch.cat([whole, features], 1))
+        scores = scores + self.utterance.direct(batch.utterance)
+        return Outputs(
+            states,
+            2 * torch.sigmoid(phones[:, 0]),
+            2 * torch.sigmoid(self.word(gathered)[:, 0]),
+            2 * torch.sigmoid(scores),
+        )
+
+    def _tokens(self, heard: Tensor, states: Tensor, batch: Batch) -> Tensor:
+        probable = torch.softmax(states, 1)
+        by_phone = probable[:, : 3 * PHONES].unflatten(1, (3, PHONES)).sum(1)
+        values = torch.cat([heard, by_phone, probable[:, 3 * PHONES :], batch.inside], 1)
+        count = len(batch.phones)
+        sums = values.new_zeros(count + 1, values.shape[1])
+        sums = sums.index_add(0, batch.phone_of_frame, values)[:count]
+        pooled = sums[:, :-1] / sums[:, -1:]
+        said = pooled[:, ENCODER_WIDTH:].clamp_min(LEAST).log()
+        phone = batch.phones[:, :1]
+        own = said.gather(1, phone)
+        rival = said.scatter(1, phone, -torch.inf).amax(1, keepdim=True)
+        measured = [pooled[:, :ENCODER_WIDTH], said, own, own - rival, batch.goodness]
+        tokens = self.tokens(functional.dropout(torch.cat(measured, 1), DROPOUT, self.training))
+        positions = self.position_table[batch.phones[:, 1]]
+        return tokens + self.phone_table[phone[:, 0]] + positions
+
+    def arrays(self) -> dict[str, NDArray[np.float32]]:
+        """Weights of one member as `speech.scores.network` takes them: matrices (in, out)."""
+        return {
+            name: np.ascontiguousarray(
+                value.numpy().T if name.endswith(".weight") and value.ndim > 1 else value.numpy()
+            )
+            for name, value in self.state_dict().items()
+        }
+
+
+def _attended(attention: nn.Linear, tokens: Tensor, group: Tensor, count: int) -> Tensor:
+    weights = attention(tokens).clamp(-STEEPEST, STEEPEST).exp()
+    values = torch.cat([tokens, tokens * weights, weights, torch.ones_like(weights)], 1)
+    sums = values.new_zeros(count, values.shape[1]).index_add(0, group, values)
+    width = tokens.shape[1]
+    return torch.cat([sums[:, :width] / sums[:, -1:], sums[:, width:-2] / sums[:, -2:-1]], 1)
+
+
+def _logit(score: Tensor) -> Tensor:
+    return torch.logit(score / 2, eps=0.01)
