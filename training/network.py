@@ -12,15 +12,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from speech.scores.layers import FARTHEST, HEADS, STEEPEST
 from speech.scores.network import (
     DILATIONS,
-    FARTHEST,
-    HEADS,
     LAYERS,
     LEAST,
     PHONES,
     STATES,
-    STEEPEST,
 )
 from training.batches import Batch
 

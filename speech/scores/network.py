@@ -17,19 +17,26 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
-Integers = NDArray[np.int64]
-Weights = Mapping[str, Floats]
+from speech.scores.layers import (
+    Floats,
+    Integers,
+    Weights,
+    attended,
+    attention_layer,
+    dense,
+    normalised,
+    relu,
+    scores,
+    segment_sums,
+    softmax,
+)
 
 PHONES: Final = 39
 STATES: Final = 3 * PHONES + 1  # first states of all phones, second, third; silence
 DILATIONS: Final = (1, 2, 4, 7)  # of convolutions three frames wide
 REACH: Final = max(DILATIONS)
-HEADS: Final = 4
 LAYERS: Final = 2
-FARTHEST: Final = 8  # phones; attention tells no distances beyond apart
 LEAST: Final = 1e-5  # posterior
-STEEPEST: Final = 10.0  # logit of attention when pooling
 TO_TEN: Final = 5.0  # the network scores everything from 0 to 2, as experts do phones
 CLIP: Final = 5.0  # spreads from the mean
 FORMAT: Final = 1
@@ -202,7 +209,7 @@ def _unpacked(
 def _forward(weights: Weights, given: NetworkInput) -> NetworkOutput:
     heard, frame_posteriors = _encode(weights, given.frames)
     lengths = (given.segments[:, 1] - given.segments[:, 0]).astype(np.float32)[:, None]
-    pooled = _segment_sums(np.hstack([heard, frame_posteriors]), given.segments) / lengths
+    pooled = segment_sums(np.hstack([heard, frame_posteriors]), given.segments) / lengths
     posteriors = pooled[:, -(PHONES + 1) :].copy()
 
     said = np.log(np.maximum(posteriors, LEAST))
@@ -212,24 +219,26 @@ def _forward(weights: Weights, given: NetworkInput) -> NetworkOutput:
     others[rows, given.phones] = -np.inf
     evidence = np.column_stack([own, own - others.max(axis=1)])
     measured = np.hstack([pooled[:, : -(PHONES + 1)], said, evidence, given.goodness])
-    tokens = _dense(weights, "tokens", measured)
+    tokens = dense(weights, "tokens", measured)
     tokens += weights["phone_table"][given.phones] + weights["position_table"][given.positions]
-    tokens = _transform(weights, tokens)
+    for layer in range(LAYERS):
+        tokens = attention_layer(weights, f"layers.{layer}", tokens)
+    tokens = normalised(weights, "after", tokens)
 
-    phones = _dense(weights, "phone.out", _relu(_dense(weights, "phone.hidden", tokens)))
-    phones += _dense(weights, "phone.goodness", given.goodness)
+    phones = dense(weights, "phone.out", relu(dense(weights, "phone.hidden", tokens)))
+    phones += dense(weights, "phone.goodness", given.goodness)
     starts = np.flatnonzero(np.diff(given.words, prepend=-1))
-    gathered = _attended(weights, "word.attention", tokens, starts)
-    words = _dense(weights, "word.out", _relu(_dense(weights, "word.hidden", gathered)))
-    whole = _attended(weights, "utterance.attention", tokens, np.zeros(1, np.int64))
+    gathered = attended(weights, "word.attention", tokens, starts)
+    words = dense(weights, "word.out", relu(dense(weights, "word.hidden", gathered)))
+    whole = attended(weights, "utterance.attention", tokens, np.zeros(1, np.int64))
     features = given.utterance[None]
-    known = np.hstack([whole, _relu(_dense(weights, "utterance.features", features))])
-    utterance = _dense(weights, "utterance.out", _relu(_dense(weights, "utterance.hidden", known)))
-    utterance += _dense(weights, "utterance.direct", features)
+    known = np.hstack([whole, relu(dense(weights, "utterance.features", features))])
+    utterance = dense(weights, "utterance.out", relu(dense(weights, "utterance.hidden", known)))
+    utterance += dense(weights, "utterance.direct", features)
     return NetworkOutput(
-        _scores(phones[:, 0]),
-        _scores(words[:, 0]) * TO_TEN,
-        _scores(utterance[0]) * TO_TEN,
+        scores(phones[:, 0]),
+        scores(words[:, 0]) * TO_TEN,
+        scores(utterance[0]) * TO_TEN,
         posteriors,
         frame_posteriors,
     )
@@ -237,7 +246,7 @@ def _forward(weights: Weights, given: NetworkInput) -> NetworkOutput:
 
 def _encode(weights: Weights, frames: Floats) -> tuple[Floats, Floats]:
     """What is heard in each frame, shape (T, width), and the phones' posteriors, (T, 40)."""
-    heard = _dense(weights, "encoder.input", frames)
+    heard = dense(weights, "encoder.input", frames)
     count, width = heard.shape
     # Silence around, so that every convolution finds its neighbours.
     padded = np.zeros((count + 2 * REACH, width), np.float32)
@@ -248,73 +257,11 @@ def _encode(weights: Weights, frames: Floats) -> tuple[Floats, Floats]:
         for tap in range(3):
             first = REACH + (tap - 1) * dilation
             beside[:, tap * width : (tap + 1) * width] = padded[first : first + count]
-        heard += _dense(weights, f"encoder.convolutions.{index}", beside)
+        heard += dense(weights, f"encoder.convolutions.{index}", beside)
     np.maximum(heard, 0, out=heard)
-    states = _softmax(_dense(weights, "encoder.states", heard))
+    states = softmax(dense(weights, "encoder.states", heard))
     posteriors = np.empty((count, PHONES + 1), np.float32)
     np.add(states[:, :PHONES], states[:, PHONES : 2 * PHONES], out=posteriors[:, :PHONES])
     posteriors[:, :PHONES] += states[:, 2 * PHONES : 3 * PHONES]
     posteriors[:, PHONES] = states[:, 3 * PHONES]
     return heard, posteriors
-
-
-def _transform(weights: Weights, tokens: Floats) -> Floats:
-    count, width = tokens.shape
-    places = np.arange(count)
-    distances = np.clip(places[None] - places[:, None], -FARTHEST, FARTHEST) + FARTHEST
-    for layer in range(LAYERS):
-        name = f"layers.{layer}"
-        joined = _dense(weights, f"{name}.attend", _normalised(weights, f"{name}.before", tokens))
-        query, key, value = joined.reshape(count, 3, HEADS, -1).transpose(1, 2, 0, 3)
-        nearness = query @ key.transpose(0, 2, 1)
-        nearness *= np.float32((width / HEADS) ** -0.5)
-        nearness += weights[f"{name}.distance_table"][:, distances]
-        mixed = (_softmax(nearness) @ value).transpose(1, 0, 2).reshape(count, width)
-        tokens = tokens + _dense(weights, f"{name}.mix", mixed)
-        inner = _dense(weights, f"{name}.widen", _normalised(weights, f"{name}.between", tokens))
-        tokens += _dense(weights, f"{name}.narrow", _relu(inner))
-    return _normalised(weights, "after", tokens)
-
-
-def _attended(weights: Weights, name: str, tokens: Floats, starts: Integers) -> Floats:
-    """Mean of the tokens from each start to the next, and their mean as attention weighs it."""
-    weighed = np.exp(np.clip(_dense(weights, name, tokens), -STEEPEST, STEEPEST))
-    ones = np.ones((len(tokens), 1), np.float32)
-    sums = np.add.reduceat(np.hstack([tokens, tokens * weighed, weighed, ones]), starts)
-    width = tokens.shape[1]
-    return np.hstack([sums[:, :width] / sums[:, -1:], sums[:, width : 2 * width] / sums[:, -2:-1]])
-
-
-def _segment_sums(values: Floats, segments: Integers) -> Floats:
-    # `reduceat` also sums what lies between segments: every second row is dropped.
-    return np.add.reduceat(values[: segments[-1, 1]], segments.ravel()[:-1])[::2]
-
-
-def _dense(weights: Weights, name: str, values: Floats) -> Floats:
-    product: Floats = values @ weights[f"{name}.weight"]
-    product += weights[f"{name}.bias"]
-    return product
-
-
-def _normalised(weights: Weights, name: str, values: Floats) -> Floats:
-    centred = values - values.mean(axis=1, keepdims=True)
-    spread = np.sqrt(np.square(centred).mean(axis=1, keepdims=True) + np.float32(1e-5))
-    normal: Floats = centred / spread * weights[f"{name}.weight"] + weights[f"{name}.bias"]
-    return normal
-
-
-def _relu(values: Floats) -> Floats:
-    return np.maximum(values, 0, out=values)
-
-
-def _softmax(values: Floats) -> Floats:
-    values -= values.max(axis=-1, keepdims=True)
-    np.exp(values, out=values)
-    values /= values.sum(axis=-1, keepdims=True)
-    return values
-
-
-def _scores(logits: Floats) -> Floats:
-    scores: Floats = np.exp(-logits)
-    scores += 1
-    return np.divide(2, scores, out=scores)
