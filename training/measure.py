@@ -3,9 +3,8 @@
     python -m training.measure CORPUS FEATURES [--variants 4]
 
 Every recording is aligned with its text and measured, as it is and as several channels would
-have it (`training.channels`); then with texts that are not its own, and sounds that are no
-speech with any text, for the gate. FEATURES is a folder with a file for every hundred
-utterances; it takes 1 MB an utterance.
+have it (`training.channels`). FEATURES is a folder with a file for every hundred utterances; it
+takes 0.7 MB an utterance.
 """
 
 import argparse
@@ -63,6 +62,12 @@ def duration_norms(utterances: Sequence[Utterance]) -> Norms:
         phone: DurationNorm(float(np.mean(logs)), max(float(np.std(logs)), LEAST_SPREAD))
         for phone, logs in sorted(frames.items())
     }
+
+
+def read_norms(features: Path) -> Norms:
+    """What `main` wrote beside the measures."""
+    norms = json.loads((features / NORMS).read_text(encoding="utf-8"))
+    return {phone: DurationNorm(**norm) for phone, norm in norms.items()}
 
 
 def _rated(utterance: Utterance, variants: int, norms: Norms) -> list[Example]:

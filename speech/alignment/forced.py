@@ -101,7 +101,7 @@ class Alignment:
 
     words: tuple[AlignedWord, ...]
     extras: tuple[Extra, ...]
-    frames: int  # of the recording
+    frames: int  # where the stretch ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +122,18 @@ class AlignedPiece:
     start_frame: int
     start_word: int
 
+    def in_recording(self) -> Alignment:
+        """The alignment, counted from the beginning of the recording."""
+        start, before = self.start_frame, self.start_word
+        return Alignment(
+            tuple(_moved_word(word, start) for word in self.alignment.words),
+            tuple(
+                Extra(e.start_frame + start, e.end_frame + start, e.kind, e.before + before)
+                for e in self.alignment.extras
+            ),
+            self.alignment.frames + start,
+        )
+
 
 def align(waveform: NDArray[np.float32], words: Sequence[str]) -> Alignment:
     """Find words and phones in a recording.
@@ -137,7 +149,8 @@ def align(waveform: NDArray[np.float32], words: Sequence[str]) -> Alignment:
         TextMismatch: If the words do not fit into the recording.
     """
     said = [pronounce(word) for word in words]
-    return joined(list(aligned_pieces(features(cepstra(waveform)), words, said)))
+    frames = features(cepstra(waveform))
+    return joined([piece.in_recording() for piece in aligned_pieces(frames, words, said)])
 
 
 def aligned_pieces(
@@ -157,20 +170,13 @@ def aligned_pieces(
         yield AlignedPiece(alignment, scorer, likelihoods, start, first)
 
 
-def joined(pieces: Sequence[AlignedPiece]) -> Alignment:
-    """Put the pieces of a recording together."""
-    words: list[AlignedWord] = []
-    extras: list[Extra] = []
-    frames = 0
-    for piece in pieces:
-        start = piece.start_frame
-        words += [_moved_word(word, start) for word in piece.alignment.words]
-        extras += [
-            Extra(e.start_frame + start, e.end_frame + start, e.kind, e.before + piece.start_word)
-            for e in piece.alignment.extras
-        ]
-        frames = start + piece.alignment.frames
-    return Alignment(tuple(words), tuple(extras), frames)
+def joined(alignments: Sequence[Alignment]) -> Alignment:
+    """Put alignments together that count from the beginning of the recording, in order."""
+    return Alignment(
+        tuple(word for alignment in alignments for word in alignment.words),
+        tuple(extra for alignment in alignments for extra in alignment.extras),
+        alignments[-1].frames,
+    )
 
 
 def _moved_word(word: AlignedWord, frames: int) -> AlignedWord:

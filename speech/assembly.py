@@ -1,0 +1,194 @@
+"""From what was measured of a recording to the analysis that is stored and shown."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from speech.alignment.forced import AlignedPhone, Alignment
+from speech.analysis import PhonemeAnalysis, SpeechAnalysis, SpeechTiming
+from speech.feedback.advice import recommend
+from speech.feedback.evidence import HeardPhone, HeardWord
+from speech.feedback.words import explain, practice_words, problematic
+from speech.fluency import Fluency, Pause
+from speech.scores.scoring import Scores
+from speech.text.phones import IPA
+from speech.text.transcript import Transcript, Word
+from speech.utterance import Utterance, by_written_word
+
+NOTHING_HEARD = "not heard"
+OTHER_HEARD = "heard as {}"
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """All that was found out about one recording."""
+
+    said: Transcript
+    alignment: Alignment
+    timeline: Sequence[Utterance]
+    fluency: Fluency
+    scores: Scores
+
+
+def assembled(
+    found: Findings,
+    *,
+    engine: str,
+    engine_version: str,
+    model_version: str,
+    language: str,
+    warnings: tuple[str, ...],
+) -> SpeechAnalysis:
+    """Put everything into its place; times become milliseconds, scores whole numbers."""
+    words = _heard_words(found)
+    measured, scores = found.fluency, found.scores
+    accuracy, fluency = round(scores.accuracy), round(scores.fluency)
+    return SpeechAnalysis(
+        overall_accuracy_score=accuracy,
+        overall_fluency_score=fluency,
+        speech_rate_wpm=round(measured.speech_rate_wpm),
+        articulation_rate_wpm=round(measured.articulation_rate_wpm),
+        total_speech_duration_ms=_ms(measured.speech_seconds),
+        total_pause_duration_ms=_ms(measured.pause_seconds),
+        pause_count=len(measured.pauses),
+        hesitation_count=measured.hesitations,
+        average_pause_duration_ms=_ms(measured.average_pause_seconds),
+        longest_pause_duration_ms=_ms(measured.longest_pause_seconds),
+        speech_timings=tuple(_timings(found, words)),
+        phoneme_analysis=tuple(_phonemes(found)),
+        problematic_words=tuple(explain(word) for word in problematic(words)),
+        recommendations=tuple(
+            recommend(words, measured, accuracy_score=accuracy, fluency_score=fluency)
+        ),
+        practice_words=tuple(practice_words(words)),
+        raw_alignment=_raw_alignment(found),
+        raw_features=_raw_features(scores),
+        analysis_engine=engine,
+        analysis_version=engine_version,
+        analysis_model_version=model_version,
+        analysis_language=language,
+        analysis_warnings=warnings,
+    )
+
+
+def _heard_words(found: Findings) -> list[HeardWord]:
+    """Each written word; one said in several words is as good as its worst."""
+    scores = found.scores
+    confidences = iter(scores.confidences.tolist())
+    phones = iter(zip(scores.phones.tolist(), scores.heard, strict=True))
+    return [
+        HeardWord(
+            text=word.text,
+            start_ms=_ms(parts[0].start),
+            end_ms=_ms(parts[-1].end),
+            confidence=min(next(confidences) for _ in parts),
+            phones=tuple(
+                HeardPhone(phone.phone, *next(phones)) for part in parts for phone in part.phones
+            ),
+            is_judged=not word.is_hesitation and all(part.is_listed for part in parts),
+        )
+        for word, parts in by_written_word(found.said.words, found.alignment)
+    ]
+
+
+def _timings(found: Findings, words: Sequence[HeardWord]) -> list[SpeechTiming]:
+    """Words, hesitations and pauses in order of time."""
+    pauses = {pause.after: pause for pause in found.fluency.pauses}
+    heard = iter(words)
+    timings: list[SpeechTiming] = []
+    place = 0  # in the text, where the words before end
+    for index, one in enumerate(found.timeline):
+        if one.word is None:
+            timings.append(_unwritten(one, place))
+        else:
+            timings.append(_written(one.word, next(heard)))
+            place = one.word.char_end
+        if pause := pauses.get(index):
+            timings.append(_pause(pause, place))
+    return timings
+
+
+def _written(word: Word, heard: HeardWord) -> SpeechTiming:
+    return SpeechTiming(
+        word=word.text,
+        start_ms=heard.start_ms,
+        end_ms=heard.end_ms,
+        char_start=word.char_start,
+        char_end=word.char_end,
+        confidence=None if word.is_hesitation else round(heard.confidence, 3),
+        is_pause=False,
+        is_hesitation=word.is_hesitation,
+    )
+
+
+def _unwritten(one: Utterance, place: int) -> SpeechTiming:
+    start, end = _ms(one.start), _ms(one.end)
+    return SpeechTiming("", start, end, place, place, None, is_pause=False, is_hesitation=True)
+
+
+def _pause(pause: Pause, place: int) -> SpeechTiming:
+    start, end = _ms(pause.start), _ms(pause.end)
+    return SpeechTiming("", start, end, place, place, None, is_pause=True, is_hesitation=False)
+
+
+def _phonemes(found: Findings) -> list[PhonemeAnalysis]:
+    """Every phone of every word; where something else was surely heard, that one."""
+    scores = iter(zip(found.scores.phones.tolist(), found.scores.heard, strict=True))
+    return [
+        _phoneme(word.text, phone, *next(scores))
+        for word, parts in by_written_word(found.said.words, found.alignment)
+        for part in parts
+        for phone in part.phones
+    ]
+
+
+def _phoneme(word: str, phone: AlignedPhone, score: float, heard: str | None) -> PhonemeAnalysis:
+    expected = IPA[phone.phone]
+    issues: tuple[str, ...] = ()
+    if heard is not None:
+        issues = (OTHER_HEARD.format(f"/{IPA[heard]}/") if heard else NOTHING_HEARD,)
+    return PhonemeAnalysis(
+        phoneme=expected,
+        word=word,
+        accuracy_score=round(score),
+        start_ms=_ms(phone.start),
+        end_ms=_ms(phone.end),
+        expected_phoneme=expected if issues else None,
+        issues=issues,
+    )
+
+
+def _raw_features(scores: Scores) -> dict[str, float]:
+    return scores.measures | {
+        "accuracy": scores.accuracy,
+        "fluency": scores.fluency,
+        "prosodic": scores.prosodic,
+        "total": scores.total,
+        "completeness": scores.completeness,
+        "mismatch_log_odds": scores.mismatch,
+    }
+
+
+def _raw_alignment(found: Findings) -> dict[str, Any]:
+    """Spoken words with their phones as rows of `phone_columns`, compact for storage."""
+    words = iter(found.scores.words.tolist())
+    phones = iter(found.scores.phones.tolist())
+    return {
+        "phone_columns": ["arpabet", "start_ms", "end_ms", "accuracy"],
+        "words": [
+            {
+                "word": word.word,
+                "accuracy": round(next(words), 2),
+                "phones": [
+                    [phone.phone, _ms(phone.start), _ms(phone.end), round(next(phones), 2)]
+                    for phone in word.phones
+                ],
+            }
+            for word in found.alignment.words
+        ],
+        "extras": [[e.kind, _ms(e.start), _ms(e.end)] for e in found.alignment.extras],
+    }
+
+
+def _ms(seconds: float) -> int:
+    return round(1000 * seconds)

@@ -1,0 +1,120 @@
+"""Is it this text that is said in the recording? Asked before any score is given.
+
+An aligner finds any text in any sound, and scores would follow. What gives a wrong text away is
+that neither the acoustic model of native speech nor the encoder that was trained on learners
+hears its phones where it was aligned, and that speech is left over between the words.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speech.scores.goodness import NAMES as GOODNESS_NAMES
+from speech.scores.network import NetworkInput, NetworkOutput
+from speech.scores.prosody import NAMES as PROSODY_NAMES
+from speech.text.phones import PHONES, VOWELS
+
+Array = NDArray[np.float32]
+
+_LEAST: Final = 1e-4  # posterior
+_VOICELESS: Final = frozenset({"CH", "F", "HH", "K", "P", "S", "SH", "T", "TH"})
+_IS_VOWEL: Final = np.array([phone in VOWELS for phone in PHONES])
+_IS_VOICELESS: Final = np.array([phone in _VOICELESS for phone in PHONES])
+_FROM_GOODNESS: Final = ("in_context", "margin", "log_rank", "posterior", "frame_posterior", "said")
+_FROM_PROSODY: Final = (
+    "duration_mean", "duration_spread", "short_phones", "long_phones", "pause_share",
+    "hesitations", "noises", "log_phones_per_spoken_second", "voiced_share", "unexplained",
+)  # fmt: skip
+
+NAMES: Final = (
+    "heard_mean", "heard_low", "heard_middle", "heard_best", "heard_among_three",
+    "heard_margin", "heard_by_frame", "not_silent", "speech_left_over", "doubt",
+    "vowels_heard", "consonants_heard",
+    *_FROM_GOODNESS, "in_context_low", "in_context_spread",
+    *_FROM_PROSODY,
+    "voiced_contrast", "energy_contrast", "predicted_accuracy", "predicted_fluency", "log_phones",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """A logistic regression on evidence and its squares.
+
+    Attributes:
+        mean: Of each piece of evidence, shape (n,).
+        spread: Likewise.
+        weights: Shape (2 n,), of the standardised evidence and of its squares.
+        intercept: Log odds of average evidence.
+        certain: Log odds above which the text is refused.
+        possible: Log odds above which a warning is given.
+    """
+
+    mean: Array
+    spread: Array
+    weights: Array
+    intercept: float
+    certain: float
+    possible: float
+
+    def mismatch(self, evidence: Array) -> float:
+        """Log odds that something else is said; `evidence` has shape (n,)."""
+        return float(self.terms(evidence) @ self.weights + self.intercept)
+
+    def terms(self, evidence: Array) -> Array:
+        """What the weights apply to, shape (..., 2 n)."""
+        standard = np.clip((evidence - self.mean) / self.spread, -4, 4)
+        return np.concatenate([standard, np.square(standard)], axis=-1)
+
+
+def gate_evidence(given: NetworkInput, heard: NetworkOutput) -> Array:
+    """Gather what speaks for and against the text, shape (len(`NAMES`),)."""
+    rows = np.arange(len(given.phones))
+    by_phone = np.log(np.maximum(heard.posteriors, _LEAST))
+    own = by_phone[rows, given.phones]
+    rank = (by_phone > own[:, None]).sum(axis=1)
+    others = by_phone.copy()
+    others[rows, given.phones] = -np.inf
+    owner = np.full(len(given.frames), -1)
+    for index, (start, end) in enumerate(given.segments.tolist()):
+        owner[start:end] = index
+    inside = owner >= 0
+    said = heard.frame_posteriors[inside, given.phones[owner[inside]]]
+    silence = heard.frame_posteriors[:, -1]
+    left_over = 1 - silence[~inside]
+    entropy = -(heard.posteriors * by_phone).sum(axis=1)
+    vowel = _IS_VOWEL[given.phones]
+    goodness = {name: given.goodness[:, GOODNESS_NAMES.index(name)] for name in GOODNESS_NAMES[:18]}
+    return np.array(
+        [
+            own.mean(),
+            np.quantile(own, 0.1),
+            np.median(own),
+            (rank == 0).mean(),
+            (rank < 3).mean(),
+            (own - others.max(axis=1)).mean(),
+            np.log(np.maximum(said, _LEAST)).mean(),
+            (silence[inside] < 0.5).mean(),
+            left_over.sum() / len(given.frames),
+            entropy.mean(),
+            _mean(own[vowel], own),
+            _mean(own[~vowel], own),
+            *(goodness[name].mean() for name in _FROM_GOODNESS),
+            np.quantile(goodness["in_context"], 0.1),
+            goodness["in_context"].std(),
+            *(given.utterance[PROSODY_NAMES.index(name)] for name in _FROM_PROSODY),
+            _mean(goodness["periodicity"][~_IS_VOICELESS[given.phones]], goodness["periodicity"])
+            - _mean(goodness["periodicity"][_IS_VOICELESS[given.phones]], goodness["periodicity"]),
+            _mean(goodness["energy"][vowel], goodness["energy"])
+            - _mean(goodness["energy"][~vowel], goodness["energy"]),
+            heard.utterance[0],
+            heard.utterance[1],
+            np.log(len(given.phones)),
+        ],
+        np.float32,
+    )
+
+
+def _mean(values: Array, otherwise: Array) -> float:
+    return float(values.mean()) if len(values) else float(otherwise.mean())

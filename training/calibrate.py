@@ -1,0 +1,182 @@
+"""Fit what decides upon a network's outputs, and write the model that ships.
+
+    python -m training.calibrate FEATURES NETWORK --output speech/models/en.npz
+
+FEATURES was filled by `training.measure` and `training.mismatches`; NETWORK and the networks of
+its folds beside it were written by `training.train_scorer`. The gate and the confidence of words
+are fitted on what each fold's network says of speakers that it never saw. Five folds tell how
+well the gate does in turn; the one written is fitted on all.
+"""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speech.scores.gate import Gate, gate_evidence
+from speech.scores.model import ScoringModel
+from speech.scores.network import Network
+from speech.scores.scoring import WELL_SAID
+from training.examples import Example, read_examples
+from training.measure import read_norms
+from training.mismatches import KINDS
+
+Array = NDArray[np.float32]
+
+REFUSED, WARNED = 0.01, 0.04  # of learners who said the text, in clean recordings
+PENALTY = 3.0
+NEWTON_STEPS = 30
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What a network that never saw the speaker makes of examples; n of them.
+
+    Attributes:
+        fold: Which network, shape (n,).
+        variant: Of the examples, shape (n,).
+        evidence: Shape (n, evidence).
+        words: Expected scores of all words, end to end; see `ratings`.
+        ratings: What experts gave them.
+    """
+
+    fold: NDArray[np.int64]
+    variant: NDArray[np.int64]
+    evidence: Array
+    words: Array
+    ratings: Array
+
+
+def heard_by_folds(examples: Sequence[Example], network: Path) -> Heard:
+    """Have every example judged by the network of the fold in which its speaker was held out."""
+    folds, variants, evidence, words, ratings = [], [], [], [], []
+    for fold, path in enumerate(fold_paths(network)):
+        with np.load(path) as archive:
+            held_out = set(archive["held_out"].tolist())
+        judge = Network.from_file(path)
+        for example in examples:
+            if example.speaker in held_out:
+                output = judge.forward(example.given)
+                folds.append(fold)
+                variants.append(example.variant)
+                evidence.append(gate_evidence(example.given, output))
+                words.append(output.words)
+                ratings.append(example.word_accuracy)
+    return Heard(
+        np.array(folds), np.array(variants), np.stack(evidence),
+        np.concatenate(words), np.concatenate(ratings),
+    )  # fmt: skip
+
+
+def fold_paths(network: Path) -> list[Path]:
+    """The networks of the folds beside the one that ships."""
+    return sorted(network.parent.glob(f"{network.stem}-fold-*.npz"))
+
+
+def logistic(terms: Array, target: NDArray[np.bool_], penalty: float) -> tuple[Array, float]:
+    """Penalised logistic regression by Newton's method, both classes weighing the same."""
+    columns = np.column_stack([np.ones(len(terms)), terms.astype(np.float64)])
+    share = target.mean()
+    weight = np.where(target, 0.5 / share, 0.5 / (1 - share))
+    ridge = np.diag([0.0] + [penalty] * terms.shape[1])
+    solution = np.zeros(columns.shape[1])
+    for _ in range(NEWTON_STEPS):
+        probability = 1 / (1 + np.exp(-np.clip(columns @ solution, -30, 30)))
+        gradient = columns.T @ (weight * (target - probability)) - ridge @ solution
+        slope = weight * np.maximum(probability * (1 - probability), 1e-6)
+        solution += np.linalg.solve((columns.T * slope) @ columns + ridge, gradient)
+    return solution[1:].astype(np.float32), float(solution[0])
+
+
+def fit_gate(right: Heard, wrong: Heard) -> Gate:
+    """Fit on all that is given."""
+    evidence = np.concatenate([right.evidence, wrong.evidence])
+    is_wrong = np.repeat([False, True], [len(right.evidence), len(wrong.evidence)])
+    mean, spread = right.evidence.mean(axis=0), np.maximum(right.evidence.std(axis=0), 1e-3)
+    draft = Gate(mean, spread, np.zeros(2 * len(mean), np.float32), 0.0, 0.0, 0.0)
+    weights, intercept = logistic(draft.terms(evidence), is_wrong, PENALTY)
+    fitted = replace(draft, weights=weights, intercept=intercept)
+    clean = odds(fitted, right)[right.variant == 0]
+    return replace(
+        fitted,
+        certain=float(np.quantile(clean, 1 - REFUSED)),
+        possible=float(np.quantile(clean, 1 - WARNED)),
+    )
+
+
+def odds(gate: Gate, heard: Heard) -> Array:
+    """Log odds of a mismatch, shape (n,)."""
+    result: Array = gate.terms(heard.evidence) @ gate.weights + gate.intercept
+    return result
+
+
+def validate_gate(right: Heard, wrong: Heard) -> None:
+    """Print what a gate fitted without a fold's speakers does for them."""
+    refused_right = np.empty(len(right.fold), bool)
+    refused_wrong = np.empty(len(wrong.fold), bool)
+    for fold in np.unique(right.fold):
+        gate = fit_gate(_without(right, fold), _without(wrong, fold))
+        refused_right[right.fold == fold] = (odds(gate, right) > gate.certain)[right.fold == fold]
+        refused_wrong[wrong.fold == fold] = (odds(gate, wrong) > gate.certain)[wrong.fold == fold]
+    for variant in np.unique(right.variant):
+        share = 100 * refused_right[right.variant == variant].mean()
+        print(f"refused {share:6.2f} % of the right texts, variant {variant}")
+    for kind, name in enumerate(KINDS):
+        share = 100 * refused_wrong[wrong.variant == kind].mean()
+        print(f"refused {share:6.2f} % of: {name}")
+
+
+def _without(heard: Heard, fold: int) -> Heard:
+    kept = heard.fold != fold
+    return replace(
+        heard, fold=heard.fold[kept], variant=heard.variant[kept], evidence=heard.evidence[kept]
+    )
+
+
+def fit_confidence(heard: Heard) -> tuple[float, float]:
+    """Slope and intercept of the log odds that a word is well said, by its expected score."""
+    target = heard.ratings >= WELL_SAID
+    columns = np.column_stack([heard.words, np.ones(len(heard.words))]).astype(np.float64)
+    solution = np.zeros(2)
+    for _ in range(NEWTON_STEPS):
+        probability = 1 / (1 + np.exp(-columns @ solution))
+        slope = probability * (1 - probability)
+        solution += np.linalg.solve(
+            (columns.T * slope) @ columns, columns.T @ (target - probability)
+        )
+    probability = 1 / (1 + np.exp(-columns @ solution))
+    for low in np.arange(0.0, 1.0, 0.1):
+        inside = (probability >= low) & (probability < low + 0.1)
+        if inside.any():
+            print(
+                f"confidence {low:.1f}-{low + 0.1:.1f}: {inside.sum():6d} words, "
+                f"{100 * target[inside].mean():3.0f} % well said"
+            )
+    return float(solution[0]), float(solution[1])
+
+
+def main() -> None:
+    """Fit, print and write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("features", type=Path)
+    parser.add_argument("network", type=Path)
+    parser.add_argument("--output", type=Path, required=True)
+    arguments = parser.parse_args()
+    right = heard_by_folds(read_examples(arguments.features), arguments.network)
+    wrong = heard_by_folds(read_examples(arguments.features / "mismatches"), arguments.network)
+    validate_gate(right, wrong)
+    model = ScoringModel(
+        network=Network.from_file(arguments.network),
+        durations=read_norms(arguments.features),
+        gate=fit_gate(right, wrong),
+        confidence=fit_confidence(right),
+    )
+    np.savez_compressed(arguments.output, **model.arrays())
+    print(f"{arguments.output}: {arguments.output.stat().st_size / 1e3:.0f} kB")
+
+
+if __name__ == "__main__":
+    main()

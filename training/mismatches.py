@@ -1,0 +1,96 @@
+"""Measure what the gate must refuse: recordings with texts that are not theirs, and no speech.
+
+    python -m training.mismatches CORPUS FEATURES
+
+FEATURES is the folder that `training.measure` filled; the measures go into its subfolder
+`mismatches`, as examples without ratings whose variant counts `KINDS`.
+"""
+
+import argparse
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speech.errors import TextMismatch
+from training import impostors
+from training.channels import random_channel
+from training.corpus import Utterance, read_corpus
+from training.examples import Example, write_examples
+from training.measure import SHARD, Norms, measure, read_norms
+
+KINDS = ("any text", "a text as long", "a text as long, in noise", "noise", "music", "swapped")
+RARER = 4  # sounds that are no speech: one utterance in so many
+
+
+def _mismatched(
+    utterances: Sequence[Utterance], index: int, chance: np.random.Generator
+) -> Iterator[tuple[int, NDArray[np.float32], Utterance]]:
+    """Kind, waveform, and the utterance whose text goes with it."""
+    own = utterances[index]
+    waveform = own.waveform()
+    others = [u for u in utterances if u.words != own.words]
+    by_length = sorted(others, key=lambda other: abs(_length(other) - _length(own)))
+    as_long = [by_length[choice] for choice in chance.integers(20, size=2)]
+    yield 0, waveform, others[chance.integers(len(others))]
+    yield 1, waveform, as_long[0]
+    yield 2, random_channel(chance)(waveform, chance), as_long[1]
+    if index % RARER == 0:
+        yield 3, impostors.noise(waveform, chance), own
+        yield 4, impostors.music(waveform, chance), own
+        yield 5, impostors.byte_swapped(waveform, chance), own
+
+
+def _length(utterance: Utterance) -> int:
+    return sum(map(len, utterance.phones))
+
+
+def _example(
+    kind: int, waveform: NDArray[np.float32], own: Utterance, text: Utterance, norms: Norms
+) -> Example:
+    given = measure(waveform, text.words, text.pronunciations(), norms)
+    return Example(
+        name=own.name,
+        speaker=own.speaker,
+        variant=kind,
+        given=given,
+        phone_accuracy=np.full(len(given.phones), np.nan, np.float32),
+        word_accuracy=np.full(len(text.words), np.nan, np.float32),
+        utterance=np.full(4, np.nan, np.float32),
+    )
+
+
+def _write_shard(folder: Path, norms: Norms, utterances: Sequence[Utterance], first: int) -> str:
+    examples = []
+    for index in range(first, min(first + SHARD, len(utterances))):
+        chance = np.random.default_rng([7, int(utterances[index].name)])
+        for kind, waveform, text in _mismatched(utterances, index, chance):
+            try:
+                examples.append(_example(kind, waveform, utterances[index], text, norms))
+            except TextMismatch:
+                continue  # refused before the gate is asked
+    path = folder / f"{utterances[first].name}.npz"
+    write_examples(path, examples)
+    return path.name
+
+
+def main() -> None:
+    """Measure everything."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("corpus", type=Path)
+    parser.add_argument("features", type=Path)
+    arguments = parser.parse_args()
+    folder = arguments.features / "mismatches"
+    folder.mkdir(exist_ok=True)
+    utterances = read_corpus(arguments.corpus)
+    write = partial(_write_shard, folder, read_norms(arguments.features), utterances)
+    with ProcessPoolExecutor() as pool:
+        for name in pool.map(write, range(0, len(utterances), SHARD)):
+            print(name)
+
+
+if __name__ == "__main__":
+    main()
