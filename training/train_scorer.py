@@ -54,6 +54,7 @@ CORRUPTED = 0.5  # share of utterances that an epoch takes from a corrupted copy
 TEACHERS_SHARE = 0.5  # of a distilled network's labels
 SCORES = ("accuracy", "fluency", "prosodic", "total")
 
+Predictions = dict[tuple[str, int], NetworkOutput]  # by name and variant
 Trained = TypeVar("Trained", bound=torch.nn.Module)
 
 
@@ -63,7 +64,7 @@ class Fold:
 
     network: Network
     held_out: tuple[str, ...]
-    predictions: dict[tuple[str, int], NetworkOutput]  # by name and variant
+    predictions: Predictions
 
 
 def train(
@@ -73,6 +74,7 @@ def train(
     *,
     seed: int,
     epochs: int = EPOCHS,
+    listening_epochs: int = LISTENING_EPOCHS,
 ) -> Fold:
     """Train one network without some speakers, and predict these as at run time.
 
@@ -82,13 +84,14 @@ def train(
         standard: Shared by all networks.
         seed: Decides everything that is drawn, on one machine.
         epochs: Each takes every utterance once, the clean recording or one of its copies.
+        listening_epochs: Of the encoder alone, before these.
     """
     torch.set_num_threads(1)
     torch.manual_seed(seed)
     known = [example for example in examples if example.speaker not in held_out]
     model = _started(known)
     steps = _Steps(known, standard, np.random.default_rng(seed))
-    _stage(model.encoder, steps, LISTENING_EPOCHS, lambda batch: _listening_loss(model, batch))
+    _stage(model.encoder, steps, listening_epochs, lambda batch: _listening_loss(model, batch))
     averaged = _stage(model, steps, epochs, lambda batch: _loss(model(batch), batch))
     member = Network(standard, [averaged.eval().arrays()])
     # As it will be shipped: rounded to eight bits.
@@ -96,9 +99,7 @@ def train(
     return Fold(network, tuple(held_out), predict(network, examples, held_out))
 
 
-def predict(
-    network: Network, examples: Sequence[Example], speakers: Sequence[str]
-) -> dict[tuple[str, int], NetworkOutput]:
+def predict(network: Network, examples: Sequence[Example], speakers: Sequence[str]) -> Predictions:
     """Predict all examples of some speakers; the frames' posteriors are left out."""
     nothing = np.empty((0, 0), np.float32)
     return {
@@ -228,13 +229,12 @@ def _train_fold(
     return fold
 
 
-def distilled(examples: Sequence[Example], folds: Sequence[Fold]) -> list[Example]:
+def distilled(examples: Sequence[Example], taught: Predictions) -> list[Example]:
     """Examples labelled half by experts and half by the network that did not know the speaker.
 
     Copies get the prediction for the clean recording, and phones that nobody rated the
     network's alone.
     """
-    taught = {key: output for fold in folds for key, output in fold.predictions.items()}
 
     def mixed(label: NDArray[np.float32], prediction: NDArray[np.float32]) -> NDArray[np.float32]:
         label = np.where(np.isnan(label), prediction, label)
@@ -254,9 +254,7 @@ def distilled(examples: Sequence[Example], folds: Sequence[Fold]) -> list[Exampl
     return relabelled
 
 
-def correlations(
-    examples: Sequence[Example], predictions: dict[tuple[str, int], NetworkOutput]
-) -> dict[str, float]:
+def correlations(examples: Sequence[Example], predictions: Predictions) -> dict[str, float]:
     """Pearson correlations of predictions with experts, by kind of score."""
     pairs = [(e, predictions[e.name, e.variant]) for e in examples]
     rated = np.concatenate([e.phone_accuracy for e, _ in pairs])
@@ -280,9 +278,14 @@ def _pearson(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
     return float(np.corrcoef(one.astype(np.float64), other)[0, 1])
 
 
+def of_unknown_speakers(folds: Sequence[Fold]) -> Predictions:
+    """Gather what each network predicted for the speakers that it never saw."""
+    return {key: output for fold in folds for key, output in fold.predictions.items()}
+
+
 def report(examples: Sequence[Example], folds: Sequence[Fold]) -> None:
     """Print correlations for unknown speakers: by fold on clean recordings, and by variant."""
-    predictions = {key: output for fold in folds for key, output in fold.predictions.items()}
+    predictions = of_unknown_speakers(folds)
     groups = {
         f"fold {index}": [e for e in examples if e.speaker in fold.held_out and not e.variant]
         for index, fold in enumerate(folds)
@@ -295,9 +298,8 @@ def report(examples: Sequence[Example], folds: Sequence[Fold]) -> None:
         print(f"{name:12}" + "".join(f"{figure:10.3f}" for figure in figures.values()))
 
 
-def save_predictions(path: Path, examples: Sequence[Example], folds: Sequence[Fold]) -> None:
-    """Write the predictions for unknown speakers, in the order of the examples."""
-    predictions = {key: output for fold in folds for key, output in fold.predictions.items()}
+def save_predictions(path: Path, examples: Sequence[Example], predictions: Predictions) -> None:
+    """Write predictions in the order of the examples."""
     outputs = [predictions[example.name, example.variant] for example in examples]
     np.savez(
         path,
@@ -332,15 +334,16 @@ def main() -> None:
         examples, seed=arguments.seed, epochs=arguments.epochs, processes=arguments.processes
     )
     report(examples, folds)
+    unknown = of_unknown_speakers(folds)
     output: Path = arguments.output
     beside = output.with_suffix("")
-    save_predictions(beside.with_name(f"{beside.name}-predictions.npz"), examples, folds)
+    save_predictions(beside.with_name(f"{beside.name}-predictions.npz"), examples, unknown)
     for index, fold in enumerate(folds):
         arrays = network_arrays(fold.network) | {"held_out": np.array(fold.held_out)}
         save_arrays(beside.with_name(f"{beside.name}-fold-{index}.npz"), arrays)
     if arguments.distill:
         standard = folds[0].network.standard
-        labelled = distilled(examples, folds)
+        labelled = distilled(examples, unknown)
         shipped = train(labelled, (), standard, seed=arguments.seed, epochs=arguments.epochs)
         network = shipped.network
     else:

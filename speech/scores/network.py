@@ -79,7 +79,7 @@ class Standardisation:
     def apply(self, values: Floats) -> Floats:
         """In spreads from the mean, clipped: a broken channel must not outvote the rest."""
         mean, spread = self.moments
-        standard: Floats = (values - mean) / spread
+        standard: Floats = (np.asarray(values, np.float32) - mean) / spread
         return np.clip(standard, -CLIP, CLIP, out=standard)
 
 

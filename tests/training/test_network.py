@@ -1,0 +1,120 @@
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="only training needs it")
+
+import torch
+
+from speech.scores.network import PHONES, REACH, TO_TEN, Network
+from training.batches import SILENCE, collate, disturbed, prepare
+from training.examples import standardisations
+from training.network import TrainedNetwork
+from training.train_scorer import correlations, distilled, folds_of, predict, train
+
+
+@pytest.fixture
+def standard(examples):
+    return standardisations(examples)
+
+
+@pytest.fixture
+def model(examples):
+    torch.manual_seed(1)
+    given = examples[0].given
+    model = TrainedNetwork(given.frames.shape[1], given.goodness.shape[1], len(given.utterance))
+    with torch.no_grad():  # tables begin at nought, where mistakes would hide
+        for parameter in model.parameters():
+            parameter.add_(0.05 * torch.randn(parameter.shape))
+    return model.eval()
+
+
+def scored(model, examples, standard):
+    with torch.no_grad():
+        return model(collate([prepare(example, standard) for example in examples]))
+
+
+def test_the_exported_network_scores_as_the_trained_one(model, examples, standard):
+    network = Network(standard, [model.arrays()])
+    trained = scored(model, examples[:8], standard)
+    outputs = [network.forward(example.given) for example in examples[:8]]
+    # Training keeps standardised frames in half precision.
+    for name, ours in {
+        "phones": np.concatenate([output.phones for output in outputs]),
+        "words": np.concatenate([output.words for output in outputs]) / TO_TEN,
+        "scores": np.stack([output.utterance for output in outputs]) / TO_TEN,
+    }.items():
+        assert ours == pytest.approx(getattr(trained, name).numpy(), abs=1e-4), name
+
+
+def test_an_utterance_is_scored_alike_alone_and_among_others(model, examples, standard):
+    together = scored(model, examples[:5], standard)
+    alone = scored(model, examples[2:3], standard)
+    first = sum(len(example.given.phones) for example in examples[:2])
+    phones = together.phones[first : first + len(alone.phones)]
+    assert phones.numpy() == pytest.approx(alone.phones.numpy(), abs=1e-5)
+    assert together.scores[2].numpy() == pytest.approx(alone.scores[0].numpy(), abs=1e-5)
+
+
+def test_the_encoder_should_hear_thirds_of_phones_and_silence_between(examples, standard):
+    example = examples[0]
+    example.phone_accuracy[:] = 1
+    prepared = prepare(example, standard)
+    start, end = example.given.segments[1]
+    phone = example.given.phones[1]
+    thirds = (prepared.states[start:end] // PHONES).tolist()
+    assert (prepared.states[start:end] % PHONES == phone).all()
+    assert thirds == sorted(thirds)
+    assert set(thirds) == {0, 1, 2}
+    assert (prepared.state_weights[start:end] == 0.5).all()
+    assert prepared.states[-1] == SILENCE
+
+
+def test_nothing_is_learnt_between_utterances(examples, standard):
+    batch = collate([prepare(example, standard) for example in examples[:3]])
+    between = batch.inside[:, 0] == 0
+    assert int(between.sum()) == 3 * REACH
+    assert not batch.state_weights[between].any()
+    assert (batch.phone_of_frame[between] == len(batch.phones)).all()
+
+
+def test_disturbing_leaves_the_prepared_example_alone(examples, standard):
+    prepared = prepare(examples[0], standard)
+    before = prepared.frames.clone(), prepared.goodness.clone()
+    changed = disturbed(prepared, np.random.default_rng(0))
+    assert not torch.equal(changed.frames, prepared.frames.float())
+    assert torch.equal(prepared.frames, before[0])
+    assert torch.equal(prepared.goodness, before[1])
+
+
+def test_folds_share_no_speaker_and_leave_none_out(examples):
+    folds = folds_of(examples, seed=0)
+    assert sorted(speaker for fold in folds for speaker in fold) == sorted(
+        {example.speaker for example in examples}
+    )
+    assert folds != folds_of(examples, seed=1)
+
+
+def test_training_tells_unknown_speakers_apart_and_repeats_itself(examples, standard):
+    held_out = ("0002", "0005", "0009")
+    fold, again = (
+        train(examples, held_out, standard, seed=4, epochs=25, listening_epochs=5) for _ in range(2)
+    )
+    unknown = [example for example in examples if example.speaker in held_out]
+    assert fold.predictions.keys() == {(e.name, e.variant) for e in unknown}
+    figures = correlations(unknown, fold.predictions)
+    assert min(figures.values()) > 0.6
+    weights = zip(fold.network.members[0].values(), again.network.members[0].values(), strict=True)
+    assert all((one == other).all() for one, other in weights)
+
+
+def test_a_distilled_label_lies_between_expert_and_teacher(model, examples, standard):
+    network = Network(standard, [model.arrays()])
+    speakers = [example.speaker for example in examples]
+    predictions = predict(network, examples, speakers)
+    examples[0].phone_accuracy[0] = np.nan
+    relabelled = distilled(examples, predictions)
+    taught = predictions[examples[0].name, 0]
+    assert relabelled[0].phone_accuracy[0] == taught.phones[0]
+    for copy in relabelled[:2]:  # clean and corrupted
+        middle = (examples[0].utterance + taught.utterance) / 2
+        assert copy.utterance == pytest.approx(middle, abs=1e-5)
