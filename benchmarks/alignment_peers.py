@@ -1,0 +1,177 @@
+"""Forced alignment: ours against pocketsphinx's, and Echogarden's where it is installed.
+
+    python benchmarks/alignment_peers.py [--corpus DIR] [--sample N] [--json]
+
+All align the same recordings of known texts, in turn. pocketsphinx has the same acoustic model;
+it runs with beams so wide that it loses hardly any learner, and as it comes. Echogarden (`npm
+install -g echogarden`, used once so that it has its voices) stretches synthetic speech onto the
+recording; it may use threads, and its CPU time is counted over all of them. Nobody knows the true
+boundaries of learners' speech, so what is printed is how far the peers' lie from ours. Without a
+corpus the clips of the tests are aligned.
+"""
+
+import argparse
+import json
+import multiprocessing
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from benchmarks.aligners import WIDE_BEAMS, Aligner, Echogarden, Found, Lost, Ours, PocketSphinx
+from benchmarks.scored_corpus import read_corpus
+from settings.processes import limit_blas_threads
+from speech.text import transcript
+from speech.waveform import SAMPLE_RATE_HZ, AudioEncoding, decode
+from training.signals import Waveform
+
+OWN_CLIPS: Final = Path(__file__).parents[1] / "tests" / "speech" / "data"
+OWN_TEXTS: Final = {
+    "fox": "The quick brown fox jumps over the lazy dog.",
+    "pauses": "I would like a glass of water, please.",
+}
+DEFAULT_SAMPLE: Final = 250
+CLOSE_SECONDS: Final = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """A file and what is said in it."""
+
+    audio: Path
+    text: str
+
+    def read(self) -> tuple[Waveform, list[str]]:
+        """Decode the sound; take the words as they are spoken."""
+        words = transcript.read(self.text, "en").words
+        spoken = [part for word in words for part in word.spoken]
+        return decode(self.audio.read_bytes(), AudioEncoding()), spoken
+
+
+@dataclass(slots=True)
+class Tally:
+    """What one aligner did, and how far its boundaries lie from ours, in seconds."""
+
+    audio_seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    failed: int = 0
+    words: list[float] = field(default_factory=list)
+    phones: list[float] = field(default_factory=list)
+
+    def figures(self) -> dict[str, float]:
+        """Return what is printed, by name; distances only where there are boundaries."""
+        return {
+            "times_real_time": round(self.audio_seconds / self.cpu_seconds, 1),
+            "failed": self.failed,
+            **_spread("word", self.words),
+            **_spread("phone", self.phones),
+        }
+
+
+def _spread(kind: str, distances: Sequence[float]) -> dict[str, float]:
+    if not distances:
+        return {}
+    # Frames of 10 ms are not whole numbers of seconds to a computer.
+    close = sum(distance < CLOSE_SECONDS + 1e-6 for distance in distances)
+    return {
+        f"{kind}_boundaries_mean_ms": round(1000 * statistics.fmean(distances), 1),
+        f"{kind}_boundaries_median_ms": round(1000 * statistics.median(distances), 1),
+        f"{kind}_boundaries_within_20_ms": round(close / len(distances), 4),
+    }
+
+
+def measure(recordings: Sequence[Recording]) -> dict[str, dict[str, float]]:
+    """Align everything with everybody."""
+    with ExitStack() as stack:
+        aligners: dict[str, Aligner] = {
+            "ours": Ours(),
+            "pocketsphinx": PocketSphinx(**WIDE_BEAMS),
+            "pocketsphinx_default_beams": PocketSphinx(),
+        }
+        try:
+            aligners["echogarden"] = stack.enter_context(Echogarden())
+        except FileNotFoundError as error:
+            print(f"Echogarden is left out: {error}.")
+        waveform, words = recordings[0].read()
+        for aligner in aligners.values():
+            _align(aligner, Tally(), waveform, words)  # models are read at the first call
+        tallies = {name: Tally() for name in aligners}
+        for recording in recordings:
+            _align_with_all(aligners, tallies, *recording.read())
+    return {name: tally.figures() for name, tally in tallies.items()}
+
+
+def _align_with_all(
+    aligners: Mapping[str, Aligner],
+    tallies: Mapping[str, Tally],
+    waveform: Waveform,
+    words: Sequence[str],
+) -> None:
+    found = {name: _align(one, tallies[name], waveform, words) for name, one in aligners.items()}
+    ours = found.pop("ours")
+    for name, theirs in found.items():
+        if ours is not None and theirs is not None:
+            tallies[name].words += _word_distances(ours, theirs)
+            tallies[name].phones += _phone_distances(ours, theirs)
+
+
+def _align(
+    aligner: Aligner, tally: Tally, waveform: Waveform, words: Sequence[str]
+) -> Found | None:
+    began = aligner.cpu_seconds()
+    found = None
+    try:
+        found = aligner.align(waveform, words)
+    except Lost:
+        tally.failed += 1
+    tally.cpu_seconds += aligner.cpu_seconds() - began
+    tally.audio_seconds += len(waveform) / SAMPLE_RATE_HZ
+    return found
+
+
+def _word_distances(ours: Found, theirs: Found) -> Iterator[float]:
+    for (start, end), (their_start, their_end) in zip(ours.words, theirs.words, strict=True):
+        yield abs(start - their_start)
+        yield abs(end - their_end)
+
+
+def _phone_distances(ours: Found, theirs: Found) -> Iterator[float]:
+    """Starts of phones, in words where both chose the same pronunciation."""
+    for phones, their_phones in zip(ours.phones, theirs.phones, strict=False):
+        if [name for name, *_ in phones] == [name for name, *_ in their_phones]:
+            for (_, start, _), (_, their_start, _) in zip(phones, their_phones, strict=True):
+                yield abs(start - their_start)
+
+
+def recordings(corpus: Path | None, sample: int) -> list[Recording]:
+    """Read the same ones for the same sample size."""
+    if corpus is None:
+        return [Recording(OWN_CLIPS / f"{name}.flac", text) for name, text in OWN_TEXTS.items()]
+    return [Recording(one.audio, one.text) for one in read_corpus(corpus, sample)]
+
+
+def main() -> None:
+    """Print an aligner a paragraph."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--corpus", type=Path)
+    parser.add_argument("--sample", type=int, default=DEFAULT_SAMPLE)
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    chosen = recordings(arguments.corpus, arguments.sample)
+    limit_blas_threads()
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        found = pool.submit(measure, chosen).result()
+    print(f"{len(chosen)} recordings; distances of boundaries are from ours")
+    for name, figures in found.items():
+        print(name)
+        for figure, value in figures.items():
+            print(f"  {figure:34} {value:8g}")
+    if arguments.json:
+        print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()

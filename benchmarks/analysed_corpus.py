@@ -1,0 +1,93 @@
+"""Rated recordings, damaged or not, through the engine, each process on one thread."""
+
+import multiprocessing
+import sys
+import time
+import traceback
+import zlib
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from benchmarks.expert_agreement import Comparison, compare
+from benchmarks.scored_corpus import Utterance
+from settings.processes import limit_blas_threads
+from speech import engine
+from speech.analysis import SpeechAnalysis
+from speech.errors import NoSpeech, SpeechError, TextMismatch
+from speech.waveform import AudioEncoding, decode
+from training.channels import Channel
+from training.signals import Waveform
+
+REJECTIONS: Final = (NoSpeech.cause, TextMismatch.cause)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """An utterance, what befell its recording, and the text it is said to hold."""
+
+    utterance: Utterance
+    text: str
+    channel: Channel | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a job: a comparison, or the cause of there being none."""
+
+    seconds: float  # of audio
+    decode_cpu_seconds: float
+    analyze_cpu_seconds: float
+    comparison: Comparison | None
+    cause: str | None
+
+    @property
+    def is_rejected(self) -> bool:
+        """Whether the validity gate refused it."""
+        return self.cause in REJECTIONS
+
+    @property
+    def is_failure(self) -> bool:
+        """Whether anything else went wrong."""
+        return self.cause is not None and not self.is_rejected
+
+
+def outcomes(jobs: Iterable[Job], processes: int) -> Iterator[Outcome]:
+    """Analyse, in the order of `jobs`; one process measures speed, more save time."""
+    limit_blas_threads()
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, spawn, engine.load, ("en",)) as pool:
+        yield from pool.map(analyse, jobs)
+
+
+def analyse(job: Job) -> Outcome:
+    """Decode, send through the channel, analyse, compare."""
+    began = time.process_time()
+    waveform = decode(job.utterance.audio.read_bytes(), AudioEncoding())
+    decoded = time.process_time() - began
+    if job.channel is not None:
+        waveform = job.channel(waveform, _generator(job.utterance.audio))
+    began = time.process_time()
+    analysis, cause = _analysed(waveform, job.text)
+    elapsed = time.process_time() - began
+    comparison = None if analysis is None else compare(job.utterance, analysis)
+    return Outcome(job.utterance.seconds, decoded, elapsed, comparison, cause)
+
+
+def _analysed(waveform: Waveform, text: str) -> tuple[SpeechAnalysis | None, str | None]:
+    try:
+        return engine.analyze(waveform, text, "en"), None
+    except SpeechError as error:
+        return None, error.cause
+    except Exception as error:  # noqa: BLE001 - a defect is a figure here: it is counted and shown
+        traceback.print_exc(file=sys.stderr)
+        return None, type(error).__name__
+
+
+def _generator(audio: Path) -> np.random.Generator:
+    """Noise that depends on the recording alone, not on its place among others."""
+    return np.random.default_rng(zlib.crc32(audio.name.encode()))

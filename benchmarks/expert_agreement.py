@@ -1,0 +1,174 @@
+"""How well scores agree with experts: Pearson correlations, and how sure they are.
+
+Everything is computed from six sums a speaker, so that drawing speakers anew a thousand times
+costs one matrix product.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.scored_corpus import UTTERANCE_SCORES, RatedWord, Utterance
+from speech.analysis import SpeechAnalysis
+
+LEVELS: Final = ("phone", "word", *UTTERANCE_SCORES)
+_DRAWS: Final = 1_000
+_INTERVAL_PERCENT: Final = (2.5, 97.5)
+_MIN_SPEAKERS_DRAWN: Final = 3
+# Sums over numbers that are all the same differ from zero by so much.
+_ROUNDING: Final = 1e-5
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Ours and the experts' numbers for one utterance, each of shape (n, 2), by level."""
+
+    speaker: str
+    means: dict[str, Array]
+    medians: dict[str, Array]  # the labels have none of words and phones
+
+
+def compare(utterance: Utterance, analysis: SpeechAnalysis) -> Comparison:
+    """Put the analysis beside the ratings; every rated word and phone gets a number."""
+    said: list[dict[str, Any]] = analysis.raw_alignment["words"]
+    features = analysis.raw_features
+    words, phones = _judged(utterance.words, said)
+    rated_phones = [rating for word in utterance.words for rating in word.phone_accuracy]
+    return Comparison(
+        utterance.speaker,
+        {
+            "phone": np.column_stack([phones, rated_phones]),
+            "word": np.column_stack([words, [word.accuracy for word in utterance.words]]),
+            **{
+                name: np.array([[features[name], rated]]) for name, rated in utterance.means.items()
+            },
+        },
+        {name: np.array([[features[name], rated]]) for name, rated in utterance.medians.items()},
+    )
+
+
+def _judged(
+    rated: Sequence[RatedWord], said: Sequence[dict[str, Any]]
+) -> tuple[list[float], list[float]]:
+    """Our number for each rated word, and for each of their phones.
+
+    The engine may have aligned another listed pronunciation than the experts rated: phones are
+    matched inside the word, and one without a counterpart counts like its word's phones.
+    """
+    whole = float(np.mean([word["accuracy"] for word in said]))
+    words: list[float] = []
+    phones: list[float] = []
+    counterparts = match([word.text.lower() for word in rated], [word["word"] for word in said])
+    for word, index in zip(rated, counterparts, strict=True):
+        if index is None:
+            words.append(whole)
+            phones += [whole] * len(word.phones)
+            continue
+        scores = [score for *_, score in said[index]["phones"]]
+        mean = float(np.mean(scores))
+        places = match(word.phones, [phone for phone, *_ in said[index]["phones"]])
+        words.append(said[index]["accuracy"])
+        phones += [mean if place is None else scores[place] for place in places]
+    return words, phones
+
+
+def match(wanted: Sequence[str], found: Sequence[str]) -> list[int | None]:
+    """For each of `wanted` its place in `found` by the fewest edits, None if it was left out."""
+    costs = np.zeros((len(wanted) + 1, len(found) + 1), int)
+    costs[:, 0], costs[0] = np.arange(len(wanted) + 1), np.arange(len(found) + 1)
+    for i, symbol in enumerate(wanted, start=1):
+        for j, other in enumerate(found, start=1):
+            changed = costs[i - 1, j - 1] + (symbol != other)
+            costs[i, j] = min(changed, costs[i - 1, j] + 1, costs[i, j - 1] + 1)
+    places: list[int | None] = [None] * len(wanted)
+    i, j = len(wanted), len(found)
+    while i and j:
+        if costs[i, j] == costs[i - 1, j - 1] + (wanted[i - 1] != found[j - 1]):
+            i, j = i - 1, j - 1
+            places[i] = j
+        elif costs[i, j] == costs[i - 1, j] + 1:
+            i -= 1
+        else:
+            j -= 1
+    return places
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """Correlations of one level, None where either side never changes.
+
+    Attributes:
+        sums: Shape (speakers, 6): n, Σx, Σy, Σx², Σy², Σxy of each speaker.
+    """
+
+    sums: Array
+
+    @property
+    def overall(self) -> float | None:
+        """Of all numbers alike."""
+        return _number(_ratio(_scatter(self.sums.sum(axis=0))))
+
+    @property
+    def interval(self) -> tuple[float | None, float | None]:
+        """The middle 95 % of `overall` when speakers are drawn anew (bootstrap)."""
+        speakers = len(self.sums)
+        if speakers < _MIN_SPEAKERS_DRAWN:
+            return None, None
+        even = np.full(speakers, 1 / speakers)
+        draws = np.random.default_rng(0).multinomial(speakers, even, _DRAWS)
+        low, high = np.nanpercentile(_ratio(_scatter(draws @ self.sums)), _INTERVAL_PERCENT)
+        return _number(low), _number(high)
+
+    @property
+    def between_speakers(self) -> float | None:
+        """Of the speakers' means."""
+        means = self.sums[:, 1:3] / self.sums[:, :1]
+        return _number(_ratio(_scatter(_sums(means))))
+
+    @property
+    def within_speakers(self) -> float | None:
+        """Of what is left of all numbers once each speaker's means are taken off."""
+        return _number(_ratio(_scatter(self.sums).sum(axis=0)))
+
+
+def agreement(pairs: Sequence[tuple[str, Array]]) -> Agreement:
+    """Gather a speaker and numbers of shape (n, 2), any number of times each."""
+    sums: dict[str, Array] = {}
+    for speaker, numbers in pairs:
+        sums[speaker] = sums.get(speaker, np.zeros(6)) + _sums(numbers)
+    return Agreement(np.array(list(sums.values())).reshape(-1, 6))
+
+
+def agreement_by_level(compared: Sequence[Comparison]) -> dict[str, Agreement]:
+    """Hold every level against the experts' means."""
+    return {
+        level: agreement([(one.speaker, one.means[level]) for one in compared]) for level in LEVELS
+    }
+
+
+def _sums(numbers: Array) -> Array:
+    x, y = numbers.T
+    return np.array([len(x), x.sum(), y.sum(), x @ x, y @ y, x @ y])
+
+
+def _scatter(sums: Array) -> Array:
+    """Return n·var(x), n·var(y), n·cov(x, y), shape (..., 3)."""
+    n, x, y, xx, yy, xy = np.moveaxis(sums, -1, 0)
+    n = np.maximum(n, 1)
+    return np.stack([xx - x * x / n, yy - y * y / n, xy - x * y / n], axis=-1)
+
+
+def _ratio(scatter: Array) -> Array:
+    x, y, both = np.moveaxis(scatter, -1, 0)
+    changes = (x > _ROUNDING) & (y > _ROUNDING)
+    return np.where(changes, both / np.sqrt(np.where(changes, x * y, 1.0)), np.nan)
+
+
+def _number(value: Array | float) -> float | None:
+    """Return what JSON can hold."""
+    return round(float(value), 4) if np.isfinite(value) else None

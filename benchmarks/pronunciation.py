@@ -1,0 +1,106 @@
+"""How well do the scores agree with experts, and how fast are they computed?
+
+    python benchmarks/pronunciation.py --corpus DIR [--sample N] [--processes N] [--json]
+
+Every recording of the corpus (see `benchmarks/scored_corpus.py`) is decoded and analysed, and
+Pearson's correlations with the mean, and where there is one the median, of the experts are
+printed; the labels hold no medians of words and phones. Refused recordings have no scores: they
+are counted and left out. Intervals hold the middle 95 % of correlations when speakers are drawn
+anew. Speed is CPU time of one thread, and honest with one process only: neighbours slow each
+other down.
+"""
+
+import argparse
+import json
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.analysed_corpus import Job, Outcome, outcomes
+from benchmarks.expert_agreement import LEVELS, agreement, agreement_by_level
+from benchmarks.scored_corpus import UTTERANCE_SCORES, read_corpus
+
+
+def figures(finished: Sequence[Outcome]) -> dict[str, Any]:
+    """Return everything that is printed, by name; None for what cannot be correlated."""
+    compared = [outcome.comparison for outcome in finished if outcome.comparison]
+    means = agreement_by_level(compared)
+    medians = {
+        name: agreement(
+            [(one.speaker, one.medians[name]) for one in compared if name in one.medians]
+        )
+        for name in UTTERANCE_SCORES
+    }
+    return {
+        **{level: found.overall for level, found in means.items()},
+        "interval": {level: found.interval for level, found in means.items()},
+        "median": {name: found.overall for name, found in medians.items()},
+        "by_speaker": {level: found.between_speakers for level, found in means.items()},
+        "within_speaker": {level: found.within_speakers for level, found in means.items()},
+        "utterances": len(finished),
+        "scored": len(compared),
+        "rejected": sum(outcome.is_rejected for outcome in finished),
+        "failed": sum(outcome.is_failure for outcome in finished),
+        "causes": dict(Counter(outcome.cause for outcome in finished if outcome.cause)),
+        **_speed(finished),
+    }
+
+
+def _speed(finished: Sequence[Outcome]) -> dict[str, float | None]:
+    """Of scored recordings alone: a refusal takes less work than an analysis."""
+    scored = [outcome for outcome in finished if outcome.comparison]
+    audio_seconds = sum(outcome.seconds for outcome in scored)
+    analyzing = sum(outcome.analyze_cpu_seconds for outcome in scored)
+    decoding = sum(outcome.decode_cpu_seconds for outcome in scored)
+    return {
+        "audio_seconds": round(audio_seconds, 1),
+        "times_real_time": round(audio_seconds / analyzing, 1) if scored else None,
+        "times_real_time_with_decoding": (
+            round(audio_seconds / (analyzing + decoding), 1) if scored else None
+        ),
+    }
+
+
+def table(found: dict[str, Any]) -> str:
+    """Lay the figures out for people."""
+    lines = [f"{'':10}  mean   95 % interval  median  by speaker  within one"]
+    for level in LEVELS:
+        low, high = found["interval"][level]
+        lines.append(
+            f"{level:10} {cell(found[level])}  {cell(low)} to {cell(high)}  "
+            f"{cell(found['median'].get(level))}       {cell(found['by_speaker'][level])}"
+            f"       {cell(found['within_speaker'][level])}"
+        )
+    lines += [
+        f"{found['scored']} of {found['utterances']} recordings scored, {found['rejected']} "
+        f"refused, {found['failed']} failed {found['causes'] or ''}".rstrip(),
+        f"{found['times_real_time']} x real time, "
+        f"{found['times_real_time_with_decoding']} with decoding",
+    ]
+    return "\n".join(lines)
+
+
+def cell(value: float | None) -> str:
+    """Return five characters, a dash for what there is not."""
+    return "    -" if value is None else f"{value:5.3f}"
+
+
+def main() -> None:
+    """Print a table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--corpus", type=Path, required=True)
+    parser.add_argument("--sample", type=int, help="recordings, spread evenly over speakers")
+    parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    utterances = read_corpus(arguments.corpus, arguments.sample)
+    jobs = [Job(utterance, utterance.text) for utterance in utterances]
+    found = figures(list(outcomes(jobs, arguments.processes)))
+    print(table(found))
+    if arguments.json:
+        print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()

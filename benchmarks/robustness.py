@@ -1,0 +1,185 @@
+"""How do the scores hold up on bad recordings, and what does the validity gate refuse?
+
+    python benchmarks/robustness.py --corpus DIR [--sample N] [--processes N] [--json]
+
+The same sample of learners, spread evenly over speakers, is analysed clean and after each of the
+channels below; correlations are with the experts' means of the clean recording. Then the gate is
+shown sounds that say nothing, and recordings with a text that they do not say:
+
+    wrong_transcript          the text of any other utterance
+    wrong_transcript_similar  the one of nearly as many phones among all of the sample
+    other_language            synthetic voices say the translation (if espeak-ng is installed)
+    said_twice                the right text, said twice
+
+Shares caught are refusals (no speech, or another text), of all that were shown.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any, Final
+
+import soundfile
+
+from benchmarks.analysed_corpus import Job, Outcome, outcomes
+from benchmarks.expert_agreement import LEVELS, agreement_by_level
+from benchmarks.pronunciation import cell
+from benchmarks.scored_corpus import Utterance, other_texts, read_corpus
+from deployments.demo.synthesis import SAMPLE_RATE_HZ, SynthesisFailed, Voice, speak
+from training import channels, impostors
+from training.channels import Channel
+
+DEFAULT_SAMPLE: Final = 375  # three of each of the corpus's speakers
+
+CHANNELS: Final[dict[str, Channel | None]] = {
+    "clean": None,
+    "white20db": partial(channels.white_noise, snr_db=20.0),
+    "white10db": partial(channels.white_noise, snr_db=10.0),
+    "babble15db": partial(channels.babble, snr_db=15.0),
+    "room": partial(channels.reverberation, rt60_seconds=0.4, direct_to_reverberant_db=3.0),
+    "gain_minus20db": partial(channels.gain, db=-20.0),
+    "ulaw8k": channels.mu_law,
+    "mp3": partial(channels.mp3, kbits_per_second=32.0),
+    "clip12db": partial(channels.clipping, db=12.0),
+}
+IMPOSTORS: Final[dict[str, Channel]] = {
+    "silence": impostors.silence,
+    "noise": impostors.noise,
+    "music": impostors.music,
+    "byteswapped": impostors.byte_swapped,
+    "said_twice": impostors.said_twice,
+}
+
+# What a learner says who falls back into another language, and what the app wrote down.
+FOREIGN: Final = (
+    ("de", "Ich möchte morgen früh mit dem Zug nach Hause fahren.",
+     "I want to go home by train tomorrow morning."),
+    ("de", "Meine Schwester arbeitet in einem großen Krankenhaus.",
+     "My sister works in a big hospital."),
+    ("fr-fr", "Je voudrais une table pour deux personnes, s'il vous plaît.",
+     "I would like a table for two people, please."),
+    ("fr-fr", "Il fait très beau aujourd'hui, on va se promener.",
+     "The weather is lovely today, let us go for a walk."),
+    ("es", "Ayer compré un libro muy interesante en el centro.",
+     "Yesterday I bought a very interesting book in the centre."),
+    ("es", "No entiendo la pregunta, ¿puede repetirla otra vez?",
+     "I do not understand the question, can you repeat it?"),
+    ("it", "La mia famiglia abita vicino al mare da molti anni.",
+     "My family has lived near the sea for many years."),
+    ("pt-br", "Amanhã vou visitar os meus avós no interior.",
+     "Tomorrow I will visit my grandparents in the country."),
+    ("ru", "Завтра мы поедем на дачу вместе с друзьями.",  # noqa: RUF001 - it is Russian
+     "Tomorrow we will go to the cottage with our friends."),
+    ("pl", "Mój brat lubi grać w piłkę nożną po szkole.",
+     "My brother likes to play football after school."),
+    ("sv", "Jag skulle vilja ha en kopp kaffe och en smörgås.",
+     "I would like a cup of coffee and a sandwich."),
+    ("tr", "Bugün hava çok güzel, parka gidelim mi?",
+     "The weather is very nice today, shall we go to the park?"),
+)  # fmt: skip
+_VOICES: Final = ("", "+f4", "+m3")
+
+
+def foreign_jobs(folder: Path) -> list[Job]:
+    """Let espeak-ng say each sentence in several voices, into `folder`.
+
+    Raises:
+        SynthesisFailed: If it is not installed.
+    """
+    jobs = []
+    for place, (language, sentence, translation) in enumerate(FOREIGN):
+        for voice in _VOICES:
+            audio = folder / f"{place}{voice}.flac"
+            samples = speak(sentence, Voice(f"{language}{voice}"))
+            soundfile.write(audio, samples, SAMPLE_RATE_HZ)
+            seconds = len(samples) / SAMPLE_RATE_HZ
+            utterance = Utterance(audio, "espeak-ng", seconds, sentence, (), {}, {})
+            jobs.append(Job(utterance, translation))
+    return jobs
+
+
+def shown_to_engine(utterances: Sequence[Utterance], folder: Path) -> dict[str, list[Job]]:
+    """Return what is analysed, by the name of its figure."""
+    right = [Job(utterance, utterance.text) for utterance in utterances]
+    damaged = {**CHANNELS, **IMPOSTORS}
+    jobs = {
+        name: [replace(job, channel=channel) for job in right] for name, channel in damaged.items()
+    }
+    for name, similar in (("wrong_transcript", False), ("wrong_transcript_similar", True)):
+        texts = other_texts(utterances, similar_length=similar)
+        jobs[name] = [replace(job, text=text) for job, text in zip(right, texts, strict=True)]
+    try:
+        jobs["other_language"] = foreign_jobs(folder)
+    except SynthesisFailed as error:
+        print(f"other_language is left out: {error}", file=sys.stderr)
+    return jobs
+
+
+def figures(finished: Mapping[str, Sequence[Outcome]]) -> dict[str, Any]:
+    """Return everything that is printed, by name; None for what cannot be correlated."""
+    by_channel = {name: _correlations(finished[name]) for name in CHANNELS}
+    return {
+        "accuracy": {name: found["accuracy"] for name, found in by_channel.items()},
+        "gate": {
+            "false_rejections": _refused(finished["clean"]),
+            **{name: _refused(some) for name, some in finished.items() if name not in CHANNELS},
+        },
+        "channels": by_channel,
+        "utterances": len(finished["clean"]),
+        "failed": sum(outcome.is_failure for some in finished.values() for outcome in some),
+    }
+
+
+def _correlations(finished: Sequence[Outcome]) -> dict[str, float | None]:
+    compared = [outcome.comparison for outcome in finished if outcome.comparison]
+    return {
+        **{level: found.overall for level, found in agreement_by_level(compared).items()},
+        "rejected": _refused(finished),
+    }
+
+
+def _refused(finished: Sequence[Outcome]) -> float:
+    return round(sum(outcome.is_rejected for outcome in finished) / len(finished), 4)
+
+
+def table(found: dict[str, Any]) -> str:
+    """Lay the figures out for people."""
+    columns = (*LEVELS, "rejected")
+    lines = [f"{'':26}" + "".join(f"{column:>10}" for column in columns)]
+    lines += [
+        f"{name:26}" + "".join(f"{cell(by_level[column]):>10}" for column in columns)
+        for name, by_level in found["channels"].items()
+    ]
+    lines += ["", f"{'refused by the gate':26}"]
+    lines += [f"{name:26}{100 * share:9.1f} %" for name, share in found["gate"].items()]
+    lines += [f"{found['utterances']} recordings a line, {found['failed']} failures in all"]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Print a table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--corpus", type=Path, required=True)
+    parser.add_argument("--sample", type=int, default=DEFAULT_SAMPLE)
+    parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    utterances = read_corpus(arguments.corpus, arguments.sample)
+    with tempfile.TemporaryDirectory(prefix="kaiwa-benchmark-") as folder:
+        jobs = shown_to_engine(utterances, Path(folder))
+        flat = outcomes(chain.from_iterable(jobs.values()), arguments.processes)
+        finished = {name: list(islice(flat, len(some))) for name, some in jobs.items()}
+    found = figures(finished)
+    print(table(found))
+    if arguments.json:
+        print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()
