@@ -1,12 +1,21 @@
-"""A pronunciation for a word that no dictionary lists: longest spelling first, left to right.
+"""A pronunciation for a word that no dictionary lists, from its letters.
 
-Rules of thumb of English spelling, after the grapheme tables in Cummings (1988), American
-English Spelling. Right for about every second phone of a rare word; enough to place the word in
-time, not to judge how it was said, which is why the analysis then carries a warning.
+A small convolutional network, trained on cmudict by `training/letter_to_sound.py`, gives every
+letter two places for a phone or for none (Graves et al. 2006, connectionist temporal
+classification). docs/adr/0024 holds how often it errs.
 """
 
-import re
-from typing import Final
+from dataclasses import dataclass
+from functools import cache
+from itertools import groupby
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+Phones = tuple[str, ...]
+Array = NDArray[np.float32]
 
 _LETTER_NAMES: Final = {
     "a": "EY", "b": "B IY", "c": "S IY", "d": "D IY", "e": "IY", "f": "EH F", "g": "JH IY",
@@ -15,51 +24,112 @@ _LETTER_NAMES: Final = {
     "v": "V IY", "w": "D AH B AH L Y UW", "x": "EH K S", "y": "W AY", "z": "Z IY",
 }  # fmt: skip
 
-_LONG: Final = {"a": "EY", "e": "IY", "i": "AY", "o": "OW", "u": "UW", "y": "AY"}
-
-# Spellings of several letters; any other letter is said by `_SINGLE`.
-_SPELLINGS: Final = {
-    "eigh": "EY", "ough": "AO", "augh": "AO", "tion": "SH AH N", "sion": "ZH AH N",
-    "igh": "AY", "tch": "CH", "dge": "JH", "sch": "SH", "eau": "OW", "ear": "IH R",
-    "air": "EH R", "eer": "IH R", "oor": "AO R", "our": "AO R", "qu": "K W", "ck": "K",
-    "ch": "CH", "sh": "SH", "th": "TH", "ph": "F", "wh": "W", "wr": "R", "kn": "N", "gn": "N",
-    "gh": "G", "ng": "NG", "nk": "NG K", "zh": "ZH", "ts": "T S", "ee": "IY", "ea": "IY",
-    "oo": "UW", "ou": "AW", "ow": "OW", "oa": "OW", "oe": "OW", "oi": "OY", "oy": "OY",
-    "ai": "EY", "ay": "EY", "ei": "EY", "ey": "IY", "ie": "IY", "au": "AO", "aw": "AO",
-    "eu": "UW", "ew": "UW", "ue": "UW", "ui": "UW", "ar": "AA R", "er": "ER", "ir": "ER",
-    "ur": "ER", "or": "AO R", "ce": "S", "ge": "JH", "x": "K S",
-}  # fmt: skip
-
-_SINGLE: Final = {
-    "a": "AE", "b": "B", "c": "K", "d": "D", "e": "EH", "f": "F", "g": "G", "h": "HH", "i": "IH",
-    "j": "JH", "k": "K", "l": "L", "m": "M", "n": "N", "o": "AA", "p": "P", "q": "K", "r": "R",
-    "s": "S", "t": "T", "u": "AH", "v": "V", "w": "W", "x": "K S", "y": "IY", "z": "Z",
-}  # fmt: skip
-
-# "late": a vowel, one consonant, a silent e at the end: the vowel says its name.
-_SILENT_E: Final = re.compile(r"([aeiouy])([bcdfgklmnprstvz])e$")
-_GRAPHEME: Final = re.compile("|".join([*sorted(_SPELLINGS, key=len, reverse=True), "[a-z]"]))
+# A place where the second choice is at least this likely gives a variant.
+_MIN_PROBABILITY: Final = 0.2
+_MAX_VARIANTS: Final = 3
 
 
-def spell(letters: str) -> tuple[str, ...]:
+@dataclass(frozen=True, slots=True)
+class Network:
+    """Weights, float32; `width` numbers stand for a letter between the blocks.
+
+    Attributes:
+        phones: Names of the outputs; the first, empty one is no phone.
+        letters: Shape (26, width).
+        blocks: For each residual block the weights (window * width, width) and biases (width,)
+            over a window of letters, then those of a layer over one letter.
+        head: Shape (width, 2 * phones) and biases.
+    """
+
+    phones: tuple[str, ...]
+    letters: Array
+    blocks: tuple[tuple[Array, Array, Array, Array], ...]
+    head: tuple[Array, Array]
+
+
+def spell(letters: str) -> Phones:
     """Say the names of letters, as in "bbc"."""
     return tuple(phone for letter in letters for phone in _LETTER_NAMES[letter].split())
 
 
-def sound_out(word: str) -> tuple[str, ...]:
-    """Guess the phones of a word in the letters a to z."""
-    doubled_once = re.sub(r"([b-df-hj-np-tv-z])\1", r"\1", word)
-    silent_e = _SILENT_E.search(doubled_once)
-    if silent_e is None:
-        return _read(doubled_once)
-    soft = {"c": "S", "g": "JH"}.get(silent_e[2]) or _SINGLE[silent_e[2]]
-    return (*_read(doubled_once[: silent_e.start()]), _LONG[silent_e[1]], soft)
+def sound_out(word: str) -> tuple[Phones, ...]:
+    """Guess the phones of a word in the letters a to z, the likeliest first, at most three."""
+    return sound_out_with(shipped(), word) or (spell(word),)
 
 
-def _read(word: str) -> tuple[str, ...]:
-    graphemes = _GRAPHEME.findall(word)
-    return tuple(
-        phone
-        for grapheme in graphemes
-        for phone in (_SPELLINGS.get(grapheme) or _SINGLE[grapheme]).split()
+@cache
+def shipped() -> Network:
+    """The network that is part of this package."""
+    return read(Path(__file__).parents[1] / "models" / "en-spelling.npz")
+
+
+def read(path: Path) -> Network:
+    """Read a network; weights are bytes, each column with a scale of its own."""
+    with np.load(path, allow_pickle=False) as stored:
+        arrays = dict(stored)
+
+    def weights(name: str) -> Array:
+        return np.asarray(
+            arrays[f"{name}_bytes"] * arrays[f"{name}_scale"].astype(np.float32), np.float32
+        )
+
+    def biases(name: str) -> Array:
+        return np.asarray(arrays[f"{name}_bias"], np.float32)
+
+    blocks = tuple(
+        (
+            weights(f"window{index}"),
+            biases(f"window{index}"),
+            weights(f"letter{index}"),
+            biases(f"letter{index}"),
+        )
+        for index in range(int(arrays["depth"]))
     )
+    phones = tuple(str(arrays["phones"]).split(" "))
+    return Network(phones, weights("letters"), blocks, (weights("head"), biases("head")))
+
+
+def probabilities(network: Network, word: str) -> Array:
+    """Shape (2 * letters, phones): what each place of the word is said as."""
+    state = network.letters[np.frombuffer(word.encode("ascii"), np.uint8) - ord("a")]
+    for window_weights, window_biases, letter_weights, letter_biases in network.blocks:
+        hidden = _windows(_normal(state), len(window_weights)) @ window_weights + window_biases
+        state = state + np.maximum(hidden, 0) @ letter_weights + letter_biases
+    head_weights, head_biases = network.head
+    scores = (_normal(state) @ head_weights + head_biases).reshape(-1, len(network.phones))
+    likelihoods = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return np.asarray(likelihoods / likelihoods.sum(axis=1, keepdims=True), np.float32)
+
+
+def _normal(state: Array) -> Array:
+    centred = state - state.mean(axis=1, keepdims=True)
+    variance = np.mean(centred * centred, axis=1, keepdims=True)
+    return np.asarray(centred / np.sqrt(variance + np.float32(1e-5)), np.float32)
+
+
+def _windows(state: Array, size: int) -> Array:
+    """Each letter's numbers with those of its neighbours, zeros beyond the word."""
+    letters, width = state.shape
+    window = size // width
+    padded = np.pad(state, ((window // 2, window // 2), (0, 0)))
+    return np.concatenate([padded[shift : shift + letters] for shift in range(window)], axis=1)
+
+
+def sound_out_with(network: Network, word: str) -> tuple[Phones, ...]:
+    """The likeliest phone of every place; then with the second choice where it is close."""
+    likely = probabilities(network, word)
+    ranked = likely.argsort(axis=1)
+    best, second = ranked[:, -1], ranked[:, -2]
+    chances = np.take_along_axis(likely, second[:, None], axis=1)[:, 0]
+    variants = [_joined(network, best)]
+    for place in chances.argsort()[::-1][: _MAX_VARIANTS - 1]:
+        if chances[place] >= _MIN_PROBABILITY:
+            other = best.copy()
+            other[place] = second[place]
+            variants.append(_joined(network, other))
+    return tuple(dict.fromkeys(variant for variant in variants if variant))
+
+
+def _joined(network: Network, places: NDArray[Any]) -> Phones:
+    """One phone where the same is chosen in places next to each other."""
+    return tuple(network.phones[place] for place, _ in groupby(places.tolist()) if place)

@@ -2,19 +2,27 @@
 
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
+from importlib.metadata import distribution
 from pathlib import Path
 from typing import Final
 
-from pocketsphinx import get_model_path
-
 from speech.text.letter_to_sound import sound_out, spell
+from speech.text.supplement import ADDED, INITIALISMS, REMOVED
 
 Phones = tuple[str, ...]
 
 _VOICELESS: Final = frozenset({"P", "T", "K", "F", "TH"})
 _SIBILANTS: Final = frozenset({"S", "Z", "SH", "ZH", "CH", "JH"})
 _MIN_PART_LETTERS: Final = 3  # parts of a compound; shorter ones match by accident
+# Endings after an apostrophe whose sound does not depend on the stem.
+_CLITICS: Final[dict[str, Phones]] = {
+    "ll": ("AH", "L"),
+    "ve": ("AH", "V"),
+    "re": ("ER",),
+    "m": ("M",),
+    "d": ("D",),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,47 +38,91 @@ class Pronunciation:
     is_listed: bool
 
 
+@lru_cache(maxsize=16_384)
 def pronounce(word: str) -> Pronunciation:
     """Look a word up, or approximate it.
 
     Args:
         word: In the letters a to z and apostrophes, at least one letter.
     """
-    listed = _dictionary().get(word) or _dictionary().get(word.strip("'"))
-    if listed:
-        return Pronunciation(listed, is_listed=True)
-    return Pronunciation((_approximate(word.replace("'", "")),), is_listed=False)
+    if known := listed(word) or listed(word.strip("'")) or _with_clitic(word):
+        return Pronunciation(known, is_listed=True)
+    return Pronunciation(_approximate(re.sub("[^a-z]", "", word)), is_listed=False)
+
+
+@lru_cache(maxsize=16_384)
+def listed(word: str) -> tuple[Phones, ...]:
+    """Look up what cmudict and its supplement know of a word; empty if they do not list it."""
+    removed, added = REMOVED.get(word, ()), ADDED.get(word, ())
+    known = tuple(phones for phones in _in_cmudict(word) if phones not in removed)
+    return known + tuple(phones for phones in added if phones not in known)
+
+
+def load() -> None:
+    """Read the dictionary, so that the first word is as fast as the next."""
+    _cmudict()
 
 
 def dictionary_path() -> Path:
-    """Where the pocketsphinx wheel keeps cmudict (BSD)."""
-    return Path(get_model_path("en-us/cmudict-en-us.dict"))
+    """Where the pocketsphinx wheel keeps cmudict (BSD); its library stays unloaded."""
+    model = "pocketsphinx/model/en-us/cmudict-en-us.dict"
+    return Path(str(distribution("pocketsphinx").locate_file(model)))
 
 
 @cache
-def _dictionary() -> dict[str, tuple[Phones, ...]]:
-    """Read cmudict: a line a variant, `read R EH D` and `read(2) R IY D`."""
-    entries: dict[str, tuple[Phones, ...]] = {}
-    for line in dictionary_path().read_text(encoding="utf-8").splitlines():
-        entry, *phones = line.split()
-        word = entry.partition("(")[0]
-        entries[word] = (*entries.get(word, ()), tuple(phones))
-    return entries
+def _cmudict() -> bytes:
+    """Lines in the order of their words: `read R EH D`, `read(2) R IY D`."""
+    return dictionary_path().read_bytes()
 
 
-def _approximate(word: str) -> Phones:
+def _in_cmudict(word: str) -> tuple[Phones, ...]:
+    """Search the file itself: parsing it into a table takes longer than a recording does."""
+    lines, sought = _cmudict(), word.encode()
+    low, high = 0, len(lines)
+    while low < high:
+        start = lines.rfind(b"\n", low, (low + high) // 2) + 1 or low
+        end = lines.index(b"\n", start) + 1
+        if _entry(lines, start) < sought:
+            low = end
+        else:
+            high = start
+    variants = []
+    while low < len(lines) and _entry(lines, low) == sought:
+        end = lines.index(b"\n", low) + 1
+        variants.append(tuple(lines[low:end].decode("ascii").split()[1:]))
+        low = end
+    return tuple(variants)
+
+
+def _entry(lines: bytes, start: int) -> bytes:
+    return lines[start : lines.index(b" ", start)].partition(b"(")[0]
+
+
+def _with_clitic(word: str) -> tuple[Phones, ...]:
+    """A listed word and what was contracted after it: "Dora's", "that'll", "mustn't've"."""
+    stem, _, ending = word.rpartition("'")
+    stems = listed(stem) or (_with_clitic(stem) if "'" in stem else ())
+    if ending == "s":
+        return tuple(phones + _plural(phones[-1]) for phones in stems)
+    if ending in _CLITICS:
+        return tuple(phones + _CLITICS[ending] for phones in stems)
+    return ()
+
+
+def _approximate(word: str) -> tuple[Phones, ...]:
     """From what is known of its parts, else from its letters."""
-    if not re.search("[aeiouy]", word):
-        return spell(word)
-    return _with_ending(word) or _compound(word) or sound_out(word)
+    if word in INITIALISMS or not re.search("[aeiouy]", word):
+        return (spell(word),)
+    known = inflected(word) or compound(word)
+    return (known,) if known else sound_out(word)
 
 
-def _listed(word: str) -> Phones | None:
-    variants = _dictionary().get(word)
+def _first(word: str) -> Phones | None:
+    variants = listed(word)
     return variants[0] if variants else None
 
 
-def _with_ending(word: str) -> Phones | None:
+def inflected(word: str) -> Phones | None:
     """A listed stem and a regular ending: plural, past, -ing, -ly, -er, -ness."""
     for ending, phones in (
         ("ing", ("IH", "NG")),
@@ -94,7 +146,7 @@ def _stem(word: str, ending: str) -> Phones | None:
         return None
     stem = word.removesuffix(ending)
     undoubled = stem[:-1] if stem[-1] == stem[-2] else stem
-    return _listed(stem) or _listed(stem + "e") or _listed(undoubled)
+    return _first(stem) or _first(stem + "e") or _first(undoubled)
 
 
 def _past(last: str) -> Phones:
@@ -109,10 +161,10 @@ def _plural(last: str) -> Phones:
     return ("S",) if last in _VOICELESS else ("Z",)
 
 
-def _compound(word: str) -> Phones | None:
+def compound(word: str) -> Phones | None:
     """Two listed words written as one, the first as long as possible."""
     for cut in range(len(word) - _MIN_PART_LETTERS, _MIN_PART_LETTERS - 1, -1):
-        first, second = _listed(word[:cut]), _listed(word[cut:])
+        first, second = _first(word[:cut]), _first(word[cut:])
         if first and second:
             return first + second
     return None

@@ -1,79 +1,138 @@
-"""Numbers as they are said: "1999", "$5.50", "3rd", "50%" to lower-case words."""
+"""Numbers as they are said: "1999", "$5.50", "3rd", "-5°C", "50%" to lower-case words."""
 
 import re
 from typing import Final
 
 from num2words import num2words
 
-# One of it, several of it, a hundredth of it; yen have none.
+# One of it, several of it, a hundredth of it; yen and won have none.
 _CURRENCIES: Final = {
     "$": ("dollar", "dollars", "cents"),
     "€": ("euro", "euros", "cents"),
     "£": ("pound", "pounds", "pence"),
     "¥": ("yen", "yen", None),
+    "₩": ("won", "won", None),
+    "₹": ("rupee", "rupees", None),
+    "¢": ("cent", "cents", None),
 }
+_SCALES: Final = {"k": "thousand", "m": "million", "b": "billion", "bn": "billion"}
+_SIGNS: Final = {"-": ("minus",), "+": ("plus",), "#": ("number",)}
+_TEMPERATURES: Final = {"C": " celsius", "F": " fahrenheit", "℃": " celsius", "℉": " fahrenheit"}
 # Longer digit strings are read out one by one: telephone numbers, account numbers.
 _MAX_DIGITS: Final = 12
 # Four digits in this range, with nothing around them, are a year far more often than a count.
 _YEARS: Final = range(1100, 2100)
 
+# Every repetition has a bound, here and in the other patterns: see `tokens`.
 NUMBER: Final = re.compile(
-    r"""(?P<currency>[$€£¥])?
-        (?P<whole>\d{1,3}(?:,\d{3})+|\d+)
-        (?:\.(?P<fraction>\d+))?
-        (?P<suffix>%|(?:st|nd|rd|th|s)\b)?""",
-    re.VERBOSE | re.IGNORECASE,
+    r"""(?P<sign>(?<![^\s(])[-+\#])?
+        (?P<currency>[$€£¥₩₹])?
+        (?P<whole>\d{1,3}(?:,\d{3}){1,8}(?!\d)|\d{1,64}|(?<![\w.])(?=\.\d))
+        (?:\.(?P<fraction>\d{1,64}))?
+        (?P<versions>(?:\.\d{1,9}){1,8})?
+        (?(currency)(?P<scale>(?i:\ (?:thousand|million|billion|trillion)\b|(?:k|m|bn?)\b))?)
+        (?P<suffix>(?i:(?:st|nd|rd|th|'?s)\b)
+            |\ ?%|\ ?°(?:\ ?(?i:[cf])\b)?|\ ?[℃℉]|\ ?[$€£¥₩₹¢](?!\d))?""",
+    re.VERBOSE,
 )
 
 
-def spoken_number(match: re.Match[str]) -> tuple[str, ...]:
-    """Say a match of `NUMBER`, in lower-case words without punctuation."""
-    return tuple(re.findall(r"[a-z']+", _say(match).lower()))
+def spoken_number(match: re.Match[str], *, is_day: bool) -> tuple[str, ...]:
+    """Say a match of `NUMBER`, in lower-case words without punctuation.
+
+    Args:
+        match: Of `NUMBER`, or of a pattern that contains it.
+        is_day: After the name of a month: the "5" in "May 5" is said "fifth".
+    """
+    said = _say(match, is_day=is_day)
+    return (*_SIGNS.get(match["sign"], ()), *words_of(said))
 
 
-def _say(match: re.Match[str]) -> str:
+def words_of(said: str) -> tuple[str, ...]:
+    """Part what num2words writes: "twenty-one" is two words."""
+    return tuple(re.findall(r"[a-z']+", said.lower()))
+
+
+def ordinal(number: int) -> str:
+    """Say "fifth" for 5."""
+    return str(num2words(number, to="ordinal"))
+
+
+def cardinal(number: int) -> str:
+    """Say "five" for 5."""
+    return str(num2words(number))
+
+
+def year(number: int) -> str:
+    """Say "nineteen ninety-nine" for 1999."""
+    return str(num2words(number, to="year"))
+
+
+def said_whole(digits: str) -> str:
+    """Say a whole number, digit by digit if it is long or begins with zero."""
+    return digit_by_digit(digits) if _is_read_digit_by_digit(digits) else cardinal(int(digits))
+
+
+def digit_by_digit(digits: str) -> str:
+    """Say "five five five" for 555."""
+    return " ".join(cardinal(int(digit)) for digit in digits)
+
+
+def _say(match: re.Match[str], *, is_day: bool) -> str:
     digits, fraction = match["whole"].replace(",", ""), match["fraction"]
-    suffix = (match["suffix"] or "").lower()
-    if match["currency"]:
-        return _say_money(match["currency"], digits, fraction)
-    if fraction:
-        return _say_decimal(digits, fraction) + _percent(suffix)
-    if _is_read_digit_by_digit(digits):
-        return _say_digits(digits) + _percent(suffix)
-    number = int(digits)
-    if suffix in {"st", "nd", "rd", "th"}:
-        return str(num2words(number, to="ordinal"))
-    is_year = len(match["whole"]) == 4 and number in _YEARS and suffix in {"", "s"}
-    words = str(num2words(number, to="year" if is_year else "cardinal"))
-    return _plural(words) if suffix == "s" else words + _percent(suffix)
+    suffix = (match["suffix"] or "").lstrip()
+    if match["versions"]:
+        parts = [digits, fraction, *match["versions"][1:].split(".")]
+        return " point ".join(said_whole(part) for part in parts)
+    currency = match["currency"] or (suffix if suffix in _CURRENCIES else None)
+    if currency:
+        return _say_money(currency, digits, fraction, match["scale"])
+    if fraction or _is_read_digit_by_digit(digits):
+        return _say_decimal(digits, fraction) + _unit(suffix, digits, fraction)
+    return _say_integer(match["whole"], int(digits), suffix.lower(), is_day=is_day)
+
+
+def _say_integer(written: str, number: int, suffix: str, *, is_day: bool) -> str:
+    if suffix in {"st", "nd", "rd", "th"} or (is_day and not suffix and 1 <= number <= 31):
+        return ordinal(number)
+    is_plural = suffix in {"s", "'s"}
+    is_year = len(written) == 4 and number in _YEARS and (is_plural or not suffix)
+    said = year(number) if is_year else cardinal(number)
+    return _plural(said) if is_plural else said + _unit(suffix.upper(), written, None)
 
 
 def _is_read_digit_by_digit(digits: str) -> bool:
     return len(digits) > _MAX_DIGITS or (len(digits) > 1 and int(digits[0]) == 0)
 
 
-def _say_digits(digits: str) -> str:
-    return " ".join(num2words(int(digit)) for digit in digits)
-
-
 def _say_decimal(digits: str, fraction: str | None) -> str:
-    whole = _say_digits(digits) if _is_read_digit_by_digit(digits) else num2words(int(digits))
-    return f"{whole} point {_say_digits(fraction)}" if fraction else str(whole)
+    whole = said_whole(digits) if digits else ""
+    return f"{whole} point {digit_by_digit(fraction)}" if fraction else whole
 
 
-def _say_money(symbol: str, digits: str, fraction: str | None) -> str:
+def _say_money(symbol: str, digits: str, fraction: str | None, scale: str | None) -> str:
     one, several, hundredth = _CURRENCIES[symbol]
-    if fraction and len(fraction) == 2 and hundredth:
-        rest = f" {num2words(int(fraction))} {hundredth}" if int(fraction) else ""
-        return _say_money(symbol, digits, None) + rest
+    if scale:
+        scale = scale.strip().lower()
+        return f"{_say_decimal(digits, fraction)} {_SCALES.get(scale, scale)} {several}"
+    if digits and fraction and len(fraction) == 2 and hundredth:
+        rest = f" {cardinal(int(fraction))} {hundredth}" if int(fraction) else ""
+        return _say_money(symbol, digits, None, None) + rest
     unit = one if digits == "1" and not fraction else several
     return f"{_say_decimal(digits, fraction)} {unit}"
 
 
-def _percent(suffix: str) -> str:
-    return " percent" if suffix == "%" else ""
+def _unit(suffix: str, digits: str, fraction: str | None) -> str:
+    if suffix == "%":
+        return " percent"
+    if suffix and suffix[0] in "°℃℉":
+        degrees = " degree" if digits == "1" and not fraction else " degrees"
+        return degrees + _TEMPERATURES.get(suffix[-1].upper(), "")
+    return ""
 
 
 def _plural(words: str) -> str:
     """Make "nineteen ninety" the decade "nineteen nineties"."""
-    return words[:-1] + "ies" if words.endswith("y") else words + "s"
+    if words.endswith("y"):
+        return words[:-1] + "ies"
+    return words + ("es" if words.endswith("x") else "s")

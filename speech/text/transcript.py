@@ -6,18 +6,17 @@ written and three as spoken.
 """
 
 import re
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Final
 
 from speech.errors import EmptyTranscript, UnsupportedScript
-from speech.text.numerals import NUMBER, spoken_number
+from speech.text.tokens import Token, tokens
 
 FILLERS: Final = frozenset({
-    "ah", "eh", "em", "er", "erm", "hm", "hmm", "huh", "mhm", "mm", "mmm", "uh", "uhm", "um",
-    "umm",
+    "ah", "eh", "em", "er", "erm", "hm", "hmm", "hmmm", "huh", "mhm", "mm", "mmm", "uh", "uhm",
+    "um", "umm",
 })  # fmt: skip
 
 # Doubled to stress something or because that is how it is said, not while searching for words.
@@ -28,33 +27,7 @@ _DOUBLED_ON_PURPOSE: Final = frozenset({
     "five", "six", "seven", "eight", "nine", "ten", "hundred",
 })  # fmt: skip
 
-# A word: letters with their combining marks, apostrophes only inside. Hyphens part words, so
-# that each half can be pointed at.
-_APOSTROPHES: Final = "'\u2019\u02bc\uff07"
-_WORD: Final = re.compile(
-    rf"[^\W\d_](?:[^\W\d_]|[\u0300-\u036f])*(?:[{_APOSTROPHES}](?:[^\W\d_]|[\u0300-\u036f])+)*|&"
-)
-_TOKEN: Final = re.compile(
-    f"{NUMBER.pattern}|(?P<word>{_WORD.pattern})", re.VERBOSE | re.IGNORECASE
-)
-
 _ELLIPSIS: Final = re.compile(r"…|\.{2,}")
-
-# Letters that do not come apart into an ASCII letter and a mark.
-_LATIN: Final = str.maketrans(
-    {
-        "ß": "ss",
-        "æ": "ae",
-        "œ": "oe",
-        "ø": "o",
-        "đ": "d",
-        "ð": "d",
-        "þ": "th",
-        "ł": "l",
-        "\u0131": "i",
-    }
-    | dict.fromkeys(_APOSTROPHES, "'")
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +38,7 @@ class Word:
         text: As written; equals `text[char_start:char_end]` of the transcript.
         char_start: First code point in the transcript.
         char_end: One past the last code point.
-        spoken: One or more lower-case ASCII words.
+        spoken: One or more lower-case ASCII words; "a." is the name of the letter.
         is_hesitation: A filler, or a word that is said again at once.
     """
 
@@ -78,7 +51,7 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """Words in order; `skipped` words are written in other letters and cannot be aligned."""
+    """Words in order; `skipped` ones cannot be aligned: links, or in other letters."""
 
     words: tuple[Word, ...]
     skipped: int
@@ -91,30 +64,19 @@ def read(text: str, language: str) -> Transcript:
         EmptyTranscript: If there is no word.
         UnsupportedScript: If most letters are not Latin ones.
     """
-    tokens = list(_tokens(text))
-    if not tokens:
-        raise EmptyTranscript
-    words = [word for word in tokens if word.spoken]
-    foreign = [word for word in tokens if not word.spoken]
+    found = list(tokens(text))
+    words = [_word(text, token) for token in found if token.spoken]
     # By letters: scripts without spaces write a whole sentence as one token.
-    if sum(len(word.text) for word in foreign) > sum(len(word.text) for word in words):
+    foreign = sum(token.end - token.start for token in found if token.is_foreign)
+    if foreign > sum(len(word.text) for word in words):
         raise UnsupportedScript(language)
-    return Transcript(tuple(_with_hesitations(text, words)), len(foreign))
+    if not words:
+        raise EmptyTranscript
+    return Transcript(tuple(_with_hesitations(text, words)), len(found) - len(words))
 
 
-def _tokens(text: str) -> Iterator[Word]:
-    for match in _TOKEN.finditer(text):
-        spoken = _spoken_word(match["word"]) if match["word"] else spoken_number(match)
-        yield Word(match[0], match.start(), match.end(), spoken)
-
-
-def _spoken_word(written: str) -> tuple[str, ...]:
-    """Fold to lower-case ASCII; nothing if letters of another script remain."""
-    if written == "&":
-        return ("and",)
-    decomposed = unicodedata.normalize("NFKD", written.lower().translate(_LATIN))
-    folded = "".join(char for char in decomposed if not unicodedata.combining(char))
-    return (folded,) if re.fullmatch(r"[a-z']+", folded) else ()
+def _word(text: str, token: Token) -> Word:
+    return Word(text[token.start : token.end], token.start, token.end, token.spoken)
 
 
 def _with_hesitations(text: str, words: list[Word]) -> Iterator[Word]:

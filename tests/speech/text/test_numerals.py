@@ -8,7 +8,7 @@ from speech.text.numerals import NUMBER, spoken_number
 def said(text):
     match = NUMBER.fullmatch(text)
     assert match, text
-    return " ".join(spoken_number(match))
+    return " ".join(spoken_number(match, is_day=False))
 
 
 @pytest.mark.parametrize(

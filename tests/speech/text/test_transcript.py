@@ -25,7 +25,7 @@ def test_offsets_point_at_the_word_as_written(text):
     for word in transcript.words:
         assert text[word.char_start : word.char_end] == word.text
         assert word.spoken
-        assert all(re.fullmatch(r"[a-z][a-z']*", part) for part in word.spoken)
+        assert all(re.fullmatch(r"a\.|'?[a-z][a-z']*", part) for part in word.spoken)
     places = [place for word in transcript.words for place in (word.char_start, word.char_end)]
     assert places == sorted(places)
 
@@ -44,7 +44,7 @@ def test_offsets_point_at_the_word_as_written(text):
         ("I was born in 1999.", "i was born in nineteen ninety nine"),
         ("It costs $5.50, 10% off", "it costs five dollars fifty cents ten percent off"),
         ("nice \U0001f600 day \U0001f1ef\U0001f1f5", "nice day"),
-        ("5kg of B2B", "five kg of b two b"),
+        ("5kg of B2B", "five kilograms of b two b"),
         ("snake_case", "snake case"),
     ],
 )
@@ -99,6 +99,24 @@ def test_a_few_foreign_words_are_left_out_and_counted():
 )
 def test_fillers_and_repeats_are_hesitations(text, expected):
     assert hesitations(text) == expected
+
+
+def test_a_pasted_link_is_left_out_and_counted():
+    transcript = read("Look at https://example.com/" + "a/" * 900 + " now", "en")
+    assert [word.text for word in transcript.words] == ["Look", "at", "now"]
+    assert transcript.skipped == 1
+    with pytest.raises(EmptyTranscript):
+        read("https://example.com", "en")
+
+
+def test_a_slip_of_the_keyboard_is_left_out():
+    transcript = read("well " + "qwertz" * 60 + " yes", "en")
+    assert [word.text for word in transcript.words] == ["well", "yes"]
+    assert transcript.skipped == 1
+
+
+def test_drawled_fillers_are_hesitations():
+    assert hesitations("Ummmm, sooo, hmmm, yes") == ["Ummmm", "hmmm"]
 
 
 def test_ten_thousand_words_are_read():

@@ -1,0 +1,159 @@
+"""Where words, numbers and symbols stand in a text, and how each is said.
+
+One pattern finds them all, left to right, the first of its alternatives that fits. Its
+repetitions are all bounded, so that the work for a character is, whatever the text is.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterator
+from typing import Final, NamedTuple
+
+from speech.text import abbreviations, dates, lexicon
+from speech.text.capitals import is_shouted, spoken_capitals, spoken_letters
+from speech.text.numerals import NUMBER, said_whole, spoken_number, words_of
+from speech.text.plain import plain
+
+# The longest word of English dictionaries; more is a slip of the keyboard.
+_MAX_LETTERS: Final = 45
+
+# Letters that do not come apart into an ASCII letter and a mark.
+_LATIN: Final = str.maketrans({
+    "ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "đ": "d", "ð": "d", "þ": "th", "ł": "l",
+    "\u0131": "i",
+})  # fmt: skip
+
+# Accents, and what stands inside of words unseen: soft hyphens, joiners, byte-order marks.
+_UNSEEN: Final = "\u00ad\u200b-\u200d\u2060\ufe0f\ufeff"
+_LETTER: Final = r"[^\W\d_]"
+_MARK: Final = f"[\u0300-\u036f{_UNSEEN}]"
+# Apostrophes are kept inside, and before or after where they stand for letters. Hyphens part
+# words, so that each half can be pointed at.
+_WORD: Final = rf"""
+    (?:(?<![\w'])'(?=(?i:cause|em|til|bout|tis|twas|round|n|cuz|course)\b(?!')))?
+    {_LETTER}(?:{_LETTER}|{_MARK}){{0,4096}}
+    (?:'(?:{_LETTER}|{_MARK}){{1,64}}){{0,4}}
+    (?:(?<=[iI][nN])'(?!\w))?
+"""
+_TOP_DOMAINS: Final = "com|org|net|edu|gov|io|co|tv|ai|app|dev|info|jp|uk|de|fr|cn|kr"
+
+_PATTERNS: Final = {
+    "link": r"(?i:\bhttps?|\bftp)://\S{0,4096}",
+    "address": rf"""
+        (?<![\w.@-])(?:[\w.+-]{{1,64}}@(?:[\w-]{{1,63}}\.){{1,8}}[a-zA-Z]{{2,24}}
+        |(?:[a-zA-Z0-9-]{{1,63}}\.){{1,4}}(?i:{_TOP_DOMAINS})(?:/[\w./-]{{0,128}})?(?<![.-]))(?!\w)
+    """,
+    "emoticon": r"(?<!\w)(?:[:;=]['-]?[DPpOoSs30)(\]\[/\\|]{1,9}|[xX]D{1,9}|</?3{1,9}|T_T)(?!\w)",
+    "short": abbreviations.PATTERNS["short"],
+    "letters": rf"(?<![\w.])(?:[a-zA-Z]\.){{2,8}}(?:[a-zA-Z](?!{_LETTER}|'))?",
+    **dates.PATTERNS,
+    **{kind: abbreviations.PATTERNS[kind] for kind in ("dash", "grade", "symbol")},
+    "number": NUMBER.pattern,
+    **{kind: abbreviations.PATTERNS[kind] for kind in ("vulgar", "month", "meridiem", "unit")},
+    "word": _WORD,
+}  # fmt: skip
+TOKEN: Final = re.compile(
+    "|".join(f"(?P<{kind}>{pattern})" for kind, pattern in _PATTERNS.items()), re.VERBOSE
+)
+
+
+class Token(NamedTuple):
+    """A piece of text and how it is said: `spoken` is empty for what is not said in English.
+
+    Attributes:
+        start: First code point in the text.
+        end: One past the last code point.
+        spoken: Lower-case ASCII words.
+        is_foreign: Whether it is a word in letters of another script.
+    """
+
+    start: int
+    end: int
+    spoken: tuple[str, ...]
+    is_foreign: bool
+
+
+_Reader = Callable[[re.Match[str], str], tuple[str, ...]]
+
+# Each takes the match and the token before it as written, if only a space parts the two.
+_READERS: Final[dict[str, _Reader]] = {
+    "link": lambda _match, _before: (),  # pasted; nobody says it
+    "address": lambda match, _before: _spoken_address(match[0]),
+    "short": lambda match, _before: abbreviations.spoken_short(match),
+    "letters": lambda match, _before: spoken_letters(match[0].replace(".", "")),
+    "clock": lambda match, _before: dates.spoken_clock(match),
+    "ratio": lambda match, _before: dates.spoken_ratio(match),
+    "date": lambda match, _before: dates.spoken_date(match),
+    "phone_number": lambda match, _before: dates.spoken_telephone(match),
+    "slash": lambda match, _before: dates.spoken_slash(match),
+    "dash": lambda match, _before: abbreviations.spoken_dash(match),
+    "grade": lambda _match, _before: ("minus",),
+    "symbol": lambda match, _before: abbreviations.spoken_symbol(match),
+    "number": lambda match, before: spoken_number(match, is_day=_is_month(before)),
+    "vulgar": abbreviations.spoken_vulgar,
+    "month": lambda match, _before: abbreviations.spoken_month(match),
+    "meridiem": lambda match, _before: abbreviations.spoken_meridiem(match),
+    "unit": abbreviations.spoken_unit,
+}
+
+
+def tokens(text: str) -> Iterator[Token]:
+    """Find what is said in a text, in order; emoticons and emoji are not."""
+    simple = plain(text)
+    shouted = is_shouted(simple)
+    before, before_end = "", 0
+    for match in TOKEN.finditer(simple):
+        kind, start, end = str(match.lastgroup), match.start(), match.end()
+        if kind == "emoticon":
+            continue
+        if simple[before_end:start].strip(" ."):
+            before = ""
+        if kind == "word":
+            spoken = _spoken_word(match[0], before, shouted=shouted)
+            yield Token(start, end, spoken, is_foreign=not spoken and not match[0].isascii())
+        else:
+            yield Token(start, end, _READERS[kind](match, before), is_foreign=False)
+        before, before_end = match[0], end
+
+
+def _is_month(written: str) -> bool:
+    """Whether the month is meant: "may" is a verb."""
+    name = written.rstrip(".").lower()
+    is_name = name in dates.MONTHS or name in abbreviations.MONTHS
+    return written[:1].isupper() and is_name
+
+
+def _spoken_word(written: str, before: str, *, shouted: bool) -> tuple[str, ...]:
+    """Fold to lower-case ASCII; nothing if letters of another script remain."""
+    folded = _folded(written)
+    if not re.fullmatch(r"[A-Za-z']{1,64}", folded):
+        return ()
+    said = () if shouted else spoken_capitals(folded, before)
+    word = _shortened(folded.lower())
+    return said or ((word,) if len(word) <= _MAX_LETTERS else ())
+
+
+def _folded(written: str) -> str:
+    decomposed = unicodedata.normalize("NFKD", written.translate(_LATIN))
+    return "".join(char for char in decomposed if unicodedata.category(char) not in {"Mn", "Cf"})
+
+
+def _shortened(word: str) -> str:
+    """Undo drawling: "sooo" and "pleeease" to the words they are."""
+    if lexicon.listed(word) or not re.search(r"(.)\1\1", word):
+        return word
+    # Drawled letters are double more often inside of a word than at its end.
+    single_end = re.sub(r"(.)\1{2,63}$", r"\1", word)
+    once, twice = (re.sub(r"(.)\1{2,63}", r"\1" * count, single_end) for count in (1, 2))
+    if len(once) == 1:  # "www"
+        return word
+    return twice if lexicon.listed(twice) else once
+
+
+def _spoken_address(written: str) -> tuple[str, ...]:
+    """Say "dot", "at" and "slash" as people do who spell an address."""
+    names = {"@": "at", ".": "dot", "/": "slash", "-": "dash", "_": "underscore", "+": "plus"}
+    said: list[str] = []
+    for part in re.findall(r"[a-z]{1,45}|[0-9]{1,4}|[@./_+-]", _folded(written).lower()):
+        said += words_of(said_whole(part)) if part.isdigit() else names.get(part, part).split()
+    return tuple(said)

@@ -1,0 +1,165 @@
+import re
+from re import _parser  # the one place that knows a pattern's parts
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from speech.text.plain import plain
+from speech.text.tokens import TOKEN, tokens
+
+MOST_REPEATS = 4096  # in a link or a word, which are matched once they begin
+
+
+def spoken(text):
+    return " ".join(part for token in tokens(text) for part in token.spoken)
+
+
+def sentences(table):
+    return pytest.mark.parametrize(("text", "said"), [tuple(row) for row in table])
+
+
+@sentences([
+    ("Mr. Smith and Dr Jones", "mister smith and doctor jones"),
+    ("St. Mary on Main St.", "st mary on main st"),
+    ("cats vs. dogs, etc.", "cats versus dogs etc"),
+    ("fruit, e.g. apples, i.e. food", "fruit for example apples that is food"),
+    ("a Ph.D. at 9 a.m. in the U.S.", "a p h d at nine a. m in the u s"),
+    ("w/ milk, w/o sugar b/c of you", "with milk without sugar because of you"),
+    ("thx, pls come btw", "thanks please come by the way"),
+    ("Is it no. 5? no. Yes", "is it number five no yes"),
+])  # fmt: skip
+def test_abbreviations_are_said_in_full(text, said):
+    assert spoken(text) == said
+
+
+@sentences([
+    ("I watch the BBC", "i watch the b b c"),
+    ("NASA is in the USA", "nasa is in the u s a."),
+    ("Tell us about the US.", "tell us about the u s"),
+    ("I work in IT", "i work in i t"),
+    ("I LOVE IT so much", "i love it so much"),
+    ("WE LIKE THE US", "we like the us"),
+    ("my CDs and the DVD's box", "my c d's and the d v d's box"),
+    ("Then UNESCO and ESPN came", "then unesco and e s p n came"),
+    ("World War II and Henry VIII", "world war two and henry the eighth"),
+    ("vitamin C and plan B", "vitamin c and plan b"),
+    ("I got an A+, a B- and C++", "i got an a plus a b minus and c plus plus"),
+    ("ChatGPT by OpenAI on YouTube", "chat g p t by open a. i on youtube"),
+])  # fmt: skip
+def test_capitals_tell_how_a_word_is_said(text, said):
+    assert spoken(text) == said
+
+
+@sentences([
+    ("at 3:30, 10am", "at three thirty ten a. m"),
+    ("3:00 or 3:00 pm or 3:05", "three o'clock or three p m or three oh five"),
+    ("14:00 and 1:02:03", "fourteen hundred and one oh two oh three"),
+    ("12/25 or 12/25/2024", "december twenty fifth or december twenty fifth twenty twenty four"),
+    ("2024-12-25 or 25/12/2024",
+     "december twenty fifth twenty twenty four or twenty fifth of december twenty twenty four"),
+    ("May 5, may 5, the 1st, Jan. 3rd", "may fifth may five the first january third"),
+    ("1/2, 3/4, 2/3, 9/10, 24/7, 120/80",
+     "one half three quarters two thirds nine out of ten twenty four seven "
+     "one hundred and twenty over eighty"),
+    ("5-10, 1990-2000, 10am-5pm",
+     "five to ten nineteen ninety to two thousand ten a. m to five p m"),
+    ("$5-$10, 5 - 3 = 2", "five dollars to ten dollars five minus three equals two"),
+    ("1:1 lessons, 3:1", "one on one lessons three to one"),
+    ("call 555-123-4567", "call five five five one two three four five six seven"),
+    ("45/45/2024", "forty five forty five two thousand and twenty four"),
+])  # fmt: skip
+def test_numbers_put_together_are_said_as_what_they_are(text, said):
+    assert spoken(text) == said
+
+
+@sentences([
+    ("5kg, 1 kg, 2.5 km", "five kilograms one kilogram two point five kilometers"),
+    ("60mph or 100 km/h", "sixty miles per hour or one hundred kilometers per hour"),
+    ("5 g of 5G in 5 GB", "five grams of five g in five gigabytes"),
+    ("20m², 5M followers", "twenty square meters five million followers"),
+    ("20°C, -5 °C, 98.6°F, 1°", "twenty degrees celsius minus five degrees celsius "
+     "ninety eight point six degrees fahrenheit one degree"),
+    ("½ cup, 1½ cups", "a half cup one and a half cups"),
+    ("#1 & 2 + 2 = 4, 3\u00d74", "number one and two plus two equals four three times four"),
+    ("@ 5, @john, a+b", "at five john a b"),
+    ("and/or he/she", "and or he she"),
+    ("18+ and 50% off, 5 %", "eighteen plus and fifty percent off five percent"),
+    ("2x4 and MP3", "two by four and m p three"),
+])  # fmt: skip
+def test_units_and_symbols_are_said_after_what_they_belong_to(text, said):
+    assert spoken(text) == said
+
+
+@sentences([
+    ("a@b.com or john.smith@gmail.com", "a at b dot com or john dot smith at gmail dot com"),
+    ("www.google.com/maps", "www dot google dot com slash maps"),
+    ("see https://example.com/a?b=c now", "see now"),
+    ("[here](https://x.org/y) too", "here too"),
+])  # fmt: skip
+def test_addresses_are_said_and_pasted_links_are_not(text, said):
+    assert spoken(text) == said
+
+
+@sentences([
+    ("nice :D really XD <3 :3", "nice really"),
+    ("**so** _very_ ~~un~~ `done`", "so very un done"),
+    ("good \U0001f600\U0001f44d\U0001f3fd job", "good job"),
+    ("wait\u2026 what\u2014no -- yes", "wait what no yes"),
+    ("so\u00adft", "soft"),
+    ("\uff28\uff49 \uff11\uff12\uff1a\uff13\uff10\u3000\uff04\uff15",
+     "hi twelve thirty five dollars"),
+    ("\U0001d407\U0001d422 \ufb01ne", "hi fine"),
+])  # fmt: skip
+def test_ornaments_are_not_said(text, said):
+    assert spoken(text) == said
+
+
+@sentences([
+    ("'cause y'all don\u2019t", "'cause y'all don't"),
+    ("goin' to Berlin's 'best' bar", "goin' to berlin's best bar"),
+    ("rock 'n' roll at ten o'clock", "rock and roll at ten o'clock"),
+    ("'90s, the 1990s, 1990's", "nineties the nineteen nineties nineteen nineties"),
+    ("the students' books", "the students books"),
+])  # fmt: skip
+def test_apostrophes_stay_where_letters_are_missing(text, said):
+    assert spoken(text) == said
+
+
+@sentences([
+    ("sooo goood", "so good"),
+    ("pleeease hmmm ummm", "please hmmm um"),
+    ("nooo wayyy", "no way"),
+    ("www", "www"),
+])  # fmt: skip
+def test_drawling_is_undone(text, said):
+    assert spoken(text) == said
+
+
+@given(st.text())
+def test_plain_text_is_as_long_as_the_text(text):
+    assert len(plain(text)) == len(text)
+
+
+def repeats(parts):
+    """The largest number of repetitions anywhere in a parsed pattern."""
+    for operator, argument in parts:
+        if operator in {_parser.MAX_REPEAT, _parser.MIN_REPEAT, _parser.POSSESSIVE_REPEAT}:
+            yield int(argument[1])
+        yield from (most for part in inner(argument) for most in repeats(part))
+
+
+def inner(argument):
+    if isinstance(argument, _parser.SubPattern):
+        yield argument
+    elif isinstance(argument, list | tuple):
+        for part in argument:
+            yield from inner(part)
+
+
+def test_the_pattern_repeats_nothing_without_bound_so_that_reading_takes_linear_time():
+    most = list(repeats(_parser.parse(TOKEN.pattern, re.VERBOSE)))
+    assert len(most) > 50
+    assert max(most) <= MOST_REPEATS
+    unbounded = _parser.parse("(?P<first>a)(?:b|(?=c+)d)")
+    assert max(repeats(unbounded)) > MOST_REPEATS
