@@ -27,7 +27,7 @@ _RULERS: Final = frozenset({
 })  # fmt: skip
 
 _CAPITALS: Final = re.compile(r"([A-Z]{2,12})('?s)?")
-_CAMEL: Final = re.compile(r"[A-Z]{1,64}(?![a-z])|[A-Z]?[a-z']{1,64}")
+_CAMEL: Final = re.compile(r"[A-Z]{1,64}(?![a-z'])|[A-Z]?[a-z']{1,64}")
 _SHOUTED: Final = re.compile(r"(?<![A-Za-z])[A-Z]{2,12}(?![A-Za-z])")
 _LOWER: Final = re.compile(r"[a-z]")
 

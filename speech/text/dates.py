@@ -23,7 +23,12 @@ _DATE: Final = r"""
     )(?![\d/-])
 """
 _TELEPHONE: Final = r"""
-    (?<![\d-])(?P<telephone>(?:[0-9]{2,4}-){1,2}[0-9]{3,4}-[0-9]{4}|[0-9]{3}-[0-9]{4})(?![\d-])
+    (?<![\d-])(?:
+        (?:[0-9]{2,4}-){1,2}[0-9]{3,4}-[0-9]{4}
+        |[0-9]{3}-[0-9]{4}
+        |(?:\+[0-9]{1,3}\ ?)?\([0-9]{2,4}\)\ ?[0-9]{3,4}[-.\ ][0-9]{4}
+        |\+[0-9]{1,3}(?:[-.\ ][0-9]{2,4}){2,4}
+    )(?![\d-])
 """
 _FRACTION: Final = r"(?<![\d/.])(?P<numerator>[0-9]{1,3})/(?P<denominator>[0-9]{1,3})(?![\d/]|\.\d)"
 
@@ -79,7 +84,7 @@ def spoken_date(match: re.Match[str]) -> tuple[str, ...]:
 
 def spoken_telephone(match: re.Match[str]) -> tuple[str, ...]:
     """Say digit by digit."""
-    return words_of(digit_by_digit(match[0].replace("-", "")))
+    return words_of(digit_by_digit(re.sub("[^0-9]", "", match[0])))
 
 
 def spoken_slash(match: re.Match[str]) -> tuple[str, ...]:

@@ -43,7 +43,10 @@ _PATTERNS: Final = {
         (?<![\w.@-])(?:[\w.+-]{{1,64}}@(?:[\w-]{{1,63}}\.){{1,8}}[a-zA-Z]{{2,24}}
         |(?:[a-zA-Z0-9-]{{1,63}}\.){{1,4}}(?i:{_TOP_DOMAINS})(?:/[\w./-]{{0,128}})?(?<![.-]))(?!\w)
     """,
-    "emoticon": r"(?<!\w)(?:[:;=]['-]?[DPpOoSs30)(\]\[/\\|]{1,9}|[xX]D{1,9}|</?3{1,9}|T_T)(?!\w)",
+    "ornament": r"""
+        </?[a-zA-Z]{1,9}>|&(?:lt|gt|quot|nbsp);
+        |(?<!\w)(?:[:;=]['-]?[DPpOoSs30)(\]\[/\\|]{1,9}|[xX]D{1,9}|</?3{1,9}|T_T)(?!\w)
+    """,
     "short": abbreviations.PATTERNS["short"],
     "letters": rf"(?<![\w.])(?:[a-zA-Z]\.){{2,8}}(?:[a-zA-Z](?!{_LETTER}|'))?",
     **dates.PATTERNS,
@@ -98,13 +101,13 @@ _READERS: Final[dict[str, _Reader]] = {
 
 
 def tokens(text: str) -> Iterator[Token]:
-    """Find what is said in a text, in order; emoticons and emoji are not."""
+    """Find what is said in a text, in order; emoticons, emoji and markup are not."""
     simple = plain(text)
     shouted = is_shouted(simple)
     before, before_end = "", 0
     for match in TOKEN.finditer(simple):
         kind, start, end = str(match.lastgroup), match.start(), match.end()
-        if kind == "emoticon":
+        if kind == "ornament":
             continue
         if simple[before_end:start].strip(" ."):
             before = ""
