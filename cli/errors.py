@@ -9,16 +9,22 @@ from rich.console import Console
 from sqlalchemy.exc import OperationalError
 
 from schema.errors import KaiwaError
+from speech.errors import SpeechError
 
 
 @contextmanager
 def told() -> Iterator[None]:
-    """Print one of our errors, a missing setting or a missing database, and exit with 1."""
+    """Print one of our errors, or what is missing: a setting, a file, a database; exit with 1."""
     stderr = Console(stderr=True, soft_wrap=True, highlight=False)
     try:
         yield
-    except (KaiwaError, TimeoutError) as error:  # the latter: another migrator is at work
+    except (KaiwaError, SpeechError, TimeoutError) as error:  # the last: another migrator works
         stderr.print(str(error), style="red", markup=False)
+        raise typer.Exit(1) from None
+    except OSError as error:
+        if error.filename is None:
+            raise
+        stderr.print(f"{error.filename}: {error.strerror}.", style="red", markup=False)
         raise typer.Exit(1) from None
     except OperationalError as error:
         reason = str(error.orig).strip().splitlines()[0]

@@ -3,6 +3,7 @@
 import typer
 
 from cli import database, hold, ledger, stack, storage
+from cli.analyze import analyze
 from cli.demo import demo
 
 app = typer.Typer(
@@ -10,6 +11,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,  # locals hold secrets
 )
+app.command()(analyze)
 app.command()(demo)
 app.add_typer(database.app, name="database")
 app.add_typer(hold.app, name="hold")

@@ -12,7 +12,6 @@ from speech.feedback.thresholds import (
     LONG_SMALL_WORDS,
     MANY_HESITATIONS,
     MANY_PAUSES,
-    MIN_PAUSES,
     MIN_WORDS,
     SHORT_RUN_WORDS,
     SLOW_WPM,
@@ -67,7 +66,7 @@ def _about_breaks(fluency: Fluency, words: int) -> list[str]:
     advice = []
     share = fluency.pause_seconds / (fluency.pause_seconds + fluency.speech_seconds)
     run = words / (len(fluency.pauses) + 1)
-    if len(fluency.pauses) >= MIN_PAUSES and run < SHORT_RUN_WORDS:
+    if run < SHORT_RUN_WORDS:
         often = "almost every word" if run < 1.5 else "every two words or so"
         advice.append(
             f"You pause after {often}. Say words that belong together in one go, such as "

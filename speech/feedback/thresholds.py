@@ -42,7 +42,6 @@ MANY_PAUSES: Final = 0.3  # of the time from the first word to the last
 MANY_HESITATIONS: Final = 0.1  # of the words
 # Words from pause to pause: below this, experts hold 97 of 100 recordings for halting.
 SHORT_RUN_WORDS: Final = 2.5
-MIN_PAUSES: Final = 2
 # Time a sound of small words gets, in shares of what it gets in other words: at 1.5 and more,
 # experts mark down the rhythm of nine recordings in ten.
 LONG_SMALL_WORDS: Final = 1.5

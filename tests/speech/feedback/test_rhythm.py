@@ -20,3 +20,11 @@ def test_few_words_have_no_rhythm():
     assert small_words_share(alternating(150, 300, count=3)) is None
     assert small_words_share([]) is None
     assert small_words_share(alternating(150, 300, gap_ms=250)) is None
+
+
+def test_hesitations_do_not_count():
+    words = alternating(150, 300)
+    end = words[-1].end_ms
+    um = word("a", judged=False, start_ms=end, end_ms=end + 5_000)
+    after = word("us", start_ms=um.end_ms, end_ms=um.end_ms + 100)
+    assert small_words_share([*words, um, after]) == pytest.approx(0.5)

@@ -1,0 +1,121 @@
+"""An analysis as one HTML file that needs nothing else: sound, styles and script are in it.
+
+The page forbids itself everything but its own style, script and sound, which it names by their
+hashes; all text is escaped.
+"""
+
+import base64
+import hashlib
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import soundfile
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from numpy.typing import NDArray
+
+from cli.analysis_view import ShownWord, shown_words
+from speech.analysis import SpeechAnalysis
+from speech.formats import has_container
+from speech.waveform import SAMPLE_RATE_HZ
+
+_TEMPLATES: Final = Path(__file__).parent / "templates"
+_PIXELS_PER_SECOND: Final = 60  # of pauses in the text
+_CLOSING: Final = ",.;:!?)\"'…\u201d\u2019"  # what stands between a word and its pause
+
+# What current browsers play, by libsndfile's names.
+_WAV_SUBTYPES: Final = {"PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT"}
+_MEDIA_TYPES: Final = {"FLAC": "audio/flac", "MP3": "audio/mpeg", "OGG": "audio/ogg"}
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A stretch of the text as written, with at most one word and then one pause after it."""
+
+    before: str
+    word: ShownWord | None = None
+    pause_seconds: float = 0.0
+
+    @property
+    def pause_pixels(self) -> int:
+        """How long the pause is drawn."""
+        return round(_PIXELS_PER_SECOND * self.pause_seconds)
+
+
+def playable(recording: bytes, waveform: NDArray[np.float32]) -> str:
+    """Make a data URI that a browser plays: of the recording itself, else of its waveform.
+
+    Args:
+        recording: As it was decoded.
+        waveform: Mono at 16 kHz.
+    """
+    media_type = _media_type(recording)
+    if media_type is None:
+        media_type, recording = "audio/wav", _wav(waveform)
+    return f"data:{media_type};base64,{base64.b64encode(recording).decode('ascii')}"
+
+
+def render(analysis: SpeechAnalysis, text: str, *, title: str, sound: str) -> str:
+    """Write the page.
+
+    Args:
+        analysis: Of the recording.
+        text: The transcript that the analysis' offsets point into.
+        title: What was analysed, such as the file's name.
+        sound: A data URI.
+    """
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    style, script = (
+        (_TEMPLATES / name).read_text(encoding="utf-8") for name in ("analysis.css", "analysis.js")
+    )
+    words = shown_words(analysis)
+    last_ms = analysis.speech_timings[-1].end_ms
+    return environment.get_template("analysis.html.j2").render(
+        analysis=analysis, title=title, sound=sound, words=words, last_ms=last_ms,
+        pieces=list(_pieces(analysis, text, words)),
+        style=Markup(style), style_hash=_hash(style),  # noqa: S704 - our own file
+        script=Markup(script), script_hash=_hash(script),  # noqa: S704 - our own file
+    )  # fmt: skip
+
+
+def _pieces(analysis: SpeechAnalysis, text: str, words: list[ShownWord]) -> Iterator[Piece]:
+    """Cut the text at its words and pauses; nothing of it is lost."""
+    position, following = 0, iter(words)
+    for timing in analysis.speech_timings:
+        if timing.is_pause:
+            # After the comma or full stop that the pause belongs to.
+            rest = text[position:]
+            end = len(text) - len(rest.lstrip(_CLOSING))
+            seconds = (timing.end_ms - timing.start_ms) / 1000
+            yield Piece(text[position:end], pause_seconds=seconds)
+            position = end
+        else:
+            yield Piece(text[position : timing.char_start], next(following))
+            position = timing.char_end
+    yield Piece(text[position:])
+
+
+def _media_type(recording: bytes) -> str | None:
+    if not has_container(recording):
+        return None
+    described = soundfile.info(io.BytesIO(recording))
+    if described.format in {"WAV", "WAVEX"} and described.subtype in _WAV_SUBTYPES:
+        return "audio/wav"
+    return _MEDIA_TYPES.get(described.format)
+
+
+def _wav(waveform: NDArray[np.float32]) -> bytes:
+    file = io.BytesIO()
+    soundfile.write(file, waveform, SAMPLE_RATE_HZ, format="WAV", subtype="PCM_16")
+    return file.getvalue()
+
+
+def _hash(source: str) -> str:
+    return base64.b64encode(hashlib.sha256(source.encode()).digest()).decode("ascii")

@@ -1,0 +1,87 @@
+"""An analysis as a person reads it: each word with its sounds and a verdict."""
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from speech.analysis import PhonemeAnalysis, SpeechAnalysis, SpeechTiming
+from speech.feedback.thresholds import SEVERITIES, UNCLEAR_PHONE_SCORE
+
+Verdict = Literal["clear", "fair", "unclear", "hesitation"]
+
+# Below the first feedback names a word or a sound; from the second on it is well said.
+_WORD_LIMITS: Final = (SEVERITIES[-1][0], 0.65)
+_SOUND_LIMITS: Final = (UNCLEAR_PHONE_SCORE, 80.0)
+
+
+@dataclass(frozen=True, slots=True)
+class ShownSound:
+    """One sound; `note` is what feedback has to say of it, often nothing."""
+
+    ipa: str
+    score: int
+    verdict: Verdict
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShownWord:
+    """One word as written; `percent` is how surely it was said well, None of a hesitation."""
+
+    number: int
+    text: str
+    start_ms: int
+    end_ms: int
+    percent: int | None
+    verdict: Verdict
+    sounds: tuple[ShownSound, ...]
+
+
+def shown_words(analysis: SpeechAnalysis) -> list[ShownWord]:
+    """Words in order, each with the sounds that lie in it; pauses left out."""
+    words: list[ShownWord] = []
+    sounds = analysis.phoneme_analysis
+    starts_ms = [sound.start_ms for sound in sounds]
+    first = 0
+    for timing in analysis.speech_timings:
+        if timing.is_pause:
+            continue
+        end = bisect_left(starts_ms, timing.end_ms, lo=first)
+        words.append(_word(len(words) + 1, timing, sounds[first:end]))
+        first = end
+    return words
+
+
+def _word(number: int, timing: SpeechTiming, sounds: Sequence[PhonemeAnalysis]) -> ShownWord:
+    sure = timing.confidence
+    return ShownWord(
+        number=number,
+        text=timing.word,
+        start_ms=timing.start_ms,
+        end_ms=timing.end_ms,
+        percent=None if sure is None else round(100 * sure),
+        verdict="hesitation" if sure is None else _verdict(sure, _WORD_LIMITS),
+        sounds=tuple(
+            ShownSound(
+                sound.phoneme,
+                sound.accuracy_score,
+                _verdict(sound.accuracy_score, _SOUND_LIMITS),
+                _note(sound),
+            )
+            for sound in sounds
+        ),
+    )
+
+
+def _verdict(value: float, limits: tuple[float, float]) -> Verdict:
+    unclear_below, clear_from = limits
+    if value < unclear_below:
+        return "unclear"
+    return "clear" if value >= clear_from else "fair"
+
+
+def _note(sound: PhonemeAnalysis) -> str:
+    expected = sound.expected_phoneme
+    instead = [f"instead of /{expected}/"] if expected and expected != sound.phoneme else []
+    return "; ".join([*instead, *sound.issues])
