@@ -31,10 +31,14 @@ WIDE_BEAMS: Final[dict[str, Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Where words lie, as `(start, end)` in seconds, and their phones as `(name, start, end)`."""
+    """Where words lie, as `(start, end)` in seconds, and their phones as `(name, start, end)`.
+
+    `is_plain` is False if noise, a filler or a repeated word was heard besides the words.
+    """
 
     words: list[tuple[float, float]]
     phones: list[list[tuple[str, float, float]]]
+    is_plain: bool = True
 
 
 class Lost(Exception):
@@ -61,12 +65,16 @@ class Ours:
             Lost: If the words do not fit into the recording.
         """
         try:
-            found = forced.align(waveform, words).words
+            found = forced.align(waveform, words)
         except SpeechError as error:
             raise Lost from error
         return Found(
-            [(word.start, word.end) for word in found],
-            [[(phone.phone, phone.start, phone.end) for phone in word.phones] for word in found],
+            [(word.start, word.end) for word in found.words],
+            [
+                [(phone.phone, phone.start, phone.end) for phone in word.phones]
+                for word in found.words
+            ],
+            is_plain=all(extra.kind == "silence" for extra in found.extras),
         )
 
     def cpu_seconds(self) -> float:

@@ -117,7 +117,7 @@ class Agreement:
     def interval(self) -> tuple[float | None, float | None]:
         """The middle 95 % of `overall` when speakers are drawn anew (bootstrap)."""
         speakers = len(self.sums)
-        if speakers < _MIN_SPEAKERS_DRAWN:
+        if speakers < _MIN_SPEAKERS_DRAWN or self.overall is None:
             return None, None
         even = np.full(speakers, 1 / speakers)
         draws = np.random.default_rng(0).multinomial(speakers, even, _DRAWS)

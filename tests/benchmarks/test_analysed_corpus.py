@@ -1,0 +1,33 @@
+from benchmarks import analysed_corpus
+from benchmarks.analysed_corpus import Job, analyse
+
+
+def test_causes_are_told_apart(fake_engine, utterances):
+    causes = {
+        text: analyse(Job(utterances[0], text))
+        for text in ("WE CALL", "REFUSE", "SILENCE", "EMPTY", "BREAK")
+    }
+    assert [text for text, one in causes.items() if one.is_rejected] == ["REFUSE", "SILENCE"]
+    assert [text for text, one in causes.items() if one.is_failure] == ["EMPTY", "BREAK"]
+    assert causes["BREAK"].cause == "ZeroDivisionError"
+    assert causes["WE CALL"].comparison is not None
+
+
+def test_noise_is_the_recordings_own(fake_engine, utterances):
+    draws = {}
+
+    def draw(waveform, rng):
+        draws.setdefault(len(draws), rng.random())
+        return waveform
+
+    for utterance in (utterances[0], utterances[1], utterances[0]):
+        analyse(Job(utterance, utterance.text, draw))
+    assert draws[0] == draws[2] != draws[1]
+
+
+def test_other_processes_give_outcomes_in_order(utterances):
+    # The real engine, in processes of its own: nothing is said of these texts but refusals.
+    jobs = [Job(utterances[0], text) for text in ("", "WE CALL HIM EVERY DAY AT NOON", "")]
+    finished = list(analysed_corpus.outcomes(jobs, 2))
+    assert [one.cause for one in finished][::2] == ["empty_text", "empty_text"]
+    assert finished[1].cause != "empty_text"

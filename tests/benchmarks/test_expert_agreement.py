@@ -1,0 +1,160 @@
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from benchmarks.expert_agreement import LEVELS, agreement, agreement_by_level, compare, match
+from benchmarks.scored_corpus import RatedWord, Utterance, read_corpus
+
+symbols = st.lists(st.sampled_from("ABC"), max_size=5)
+
+
+def spoken(word, accuracy, *phones):
+    rows = [[phone, 0, 10, score] for phone, score in phones]
+    return {"word": word, "accuracy": accuracy, "phones": rows}
+
+
+def analysed(*words, **features):
+    scores = dict.fromkeys(("accuracy", "fluency", "prosodic", "total"), 70.0) | features
+    return SimpleNamespace(raw_alignment={"words": list(words)}, raw_features=scores)
+
+
+@pytest.fixture
+def rated(tmp_path):
+    words = (
+        RatedWord("THE", 9.0, ("DH", "AH"), (1.8, 2.0)),
+        RatedWord("TOMATO", 6.0, ("T", "AH", "M", "EY", "T", "OW"), (2.0, 1.0, 2.0, 0.5, 2.0, 1.5)),
+    )
+    means = {"accuracy": 7.0, "fluency": 8.0, "prosodic": 6.0, "total": 7.5}
+    return Utterance(tmp_path, "0001", 2.0, "THE TOMATO", words, means, {"total": 7.0})
+
+
+def test_every_level_is_put_beside_the_ratings(rated):
+    analysis = analysed(
+        spoken("the", 80.0, ("DH", 75.0), ("AH", 85.0)),
+        spoken("tomato", 60.0, *zip(rated.words[1].phones, range(10, 70, 10), strict=True)),
+        total=71.0,
+    )
+    found = compare(rated, analysis)
+    assert found.speaker == "0001"
+    assert set(found.means) == set(LEVELS)
+    assert found.means["word"].tolist() == [[80, 9], [60, 6]]
+    assert found.means["phone"][:3].tolist() == [[75, 1.8], [85, 2.0], [10, 2.0]]
+    assert found.means["total"].tolist() == [[71, 7.5]]
+    assert {name: pair.tolist() for name, pair in found.medians.items()} == {"total": [[71, 7]]}
+
+
+def test_a_phone_of_another_pronunciation_counts_like_its_neighbour_or_its_word(rated):
+    analysis = analysed(
+        spoken("the", 80.0, ("DH", 75.0), ("IY", 85.0)),
+        spoken("tomato", 60.0, ("T", 10.0), ("M", 30.0), ("AA", 40.0), ("T", 50.0), ("OW", 60.0)),
+    )
+    ours = compare(rated, analysis).means["phone"][:, 0].tolist()
+    assert ours == [75, 85, 10, 38, 30, 40, 50, 60]
+
+
+def test_a_word_that_was_not_aligned_counts_like_the_whole(rated):
+    analysis = analysed(spoken("tomato", 60.0, ("T", 50.0), ("OW", 60.0)))
+    found = compare(rated, analysis)
+    assert found.means["word"][:, 0].tolist() == [60, 60]
+    assert found.means["phone"][:2, 0].tolist() == [60, 60]
+    assert len(found.means["phone"]) == 8
+
+
+def edits(wanted, found):
+    if not (wanted and found):
+        return len(wanted) + len(found)
+    changed = edits(wanted[1:], found[1:]) + (wanted[0] != found[0])
+    return min(changed, edits(wanted[1:], found) + 1, edits(wanted, found[1:]) + 1)
+
+
+@given(wanted=symbols, found=symbols)
+@settings(deadline=None)
+def test_a_match_keeps_the_order_and_takes_the_fewest_edits(wanted, found):
+    places = match(wanted, found)
+    matched = [place for place in places if place is not None]
+    assert len(places) == len(wanted)
+    assert matched == sorted(set(matched))
+    changed = sum(
+        symbol != found[place]
+        for symbol, place in zip(wanted, places, strict=True)
+        if place is not None
+    )
+    left_out = len(wanted) + len(found) - 2 * len(matched)
+    assert changed + left_out == edits(wanted, found)
+
+
+def test_fewest_edits_are_found():
+    assert match("KITTEN", "SITTING") == [0, 1, 2, 3, 4, 5]
+    assert match("ABC", "AC") == [0, None, 1]
+    assert match("AC", "ABC") == [0, 2]
+
+
+@pytest.fixture
+def numbers():
+    """Ours and the experts' numbers of 20 speakers, ten each, correlated within and between."""
+    rng = np.random.default_rng(0)
+    pairs = []
+    for speaker in range(20):
+        level = rng.normal(0, 2)
+        x = level + rng.normal(0, 1, 10)
+        pairs.append((str(speaker), np.column_stack([10 * x + 50, x + rng.normal(0, 1, 10)])))
+    return pairs
+
+
+def test_correlations_are_pearsons(numbers):
+    found = agreement(numbers)
+    both = np.vstack([pair for _, pair in numbers])
+    means = np.array([pair.mean(axis=0) for _, pair in numbers])
+    centred = np.vstack([pair - pair.mean(axis=0) for _, pair in numbers])
+    for ours, plain in (
+        (found.overall, both),
+        (found.between_speakers, means),
+        (found.within_speakers, centred),
+    ):
+        assert ours == pytest.approx(np.corrcoef(plain.T)[0, 1], abs=1e-4)
+
+
+def test_a_speaker_may_come_in_parts(numbers):
+    parts = [(speaker, half) for speaker, pair in numbers for half in np.array_split(pair, 3)]
+    assert agreement(parts[::-1]).within_speakers == agreement(numbers).within_speakers
+
+
+def test_the_interval_holds_the_correlation_and_narrows_with_more_speakers(numbers):
+    low, high = agreement(numbers).interval
+    assert low < agreement(numbers).overall < high
+    more = [(f"{speaker} {copy}", pair) for copy in range(9) for speaker, pair in numbers]
+    narrow_low, narrow_high = agreement(more).interval
+    assert narrow_high - narrow_low < 0.5 * (high - low)
+
+
+def test_what_never_changes_has_no_correlation():
+    constant = agreement([(str(n), np.array([[73.3, n]] * 1_000)) for n in range(50)])
+    assert constant.overall is None
+    assert constant.interval == (None, None)
+    assert constant.between_speakers is None
+    assert constant.within_speakers is None
+    assert all(found.overall is None for found in agreement_by_level([]).values())
+
+
+def test_a_corpus_and_its_analyses_give_all_levels(label, corpus_of):
+    labels = [label(f"u{n}", speaker=str(n), score=4.0 + n) for n in range(5)]
+    compared = [
+        compare(
+            utterance,
+            analysed(
+                *(
+                    spoken(word, 10.0 * n, ("IY", 9.0 * n), ("IY", 11.0 * n))
+                    for word in ("we", "call")
+                ),
+                accuracy=10.0 * n,
+            ),
+        )
+        for n, utterance in enumerate(read_corpus(corpus_of(labels)))
+    ]
+    found = {level: one.overall for level, one in agreement_by_level(compared).items()}
+    assert found["word"] == found["accuracy"] == 1
+    assert 0.9 < found["phone"] < 1
+    assert found["fluency"] is None

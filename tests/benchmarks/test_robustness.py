@@ -1,0 +1,30 @@
+import json
+
+from benchmarks import robustness
+from benchmarks.analysed_corpus import Job, analyse
+
+
+def test_each_channel_and_each_impostor_has_its_figure(fake_engine, utterances, tmp_path):
+    shown = robustness.shown_to_engine(utterances, tmp_path)
+    finished = {
+        name: [analyse(job) for job in jobs[:4]]
+        for name, jobs in shown.items()
+        if name != "other_language"
+    }
+    found = robustness.figures(finished)
+    required = {"clean", "white20db", "white10db", "gain_minus20db", "ulaw8k", "mp3", "clip12db"}
+    assert required <= set(found["accuracy"])
+    refused = {"silence", "noise", "music", "byteswapped", "wrong_transcript", "false_rejections"}
+    assert refused <= set(found["gate"])
+    assert found["failed"] == 0
+    json.loads(json.dumps(found, allow_nan=False))
+    assert robustness.table(found).count("\n") > len(found["channels"])
+
+
+def test_shares_of_refusals_are_of_all_that_were_shown(fake_engine, utterances):
+    right = [analyse(Job(one, one.text)) for one in utterances]
+    refused = [analyse(Job(one, "REFUSE")) for one in utterances[:1]]
+    finished = dict.fromkeys(robustness.CHANNELS, right) | {"clean": right[:3] + refused}
+    found = robustness.figures(finished | {"noise": refused})
+    assert found["gate"] == {"false_rejections": 0.25, "noise": 1.0}
+    assert found["channels"]["clean"]["rejected"] == 0.25
