@@ -55,18 +55,21 @@ class Encoder(nn.Module):
 
     def forward(self, frames: Tensor, inside: Tensor) -> tuple[Tensor, Tensor]:
         """Return what is heard (N, 160) and the states' logits (N, 118)."""
-        heard = self.input(frames)
-        count = len(heard)
-        for dilation, convolution in zip(DILATIONS, self.convolutions, strict=True):
-            # Nothing may spill from one utterance into the next.
-            quiet = functional.relu(heard) * inside
-            padded = functional.pad(quiet, (0, 0, dilation, dilation))
-            taps = [padded[tap * dilation : tap * dilation + count] for tap in range(3)]
-            heard = heard + functional.dropout(
-                convolution(torch.cat(taps, 1)), DROPOUT, self.training
-            )
-        heard = functional.relu(heard)
-        return heard, self.states(heard)
+        # Half precision learns as well, several times faster where the processor knows it.
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.training):
+            heard = self.input(frames)
+            count = len(heard)
+            # One mask for all four: drawing random numbers costs a tenth of the time otherwise.
+            dropped = functional.dropout(torch.ones_like(heard), DROPOUT, self.training)
+            inside = inside.to(heard.dtype)
+            for dilation, convolution in zip(DILATIONS, self.convolutions, strict=True):
+                # Nothing may spill from one utterance into the next.
+                quiet = functional.relu(heard) * inside
+                padded = functional.pad(quiet, (0, 0, dilation, dilation))
+                taps = [padded[tap * dilation : tap * dilation + count] for tap in range(3)]
+                heard = heard + dropped * convolution(torch.cat(taps, 1))
+            heard = functional.relu(heard)
+            return heard.float(), self.states(heard).float()
 
 
 class Layer(nn.Module):
