@@ -9,10 +9,7 @@ without theirs. The network that is shipped is the one that is measured on them.
 
 import argparse
 import random
-import re
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,98 +17,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from speech.text.letter_to_sound import read, sound_out_with, spell
-from speech.text.lexicon import compound, dictionary_path, inflected
+from speech.text.letter_to_sound import read, sound_out_with
+from speech.text.lexicon import compound, inflected
 from speech.text.phones import IPA
+from training.dictionary_words import PLACES, Words, read_words
 
 Phones = tuple[str, ...]
 
 PHONES = ("", *sorted(IPA))  # the first one is no phone
-PLACES = 2  # phones that one letter can have: x, u
 WIDTH, DEPTH, WINDOW, DROPOUT = 128, 6, 5, 0.15
 EPOCHS, BATCH, RATE, WEIGHT_DECAY = 13, 128, 3e-3, 0.01
-HELD_OUT = 0.05
-HELD_OUT_SINGLY = 3000
-
-_ENDINGS = (
-    "s", "es", "ed", "d", "ing", "er", "ers", "r", "ly", "ness", "est", "y", "able", "ful", "less",
-    "ment", "ism", "ist", "ists", "ation", "al", "ally", "in",
-)  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Words:
-    """Words to learn from, and two sets that stay unseen.
-
-    Attributes:
-        pronunciations: All of them, every variant.
-        learnt: Words to train on.
-        unseen: Held out with everything derived from the same stem.
-        unseen_singly: Held out alone: their stems and parts may be learnt.
-    """
-
-    pronunciations: dict[str, list[Phones]]
-    learnt: list[str]
-    unseen: list[str]
-    unseen_singly: list[str]
-
-
-def read_words() -> Words:
-    """Part cmudict; words that are spelled rather than read are left out."""
-    pronunciations: dict[str, list[Phones]] = defaultdict(list)
-    for line in dictionary_path().read_text(encoding="utf-8").splitlines():
-        entry, *phones = line.split()
-        pronunciations[entry.partition("(")[0]].append(tuple(phones))
-    words = [word for word, variants in pronunciations.items() if _is_read(word, variants)]
-    families = list(_families(words))
-    shuffled = random.Random(0)  # noqa: S311 - a sample, no secret
-    shuffled.shuffle(families)
-    unseen: list[str] = []
-    while len(unseen) < HELD_OUT * len(words):
-        unseen += families.pop()
-    rest = [word for family in families for word in family]
-    shuffled.shuffle(rest)
-    return Words(
-        pronunciations, rest[HELD_OUT_SINGLY:], sorted(unseen), sorted(rest[:HELD_OUT_SINGLY])
-    )
-
-
-def _is_read(word: str, variants: Sequence[Phones]) -> bool:
-    return (
-        re.fullmatch("[a-z]{2,}", word) is not None
-        and re.search("[aeiouy]", word) is not None
-        and spell(word) not in variants
-        and all(len(phones) <= PLACES * len(word) for phones in variants)
-    )
-
-
-def _families(words: Iterable[str]) -> Iterator[list[str]]:
-    """Words that share a stem; too many together rather than too few."""
-    parents = {word: word for word in words}
-
-    def root(word: str) -> str:
-        while parents[word] != word:
-            parents[word] = parents[parents[word]]
-            word = parents[word]
-        return word
-
-    for word in parents:
-        for stem in _stems(word):
-            if stem in parents:
-                parents[root(word)] = root(stem)
-    families = defaultdict(list)
-    for word in parents:
-        families[root(word)].append(word)
-    return iter(families.values())
-
-
-def _stems(word: str) -> Iterator[str]:
-    for ending in _ENDINGS:
-        stem = word.removesuffix(ending)
-        if stem != word and len(stem) >= 3:
-            yield from (stem, stem + "e", stem + "y", stem[:-1] + "y")
-            if stem[-1] == stem[-2]:
-                yield stem[:-1]
 
 
 class Speller(nn.Module):

@@ -29,7 +29,8 @@ _UNITS: Final = {
     "kg": "kilogram", "g": "gram", "mg": "milligram", "lb": "pound", "lbs": "pound",
     "oz": "ounce", "km": "kilometer", "m": "meter", "cm": "centimeter", "mm": "millimeter",
     "l": "liter", "ml": "milliliter", "min": "minute", "mins": "minute",
-    "hr": "hour", "hrs": "hour", "yr": "year", "yrs": "year", "h": "hour", "sec": "second", "secs": "second", "ms": "millisecond",
+    "hr": "hour", "hrs": "hour", "yr": "year", "yrs": "year", "h": "hour",
+    "sec": "second", "secs": "second", "ms": "millisecond",
     "kb": "kilobyte", "mb": "megabyte", "gb": "gigabyte", "tb": "terabyte",
     "w": "watt", "kw": "kilowatt",
 }  # fmt: skip
