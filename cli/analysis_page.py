@@ -89,17 +89,19 @@ def _pieces(analysis: SpeechAnalysis, text: str, words: list[ShownWord]) -> Iter
     """Cut the text at its words and pauses; nothing of it is lost."""
     position, following = 0, iter(words)
     for timing in analysis.speech_timings:
+        # What no word stands for comes after the comma or full stop of the word before it.
+        start = timing.char_start if timing.word else _past_closing(text, position)
         if timing.is_pause:
-            # After the comma or full stop that the pause belongs to.
-            rest = text[position:]
-            end = len(text) - len(rest.lstrip(_CLOSING))
             seconds = (timing.end_ms - timing.start_ms) / 1000
-            yield Piece(text[position:end], pause_seconds=seconds)
-            position = end
+            yield Piece(text[position:start], pause_seconds=seconds)
         else:
-            yield Piece(text[position : timing.char_start], next(following))
-            position = timing.char_end
+            yield Piece(text[position:start], next(following))
+        position = timing.char_end if timing.word else start
     yield Piece(text[position:])
+
+
+def _past_closing(text: str, position: int) -> int:
+    return len(text) - len(text[position:].lstrip(_CLOSING)) if position else 0
 
 
 def _media_type(recording: bytes) -> str | None:

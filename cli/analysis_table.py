@@ -49,13 +49,17 @@ def _parts(analysis: SpeechAnalysis, title: str) -> Iterator[RenderableType]:
 
 
 def _pauses(analysis: SpeechAnalysis) -> str:
-    hesitations = f"{analysis.hesitation_count or 'No'} hesitations."
-    if not analysis.pause_count:
-        return f"No pauses. {hesitations}"
-    return (
-        f"{analysis.pause_count} pauses, {analysis.total_pause_duration_ms / 1000:.1f} s together, "
-        f"the longest {analysis.longest_pause_duration_ms / 1000:.1f} s. {hesitations}"
-    )
+    pauses = _counted(analysis.pause_count, "pause")
+    if analysis.pause_count:
+        pauses += (
+            f", {analysis.total_pause_duration_ms / 1000:.1f} s in all, "
+            f"the longest {analysis.longest_pause_duration_ms / 1000:.1f} s"
+        )
+    return f"{pauses}. {_counted(analysis.hesitation_count, 'hesitation')}."
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count or 'No'} {what}{'s' * (count != 1)}"
 
 
 def _words(analysis: SpeechAnalysis) -> Table:

@@ -10,6 +10,8 @@ from speech.feedback.thresholds import SEVERITIES, UNCLEAR_PHONE_SCORE
 
 Verdict = Literal["clear", "fair", "unclear", "hesitation"]
 
+UNWRITTEN: Final = "(…)"  # a hesitation that the text leaves out
+
 # Below the first feedback names a word or a sound; from the second on it is well said.
 _WORD_LIMITS: Final = (SEVERITIES[-1][0], 0.65)
 _SOUND_LIMITS: Final = (UNCLEAR_PHONE_SCORE, 80.0)
@@ -27,7 +29,7 @@ class ShownSound:
 
 @dataclass(frozen=True, slots=True)
 class ShownWord:
-    """One word as written; `percent` is how surely it was said well, None of a hesitation."""
+    """One word as written, or `UNWRITTEN`; `percent` is how surely it was said well, if a word."""
 
     number: int
     text: str
@@ -57,7 +59,7 @@ def _word(number: int, timing: SpeechTiming, sounds: Sequence[PhonemeAnalysis]) 
     sure = timing.confidence
     return ShownWord(
         number=number,
-        text=timing.word,
+        text=timing.word or UNWRITTEN,
         start_ms=timing.start_ms,
         end_ms=timing.end_ms,
         percent=None if sure is None else round(100 * sure),

@@ -150,6 +150,14 @@ def test_a_page_carries_its_text_and_the_recording_itself(page, pauses):
     ]
 
 
+def test_a_hesitation_that_the_text_leaves_out_is_shown_between_its_words(fox):
+    aside = replace(fox.speech_timings[-1], word="", confidence=None, is_hesitation=True)
+    first = replace(aside, start_ms=0, end_ms=1, char_start=0, char_end=0)
+    last = replace(aside, start_ms=aside.end_ms, char_start=aside.char_end)
+    page = rendered(replace(fox, speech_timings=(first, *fox.speech_timings, last)), FOX_TEXT)
+    assert page.text["text"] == f"(…){FOX_TEXT}(…)"
+
+
 def test_every_sound_can_be_read_without_pointing_at_it(fox):
     read = rendered(fox, FOX_TEXT).text["sounds"]
     said = [f"/{sound.phoneme}/ {sound.accuracy_score}" for sound in fox.phoneme_analysis]
