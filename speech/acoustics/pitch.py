@@ -117,8 +117,9 @@ def _energy_and_resemblance(
 
 def _relative_db(energy: NDArray[np.float32]) -> NDArray[np.float32]:
     loud = float(np.quantile(energy, _LOUDEST)) or float(energy.max()) or 1.0
-    share = np.maximum(energy / np.float32(loud), np.float32(10 ** (SILENCE_DB / 10)))
-    return np.asarray(10 * np.log10(share), np.float32)
+    with np.errstate(divide="ignore"):
+        relative_db = 10 * np.log10(energy / np.float32(loud))
+    return np.asarray(np.maximum(relative_db, SILENCE_DB), np.float32)
 
 
 def _median_around(values: NDArray[np.float32]) -> NDArray[np.float32]:
