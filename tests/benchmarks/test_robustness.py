@@ -1,7 +1,10 @@
 import json
 
+import pytest
+
 from benchmarks import robustness
 from benchmarks.analysed_corpus import Job, analyse
+from deployments.demo.synthesis import SynthesisFailed
 
 
 def test_each_channel_and_each_impostor_has_its_figure(fake_engine, utterances, tmp_path):
@@ -28,3 +31,23 @@ def test_shares_of_refusals_are_of_all_that_were_shown(fake_engine, utterances):
     found = robustness.figures(finished | {"noise": refused})
     assert found["gate"] == {"false_rejections": 0.25, "noise": 1.0}
     assert found["channels"]["clean"]["rejected"] == 0.25
+
+
+def test_every_foreign_sentence_is_said_in_each_voice(tmp_path):
+    pytest.importorskip("espeakng_loader", reason="the extra `local` is not installed")
+    jobs = robustness.foreign_jobs(tmp_path)
+    assert len(jobs) == 3 * len(robustness.FOREIGN)
+    assert all(job.utterance.seconds > 1 for job in jobs)
+    assert all(job.text.isascii() for job in jobs)
+
+
+def test_without_a_synthesiser_other_languages_are_left_out(
+    utterances, tmp_path, monkeypatch, capsys
+):
+    def refuse(folder):
+        reason = "there is none"
+        raise SynthesisFailed(reason)
+
+    monkeypatch.setattr(robustness, "foreign_jobs", refuse)
+    assert "other_language" not in robustness.shown_to_engine(utterances, tmp_path)
+    assert "other_language is left out" in capsys.readouterr().err
