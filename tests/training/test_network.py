@@ -94,17 +94,20 @@ def test_folds_share_no_speaker_and_leave_none_out(examples):
     assert folds != folds_of(examples, seed=1)
 
 
-def test_training_tells_unknown_speakers_apart_and_repeats_itself(examples, standard):
+def test_training_tells_unknown_speakers_apart(examples, standard):
     held_out = ("0002", "0005", "0009")
-    fold, again = (
-        train(examples, held_out, standard, seed=4, epochs=25, listening_epochs=5) for _ in range(2)
-    )
+    fold = train(examples, held_out, standard, seed=4, epochs=25, listening_epochs=5)
     unknown = [example for example in examples if example.speaker in held_out]
     assert fold.predictions.keys() == {(e.name, e.variant) for e in unknown}
-    figures = correlations(unknown, fold.predictions)
-    assert min(figures.values()) > 0.6
-    weights = zip(fold.network.members[0].values(), again.network.members[0].values(), strict=True)
-    assert all((one == other).all() for one, other in weights)
+    assert min(correlations(unknown, fold.predictions).values()) > 0.6
+
+
+def test_training_repeats_itself(examples, standard):
+    one, other = (
+        train(examples, (), standard, seed=4, epochs=1, listening_epochs=1).network.members[0]
+        for _ in range(2)
+    )
+    assert all((one[name] == other[name]).all() for name in one)
 
 
 def test_a_distilled_label_lies_between_expert_and_teacher(model, examples, standard):

@@ -119,6 +119,17 @@ def test_every_score_is_within_its_range(network, chance, phones, words):
     assert output.frame_posteriors.sum(axis=1) == pytest.approx(1, abs=1e-5)
 
 
+def test_the_best_phone_has_two_points_and_the_best_word_ten(network, chance):
+    sure = network.members[0] | {
+        f"{head}.out.bias": np.full(outputs, 100, np.float32)
+        for head, outputs in {"phone": 1, "word": 1, "utterance": 4}.items()
+    }
+    output = Network(network.standard, [sure]).forward(measured(chance, 9, 3))
+    assert output.phones == pytest.approx(2)
+    assert output.words == pytest.approx(10)
+    assert output.utterance == pytest.approx(10)
+
+
 def test_the_same_input_gives_the_same_output_bit_for_bit(network, chance):
     given, other = measured(chance, 30, 9), measured(chance, 50, 20)
     before = network.forward(given)
