@@ -130,12 +130,16 @@ def test_the_interval_holds_the_correlation_and_narrows_with_more_speakers(numbe
     assert narrow_high - narrow_low < 0.5 * (high - low)
 
 
-def test_what_never_changes_has_no_correlation():
-    constant = agreement([(str(n), np.array([[73.3, n]] * 1_000)) for n in range(50)])
+@pytest.mark.parametrize("score", [0.1, 1.3, 33.3, 71.7, 73.3, 99.9])
+def test_what_never_changes_has_no_correlation(score):
+    constant = agreement([(str(n), np.array([[score, n]] * 1_000)) for n in range(50)])
     assert constant.overall is None
     assert constant.interval == (None, None)
     assert constant.between_speakers is None
     assert constant.within_speakers is None
+
+
+def test_nothing_compared_has_no_correlation():
     assert all(found.overall is None for found in agreement_by_level([]).values())
 
 

@@ -127,6 +127,9 @@ def test_a_room_rings_after_a_sound_and_not_before(rng):
     heard = channels.reverberation(click, rng, rt60_seconds=0.3, direct_to_reverberant_db=3.0)
     assert np.argmax(np.abs(heard)) == 4_000
     assert np.abs(heard[:4_000]).max() < 1e-4
+    # The first wall is 2 ms away; from then on it rings.
+    assert np.abs(heard[4_001:4_032]).max() < 1e-4
+    assert np.abs(heard[4_033:4_100]).max() > 1e-3
     tail = np.square(heard[4_001:])
     assert 10 * np.log10(heard[4_000] ** 2 / tail.sum()) == pytest.approx(3.0, abs=0.2)
     early, late = tail[400:800].mean(), tail[2_800:3_200].mean()
@@ -145,6 +148,13 @@ def test_a_narrow_channel_takes_away_what_is_high(name, hertz, rng):
 def test_a_high_pass_takes_away_what_is_low(rng):
     noise = 0.1 * rng.standard_normal(SAMPLE_RATE_HZ).astype(np.float32)
     assert 1 - share_above(CHANNELS["high pass"](noise, rng), 100) < 1e-3
+
+
+@pytest.mark.parametrize("name", ["low pass", "high pass", "dull", "sharp"])
+def test_what_is_said_last_is_not_heard_at_the_beginning(name, rng):
+    speech = np.zeros(2**14, np.float32)
+    speech[-200:] = 0.3
+    assert np.abs(CHANNELS[name](speech, rng)[:8_000]).max() < 2e-3
 
 
 def test_a_telephone_line_knows_256_levels(speech, rng):
