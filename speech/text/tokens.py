@@ -109,7 +109,7 @@ def tokens(text: str) -> Iterator[Token]:
         kind, start, end = str(match.lastgroup), match.start(), match.end()
         if kind == "ornament":
             continue
-        if simple[before_end:start].strip(" ."):
+        if simple[before_end:start].strip(" "):
             before = ""
         if kind == "word":
             spoken = _spoken_word(match[0], before, shouted=shouted)

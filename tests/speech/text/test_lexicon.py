@@ -78,7 +78,8 @@ def test_supplement_and_removals_are_needed():
     [
         ("dora's", "D AO R AH Z"),
         ("mandy's", "M AE N D IY Z"),
-        ("boss's", "B AO S IH Z"),
+        ("sandwich's", "S AE N D W IH CH IH Z"),
+        ("laptop's", "L AE P T AA P S"),
         ("kaiwa's", "K AY W AH Z"),
         ("tuesday'll", "T UW Z D EY AH L"),
         ("shouldn't've", "SH UH D AH N T AH V"),
