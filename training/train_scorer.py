@@ -225,7 +225,11 @@ def _train_fold(
     began = time.perf_counter()
     fold = train(_SHARED, held_out, standard, seed=seed, epochs=epochs)
     minutes = (time.perf_counter() - began) / 60
-    print(f"trained without {len(held_out)} speakers in {minutes:.1f} min", flush=True)
+    clean = [each for each in _SHARED if each.speaker in held_out and not each.variant]
+    figures = ", ".join(
+        f"{name} {figure:.3f}" for name, figure in correlations(clean, fold.predictions).items()
+    )
+    print(f"without {len(held_out)} speakers in {minutes:.1f} min: {figures}", flush=True)
     return fold
 
 
