@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from speech.text.letter_to_sound import read, sound_out_with
-from speech.text.lexicon import compound, inflected
+from speech.text.lexicon import inflected
 from speech.text.phones import IPA
 from training.dictionary_words import PLACES, Words, read_words
 
@@ -154,16 +154,13 @@ def _report(name: str, guesses: Mapping[str, tuple[Phones, ...]], words: Words) 
 
 
 def measure(path: Path, words: Words) -> None:
-    """Print the error rates of a written network, and of the rules that come before it."""
+    """Print the error rates of a written network, and of the rule that comes before it."""
     network = read(path)
     _report("unseen stems", {w: sound_out_with(network, w) for w in words.unseen}, words)
-    for rule in (inflected, compound):
-        ruled = {word: rule(word) for word in words.unseen_singly}
-        by_rule = {word: (phones,) for word, phones in ruled.items() if phones}
-        _report(f"{rule.__name__}, by rule", by_rule, words)
-        _report(
-            f"{rule.__name__}, by network", {w: sound_out_with(network, w) for w in by_rule}, words
-        )
+    known = {word: inflected(word) for word in words.unseen_singly}
+    by_rule = {word: (phones,) for word, phones in known.items() if phones}
+    _report("inflected, by rule", by_rule, words)
+    _report("inflected, by network", {w: sound_out_with(network, w) for w in by_rule}, words)
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ Phones = tuple[str, ...]
 
 _VOICELESS: Final = frozenset({"P", "T", "K", "F", "TH"})
 _SIBILANTS: Final = frozenset({"S", "Z", "SH", "ZH", "CH", "JH"})
-_MIN_PART_LETTERS: Final = 3  # parts of a compound; shorter ones match by accident
+_MIN_STEM_LETTERS: Final = 3  # shorter ones match by accident
 # Endings after an apostrophe whose sound does not depend on the stem.
 _CLITICS: Final[dict[str, Phones]] = {
     "ll": ("AH", "L"),
@@ -110,10 +110,10 @@ def _with_clitic(word: str) -> tuple[Phones, ...]:
 
 
 def _approximate(word: str) -> tuple[Phones, ...]:
-    """From what is known of its parts, else from its letters."""
+    """From what is known of its stem, else from its letters."""
     if word in INITIALISMS or not re.search("[aeiouy]", word):
         return (spell(word),)
-    known = inflected(word) or compound(word)
+    known = inflected(word)
     return (known,) if known else sound_out(word)
 
 
@@ -123,16 +123,12 @@ def _first(word: str) -> Phones | None:
 
 
 def inflected(word: str) -> Phones | None:
-    """A listed stem and a regular ending: plural, past, -ing, -ly, -er, -ness."""
-    for ending, phones in (
-        ("ing", ("IH", "NG")),
-        ("ly", ("L", "IY")),
-        ("ness", ("N", "AH", "S")),
-        ("er", ("ER",)),
-    ):
-        stem = _stem(word, ending)
-        if stem:
-            return stem + phones
+    """Say a listed stem with -ing, -ed or -s; None if there is none.
+
+    Other endings, and compounds, are left to the network, which errs less on them.
+    """
+    if stem := _stem(word, "ing"):
+        return (*stem, "IH", "NG")
     if stem := _stem(word, "ed"):
         return stem + _past(stem[-1])
     if stem := _stem(word, "s"):
@@ -142,7 +138,7 @@ def inflected(word: str) -> Phones | None:
 
 def _stem(word: str, ending: str) -> Phones | None:
     """Phones of the listed stem before an ending: as it is, with its silent e, or undoubled."""
-    if not word.endswith(ending) or len(word) < len(ending) + _MIN_PART_LETTERS:
+    if not word.endswith(ending) or len(word) < len(ending) + _MIN_STEM_LETTERS:
         return None
     stem = word.removesuffix(ending)
     undoubled = stem[:-1] if stem[-1] == stem[-2] else stem
@@ -159,12 +155,3 @@ def _plural(last: str) -> Phones:
     if last in _SIBILANTS:
         return ("IH", "Z")
     return ("S",) if last in _VOICELESS else ("Z",)
-
-
-def compound(word: str) -> Phones | None:
-    """Two listed words written as one, the first as long as possible."""
-    for cut in range(len(word) - _MIN_PART_LETTERS, _MIN_PART_LETTERS - 1, -1):
-        first, second = _first(word[:cut]), _first(word[cut:])
-        if first and second:
-            return first + second
-    return None
