@@ -41,6 +41,14 @@ def test_a_voice_is_heard_where_it_is():
     assert abs(middles[-1] - 16_000) <= 320
 
 
+def test_frames_lie_where_those_of_the_cepstra_lie():
+    waveform = np.zeros(2 * RATE_HZ, np.float32)
+    waveform[12_000:12_800] = voice(np.full(800, 200)) * np.hanning(800)
+    energy = 10 ** (pitch(waveform).energy_db / 10)
+    middles = 160 * np.arange(len(energy)) + 205
+    assert np.average(middles, weights=energy) == pytest.approx(12_400, abs=40)
+
+
 def test_noise_has_no_pitch():
     noise = np.random.default_rng(0).normal(0, 0.1, 10 * RATE_HZ).astype(np.float32)
     assert np.mean(pitch(noise).hz > 0) < 0.01
@@ -67,6 +75,7 @@ def test_a_hum_below_the_voice_is_neither_heard_nor_followed(clip):
     both = (plain.hz > 0) & (hummed.hz > 0)
     assert both.sum() > 0.8 * (plain.hz > 0).sum()
     assert np.median(np.abs(np.log2(hummed.hz[both] / plain.hz[both]))) < 0.01
+    assert hummed.energy_db[:5].max() < -50  # before the first word
 
 
 @pytest.mark.parametrize("gain", [1e-3, 0.1, 2.0])
