@@ -33,7 +33,7 @@ WIDE_BEAMS: Final[dict[str, Any]] = {
 class Found:
     """Where words lie, as `(start, end)` in seconds, and their phones as `(name, start, end)`.
 
-    `is_plain` is False if noise, a filler or a repeated word was heard besides the words.
+    `is_plain` is False if a filler or a repeated word was heard besides the words.
     """
 
     words: list[tuple[float, float]]

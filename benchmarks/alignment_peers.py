@@ -7,7 +7,7 @@ it runs with beams so wide that it loses hardly any learner, and as it comes. Ec
 install -g echogarden`, used once so that it has its voices) stretches synthetic speech onto the
 recording; it may use threads, and its CPU time is counted over all of them. Nobody knows the true
 boundaries of learners' speech, so what is printed is how far the peers' lie from ours: in all
-recordings, and in plain ones, in which ours hears neither noise nor a filler nor a repeated word
+recordings, and in plain ones, in which ours hears neither a filler nor a repeated word
 besides the text; the peers know of none of these. Without a corpus the clips of the tests are
 aligned.
 """

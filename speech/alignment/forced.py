@@ -1,7 +1,7 @@
 """Forced alignment for English: when each word and phone of a known text is said.
 
 The recording is searched for the likeliest way of saying the text: any listed pronunciation,
-with silence, noise and fillers between words, and with repeated or broken-off words. Long
+with silence and fillers between words, and with repeated or broken-off words. Long
 recordings are first cut between words, by a coarse search, so that memory stays bounded.
 """
 
@@ -27,12 +27,8 @@ FRAME_SECONDS: Final = 0.01
 
 # What is said besides the text must earn its place: natural logarithms of prior probabilities,
 # set so that hardly any is found in fluent reading; docs/adr/0025.
-_COSTS: Final = Costs(
-    silence=-2.0, noise=-40.0, filler=-100.0, repeat=(-120.0, -130.0, -140.0), restart=-150.0
-)
-_COARSE_COSTS: Final = Costs(
-    silence=-2.0, noise=-np.inf, filler=-np.inf, repeat=(), restart=-np.inf
-)
+_COSTS: Final = Costs(silence=-5.0, filler=-120.0, repeat=(-130.0, -140.0, -150.0), restart=-160.0)
+_COARSE_COSTS: Final = Costs(silence=-5.0, filler=-np.inf, repeat=(), restart=-np.inf)
 
 # Longer recordings are cut, where the silence between two words is longest, near this length.
 _PIECE_FRAMES: Final = 1_500
@@ -91,7 +87,7 @@ class Extra(Span):
     A `repeat` is a word, whole or broken off, that is said again afterwards.
     """
 
-    kind: Literal["silence", "noise", "filler", "repeat"]
+    kind: Literal["silence", "filler", "repeat"]
     before: int
 
 

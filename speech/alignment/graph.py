@@ -1,7 +1,7 @@
 """Every way in which a known text may be said, as one graph of hidden Markov states.
 
 Between any two words lies a junction. From each junction a chain of states leads through every
-listed pronunciation of the next word to the following junction; pauses, noise and fillers ("um")
+listed pronunciation of the next word to the following junction; pauses and fillers ("um")
 lead back to their own junction, and a repeated word, or one broken off and begun again, back to
 an earlier one. So "I... I, um, want to" is a path through "I want to".
 """
@@ -14,7 +14,7 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-Kind = Literal["word", "silence", "noise", "filler"]
+Kind = Literal["word", "silence", "filler"]
 # Senones of a phone's three states, by phone, left and right neighbour and position in the word.
 Senones = Callable[[str, str, str, str], tuple[int, int, int]]
 
@@ -28,14 +28,12 @@ class Costs:
 
     Attributes:
         silence: Of a silence at a junction.
-        noise: Of breath, cough or another noise.
         filler: Of "uh" or "um".
         repeat: Of going one, two ... words back; an empty tuple forbids it.
         restart: Of breaking a word off and beginning it again.
     """
 
     silence: float
-    noise: float
     filler: float
     repeat: tuple[float, ...]
     restart: float
@@ -155,9 +153,6 @@ def _pauses(
 ) -> Iterator[tuple[Kind, int, tuple[str, ...], list[Context]]]:
     alone = (SILENCE, SILENCE, "s")
     yield "silence", junction, (SILENCE,), [alone]
-    if np.isfinite(costs.noise):
-        for noise in ("+NSN+", "+SPN+"):
-            yield "noise", junction, (noise,), [alone]
     if np.isfinite(costs.filler):
         for filler in _FILLERS:
             yield "filler", junction, filler, _contexts(filler, SILENCE, SILENCE)
@@ -181,7 +176,6 @@ def _entry(kind: Kind, costs: Costs) -> float:
     return {
         "word": 0.0,
         "silence": costs.silence,
-        "noise": costs.noise,
         "filler": costs.filler,
     }[kind]
 

@@ -25,7 +25,7 @@ _IS_VOICELESS: Final = np.array([phone in _VOICELESS for phone in PHONES])
 _FROM_GOODNESS: Final = ("in_context", "margin", "log_rank", "posterior", "frame_posterior", "said")
 _FROM_PROSODY: Final = (
     "duration_mean", "duration_spread", "short_phones", "long_phones", "pause_share",
-    "hesitations", "noises", "log_phones_per_spoken_second", "voiced_share", "unexplained",
+    "hesitations", "log_phones_per_spoken_second", "voiced_share", "unexplained",
 )  # fmt: skip
 
 NAMES: Final = (

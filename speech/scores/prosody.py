@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from speech.alignment.forced import AlignedPhone, Alignment
 from speech.scores.goodness import NAMES as GOODNESS_NAMES
-from speech.text.phones import PHONES, VOWELS
+from speech.text.phones import VOWELS
 
 Array = NDArray[np.float32]
 
@@ -33,7 +33,7 @@ _SUMMARISED: Final = (
 
 NAMES: Final = (
     *(f"pauses_from_{10 * frames}_ms" for frames in _PAUSE_FRAMES),
-    "longest_pause", "pause_share", "hesitations", "noises",
+    "longest_pause", "pause_share", "hesitations",
     "log_phones_per_second", "log_phones_per_spoken_second", "log_words_per_second",
     "duration_mean", "duration_spread", "short_phones", "long_phones",
     "vowel_duration_mean", "vowel_duration_spread", "vowel_share", "vowel_pairs", "phone_pairs",
@@ -114,7 +114,6 @@ def _pauses(alignment: Alignment) -> list[float]:
         float(np.log1p(min(gaps.max(), _LONGEST_PAUSE_FRAMES))),
         float(gaps[gaps >= _PAUSE_FRAMES[0]].sum() / span),
         (kinds.count("filler") + kinds.count("repeat")) / len(alignment.words),
-        kinds.count("noise") / len(alignment.words),
     ]
 
 

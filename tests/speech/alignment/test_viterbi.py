@@ -11,9 +11,9 @@ from speech.alignment import viterbi
 from speech.alignment.graph import STATES, Costs, build
 from speech.alignment.viterbi import best_path, visits
 
-PHONES = ("SIL", "A", "B", "C", "+NSN+", "+SPN+", "AH", "M")
-PLAIN = Costs(silence=-1.0, noise=-np.inf, filler=-np.inf, repeat=(), restart=-np.inf)
-GENEROUS = Costs(silence=-1.0, noise=-3.0, filler=-3.0, repeat=(-4.0, -5.0), restart=-6.0)
+PHONES = ("SIL", "A", "B", "C", "AH", "M")
+PLAIN = Costs(silence=-1.0, filler=-np.inf, repeat=(), restart=-np.inf)
+GENEROUS = Costs(silence=-1.0, filler=-3.0, repeat=(-4.0, -5.0), restart=-6.0)
 
 
 def transitions():
