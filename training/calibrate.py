@@ -20,7 +20,7 @@ from speech.scores.gate import Gate, gate_evidence
 from speech.scores.model import ScoringModel
 from speech.scores.network import Network
 from speech.scores.scoring import WELL_SAID
-from training.examples import Example, read_examples
+from training.examples import Example, read_examples, save_arrays
 from training.measure import read_norms
 from training.mismatches import KINDS
 
@@ -174,7 +174,7 @@ def main() -> None:
         gate=fit_gate(right, wrong),
         confidence=fit_confidence(right),
     )
-    np.savez_compressed(arguments.output, **model.arrays())
+    save_arrays(arguments.output, model.arrays())
     print(f"{arguments.output}: {arguments.output.stat().st_size / 1e3:.0f} kB")
 
 

@@ -4,7 +4,7 @@ They are kept in a folder of `.npz` files, each of many examples laid end to end
 float16: 2,500 utterances of four seconds take 300 MB.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,6 +52,11 @@ def write_examples(path: Path, examples: Sequence[Example]) -> None:
         speaker=np.array([example.speaker for example in examples]),
         variant=np.array([example.variant for example in examples]),
     )
+
+
+def save_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Write a `.npz` from names that are no words of Python."""
+    np.savez_compressed(path, allow_pickle=False, **arrays)
 
 
 def read_examples(folder: Path) -> list[Example]:

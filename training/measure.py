@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from speech.acoustics.front_end import cepstra, features
 from speech.acoustics.pitch import pitch
 from speech.alignment.forced import aligned_pieces
+from speech.scores.features import network_input
 from speech.scores.network import NetworkInput
-from speech.scores.network_features import network_input
 from speech.scores.prosody import DurationNorm
 from speech.text.lexicon import Pronunciation
 from training.channels import random_channel

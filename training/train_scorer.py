@@ -1,15 +1,11 @@
-"""Train the network that scores pronunciation, and tell what it is worth for unknown speakers.
+"""Train the networks that score pronunciation, and tell what they are worth for unknown speakers.
 
-    python -m training.train_scorer FEATURES --output FILE [--epochs 20] [--distill]
+    python -m training.train_scorer FEATURES --output FILE [--members 3] [--epochs 20]
 
-FEATURES is a folder of examples (`training/examples.py`). Speakers are dealt into five folds; five
-networks are trained, each without one fold, and what each predicts for the speakers that it never
-saw is compared with the experts. Then the members written are either those five, or with
-`--distill` one network that learnt from all speakers, from labels mixed with the predictions of
-the network that did not know the speaker.
-
-Beside FILE come FILE's stem + `-fold-K.npz`, each network alone with the speakers held out from
-it, and `-predictions.npz`, the predictions for unknown speakers.
+FEATURES is a folder of examples (`training/examples.py`). Speakers are dealt into five folds. For
+each fold networks are trained without its speakers, whom their mean then predicts, to be compared
+with the experts; beside FILE these means are written as FILE's stem + `-fold-K.npz`, each with the
+speakers held out from it. FILE itself are as many networks trained on all speakers.
 """
 
 import argparse
@@ -17,11 +13,11 @@ import copy
 import multiprocessing
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -37,10 +33,11 @@ from speech.scores.network import (
     network_arrays,
 )
 from training.batches import Batch, Prepared, collate, disturbed, prepare
-from training.examples import Example, read_examples, standardisations
+from training.examples import Example, read_examples, save_arrays, standardisations
 from training.network import Outputs, TrainedNetwork
 
 FOLDS = 5
+MEMBERS = 3  # whose mean is taken; more would make the file larger than 2 MB
 EPOCHS = 20
 LISTENING_EPOCHS = 4  # of the encoder alone, first
 BATCH = 16
@@ -51,7 +48,6 @@ SMOOTHING = 0.05  # of the encoder's targets
 FRAME_SHARE, PHONE_SHARE, WORD_SHARE, SCORE_SHARE = 0.3, 4.0, 2.0, 0.5  # of the loss
 AVERAGING = 0.997  # a step; the network kept is the running mean of those passed through
 CORRUPTED = 0.5  # share of utterances that an epoch takes from a corrupted copy
-TEACHERS_SHARE = 0.5  # of a distilled network's labels
 SCORES = ("accuracy", "fluency", "prosodic", "total")
 
 Predictions = dict[tuple[str, int], NetworkOutput]  # by name and variant
@@ -75,12 +71,12 @@ def train(
     seed: int,
     epochs: int = EPOCHS,
     listening_epochs: int = LISTENING_EPOCHS,
-) -> Fold:
-    """Train one network without some speakers, and predict these as at run time.
+) -> Network:
+    """Train one network without some speakers; it has one member, rounded as it will be shipped.
 
     Args:
         examples: Clean ones and corrupted copies.
-        held_out: Speakers who are predicted only; may be empty.
+        held_out: Speakers to leave out; may be empty.
         standard: Shared by all networks.
         seed: Decides everything that is drawn, on one machine.
         epochs: Each takes every utterance once, the clean recording or one of its copies.
@@ -93,10 +89,8 @@ def train(
     steps = _Steps(known, standard, np.random.default_rng(seed))
     _stage(model.encoder, steps, listening_epochs, lambda batch: _listening_loss(model, batch))
     averaged = _stage(model, steps, epochs, lambda batch: _loss(model(batch), batch))
-    member = Network(standard, [averaged.eval().arrays()])
-    # As it will be shipped: rounded to eight bits.
-    network = Network.from_arrays(network_arrays(member))
-    return Fold(network, tuple(held_out), predict(network, examples, held_out))
+    network = Network(standard, [averaged.eval().arrays()])
+    return Network.from_arrays(network_arrays(network))
 
 
 def predict(network: Network, examples: Sequence[Example], speakers: Sequence[str]) -> Predictions:
@@ -201,61 +195,42 @@ def folds_of(examples: Sequence[Example], seed: int) -> list[tuple[str, ...]]:
 
 
 def train_folds(
-    examples: Sequence[Example], *, seed: int, epochs: int, processes: int
-) -> list[Fold]:
-    """Train five networks, several at a time."""
+    examples: Sequence[Example], *, seed: int, epochs: int, members: int, processes: int
+) -> tuple[list[Fold], Network]:
+    """Train several networks for each fold, then as many on all speakers."""
     standard = standardisations(examples)
-    groups = folds_of(examples, seed)
+    groups = [*folds_of(examples, seed), ()]
     _SHARED[:] = examples
     # Forked, so that all read the same examples in memory.
     with ProcessPoolExecutor(processes, multiprocessing.get_context("fork")) as pool:
         trained = [
-            pool.submit(_train_fold, group, standard, seed + index, epochs)
+            [
+                pool.submit(_train_member, group, standard, seed + members * index + member, epochs)
+                for member in range(members)
+            ]
             for index, group in enumerate(groups)
         ]
-        return [each.result() for each in trained]
+        networks = [
+            Network(standard, [each.result().members[0] for each in group]) for group in trained
+        ]
+    folds = [
+        Fold(network, group, predict(network, examples, group))
+        for network, group in zip(networks[:-1], groups[:-1], strict=True)
+    ]
+    return folds, networks[-1]
 
 
 _SHARED: list[Example] = []
 
 
-def _train_fold(
+def _train_member(
     held_out: tuple[str, ...], standard: Standardisations, seed: int, epochs: int
-) -> Fold:
+) -> Network:
     began = time.perf_counter()
-    fold = train(_SHARED, held_out, standard, seed=seed, epochs=epochs)
+    network = train(_SHARED, held_out, standard, seed=seed, epochs=epochs)
     minutes = (time.perf_counter() - began) / 60
-    clean = [each for each in _SHARED if each.speaker in held_out and not each.variant]
-    figures = ", ".join(
-        f"{name} {figure:.3f}" for name, figure in correlations(clean, fold.predictions).items()
-    )
-    print(f"without {len(held_out)} speakers in {minutes:.1f} min: {figures}", flush=True)
-    return fold
-
-
-def distilled(examples: Sequence[Example], taught: Predictions) -> list[Example]:
-    """Examples labelled half by experts and half by the network that did not know the speaker.
-
-    Copies get the prediction for the clean recording, and phones that nobody rated the
-    network's alone.
-    """
-
-    def mixed(label: NDArray[np.float32], prediction: NDArray[np.float32]) -> NDArray[np.float32]:
-        label = np.where(np.isnan(label), prediction, label)
-        return (label + TEACHERS_SHARE * (prediction - label)).astype(np.float32)
-
-    relabelled = []
-    for example in examples:
-        output = taught.get((example.name, 0), taught[example.name, example.variant])
-        relabelled.append(
-            replace(
-                example,
-                phone_accuracy=mixed(example.phone_accuracy, output.phones),
-                word_accuracy=mixed(example.word_accuracy, output.words),
-                utterance=mixed(example.utterance, output.utterance),
-            )
-        )
-    return relabelled
+    print(f"seed {seed}: without {len(held_out)} speakers in {minutes:.1f} min", flush=True)
+    return network
 
 
 def correlations(examples: Sequence[Example], predictions: Predictions) -> dict[str, float]:
@@ -302,57 +277,29 @@ def report(examples: Sequence[Example], folds: Sequence[Fold]) -> None:
         print(f"{name:12}" + "".join(f"{figure:10.3f}" for figure in figures.values()))
 
 
-def save_predictions(path: Path, examples: Sequence[Example], predictions: Predictions) -> None:
-    """Write predictions in the order of the examples."""
-    outputs = [predictions[example.name, example.variant] for example in examples]
-    np.savez(
-        path,
-        name=np.array([example.name for example in examples]),
-        variant=np.array([example.variant for example in examples]),
-        phone_counts=np.array([len(output.phones) for output in outputs]),
-        word_counts=np.array([len(output.words) for output in outputs]),
-        phones=np.concatenate([output.phones for output in outputs]),
-        words=np.concatenate([output.words for output in outputs]),
-        utterance=np.stack([output.utterance for output in outputs]),
-        posteriors=np.concatenate([output.posteriors for output in outputs]).astype(np.float16),
-    )
-
-
-def save_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write a `.npz` from names that are no words of Python."""
-    np.savez_compressed(path, allow_pickle=False, **arrays)
-
-
 def main() -> None:
     """Train, print the validation and write the network."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("features", type=Path)
     parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--members", type=int, default=MEMBERS)
     parser.add_argument("--epochs", type=int, default=EPOCHS)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--distill", action="store_true")
     arguments = parser.parse_args()
     examples = read_examples(arguments.features)
-    folds = train_folds(
-        examples, seed=arguments.seed, epochs=arguments.epochs, processes=arguments.processes
+    folds, network = train_folds(
+        examples,
+        seed=arguments.seed,
+        epochs=arguments.epochs,
+        members=arguments.members,
+        processes=arguments.processes,
     )
     report(examples, folds)
-    unknown = of_unknown_speakers(folds)
     output: Path = arguments.output
-    beside = output.with_suffix("")
-    save_predictions(beside.with_name(f"{beside.name}-predictions.npz"), examples, unknown)
     for index, fold in enumerate(folds):
         arrays = network_arrays(fold.network) | {"held_out": np.array(fold.held_out)}
-        save_arrays(beside.with_name(f"{beside.name}-fold-{index}.npz"), arrays)
-    if arguments.distill:
-        standard = folds[0].network.standard
-        labelled = distilled(examples, unknown)
-        shipped = train(labelled, (), standard, seed=arguments.seed, epochs=arguments.epochs)
-        network = shipped.network
-    else:
-        members = [member for fold in folds for member in fold.network.members]
-        network = Network(folds[0].network.standard, members)
+        save_arrays(output.with_name(f"{output.stem}-fold-{index}.npz"), arrays)
     save_arrays(output, network_arrays(network))
     print(f"{output}: {len(network.members)} members, {output.stat().st_size / 1e3:.0f} kB")
 
