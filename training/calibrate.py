@@ -158,13 +158,13 @@ def fit_confidence(heard: Heard) -> tuple[float, float]:
     return float(solution[0]), float(solution[1])
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Fit, print and write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("features", type=Path)
     parser.add_argument("network", type=Path)
     parser.add_argument("--output", type=Path, required=True)
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
     right = heard_by_folds(read_examples(arguments.features), arguments.network)
     wrong = heard_by_folds(read_examples(arguments.features / "mismatches"), arguments.network)
     validate_gate(right, wrong)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from speech.text.letter_to_sound import read, sound_out_with
-from speech.text.lexicon import inflected
+from speech.text.lexicon import plural
 from speech.text.phones import IPA
 from training.dictionary_words import PLACES, Words, read_words
 
@@ -157,10 +157,9 @@ def measure(path: Path, words: Words) -> None:
     """Print the error rates of a written network, and of the rule that comes before it."""
     network = read(path)
     _report("unseen stems", {w: sound_out_with(network, w) for w in words.unseen}, words)
-    known = {word: inflected(word) for word in words.unseen_singly}
-    by_rule = {word: (phones,) for word, phones in known.items() if phones}
-    _report("inflected, by rule", by_rule, words)
-    _report("inflected, by network", {w: sound_out_with(network, w) for w in by_rule}, words)
+    by_rule = {word: said for word in words.unseen_singly if (said := plural(word))}
+    _report("plurals, by rule", by_rule, words)
+    _report("plurals, by network", {w: sound_out_with(network, w) for w in by_rule}, words)
 
 
 def main() -> None:

@@ -100,13 +100,13 @@ def _write_shard(folder: Path, variants: int, norms: Norms, shard: Sequence[Utte
     return path.name
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Measure everything."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("corpus", type=Path)
     parser.add_argument("features", type=Path)
     parser.add_argument("--variants", type=int, default=4)
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
     arguments.features.mkdir(parents=True, exist_ok=True)
     utterances = read_corpus(arguments.corpus)
     shards = [utterances[first : first + SHARD] for first in range(0, len(utterances), SHARD)]

@@ -77,12 +77,12 @@ def _write_shard(folder: Path, norms: Norms, utterances: Sequence[Utterance], fi
     return path.name
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Measure everything."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("corpus", type=Path)
     parser.add_argument("features", type=Path)
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
     folder = arguments.features / "mismatches"
     folder.mkdir(exist_ok=True)
     utterances = read_corpus(arguments.corpus)

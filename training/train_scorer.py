@@ -277,7 +277,7 @@ def report(examples: Sequence[Example], folds: Sequence[Fold]) -> None:
         print(f"{name:12}" + "".join(f"{figure:10.3f}" for figure in figures.values()))
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Train, print the validation and write the network."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("features", type=Path)
@@ -286,7 +286,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=EPOCHS)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
     examples = read_examples(arguments.features)
     folds, network = train_folds(
         examples,
