@@ -2,9 +2,9 @@
 
     OMP_NUM_THREADS=1 python -m training.letter_to_sound --output speech/models/en-spelling.npz
 
-Trains on the cmudict that the pocketsphinx wheel carries (BSD); needs torch; nine minutes on one
-core. One word in twenty is held out with all its inflections and derivations, and some more
-without theirs. The network that is shipped is the one that is measured on them.
+Trains on the cmudict that the pocketsphinx wheel carries (BSD); needs torch, and about nine minutes
+on one core. One word in twenty is held out with all its inflections and derivations, and some
+more without theirs. The network that is shipped is the one that is measured on them.
 """
 
 import argparse

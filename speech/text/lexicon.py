@@ -14,7 +14,9 @@ Phones = tuple[str, ...]
 
 _VOICELESS: Final = frozenset({"P", "T", "K", "F", "TH"})
 _SIBILANTS: Final = frozenset({"S", "Z", "SH", "ZH", "CH", "JH"})
-_MIN_STEM_LETTERS: Final = 3  # shorter ones match by accident
+_MIN_STEM_LETTERS: Final = 3  # of a plural; shorter ones match by accident
+# cmudict is American: "organise" is in it as "organize".
+_BRITISH: Final = re.compile(r"(?<=[iy])s(?=(?:e|ed|es|er|ers|ing|ation|ations)$)")
 # Endings after an apostrophe whose sound does not depend on the stem.
 _CLITICS: Final[dict[str, Phones]] = {
     "ll": ("AH", "L"),
@@ -45,7 +47,8 @@ def pronounce(word: str) -> Pronunciation:
     Args:
         word: In the letters a to z and apostrophes, at least one letter.
     """
-    if known := listed(word) or listed(word.strip("'")) or _with_clitic(word):
+    american = _BRITISH.sub("z", word)
+    if known := listed(word) or listed(word.strip("'")) or _with_clitic(word) or listed(american):
         return Pronunciation(known, is_listed=True)
     return Pronunciation(_approximate(re.sub("[^a-z]", "", word)), is_listed=False)
 
@@ -103,55 +106,31 @@ def _with_clitic(word: str) -> tuple[Phones, ...]:
     stem, _, ending = word.rpartition("'")
     stems = listed(stem) or (_with_clitic(stem) if "'" in stem else ())
     if ending == "s":
-        return tuple(phones + _plural(phones[-1]) for phones in stems)
+        return tuple(phones + _sibilant_ending(phones[-1]) for phones in stems)
     if ending in _CLITICS:
         return tuple(phones + _CLITICS[ending] for phones in stems)
     return ()
 
 
 def _approximate(word: str) -> tuple[Phones, ...]:
-    """From what is known of its stem, else from its letters."""
+    """From what is known of its singular, else from its letters."""
     if word in INITIALISMS or not re.search("[aeiouy]", word):
         return (spell(word),)
-    known = inflected(word)
-    return (known,) if known else sound_out(word)
+    return plural(word) or sound_out(word)
 
 
-def _first(word: str) -> Phones | None:
-    variants = listed(word)
-    return variants[0] if variants else None
+def plural(word: str) -> tuple[Phones, ...]:
+    """Say a listed stem with -s or -es; empty if there is none.
 
-
-def inflected(word: str) -> Phones | None:
-    """Say a listed stem with -ing, -ed or -s; None if there is none.
-
-    Other endings, and compounds, are left to the network, which errs less on them.
+    Other endings, and compounds, are left to the network, which errs no more on them.
     """
-    if stem := _stem(word, "ing"):
-        return (*stem, "IH", "NG")
-    if stem := _stem(word, "ed"):
-        return stem + _past(stem[-1])
-    if stem := _stem(word, "s"):
-        return stem + _plural(stem[-1])
-    return None
+    if not word.endswith("s") or len(word) <= _MIN_STEM_LETTERS:
+        return ()
+    stems = listed(word[:-1]) or (listed(word[:-2]) if word.endswith("es") else ())
+    return tuple(phones + _sibilant_ending(phones[-1]) for phones in stems)
 
 
-def _stem(word: str, ending: str) -> Phones | None:
-    """Phones of the listed stem before an ending: as it is, with its silent e, or undoubled."""
-    if not word.endswith(ending) or len(word) < len(ending) + _MIN_STEM_LETTERS:
-        return None
-    stem = word.removesuffix(ending)
-    undoubled = stem[:-1] if stem[-1] == stem[-2] else stem
-    return _first(stem) or _first(stem + "e") or _first(undoubled)
-
-
-def _past(last: str) -> Phones:
-    if last in {"T", "D"}:
-        return ("IH", "D")
-    return ("T",) if last in _VOICELESS | (_SIBILANTS - {"Z", "ZH", "JH"}) else ("D",)
-
-
-def _plural(last: str) -> Phones:
+def _sibilant_ending(last: str) -> Phones:
     if last in _SIBILANTS:
         return ("IH", "Z")
     return ("S",) if last in _VOICELESS else ("Z",)

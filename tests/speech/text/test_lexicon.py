@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from speech.text.lexicon import dictionary_path, inflected, listed, pronounce
+from speech.text.lexicon import dictionary_path, listed, plural, pronounce
 from speech.text.phones import CONSONANTS, IPA, VOWELS
 from speech.text.supplement import ADDED, REMOVED
 
@@ -94,7 +94,7 @@ def test_contractions_of_listed_words_are_as_good_as_listed(word, expected):
 @pytest.mark.parametrize(
     ("word", "expected"),
     [
-        ("bookworms", "B UH K W ER M Z"),  # a compound, then a plural
+        ("bookworms", "B UH K W ER M Z"),  # a plural
         ("xqz", "EH K S K Y UW Z IY"),  # no vowel: spelled
         ("faq", "EH F EY K Y UW"),  # known to be spelled
         ("blorping", "B L AO R P IH NG"),
@@ -115,10 +115,26 @@ def test_a_past_tense_ends_as_its_stem_demands(word, ending):
     assert phones(word).endswith(ending)
 
 
-@pytest.mark.parametrize("word", ["zzyxwving", "sing", "abed", "lately", "sofas"])
-def test_an_ending_is_one_only_after_a_listed_stem(word):
-    expected = listed("sofa")[0] + ("Z",) if word == "sofas" else None
-    assert inflected(word) == expected
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        ("sofas", "S OW F AH Z"),
+        ("laptops", "L AE P T AA P S"),
+        ("matchas", "M AA CH AH Z"),
+        ("sandwiches", "S AE N D W IH CH IH Z"),
+        ("zzyxws", ""),
+        ("its", ""),
+    ],
+)
+def test_a_plural_ends_as_its_stem_demands(word, expected):
+    assert " ".join(next(iter(plural(word)), ())) == expected
+
+
+@pytest.mark.parametrize("word", ["organise", "organised", "analysing", "prioritising"])
+def test_british_spellings_are_the_listed_words(word):
+    american = word.replace("ys", "yz").replace("is", "iz")
+    assert pronounce(word).is_listed
+    assert pronounce(word).variants == listed(american)
 
 
 def test_the_name_of_the_letter_is_not_the_article():
