@@ -159,7 +159,7 @@ def _phoneme(word: str, phone: AlignedPhone, score: float, heard: str | None) ->
 
 
 def _raw_features(scores: Scores) -> dict[str, float]:
-    return scores.measures | {
+    values = scores.measures | {
         "accuracy": scores.accuracy,
         "fluency": scores.fluency,
         "prosodic": scores.prosodic,
@@ -167,6 +167,7 @@ def _raw_features(scores: Scores) -> dict[str, float]:
         "completeness": scores.completeness,
         "mismatch_log_odds": scores.mismatch,
     }
+    return {name: round(value, 4) for name, value in values.items()}
 
 
 def _raw_alignment(found: Findings) -> dict[str, Any]:

@@ -1,24 +1,60 @@
-"""Written words and the spoken words they were aligned as, put together."""
+"""Written words, the spoken words they were aligned as, and what else was said, put together."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import islice
 
-from speech.alignment.interim import AlignedWord, Alignment
+from speech.alignment.forced import AlignedWord, Alignment
 from speech.fluency import SpokenWord
 from speech.text.transcript import Word
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """A written word as it was said, or a hesitation that is not in the text.
+
+    Attributes:
+        word: As written; None for what was only heard: a filler, or a word's first try.
+        parts: The spoken words of a written one: "1999" has three.
+        start: Seconds from the beginning of the recording.
+        end: Likewise.
+    """
+
+    word: Word | None
+    parts: tuple[AlignedWord, ...]
+    start: float
+    end: float
+
+    @property
+    def is_hesitation(self) -> bool:
+        """Whether it is a filler, or said again at once."""
+        return self.word is None or self.word.is_hesitation
 
 
 def by_written_word(
     words: Sequence[Word], alignment: Alignment
 ) -> list[tuple[Word, tuple[AlignedWord, ...]]]:
-    """Pair each written word with the spoken words that it was said in: "1999" has three."""
+    """Pair each written word with the spoken words that it was said in."""
     spoken = iter(alignment.words)
     return [(word, tuple(islice(spoken, len(word.spoken)))) for word in words]
 
 
-def spoken_words(words: Sequence[Word], alignment: Alignment) -> list[SpokenWord]:
+def utterances(words: Sequence[Word], alignment: Alignment) -> list[Utterance]:
+    """Everything that was said, in order of time."""
+    said = [
+        Utterance(word, parts, parts[0].start, parts[-1].end)
+        for word, parts in by_written_word(words, alignment)
+    ]
+    heard = [
+        Utterance(None, (), extra.start, extra.end)
+        for extra in alignment.extras
+        if extra.kind in {"filler", "repeat"}
+    ]
+    return sorted(said + heard, key=lambda utterance: utterance.start)
+
+
+def spoken_words(said: Sequence[Utterance]) -> list[SpokenWord]:
     """What fluency is measured on."""
     return [
-        SpokenWord(parts[0].start, parts[-1].end, len(parts), word.is_hesitation)
-        for word, parts in by_written_word(words, alignment)
+        SpokenWord(one.start, one.end, max(len(one.parts), 1), one.is_hesitation) for one in said
     ]

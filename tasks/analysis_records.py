@@ -50,7 +50,7 @@ def failed_record(
         analyzed_at=as_of,
         analysis_version=engine.ENGINE_VERSION,
         analysis_engine=engine.ENGINE,
-        analysis_model_version=engine.MODEL_VERSION,
+        analysis_model_version=engine.model_version(),
         analysis_error=error,
         raw_features={"failure_cause": cause.value},
     )

@@ -29,6 +29,7 @@ Array = NDArray[np.float32]
 REFUSED, WARNED = 0.01, 0.04  # of learners who said the text, in clean recordings
 PENALTY = 3.0
 NEWTON_STEPS = 30
+CONFIDENCE_STEPS = 60
 
 
 @dataclass(frozen=True)
@@ -136,26 +137,26 @@ def _without(heard: Heard, fold: int) -> Heard:
     )
 
 
-def fit_confidence(heard: Heard) -> tuple[float, float]:
-    """Slope and intercept of the log odds that a word is well said, by its expected score."""
-    target = heard.ratings >= WELL_SAID
-    columns = np.column_stack([heard.words, np.ones(len(heard.words))]).astype(np.float64)
-    solution = np.zeros(2)
-    for _ in range(NEWTON_STEPS):
-        probability = 1 / (1 + np.exp(-columns @ solution))
-        slope = probability * (1 - probability)
-        solution += np.linalg.solve(
-            (columns.T * slope) @ columns, columns.T @ (target - probability)
+def fit_confidence(heard: Heard) -> Array:
+    """How many words of a score are well said: shape (2, n), scores and shares, ascending.
+
+    A mean over equally many words each, made monotone by pooling what would fall (isotonic
+    regression, Ayer et al. 1955).
+    """
+    order = np.argsort(heard.words, kind="stable")
+    pools: list[tuple[float, float, int]] = []  # sums of scores and of well said words, count
+    for part in np.array_split(order, CONFIDENCE_STEPS):
+        pool = (
+            float(heard.words[part].sum()),
+            float((heard.ratings[part] >= WELL_SAID).sum()),
+            len(part),
         )
-    probability = 1 / (1 + np.exp(-columns @ solution))
-    for low in np.arange(0.0, 1.0, 0.1):
-        inside = (probability >= low) & (probability < low + 0.1)
-        if inside.any():
-            print(
-                f"confidence {low:.1f}-{low + 0.1:.1f}: {inside.sum():6d} words, "
-                f"{100 * target[inside].mean():3.0f} % well said"
-            )
-    return float(solution[0]), float(solution[1])
+        while pools and pools[-1][1] / pools[-1][2] >= pool[1] / pool[2]:
+            before = pools.pop()
+            pool = (before[0] + pool[0], before[1] + pool[1], before[2] + pool[2])
+        pools.append(pool)
+    steps = np.array(pools).T
+    return np.asarray(steps[:2] / steps[2], np.float32)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -1,1 +1,1 @@
-"""From an alignment to scores: features, their calibrated maps, the scores."""
+"""From an alignment to scores: what is measured, the network, the gate, the scores."""

@@ -107,8 +107,8 @@ def segment_means(values: Array, segments: NDArray[np.int64]) -> Array:
         np.concatenate([values, np.zeros_like(values[:1])]), segments.ravel(), axis=0
     )[::2]
     lengths = segments[:, 1] - segments[:, 0]
-    means: Array = sums / lengths.reshape(-1, *[1] * (values.ndim - 1)).astype(np.float32)
-    return means
+    counts = lengths.reshape(-1, *[1] * (values.ndim - 1)).astype(np.float32)
+    return np.asarray(sums / counts, np.float32)
 
 
 def segment_fits(states: Array, segments: NDArray[np.int64]) -> Array:
@@ -184,4 +184,4 @@ def _gaps(segments: NDArray[np.int64]) -> Array:
     """Frames of silence before the first phone, between phones and after the last: none."""
     between = segments[1:, 0] - segments[:-1, 1]
     gaps = np.clip(np.concatenate([[0], between, [0]]), 0, _LONGEST_GAP_FRAMES)
-    return gaps.astype(np.float32)
+    return np.asarray(gaps, np.float32)

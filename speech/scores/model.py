@@ -32,15 +32,15 @@ class ScoringModel:
         network: Gives experts' scores.
         durations: How long learners hold each phone.
         gate: Tells whether it is the text that is said.
-        confidence: Slope and intercept of the log odds that experts find a word well said, by
-            the score expected of it, 0-10.
+        confidence: Shape (2, n): scores expected of words, 0-10, ascending, and the share of
+            such words that experts find well said; between them it is interpolated.
         version: The beginning of the file's SHA-256.
     """
 
     network: Network
     durations: Mapping[str, DurationNorm]
     gate: Gate
-    confidence: tuple[float, float]
+    confidence: NDArray[np.float32]
     version: str = ""
 
     @classmethod
@@ -59,7 +59,8 @@ class ScoringModel:
                 *(float(arrays[f"gate.{name}"]) for name in ("intercept", "certain", "possible")),
             )
             gate.mismatch(np.zeros(len(EVIDENCE_NAMES), np.float32))
-            slope, intercept = arrays["confidence"].tolist()
+            scores, shares = arrays["confidence"]
+            np.interp(0.0, scores, shares)
             durations = {
                 phone: DurationNorm(mean, spread)
                 for phone, (mean, spread) in zip(PHONES, arrays["durations"].tolist(), strict=True)
@@ -67,7 +68,7 @@ class ScoringModel:
         except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
             message = f"{path.name} cannot be read: {error}. Install the package again."
             raise DamagedNetwork(message) from error
-        return cls(Network.from_arrays(arrays), durations, gate, (slope, intercept), version)
+        return cls(Network.from_arrays(arrays), durations, gate, arrays["confidence"], version)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """For `numpy.savez`."""
@@ -75,13 +76,13 @@ class ScoringModel:
         gate = self.gate
         return network_arrays(self.network) | {
             "durations": np.array(norms, np.float32),
-            "confidence": np.array(self.confidence, np.float32),
+            "confidence": self.confidence.astype(np.float32),
             "gate.mean": gate.mean.astype(np.float32),
             "gate.spread": gate.spread.astype(np.float32),
             "gate.weights": gate.weights.astype(np.float32),
-            "gate.intercept": np.float32(gate.intercept),
-            "gate.certain": np.float32(gate.certain),
-            "gate.possible": np.float32(gate.possible),
+            "gate.intercept": np.array(gate.intercept, np.float32),
+            "gate.certain": np.array(gate.certain, np.float32),
+            "gate.possible": np.array(gate.possible, np.float32),
         }
 
 

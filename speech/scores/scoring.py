@@ -1,68 +1,152 @@
-"""Scores for pronunciation and fluency, read off an alignment (an interim scorer).
+"""Scores of one recording, as experts would give them, and whether to believe them.
 
-How well the acoustic model of native speech finds the expected phones, and how the speaker's
-rate and pauses run, are mapped to what experts gave learners. The maps are linear; docs/adr/0023
-says what they reach and what the numbers do and do not mean.
+Experts score phones from 0 to 2 and words and utterances from 0 to 10; both scales are stretched
+to 0-100, so that the order and the distances of their scores are kept.
 """
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from speech.alignment.interim import Alignment
-from speech.fluency import Fluency
-from speech.scores.calibration import Calibration
-from speech.scores.features import phone_features, utterance_features, word_features
+from speech.acoustics.pitch import Pitch
+from speech.alignment.forced import AlignedPiece, Alignment
+from speech.scores.features import network_input
+from speech.scores.gate import gate_evidence
+from speech.scores.model import ScoringModel
+from speech.scores.network import NetworkInput, NetworkOutput
+from speech.scores.prosody import NAMES as PROSODY_NAMES
+from speech.text.phones import PHONES
 
-# Experts' scales, stretched to 0-100.
-_PER_UTTERANCE_POINT: Final = 10.0  # 0-10
-_PER_PHONE_POINT: Final = 50.0  # 0-2
+Array = NDArray[np.float32]
+Score = NDArray[np.floating[Any]]
+
 WELL_SAID: Final = 8.0  # of 10; what a word's confidence is the probability of
+_PER_PHONE_POINT: Final = 50.0
+_PER_POINT: Final = 10.0
+
+# Another phone is named only where the encoder hears it and hardly the expected one, and the
+# experts would find fault as well; docs/adr/0027 gives how often that is right.
+_FAULTY_PHONE: Final = 35.0
+_HEARD_INSTEAD: Final = 0.4
+_HARDLY_HEARD: Final = 0.1
+# A word counts as said if a third of its phones are among the five that were heard best.
+_HEARD_RANK: Final = 5
+_SAID_SHARE: Final = 1 / 3
 
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """All scores of one utterance.
+    """All scores of one recording, 0-100 unless said otherwise.
 
     Attributes:
-        accuracy: 0-100.
-        fluency: 0-100.
-        phones: 0-100, shape (phones,), in the alignment's order.
-        words: Probability 0-1 of having been said well, shape (words,).
+        accuracy: Of the pronunciation as a whole.
+        fluency: Of the flow.
+        prosodic: Of stress, rhythm and melody.
+        total: Of everything.
+        completeness: Share of the words that were said.
+        phones: Shape (phones,), in the alignment's order.
+        words: Shape (words,).
+        confidences: Shape (words,), probability 0-1 that experts find the word well said.
+        heard: For each phone what was heard instead, where that is sure: a phone, or "" if
+            nothing was; else None.
         mismatch: Log odds that the recording says something else.
-        features: What the utterance's scores were made of.
+        measures: What the scores were made of, by name.
     """
 
     accuracy: float
     fluency: float
-    phones: NDArray[np.float64]
-    words: NDArray[np.float64]
+    prosodic: float
+    total: float
+    completeness: float
+    phones: Score
+    words: Score
+    confidences: Score
+    heard: tuple[str | None, ...]
     mismatch: float
-    features: dict[str, float]
+    measures: dict[str, float]
 
 
-def score(alignment: Alignment, fluency: Fluency, calibration: Calibration) -> Scores:
-    """Score one utterance; depends on the arguments alone."""
-    spoken = [word.phones for word in alignment.words]
-    sizes = [len(word) for word in spoken]
-    phones = phone_features(spoken, calibration.phone_norms)
-    words = word_features(phones, sizes)
-    utterance = utterance_features(alignment, fluency, phones)
+def align_and_score(
+    frames: Array, pieces: Iterable[AlignedPiece], pitch: Pitch, model: ScoringModel
+) -> tuple[list[Alignment], Scores]:
+    """Score piece by piece, so that only one piece's likelihoods are held at a time.
+
+    Args:
+        frames: Shape (T, 39), features of the recording.
+        pieces: Of the recording, in order.
+        pitch: Of the recording.
+        model: What was learnt.
+    """
+    alignments, inputs, outputs = [], [], []
+    for piece in pieces:
+        end = piece.start_frame + piece.alignment.frames
+        span = slice(piece.start_frame, end)
+        given = network_input(frames[span], piece, _part(pitch, span), model.durations)
+        alignments.append(piece.in_recording())
+        inputs.append(given)
+        outputs.append(model.network.forward(given))
+    return alignments, _scores(inputs, outputs, model)
+
+
+def _part(pitch: Pitch, span: slice) -> Pitch:
+    return Pitch(pitch.hz[span], pitch.periodicity[span], pitch.energy_db[span])
+
+
+def _scores(
+    inputs: Sequence[NetworkInput], outputs: Sequence[NetworkOutput], model: ScoringModel
+) -> Scores:
+    # A longer piece tells more of the whole.
+    weights = np.array([len(given.phones) for given in inputs], float)
+    weights /= weights.sum()
+    whole = _PER_POINT * (weights @ np.stack([heard.utterance for heard in outputs]))
+    evidence = np.stack([gate_evidence(*pair) for pair in zip(inputs, outputs, strict=True)])
+    measured = weights @ np.stack([given.utterance for given in inputs])
+    phones = _PER_PHONE_POINT * np.concatenate([heard.phones for heard in outputs])
+    words = np.concatenate([heard.words for heard in outputs])
+    accuracy, fluency, prosodic, total = whole.tolist()
+    heard: list[str | None] = []
+    said: list[bool] = []
+    for given, output in zip(inputs, outputs, strict=True):
+        heard += _heard_instead(given, output)
+        said += _words_said(given, output)
     return Scores(
-        accuracy=_percent(_PER_UTTERANCE_POINT * calibration.accuracy.of(utterance)),
-        fluency=_percent(_PER_UTTERANCE_POINT * calibration.fluency.of(utterance)),
-        phones=np.clip(_PER_PHONE_POINT * calibration.phone.of(phones), 0.0, 100.0),
-        words=_probability(calibration.word.of(words)),
-        mismatch=calibration.mismatch.of(utterance),
-        features=utterance,
+        accuracy=accuracy,
+        fluency=fluency,
+        prosodic=prosodic,
+        total=total,
+        completeness=100 * float(np.mean(said)),
+        phones=phones,
+        words=_PER_POINT * words,
+        confidences=np.interp(words, *model.confidence),
+        heard=tuple(heard),
+        mismatch=model.gate.mismatch((weights @ evidence).astype(np.float32)),
+        measures=dict(zip(PROSODY_NAMES, measured.tolist(), strict=True)),
     )
 
 
-def _percent(value: float) -> float:
-    return min(max(value, 0.0), 100.0)
+def _heard_instead(given: NetworkInput, output: NetworkOutput) -> list[str | None]:
+    names = (*PHONES, "")
+    likeliest = output.posteriors.argmax(axis=1)
+    own = output.posteriors[np.arange(len(likeliest)), given.phones]
+    sure = (
+        (_PER_PHONE_POINT * output.phones < _FAULTY_PHONE)
+        & (output.posteriors.max(axis=1) >= _HEARD_INSTEAD)
+        & (own <= _HARDLY_HEARD)
+    )
+    return [
+        names[phone] if is_sure else None
+        for phone, is_sure in zip(likeliest.tolist(), sure.tolist(), strict=True)
+    ]
 
 
-def _probability(log_odds: NDArray[np.float64]) -> NDArray[np.float64]:
-    return 1.0 / (1.0 + np.exp(-np.clip(log_odds, -30.0, 30.0)))
+def _words_said(given: NetworkInput, output: NetworkOutput) -> list[bool]:
+    own = output.posteriors[np.arange(len(given.phones)), given.phones]
+    among_best = (output.posteriors > own[:, None]).sum(axis=1) < _HEARD_RANK
+    starts = np.flatnonzero(np.diff(given.words, prepend=-1))
+    sizes = np.diff(np.append(starts, len(given.words)))
+    shares = np.add.reduceat(among_best.astype(float), starts) / sizes
+    said: list[bool] = (shares >= _SAID_SHARE).tolist()
+    return said

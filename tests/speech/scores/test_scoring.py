@@ -1,85 +1,67 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from speech.alignment.interim import AlignedPhone, AlignedWord, Alignment
-from speech.fluency import SpokenWord, fluency
-from speech.scores.calibration import Calibration, LinearMap, shipped
-from speech.scores.scoring import score
-from speech.text.phones import IPA
+from speech.acoustics.front_end import cepstra, features
+from speech.acoustics.pitch import pitch
+from speech.alignment import forced
+from speech.alignment.forced import aligned_pieces
+from speech.scores.model import scoring_model
+from speech.scores.scoring import align_and_score
+from speech.text.lexicon import pronounce
+from tests.speech.conftest import read_clip
 
-PHONE = st.tuples(st.sampled_from(sorted(IPA)), st.integers(3, 60), st.floats(-200, 0))
-WORD = st.tuples(st.lists(PHONE, min_size=1, max_size=6), st.integers(0, 300))
-
-
-def utterance(words):
-    """An alignment of words: phones with frames and score, then frames of silence."""
-    now, aligned, silences = 0, [], []
-    for phones, gap in words:
-        spoken = []
-        for name, frames, nats in phones:
-            spoken.append(AlignedPhone(name, now / 100, (now + frames) / 100, nats))
-            now += frames
-        aligned.append(AlignedWord("word", tuple(spoken), is_listed=True))
-        if gap:
-            silences.append(AlignedPhone("SIL", now / 100, (now + gap) / 100, -1.0))
-        now += gap
-    return Alignment(tuple(aligned), tuple(silences), now / 100)
+FOX = "the quick brown fox jumps over the lazy dog".split()  # noqa: SIM905 - a sentence
+CLIP = read_clip("fox")
 
 
-def scored(words):
-    alignment = utterance(words)
-    measured = fluency([SpokenWord(w.start, w.end) for w in alignment.words])
-    return score(alignment, measured, shipped())
+def scored(waveform, words):
+    frames = features(cepstra(waveform))
+    pieces = aligned_pieces(frames, words, [pronounce(word) for word in words])
+    return align_and_score(frames, pieces, pitch(waveform), scoring_model())
 
 
-@given(st.lists(WORD, min_size=1, max_size=12))
-def test_scores_stay_on_their_scales(words):
-    scores = scored(words)
-    assert 0 <= scores.accuracy <= 100
-    assert 0 <= scores.fluency <= 100
-    assert ((scores.phones >= 0) & (scores.phones <= 100)).all()
-    assert ((scores.words >= 0) & (scores.words <= 1)).all()
-    assert len(scores.words) == len(words)
-    assert len(scores.phones) == sum(len(phones) for phones, _ in words)
-    assert np.isfinite([*scores.features.values(), scores.mismatch]).all()
+def assert_on_their_scales(scores, alignments):
+    whole = [scores.accuracy, scores.fluency, scores.prosodic, scores.total, scores.completeness]
+    assert all(0 <= score <= 100 for score in whole)
+    words = [word for alignment in alignments for word in alignment.words]
+    assert scores.words.shape == scores.confidences.shape == (len(words),)
+    assert len(scores.heard) == len(scores.phones) == sum(len(word.phones) for word in words)
+    for values, most in ((scores.phones, 100), (scores.words, 100), (scores.confidences, 1)):
+        assert ((values >= 0) & (values <= most)).all()
+    assert np.isfinite([*scores.measures.values(), scores.mismatch]).all()
 
 
-def sentence(nats=-2.0, gap=0):
-    phones = [("B", 7, nats), ("IY", 12, nats), ("T", 8, nats)]
-    return [(phones, gap) for _ in range(6)]
+@settings(max_examples=15, deadline=None)
+@given(words=st.lists(st.sampled_from(FOX), min_size=1, max_size=6), start=st.integers(0, 20_000))
+def test_scores_stay_on_their_scales_whatever_is_said(words, start):
+    alignments, scores = scored(CLIP[start:], words)
+    assert_on_their_scales(scores, alignments)
 
 
-def test_sounds_that_fit_better_score_higher():
-    good, bad = scored(sentence(nats=-1.0)), scored(sentence(nats=-15.0))
-    assert good.accuracy > bad.accuracy + 10
-    assert good.words.mean() > bad.words.mean()
-    assert good.phones.mean() > bad.phones.mean()
-    assert good.mismatch < bad.mismatch
+def test_the_right_text_fits_far_better_than_another():
+    _, right = scored(CLIP, FOX)
+    _, wrong = scored(CLIP, FOX[::-1])
+    assert right.mismatch < wrong.mismatch - 3
+    assert right.accuracy > wrong.accuracy + 10
+    assert right.completeness == 100
 
 
-def test_pauses_lower_fluency():
-    assert scored(sentence(gap=0)).fluency > scored(sentence(gap=80)).fluency + 10
+def test_pieces_score_like_the_whole(monkeypatch):
+    waveform, words = np.tile(CLIP, 3), FOX * 3
+    _, whole = scored(waveform, words)
+    monkeypatch.setattr(forced, "_PIECE_FRAMES", 300)
+    alignments, pieces = scored(waveform, words)
+    assert len(alignments) == 3
+    assert_on_their_scales(pieces, alignments)
+    assert pieces.accuracy == pytest.approx(whole.accuracy, abs=8)
+    assert pieces.fluency == pytest.approx(whole.fluency, abs=12)
 
 
-def test_a_long_text_is_judged_like_several_short_ones():
-    for nats in (-2.0, -15.0):
-        short, long = scored(2 * sentence(nats)), scored(40 * sentence(nats))
-        assert long.accuracy == pytest.approx(short.accuracy, abs=2)
-        assert long.mismatch == pytest.approx(short.mismatch, abs=0.5)
-
-
-def test_the_shipped_calibration_knows_every_phone():
-    assert set(shipped().phone_norms) == set(IPA)
-
-
-def test_a_calibration_survives_being_written():
-    assert Calibration.from_json(shipped().to_json()) == shipped()
-
-
-def test_a_linear_map_takes_numbers_and_columns():
-    line = LinearMap(("a", "b"), (2.0, -1.0), 0.5)
-    assert line.of({"a": 1.0, "b": 3.0, "unused": 9.0}) == pytest.approx(-0.5)
-    columns = {"a": np.array([1.0, 0.0]), "b": np.array([3.0, 0.0])}
-    assert line.of(columns) == pytest.approx([-0.5, 0.5])
+@pytest.mark.parametrize("gain", [0.03, 0.5])
+def test_scores_do_not_depend_on_loudness(gain):
+    _, plain = scored(CLIP, FOX)
+    _, quiet = scored(CLIP * np.float32(gain), FOX)
+    assert quiet.accuracy == pytest.approx(plain.accuracy, abs=1)
+    assert quiet.words == pytest.approx(plain.words, abs=4)

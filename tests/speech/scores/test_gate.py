@@ -1,0 +1,69 @@
+import numpy as np
+import pytest
+
+from speech.scores.gate import NAMES, Gate, gate_evidence
+from speech.scores.goodness import NAMES as GOODNESS_NAMES
+from speech.scores.network import NetworkInput, NetworkOutput
+from speech.scores.prosody import NAMES as PROSODY_NAMES
+from speech.text.phones import PHONES
+
+
+def gate(**weights):
+    """A gate that weighs single pieces of evidence."""
+    n = len(NAMES)
+    row = np.zeros(2 * n, np.float32)
+    row[[NAMES.index(name) for name in weights]] = list(weights.values())
+    return Gate(np.zeros(n, np.float32), np.ones(n, np.float32), row, -1.0, 2.0, 0.0)
+
+
+def evidence(expected, heard, silence_between=1.0):
+    """What the gate sees if the encoder hears `heard` where `expected` were aligned."""
+    phones = np.array([PHONES.index(phone) for phone in expected])
+    posteriors = np.full((len(phones), 40), 0.001, np.float32)
+    posteriors[np.arange(len(phones)), [PHONES.index(phone) for phone in heard]] = 0.96
+    segments = np.array([(5 * index, 5 * index + 4) for index in range(len(phones))])
+    frame_posteriors = np.full((5 * len(phones), 40), 0.001, np.float32)
+    for (start, end), posterior in zip(segments, posteriors, strict=True):
+        frame_posteriors[start:end] = posterior
+        frame_posteriors[end, -1] = silence_between
+    given = NetworkInput(
+        frames=np.zeros((5 * len(phones), 142), np.float32),
+        segments=segments,
+        phones=phones,
+        positions=np.ones(len(phones), np.int64),
+        words=np.arange(len(phones)),
+        goodness=np.zeros((len(phones), len(GOODNESS_NAMES)), np.float32),
+        utterance=np.zeros(len(PROSODY_NAMES), np.float32),
+    )
+    whole = np.full(4, 7.0, np.float32)
+    output = NetworkOutput(whole[:0], whole[:0], whole, posteriors, frame_posteriors)
+    return dict(zip(NAMES, gate_evidence(given, output).tolist(), strict=True))
+
+
+def test_the_right_phones_are_heard_and_wrong_ones_are_not():
+    right = evidence(["B", "IY", "T"], ["B", "IY", "T"])
+    wrong = evidence(["B", "IY", "T"], ["S", "AO", "N"])
+    assert right["heard_best"] == 1
+    assert wrong["heard_best"] == 0
+    assert right["heard_mean"] > wrong["heard_mean"] + 4
+    assert right["heard_by_frame"] > wrong["heard_by_frame"] + 4
+    assert right["heard_margin"] > 0 > wrong["heard_margin"]
+    assert np.isfinite([*right.values(), *wrong.values()]).all()
+
+
+def test_speech_between_the_words_is_left_over():
+    assert evidence(["B"], ["B"], silence_between=1.0)["speech_left_over"] == 0
+    assert evidence(["B"], ["B"], silence_between=0.0)["speech_left_over"] == pytest.approx(1 / 5)
+
+
+def test_the_log_odds_are_a_weighted_sum_from_the_intercept():
+    values = np.zeros(len(NAMES), np.float32)
+    assert gate(heard_mean=-2.0).mismatch(values) == -1
+    values[NAMES.index("heard_mean")] = -1.5
+    assert gate(heard_mean=-2.0).mismatch(values) == pytest.approx(2)
+
+
+def test_one_absurd_measure_cannot_outvote_the_rest():
+    values = np.zeros(len(NAMES), np.float32)
+    values[0] = 1e9
+    assert gate(**{NAMES[0]: 1.0}).mismatch(values) == 3

@@ -1,0 +1,49 @@
+from importlib import resources
+
+import numpy as np
+import pytest
+
+from speech.scores.model import ScoringModel, scoring_model
+from speech.scores.network import DamagedNetwork
+
+
+def test_the_shipped_model_survives_being_written_and_read(tmp_path):
+    shipped = scoring_model()
+    np.savez_compressed(tmp_path / "again.npz", **shipped.arrays())
+    again = ScoringModel.from_file(tmp_path / "again.npz")
+    assert again.durations == shipped.durations
+    assert (again.confidence == shipped.confidence).all()
+    assert (again.gate.weights == shipped.gate.weights).all()
+    smallest = shipped.network.smallest_input()
+    ones, others = shipped.network.forward(smallest), again.network.forward(smallest)
+    assert others.utterance == pytest.approx(ones.utterance, abs=0.02)
+
+
+def test_it_is_small():
+    with resources.as_file(resources.files("speech") / "models" / "en.npz") as path:
+        assert path.stat().st_size <= 2_000_000
+
+
+@pytest.mark.parametrize("missing", ["gate.weights", "durations", "confidence", "network.format"])
+def test_a_file_without_all_parts_is_refused(tmp_path, missing):
+    arrays = scoring_model().arrays()
+    del arrays[missing]
+    np.savez(tmp_path / "part.npz", **arrays)
+    with pytest.raises(DamagedNetwork):
+        ScoringModel.from_file(tmp_path / "part.npz")
+
+
+def test_a_file_that_broke_off_is_refused(tmp_path):
+    np.savez(tmp_path / "whole.npz", **scoring_model().arrays())
+    data = (tmp_path / "whole.npz").read_bytes()
+    (tmp_path / "half.npz").write_bytes(data[: len(data) // 2])
+    with pytest.raises(DamagedNetwork):
+        ScoringModel.from_file(tmp_path / "half.npz")
+
+
+def test_the_version_tells_models_apart(tmp_path):
+    shipped = scoring_model()
+    other = shipped.arrays() | {"confidence": shipped.confidence + np.float32(0.01)}
+    np.savez(tmp_path / "other.npz", **other)
+    assert len(shipped.version) == 8
+    assert ScoringModel.from_file(tmp_path / "other.npz").version != shipped.version
