@@ -1,0 +1,44 @@
+"""Whole analyses as they were when somebody last looked at them; processors differ a little."""
+
+import json
+from dataclasses import asdict
+
+import pytest
+
+from speech import engine
+from tests.speech.conftest import read_clip
+from tests.speech.data.make_golden_analyses import GOLDEN, TEXTS
+
+TOLERANCE = 0.03  # relative, and absolute for what is near 0
+FRAME_MS = 10
+VERSIONS = {"analysis_model_version"}
+
+
+def leaves(value, path=""):
+    """Every number and text of nested lists and mappings, by where it stands."""
+    if isinstance(value, dict):
+        pairs = value.items()
+    elif isinstance(value, list | tuple):
+        pairs = enumerate(value)
+    else:
+        yield path, value
+        return
+    for key, item in pairs:
+        yield from leaves(item, f"{path}/{key}")
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_an_analysis_is_as_it_was(name):
+    golden = json.loads(GOLDEN.read_text(encoding="utf-8"))[name]
+    analysis = asdict(engine.analyze(read_clip(name), TEXTS[name], "en"))
+    then, now = dict(leaves(golden)), dict(leaves(analysis))
+    assert then.keys() == now.keys()
+    for path, value in then.items():
+        if path.strip("/") in VERSIONS:
+            continue
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            is_time = "_ms" in path or "/raw_alignment/" in path
+            least = FRAME_MS if is_time else TOLERANCE
+            assert now[path] == pytest.approx(value, rel=TOLERANCE, abs=least), path
+        else:
+            assert now[path] == value, path
