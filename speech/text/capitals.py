@@ -87,5 +87,9 @@ def _spoken_camel(written: str) -> tuple[str, ...]:
     return tuple(
         word
         for part in parts
-        for word in (spoken_letters(part) if part.isupper() else (part.lower(),))
+        for word in (spoken_letters(part) if _is_capitals(part) else (part.lower(),))
     )
+
+
+def _is_capitals(part: str) -> bool:
+    return part.isupper() and part.isalpha()
