@@ -24,10 +24,10 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.aligners import WIDE_BEAMS, Aligner, Echogarden, Found, Lost, Ours, PocketSphinx
-from benchmarks.scored_corpus import read_corpus
 from settings.processes import limit_blas_threads
 from speech.text import transcript
 from speech.waveform import SAMPLE_RATE_HZ, AudioEncoding, decode
+from training.corpus import read_corpus
 from training.signals import Waveform
 
 OWN_CLIPS: Final = Path(__file__).parents[1] / "tests" / "speech" / "data"

@@ -14,13 +14,13 @@ from typing import Final
 import numpy as np
 
 from benchmarks.expert_agreement import Comparison, compare
-from benchmarks.scored_corpus import Utterance
 from settings.processes import limit_blas_threads
 from speech import engine
 from speech.analysis import SpeechAnalysis
 from speech.errors import NoSpeech, SpeechError, TextMismatch
 from speech.waveform import AudioEncoding, decode
 from training.channels import Channel
+from training.corpus import Utterance
 from training.signals import Waveform
 
 REJECTIONS: Final = (NoSpeech.cause, TextMismatch.cause)

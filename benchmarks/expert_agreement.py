@@ -11,8 +11,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.scored_corpus import UTTERANCE_SCORES, RatedWord, Utterance
 from speech.analysis import SpeechAnalysis
+from training.corpus import UTTERANCE_SCORES, RatedWord, Utterance
 
 LEVELS: Final = ("phone", "word", *UTTERANCE_SCORES)
 _DRAWS: Final = 1_000

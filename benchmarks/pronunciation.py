@@ -19,7 +19,7 @@ from typing import Any
 
 from benchmarks.analysed_corpus import Job, Outcome, outcomes
 from benchmarks.expert_agreement import LEVELS, agreement, agreement_by_level
-from benchmarks.scored_corpus import UTTERANCE_SCORES, read_corpus
+from training.corpus import UTTERANCE_SCORES, read_corpus
 
 
 def figures(finished: Sequence[Outcome]) -> dict[str, Any]:

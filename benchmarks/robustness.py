@@ -30,10 +30,10 @@ import soundfile
 from benchmarks.analysed_corpus import Job, Outcome, outcomes
 from benchmarks.expert_agreement import LEVELS, agreement_by_level
 from benchmarks.pronunciation import cell
-from benchmarks.scored_corpus import Utterance, other_texts, read_corpus
 from deployments.demo.synthesis import SAMPLE_RATE_HZ, SynthesisFailed, Voice, speak
 from training import channels, impostors
 from training.channels import Channel
+from training.corpus import Utterance, other_texts, read_corpus
 
 DEFAULT_SAMPLE: Final = 375  # three of each of the corpus's speakers
 

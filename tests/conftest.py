@@ -22,6 +22,7 @@ pytest_plugins = [
     "tests.sweeping",
     "tests.erasing",
     "tests.quality",
+    "tests.rated_corpus",
 ]
 
 FIRST_MESSAGE_AT = datetime(2025, 10, 13, 12, tzinfo=UTC)

@@ -1,9 +1,19 @@
-"""A corpus of rated recordings: `labels.jsonl` and `audio/*.flac` (speechocean762)."""
+"""A folder of recordings that experts rated: `labels.jsonl` and `audio/<utterance>.flac`.
 
+The layout is the one of speechocean762 as the tests and the demo read it: one object a line with
+`utterance`, `speaker`, `seconds`, `text`, the experts' means `accuracy`, `fluency`, `prosodic` and
+`total` (0-10), where there are any their medians (`accuracy_median` ...), and `words`, each with
+`text`, `accuracy` (0-10), `phones` (ARPAbet) and `phone_accuracy` (0-2).
+"""
+
+import itertools
 import json
+import random
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import soundfile
@@ -12,21 +22,35 @@ from numpy.typing import NDArray
 from speech.text.lexicon import Pronunciation
 from speech.waveform import SAMPLE_RATE_HZ
 
-SCORES = ("accuracy", "fluency", "prosodic", "total")
+UTTERANCE_SCORES: Final = ("accuracy", "fluency", "prosodic", "total")
+
+
+@dataclass(frozen=True, slots=True)
+class RatedWord:
+    """One word as the experts heard it; `phone_accuracy` has one number for each of `phones`."""
+
+    text: str
+    accuracy: float
+    phones: tuple[str, ...]
+    phone_accuracy: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
-    """One recording with the means of its experts' ratings."""
+    """One rated recording; `means` and `medians` of the experts by name of the score."""
 
-    name: str
-    speaker: str
     audio: Path
-    words: tuple[str, ...]  # lower case
-    phones: tuple[tuple[str, ...], ...]  # of each word, as rated
-    phone_accuracy: tuple[tuple[float, ...], ...]  # 0 to 2
-    word_accuracy: tuple[float, ...]  # 0 to 10
-    scores: tuple[float, ...]  # `SCORES`, 0 to 10
+    speaker: str
+    seconds: float
+    text: str
+    words: tuple[RatedWord, ...]
+    means: dict[str, float]
+    medians: dict[str, float]
+
+    @property
+    def name(self) -> str:
+        """As the corpus numbers it."""
+        return self.audio.stem
 
     def waveform(self) -> NDArray[np.float32]:
         """Shape (n,), mono at 16 kHz."""
@@ -36,26 +60,69 @@ class Utterance:
             raise ValueError(msg)
         return np.asarray(waveform)
 
+    def spoken(self) -> list[str]:
+        """Its words in lower case."""
+        return [word.text.lower() for word in self.words]
+
     def pronunciations(self) -> list[Pronunciation]:
         """The phones that the experts rated, and no others."""
-        return [Pronunciation((phones,), is_listed=True) for phones in self.phones]
+        return [Pronunciation((word.phones,), is_listed=True) for word in self.words]
 
 
-def read_corpus(folder: Path) -> list[Utterance]:
-    """Read all labels, in order."""
+def read_corpus(folder: Path, sample: int | None = None) -> list[Utterance]:
+    """Read all utterances, or a sample spread evenly over speakers, always the same one.
+
+    Raises:
+        FileNotFoundError: If the folder holds no `labels.jsonl`.
+    """
     lines = (folder / "labels.jsonl").read_text(encoding="utf-8").splitlines()
-    return [_utterance(folder, json.loads(line)) for line in lines]
+    utterances = [_utterance(folder, json.loads(line)) for line in lines]
+    return utterances if sample is None else _spread(utterances, sample)
+
+
+def other_texts(utterances: Sequence[Utterance], *, similar_length: bool) -> list[str]:
+    """For each utterance another one's text, at random or one of nearly as many phones."""
+    rng = random.Random(0)  # noqa: S311 - a sample, no secret
+    lengths = [sum(len(word.phones) for word in one.words) for one in utterances]
+    texts = []
+    for utterance, length in zip(utterances, lengths, strict=True):
+        others = [at for at, one in enumerate(utterances) if one.text != utterance.text]
+        if similar_length:
+            apart = min(abs(lengths[at] - length) for at in others)
+            others = [at for at in others if abs(lengths[at] - length) == apart]
+        texts.append(utterances[rng.choice(others)].text)
+    return texts
+
+
+def _spread(utterances: list[Utterance], sample: int) -> list[Utterance]:
+    """Every speaker's first at random, then every speaker's second, and so on."""
+    shuffled = random.Random(0).sample(utterances, k=len(utterances))  # noqa: S311 - no secret
+    by_speaker: dict[str, list[Utterance]] = defaultdict(list)
+    for utterance in shuffled:
+        by_speaker[utterance.speaker].append(utterance)
+    rounds = itertools.zip_longest(*by_speaker.values())
+    return [one for row in rounds for one in row if one is not None][:sample]
 
 
 def _utterance(folder: Path, label: dict[str, Any]) -> Utterance:
-    words = label["words"]
     return Utterance(
-        name=label["utterance"],
-        speaker=label["speaker"],
         audio=folder / "audio" / f"{label['utterance']}.flac",
-        words=tuple(word["text"].lower() for word in words),
-        phones=tuple(tuple(word["phones"]) for word in words),
-        phone_accuracy=tuple(tuple(word["phone_accuracy"]) for word in words),
-        word_accuracy=tuple(word["accuracy"] for word in words),
-        scores=tuple(label[score] for score in SCORES),
+        speaker=label["speaker"],
+        seconds=label["seconds"],
+        text=label["text"],
+        words=tuple(
+            RatedWord(
+                word["text"],
+                word["accuracy"],
+                tuple(word["phones"]),
+                tuple(word["phone_accuracy"]),
+            )
+            for word in label["words"]
+        ),
+        means={name: label[name] for name in UTTERANCE_SCORES},
+        medians={
+            name: label[f"{name}_median"]
+            for name in UTTERANCE_SCORES
+            if label.get(f"{name}_median") is not None
+        },
     )

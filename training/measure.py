@@ -27,7 +27,7 @@ from speech.scores.network import NetworkInput
 from speech.scores.prosody import DurationNorm
 from speech.text.lexicon import Pronunciation
 from training.channels import random_channel
-from training.corpus import Utterance, read_corpus
+from training.corpus import UTTERANCE_SCORES, Utterance, read_corpus
 from training.examples import Example, write_examples
 
 SHARD = 100
@@ -54,7 +54,7 @@ def duration_norms(utterances: Sequence[Utterance]) -> Norms:
     frames = defaultdict(list)
     for utterance in utterances:
         said = utterance.pronunciations()
-        (piece,) = aligned_pieces(features(cepstra(utterance.waveform())), utterance.words, said)
+        (piece,) = aligned_pieces(features(cepstra(utterance.waveform())), utterance.spoken(), said)
         for word in piece.alignment.words:
             for phone in word.phones:
                 frames[phone.phone].append(np.log(phone.end_frame - phone.start_frame))
@@ -78,16 +78,20 @@ def _rated(utterance: Utterance, variants: int, norms: Norms) -> list[Example]:
         # The same at every run, another for every utterance.
         chance = np.random.default_rng([variant, int(utterance.name)])
         waveform = random_channel(chance)(clean, chance) if variant else clean
-        given = measure(waveform, utterance.words, utterance.pronunciations(), norms)
+        given = measure(waveform, utterance.spoken(), utterance.pronunciations(), norms)
         examples.append(
             Example(
                 name=utterance.name,
                 speaker=utterance.speaker,
                 variant=variant,
                 given=given,
-                phone_accuracy=np.concatenate(utterance.phone_accuracy).astype(np.float32),
-                word_accuracy=np.array(utterance.word_accuracy, np.float32),
-                utterance=np.array(utterance.scores, np.float32),
+                phone_accuracy=np.concatenate(
+                    [word.phone_accuracy for word in utterance.words]
+                ).astype(np.float32),
+                word_accuracy=np.array([word.accuracy for word in utterance.words], np.float32),
+                utterance=np.array(
+                    [utterance.means[score] for score in UTTERANCE_SCORES], np.float32
+                ),
             )
         )
     return examples

@@ -32,7 +32,7 @@ def _mismatched(
     """Kind, waveform, and the utterance whose text goes with it."""
     own = utterances[index]
     waveform = own.waveform()
-    others = [u for u in utterances if u.words != own.words]
+    others = [u for u in utterances if u.text != own.text]
     by_length = sorted(others, key=lambda other: abs(_length(other) - _length(own)))
     as_long = [by_length[choice] for choice in chance.integers(20, size=2)]
     yield 0, waveform, others[chance.integers(len(others))]
@@ -45,13 +45,13 @@ def _mismatched(
 
 
 def _length(utterance: Utterance) -> int:
-    return sum(map(len, utterance.phones))
+    return sum(len(word.phones) for word in utterance.words)
 
 
 def _example(
     kind: int, waveform: NDArray[np.float32], own: Utterance, text: Utterance, norms: Norms
 ) -> Example:
-    given = measure(waveform, text.words, text.pronunciations(), norms)
+    given = measure(waveform, text.spoken(), text.pronunciations(), norms)
     return Example(
         name=own.name,
         speaker=own.speaker,

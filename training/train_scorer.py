@@ -33,6 +33,7 @@ from speech.scores.network import (
     network_arrays,
 )
 from training.batches import Batch, Prepared, collate, disturbed, prepare
+from training.corpus import UTTERANCE_SCORES
 from training.examples import Example, read_examples, save_arrays, standardisations
 from training.network import Outputs, TrainedNetwork
 
@@ -48,7 +49,6 @@ SMOOTHING = 0.05  # of the encoder's targets
 FRAME_SHARE, PHONE_SHARE, WORD_SHARE, SCORE_SHARE = 0.3, 4.0, 2.0, 0.5  # of the loss
 AVERAGING = 0.997  # a step; the network kept is the running mean of those passed through
 CORRUPTED = 0.5  # share of utterances that an epoch takes from a corrupted copy
-SCORES = ("accuracy", "fluency", "prosodic", "total")
 
 Predictions = dict[tuple[str, int], NetworkOutput]  # by name and variant
 Trained = TypeVar("Trained", bound=torch.nn.Module)
@@ -248,7 +248,7 @@ def correlations(examples: Sequence[Example], predictions: Predictions) -> dict[
     }
     labels = np.stack([e.utterance for e, _ in pairs])
     scores = np.stack([output.utterance for _, output in pairs])
-    for index, name in enumerate(SCORES):
+    for index, name in enumerate(UTTERANCE_SCORES):
         figures[name] = _pearson(labels[:, index], scores[:, index])
     return figures
 
@@ -271,7 +271,7 @@ def report(examples: Sequence[Example], folds: Sequence[Fold]) -> None:
     }
     for variant in sorted({example.variant for example in examples}):
         groups[f"variant {variant}"] = [e for e in examples if e.variant == variant]
-    print(f"{'':12}" + "".join(f"{name:>10}" for name in ("phone", "word", *SCORES)))
+    print(f"{'':12}" + "".join(f"{name:>10}" for name in ("phone", "word", *UTTERANCE_SCORES)))
     for name, group in groups.items():
         figures = correlations(group, predictions)
         print(f"{name:12}" + "".join(f"{figure:10.3f}" for figure in figures.values()))

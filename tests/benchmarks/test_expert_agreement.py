@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.expert_agreement import LEVELS, agreement, agreement_by_level, compare, match
-from benchmarks.scored_corpus import RatedWord, Utterance, read_corpus
+from training.corpus import RatedWord, Utterance, read_corpus
 
 symbols = st.lists(st.sampled_from("ABC"), max_size=5)
 

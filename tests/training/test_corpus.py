@@ -2,7 +2,7 @@ from collections import Counter
 
 import pytest
 
-from benchmarks.scored_corpus import other_texts, read_corpus
+from training.corpus import other_texts, read_corpus
 
 
 @pytest.fixture
