@@ -14,16 +14,15 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from speech.acoustics.front_end import cepstra, features
+from speech.acoustics.front_end import FRAME_SECONDS, cepstra, features
 from speech.acoustics.model_files import acoustic_model
 from speech.acoustics.senones import SenoneScorer
+from speech.acoustics.triphones import STATES
 from speech.alignment import graph as graphs
-from speech.alignment.graph import STATES, Costs, Graph
+from speech.alignment.graph import Costs, Graph
 from speech.alignment.viterbi import best_path, visits
 from speech.errors import TextMismatch
 from speech.text.lexicon import Pronunciation, pronounce
-
-FRAME_SECONDS: Final = 0.01
 
 # What is said besides the text must earn its place: natural logarithms of prior probabilities,
 # set so that hardly any is found in fluent reading; docs/adr/0025.

@@ -14,11 +14,12 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from speech.acoustics.triphones import STATES
+
 Kind = Literal["word", "silence", "filler"]
 # Senones of a phone's three states, by phone, left and right neighbour and position in the word.
 Senones = Callable[[str, str, str, str], tuple[int, int, int]]
 
-STATES: Final = 3  # a phone
 SILENCE: Final = "SIL"
 
 

@@ -17,6 +17,9 @@ Array = NDArray[np.float32]
 
 _CEPSTRA: Final = 13
 _ENERGY_FLOOR_DB: Final = -60.0
+# Meant to be the states of silence, these are those of Y, Z and ZH, the last in the model's order.
+# The network and the gate have learnt with them, so they change when both are trained anew.
+_BETWEEN_WORDS: Final = slice(-9, None)
 _ALONE, _FIRST, _INNER, _LAST = range(4)
 
 
@@ -42,7 +45,7 @@ def network_input(
     is_speech = np.zeros(len(frames), bool)
     for phone in phones:
         is_speech[phone.start_frame : phone.end_frame] = True
-    silence = states[~is_speech, -9:].max(axis=1)
+    silence = states[~is_speech, _BETWEEN_WORDS].max(axis=1)
     return NetworkInput(
         frames=np.column_stack(
             [frames[:, :_CEPSTRA], states, np.nan_to_num(semitones), pitch.periodicity, energy]

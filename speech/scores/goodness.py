@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speech.acoustics.model_files import acoustic_model
+from speech.acoustics.triphones import STATES
 from speech.alignment.forced import AlignedPhone
-from speech.alignment.graph import STATES
 from speech.text.phones import PHONES
 
 Array = NDArray[np.float32]

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from speech.acoustics.triphones import STATES
 from speech.alignment import viterbi
-from speech.alignment.graph import STATES, Costs, build
+from speech.alignment.graph import Costs, build
 from speech.alignment.viterbi import best_path, visits
 
 PHONES = ("SIL", "A", "B", "C", "AH", "M")
