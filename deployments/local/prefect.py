@@ -25,6 +25,7 @@ PROJECT = Path(__file__).parents[2]
 _LEASE_STORAGE = "prefect.server.concurrency.lease_storage.filesystem"
 _START_SECONDS = 120  # the first start migrates its database; slow disks need a while
 _STOP_SECONDS = 8
+_ANSWER_SECONDS = 90  # the server itself waits a minute for its SQLite's lock
 _DEPLOY_SECONDS = 180
 _OUTPUT_CHARACTERS = 2000
 
@@ -232,5 +233,5 @@ def _cancel_missed_runs(api_url: str) -> None:
 
 def _post(api_url: str, path: str, body: Mapping[str, Any]) -> Any:  # noqa: ANN401 - JSON
     """Ask the server, past any proxy of this process's environment."""
-    with httpx.Client(trust_env=False, timeout=30) as client:
+    with httpx.Client(trust_env=False, timeout=_ANSWER_SECONDS) as client:
         return client.post(f"{api_url}/{path}", json=body).raise_for_status().json()

@@ -344,6 +344,7 @@ def test_more_failures_than_allowed_fail_the_run_after_everything_is_written(upl
 
 # --- Real processes, really interrupted -----------------------------------------------------
 
+MANY = 200  # messages, so that a run is in the middle of them when it is interrupted
 
 RUN = """
 import json, sys, time
@@ -415,7 +416,7 @@ def test_two_runs_at_once_analyse_nothing_twice(upload, rows, count, start_runs)
 def test_a_run_that_is_killed_loses_and_doubles_nothing(
     upload, rows, count, engine, start_run, blow
 ):
-    for number in range(60):
+    for number in range(MANY):
         upload(SENTENCES[number % len(SENTENCES)])
     run = start_run(chunk_size=10, workers=1)
     wait_until(lambda: states(rows())["analyzed"] >= 10)
@@ -424,29 +425,30 @@ def test_a_run_that_is_killed_loses_and_doubles_nothing(
     run.wait(timeout=90)
     _, alive = psutil.wait_procs(children, timeout=60)
     assert not alive
-    assert states(rows())["analyzed"] < 60
+    assert states(rows())["analyzed"] < MANY
     with engine.begin() as connection:
         connection.execute(
             sa.text("UPDATE audio_ops.lease SET leased_until = now() - interval '1 second'")
         )
     analyze_messages()
-    assert states(rows()) == {"analyzed": 60}
+    assert states(rows()) == {"analyzed": MANY}
     assert count("audio_ops.analysis_history") == 0
 
 
 def test_a_run_waits_for_a_database_that_goes_away(upload, rows, count, postgres, start_run):
-    for number in range(40):
+    for number in range(MANY):
         upload(SENTENCES[number % len(SENTENCES)])
     run = start_run(chunk_size=10, workers=1)
     wait_until(lambda: states(rows())["analyzed"] >= 10)
     port = urlsplit(postgres.url()).port
+    assert states(rows())["analyzed"] < MANY
     postgres.stop()
     time.sleep(10)
     postgres.start(port)
     output, _ = run.communicate(timeout=200)
     assert run.returncode == 0
-    assert json.loads(output.splitlines()[-1]) == [40, 40]
-    assert states(rows()) == {"analyzed": 40}
+    assert json.loads(output.splitlines()[-1]) == [MANY, MANY]
+    assert states(rows()) == {"analyzed": MANY}
     assert count("audio_ops.analysis_history") == 0
 
 
@@ -454,18 +456,19 @@ def test_a_bucket_that_goes_away_costs_no_message(
     upload, rows, count, engine, s3_server, start_run
 ):
     server, ports = s3_server
-    for number in range(40):
+    for number in range(MANY):
         upload(SENTENCES[number % len(SENTENCES)])
     run = start_run(chunk_size=10, workers=1)
     wait_until(lambda: states(rows())["analyzed"] >= 10)
     server.stop()
+    assert states(rows())["analyzed"] < MANY
     time.sleep(10)
     server.start(ports)
     run.wait(timeout=200)
     assert set(states(rows())) <= {"analyzed", "uploaded"}
-    assert (run.returncode == 0) == (states(rows()) == {"analyzed": 40})
+    assert (run.returncode == 0) == (states(rows()) == {"analyzed": MANY})
     with engine.begin() as connection:
         connection.execute(sa.text("UPDATE audio_ops.lease SET available_at = now()"))
     analyze_messages()
-    assert states(rows()) == {"analyzed": 40}
+    assert states(rows()) == {"analyzed": MANY}
     assert count("audio_ops.analysis_history") == 0
