@@ -7,7 +7,6 @@ streams (cepstra, velocity, acceleration), and each of the 5,126 tied states of 
 
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import PackageNotFoundError, distribution
 from math import log, pi, prod
 from pathlib import Path
 from typing import Final
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 
 from speech.acoustics.binary_file import BinaryFile
 from speech.acoustics.triphones import STATES, Triphones, read_triphones
-from speech.errors import EngineFailure
+from speech.pocketsphinx_wheel import wheel_path
 
 STREAMS: Final = 3
 STREAM_LENGTH: Final = 13
@@ -64,11 +63,7 @@ def acoustic_model() -> AcousticModel:
     Raises:
         EngineFailure: If a file is missing or not what is expected.
     """
-    try:
-        wheel = distribution("pocketsphinx")
-    except PackageNotFoundError as error:
-        raise EngineFailure(reason="the package pocketsphinx is not installed") from error
-    return read_model(Path(str(wheel.locate_file("pocketsphinx/model/en-us/en-us"))))
+    return read_model(wheel_path("en-us"))
 
 
 def read_model(folder: Path) -> AcousticModel:

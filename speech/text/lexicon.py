@@ -3,10 +3,10 @@
 import re
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from importlib.metadata import distribution
 from pathlib import Path
 from typing import Final
 
+from speech.pocketsphinx_wheel import wheel_path
 from speech.text.letter_to_sound import sound_out, spell
 from speech.text.supplement import ADDED, INITIALISMS, REMOVED
 
@@ -67,9 +67,8 @@ def load() -> None:
 
 
 def dictionary_path() -> Path:
-    """Where the pocketsphinx wheel keeps cmudict (BSD); its library stays unloaded."""
-    model = "pocketsphinx/model/en-us/cmudict-en-us.dict"
-    return Path(str(distribution("pocketsphinx").locate_file(model)))
+    """Where cmudict lies."""
+    return wheel_path("cmudict-en-us.dict")
 
 
 @cache

@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from speech.acoustics import model_files
+from speech import pocketsphinx_wheel
 from speech.acoustics.model_files import acoustic_model, read_model
 from speech.errors import EngineFailure
+from speech.pocketsphinx_wheel import wheel_path
 from speech.text.phones import IPA
 
 FILES = ["mdef", "means", "variances", "transition_matrices", "sendump"]
@@ -16,9 +17,7 @@ FILES = ["mdef", "means", "variances", "transition_matrices", "sendump"]
 @pytest.fixture
 def folder(tmp_path):
     """A copy of the wheel's model, to be damaged."""
-    wheel = model_files.distribution("pocketsphinx")
-    source = Path(str(wheel.locate_file("pocketsphinx/model/en-us/en-us")))
-    return Path(shutil.copytree(source, tmp_path / "en-us"))
+    return Path(shutil.copytree(wheel_path("en-us"), tmp_path / "en-us"))
 
 
 def test_the_model_has_the_phones_of_the_dictionary():
@@ -105,7 +104,7 @@ def test_a_missing_wheel_is_named(monkeypatch):
     def missing(name):
         raise PackageNotFoundError(name)
 
-    monkeypatch.setattr(model_files, "distribution", missing)
+    monkeypatch.setattr(pocketsphinx_wheel, "distribution", missing)
     acoustic_model.cache_clear()
     with pytest.raises(EngineFailure, match="pocketsphinx is not installed"):
         acoustic_model()
