@@ -7,7 +7,8 @@ import traceback
 import zlib
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -18,7 +19,9 @@ from settings.processes import limit_blas_threads
 from speech import engine
 from speech.analysis import SpeechAnalysis
 from speech.errors import NoSpeech, SpeechError, TextMismatch
+from speech.scores.model import ScoringModel
 from speech.waveform import AudioEncoding, decode
+from training.calibrate import speakers_held_out
 from training.channels import Channel
 from training.corpus import Utterance
 from training.signals import Waveform
@@ -28,11 +31,12 @@ REJECTIONS: Final = (NoSpeech.cause, TextMismatch.cause)
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """An utterance, what befell its recording, and the text it is said to hold."""
+    """An utterance, what befell its recording, the text it is said to hold, and who judges."""
 
     utterance: Utterance
     text: str
     channel: Channel | None = None
+    model: Path | None = None  # instead of the one that ships
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,26 @@ class Outcome:
         return self.cause is not None and not self.is_rejected
 
 
+def with_folds(jobs: Iterable[Job], folds: Path) -> list[Job]:
+    """Have every speaker judged by the model that never heard him.
+
+    Args:
+        jobs: Of rated utterances.
+        folds: A folder of models, as `training.calibrate` writes them.
+
+    Raises:
+        ValueError: If some speaker is known to all models.
+    """
+    judges = {
+        speaker: path for path in sorted(folds.glob("*.npz")) for speaker in speakers_held_out(path)
+    }
+    jobs = list(jobs)
+    if unknown := {job.utterance.speaker for job in jobs} - set(judges):
+        msg = f"No model in {folds} was made without the speakers {', '.join(sorted(unknown))}."
+        raise ValueError(msg)
+    return [replace(job, model=judges[job.utterance.speaker]) for job in jobs]
+
+
 def outcomes(jobs: Iterable[Job], processes: int) -> Iterator[Outcome]:
     """Analyse, in the order of `jobs`; one process measures speed, more save time."""
     limit_blas_threads()
@@ -66,21 +90,27 @@ def outcomes(jobs: Iterable[Job], processes: int) -> Iterator[Outcome]:
 
 def analyse(job: Job) -> Outcome:
     """Decode, send through the channel, analyse, compare."""
+    model = None if job.model is None else _model(job.model)
     began = time.process_time()
     waveform = decode(job.utterance.audio.read_bytes(), AudioEncoding())
     decoded = time.process_time() - began
     if job.channel is not None:
         waveform = job.channel(waveform, _generator(job.utterance.audio))
     began = time.process_time()
-    analysis, cause = _analysed(waveform, job.text)
+    analysis, cause = _analysed(waveform, job.text, model)
     elapsed = time.process_time() - began
     comparison = None if analysis is None else compare(job.utterance, analysis)
     return Outcome(job.utterance.seconds, decoded, elapsed, comparison, cause)
 
 
-def _analysed(waveform: Waveform, text: str) -> tuple[SpeechAnalysis | None, str | None]:
+_model = cache(ScoringModel.from_file)
+
+
+def _analysed(
+    waveform: Waveform, text: str, model: ScoringModel | None
+) -> tuple[SpeechAnalysis | None, str | None]:
     try:
-        return engine.analyze(waveform, text, "en"), None
+        return engine.analyze(waveform, text, "en", model=model), None
     except SpeechError as error:
         return None, error.cause
     except Exception as error:  # noqa: BLE001 - a defect is a figure here: it is counted and shown

@@ -1,8 +1,9 @@
 """How well do the scores agree with experts, and how fast are they computed?
 
-    python benchmarks/pronunciation.py --corpus DIR [--sample N] [--processes N] [--json]
+    python benchmarks/pronunciation.py --corpus DIR [--sample N] [--folds DIR] [--processes N]
+                                       [--json]
 
-Every recording of the corpus (see `benchmarks/scored_corpus.py`) is decoded and analysed, and
+Every recording of the corpus (see `training/corpus.py`) is decoded and analysed, and
 Pearson's correlations with the mean, and where there is one the median, of the experts are
 printed; the labels hold no medians of words and phones. Refused recordings have no scores: they
 are counted and left out. Intervals hold the middle 95 % of correlations when speakers are drawn
@@ -17,7 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.analysed_corpus import Job, Outcome, outcomes
+from benchmarks.analysed_corpus import Job, Outcome, outcomes, with_folds
 from benchmarks.expert_agreement import LEVELS, agreement, agreement_by_level
 from training.corpus import UTTERANCE_SCORES, read_corpus
 
@@ -91,11 +92,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--corpus", type=Path, required=True)
     parser.add_argument("--sample", type=int, help="recordings, spread evenly over speakers")
+    parser.add_argument("--folds", type=Path, help="models that never heard some speakers")
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     utterances = read_corpus(arguments.corpus, arguments.sample)
     jobs = [Job(utterance, utterance.text) for utterance in utterances]
+    if arguments.folds:
+        jobs = with_folds(jobs, arguments.folds)
     found = figures(list(outcomes(jobs, arguments.processes)))
     print(table(found))
     if arguments.json:

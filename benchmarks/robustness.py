@@ -1,6 +1,6 @@
 """How do the scores hold up on bad recordings, and what does the validity gate refuse?
 
-    python benchmarks/robustness.py --corpus DIR [--sample N] [--processes N] [--json]
+    python benchmarks/robustness.py --corpus DIR [--sample N] [--folds DIR] [--processes N] [--json]
 
 The same sample of learners, spread evenly over speakers, is analysed clean and after each of the
 channels below; correlations are with the experts' means of the clean recording. Then the gate is
@@ -11,7 +11,8 @@ shown sounds that say nothing, and recordings with a text that they do not say:
     other_language            synthetic voices say the translation (if espeak-ng is installed)
     said_twice                the right text, said twice
 
-Shares caught are refusals (no speech, or another text), of all that were shown.
+Shares caught are refusals (no speech, or another text), of all that were shown. `--folds` has
+every learner judged by a model that never heard him; see `benchmarks/pronunciation.py`.
 """
 
 import argparse
@@ -27,7 +28,7 @@ from typing import Any, Final
 
 import soundfile
 
-from benchmarks.analysed_corpus import Job, Outcome, outcomes
+from benchmarks.analysed_corpus import Job, Outcome, outcomes, with_folds
 from benchmarks.expert_agreement import LEVELS, agreement_by_level
 from benchmarks.pronunciation import cell
 from deployments.demo.synthesis import SAMPLE_RATE_HZ, SynthesisFailed, Voice, speak
@@ -104,9 +105,9 @@ def foreign_jobs(folder: Path) -> list[Job]:
     return jobs
 
 
-def shown_to_engine(utterances: Sequence[Utterance], folder: Path) -> dict[str, list[Job]]:
-    """Return what is analysed, by the name of its figure."""
-    right = [Job(utterance, utterance.text) for utterance in utterances]
+def shown_to_engine(right: Sequence[Job], folder: Path) -> dict[str, list[Job]]:
+    """Return what is analysed, by the name of its figure; `right` are texts as they were said."""
+    utterances = [job.utterance for job in right]
     damaged = {**CHANNELS, **IMPOSTORS}
     jobs = {
         name: [replace(job, channel=channel) for job in right] for name, channel in damaged.items()
@@ -167,12 +168,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--corpus", type=Path, required=True)
     parser.add_argument("--sample", type=int, default=DEFAULT_SAMPLE)
+    parser.add_argument("--folds", type=Path, help="models that never heard some speakers")
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    utterances = read_corpus(arguments.corpus, arguments.sample)
+    right = [Job(one, one.text) for one in read_corpus(arguments.corpus, arguments.sample)]
+    if arguments.folds:
+        right = with_folds(right, arguments.folds)
     with tempfile.TemporaryDirectory(prefix="kaiwa-benchmark-") as folder:
-        jobs = shown_to_engine(utterances, Path(folder))
+        jobs = shown_to_engine(right, Path(folder))
         flat = outcomes(chain.from_iterable(jobs.values()), arguments.processes)
         finished = {name: list(islice(flat, len(some))) for name, some in jobs.items()}
     found = figures(finished)

@@ -18,7 +18,7 @@ from speech.analysis import SpeechAnalysis
 from speech.assembly import Findings, assembled
 from speech.errors import TextMismatch, UnsupportedLanguage
 from speech.fluency import fluency
-from speech.scores.model import scoring_model
+from speech.scores.model import ScoringModel, scoring_model
 from speech.scores.scoring import align_and_score
 from speech.text import letter_to_sound, lexicon, transcript
 from speech.text.lexicon import pronounce
@@ -38,9 +38,9 @@ _MIN_WORDS_FOR_FLUENCY: Final = 3
 _MAX_WORDS_NAMED: Final = 10
 
 
-def model_version() -> str:
-    """Which models analyse: the scores' and the acoustic one."""
-    return f"en-{scoring_model().version}+pocketsphinx-{version('pocketsphinx')}"
+def model_version(model: ScoringModel | None = None) -> str:
+    """Which models analyse: the scores', by default those that ship, and the acoustic one."""
+    return f"en-{(model or scoring_model()).version}+pocketsphinx-{version('pocketsphinx')}"
 
 
 def load(language: str) -> None:
@@ -56,13 +56,20 @@ def load(language: str) -> None:
     letter_to_sound.shipped()
 
 
-def analyze(waveform: NDArray[np.float32], text: str, language: str) -> SpeechAnalysis:
+def analyze(
+    waveform: NDArray[np.float32],
+    text: str,
+    language: str,
+    *,
+    model: ScoringModel | None = None,
+) -> SpeechAnalysis:
     """Analyse one recording of a known text.
 
     Args:
         waveform: Shape (n,), n > 0, mono at 16 kHz, finite; see `speech.waveform.decode`.
         text: What was said, as written in the message.
         language: A language tag: "en", "en-US", "EN".
+        model: What was learnt from rated speech, instead of the model that ships.
 
     Raises:
         UnsupportedLanguage: If there is no model, or the text is in another script.
@@ -79,7 +86,7 @@ def analyze(waveform: NDArray[np.float32], text: str, language: str) -> SpeechAn
     if len(words) > max(1, _MAX_WORDS_PER_SECOND * len(waveform) / SAMPLE_RATE_HZ):
         raise TextMismatch(reason="the text has more words than anybody can say in that time")
     frames = features(cepstra(waveform))
-    model = scoring_model()
+    model = model or scoring_model()
     pieces = aligned_pieces(frames, words, [pronounce(word) for word in words])
     alignments, scores = align_and_score(frames, pieces, voice, model)
     if scores.mismatch > model.gate.certain:
@@ -93,7 +100,7 @@ def analyze(waveform: NDArray[np.float32], text: str, language: str) -> SpeechAn
         Findings(said, alignment, timeline, fluency(spoken_words(timeline)), scores),
         engine=ENGINE,
         engine_version=ENGINE_VERSION,
-        model_version=model_version(),
+        model_version=model_version(model),
         language=spoken_language,
         warnings=tuple(warnings),
     )

@@ -4,8 +4,10 @@
 
 FEATURES was filled by `training.measure` and `training.mismatches`; NETWORK and the networks of
 its folds beside it were written by `training.train_scorer`. The gate and the confidence of words
-are fitted on what each fold's network says of speakers that it never saw. Five folds tell how
-well the gate does in turn; the one written is fitted on all.
+are fitted on what each fold's network says of speakers that it never saw: for the model that ships
+on all speakers, and for one model a fold without that fold's speakers. The latter go into FEATURES'
+subfolder `folds`, for validation: `benchmarks/pronunciation.py --folds` judges every speaker by
+a model that knows nothing of him.
 """
 
 import argparse
@@ -21,7 +23,7 @@ from speech.scores.model import ScoringModel
 from speech.scores.network import Network
 from speech.scores.scoring import WELL_SAID
 from training.examples import Example, read_examples, save_arrays
-from training.measure import read_norms
+from training.measure import Norms, read_norms
 from training.mismatches import KINDS
 
 Array = NDArray[np.float32]
@@ -42,6 +44,7 @@ class Heard:
         evidence: Shape (n, evidence).
         words: Expected scores of all words, end to end; see `ratings`.
         ratings: What experts gave them.
+        word_fold: Which network.
     """
 
     fold: NDArray[np.int64]
@@ -49,14 +52,14 @@ class Heard:
     evidence: Array
     words: Array
     ratings: Array
+    word_fold: NDArray[np.int64]
 
 
 def heard_by_folds(examples: Sequence[Example], network: Path) -> Heard:
     """Have every example judged by the network of the fold in which its speaker was held out."""
     folds, variants, evidence, words, ratings = [], [], [], [], []
     for fold, path in enumerate(fold_paths(network)):
-        with np.load(path) as archive:
-            held_out = set(archive["held_out"].tolist())
+        held_out = speakers_held_out(path)
         judge = Network.from_file(path)
         for example in examples:
             if example.speaker in held_out:
@@ -69,12 +72,19 @@ def heard_by_folds(examples: Sequence[Example], network: Path) -> Heard:
     return Heard(
         np.array(folds), np.array(variants), np.stack(evidence),
         np.concatenate(words), np.concatenate(ratings),
+        np.repeat(folds, [len(scores) for scores in words]),
     )  # fmt: skip
 
 
 def fold_paths(network: Path) -> list[Path]:
     """The networks of the folds beside the one that ships."""
     return sorted(network.parent.glob(f"{network.stem}-fold-*.npz"))
+
+
+def speakers_held_out(path: Path) -> frozenset[str]:
+    """Whom a fold's network, or the model made of it, never saw."""
+    with np.load(path, allow_pickle=False) as archive:
+        return frozenset(archive["held_out"].tolist())
 
 
 def logistic(terms: Array, target: NDArray[np.bool_], penalty: float) -> tuple[Array, float]:
@@ -131,10 +141,11 @@ def validate_gate(right: Heard, wrong: Heard) -> None:
 
 
 def _without(heard: Heard, fold: int) -> Heard:
-    kept = heard.fold != fold
-    return replace(
-        heard, fold=heard.fold[kept], variant=heard.variant[kept], evidence=heard.evidence[kept]
-    )
+    kept, kept_words = heard.fold != fold, heard.word_fold != fold
+    return Heard(
+        heard.fold[kept], heard.variant[kept], heard.evidence[kept],
+        heard.words[kept_words], heard.ratings[kept_words], heard.word_fold[kept_words],
+    )  # fmt: skip
 
 
 def fit_confidence(heard: Heard) -> Array:
@@ -159,6 +170,11 @@ def fit_confidence(heard: Heard) -> Array:
     return np.asarray(steps[:2] / steps[2], np.float32)
 
 
+def fitted(network: Network, norms: Norms, right: Heard, wrong: Heard) -> ScoringModel:
+    """Add to a network what decides upon its outputs."""
+    return ScoringModel(network, norms, fit_gate(right, wrong), fit_confidence(right))
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Fit, print and write."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -169,12 +185,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     right = heard_by_folds(read_examples(arguments.features), arguments.network)
     wrong = heard_by_folds(read_examples(arguments.features / "mismatches"), arguments.network)
     validate_gate(right, wrong)
-    model = ScoringModel(
-        network=Network.from_file(arguments.network),
-        durations=read_norms(arguments.features),
-        gate=fit_gate(right, wrong),
-        confidence=fit_confidence(right),
-    )
+    norms = read_norms(arguments.features)
+    folds = arguments.features / "folds"
+    folds.mkdir(exist_ok=True)
+    for fold, path in enumerate(fold_paths(arguments.network)):
+        model = fitted(Network.from_file(path), norms, _without(right, fold), _without(wrong, fold))
+        held_out = np.array(sorted(speakers_held_out(path)))
+        save_arrays(folds / f"{fold}.npz", model.arrays() | {"held_out": held_out})
+    model = fitted(Network.from_file(arguments.network), norms, right, wrong)
     save_arrays(arguments.output, model.arrays())
     print(f"{arguments.output}: {arguments.output.stat().st_size / 1e3:.0f} kB")
 

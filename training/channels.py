@@ -185,9 +185,11 @@ def _random_room(rng: np.random.Generator) -> Channel:
 
 
 def _random_noise(rng: np.random.Generator) -> Channel:
+    white = partial(white_noise, snr_db=rng.uniform(5.0, 35.0))
     return _one_of(
         rng,
-        partial(white_noise, snr_db=rng.uniform(5.0, 35.0)),
+        white,
+        white,  # harms most, and is most often met
         partial(pink_noise, snr_db=rng.uniform(5.0, 35.0)),
         partial(babble, snr_db=rng.uniform(10.0, 35.0)),
         partial(hum, mains_hz=float(rng.choice([50, 60])), snr_db=rng.uniform(5.0, 30.0)),

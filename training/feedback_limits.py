@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from speech.scores.network import Network
 from speech.scores.scoring import WELL_SAID
-from training.calibrate import fold_paths
+from training.calibrate import fold_paths, speakers_held_out
 from training.examples import Example, read_examples
 
 WELL_SAID_PHONE = 1.5
@@ -34,8 +34,7 @@ def judged(examples: Sequence[Example], network: Path) -> tuple[Array, Array]:
     """
     phones, words = [], []
     for path in fold_paths(network):
-        with np.load(path) as archive:
-            held_out = set(archive["held_out"].tolist())
+        held_out = speakers_held_out(path)
         judge = Network.from_file(path)
         for example in examples:
             if example.speaker not in held_out or example.variant:

@@ -8,7 +8,7 @@ FEATURES is the folder that `training.measure` filled; the measures go into its 
 
 import argparse
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -19,11 +19,11 @@ from speech.errors import TextMismatch
 from training import impostors
 from training.channels import random_channel
 from training.corpus import Utterance, read_corpus
-from training.examples import Example, write_examples
-from training.measure import SHARD, Norms, measure, read_norms
+from training.examples import Example
+from training.measure import Norms, measure, read_norms, write_shards
 
 KINDS = ("any text", "a text as long", "a text as long, in noise", "noise", "music", "swapped")
-RARER = 4  # sounds that are no speech: one utterance in so many
+RARER = 2  # sounds that are no speech: one utterance in so many
 
 
 def _mismatched(
@@ -63,18 +63,11 @@ def _example(
     )
 
 
-def _write_shard(folder: Path, norms: Norms, utterances: Sequence[Utterance], first: int) -> str:
-    examples = []
-    for index in range(first, min(first + SHARD, len(utterances))):
-        chance = np.random.default_rng([7, int(utterances[index].name)])
-        for kind, waveform, text in _mismatched(utterances, index, chance):
-            try:
-                examples.append(_example(kind, waveform, utterances[index], text, norms))
-            except TextMismatch:
-                continue  # refused before the gate is asked
-    path = folder / f"{utterances[first].name}.npz"
-    write_examples(path, examples)
-    return path.name
+def _examples(norms: Norms, utterances: Sequence[Utterance], index: int) -> Iterator[Example]:
+    chance = np.random.default_rng([7, int(utterances[index].name)])
+    for kind, waveform, text in _mismatched(utterances, index, chance):
+        with suppress(TextMismatch):  # refused before the gate is asked
+            yield _example(kind, waveform, utterances[index], text, norms)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -83,13 +76,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("corpus", type=Path)
     parser.add_argument("features", type=Path)
     arguments = parser.parse_args(argv)
-    folder = arguments.features / "mismatches"
-    folder.mkdir(exist_ok=True)
-    utterances = read_corpus(arguments.corpus)
-    write = partial(_write_shard, folder, read_norms(arguments.features), utterances)
-    with ProcessPoolExecutor() as pool:
-        for name in pool.map(write, range(0, len(utterances), SHARD)):
-            print(name)
+    examples_of = partial(_examples, read_norms(arguments.features))
+    write_shards(arguments.features / "mismatches", read_corpus(arguments.corpus), examples_of)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ def fake_engine(monkeypatch):
         "BREAK": ZeroDivisionError(),
     }
 
-    def _analyze(waveform, text, language):
+    def _analyze(waveform, text, language, *, model):
         assert language == "en"
         if text in orders:
             raise orders[text]

@@ -1,5 +1,8 @@
+import numpy as np
+import pytest
+
 from benchmarks import analysed_corpus
-from benchmarks.analysed_corpus import Job, analyse
+from benchmarks.analysed_corpus import Job, analyse, with_folds
 
 
 def test_causes_are_told_apart(fake_engine, utterances):
@@ -31,3 +34,15 @@ def test_other_processes_give_outcomes_in_order(utterances):
     finished = list(analysed_corpus.outcomes(jobs, 2))
     assert [one.cause for one in finished][::2] == ["empty_text", "empty_text"]
     assert finished[1].cause != "empty_text"
+
+
+def test_every_speaker_is_judged_by_the_model_made_without_him(utterances, tmp_path):
+    speakers = sorted({one.speaker for one in utterances})
+    for speaker in speakers:
+        np.savez(tmp_path / f"without-{speaker}.npz", held_out=np.array([speaker]))
+    jobs = with_folds([Job(one, one.text) for one in utterances], tmp_path)
+    assert [job.model.stem for job in jobs] == [f"without-{one.speaker}" for one in utterances]
+
+    (tmp_path / f"without-{speakers[0]}.npz").unlink()
+    with pytest.raises(ValueError, match=f"without the speakers {speakers[0]}"):
+        with_folds(jobs, tmp_path)

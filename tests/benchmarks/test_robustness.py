@@ -8,7 +8,7 @@ from deployments.demo.synthesis import SynthesisFailed
 
 
 def test_each_channel_and_each_impostor_has_its_figure(fake_engine, utterances, tmp_path):
-    shown = robustness.shown_to_engine(utterances, tmp_path)
+    shown = robustness.shown_to_engine([Job(u, u.text) for u in utterances], tmp_path)
     finished = {
         name: [analyse(job) for job in jobs[:4]]
         for name, jobs in shown.items()
@@ -49,5 +49,7 @@ def test_without_a_synthesiser_other_languages_are_left_out(
         raise SynthesisFailed(reason)
 
     monkeypatch.setattr(robustness, "foreign_jobs", refuse)
-    assert "other_language" not in robustness.shown_to_engine(utterances, tmp_path)
+    assert "other_language" not in robustness.shown_to_engine(
+        [Job(u, u.text) for u in utterances], tmp_path
+    )
     assert "other_language is left out" in capsys.readouterr().err

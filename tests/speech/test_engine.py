@@ -18,6 +18,7 @@ from speech.errors import (
     UnsupportedLanguage,
     UnsupportedScript,
 )
+from speech.scores.model import scoring_model
 from tests.speech.conftest import read_clip
 
 TEXTS = {
@@ -147,6 +148,17 @@ def test_an_analysis_says_which_models_made_it():
     analysis = engine.analyze(CLIPS["fox"], TEXTS["fox"], "en")
     assert (analysis.analysis_engine, analysis.analysis_version) == ("kaiwa", "2.0")
     assert analysis.analysis_model_version == engine.model_version()
+
+
+def test_another_model_may_judge():
+    shipped = scoring_model()
+    suspicious = dataclasses.replace(shipped.gate, certain=-np.inf)
+    other = dataclasses.replace(shipped, gate=suspicious, version="other")
+    with pytest.raises(TextMismatch):
+        engine.analyze(CLIPS["fox"], TEXTS["fox"], "en", model=other)
+    other = dataclasses.replace(shipped, version="other")
+    analysis = engine.analyze(CLIPS["fox"], TEXTS["fox"], "en", model=other)
+    assert analysis.analysis_model_version.startswith("en-other+")
 
 
 def test_raw_scores_are_those_shown_before_rounding(analysed):
