@@ -9,6 +9,7 @@ SpeechError
 │   └── UnsupportedScript   the transcript is written in letters of another language
 ├── TextMismatch            the recording says something else
 └── EngineFailure           the aligner broke; worth another try
+    └── DamagedModel        a file of a model is not what it should be
 
 Messages name no word of the transcript: they are logged and shown to operators.
 """
@@ -126,3 +127,16 @@ class EngineFailure(SpeechError):
     def __init__(self, reason: str) -> None:
         self.reason = reason
         super().__init__(f"The aligner failed: {reason}.", reason)
+
+
+class DamagedModel(EngineFailure):
+    """A file of a model is not whole, or not what it should be."""
+
+    def __init__(self, name: str, what: object) -> None:
+        self.name, self.what = name, str(what)
+        SpeechError.__init__(
+            self,
+            f"A model cannot be used: {name}: {self.what}. Install the package again.",
+            name,
+            self.what,
+        )

@@ -49,6 +49,9 @@ _SYMBOLS: Final = {
 }  # fmt: skip
 _VULGAR: Final = {
     "½": "a half", "¼": "a quarter", "¾": "three quarters", "⅓": "a third", "⅔": "two thirds",
+    "⅕": "a fifth", "⅖": "two fifths", "⅗": "three fifths", "⅘": "four fifths", "⅙": "a sixth",
+    "⅚": "five sixths", "⅐": "a seventh", "⅛": "an eighth", "⅜": "three eighths",
+    "⅝": "five eighths", "⅞": "seven eighths", "⅑": "a ninth", "⅒": "a tenth",
 }  # fmt: skip
 
 
@@ -79,7 +82,7 @@ PATTERNS: Final = {
                 |(?<=\ )=(?=\ )|(?<=[0-9])=(?=[0-9])
                 |(?<=\w\ )\+(?=\ \w)|(?<=\b[A-Z])\+\+?(?!\w)|(?<=[0-9])\+
                 |(?<=[0-9])(?:x|\*)(?=[0-9])|(?<=[0-9]\ )\*(?=\ [0-9])|[\u00d7÷№]
-                |\b[Nn]o\.(?=\ ?[0-9])|(?<=[0-9])M\b|(?<=\w)[²³]""",
+                |\b[Nn]o\.(?=\ ?[0-9])|(?<=[0-9])M\b|(?<=[\w)])[²³]""",
 }
 
 
@@ -111,10 +114,10 @@ def spoken_unit(match: re.Match[str], number: str) -> tuple[str, ...]:
     return tuple((power + said).split())
 
 
-def spoken_vulgar(match: re.Match[str], number: str) -> tuple[str, ...]:
-    """Say a fraction in one character; after a `number` it is "and a half"."""
+def spoken_vulgar(match: re.Match[str], before: str) -> tuple[str, ...]:
+    """Say a fraction in one character; after a number it is "and a half"."""
     said = _VULGAR[match[0]]
-    return tuple(f"and {said}".split() if number else said.split())
+    return tuple(f"and {said}".split() if before[-1:].isdigit() else said.split())
 
 
 def spoken_dash(match: re.Match[str]) -> tuple[str, ...]:

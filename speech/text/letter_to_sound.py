@@ -5,6 +5,8 @@ letter two places for a phone or for none (Graves et al. 2006, connectionist tem
 classification). docs/adr/0024 holds how often it errs.
 """
 
+import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from itertools import groupby
@@ -13,6 +15,8 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+
+from speech.errors import DamagedModel
 
 Phones = tuple[str, ...]
 Array = NDArray[np.float32]
@@ -64,10 +68,19 @@ def shipped() -> Network:
 
 
 def read(path: Path) -> Network:
-    """Read a network; weights are bytes, each column with a scale of its own."""
-    with np.load(path, allow_pickle=False) as stored:
-        arrays = dict(stored)
+    """Read a network; weights are bytes, each column with a scale of its own.
 
+    Raises:
+        DamagedModel: If the file is not whole or not such a file.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return _network(dict(stored))
+    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        raise DamagedModel(path.name, error) from error
+
+
+def _network(arrays: Mapping[str, NDArray[Any]]) -> Network:
     def weights(name: str) -> Array:
         return np.asarray(
             arrays[f"{name}_bytes"] * arrays[f"{name}_scale"].astype(np.float32), np.float32

@@ -6,6 +6,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Final
 
+from speech.errors import DamagedModel
 from speech.pocketsphinx_wheel import wheel_path
 from speech.text.letter_to_sound import sound_out, spell
 from speech.text.supplement import ADDED, INITIALISMS, REMOVED
@@ -74,7 +75,11 @@ def dictionary_path() -> Path:
 @cache
 def _cmudict() -> bytes:
     """Lines in the order of their words: `read R EH D`, `read(2) R IY D`."""
-    return dictionary_path().read_bytes()
+    path = dictionary_path()
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DamagedModel(path.name, error) from error
 
 
 def _in_cmudict(word: str) -> tuple[Phones, ...]:

@@ -5,16 +5,18 @@ from typing import Final
 
 from num2words import num2words
 
-# One of it, several of it, a hundredth of it; yen and won have none.
+# One of it and several of it.
 _CURRENCIES: Final = {
-    "$": ("dollar", "dollars", "cents"),
-    "€": ("euro", "euros", "cents"),
-    "£": ("pound", "pounds", "pence"),
-    "¥": ("yen", "yen", None),
-    "₩": ("won", "won", None),
-    "₹": ("rupee", "rupees", None),
-    "¢": ("cent", "cents", None),
+    "$": ("dollar", "dollars"),
+    "€": ("euro", "euros"),
+    "£": ("pound", "pounds"),
+    "¥": ("yen", "yen"),
+    "₩": ("won", "won"),
+    "₹": ("rupee", "rupees"),
+    "¢": ("cent", "cents"),
 }
+# One hundredth of it and several.
+_HUNDREDTHS: Final = {"$": ("cent", "cents"), "€": ("cent", "cents"), "£": ("penny", "pence")}
 _SCALES: Final = {"k": "thousand", "m": "million", "b": "billion", "bn": "billion"}
 _SIGNS: Final = {"-": ("minus",), "+": ("plus",), "#": ("number",)}
 _TEMPERATURES: Final = {"C": " celsius", "F": " fahrenheit", "℃": " celsius", "℉": " fahrenheit"}
@@ -55,21 +57,28 @@ def words_of(said: str) -> tuple[str, ...]:
 
 def ordinal(number: int) -> str:
     """Say "fifth" for 5."""
-    return str(num2words(number, to="ordinal"))
+    return _american(num2words(number, to="ordinal"))
 
 
 def cardinal(number: int) -> str:
     """Say "five" for 5."""
-    return str(num2words(number))
+    return _american(num2words(number))
 
 
 def year(number: int) -> str:
     """Say "nineteen ninety-nine" for 1999."""
-    return str(num2words(number, to="year"))
+    return _american(num2words(number, to="year"))
+
+
+def _american(said: str) -> str:
+    """Leave the British "and" out of "one hundred and one": an utterance has one reading."""
+    return said.replace(" and ", " ")
 
 
 def said_whole(digits: str) -> str:
-    """Say a whole number, digit by digit if it is long or begins with zero."""
+    """Say a whole number, digit by digit if it is long or begins with zero; nothing for none."""
+    if not digits:  # ".5", ".3.4"
+        return ""
     return digit_by_digit(digits) if _is_read_digit_by_digit(digits) else cardinal(int(digits))
 
 
@@ -106,20 +115,27 @@ def _is_read_digit_by_digit(digits: str) -> bool:
 
 
 def _say_decimal(digits: str, fraction: str | None) -> str:
-    whole = said_whole(digits) if digits else ""
+    whole = said_whole(digits)
     return f"{whole} point {digit_by_digit(fraction)}" if fraction else whole
 
 
 def _say_money(symbol: str, digits: str, fraction: str | None, scale: str | None) -> str:
-    one, several, hundredth = _CURRENCIES[symbol]
     if scale:
         scale = scale.strip().lower()
+        several = _CURRENCIES[symbol][1]
         return f"{_say_decimal(digits, fraction)} {_SCALES.get(scale, scale)} {several}"
-    if digits and fraction and len(fraction) == 2 and hundredth:
-        rest = f" {cardinal(int(fraction))} {hundredth}" if int(fraction) else ""
-        return _say_money(symbol, digits, None, None) + rest
-    unit = one if digits == "1" and not fraction else several
-    return f"{_say_decimal(digits, fraction)} {unit}"
+    if fraction and len(fraction) == 2 and symbol in _HUNDREDTHS:
+        whole, hundredths = int(digits or 0), int(fraction)
+        said = [_say_amount(digits, None, _CURRENCIES[symbol])] if whole or not hundredths else []
+        if hundredths:
+            said.append(_say_amount(str(hundredths), None, _HUNDREDTHS[symbol]))
+        return " ".join(said)
+    return _say_amount(digits, fraction, _CURRENCIES[symbol])
+
+
+def _say_amount(digits: str, fraction: str | None, names: tuple[str, str]) -> str:
+    one, several = names
+    return f"{_say_decimal(digits, fraction)} {one if digits == '1' and not fraction else several}"
 
 
 def _unit(suffix: str, digits: str, fraction: str | None) -> str:

@@ -9,6 +9,8 @@ _PLAIN: Final = (
     | dict.fromkeys("\u2044\u2215", "/")
     # "m²" is no "m2".
     | {character: character for character in "²³"}
+    # A pattern in any case takes the Turkish ones for an ASCII i, and they fold to one anyway.
+    | {"\u0131": "i", "\u0130": "I"}
 )
 
 

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 
 from speech.text import abbreviations, dates, lexicon
 from speech.text.capitals import is_shouted, spoken_capitals, spoken_letters
+from speech.text.letter_to_sound import spell
 from speech.text.numerals import NUMBER, said_whole, spoken_number, words_of
 from speech.text.plain import plain
 
@@ -20,12 +21,17 @@ _MAX_LETTERS: Final = 45
 # Letters that do not come apart into an ASCII letter and a mark.
 _LATIN: Final = str.maketrans({
     "ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "đ": "d", "ð": "d", "þ": "th", "ł": "l",
-    "\u0131": "i",
+    "ħ": "h", "ŧ": "t", "ŋ": "ng",
 })  # fmt: skip
 
 # Accents, and what stands inside of words unseen: soft hyphens, joiners, byte-order marks.
 _UNSEEN: Final = "\u00ad\u200b-\u200d\u2060\ufe0f\ufeff"
-_LETTER: Final = r"[^\W\d_]"
+# Powers, fractions and numbers in circles, which `re` takes for letters.
+_NUMERIC: Final = (
+    "\u00b2\u00b3\u00b9\u00bc-\u00be\u2070\u2074-\u2079\u2080-\u2089\u2150-\u215f\u2189"
+    "\u2460-\u249b\u24ea-\u24ff\u2776-\u2793"
+)
+_LETTER: Final = rf"[^\W\d_{_NUMERIC}]"
 _MARK: Final = f"[\u0300-\u036f{_UNSEEN}]"
 # Apostrophes are kept inside, and before or after where they stand for letters. Hyphens part
 # words, so that each half can be pointed at.
@@ -35,6 +41,8 @@ _WORD: Final = rf"""
     (?:'(?:{_LETTER}|{_MARK}){{1,64}}){{0,4}}
     (?:(?<=[iI][nN])'(?!\w))?
 """
+# The dictionary lists them as the words that they are short for.
+_SHORT_FORMS: Final = frozenset({"corp", "etc", "inc"})
 _TOP_DOMAINS: Final = "com|org|net|edu|gov|io|co|tv|ai|app|dev|info|jp|uk|de|fr|cn|kr"
 
 _PATTERNS: Final = {
@@ -68,12 +76,14 @@ class Token(NamedTuple):
         end: One past the last code point.
         spoken: Lower-case ASCII words.
         is_foreign: Whether it is a word in letters of another script.
+        is_plain: Whether it is a word whose letters are read as they stand.
     """
 
     start: int
     end: int
     spoken: tuple[str, ...]
-    is_foreign: bool
+    is_foreign: bool = False
+    is_plain: bool = False
 
 
 _Reader = Callable[[re.Match[str], str], tuple[str, ...]]
@@ -112,10 +122,9 @@ def tokens(text: str) -> Iterator[Token]:
         if simple[before_end:start].strip(" "):
             before = ""
         if kind == "word":
-            spoken = _spoken_word(match[0], before, shouted=shouted)
-            yield Token(start, end, spoken, is_foreign=not spoken and not match[0].isascii())
+            yield _word(match, before, shouted=shouted)
         else:
-            yield Token(start, end, _READERS[kind](match, before), is_foreign=False)
+            yield Token(start, end, _READERS[kind](match, before))
         before, before_end = match[0], end
 
 
@@ -126,19 +135,34 @@ def _is_month(written: str) -> bool:
     return written[:1].isupper() and is_name
 
 
-def _spoken_word(written: str, before: str, *, shouted: bool) -> tuple[str, ...]:
-    """Fold to lower-case ASCII; nothing if letters of another script remain."""
-    folded = _folded(written)
-    if not re.fullmatch(r"[A-Za-z']{1,64}", folded):
-        return ()
-    said = () if shouted else spoken_capitals(folded, before)
-    word = _shortened(folded.lower())
-    return said or ((word,) if len(word) <= _MAX_LETTERS else ())
+def _word(match: re.Match[str], before: str, *, shouted: bool) -> Token:
+    """Fold to lower-case ASCII; nothing is said if letters of another script remain."""
+    start, end = match.span()
+    folded = _folded(match[0])
+    if re.fullmatch(r"[a-z']{1,64}", folded):
+        # Initialisms have no accents: "ŁÓDŹ" is a word. "Ⅷ" is one character.
+        cased = unicodedata.normalize("NFKC", re.sub(f"[{_UNSEEN}]", "", match[0]))
+        if cased.isascii() and not shouted and (said := spoken_capitals(cased, before)):
+            return Token(start, end, said)
+        word = _shortened(folded)
+        if len(word) <= _MAX_LETTERS:
+            return Token(start, end, (word,), is_plain=not _is_short_form(word))
+    return Token(start, end, (), is_foreign=not match[0].isascii())
+
+
+def _is_short_form(word: str) -> bool:
+    """Whether a word in small letters is said as other words, or by its letters' names."""
+    if len(word) == 1:
+        return False
+    has_no_vowel = not re.search("[aeiouy]", word)  # "st", "ltd", "tv"
+    is_spelled = word.isalpha() and lexicon.listed(word)[:1] == (spell(word),)  # "usa"
+    return has_no_vowel or is_spelled or word in _SHORT_FORMS
 
 
 def _folded(written: str) -> str:
-    decomposed = unicodedata.normalize("NFKD", written.translate(_LATIN))
-    return "".join(char for char in decomposed if unicodedata.category(char) not in {"Mn", "Cf"})
+    """Take accents off, and capitals, whose letters `_LATIN` need not list then."""
+    simple = unicodedata.normalize("NFKD", written).lower().translate(_LATIN)
+    return "".join(char for char in simple if unicodedata.category(char) not in {"Mn", "Cf"})
 
 
 def _shortened(word: str) -> str:
@@ -157,6 +181,6 @@ def _spoken_address(written: str) -> tuple[str, ...]:
     """Say "dot", "at" and "slash" as people do who spell an address."""
     names = {"@": "at", ".": "dot", "/": "slash", "-": "dash", "_": "underscore", "+": "plus"}
     said: list[str] = []
-    for part in re.findall(r"[a-z]{1,45}|[0-9]{1,4}|[@./_+-]", _folded(written).lower()):
+    for part in re.findall(r"[a-z]{1,45}|[0-9]{1,4}|[@./_+-]", _folded(written)):
         said += words_of(said_whole(part)) if part.isdigit() else names.get(part, part).split()
     return tuple(said)

@@ -40,6 +40,8 @@ class Word:
         char_end: One past the last code point.
         spoken: One or more lower-case ASCII words; "a." is the name of the letter.
         is_hesitation: A filler, or a word that is said again at once.
+        is_plain: Whether its letters are read as they stand; numbers, times, money, symbols and
+            abbreviations can be said in several ways, and `spoken` is only the likeliest.
     """
 
     text: str
@@ -47,6 +49,7 @@ class Word:
     char_end: int
     spoken: tuple[str, ...]
     is_hesitation: bool = False
+    is_plain: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,7 @@ def read(text: str, language: str) -> Transcript:
     """Split a text into words that can be aligned.
 
     Raises:
-        EmptyTranscript: If there is no word.
+        EmptyTranscript: If there is no word, or none but fillers.
         UnsupportedScript: If most letters are not Latin ones.
     """
     found = list(tokens(text))
@@ -70,13 +73,14 @@ def read(text: str, language: str) -> Transcript:
     foreign = sum(token.end - token.start for token in found if token.is_foreign)
     if foreign > sum(len(word.text) for word in words):
         raise UnsupportedScript(language)
-    if not words:
+    if all(_is_filler(word) for word in words):
         raise EmptyTranscript
     return Transcript(tuple(_with_hesitations(text, words)), len(found) - len(words))
 
 
 def _word(text: str, token: Token) -> Word:
-    return Word(text[token.start : token.end], token.start, token.end, token.spoken)
+    written = text[token.start : token.end]
+    return Word(written, token.start, token.end, token.spoken, is_plain=token.is_plain)
 
 
 def _with_hesitations(text: str, words: list[Word]) -> Iterator[Word]:

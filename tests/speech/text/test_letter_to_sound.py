@@ -1,10 +1,14 @@
+from importlib import resources
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from speech.errors import DamagedModel
 from speech.text.letter_to_sound import (
     probabilities,
+    read,
     shipped,
     sound_out,
     sound_out_with,
@@ -12,6 +16,7 @@ from speech.text.letter_to_sound import (
 )
 from speech.text.phones import IPA
 
+SHIPPED = resources.files("speech") / "models" / "en-spelling.npz"
 words = st.text("abcdefghijklmnopqrstuvwxyz", min_size=1, max_size=45)
 
 
@@ -56,3 +61,14 @@ def test_the_same_word_is_always_read_the_same():
 
 def test_letters_are_named():
     assert spell("bbc") == ("B", "IY", "B", "IY", "S", "IY")
+
+
+@pytest.mark.parametrize("damage", ["missing", "cut off", "another file"])
+def test_a_damaged_network_is_named(tmp_path, damage):
+    path = tmp_path / "en-spelling.npz"
+    if damage == "cut off":
+        path.write_bytes(SHIPPED.read_bytes()[:10_000])
+    elif damage == "another file":
+        np.savez(path, letters=np.zeros(3))
+    with pytest.raises(DamagedModel, match=r"en-spelling\.npz.*Install the package again"):
+        read(path)
