@@ -4,15 +4,12 @@ import multiprocessing
 import sys
 import time
 import traceback
-import zlib
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Final
-
-import numpy as np
 
 from benchmarks.expert_agreement import Comparison, compare
 from settings.processes import limit_blas_threads
@@ -95,7 +92,7 @@ def analyse(job: Job) -> Outcome:
     waveform = decode(job.utterance.audio.read_bytes(), AudioEncoding())
     decoded = time.process_time() - began
     if job.channel is not None:
-        waveform = job.channel(waveform, _generator(job.utterance.audio))
+        waveform = job.channel(waveform, job.utterance.chance(0))
     began = time.process_time()
     analysis, cause = _analysed(waveform, job.text, model)
     elapsed = time.process_time() - began
@@ -116,8 +113,3 @@ def _analysed(
     except Exception as error:  # noqa: BLE001 - a defect is a figure here: it is counted and shown
         traceback.print_exc(file=sys.stderr)
         return None, type(error).__name__
-
-
-def _generator(audio: Path) -> np.random.Generator:
-    """Noise that depends on the recording alone, not on its place among others."""
-    return np.random.default_rng(zlib.crc32(audio.name.encode()))

@@ -26,7 +26,7 @@ from speech import engine
 from speech.acoustics.front_end import cepstra, features
 from speech.acoustics.model_files import acoustic_model
 from speech.acoustics.pitch import pitch
-from speech.acoustics.senones import SenoneScorer
+from speech.acoustics.senones import log_likelihoods
 from speech.alignment.forced import aligned_pieces
 from speech.errors import SpeechError
 from speech.scores.features import network_input
@@ -79,7 +79,7 @@ def time_stages(waveform: Waveform, words: list[str], clock: Clock) -> None:
     with clock.timing("front_end"):
         frames = features(cepstra(waveform))
     with clock.timing("densities"):
-        SenoneScorer(acoustic_model(), frames)
+        log_likelihoods(acoustic_model(), frames, acoustic_model().context_independent)
     with clock.timing("densities_and_search"):
         pieces = list(aligned_pieces(frames, words, [pronounce(word) for word in words]))
     for piece in pieces[:1]:  # rated clips are one piece

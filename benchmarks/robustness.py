@@ -3,15 +3,19 @@
     python benchmarks/robustness.py --corpus DIR [--sample N] [--folds DIR] [--processes N] [--json]
 
 The same sample of learners, spread evenly over speakers, is analysed clean and after each of the
-channels below; correlations are with the experts' means of the clean recording. Then the gate is
+channels below; correlations are with the experts' means of the clean recording, and `change` is
+what a channel adds to the correlation of accuracy over the recordings that have scores both clean
+and through it. Then the gate is
 shown sounds that say nothing, and recordings with a text that they do not say:
 
     wrong_transcript          the text of any other utterance
     wrong_transcript_similar  the one of nearly as many phones among all of the sample
+    half_said                 the right text, and another's after it
     other_language            synthetic voices say the translation (if espeak-ng is installed)
     said_twice                the right text, said twice
 
-Shares caught are refusals (no speech, or another text), of all that were shown. `--folds` has
+Shares caught are refusals (no speech, or another text), of all that were shown; what is not
+refused may still carry a warning. `--folds` has
 every learner judged by a model that never heard him; see `benchmarks/pronunciation.py`.
 """
 
@@ -29,7 +33,7 @@ from typing import Any, Final
 import soundfile
 
 from benchmarks.analysed_corpus import Job, Outcome, outcomes, with_folds
-from benchmarks.expert_agreement import LEVELS, agreement_by_level
+from benchmarks.expert_agreement import LEVELS, agreement, agreement_by_level
 from benchmarks.pronunciation import cell
 from deployments.demo.synthesis import SAMPLE_RATE_HZ, SynthesisFailed, Voice, speak
 from training import channels, impostors
@@ -115,6 +119,10 @@ def shown_to_engine(right: Sequence[Job], folder: Path) -> dict[str, list[Job]]:
     for name, similar in (("wrong_transcript", False), ("wrong_transcript_similar", True)):
         texts = other_texts(utterances, similar_length=similar)
         jobs[name] = [replace(job, text=text) for job, text in zip(right, texts, strict=True)]
+    jobs["half_said"] = [
+        replace(job, text=f"{job.text} {wrong.text}")
+        for job, wrong in zip(right, jobs["wrong_transcript_similar"], strict=True)
+    ]
     try:
         jobs["other_language"] = foreign_jobs(folder)
     except SynthesisFailed as error:
@@ -127,6 +135,7 @@ def figures(finished: Mapping[str, Sequence[Outcome]]) -> dict[str, Any]:
     by_channel = {name: _correlations(finished[name]) for name in CHANNELS}
     return {
         "accuracy": {name: found["accuracy"] for name, found in by_channel.items()},
+        "change": {name: _change(finished["clean"], finished[name]) for name in CHANNELS},
         "gate": {
             "false_rejections": _refused(finished["clean"]),
             **{name: _refused(some) for name, some in finished.items() if name not in CHANNELS},
@@ -145,6 +154,19 @@ def _correlations(finished: Sequence[Outcome]) -> dict[str, float | None]:
     }
 
 
+def _change(clean: Sequence[Outcome], damaged: Sequence[Outcome]) -> float | None:
+    both = [
+        (one.comparison, other.comparison)
+        for one, other in zip(clean, damaged, strict=True)
+        if one.comparison and other.comparison
+    ]
+    before, after = (
+        agreement([(one.speaker, one.means["accuracy"]) for one in compared]).overall
+        for compared in zip(*both, strict=True)
+    )
+    return None if before is None or after is None else round(after - before, 4)
+
+
 def _refused(finished: Sequence[Outcome]) -> float:
     return round(sum(outcome.is_rejected for outcome in finished) / len(finished), 4)
 
@@ -152,9 +174,11 @@ def _refused(finished: Sequence[Outcome]) -> float:
 def table(found: dict[str, Any]) -> str:
     """Lay the figures out for people."""
     columns = (*LEVELS, "rejected")
-    lines = [f"{'':26}" + "".join(f"{column:>10}" for column in columns)]
+    lines = [f"{'':26}" + "".join(f"{column:>10}" for column in (*columns, "change"))]
     lines += [
-        f"{name:26}" + "".join(f"{cell(by_level[column]):>10}" for column in columns)
+        f"{name:26}"
+        + "".join(f"{cell(by_level[column]):>10}" for column in columns)
+        + f"{cell(found['change'][name]):>10}"
         for name, by_level in found["channels"].items()
     ]
     lines += ["", f"{'refused by the gate':26}"]

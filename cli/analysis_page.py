@@ -59,7 +59,9 @@ def playable(recording: bytes, waveform: NDArray[np.float32]) -> str:
     return f"data:{media_type};base64,{base64.b64encode(recording).decode('ascii')}"
 
 
-def render(analysis: SpeechAnalysis, text: str, *, title: str, sound: str) -> str:
+def render(
+    analysis: SpeechAnalysis, text: str, *, title: str, sound: str, sound_seconds: float
+) -> str:
     """Write the page.
 
     Args:
@@ -67,6 +69,7 @@ def render(analysis: SpeechAnalysis, text: str, *, title: str, sound: str) -> st
         text: The transcript that the analysis' offsets point into.
         title: What was analysed, such as the file's name.
         sound: A data URI.
+        sound_seconds: How long it plays.
     """
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined,
@@ -76,9 +79,9 @@ def render(analysis: SpeechAnalysis, text: str, *, title: str, sound: str) -> st
         (_TEMPLATES / name).read_text(encoding="utf-8") for name in ("analysis.css", "analysis.js")
     )
     words = shown_words(analysis)
-    last_ms = analysis.speech_timings[-1].end_ms
     return environment.get_template("analysis.html.j2").render(
-        analysis=analysis, title=title, sound=sound, words=words, last_ms=last_ms,
+        analysis=analysis, title=title, sound=sound, words=words,
+        sound_ms=round(1000 * sound_seconds),
         pieces=list(_pieces(analysis, text, words)),
         style=Markup(style), style_hash=_hash(style),  # noqa: S704 - our own file
         script=Markup(script), script_hash=_hash(script),  # noqa: S704 - our own file

@@ -12,7 +12,13 @@ from cli.analysis_view import shown_words
 from speech.analysis import SpeechAnalysis
 
 # Colour repeats what the last column says in words.
-_STYLES: Final = {"clear": "green", "fair": "yellow", "unclear": "bold red", "hesitation": "dim"}
+_STYLES: Final = {
+    "clear": "green",
+    "fair": "yellow",
+    "unclear": "bold red",
+    "hesitation": "dim",
+    "not judged": "dim",
+}
 _BAR: Final = 10
 
 

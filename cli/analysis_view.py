@@ -8,7 +8,7 @@ from typing import Final, Literal
 from speech.analysis import PhonemeAnalysis, SpeechAnalysis, SpeechTiming
 from speech.feedback.thresholds import SEVERITIES, UNCLEAR_PHONE_SCORE
 
-Verdict = Literal["clear", "fair", "unclear", "hesitation"]
+Verdict = Literal["clear", "fair", "unclear", "hesitation", "not judged"]
 
 UNWRITTEN: Final = "(…)"  # a hesitation that the text leaves out
 
@@ -19,17 +19,20 @@ _SOUND_LIMITS: Final = (UNCLEAR_PHONE_SCORE, 80.0)
 
 @dataclass(frozen=True, slots=True)
 class ShownSound:
-    """One sound; `note` is what feedback has to say of it, often nothing."""
+    """One sound; `note` is what feedback has to say of it, often nothing.
+
+    `score` is None in a word that is not judged.
+    """
 
     ipa: str
-    score: int
+    score: int | None
     verdict: Verdict
     note: str
 
 
 @dataclass(frozen=True, slots=True)
 class ShownWord:
-    """One word as written, or `UNWRITTEN`; `percent` is how surely it was said well, if a word."""
+    """One word as written, or `UNWRITTEN`; `percent` is how surely it was said well, if judged."""
 
     number: int
     text: str
@@ -57,23 +60,24 @@ def shown_words(analysis: SpeechAnalysis) -> list[ShownWord]:
 
 def _word(number: int, timing: SpeechTiming, sounds: Sequence[PhonemeAnalysis]) -> ShownWord:
     sure = timing.confidence
+    unjudged: Verdict = "hesitation" if timing.is_hesitation else "not judged"
     return ShownWord(
         number=number,
         text=timing.word or UNWRITTEN,
         start_ms=timing.start_ms,
         end_ms=timing.end_ms,
         percent=None if sure is None else round(100 * sure),
-        verdict="hesitation" if sure is None else _verdict(sure, _WORD_LIMITS),
+        verdict=unjudged if sure is None else _verdict(sure, _WORD_LIMITS),
         sounds=tuple(
-            ShownSound(
-                sound.phoneme,
-                sound.accuracy_score,
-                _verdict(sound.accuracy_score, _SOUND_LIMITS),
-                _note(sound),
-            )
+            ShownSound(sound.phoneme, None, unjudged, "") if sure is None else _sound(sound)
             for sound in sounds
         ),
     )
+
+
+def _sound(sound: PhonemeAnalysis) -> ShownSound:
+    score = sound.accuracy_score
+    return ShownSound(sound.phoneme, score, _verdict(score, _SOUND_LIMITS), _note(sound))
 
 
 def _verdict(value: float, limits: tuple[float, float]) -> Verdict:

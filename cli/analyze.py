@@ -1,5 +1,6 @@
 """`kaiwa-audio analyze`: one recording and its text, analysed on the spot."""
 
+import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -56,8 +57,11 @@ def analyze(
     # These load models and codecs: only when a command needs them.
     from cli import analysis_json, analysis_page, analysis_table
     from speech import engine
-    from speech.waveform import MAX_BYTES, AudioEncoding, decode
+    from speech.waveform import MAX_BYTES, SAMPLE_RATE_HZ, AudioEncoding, decode
 
+    if not _is_unicode(text):
+        typer.secho("The text is not UTF-8: check the terminal's encoding.", fg="red", err=True)
+        raise typer.Exit(1)
     with told():
         with file.open("rb") as stream:
             recording = stream.read(MAX_BYTES + 1)  # one more is refused as too long
@@ -65,16 +69,26 @@ def analyze(
         declared = raw_format or file.suffix.removeprefix(".") or "no format"
         waveform = decode(recording, AudioEncoding(declared, sample_rate))
         analysis = engine.analyze(waveform, text, language)
+        title = file.name.encode(errors="replace").decode()  # a name may be any bytes
         if as_json:
             typer.echo(analysis_json.dump(analysis))
         elif as_html:
             page = output or Path(f"{file.stem}.html")
             sound = analysis_page.playable(recording, waveform)
-            page.write_text(
-                analysis_page.render(analysis, text, title=file.name, sound=sound),
-                encoding="utf-8",
+            made = analysis_page.render(
+                analysis,
+                text,
+                title=title,
+                sound=sound,
+                sound_seconds=len(waveform) / SAMPLE_RATE_HZ,
             )
-            typer.echo(str(page))
+            page.write_bytes(made.encode())
+            typer.echo(os.fsencode(page))
         else:
             console = Console(highlight=False, markup=False, emoji=False)
-            console.print(analysis_table.render(analysis, title=file.name))
+            console.print(analysis_table.render(analysis, title=title))
+
+
+def _is_unicode(text: str) -> bool:
+    """Whether it holds no bytes that the shell passed on though they are no UTF-8."""
+    return text.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in text)

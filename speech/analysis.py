@@ -17,7 +17,7 @@ class SpeechTiming:
         char_start: First code point of the word; a pause lies at the end of the word before it.
         char_end: One past the last code point; equals `char_start` for a pause.
         confidence: Probability in 0-1 that experts would find the word said well; None for a
-            pause and for a hesitation.
+            pause, a hesitation, and a word that is not judged: it can be said in several ways.
         is_pause: Whether this is silence between two words.
         is_hesitation: Whether the word is a filler or was said again at once.
     """

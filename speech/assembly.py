@@ -4,19 +4,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from speech.alignment.forced import AlignedPhone, Alignment
+from speech.alignment.forced import AlignedPhone, AlignedWord, Alignment
 from speech.analysis import PhonemeAnalysis, SpeechAnalysis, SpeechTiming
 from speech.feedback.advice import recommend
 from speech.feedback.evidence import HeardPhone, HeardWord
 from speech.feedback.words import explain, practice_words, problematic
 from speech.fluency import Fluency, Pause
 from speech.scores.scoring import Scores
+from speech.text.lexicon import pronounce
 from speech.text.phones import IPA
 from speech.text.transcript import Transcript, Word
 from speech.utterance import Utterance, by_written_word
 
 NOTHING_HEARD = "not heard"
 OTHER_HEARD = "heard as {}"
+CHECK_THE_TEXT = "Check that the text is what was said, then record it again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +40,16 @@ def assembled(
     model_version: str,
     language: str,
     warnings: tuple[str, ...],
+    is_doubtful: bool,
 ) -> SpeechAnalysis:
-    """Put everything into its place; times become milliseconds, scores whole numbers."""
+    """Put everything into its place; times become milliseconds, scores whole numbers.
+
+    If it `is_doubtful` whether the text was said at all, no word and no sound of it is blamed.
+    """
     words = _heard_words(found)
     measured, scores = found.fluency, found.scores
     accuracy, fluency = round(scores.accuracy), round(scores.fluency)
+    advice = recommend(words, measured, accuracy_score=accuracy, fluency_score=fluency)
     return SpeechAnalysis(
         overall_accuracy_score=accuracy,
         overall_fluency_score=fluency,
@@ -55,12 +62,10 @@ def assembled(
         average_pause_duration_ms=_ms(measured.average_pause_seconds),
         longest_pause_duration_ms=_ms(measured.longest_pause_seconds),
         speech_timings=tuple(_timings(found, words)),
-        phoneme_analysis=tuple(_phonemes(found)),
-        problematic_words=tuple(explain(word) for word in problematic(words)),
-        recommendations=tuple(
-            recommend(words, measured, accuracy_score=accuracy, fluency_score=fluency)
-        ),
-        practice_words=tuple(practice_words(words)),
+        phoneme_analysis=tuple(_phonemes(found, words, is_doubtful=is_doubtful)),
+        problematic_words=() if is_doubtful else tuple(map(explain, problematic(words))),
+        recommendations=(CHECK_THE_TEXT,) if is_doubtful else tuple(advice),
+        practice_words=() if is_doubtful else tuple(practice_words(words)),
         raw_alignment=_raw_alignment(found),
         raw_features=_raw_features(scores),
         analysis_engine=engine,
@@ -74,7 +79,7 @@ def assembled(
 def _heard_words(found: Findings) -> list[HeardWord]:
     """Each written word; one said in several words is as good as its worst."""
     scores = found.scores
-    confidences = iter(scores.confidences.tolist())
+    confidences, said = iter(scores.confidences.tolist()), iter(scores.said)
     phones = iter(zip(scores.phones.tolist(), scores.heard, strict=True))
     return [
         HeardWord(
@@ -85,10 +90,17 @@ def _heard_words(found: Findings) -> list[HeardWord]:
             phones=tuple(
                 HeardPhone(phone.phone, *next(phones)) for part in parts for phone in part.phones
             ),
-            is_judged=not word.is_hesitation and all(part.is_listed for part in parts),
+            usual=tuple(phone for part in parts for phone in pronounce(part.word).variants[0]),
+            is_judged=_is_judged(word, parts),
+            is_said=max(next(said) for _ in parts),  # any() would leave some to the next word
         )
         for word, parts in by_written_word(found.said.words, found.alignment)
     ]
+
+
+def _is_judged(word: Word, parts: Sequence[AlignedWord]) -> bool:
+    """Whether it is known how it should sound; a number can be said in several ways."""
+    return word.is_plain and not word.is_hesitation and all(part.is_listed for part in parts)
 
 
 def _timings(found: Findings, words: Sequence[HeardWord]) -> list[SpeechTiming]:
@@ -115,7 +127,7 @@ def _written(word: Word, heard: HeardWord) -> SpeechTiming:
         end_ms=heard.end_ms,
         char_start=word.char_start,
         char_end=word.char_end,
-        confidence=None if word.is_hesitation else round(heard.confidence, 3),
+        confidence=round(heard.confidence, 3) if heard.is_judged else None,
         is_pause=False,
         is_hesitation=word.is_hesitation,
     )
@@ -131,26 +143,29 @@ def _pause(pause: Pause, place: int) -> SpeechTiming:
     return SpeechTiming("", start, end, place, place, None, is_pause=True, is_hesitation=False)
 
 
-def _phonemes(found: Findings) -> list[PhonemeAnalysis]:
+def _phonemes(
+    found: Findings, words: Sequence[HeardWord], *, is_doubtful: bool
+) -> list[PhonemeAnalysis]:
     """Every phone of every word; where something else was surely heard, that one."""
-    scores = iter(zip(found.scores.phones.tolist(), found.scores.heard, strict=True))
+    aligned = (phone for word in found.alignment.words for phone in word.phones)
     return [
-        _phoneme(word.text, phone, *next(scores))
-        for word, parts in by_written_word(found.said.words, found.alignment)
-        for part in parts
-        for phone in part.phones
+        _phoneme(word.text, next(aligned), heard, is_told=word.is_evidence and not is_doubtful)
+        for word in words
+        for heard in word.phones
     ]
 
 
-def _phoneme(word: str, phone: AlignedPhone, score: float, heard: str | None) -> PhonemeAnalysis:
+def _phoneme(
+    word: str, phone: AlignedPhone, heard: HeardPhone, *, is_told: bool
+) -> PhonemeAnalysis:
     expected = IPA[phone.phone]
     issues: tuple[str, ...] = ()
-    if heard is not None:
-        issues = (OTHER_HEARD.format(f"/{IPA[heard]}/") if heard else NOTHING_HEARD,)
+    if is_told and heard.is_replaced:
+        issues = (OTHER_HEARD.format(f"/{IPA[heard.heard]}/") if heard.heard else NOTHING_HEARD,)
     return PhonemeAnalysis(
         phoneme=expected,
         word=word,
-        accuracy_score=round(score),
+        accuracy_score=round(heard.score),
         start_ms=_ms(phone.start),
         end_ms=_ms(phone.end),
         expected_phoneme=expected if issues else None,

@@ -10,9 +10,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from speech.acoustics.endpoints import speech_part
 from speech.acoustics.front_end import cepstra, features
 from speech.acoustics.model_files import acoustic_model
-from speech.acoustics.pitch import pitch
 from speech.alignment.forced import Alignment, aligned_pieces, joined
 from speech.analysis import SpeechAnalysis
 from speech.assembly import Findings, assembled
@@ -31,8 +31,10 @@ LANGUAGES: Final = ("en",)
 ENGINE: Final = "kaiwa"
 ENGINE_VERSION: Final = "2.0"
 
-# Nobody says more; checked before the words are looked up, so that a pasted book costs nothing.
+# Nobody says more; checked before the text is read and before the words are looked up, so that a
+# pasted book costs nothing.
 _MAX_WORDS_PER_SECOND: Final = 8
+_LETTERS_A_WORD, _LEAST_SECONDS = 20, 10  # markup and addresses are long and quickly said
 _CLIPPED_LEVEL, _MAX_CLIPPED_SHARE = 0.999, 0.01
 _MIN_WORDS_FOR_FLUENCY: Final = 3
 _MAX_WORDS_NAMED: Final = 10
@@ -79,22 +81,24 @@ def analyze(
         EngineFailure: If a model's file is damaged.
     """
     spoken_language = _supported(language)
+    seconds = len(waveform) / SAMPLE_RATE_HZ
+    _require_time(len(text), _LETTERS_A_WORD * _MAX_WORDS_PER_SECOND * (seconds + _LEAST_SECONDS))
     said = transcript.read(text, spoken_language)
-    voice = pitch(waveform)
-    require_speech(voice)
-    words = [part for word in said.words for part in word.spoken]
-    if len(words) > max(1, _MAX_WORDS_PER_SECOND * len(waveform) / SAMPLE_RATE_HZ):
-        raise TextMismatch(reason="the text has more words than anybody can say in that time")
-    frames = features(cepstra(waveform))
+    part = speech_part(waveform)
+    require_speech(part.pitch)
+    words = [spoken for word in said.words for spoken in word.spoken]
+    _require_time(len(words), max(1, _MAX_WORDS_PER_SECOND * seconds))
+    frames = features(cepstra(part.waveform))
     model = model or scoring_model()
     pieces = aligned_pieces(frames, words, [pronounce(word) for word in words])
-    alignments, scores = align_and_score(frames, pieces, voice, model)
+    alignments, scores = align_and_score(frames, pieces, part.pitch, model)
     if scores.mismatch > model.gate.certain:
         raise TextMismatch(reason="its sounds are not those of the words")
-    alignment = joined(alignments)
+    alignment = joined(alignments).later(part.first_frame)
     timeline = utterances(said.words, alignment)
+    is_doubtful = scores.mismatch > model.gate.possible
     warnings = _warnings(waveform, said, alignment)
-    if scores.mismatch > model.gate.possible:
+    if is_doubtful:
         warnings.insert(0, "The recording may say something else than the text.")
     return assembled(
         Findings(said, alignment, timeline, fluency(spoken_words(timeline)), scores),
@@ -103,7 +107,13 @@ def analyze(
         model_version=model_version(model),
         language=spoken_language,
         warnings=tuple(warnings),
+        is_doubtful=is_doubtful,
     )
+
+
+def _require_time(count: int, most: float) -> None:
+    if count > most:
+        raise TextMismatch(reason="the text has more words than anybody can say in that time")
 
 
 def _supported(language: str) -> str:
@@ -118,9 +128,11 @@ def _warnings(waveform: NDArray[np.float32], said: Transcript, alignment: Alignm
     guessed = list(dict.fromkeys(word.word for word in alignment.words if not word.is_listed))
     if guessed:
         named = ", ".join(guessed[:_MAX_WORDS_NAMED]) + ("…" * (len(guessed) > _MAX_WORDS_NAMED))
-        warnings.append(f"{len(guessed)} words are in no dictionary and not judged: {named}")
+        what = "word is" if len(guessed) == 1 else "words are"
+        warnings.append(f"{len(guessed)} {what} in no dictionary and not judged: {named}")
     if said.skipped:
-        warnings.append(f"{said.skipped} words could not be read and were left out.")
+        words = "word" if said.skipped == 1 else "words"
+        warnings.append(f"{said.skipped} {words} could not be read and left out.")
     if np.mean(np.abs(waveform) >= _CLIPPED_LEVEL) > _MAX_CLIPPED_SHARE:
         warnings.append("The recording is overdriven; scores are less certain.")
     if len(alignment.words) < _MIN_WORDS_FOR_FLUENCY:

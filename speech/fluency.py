@@ -31,7 +31,7 @@ class SpokenWord:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Silence of at least `PAUSE_SECONDS` between two words; times in seconds."""
+    """Silence of at least `PAUSE_SECONDS` between two written words; times in seconds."""
 
     after: int  # index of the word before it
     start: float

@@ -13,6 +13,9 @@ from speech.text.transcript import Word
 class Utterance:
     """A written word as it was said, or a hesitation that is not in the text.
 
+    What is heard between the parts of a written word, silence too, belongs to that word: it takes
+    of its time and is no pause or hesitation of its own.
+
     Attributes:
         word: As written; None for what was only heard: a filler, or a word's first try.
         parts: The spoken words of a written one: "1999" has three.
@@ -40,15 +43,17 @@ def by_written_word(
 
 
 def utterances(words: Sequence[Word], alignment: Alignment) -> list[Utterance]:
-    """Everything that was said, in order of time."""
+    """Everything that was said, in order of time; nothing overlaps."""
     said = [
         Utterance(word, parts, parts[0].start, parts[-1].end)
         for word, parts in by_written_word(words, alignment)
     ]
+    several = [one for one in said if len(one.parts) > 1]
     heard = [
         Utterance(None, (), extra.start, extra.end)
         for extra in alignment.extras
         if extra.kind in {"filler", "repeat"}
+        and not any(one.start < extra.start < one.end for one in several)
     ]
     return sorted(said + heard, key=lambda utterance: utterance.start)
 

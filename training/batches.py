@@ -1,7 +1,8 @@
 """Batches for training: utterances laid end to end rather than padded to one length.
 
-Between two utterances lie as many rows of nothing as the encoder reaches, so that neither hears
-the other. Everything of a batch is found by index; no loop runs over phones.
+Between two utterances lies nothing, as far as the encoder reaches, so that neither hears the other
+and each begins with a step of the encoder. Everything of a batch is found by index; no loop runs
+over phones.
 """
 
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from speech.scores.network import PHONES, REACH, STATES, TO_TEN, Standardisations
+from speech.scores.network import PHONES, REACH, STATES, STEP, TO_TEN, Standardisations
 from training.examples import Example
 
 CEPSTRA = slice(0, 13)
@@ -118,8 +119,10 @@ def collate(prepared: Sequence[Prepared]) -> Batch:
 
 
 def _laid(parts: Sequence[Tensor], filling: float) -> Tensor:
-    gap = torch.full((REACH, *parts[0].shape[1:]), filling, dtype=parts[0].dtype)
-    return torch.cat([piece for part in parts for piece in (part, gap)])
+    widest = torch.full((STEP * (REACH + 1), *parts[0].shape[1:]), filling, dtype=parts[0].dtype)
+    return torch.cat(
+        [piece for part in parts for piece in (part, widest[: STEP * REACH + -len(part) % STEP])]
+    )
 
 
 def disturbed(one: Prepared, chance: np.random.Generator) -> Prepared:

@@ -129,7 +129,7 @@ def validate_gate(right: Heard, wrong: Heard) -> None:
     refused_right = np.empty(len(right.fold), bool)
     refused_wrong = np.empty(len(wrong.fold), bool)
     for fold in np.unique(right.fold):
-        gate = fit_gate(_without(right, fold), _without(wrong, fold))
+        gate = fit_gate(without(right, fold), without(wrong, fold))
         refused_right[right.fold == fold] = (odds(gate, right) > gate.certain)[right.fold == fold]
         refused_wrong[wrong.fold == fold] = (odds(gate, wrong) > gate.certain)[wrong.fold == fold]
     for variant in np.unique(right.variant):
@@ -140,7 +140,8 @@ def validate_gate(right: Heard, wrong: Heard) -> None:
         print(f"refused {share:6.2f} % of: {name}")
 
 
-def _without(heard: Heard, fold: int) -> Heard:
+def without(heard: Heard, fold: int) -> Heard:
+    """Leave out what one fold's network said."""
     kept, kept_words = heard.fold != fold, heard.word_fold != fold
     return Heard(
         heard.fold[kept], heard.variant[kept], heard.evidence[kept],
@@ -189,7 +190,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     folds = arguments.features / "folds"
     folds.mkdir(exist_ok=True)
     for fold, path in enumerate(fold_paths(arguments.network)):
-        model = fitted(Network.from_file(path), norms, _without(right, fold), _without(wrong, fold))
+        model = fitted(Network.from_file(path), norms, without(right, fold), without(wrong, fold))
         held_out = np.array(sorted(speakers_held_out(path)))
         save_arrays(folds / f"{fold}.npz", model.arrays() | {"held_out": held_out})
     model = fitted(Network.from_file(arguments.network), norms, right, wrong)

@@ -9,6 +9,7 @@ The layout is the one of speechocean762 as the tests and the demo read it: one o
 import itertools
 import json
 import random
+import zlib
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -51,6 +52,10 @@ class Utterance:
     def name(self) -> str:
         """As the corpus numbers it."""
         return self.audio.stem
+
+    def chance(self, use: int) -> np.random.Generator:
+        """The same at every run, another for every utterance and use."""
+        return np.random.default_rng([use, zlib.crc32(self.name.encode())])
 
     def waveform(self) -> NDArray[np.float32]:
         """Shape (n,), mono at 16 kHz."""

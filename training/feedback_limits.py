@@ -1,10 +1,11 @@
 """How often is feedback right, and how much of it is there, at which limits?
 
-    python -m training.feedback_limits FEATURES NETWORK
+    python -m training.feedback_limits FEATURES
 
-Every fold's network judges the clean recordings of the speakers that it never saw. Experts find
-fault with a phone below 1.5 of 2 points, and with a word below 8 of 10. The limits chosen stand in
-`speech/feedback/thresholds.py` and `speech/scores/scoring.py`.
+FEATURES was completed by `training.calibrate`: each of its models judges the clean recordings of
+the speakers that it never saw. Experts find fault with a phone below 1.5 of 2 points, and with a
+word below 8 of 10. The limits chosen stand in `speech/feedback/thresholds.py` and
+`speech/scores/scoring.py`.
 """
 
 import argparse
@@ -14,9 +15,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from speech.scores.network import Network
+from speech.feedback.thresholds import SEVERITIES
+from speech.scores.model import ScoringModel
 from speech.scores.scoring import WELL_SAID
-from training.calibrate import fold_paths, speakers_held_out
+from training.calibrate import speakers_held_out
 from training.examples import Example, read_examples
 
 WELL_SAID_PHONE = 1.5
@@ -24,29 +26,30 @@ WELL_SAID_PHONE = 1.5
 Array = NDArray[np.float32]
 
 
-def judged(examples: Sequence[Example], network: Path) -> tuple[Array, Array]:
+def judged(examples: Sequence[Example], folds: Path) -> tuple[Array, Array]:
     """Phones and words of unknown speakers.
 
     Returns:
         Of each phone its score 0-100, the experts' 0-2, the posteriors of the expected phone and
-        of the likeliest one, shape (phones, 4); of each word its score and the experts', both
-        0-10, shape (words, 2).
+        of the likeliest one and the confidence of its word, shape (phones, 5); of each word its
+        confidence 0-1 and the experts' score 0-10, shape (words, 2).
     """
     phones, words = [], []
-    for path in fold_paths(network):
+    for path in sorted(folds.glob("*.npz")):
         held_out = speakers_held_out(path)
-        judge = Network.from_file(path)
+        model = ScoringModel.from_file(path)
         for example in examples:
             if example.speaker not in held_out or example.variant:
                 continue
-            output = judge.forward(example.given)
+            output = model.network.forward(example.given)
+            confidence = np.interp(output.words, *model.confidence)
             own = output.posteriors[np.arange(len(output.phones)), example.given.phones]
+            best = output.posteriors.max(axis=1)
+            of_word = confidence[example.given.words]
             phones.append(
-                np.column_stack(
-                    [50 * output.phones, example.phone_accuracy, own, output.posteriors.max(1)]
-                )
+                np.column_stack([50 * output.phones, example.phone_accuracy, own, best, of_word])
             )
-            words.append(np.column_stack([output.words, example.word_accuracy]))
+            words.append(np.column_stack([confidence, example.word_accuracy]))
     return np.concatenate(phones), np.concatenate(words)
 
 
@@ -63,22 +66,28 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Print tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("features", type=Path)
-    parser.add_argument("network", type=Path)
     arguments = parser.parse_args(argv)
-    phones, words = judged(read_examples(arguments.features), arguments.network)
-    score, rating, own, best = phones.T
+    phones, words = judged(read_examples(arguments.features), arguments.features / "folds")
+    score, rating, own, best, of_word = phones.T
     faulty = rating < WELL_SAID_PHONE
     print(f"{100 * faulty.mean():.1f} % of {len(phones)} phones are faulty")
+    named, _ = SEVERITIES[-1]
     for limit in range(30, 85, 5):
         _tell(f"phone below {limit}", score < limit, faulty)
-    for limit in (50, 60, 70, 75):
+    for limit in range(30, 85, 5):
+        _tell(
+            f"phone below {limit} in a word that is named",
+            (score < limit) & (of_word < named),
+            faulty,
+        )
+    for limit in (35, 50, 60, 70):
         for least in (0.4, 0.5, 0.6):
             instead = (score < limit) & (best >= least) & (own <= 0.1)
             _tell(f"phone below {limit}, another heard at {least}", instead, faulty)
     bad = words[:, 1] < WELL_SAID
     print(f"{100 * bad.mean():.1f} % of {len(words)} words are faulty")
-    for points in np.arange(5.0, 8.6, 0.25).tolist():
-        _tell(f"word below {points}", words[:, 0] < points, bad)
+    for confidence in np.arange(0.1, 0.65, 0.05).tolist():
+        _tell(f"word of confidence below {confidence:.2f}", words[:, 0] < confidence, bad)
 
 
 if __name__ == "__main__":

@@ -19,8 +19,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from speech.acoustics.endpoints import speech_part
 from speech.acoustics.front_end import cepstra, features
-from speech.acoustics.pitch import pitch
 from speech.alignment.forced import aligned_pieces
 from speech.scores.features import network_input
 from speech.scores.network import NetworkInput
@@ -44,9 +44,10 @@ def measure(
     norms: Norms,
 ) -> NetworkInput:
     """What the network sees of a recording that is not longer than a piece."""
-    frames = features(cepstra(waveform))
+    part = speech_part(waveform)
+    frames = features(cepstra(part.waveform))
     (piece,) = aligned_pieces(frames, words, said)
-    return network_input(frames, piece, pitch(waveform), norms)
+    return network_input(frames, piece, part.pitch, norms)
 
 
 def duration_norms(utterances: Sequence[Utterance]) -> Norms:
@@ -54,7 +55,8 @@ def duration_norms(utterances: Sequence[Utterance]) -> Norms:
     frames = defaultdict(list)
     for utterance in utterances:
         said = utterance.pronunciations()
-        (piece,) = aligned_pieces(features(cepstra(utterance.waveform())), utterance.spoken(), said)
+        heard = features(cepstra(speech_part(utterance.waveform()).waveform))
+        (piece,) = aligned_pieces(heard, utterance.spoken(), said)
         for word in piece.alignment.words:
             for phone in word.phones:
                 frames[phone.phone].append(np.log(phone.end_frame - phone.start_frame))
@@ -108,8 +110,7 @@ def _rated(
     utterance = utterances[index]
     clean = utterance.waveform()
     for variant in range(variants + 1):
-        # The same at every run, another for every utterance.
-        chance = np.random.default_rng([variant, int(utterance.name)])
+        chance = utterance.chance(variant)
         waveform = random_channel(chance)(clean, chance) if variant else clean
         yield Example(
             name=utterance.name,

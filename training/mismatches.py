@@ -9,6 +9,7 @@ FEATURES is the folder that `training.measure` filled; the measures go into its 
 import argparse
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -22,8 +23,12 @@ from training.corpus import Utterance, read_corpus
 from training.examples import Example
 from training.measure import Norms, measure, read_norms, write_shards
 
-KINDS = ("any text", "a text as long", "a text as long, in noise", "noise", "music", "swapped")
+KINDS = (
+    "any text", "a text as long", "a text as long, in noise", "noise", "music", "swapped",
+    "a text half said", "a text and more",
+)  # fmt: skip
 RARER = 2  # sounds that are no speech: one utterance in so many
+LONGEST_SECONDS = 20  # one piece
 
 
 def _mismatched(
@@ -42,6 +47,11 @@ def _mismatched(
         yield 3, impostors.noise(waveform, chance), own
         yield 4, impostors.music(waveform, chance), own
         yield 5, impostors.byte_swapped(waveform, chance), own
+    else:
+        other = as_long[0]
+        yield 6, waveform, replace(own, words=own.words + other.words)
+        if own.seconds + other.seconds < LONGEST_SECONDS:
+            yield 7, np.concatenate([waveform, other.waveform()]), own
 
 
 def _length(utterance: Utterance) -> int:
@@ -64,7 +74,7 @@ def _example(
 
 
 def _examples(norms: Norms, utterances: Sequence[Utterance], index: int) -> Iterator[Example]:
-    chance = np.random.default_rng([7, int(utterances[index].name)])
+    chance = utterances[index].chance(7)
     for kind, waveform, text in _mismatched(utterances, index, chance):
         with suppress(TextMismatch):  # refused before the gate is asked
             yield _example(kind, waveform, utterances[index], text, norms)

@@ -4,7 +4,9 @@
 
 CORPUS holds `labels.jsonl` and `audio/*.flac` (speechocean762). It needs torch, from the extra
 `train`, some 3 GB of memory a core and, for 2,500 recordings on two cores, an hour and a half.
-FOLDER keeps the measures and the networks of the folds; without it they are thrown away.
+FOLDER, which must not hold anything yet, keeps the measures, and the networks and models of the
+folds, which `benchmarks/pronunciation.py --folds FOLDER/folds` takes; without it they are thrown
+away.
 """
 
 import argparse
@@ -17,7 +19,14 @@ OUTPUT = Path(__file__).parents[1] / "speech" / "models" / "en.npz"
 
 
 def train(corpus: Path, features: Path, output: Path) -> None:
-    """Measure, train, fit what decides, and write the model."""
+    """Measure, train, fit what decides, and write the model.
+
+    Raises:
+        FileExistsError: If `features` holds anything: what another run left would be learnt too.
+    """
+    if features.exists() and any(features.iterdir()):
+        msg = f"{features} is not empty. Name a new folder."
+        raise FileExistsError(msg)
     network = features / "networks" / "en.npz"
     network.parent.mkdir(parents=True, exist_ok=True)
     measure.main([str(corpus), str(features)])

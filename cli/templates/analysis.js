@@ -5,6 +5,7 @@ const head = document.getElementById("head");
 const detail = document.getElementById("detail");
 const words = [...document.querySelectorAll(".text button")];
 let stopAt = Infinity;
+let frame = 0; // the one that is asked for; playing, seeking and pausing all come to follow()
 
 function show(button) {
   const row = document.getElementById("word-" + button.dataset.number);
@@ -36,7 +37,8 @@ function follow() {
   }
   head.setAttribute("x1", now);
   head.setAttribute("x2", now);
-  if (!sound.paused) requestAnimationFrame(follow);
+  cancelAnimationFrame(frame);
+  if (!sound.paused) frame = requestAnimationFrame(follow);
 }
 
 for (const button of document.querySelectorAll("button[data-start]")) {

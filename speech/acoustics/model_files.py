@@ -51,6 +51,11 @@ class AcousticModel:
         """Names of the 42 phones: 39 of ARPAbet, SIL, +NSN+ and +SPN+."""
         return self.triphones.phones
 
+    @property
+    def context_independent(self) -> NDArray[np.int64]:
+        """Senones of all phones whatever their context, shape (126,): in order, three each."""
+        return self.triphones.sequences[self.triphones.bases].ravel()
+
     def senones(self, phone: str, left: str, right: str, position: str) -> tuple[int, int, int]:
         """Look up the senones of a phone's three states; see `Triphones.senones`."""
         return self.triphones.senones(phone, left, right, position)

@@ -6,7 +6,7 @@ errors of an octave.
 """
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
 import soxr
@@ -63,6 +63,14 @@ class Pitch:
     hz: NDArray[np.float32]
     periodicity: NDArray[np.float32]
     energy_db: NDArray[np.float32]
+
+    def part(self, frames: slice) -> Self:
+        """Of some of the frames; levels become relative to the loudest of these."""
+        energy = self.energy_db[frames]
+        loudest = np.float32(np.quantile(energy, _LOUDEST))
+        if loudest > SILENCE_DB:
+            energy = np.where(energy > SILENCE_DB, energy - loudest, SILENCE_DB)
+        return type(self)(self.hz[frames], self.periodicity[frames], energy.astype(np.float32))
 
 
 def pitch(waveform: NDArray[np.float32]) -> Pitch:

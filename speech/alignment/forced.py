@@ -9,14 +9,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
-from typing import Final, Literal
+from typing import Final, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from speech.acoustics.front_end import FRAME_SECONDS, cepstra, features
 from speech.acoustics.model_files import acoustic_model
-from speech.acoustics.senones import SenoneScorer
+from speech.acoustics.senones import log_likelihoods
 from speech.acoustics.triphones import STATES
 from speech.alignment import graph as graphs
 from speech.alignment.graph import Costs, Graph
@@ -31,6 +31,8 @@ _COARSE_COSTS: Final = Costs(silence=-5.0, filler=-np.inf, repeat=(), restart=-n
 
 # Longer recordings are cut, where the silence between two words is longest, near this length.
 _PIECE_FRAMES: Final = 1_500
+# Nothing cuts what lies between two words; in a piece so long there is little but that.
+_MAX_PIECE_FRAMES: Final = 3_000
 _COARSE_BLOCK_FRAMES: Final = 1_000
 
 
@@ -81,13 +83,12 @@ class AlignedWord:
 
 @dataclass(frozen=True, slots=True)
 class Extra(Span):
-    """What is heard besides the words, before the word of index `before`.
+    """What is heard besides the words.
 
     A `repeat` is a word, whole or broken off, that is said again afterwards.
     """
 
     kind: Literal["silence", "filler", "repeat"]
-    before: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,17 @@ class Alignment:
     extras: tuple[Extra, ...]
     frames: int  # where the stretch ends
 
+    def later(self, frames: int) -> Self:
+        """Count from so many frames before."""
+        return type(self)(
+            tuple(_later_word(word, frames) for word in self.words),
+            tuple(
+                Extra(extra.start_frame + frames, extra.end_frame + frames, extra.kind)
+                for extra in self.extras
+            ),
+            self.frames + frames,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class AlignedPiece:
@@ -105,29 +117,20 @@ class AlignedPiece:
 
     Attributes:
         alignment: Of these words; frames count from the beginning of the piece.
-        scorer: The likelihoods of its frames.
+        context_independent: Shape (frames, 126), nats: of the states of all phones, in the order
+            of the model's, whatever their context.
         path_likelihoods: Shape (frames,), nats, each in the state that it was aligned to.
         start_frame: Of the piece in the recording.
-        start_word: Index of its first word.
     """
 
     alignment: Alignment
-    scorer: SenoneScorer
+    context_independent: NDArray[np.float32]
     path_likelihoods: NDArray[np.float32]
     start_frame: int
-    start_word: int
 
     def in_recording(self) -> Alignment:
         """The alignment, counted from the beginning of the recording."""
-        start, before = self.start_frame, self.start_word
-        return Alignment(
-            tuple(_moved_word(word, start) for word in self.alignment.words),
-            tuple(
-                Extra(e.start_frame + start, e.end_frame + start, e.kind, e.before + before)
-                for e in self.alignment.extras
-            ),
-            self.alignment.frames + start,
-        )
+        return self.alignment.later(self.start_frame)
 
 
 def align(waveform: NDArray[np.float32], words: Sequence[str]) -> Alignment:
@@ -160,9 +163,11 @@ def aligned_pieces(
     """
     _require_room(len(frames), said)
     for start, end, first, last in _cut(frames, said):
-        scorer = SenoneScorer(acoustic_model(), frames[start:end])
-        alignment, likelihoods = _align_piece(scorer, words[first:last], said[first:last])
-        yield AlignedPiece(alignment, scorer, likelihoods, start, first)
+        if end - start > _MAX_PIECE_FRAMES:
+            seconds = (end - start) * FRAME_SECONDS
+            raise TextMismatch(reason=f"{seconds:.0f} s of it belong to hardly any word")
+        found = _align_piece(frames[start:end], words[first:last], said[first:last])
+        yield AlignedPiece(*found, start)
 
 
 def joined(alignments: Sequence[Alignment]) -> Alignment:
@@ -174,9 +179,7 @@ def joined(alignments: Sequence[Alignment]) -> Alignment:
     )
 
 
-def _moved_word(word: AlignedWord, frames: int) -> AlignedWord:
-    if not frames:
-        return word
+def _later_word(word: AlignedWord, frames: int) -> AlignedWord:
     phones = tuple(
         AlignedPhone(
             phone.start_frame + frames,
@@ -220,7 +223,9 @@ def _coarse_words(frames: NDArray[np.float32], said: Sequence[Pronunciation]) ->
     model = acoustic_model()
     likelihoods = np.concatenate(
         [
-            SenoneScorer(model, frames[start : start + _COARSE_BLOCK_FRAMES]).context_independent()
+            log_likelihoods(
+                model, frames[start : start + _COARSE_BLOCK_FRAMES], model.context_independent
+            )
             for start in range(0, len(frames), _COARSE_BLOCK_FRAMES)
         ]
     )
@@ -256,14 +261,15 @@ def _path(
 
 
 def _align_piece(
-    scorer: SenoneScorer, words: Sequence[str], said: Sequence[Pronunciation]
-) -> tuple[Alignment, NDArray[np.float32]]:
-    """Align whole words; also the likelihood of each frame in the state it was aligned to."""
-    graph = graphs.build(
-        [word.variants for word in said], acoustic_model().senones, _transitions(), _COSTS
-    )
+    frames: NDArray[np.float32], words: Sequence[str], said: Sequence[Pronunciation]
+) -> tuple[Alignment, NDArray[np.float32], NDArray[np.float32]]:
+    """Align whole words; also what `AlignedPiece` says of likelihoods."""
+    model = acoustic_model()
+    graph = graphs.build([word.variants for word in said], model.senones, _transitions(), _COSTS)
     senones, columns = np.unique(graph.senones, return_inverse=True)
-    likelihoods = scorer.log_likelihoods(senones)
+    every = model.context_independent
+    scores = log_likelihoods(model, frames, np.concatenate([every, senones]))
+    context_independent, likelihoods = scores[:, : len(every)], scores[:, len(every) :]
     path = _path(graph, likelihoods, columns)
     found = [(graph.chains[chain], first, last) for chain, first, last in visits(graph, path)]
     # A word that is visited again later was a first try.
@@ -272,15 +278,15 @@ def _align_piece(
     extras: list[Extra] = []
     for chain, first, last in found:
         if chain.kind != "word":
-            extras.append(Extra(first, last, chain.kind, chain.word))
+            extras.append(Extra(first, last, chain.kind))
         elif final[chain.word] != first:
-            extras.append(Extra(first, last, "repeat", chain.word))
+            extras.append(Extra(first, last, "repeat"))
         else:
             states = path[first:last] - chain.first
             phones = tuple(_phones(chain.phones, states, first))
             aligned.append(AlignedWord(words[chain.word], phones, said[chain.word].is_listed))
     alignment = Alignment(tuple(aligned), tuple(extras), len(path))
-    return alignment, likelihoods[np.arange(len(path)), columns[path]]
+    return alignment, context_independent, likelihoods[np.arange(len(path)), columns[path]]
 
 
 def _phones(names: Sequence[str], states: NDArray[np.int64], start: int) -> Iterator[AlignedPhone]:

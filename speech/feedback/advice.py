@@ -13,6 +13,7 @@ from speech.feedback.thresholds import (
     MANY_HESITATIONS,
     MANY_PAUSES,
     MIN_WORDS,
+    MOSTLY_OTHER_SPEECH,
     SHORT_RUN_WORDS,
     SLOW_WPM,
 )
@@ -36,9 +37,11 @@ def recommend(
     if len(words) >= MIN_WORDS:
         advice += _about_rate(fluency) + _about_breaks(fluency, len(words))
         advice += _about_rhythm(words)
-    if not advice and not problematic(words) and min(accuracy_score, fluency_score) >= GOOD_SCORE:
-        advice.append("Clear and fluent. Try a longer or harder sentence.")
-    return advice
+    if advice or problematic(words) or min(accuracy_score, fluency_score) < GOOD_SCORE:
+        return advice
+    if sum(word.is_evidence for word in words) < MIN_WORDS:
+        return []
+    return ["Clear and fluent. Try a longer or harder sentence."]
 
 
 def _about_sound(sound: WeakSound) -> str:
@@ -77,7 +80,12 @@ def _about_breaks(fluency: Fluency, words: int) -> list[str]:
             f"Pauses take {100 * share:.0f} % of your time. "
             "Say groups of words in one breath and pause between the groups."
         )
-    if fluency.hesitations > max(1, MANY_HESITATIONS * words):
+    if fluency.hesitations > MOSTLY_OTHER_SPEECH * words:
+        advice.append(
+            "Much of what was heard adds nothing to the text: “um”, words said again, or other "
+            "speech."
+        )
+    elif fluency.hesitations > max(1, MANY_HESITATIONS * words):
         advice.append(
             f"You hesitated {fluency.hesitations} times (“um”, or a word said again). "
             "A short silence sounds calmer."

@@ -33,7 +33,10 @@ class HeardWord:
         end_ms: From the beginning of the recording.
         confidence: Probability 0-1 that experts find it said well.
         phones: In order, at least one.
-        is_judged: False for hesitations and for words whose pronunciation is a guess.
+        usual: Phones of the pronunciation that dictionaries give first.
+        is_judged: False for hesitations and for what nobody knows how to say: words in no
+            dictionary, and numbers, times or money, which can be said in several ways.
+        is_said: False if hardly any of its sounds was heard.
     """
 
     text: str
@@ -41,4 +44,11 @@ class HeardWord:
     end_ms: int
     confidence: float
     phones: tuple[HeardPhone, ...]
+    usual: tuple[str, ...]
     is_judged: bool
+    is_said: bool
+
+    @property
+    def is_evidence(self) -> bool:
+        """Whether its sounds tell how the learner says them."""
+        return self.is_judged and self.is_said

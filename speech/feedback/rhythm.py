@@ -29,7 +29,7 @@ def small_words_share(words: Sequence[HeardWord]) -> float | None:
     other: list[HeardWord] = []
     for word, following in pairwise(words):
         is_before_pause = following.start_ms - word.end_ms >= 1000 * PAUSE_SECONDS
-        if word.is_judged and not is_before_pause:
+        if word.is_evidence and not is_before_pause:
             (small if word.text.casefold() in WEAK_WORDS else other).append(word)
     if min(len(small), len(other)) < _MIN_WORDS_OF_EACH:
         return None

@@ -40,6 +40,7 @@ SLOW_WPM: Final = 90.0
 FAST_WPM: Final = 260.0
 MANY_PAUSES: Final = 0.3  # of the time from the first word to the last
 MANY_HESITATIONS: Final = 0.1  # of the words
+MOSTLY_OTHER_SPEECH: Final = 0.5  # of the words; nobody hesitates that often
 # Words from pause to pause: below this, experts hold 97 of 100 recordings for halting.
 SHORT_RUN_WORDS: Final = 2.5
 # Time a sound of small words gets, in shares of what it gets in other words: at 1.5 and more,

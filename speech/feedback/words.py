@@ -1,17 +1,19 @@
 """Words worth practising: which, what was wrong with them, what to do.
 
 What was heard instead is said only where the evidence names it; else a sound was unclear, or the
-whole word was.
+whole word was. Of a word that was not said nothing else is said.
 """
 
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from speech.analysis import ProblematicWord, Severity
 from speech.feedback.articulation import ARTICULATIONS
 from speech.feedback.contrasts import contrast
 from speech.feedback.evidence import HeardPhone, HeardWord
+from speech.feedback.rhythm import WEAK_WORDS
 from speech.feedback.thresholds import (
     MAX_PRACTICE_WORDS,
     MAX_PROBLEMATIC_WORDS,
@@ -24,6 +26,9 @@ from speech.feedback.thresholds import (
 )
 from speech.text.phones import IPA, VOWELS
 
+# The vowels of weak forms, such as those of "would" and "or".
+_REDUCED: Final = frozenset({"AH", "ER"})
+
 
 @dataclass(frozen=True, slots=True)
 class WeakSound:
@@ -32,7 +37,7 @@ class WeakSound:
     Attributes:
         arpabet: The phone that belonged there.
         heard: What was heard in each of them instead, as in `HeardPhone`; None if that differs.
-        words: These words, each once, in the order in which they were said.
+        words: These words as written, each once, in the order in which they were said.
     """
 
     arpabet: str
@@ -51,6 +56,15 @@ def problematic(words: Sequence[HeardWord]) -> list[HeardWord]:
 
 def explain(word: HeardWord) -> ProblematicWord:
     """Say in plain words what was found and what to do."""
+    if not word.is_said:
+        return ProblematicWord(
+            word=word.text,
+            issue="It was not heard.",
+            severity="high",
+            start_ms=word.start_ms,
+            end_ms=word.end_ms,
+            suggestion="Say every word of the text.",
+        )
     failed = _failed(word)[:MAX_SOUNDS_A_WORD]
     issues = [_issue(word, index) for index in failed] or ["It was hard to recognise as a whole."]
     return ProblematicWord(
@@ -66,16 +80,20 @@ def explain(word: HeardWord) -> ProblematicWord:
 def weak_sounds(words: Sequence[HeardWord]) -> list[WeakSound]:
     """Phones that failed in several words and in most of those that have it, the worst first."""
     having: dict[str, set[str]] = defaultdict(set)
-    failing: dict[str, dict[str, str | None]] = defaultdict(dict)
+    failing: dict[str, dict[str, tuple[str, str | None]]] = defaultdict(dict)
     for word in words:
-        if not word.is_judged:
+        if not word.is_evidence:
             continue
         for phone in word.phones:
             having[phone.arpabet].add(word.text.casefold())
         for phone in (word.phones[index] for index in _failed(word)):
-            failing[phone.arpabet].setdefault(word.text.casefold(), phone.heard)
+            failing[phone.arpabet].setdefault(word.text.casefold(), (word.text, phone.heard))
     weak = [
-        WeakSound(phone, _common(list(failed.values())), tuple(failed))
+        WeakSound(
+            phone,
+            _common([heard for _, heard in failed.values()]),
+            tuple(text for text, _ in failed.values()),
+        )
         for phone, failed in failing.items()
         if len(failed) >= max(MIN_WEAK_WORDS, MIN_WEAK_SHARE * len(having[phone]))
     ]
@@ -83,13 +101,14 @@ def weak_sounds(words: Sequence[HeardWord]) -> list[WeakSound]:
 
 
 def practice_words(words: Sequence[HeardWord]) -> list[str]:
-    """The learner's own words, then common ones with the sounds that failed, each once."""
-    named = problematic(words)
+    """The learner's own words as written, then common ones with the sounds that failed."""
+    named = [word for word in problematic(words) if word.is_said]
     sounds = [sound.arpabet for sound in weak_sounds(words)]
     sounds += [word.phones[index].arpabet for word in named for index in _failed(word)[:1]]
-    own = [word.text.lower() for word in named]
-    common = [word for sound in sounds for word in ARTICULATIONS[sound].practice]
-    return list(dict.fromkeys(own + common))[:MAX_PRACTICE_WORDS]
+    practice = {word.text.casefold(): word.text for word in named}
+    for common in (word for sound in sounds for word in ARTICULATIONS[sound].practice):
+        practice.setdefault(common.casefold(), common)
+    return list(practice.values())[:MAX_PRACTICE_WORDS]
 
 
 def sound_in_words(phone: str, *, but_not: Sequence[str] = ()) -> str:
@@ -137,18 +156,44 @@ def _finding(phone: HeardPhone) -> str:
 
 
 def _suggestion(word: HeardWord, failed: Sequence[int]) -> str:
-    sounds = " ".join(IPA[phone.arpabet] for phone in word.phones)
-    slowly = f"Say it slowly, sound by sound: /{sounds}/. Then at your usual speed."
-    return f"{_how(word, failed[0])} {slowly}" if failed else slowly
+    practice = _practice(word)
+    if not failed:
+        return practice
+    phone = word.phones[failed[0]]
+    how = _how(phone)
+    if len(failed) > 1:  # the issue names others too
+        how = f"For /{IPA[phone.arpabet]}/: {how[0].lower()}{how[1:]}"
+    return f"{_difference(word, failed[0]) or how} {practice}"
 
 
-def _how(word: HeardWord, index: int) -> str:
+def _difference(word: HeardWord, index: int) -> str | None:
     phone = word.phones[index]
-    how = ARTICULATIONS[phone.arpabet].how
-    if not phone.is_replaced:
-        return how
-    if not phone.heard:
-        return f"Give it a short time of its own. {how}"
+    if not (phone.is_replaced and phone.heard):
+        return None
     is_last = index == len(word.phones) - 1
     ends_a_vowel = is_last and index > 0 and word.phones[index - 1].arpabet in VOWELS
-    return contrast(phone.arpabet, phone.heard, ends_a_vowel=ends_a_vowel) or how
+    return contrast(phone.arpabet, phone.heard, ends_a_vowel=ends_a_vowel)
+
+
+def _how(phone: HeardPhone) -> str:
+    how = ARTICULATIONS[phone.arpabet].how
+    is_dropped = phone.is_replaced and not phone.heard
+    return f"Give it a short time of its own. {how}" if is_dropped else how
+
+
+def _practice(word: HeardWord) -> str:
+    if word.text.casefold() in WEAK_WORDS:  # sound by sound would teach to drag them
+        return "Say it clearly by itself, then short and light between the others."
+    phones = _taught(word)
+    # Without stress nobody knows which AH is a schwa, and a learner would stress them all.
+    if "AH" in phones and sum(phone in VOWELS for phone in phones) > 1:
+        return "Say it slowly, syllable by syllable. Then at your usual speed."
+    sounds = " ".join(IPA[phone] for phone in phones)
+    return f"Say it slowly, sound by sound: /{sounds}/. Then at your usual speed."
+
+
+def _taught(word: HeardWord) -> tuple[str, ...]:
+    """How it was said if that may be another word, such as "read"; the usual way if it was weak."""
+    said = tuple(phone.arpabet for phone in word.phones)
+    is_weak = _REDUCED.issuperset(phone for phone in said if phone in VOWELS)
+    return word.usual if is_weak else said

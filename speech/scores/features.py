@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from speech.acoustics.pitch import Pitch
 from speech.alignment.forced import AlignedPiece
-from speech.scores.goodness import goodness, relative_likelihoods
+from speech.scores.goodness import goodness, phone_columns, relative_likelihoods
 from speech.scores.network import NetworkInput
 from speech.scores.prosody import DurationNorm, Voice, utterance_features
 from speech.text.phones import PHONES
@@ -17,9 +17,6 @@ Array = NDArray[np.float32]
 
 _CEPSTRA: Final = 13
 _ENERGY_FLOOR_DB: Final = -60.0
-# Meant to be the states of silence, these are those of Y, Z and ZH, the last in the model's order.
-# The network and the gate have learnt with them, so they change when both are trained anew.
-_BETWEEN_WORDS: Final = slice(-9, None)
 _ALONE, _FIRST, _INNER, _LAST = range(4)
 
 
@@ -34,7 +31,7 @@ def network_input(
         pitch: Of the same frames.
         norms: How long each phone usually is.
     """
-    raw = piece.scorer.context_independent()
+    raw = piece.context_independent
     in_context = piece.path_likelihoods - raw.max(axis=1)
     states = relative_likelihoods(raw)
     words = piece.alignment.words
@@ -45,7 +42,7 @@ def network_input(
     is_speech = np.zeros(len(frames), bool)
     for phone in phones:
         is_speech[phone.start_frame : phone.end_frame] = True
-    silence = states[~is_speech, _BETWEEN_WORDS].max(axis=1)
+    silence = states[~is_speech][:, phone_columns()[-1]].max(axis=1)
     return NetworkInput(
         frames=np.column_stack(
             [frames[:, :_CEPSTRA], states, np.nan_to_num(semitones), pitch.periodicity, energy]

@@ -2,7 +2,8 @@
 
 An aligner finds any text in any sound, and scores would follow. What gives a wrong text away is
 that neither the acoustic model of native speech nor the encoder that was trained on learners
-hears its phones where it was aligned, and that speech is left over between the words.
+hears its phones where it was aligned, and that speech is left over between the words. Where only a
+part of it is said, the rest is found hurried and hardly heard.
 """
 
 from dataclasses import dataclass
@@ -25,13 +26,14 @@ _IS_VOICELESS: Final = np.array([phone in _VOICELESS for phone in PHONES])
 _FROM_GOODNESS: Final = ("in_context", "margin", "log_rank", "posterior", "frame_posterior", "said")
 _FROM_PROSODY: Final = (
     "duration_mean", "duration_spread", "short_phones", "long_phones", "pause_share",
-    "hesitations", "log_phones_per_spoken_second", "voiced_share", "unexplained",
+    "hesitations", "hesitation_share", "log_phones_per_spoken_second", "voiced_share",
+    "unexplained",
 )  # fmt: skip
 
 NAMES: Final = (
     "heard_mean", "heard_low", "heard_middle", "heard_best", "heard_among_three",
     "heard_margin", "heard_by_frame", "not_silent", "speech_left_over", "doubt",
-    "vowels_heard", "consonants_heard",
+    "vowels_heard", "consonants_heard", "third_hardly_heard", "third_hurried",
     *_FROM_GOODNESS, "in_context_low", "in_context_spread",
     *_FROM_PROSODY,
     "voiced_contrast", "energy_contrast", "predicted_accuracy", "predicted_fluency", "log_phones",
@@ -100,6 +102,8 @@ def gate_evidence(given: NetworkInput, heard: NetworkOutput) -> Array:
             entropy.mean(),
             _mean(own[vowel], own),
             _mean(own[~vowel], own),
+            _lowest_third(own),
+            _lowest_third(goodness["log_frames"]),
             *(goodness[name].mean() for name in _FROM_GOODNESS),
             np.quantile(goodness["in_context"], 0.1),
             goodness["in_context"].std(),
@@ -114,6 +118,13 @@ def gate_evidence(given: NetworkInput, heard: NetworkOutput) -> Array:
         ],
         np.float32,
     )
+
+
+def _lowest_third(values: Array) -> float:
+    """The lowest mean over a third of the phones in a row: half of a text may not be said."""
+    width = max(1, len(values) // 3)
+    sums = np.concatenate([[0], np.cumsum(values, dtype=np.float64)])
+    return float((sums[width:] - sums[:-width]).min() / width)
 
 
 def _mean(values: Array, otherwise: Array) -> float:

@@ -69,7 +69,7 @@ def goodness(
     segments = np.array([(phone.start_frame, phone.end_frame) for phone in phones])
     own = np.array([PHONES.index(phone.phone) for phone in phones])
     frames = (segments[:, 1] - segments[:, 0]).astype(np.float32)
-    fits = segment_fits(states[:, _columns()], segments)
+    fits = segment_fits(states[:, phone_columns()], segments)
     rows = np.arange(len(phones))
     own_fit = fits[rows, own]
     others = fits.copy()
@@ -136,8 +136,8 @@ def segment_fits(states: Array, segments: NDArray[np.int64]) -> Array:
     return fits
 
 
-def _columns() -> NDArray[np.int64]:
-    """Columns of the 126 states, shape (40, 3): the 39 phones and silence."""
+def phone_columns() -> NDArray[np.int64]:
+    """Where the states of the 39 phones and, last, silence lie among the 126; shape (40, 3)."""
     names = acoustic_model().phones
     firsts = STATES * np.array([names.index(name) for name in (*PHONES, "SIL")])
     columns: NDArray[np.int64] = firsts[:, None] + np.arange(STATES)
@@ -146,7 +146,7 @@ def _columns() -> NDArray[np.int64]:
 
 def _frame_posteriors(states: Array) -> Array:
     """Log probability of each of 40 phones in each frame, shape (T, 40)."""
-    by_phone = states[:, _columns()].max(axis=2)
+    by_phone = states[:, phone_columns()].max(axis=2)
     posteriors: Array = by_phone - np.log(np.exp(by_phone).sum(axis=1, keepdims=True))
     return posteriors
 
@@ -158,7 +158,7 @@ def _not_said(states: Array, own: NDArray[np.int64], segments: NDArray[np.int64]
         Shape (P,), nats in all: the last state of the phone before, then the first state of the
         phone after, from where it is best. Over a gap that neighbour is silence.
     """
-    columns = _columns()
+    columns = phone_columns()
     apart = segments[1:, 0] > segments[:-1, 1]
     silence = len(columns) - 1
     before = np.concatenate([[silence], np.where(apart, silence, own[:-1])])

@@ -15,9 +15,10 @@ from typing import Any, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from speech.errors import DamagedModel
 from speech.scores.gate import NAMES as EVIDENCE_NAMES
 from speech.scores.gate import Gate
-from speech.scores.network import DamagedNetwork, Network, network_arrays
+from speech.scores.network import Network, network_arrays
 from speech.scores.prosody import DurationNorm
 from speech.text.phones import PHONES
 
@@ -48,10 +49,10 @@ class ScoringModel:
         """Read what `arrays` was saved as.
 
         Raises:
-            DamagedNetwork: If the file is not whole or not such a file.
+            DamagedModel: If the file is not whole or not such a file.
         """
-        version = sha256(path.read_bytes()).hexdigest()[:_VERSION_DIGITS]
         try:
+            version = sha256(path.read_bytes()).hexdigest()[:_VERSION_DIGITS]
             with np.load(path, allow_pickle=False) as archive:
                 arrays = {name: archive[name] for name in archive.files}
             gate = Gate(
@@ -66,8 +67,7 @@ class ScoringModel:
                 for phone, (mean, spread) in zip(PHONES, arrays["durations"].tolist(), strict=True)
             }
         except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
-            message = f"{path.name} cannot be read: {error}. Install the package again."
-            raise DamagedNetwork(message) from error
+            raise DamagedModel(path.name, error) from error
         return cls(Network.from_arrays(arrays), durations, gate, arrays["confidence"], version)
 
     def arrays(self) -> dict[str, NDArray[Any]]:

@@ -33,7 +33,7 @@ _SUMMARISED: Final = (
 
 NAMES: Final = (
     *(f"pauses_from_{10 * frames}_ms" for frames in _PAUSE_FRAMES),
-    "longest_pause", "pause_share", "hesitations",
+    "longest_pause", "pause_share", "hesitations", "hesitation_share",
     "log_phones_per_second", "log_phones_per_spoken_second", "log_words_per_second",
     "duration_mean", "duration_spread", "short_phones", "long_phones",
     "vowel_duration_mean", "vowel_duration_spread", "vowel_share", "vowel_pairs", "phone_pairs",
@@ -108,12 +108,14 @@ def _pauses(alignment: Alignment) -> list[float]:
         or [0]
     )
     span = alignment.words[-1].phones[-1].end_frame - alignment.words[0].phones[0].start_frame
-    kinds = [extra.kind for extra in alignment.extras]
+    hesitations = [extra for extra in alignment.extras if extra.kind != "silence"]
+    hesitating = sum(extra.end_frame - extra.start_frame for extra in hesitations)
     return [
         *(float((gaps >= frames).mean()) for frames in _PAUSE_FRAMES),
         float(np.log1p(min(gaps.max(), _LONGEST_PAUSE_FRAMES))),
         float(gaps[gaps >= _PAUSE_FRAMES[0]].sum() / span),
-        (kinds.count("filler") + kinds.count("repeat")) / len(alignment.words),
+        len(hesitations) / len(alignment.words),
+        hesitating / span,
     ]
 
 

@@ -18,7 +18,7 @@ from speech.scores.gate import gate_evidence
 from speech.scores.model import ScoringModel
 from speech.scores.network import NetworkInput, NetworkOutput
 from speech.scores.prosody import NAMES as PROSODY_NAMES
-from speech.text.phones import PHONES
+from speech.text.phones import PHONES, VOWELS
 
 Array = NDArray[np.float32]
 Score = NDArray[np.floating[Any]]
@@ -27,10 +27,11 @@ WELL_SAID: Final = 8.0  # of 10; what a word's confidence is the probability of
 _PER_PHONE_POINT: Final = 50.0
 _PER_POINT: Final = 10.0
 
-# Another phone is named only where the encoder hears it and hardly the expected one, and the
-# experts would find fault as well; docs/adr/0027 gives how often that is right.
+# Another phone is named only where the encoder hears it and hardly the expected one, the experts
+# would find fault as well, and learners put the one for the other; docs/adr/0026.
 _FAULTY_PHONE: Final = 35.0
 _HEARD_INSTEAD: Final = 0.4
+_KINDS: Final = np.array([*(phone in VOWELS for phone in PHONES), -1])  # the last is silence
 _HARDLY_HEARD: Final = 0.1
 # A word counts as said if a third of its phones are among the five that were heard best.
 _HEARD_RANK: Final = 5
@@ -49,6 +50,7 @@ class Scores:
         completeness: Share of the words that were said.
         phones: Shape (phones,), in the alignment's order.
         words: Shape (words,).
+        said: For each word whether enough of its sounds were heard to call it said.
         confidences: Shape (words,), probability 0-1 that experts find the word well said.
         heard: For each phone what was heard instead, where that is sure: a phone, or "" if
             nothing was; else None.
@@ -63,6 +65,7 @@ class Scores:
     completeness: float
     phones: Score
     words: Score
+    said: tuple[bool, ...]
     confidences: Score
     heard: tuple[str | None, ...]
     mismatch: float
@@ -84,15 +87,11 @@ def align_and_score(
     for piece in pieces:
         end = piece.start_frame + piece.alignment.frames
         span = slice(piece.start_frame, end)
-        given = network_input(frames[span], piece, _part(pitch, span), model.durations)
+        given = network_input(frames[span], piece, pitch.part(span), model.durations)
         alignments.append(piece.in_recording())
         inputs.append(given)
         outputs.append(model.network.forward(given))
     return alignments, _scores(inputs, outputs, model)
-
-
-def _part(pitch: Pitch, span: slice) -> Pitch:
-    return Pitch(pitch.hz[span], pitch.periodicity[span], pitch.energy_db[span])
 
 
 def _scores(
@@ -110,7 +109,7 @@ def _scores(
     heard: list[str | None] = []
     said: list[bool] = []
     for given, output in zip(inputs, outputs, strict=True):
-        heard += _heard_instead(given, output)
+        heard += heard_instead(given, output)
         said += _words_said(given, output)
     return Scores(
         accuracy=accuracy,
@@ -120,6 +119,7 @@ def _scores(
         completeness=100 * float(np.mean(said)),
         phones=phones,
         words=_PER_POINT * words,
+        said=tuple(said),
         confidences=np.interp(words, *model.confidence),
         heard=tuple(heard),
         mismatch=model.gate.mismatch((weights @ evidence).astype(np.float32)),
@@ -127,19 +127,32 @@ def _scores(
     )
 
 
-def _heard_instead(given: NetworkInput, output: NetworkOutput) -> list[str | None]:
-    names = (*PHONES, "")
+def heard_instead(given: NetworkInput, output: NetworkOutput) -> list[str | None]:
+    """For each phone the one that was surely said in its place, "" if none was; else None."""
     likeliest = output.posteriors.argmax(axis=1)
     own = output.posteriors[np.arange(len(likeliest)), given.phones]
     sure = (
         (_PER_PHONE_POINT * output.phones < _FAULTY_PHONE)
         & (output.posteriors.max(axis=1) >= _HEARD_INSTEAD)
         & (own <= _HARDLY_HEARD)
+        & _is_plausible(given.phones, likeliest)
     )
+    names = (*PHONES, "")
     return [
         names[phone] if is_sure else None
         for phone, is_sure in zip(likeliest.tolist(), sure.tolist(), strict=True)
     ]
+
+
+def _is_plausible(expected: NDArray[np.int64], heard: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether one may stand for the other: a vowel for a vowel, but no neighbour or anything else.
+
+    What sounds like a neighbour is rather a boundary that lies beside where it should.
+    """
+    padded = np.concatenate([[-1], expected, [-1]])
+    is_neighbour = (heard == padded[:-2]) | (heard == padded[2:])
+    is_alike = (_KINDS[expected] == _KINDS[heard]) & ~is_neighbour
+    return np.asarray(is_alike | (heard == len(PHONES)))
 
 
 def _words_said(given: NetworkInput, output: NetworkOutput) -> list[bool]:

@@ -1,9 +1,11 @@
 import json
 
+import numpy as np
 import pytest
 
 from benchmarks import robustness
-from benchmarks.analysed_corpus import Job, analyse
+from benchmarks.analysed_corpus import Job, Outcome, analyse
+from benchmarks.expert_agreement import LEVELS, Comparison
 from deployments.demo.synthesis import SynthesisFailed
 
 
@@ -31,6 +33,25 @@ def test_shares_of_refusals_are_of_all_that_were_shown(fake_engine, utterances):
     found = robustness.figures(finished | {"noise": refused})
     assert found["gate"] == {"false_rejections": 0.25, "noise": 1.0}
     assert found["channels"]["clean"]["rejected"] == 0.25
+
+
+def test_a_channels_change_is_over_what_has_scores_both_clean_and_through_it(
+    fake_engine, utterances
+):
+    def judged(*ours):
+        return [
+            Outcome(1.0, 0.0, 0.0, Comparison(str(n), dict.fromkeys(LEVELS, pair), {}), None)
+            for n, score in enumerate(ours)
+            for pair in [np.array([[score, n]])]
+        ]
+
+    refused = analyse(Job(utterances[0], "REFUSE"))
+    clean = [*judged(0, 1, 2, 3), *judged(9)]
+    finished = dict.fromkeys(robustness.CHANNELS, clean)
+    finished["babble15db"] = [*judged(0, 2, 1, 3), refused]
+    change = robustness.figures(finished)["change"]
+    assert change["mp3"] == 0
+    assert change["babble15db"] == pytest.approx(-0.2)
 
 
 def test_every_foreign_sentence_is_said_in_each_voice(tmp_path):

@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001 - the letters of the IPA look like others
 """`kaiwa-audio analyze`: one recording, analysed on the spot."""
 
 import base64
@@ -19,9 +20,9 @@ from typer.testing import CliRunner
 from cli import analysis_page
 from cli.main import app
 from speech import engine
-from speech.feedback.evidence import HeardPhone, HeardWord
 from speech.feedback.words import explain
 from tests.speech.conftest import DATA, read_clip
+from tests.speech.feedback.making import word
 
 FOX = DATA / "fox.flac"
 FOX_TEXT = "The quick brown fox jumps over the lazy dog."
@@ -69,7 +70,15 @@ class Page(HTMLParser):
 
 
 def rendered(analysis, text, title="fox.flac"):
-    return Page(analysis_page.render(analysis, text, title=title, sound="data:audio/wav;base64,"))
+    sound = "data:audio/wav;base64,"
+    return Page(analysis_page.render(analysis, text, title=title, sound=sound, sound_seconds=9.5))
+
+
+def not_judged(analysis, number):
+    """The analysis without a verdict on one word."""
+    timings = list(analysis.speech_timings)
+    timings[number] = replace(timings[number], confidence=None)
+    return replace(analysis, speech_timings=tuple(timings))
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +120,7 @@ def test_a_person_sees_scores_words_and_pauses(pauses):
 
 
 def test_words_to_practise_and_warnings_are_shown(fox, monkeypatch):
-    told = explain(HeardWord("lazy", 0, 300, 0.1, (HeardPhone("L", 10.0, "R"),), is_judged=True))
+    told = explain(word("lazy", 0.1, phones="L EY Z IY", L="R"))
     faulty = replace(
         fox, problematic_words=(told,), practice_words=("lazy",), analysis_warnings=("Loud [b]!",)
     )
@@ -164,10 +173,35 @@ def test_every_sound_can_be_read_without_pointing_at_it(fox):
     assert re.findall(r"/\S+/ \d+", read) == said
 
 
+def test_the_strip_is_as_long_as_the_recording_that_the_player_shows(fox, page):
+    assert [svg["viewbox"] for svg in rendered(fox, FOX_TEXT).all("svg") if "viewbox" in svg] == [
+        "0 0 9500 10"
+    ]
+    (strip,) = [svg for svg in page(FOX, FOX_TEXT).all("svg") if "viewbox" in svg]
+    assert strip["viewbox"] == f"0 0 {round(len(read_clip('fox')) / 16)} 10"
+
+
+def test_what_is_not_judged_is_shown_without_verdict_and_scores(fox):
+    page = rendered(not_judged(fox, 1), FOX_TEXT)
+    button = page.all("button")[1]
+    assert button["class"] == "word not-judged"
+    assert button["aria-label"] == "quick, not judged"
+    row = page.text["tbody"].partition("quick")[2].partition("brown")[0].split()
+    assert row[:2] == ["not", "judged"]
+    assert row[-4:] == ["/k/", "/w/", "/ɪ/", "/k/"]
+    assert not any(part.isdigit() for part in row)
+
+
+def test_what_is_not_judged_gets_no_bar_in_the_terminal(fox, monkeypatch):
+    monkeypatch.setattr(engine, "analyze", lambda *_: not_judged(fox, 1))
+    (row,) = [line for line in run(FOX, "--text", FOX_TEXT).output.splitlines() if "quick" in line]
+    assert row.split()[-3:] == ["quick", "not", "judged"]
+
+
 def test_a_verdict_is_said_in_words_not_only_in_colour(fox):
     page = rendered(fox, FOX_TEXT)
     for button in page.all("button"):
-        verdict = button["class"].split()[1]
+        verdict = button["class"].split()[1].replace("-", " ")
         assert button["aria-label"].endswith(f", {verdict}")
     assert "clear" in page.text["tbody"]
 
@@ -231,7 +265,7 @@ def test_whatever_stands_in_a_text_is_only_text(fox):
         for t in fox.speech_timings
     ]
     moved[0] = replace(moved[0], word=HOSTILE)
-    told = explain(HeardWord(HOSTILE, 0, 300, 0.1, (HeardPhone("L", 10.0),), is_judged=True))
+    told = explain(word(HOSTILE, 0.1))
     hostile = replace(
         fox, speech_timings=tuple(moved), problematic_words=(told,), practice_words=(HOSTILE,),
         recommendations=(HOSTILE,), analysis_warnings=(HOSTILE,), analysis_language=HOSTILE,
@@ -280,6 +314,27 @@ def test_what_cannot_be_analysed_is_told_in_a_line(bad, monkeypatch, file, optio
     assert done.stdout == ""
     assert told in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("form", ["", "--json", "--html"])
+def test_a_text_that_is_not_utf_8_is_told_in_a_line_and_leaves_no_file(tmp_path, monkeypatch, form):
+    monkeypatch.chdir(tmp_path)
+    done = run(FOX, "--text", FOX_TEXT + "\udce9", *form.split())
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr.count("\n") == 1
+    assert "UTF-8" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_may_have_a_name_that_is_not_utf_8(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    named = tmp_path / "fox-\udce9.flac"
+    named.write_bytes(FOX.read_bytes())
+    assert run(named, "--text", FOX_TEXT).exit_code == 0
+    done = run(named, "--text", FOX_TEXT, "--html")
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "fox-\udce9.html").read_text(encoding="utf-8")
+    assert done.stdout_bytes == b"fox-\xe9.html\n"
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 from speech.acoustics import senones as module
 from speech.acoustics.front_end import cepstra, features
 from speech.acoustics.model_files import acoustic_model
-from speech.acoustics.senones import SenoneScorer
+from speech.acoustics.senones import log_likelihoods
 from tests.speech.acoustics.data.make_golden import FRAMES, NAMES, NATS, SENONES, sixteen_bits
 
 
@@ -58,40 +58,42 @@ def test_scores_are_those_of_pocketsphinx_but_for_its_shortcuts(clip, golden, mo
 def test_likelihoods_are_those_of_the_formula(model, sounds):
     chosen = np.array([5_125, 0, 126, 4_000, 126, 77])
     expected = mixed(model, log_densities(model, sounds), chosen)
-    assert_agree(SenoneScorer(model, sounds).log_likelihoods(chosen), expected)
+    assert_agree(log_likelihoods(model, sounds, chosen), expected)
 
 
-def test_phones_without_context_are_their_base_senones(model, sounds):
-    scorer = SenoneScorer(model, sounds)
-    assert scorer.context_independent().shape == (len(sounds), 126)
-    assert_agree(scorer.context_independent(), scorer.log_likelihoods(np.arange(126)))
+def test_what_else_is_asked_for_does_not_matter(model, sounds):
+    every = log_likelihoods(model, sounds, np.arange(0, 5_126, 7))
+    alone = log_likelihoods(model, sounds, np.array([7 * 700, 0]))
+    assert_agree(alone, every[:, [700, 0]])
 
 
-def test_a_slice_of_frames_is_scored_alone(model, sounds):
-    scorer, chosen = SenoneScorer(model, sounds), np.array([3, 2_000, 900])
-    whole = scorer.log_likelihoods(chosen)
-    assert_agree(scorer.log_likelihoods(chosen, slice(40, 60)), whole[40:60])
-    assert scorer.log_likelihoods(chosen, slice(330, 999)).shape == (len(sounds) - 330, 3)
+def test_every_phone_has_three_states_without_context(model):
+    assert model.context_independent.tolist() == list(range(126))
+    owners = model.triphones.codebooks[model.context_independent]
+    assert (owners == np.repeat(np.arange(42), 3)).all()
+
+
+def test_a_slice_of_frames_is_scored_as_within_the_whole(model, sounds):
+    chosen = np.array([3, 2_000, 900])
+    whole = log_likelihoods(model, sounds, chosen)
+    assert_agree(log_likelihoods(model, sounds[40:60], chosen), whole[40:60])
 
 
 @pytest.mark.parametrize("size", [1, 100, 4_096])
 def test_the_size_of_blocks_does_not_matter(model, sounds, monkeypatch, size):
-    usual = SenoneScorer(model, sounds)
+    chosen = np.array([1_000, 5_000, 7])
+    usual = log_likelihoods(model, sounds, chosen)
     monkeypatch.setattr(module, "_FRAMES_AT_ONCE", size)
-    other = SenoneScorer(model, sounds)
-    assert_agree(other.context_independent(), usual.context_independent())
-    chosen = np.array([1_000, 5_000])
-    assert_agree(other.log_likelihoods(chosen), usual.log_likelihoods(chosen))
+    assert_agree(log_likelihoods(model, sounds, chosen), usual)
 
 
 def test_the_same_frames_give_the_same_bits(model, sounds):
     chosen = np.arange(0, 5_126, 7)
-    once, again = (SenoneScorer(model, sounds).log_likelihoods(chosen) for _ in range(2))
+    once, again = (log_likelihoods(model, sounds, chosen) for _ in range(2))
     assert (once == again).all()
 
 
 def test_sounds_unlike_any_speech_still_have_likelihoods(model):
     far = np.full((2, 39), 300, np.float32)
     far[1] *= -1
-    scores = SenoneScorer(model, far).log_likelihoods(np.arange(len(model.weights)))
-    assert np.isfinite(scores).all()
+    assert np.isfinite(log_likelihoods(model, far, np.arange(len(model.weights)))).all()

@@ -8,8 +8,9 @@ OTHER = ["big", "green", "house", "stands", "here"]
 
 
 def word(
-    text="red", confidence=0.9, *, phones="R EH D", judged=True, start_ms=0, end_ms=300, **odd
-):
+    text="red", confidence=0.9, *, phones="R EH D", usual=None, judged=True, said=True,
+    start_ms=0, end_ms=300, **odd,
+):  # fmt: skip
     """A word; `odd` gives for some phones the score, or what was heard instead at score 20."""
     heard = []
     for phone in phones.split():
@@ -17,7 +18,8 @@ def word(
         heard.append(
             HeardPhone(phone, 20.0, found) if isinstance(found, str) else HeardPhone(phone, found)
         )
-    return HeardWord(text, start_ms, end_ms, confidence, tuple(heard), judged)
+    usual = tuple((usual or phones).split())
+    return HeardWord(text, start_ms, end_ms, confidence, tuple(heard), usual, judged, said)
 
 
 def think(confidence=0.1, **odd):

@@ -54,5 +54,19 @@ def test_good_speech_is_praised():
     assert advice([word()] * 8, steady()) == ["Clear and fluent. Try a longer or harder sentence."]
 
 
+@pytest.mark.parametrize(
+    "words", [[word()] * 4, [*[word()] * 4, *[word(judged=False)] * 4]], ids=["few", "not-judged"]
+)
+def test_a_few_words_are_not_praised(words):
+    assert advice(words, steady(len(words))) == []
+
+
+def test_much_other_speech_is_not_counted_as_hesitations():
+    measured = steady(words=13, hesitations=5)
+    (told,) = advice([word()] * 8, measured)
+    assert told.startswith("Much of what was heard adds nothing to the text")
+    assert any("hesitated 4 times" in t for t in advice([word()] * 8, steady(12, hesitations=4)))
+
+
 def test_mediocre_speech_without_findings_gets_no_advice():
     assert advice([word()] * 8, steady(), score=60.0) == []

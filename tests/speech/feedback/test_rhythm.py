@@ -22,9 +22,10 @@ def test_few_words_have_no_rhythm():
     assert small_words_share(alternating(150, 300, gap_ms=250)) is None
 
 
-def test_hesitations_do_not_count():
+@pytest.mark.parametrize("kind", ["judged", "said"])
+def test_what_is_not_judged_or_was_not_said_does_not_count(kind):
     words = alternating(150, 300)
     end = words[-1].end_ms
-    um = word("a", judged=False, start_ms=end, end_ms=end + 5_000)
+    um = word("a", **{kind: False}, start_ms=end, end_ms=end + 5_000)
     after = word("us", start_ms=um.end_ms, end_ms=um.end_ms + 100)
     assert small_words_share([*words, um, after]) == pytest.approx(0.5)

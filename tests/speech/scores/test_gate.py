@@ -56,6 +56,14 @@ def test_speech_between_the_words_is_left_over():
     assert evidence(["B"], ["B"], silence_between=0.0)["speech_left_over"] == pytest.approx(1 / 5)
 
 
+def test_a_text_of_which_the_end_was_not_said_is_found_by_that_third():
+    said = ["B", "IY", "T"] * 4
+    half = evidence(said, said[:6] + ["S", "AO", "N"] * 2)
+    assert half["third_hardly_heard"] < half["heard_mean"] - 2
+    whole = evidence(said, said)
+    assert whole["third_hardly_heard"] == pytest.approx(whole["heard_mean"])
+
+
 def test_the_log_odds_are_a_weighted_sum_from_the_intercept():
     values = np.zeros(len(NAMES), np.float32)
     assert gate(heard_mean=-2.0).mismatch(values) == -1

@@ -107,7 +107,7 @@ def test_a_phone_that_is_not_said_fits_no_better_than_its_neighbours():
 def fits_of(waveform):
     said = [Pronunciation((("DH", "AH"),), is_listed=True)]
     (piece,) = aligned_pieces(features(cepstra(waveform)), ["the"], said)
-    return relative_likelihoods(piece.scorer.context_independent())
+    return relative_likelihoods(piece.context_independent)
 
 
 def test_measures_do_not_depend_on_loudness():

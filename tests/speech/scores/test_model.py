@@ -3,8 +3,8 @@ from importlib import resources
 import numpy as np
 import pytest
 
+from speech.errors import DamagedModel
 from speech.scores.model import ScoringModel, scoring_model
-from speech.scores.network import DamagedNetwork
 
 
 def test_the_shipped_model_survives_being_written_and_read(tmp_path):
@@ -29,7 +29,7 @@ def test_a_file_without_all_parts_is_refused(tmp_path, missing):
     arrays = scoring_model().arrays()
     del arrays[missing]
     np.savez(tmp_path / "part.npz", **arrays)
-    with pytest.raises(DamagedNetwork):
+    with pytest.raises(DamagedModel):
         ScoringModel.from_file(tmp_path / "part.npz")
 
 
@@ -37,7 +37,7 @@ def test_a_file_that_broke_off_is_refused(tmp_path):
     np.savez(tmp_path / "whole.npz", **scoring_model().arrays())
     data = (tmp_path / "whole.npz").read_bytes()
     (tmp_path / "half.npz").write_bytes(data[: len(data) // 2])
-    with pytest.raises(DamagedNetwork):
+    with pytest.raises(DamagedModel):
         ScoringModel.from_file(tmp_path / "half.npz")
 
 

@@ -4,13 +4,14 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
+from speech.errors import DamagedModel
 from speech.scores.layers import FARTHEST, HEADS
 from speech.scores.network import (
     DILATIONS,
     LAYERS,
     PHONES,
     STATES,
-    DamagedNetwork,
+    STEP,
     Network,
     NetworkInput,
     Standardisation,
@@ -34,7 +35,7 @@ def member(chance):
         arrays[f"{name}.weight"] = chance.normal(1, 0.1, TOKEN)
         arrays[f"{name}.bias"] = chance.normal(0, 0.1, TOKEN)
 
-    dense("encoder.input", FRAME, WIDE)
+    dense("encoder.input", STEP * FRAME, WIDE)
     for index in range(len(DILATIONS)):
         dense(f"encoder.convolutions.{index}", 3 * WIDE, WIDE)
     dense("encoder.states", WIDE, STATES)
@@ -159,7 +160,8 @@ def test_frames_hear_as_far_as_the_convolutions_reach_and_no_farther(network, ch
     before = network.forward(given).frame_posteriors
     after = network.forward(replace(given, frames=changed)).frame_posteriors
     (moved,) = np.nonzero(np.abs(after - before).max(axis=1) > 1e-7)
-    assert (moved[0], moved[-1]) == (100 - sum(DILATIONS), 100 + sum(DILATIONS))
+    reach = STEP * sum(DILATIONS)
+    assert (moved[0], moved[-1]) == (100 - reach, 100 + STEP - 1 + reach)
 
 
 def test_order_of_phones_matters_only_through_distances(network, chance):
@@ -240,7 +242,7 @@ def test_a_file_cut_short_is_refused(network, tmp_path, share):
     np.savez(whole, **network_arrays(network))
     path = tmp_path / "network.npz"
     path.write_bytes(whole.getvalue()[: int(whole.tell() * share)])
-    with pytest.raises(DamagedNetwork, match=r"network\.npz"):
+    with pytest.raises(DamagedModel, match=r"network\.npz"):
         Network.from_file(path)
 
 
@@ -250,7 +252,7 @@ def test_a_flipped_byte_is_refused(network, tmp_path):
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 0xFF
     path.write_bytes(content)
-    with pytest.raises(DamagedNetwork):
+    with pytest.raises(DamagedModel):
         Network.from_file(path)
 
 
@@ -268,10 +270,10 @@ def test_a_flipped_byte_is_refused(network, tmp_path):
 def test_arrays_that_do_not_fit_are_refused(network, damage):
     arrays = network_arrays(network)
     damage(arrays)
-    with pytest.raises(DamagedNetwork, match="nstall the package again"):
+    with pytest.raises(DamagedModel, match="nstall the package again"):
         Network.from_arrays(arrays)
 
 
 def test_a_missing_file_is_said_to_be_missing(tmp_path):
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(DamagedModel, match=r"No such file.*network\.npz"):
         Network.from_file(tmp_path / "network.npz")

@@ -16,14 +16,14 @@ WORD = st.tuples(st.lists(PHONE, min_size=1, max_size=6), st.integers(0, 300))
 def utterance(words, kind="silence"):
     """An alignment of words: phones with frames, then frames of silence."""
     now, aligned, extras = 0, [], []
-    for index, (phones, gap) in enumerate(words, start=1):
+    for phones, gap in words:
         spoken = []
         for name, frames in phones:
             spoken.append(AlignedPhone(now, now + frames, name, (now + 1, now + 2)))
             now += frames
         aligned.append(AlignedWord("word", tuple(spoken), is_listed=True))
         if gap:
-            extras.append(Extra(now, now + gap, kind, index))
+            extras.append(Extra(now, now + gap, kind))
         now += gap
     return Alignment(tuple(aligned), tuple(extras), now)
 

@@ -1,0 +1,126 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from speech.alignment.forced import AlignedPhone, AlignedWord, Alignment
+from speech.assembly import CHECK_THE_TEXT, Findings, assembled
+from speech.fluency import fluency
+from speech.scores.scoring import Scores
+from speech.text import transcript
+from speech.text.lexicon import pronounce
+from speech.text.transcript import Transcript, Word
+from speech.utterance import spoken_words, utterances
+
+PHONE_FRAMES = 10
+
+
+def align(spoken):
+    """Say words one after the other, each phone in a tenth of a second."""
+    frame, aligned = 0, []
+    for word in spoken:
+        said = pronounce(word)
+        phones = []
+        for phone in said.variants[0]:
+            phones.append(AlignedPhone(frame, frame + PHONE_FRAMES, phone, (frame + 3, frame + 6)))
+            frame += PHONE_FRAMES
+        aligned.append(AlignedWord(word, tuple(phones), said.is_listed))
+    return Alignment(tuple(aligned), (), frame)
+
+
+def analysed(text, *, confidence=0.1, unsaid=(), heard="S", is_doubtful=False):
+    """Analyse a text of which every sound was heard as another; `unsaid` are spoken words."""
+    said = transcript.read(text, "en") if isinstance(text, str) else text
+    alignment = align([part for word in said.words for part in word.spoken])
+    phones = sum(len(word.phones) for word in alignment.words)
+    words = len(alignment.words)
+    scores = Scores(
+        accuracy=90.0, fluency=90.0, prosodic=90.0, total=90.0, completeness=100.0,
+        phones=np.full(phones, 20.0), words=np.full(words, 50.0),
+        said=tuple(word.word not in unsaid for word in alignment.words),
+        confidences=np.full(words, confidence), heard=(heard,) * phones, mismatch=-9.0,
+        measures={},
+    )  # fmt: skip
+    timeline = utterances(said.words, alignment)
+    return assembled(
+        Findings(said, alignment, timeline, fluency(spoken_words(timeline)), scores),
+        engine="kaiwa", engine_version="2.0", model_version="en", language="en", warnings=(),
+        is_doubtful=is_doubtful,
+    )  # fmt: skip
+
+
+def issues(analysis, word):
+    return [one.issues for one in analysis.phoneme_analysis if one.word == word and one.issues]
+
+
+def confidences(analysis):
+    return {timing.word: timing.confidence for timing in analysis.speech_timings}
+
+
+@pytest.mark.parametrize("word", ["1999", "um", "xyqqly"], ids=["number", "filler", "unlisted"])
+def test_what_is_not_judged_has_no_confidence_and_no_issues(word):
+    analysis = analysed(f"We met {word} there")
+    assert confidences(analysis) == {"We": 0.1, "met": 0.1, word: None, "there": 0.1}
+    assert not issues(analysis, word)
+    assert all(
+        one.expected_phoneme is None for one in analysis.phoneme_analysis if one.word == word
+    )
+    assert issues(analysis, "met")
+    assert word not in {one.word for one in analysis.problematic_words}
+    assert word not in analysis.practice_words
+
+
+def test_a_word_that_was_not_said_is_told_once_and_without_its_sounds():
+    analysis = analysed("The green house, the green tree", unsaid=("green",))
+    (told,) = [one for one in analysis.problematic_words if one.word == "green"]
+    assert (told.issue, told.severity) == ("It was not heard.", "high")
+    assert told.suggestion == "Say every word of the text."
+    assert not issues(analysis, "green")
+    assert issues(analysis, "house")
+    assert not any("green" in advice for advice in analysis.recommendations)
+    assert "green" not in analysis.practice_words
+
+
+def test_a_word_that_experts_would_find_well_said_was_said():
+    assert analysed("The green house", unsaid=("green",), confidence=0.9).problematic_words == ()
+
+
+def test_a_word_of_several_was_said_if_one_of_them_was():
+    said = Transcript((Word("tea-room", 0, 8, ("tea", "room")), Word("door", 9, 13, ("door",))), 0)
+
+    def unheard(*unsaid):
+        told = analysed(said, unsaid=unsaid).problematic_words
+        return [one.word for one in told if one.issue == "It was not heard."]
+
+    assert unheard("room") == unheard("tea") == []
+    assert unheard("tea", "room") == ["tea-room"]
+    assert unheard("tea", "door") == unheard("room", "door") == ["door"]
+
+
+def test_a_doubtful_recording_gets_no_feedback_but_to_check_the_text():
+    text = "We think that three things are here"
+    sure, doubtful = analysed(text), analysed(text, is_doubtful=True)
+    assert sure.problematic_words
+    assert sure.practice_words
+    assert doubtful == dataclasses.replace(
+        sure,
+        problematic_words=(),
+        practice_words=(),
+        recommendations=(CHECK_THE_TEXT,),
+        phoneme_analysis=tuple(
+            dataclasses.replace(one, expected_phoneme=None, issues=())
+            for one in sure.phoneme_analysis
+        ),
+    )
+
+
+def test_a_number_is_one_timing_from_its_first_part_to_its_last():
+    timings = analysed("In 1999 there").speech_timings
+    assert [(one.word, one.start_ms, one.end_ms) for one in timings] == [
+        ("In", 0, 200), ("1999", 200, 1600), ("there", 1600, 1900)
+    ]  # fmt: skip
+
+
+def test_the_usual_pronunciation_is_taught():
+    (told,) = analysed("would", heard=None).problematic_words
+    assert "/w ʊ d/" in told.suggestion
