@@ -74,7 +74,7 @@ INSERT INTO message_audio_analysis (message_id, analyzed_at, analysis_duration_m
 SELECT id, timestamp + interval '10 minutes', 400, 80, 70,
     CASE WHEN audio_processing_state = 'failed' THEN 'There is no speech in the recording.' END,
     CASE WHEN audio_processing_state = 'failed' THEN '{{"failure_cause": "no_speech"}}'::jsonb
-        ELSE jsonb_build_object('pauses', 3, 'mismatch_log_odds', -2.5) END
+        ELSE jsonb_build_object('pauses', 3, 'mismatch', -2.5) END
 FROM messages
 WHERE audio_storage_key IS NOT NULL AND timestamp > now() AT TIME ZONE 'UTC' - interval '32 days'
 """

@@ -180,7 +180,7 @@ def _raw_features(scores: Scores) -> dict[str, float]:
         "prosodic": scores.prosodic,
         "total": scores.total,
         "completeness": scores.completeness,
-        "mismatch_log_odds": scores.mismatch,
+        "mismatch": scores.mismatch,
     }
     return {name: round(value, 4) for name, value in values.items()}
 

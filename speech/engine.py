@@ -18,6 +18,7 @@ from speech.analysis import SpeechAnalysis
 from speech.assembly import Findings, assembled
 from speech.errors import TextMismatch, UnsupportedLanguage
 from speech.fluency import fluency
+from speech.scores.gate import CERTAIN, POSSIBLE
 from speech.scores.model import ScoringModel, scoring_model
 from speech.scores.scoring import align_and_score
 from speech.text import letter_to_sound, lexicon, transcript
@@ -92,11 +93,11 @@ def analyze(
     model = model or scoring_model()
     pieces = aligned_pieces(frames, words, [pronounce(word) for word in words])
     alignments, scores = align_and_score(frames, pieces, part.pitch, model)
-    if scores.mismatch > model.gate.certain:
+    if scores.mismatch > CERTAIN:
         raise TextMismatch(reason="its sounds are not those of the words")
     alignment = joined(alignments).later(part.first_frame)
     timeline = utterances(said.words, alignment)
-    is_doubtful = scores.mismatch > model.gate.possible
+    is_doubtful = scores.mismatch > POSSIBLE
     warnings = _warnings(waveform, said, alignment)
     if is_doubtful:
         warnings.insert(0, "The recording may say something else than the text.")

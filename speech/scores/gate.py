@@ -3,7 +3,7 @@
 An aligner finds any text in any sound, and scores would follow. What gives a wrong text away is
 that neither the acoustic model of native speech nor the encoder that was trained on learners
 hears its phones where it was aligned, and that speech is left over between the words. Where only a
-part of it is said, the rest is found hurried and hardly heard.
+part of it is said, the rest is hardly heard.
 """
 
 from dataclasses import dataclass
@@ -33,36 +33,46 @@ _FROM_PROSODY: Final = (
 NAMES: Final = (
     "heard_mean", "heard_low", "heard_middle", "heard_best", "heard_among_three",
     "heard_margin", "heard_by_frame", "not_silent", "speech_left_over", "doubt",
-    "vowels_heard", "consonants_heard", "third_hardly_heard", "third_hurried",
+    "vowels_heard", "consonants_heard", "third_hardly_heard",
     *_FROM_GOODNESS, "in_context_low", "in_context_spread",
     *_FROM_PROSODY,
     "voiced_contrast", "energy_contrast", "predicted_accuracy", "predicted_fluency", "log_phones",
 )  # fmt: skip
 
 
+# On the scale of `Gate.mismatch`.
+POSSIBLE: Final = 0.0
+CERTAIN: Final = 1.0
+
+
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """A logistic regression on evidence and its squares.
+    """Logistic regressions on evidence and its squares: each finds one way of saying another text.
 
     Attributes:
         mean: Of each piece of evidence, shape (n,).
         spread: Likewise.
-        weights: Shape (2 n,), of the standardised evidence and of its squares.
-        intercept: Log odds of average evidence.
-        certain: Log odds above which the text is refused.
-        possible: Log odds above which a warning is given.
+        weights: Shape (2 n, k), of the standardised evidence and of its squares, by regression.
+        intercepts: Shape (k,). Log odds are shifted and scaled so that a warning is due from 0 on
+            and a refusal from 1 on.
     """
 
     mean: Array
     spread: Array
     weights: Array
-    intercept: float
-    certain: float
-    possible: float
+    intercepts: Array
 
-    def mismatch(self, evidence: Array) -> float:
-        """Log odds that something else is said; `evidence` has shape (n,)."""
-        return float(self.terms(evidence) @ self.weights + self.intercept)
+    def mismatch(self, evidence: Array) -> Array:
+        """How far something else than the text is said: what the most doubtful regression finds.
+
+        Args:
+            evidence: Shape (..., n).
+
+        Returns:
+            Shape (...): above `CERTAIN` the text is refused, above `POSSIBLE` a warning is due.
+        """
+        found: Array = self.terms(evidence) @ self.weights + self.intercepts
+        return np.asarray(found.max(axis=-1))
 
     def terms(self, evidence: Array) -> Array:
         """What the weights apply to, shape (..., 2 n)."""
@@ -103,7 +113,6 @@ def gate_evidence(given: NetworkInput, heard: NetworkOutput) -> Array:
             _mean(own[vowel], own),
             _mean(own[~vowel], own),
             _lowest_third(own),
-            _lowest_third(goodness["log_frames"]),
             *(goodness[name].mean() for name in _FROM_GOODNESS),
             np.quantile(goodness["in_context"], 0.1),
             goodness["in_context"].std(),

@@ -5,7 +5,7 @@
 
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 from hashlib import sha256
 from importlib import resources
@@ -55,10 +55,7 @@ class ScoringModel:
             version = sha256(path.read_bytes()).hexdigest()[:_VERSION_DIGITS]
             with np.load(path, allow_pickle=False) as archive:
                 arrays = {name: archive[name] for name in archive.files}
-            gate = Gate(
-                *(arrays[f"gate.{name}"] for name in ("mean", "spread", "weights")),
-                *(float(arrays[f"gate.{name}"]) for name in ("intercept", "certain", "possible")),
-            )
+            gate = Gate(*(arrays[f"gate.{field.name}"] for field in fields(Gate)))
             gate.mismatch(np.zeros(len(EVIDENCE_NAMES), np.float32))
             scores, shares = arrays["confidence"]
             np.interp(0.0, scores, shares)
@@ -73,16 +70,13 @@ class ScoringModel:
     def arrays(self) -> dict[str, NDArray[Any]]:
         """For `numpy.savez`."""
         norms = [(self.durations[phone].mean, self.durations[phone].spread) for phone in PHONES]
-        gate = self.gate
         return network_arrays(self.network) | {
             "durations": np.array(norms, np.float32),
             "confidence": self.confidence.astype(np.float32),
-            "gate.mean": gate.mean.astype(np.float32),
-            "gate.spread": gate.spread.astype(np.float32),
-            "gate.weights": gate.weights.astype(np.float32),
-            "gate.intercept": np.array(gate.intercept, np.float32),
-            "gate.certain": np.array(gate.certain, np.float32),
-            "gate.possible": np.array(gate.possible, np.float32),
+            **{
+                f"gate.{field.name}": getattr(self.gate, field.name).astype(np.float32)
+                for field in fields(Gate)
+            },
         }
 
 

@@ -54,7 +54,7 @@ class Scores:
         confidences: Shape (words,), probability 0-1 that experts find the word well said.
         heard: For each phone what was heard instead, where that is sure: a phone, or "" if
             nothing was; else None.
-        mismatch: Log odds that the recording says something else.
+        mismatch: How far the recording says something else; see `Gate.mismatch`.
         measures: What the scores were made of, by name.
     """
 
@@ -122,7 +122,7 @@ def _scores(
         said=tuple(said),
         confidences=np.interp(words, *model.confidence),
         heard=tuple(heard),
-        mismatch=model.gate.mismatch((weights @ evidence).astype(np.float32)),
+        mismatch=float(model.gate.mismatch((weights @ evidence).astype(np.float32))),
         measures=dict(zip(PROSODY_NAMES, measured.tolist(), strict=True)),
     )
 

@@ -179,7 +179,7 @@ def test_an_analysis_says_which_models_made_it():
 
 def test_another_model_may_judge():
     shipped = scoring_model()
-    suspicious = dataclasses.replace(shipped.gate, certain=-np.inf)
+    suspicious = dataclasses.replace(shipped.gate, intercepts=shipped.gate.intercepts + 100)
     other = dataclasses.replace(shipped, gate=suspicious, version="other")
     with pytest.raises(TextMismatch):
         engine.analyze(CLIPS["fox"], TEXTS["fox"], "en", model=other)

@@ -1,21 +1,25 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speech.scores.gate import NAMES
+from speech.scores.gate import CERTAIN, NAMES, POSSIBLE
 from speech.scores.scoring import WELL_SAID
 from training.calibrate import (
     CONFIDENCE_STEPS,
+    PACE,
     REFUSED,
     WARNED,
     Heard,
     fit_confidence,
     fit_gate,
-    odds,
+    refused,
     speakers_held_out,
     without,
 )
+from training.mismatches import KINDS
 
 
 def heard(count, *, shift=0.0, seed=0):
@@ -35,12 +39,21 @@ def heard(count, *, shift=0.0, seed=0):
 
 
 def test_the_gate_refuses_as_many_right_texts_as_it_may_and_finds_the_wrong_ones():
-    right, wrong = heard(2_000), heard(1_000, shift=0.5, seed=1)
+    right, wrong = heard(4_000), heard(1_600, shift=0.5, seed=1)
+    wrong = replace(wrong, variant=np.arange(1_600) % len(KINDS))
     gate = fit_gate(right, wrong)
-    clean = odds(gate, right)[right.variant == 0]
-    assert (clean > gate.certain).mean() == pytest.approx(REFUSED, abs=0.002)
-    assert (clean > gate.possible).mean() == pytest.approx(WARNED, abs=0.002)
-    assert (odds(gate, wrong) > gate.certain).mean() > 0.5
+    found = gate.mismatch(right.evidence)[right.variant == 0]
+    assert 0.004 <= (found > CERTAIN).mean() <= REFUSED
+    assert 0.02 <= (found > POSSIBLE).mean() <= WARNED
+    for kind in range(len(KINDS)):
+        assert refused(gate, wrong)[wrong.variant == kind].mean() > 0.5
+
+
+def test_what_may_be_only_the_pace_of_these_learners_does_not_count_for_parts_of_texts():
+    gate = fit_gate(heard(1_000), replace(heard(800, shift=0.5), variant=np.arange(800) % 8))
+    pace = np.tile(np.isin(NAMES, PACE), 2)
+    assert gate.weights[pace, 0].all()
+    assert not gate.weights[pace, 1:].any()
 
 
 @given(seed=st.integers(0, 1_000), count=st.integers(CONFIDENCE_STEPS, 300))

@@ -9,11 +9,12 @@ from speech.text.phones import PHONES
 
 
 def gate(**weights):
-    """A gate that weighs single pieces of evidence."""
+    """A gate of one regression that weighs single pieces of evidence, and one that finds -2."""
     n = len(NAMES)
-    row = np.zeros(2 * n, np.float32)
-    row[[NAMES.index(name) for name in weights]] = list(weights.values())
-    return Gate(np.zeros(n, np.float32), np.ones(n, np.float32), row, -1.0, 2.0, 0.0)
+    columns = np.zeros((2 * n, 2), np.float32)
+    columns[[NAMES.index(name) for name in weights], 0] = list(weights.values())
+    nought, one = np.zeros(n, np.float32), np.ones(n, np.float32)
+    return Gate(nought, one, columns, np.array([-1.0, -2.0], np.float32))
 
 
 def evidence(expected, heard, silence_between=1.0):
@@ -64,7 +65,13 @@ def test_a_text_of_which_the_end_was_not_said_is_found_by_that_third():
     assert whole["third_hardly_heard"] == pytest.approx(whole["heard_mean"])
 
 
-def test_the_log_odds_are_a_weighted_sum_from_the_intercept():
+def test_the_regression_that_finds_most_decides():
+    values = np.zeros((3, len(NAMES)), np.float32)
+    values[:, NAMES.index("heard_mean")] = [0, -1.5, 4]
+    assert gate(heard_mean=-2.0).mismatch(values) == pytest.approx([-1, 2, -2])
+
+
+def test_what_a_regression_finds_is_a_weighted_sum_from_the_intercept():
     values = np.zeros(len(NAMES), np.float32)
     assert gate(heard_mean=-2.0).mismatch(values) == -1
     values[NAMES.index("heard_mean")] = -1.5
