@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from speech.errors import DamagedModel
+from speech.feedback.thresholds import SEVERITIES
 from speech.scores.model import ScoringModel, scoring_model
 
 
@@ -47,3 +48,10 @@ def test_the_version_tells_models_apart(tmp_path):
     np.savez(tmp_path / "other.npz", **other)
     assert len(shipped.version) == 8
     assert ScoringModel.from_file(tmp_path / "other.npz").version != shipped.version
+
+
+def test_words_of_every_severity_and_words_that_are_not_named_occur():
+    _, shares = scoring_model().confidence
+    limits = [0.0, *(limit for limit, _ in SEVERITIES), 1.0]
+    assert shares[0] < limits[1]
+    assert shares[-1] > limits[-2]
