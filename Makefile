@@ -16,8 +16,12 @@ help: ## List the targets
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-# Prefect's client would make ~/.prefect otherwise.
+# Prefect's client would make ~/.prefect otherwise; it makes this one, but not the folder above.
 demo up down: export PREFECT_HOME = $(CURDIR)/.local/prefect
+demo up down: | .local
+
+.local:
+	@mkdir $@
 
 demo: .venv/installed ## Run the main job for real on this machine, then stop everything
 	$(BIN)/kaiwa-audio demo
