@@ -15,8 +15,8 @@ shown sounds that say nothing, and recordings with a text that they do not say:
     said_twice                the right text, said twice
 
 Shares caught are refusals (no speech, or another text), of all that were shown; what is not
-refused may still carry a warning. `--folds` has
-every learner judged by a model that never heard him; see `benchmarks/pronunciation.py`.
+refused may still carry a warning. `--folds` has every learner judged by a model that never heard
+him; see `benchmarks/pronunciation.py`.
 """
 
 import argparse
@@ -160,10 +160,8 @@ def _change(clean: Sequence[Outcome], damaged: Sequence[Outcome]) -> float | Non
         for one, other in zip(clean, damaged, strict=True)
         if one.comparison and other.comparison
     ]
-    before, after = (
-        agreement([(one.speaker, one.means["accuracy"]) for one in compared]).overall
-        for compared in zip(*both, strict=True)
-    )
+    before = agreement([(one.speaker, one.means["accuracy"]) for one, _ in both]).overall
+    after = agreement([(other.speaker, other.means["accuracy"]) for _, other in both]).overall
     return None if before is None or after is None else round(after - before, 4)
 
 

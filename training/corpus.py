@@ -86,7 +86,14 @@ def read_corpus(folder: Path, sample: int | None = None) -> list[Utterance]:
 
 
 def other_texts(utterances: Sequence[Utterance], *, similar_length: bool) -> list[str]:
-    """For each utterance another one's text, at random or one of nearly as many phones."""
+    """For each utterance another one's text, at random or one of nearly as many phones.
+
+    Raises:
+        ValueError: If all texts are the same.
+    """
+    if len({utterance.text for utterance in utterances}) < 2:
+        msg = "Another text is needed, and all are the same. Take more utterances."
+        raise ValueError(msg)
     rng = random.Random(0)  # noqa: S311 - a sample, no secret
     lengths = [sum(len(word.phones) for word in one.words) for one in utterances]
     texts = []

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speech.acoustics.front_end import FRAME_SHIFT, WINDOW_SAMPLES
-from speech.acoustics.pitch import MIN_PERIODICITY, RANGE_DB, Pitch, pitch
+from speech.acoustics.pitch import LOUDEST, MIN_PERIODICITY, RANGE_DB, Pitch, pitch
 
 # Voiceless sounds and soft syllables lie outside of what is surely voiced; in noise, more of them.
 # Rated recordings have half a second of silence on either side.
@@ -20,7 +20,6 @@ _NOISY_DB: Final = 20.0  # from the background to the loudest
 _BACKGROUND: Final = 0.1
 # Noise resembles itself here and there, a voice for a while.
 _STEADY_FRAMES, _STEADY_LEAST = 9, 5
-_LOUDEST: Final = 0.95
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,7 +58,7 @@ def endpoints(voice: Pitch) -> tuple[int, int]:
     is_steady = is_voiced & (around[: len(is_voiced)] >= _STEADY_LEAST)
     if not is_steady.any():
         return 0, len(is_voiced)
-    loudest = np.quantile(voice.energy_db[is_steady], _LOUDEST)
+    loudest = np.quantile(voice.energy_db[is_steady], LOUDEST)
     is_noisy = loudest - np.quantile(voice.energy_db, _BACKGROUND) < _NOISY_DB
     margin = _NOISY_MARGIN_FRAMES if is_noisy else _MARGIN_FRAMES
     (speech,) = np.nonzero(is_steady & (voice.energy_db >= loudest - RANGE_DB))

@@ -39,7 +39,7 @@ _MIN_BAND_SHARE: Final = 1e-3
 MIN_PERIODICITY: Final = 0.5
 # Frames this far below the loudest ones are background, whatever its absolute level.
 RANGE_DB: Final = 35.0
-_LOUDEST: Final = 0.95
+LOUDEST: Final = 0.95  # the quantile of energy that counts as such
 SILENCE_DB: Final = -100.0
 
 _WINDOW: Final = np.hanning(_FRAME + 2)[1:-1].astype(np.float32)
@@ -67,7 +67,7 @@ class Pitch:
     def part(self, frames: slice) -> Self:
         """Of some of the frames; levels become relative to the loudest of these."""
         energy = self.energy_db[frames]
-        loudest = np.float32(np.quantile(energy, _LOUDEST))
+        loudest = np.float32(np.quantile(energy, LOUDEST))
         if loudest > SILENCE_DB:
             energy = np.where(energy > SILENCE_DB, energy - loudest, SILENCE_DB)
         return type(self)(self.hz[frames], self.periodicity[frames], energy.astype(np.float32))
@@ -124,7 +124,7 @@ def _energy_and_resemblance(
 
 
 def _relative_db(energy: NDArray[np.float32]) -> NDArray[np.float32]:
-    loud = float(np.quantile(energy, _LOUDEST)) or float(energy.max()) or 1.0
+    loud = float(np.quantile(energy, LOUDEST)) or float(energy.max()) or 1.0
     with np.errstate(divide="ignore"):
         relative_db = 10 * np.log10(energy / np.float32(loud))
     return np.asarray(np.maximum(relative_db, SILENCE_DB), np.float32)

@@ -49,9 +49,11 @@ def test_a_channels_change_is_over_what_has_scores_both_clean_and_through_it(
     clean = [*judged(0, 1, 2, 3), *judged(9)]
     finished = dict.fromkeys(robustness.CHANNELS, clean)
     finished["babble15db"] = [*judged(0, 2, 1, 3), refused]
+    finished["room"] = [refused] * 5
     change = robustness.figures(finished)["change"]
     assert change["mp3"] == 0
     assert change["babble15db"] == pytest.approx(-0.2)
+    assert change["room"] is None
 
 
 def test_every_foreign_sentence_is_said_in_each_voice(tmp_path):

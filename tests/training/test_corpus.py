@@ -50,3 +50,8 @@ def test_a_similar_text_has_nearly_as_many_phones(label, corpus_of):
     labels = [label(f"u{n}", text=f"T{n}", phones=length) for n, length in enumerate(lengths)]
     texts = other_texts(read_corpus(corpus_of(labels)), similar_length=True)
     assert texts == ["T1", "T0", "T3", "T2"]
+
+
+def test_where_all_texts_are_the_same_there_is_no_other(utterances):
+    with pytest.raises(ValueError, match="Take more utterances"):
+        other_texts(utterances[:1], similar_length=False)
