@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from speech.analysis import SpeechAnalysis
 from training.corpus import UTTERANCE_SCORES, RatedWord, Utterance
+from training.ratings import match
 
 LEVELS: Final = ("phone", "word", *UTTERANCE_SCORES)
 _DRAWS: Final = 1_000
@@ -75,27 +76,6 @@ def _judged(
         words.append(said[index]["accuracy"])
         phones += [mean if place is None else scores[place] for place in places]
     return words, phones
-
-
-def match(wanted: Sequence[str], found: Sequence[str]) -> list[int | None]:
-    """For each of `wanted` its place in `found` by the fewest edits, None if it was left out."""
-    costs = np.zeros((len(wanted) + 1, len(found) + 1), int)
-    costs[:, 0], costs[0] = np.arange(len(wanted) + 1), np.arange(len(found) + 1)
-    for i, symbol in enumerate(wanted, start=1):
-        for j, other in enumerate(found, start=1):
-            changed = costs[i - 1, j - 1] + (symbol != other)
-            costs[i, j] = min(changed, costs[i - 1, j] + 1, costs[i, j - 1] + 1)
-    places: list[int | None] = [None] * len(wanted)
-    i, j = len(wanted), len(found)
-    while i and j:
-        if costs[i, j] == costs[i - 1, j - 1] + (wanted[i - 1] != found[j - 1]):
-            i, j = i - 1, j - 1
-            places[i] = j
-        elif costs[i, j] == costs[i - 1, j] + 1:
-            i -= 1
-        else:
-            j -= 1
-    return places
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ from training.mismatches import KINDS
 Array = NDArray[np.float32]
 
 # Of learners who said the text, in clean recordings; of unknown ones somewhat more.
-REFUSED, WARNED = 0.007, 0.04
+REFUSED, WARNED = 0.006, 0.04
 PENALTY = 3.0
 # Evidence of pace: it gives a text that was not said whole away only because these learners speak
 # slowly, and others do not.

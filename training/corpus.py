@@ -20,7 +20,6 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from speech.text.lexicon import Pronunciation
 from speech.waveform import SAMPLE_RATE_HZ
 
 UTTERANCE_SCORES: Final = ("accuracy", "fluency", "prosodic", "total")
@@ -68,10 +67,6 @@ class Utterance:
     def spoken(self) -> list[str]:
         """Its words in lower case."""
         return [word.text.lower() for word in self.words]
-
-    def pronunciations(self) -> list[Pronunciation]:
-        """The phones that the experts rated, and no others."""
-        return [Pronunciation((word.phones,), is_listed=True) for word in self.words]
 
 
 def read_corpus(folder: Path, sample: int | None = None) -> list[Utterance]:

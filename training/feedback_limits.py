@@ -30,7 +30,7 @@ def judged(examples: Sequence[Example], folds: Path) -> tuple[Array, Array]:
     """Phones and words of unknown speakers.
 
     Returns:
-        Of each phone its score 0-100, the experts' 0-2, the posteriors of the expected phone and
+        Of each phone that experts rated its score 0-100, the experts' 0-2, the posteriors of the expected phone and
         of the likeliest one and the confidence of its word, shape (phones, 5); of each word its
         confidence 0-1 and the experts' score 0-10, shape (words, 2).
     """
@@ -46,9 +46,10 @@ def judged(examples: Sequence[Example], folds: Path) -> tuple[Array, Array]:
             own = output.posteriors[np.arange(len(output.phones)), example.given.phones]
             best = output.posteriors.max(axis=1)
             of_word = confidence[example.given.words]
-            phones.append(
-                np.column_stack([50 * output.phones, example.phone_accuracy, own, best, of_word])
+            judged_phones = np.column_stack(
+                [50 * output.phones, example.phone_accuracy, own, best, of_word]
             )
+            phones.append(judged_phones[~np.isnan(example.phone_accuracy)])
             words.append(np.column_stack([confidence, example.word_accuracy]))
     return np.concatenate(phones), np.concatenate(words)
 

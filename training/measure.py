@@ -21,14 +21,15 @@ from numpy.typing import NDArray
 
 from speech.acoustics.endpoints import speech_part
 from speech.acoustics.front_end import cepstra, features
-from speech.alignment.forced import aligned_pieces
+from speech.alignment.forced import AlignedPiece, aligned_pieces
 from speech.scores.features import network_input
 from speech.scores.network import NetworkInput
 from speech.scores.prosody import DurationNorm
-from speech.text.lexicon import Pronunciation
+from speech.text.lexicon import pronounce
 from training.channels import random_channel
 from training.corpus import UTTERANCE_SCORES, Utterance, read_corpus
 from training.examples import Example, write_examples
+from training.ratings import carried_over
 
 _SHARD = 100
 NORMS = "durations.json"
@@ -37,27 +38,24 @@ LEAST_SPREAD = 0.1  # of phones that are rare in the corpus
 Norms = Mapping[str, DurationNorm]
 
 
-def measure(
-    waveform: NDArray[np.float32],
-    words: Sequence[str],
-    said: Sequence[Pronunciation],
-    norms: Norms,
-) -> NetworkInput:
+def measure(waveform: NDArray[np.float32], words: Sequence[str], norms: Norms) -> NetworkInput:
     """What the network sees of a recording that is not longer than a piece."""
     part = speech_part(waveform)
     frames = features(cepstra(part.waveform))
-    (piece,) = aligned_pieces(frames, words, said)
-    return network_input(frames, piece, part.pitch, norms)
+    return network_input(frames, _aligned(frames, words), part.pitch, norms)
+
+
+def _aligned(frames: NDArray[np.float32], words: Sequence[str]) -> AlignedPiece:
+    (piece,) = aligned_pieces(frames, words, [pronounce(word) for word in words])
+    return piece
 
 
 def duration_norms(utterances: Sequence[Utterance]) -> Norms:
     """How long these speakers hold each phone."""
     frames = defaultdict(list)
     for utterance in utterances:
-        said = utterance.pronunciations()
         heard = features(cepstra(speech_part(utterance.waveform()).waveform))
-        (piece,) = aligned_pieces(heard, utterance.spoken(), said)
-        for word in piece.alignment.words:
+        for word in _aligned(heard, utterance.spoken()).alignment.words:
             for phone in word.phones:
                 frames[phone.phone].append(np.log(phone.end_frame - phone.start_frame))
     return {
@@ -112,14 +110,13 @@ def _rated(
     for variant in range(variants + 1):
         chance = utterance.chance(variant)
         waveform = random_channel(chance)(clean, chance) if variant else clean
+        given = measure(waveform, utterance.spoken(), norms)
         yield Example(
             name=utterance.name,
             speaker=utterance.speaker,
             variant=variant,
-            given=measure(waveform, utterance.spoken(), utterance.pronunciations(), norms),
-            phone_accuracy=np.concatenate([word.phone_accuracy for word in utterance.words]).astype(
-                np.float32
-            ),
+            given=given,
+            phone_accuracy=carried_over(utterance.words, given),
             word_accuracy=np.array([word.accuracy for word in utterance.words], np.float32),
             utterance=np.array([utterance.means[score] for score in UTTERANCE_SCORES], np.float32),
         )

@@ -61,7 +61,7 @@ def _length(utterance: Utterance) -> int:
 def _example(
     kind: int, waveform: NDArray[np.float32], own: Utterance, text: Utterance, norms: Norms
 ) -> Example:
-    given = measure(waveform, text.spoken(), text.pronunciations(), norms)
+    given = measure(waveform, text.spoken(), norms)
     return Example(
         name=own.name,
         speaker=own.speaker,

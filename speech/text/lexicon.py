@@ -8,6 +8,7 @@ from typing import Final
 
 from speech.errors import DamagedModel
 from speech.pocketsphinx_wheel import wheel_path
+from speech.text.accents import with_accents
 from speech.text.letter_to_sound import sound_out, spell
 from speech.text.supplement import ADDED, INITIALISMS, REMOVED
 
@@ -50,8 +51,9 @@ def pronounce(word: str) -> Pronunciation:
     """
     american = _BRITISH.sub("z", word)
     if known := listed(word) or listed(word.strip("'")) or _with_clitic(word) or listed(american):
-        return Pronunciation(known, is_listed=True)
-    return Pronunciation(_approximate(re.sub("[^a-z]", "", word)), is_listed=False)
+        return Pronunciation(with_accents(word, known), is_listed=True)
+    approximation = _approximate(re.sub("[^a-z]", "", word))
+    return Pronunciation(with_accents(word, approximation), is_listed=False)
 
 
 @lru_cache(maxsize=16_384)

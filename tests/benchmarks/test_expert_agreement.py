@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.expert_agreement import LEVELS, agreement, agreement_by_level, compare, match
+from benchmarks.expert_agreement import LEVELS, agreement, agreement_by_level, compare
 from training.corpus import RatedWord, Utterance, read_corpus
 
 symbols = st.lists(st.sampled_from("ABC"), max_size=5)
@@ -61,35 +61,6 @@ def test_a_word_that_was_not_aligned_counts_like_the_whole(rated):
     assert found.means["word"][:, 0].tolist() == [60, 60]
     assert found.means["phone"][:2, 0].tolist() == [60, 60]
     assert len(found.means["phone"]) == 8
-
-
-def edits(wanted, found):
-    if not (wanted and found):
-        return len(wanted) + len(found)
-    changed = edits(wanted[1:], found[1:]) + (wanted[0] != found[0])
-    return min(changed, edits(wanted[1:], found) + 1, edits(wanted, found[1:]) + 1)
-
-
-@given(wanted=symbols, found=symbols)
-@settings(deadline=None)
-def test_a_match_keeps_the_order_and_takes_the_fewest_edits(wanted, found):
-    places = match(wanted, found)
-    matched = [place for place in places if place is not None]
-    assert len(places) == len(wanted)
-    assert matched == sorted(set(matched))
-    changed = sum(
-        symbol != found[place]
-        for symbol, place in zip(wanted, places, strict=True)
-        if place is not None
-    )
-    left_out = len(wanted) + len(found) - 2 * len(matched)
-    assert changed + left_out == edits(wanted, found)
-
-
-def test_fewest_edits_are_found():
-    assert match("KITTEN", "SITTING") == [0, 1, 2, 3, 4, 5]
-    assert match("ABC", "AC") == [0, None, 1]
-    assert match("AC", "ABC") == [0, 2]
 
 
 @pytest.fixture
