@@ -208,8 +208,11 @@ class _Pace:
 
 def _told(now: BackfillProgress, first: BackfillProgress, took: timedelta) -> str:
     done = now.done - first.done
-    left = f"; {(now.open / done * took).total_seconds() / 60:.0f} minutes left" if done else ""
-    return f"{now.done:,} of {now.selected:,} done{left}"
+    if not (done and now.open):
+        return f"{now.done:,} of {now.selected:,} done"
+    minutes = (now.open / done * took).total_seconds() / 60
+    left = f"{minutes:.0f} minutes" if minutes >= 1 else "less than a minute"
+    return f"{now.done:,} of {now.selected:,} done; {left} left"
 
 
 def _analyse_all(backfill_id: int, max_parallel: int, chunk_size: int) -> None:
@@ -231,7 +234,9 @@ def _lead(backfill_id: int, max_parallel: int, chunk_size: int, pace: _Pace) -> 
         elif ended_in_vain >= ENDED_IN_VAIN * max_parallel:
             raise BackfillStalled(backfill_id, now.open, ended_in_vain)
         time.sleep(POLL_SECONDS)
-        for place, (run_id, generation) in children.items():
-            if has_ended(run_id):
-                ended_in_vain += 1
+        ended = [place for place, (run_id, _) in children.items() if has_ended(run_id)]
+        if ended and progress_of(backfill_id).open:  # asked after they ended
+            ended_in_vain += len(ended)
+            for place in ended:
+                _, generation = children[place]
                 children[place] = start_child(backfill_id, place, chunk_size, after=generation)
