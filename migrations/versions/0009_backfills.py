@@ -167,6 +167,7 @@ def _backfill_item() -> None:
         columns=["backfill_id", "id"],
         postgresql_where=sa.text("outcome IS NULL"),
     )
+    index("backfill_item_backfill_id_idx", columns=["backfill_id", "id"])
     index(
         "backfill_item_token_idx",
         columns=["token"],

@@ -98,6 +98,7 @@ class BackfillItem(Base):
         Index(
             "backfill_item_open_idx", "backfill_id", "id", postgresql_where=text("outcome IS NULL")
         ),
+        Index("backfill_item_backfill_id_idx", "backfill_id", "id"),
         Index("backfill_item_token_idx", "token", postgresql_where=text("token IS NOT NULL")),
         CheckConstraint(f"outcome IN ({_OUTCOMES})", name="outcome"),
         {"schema": OPERATIONS_SCHEMA},

@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from types import SimpleNamespace
 
 import pytest
 import sqlalchemy as sa
@@ -322,6 +323,17 @@ def test_a_stopped_backfill_ends_after_the_chunk_and_goes_on_with_resume(
     assert "are still to be done" in newest_artifact()
     assert one("SELECT count(*) FROM audio_ops.backfill WHERE ended_at IS NULL") == 1
     assert backfill_for_real(resume=1, chunk_size=2).open == 0
+
+
+def test_cancelling_its_run_stops_a_backfill(analysed, one, engine):
+    analysed()
+    backfill_for_real()
+    run_id = one("SELECT flow_run_id FROM audio_ops.backfill")
+    with engine.begin() as connection:
+        connection.execute(sa.text("UPDATE audio_ops.backfill SET ended_at = NULL"))
+    (hook,) = backfill_analysis.on_cancellation_hooks
+    hook(flow=backfill_analysis, flow_run=SimpleNamespace(id=run_id), state=None)
+    assert one("SELECT count(*) FROM audio_ops.backfill WHERE stopped_at IS NOT NULL") == 1
 
 
 @pytest.mark.parametrize(
