@@ -1,14 +1,16 @@
 """History, analysed again: selected and frozen, tried on a sample, then all of it."""
 
+import math
 import time
-from datetime import timedelta
+from contextlib import suppress
 from typing import Annotated, Any, cast
 from uuid import UUID
 
+from httpx import HTTPError
 from prefect import flow
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.client.schemas.objects import FlowRun, State
-from prefect.exceptions import FlowPauseTimeout
+from prefect.exceptions import FlowPauseTimeout, PrefectHTTPStatusError
 from prefect.flow_runs import pause_flow_run, suspend_flow_run
 from prefect.flows import Flow
 from prefect.input import RunInput
@@ -18,24 +20,29 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import AwareDatetime, Field
 
 from flows.analyze_messages import CHUNKS_IN_FLIGHT
-from flows.work_on_backfill import work
-from policy.backfill import APPROVED_BY_POLICY
+from flows.work_on_backfill import MAX_CHUNKS, work
+from policy.backfill import APPROVED_BY_POLICY, normalised
 from policy.costs import PriceBookName
-from policy.runs import MAX_TASK_RUNS, chunk_sizes
-from schema.backfill import BackfillProgress, BackfillRequest
+from policy.leases import LEASE_DURATION
+from schema.backfill import Backfill, BackfillProgress, BackfillRequest
 from schema.clock import utc_now
-from schema.errors import BackfillIncomplete, BackfillNotApproved, BackfillStalled
-from schema.reports import AnalysisReport
+from schema.errors import (
+    AnalysesBroken,
+    BackfillIncomplete,
+    BackfillNotApproved,
+    BackfillStalled,
+    BackfillStopped,
+)
 from schema.states import AnalysisEngine, BackfillOutcome, BackfillSelection
 from tasks.backfill_children import has_ended, start_child
+from tasks.backfill_queue import count_open, is_stopped
 from tasks.backfill_steps import (
     approve,
     compare_sample,
-    end_backfill,
     freeze_backfill,
     plan_backfill,
-    progress_of,
     publish_plan,
+    report_backfill,
     stop_backfills,
     take_over,
 )
@@ -44,7 +51,8 @@ from tasks.sweep_retention import end_pause
 
 APPROVAL_HOURS = 72  # over a weekend
 POLL_SECONDS = 10.0
-ENDED_IN_VAIN = 3  # children of one place that ended without anything being done
+STUCK_SECONDS = 2 * LEASE_DURATION.total_seconds()
+STARTED_IN_VAIN = 3  # children of one place, without anything being done
 
 
 class BackfillApproval(RunInput):
@@ -110,7 +118,7 @@ def backfill_analysis(
             moves by more points than this.
         fail_above_percent: The run ends failed when more messages than this could not be analysed.
         price_book: Whose prices the dry run reckons with.
-        dry_run: Only count and estimate; nothing is selected.
+        dry_run: Only count and estimate; with `resume`, only tell how far it has come.
         resume: Number of a backfill to go on with; what is to be analysed is known then.
 
     Returns:
@@ -120,22 +128,30 @@ def backfill_analysis(
         ClockSkew: If this machine's clock cannot be trusted; nothing is done.
         BackfillUnknown, BackfillClosed, EngineChanged: If `resume` cannot go on here.
         BackfillNotApproved: If the sample changed much and nobody approved the rest.
+        BackfillStopped: If somebody stopped it.
         BackfillStalled: If children end again and again and nothing gets done.
+        AnalysesBroken: If some of what was written breaks rules of data quality.
         BackfillIncomplete: If too much could not be analysed, after everything is written.
     """
     logger = get_run_logger()
     started_at = utc_now()
     check_clocks(started_at)
-    request = BackfillRequest(
-        selection,
-        start=start,
-        end=end,
-        languages=tuple(languages or ()),
-        conversation_ids=tuple(conversation_ids or ()),
-        newest_first=newest_first,
-        limit=limit,
-        canary_size=canary_size,
+    request = normalised(
+        BackfillRequest(
+            selection,
+            start=start,
+            end=end,
+            languages=tuple(languages or ()),
+            conversation_ids=tuple(conversation_ids or ()),
+            newest_first=newest_first,
+            limit=limit,
+            canary_size=canary_size,
+        )
     )
+    if dry_run and resume:
+        progress, _ = report_backfill(resume, took=utc_now() - started_at)
+        logger.info("%d of %d done; nothing is changed", progress.done, progress.selected)
+        return progress
     if dry_run:
         plan, estimated = plan_backfill(
             request, parallel=max_parallel, price_book=price_book, as_of=started_at
@@ -143,17 +159,21 @@ def backfill_analysis(
         publish_plan(plan, estimated)
         logger.info("%d messages would be analysed; nothing is changed", estimated.messages)
         return BackfillProgress(selected=estimated.messages, open=estimated.messages)
-    backfill = take_over(resume or freeze_backfill(request, reason))
+    backfill = freeze_backfill(take_over(request, reason, resume).id)
     logger.info("Backfill %d holds %d messages", backfill.id, backfill.selected)
     if backfill.approved_by is None:
         _try_sample(backfill.id, chunk_size, max_mean_shift)
-    _analyse_all(backfill.id, max_parallel, chunk_size)
-    progress = end_backfill(backfill.id, took=utc_now() - started_at)
-    failed = (
-        progress.outcomes[BackfillOutcome.FAILED] + progress.outcomes[BackfillOutcome.QUARANTINED]
-    )
-    if 100 * failed > fail_above_percent * progress.selected:
-        raise BackfillIncomplete(backfill.id, failed, progress.selected, fail_above_percent)
+    _analyse_all(backfill, max_parallel, chunk_size)
+    progress, broken = report_backfill(backfill.id, took=utc_now() - started_at)
+    if progress.open:
+        raise BackfillStopped(backfill.id, progress.open)
+    if broken:
+        analysed = progress.outcomes[BackfillOutcome.ANALYZED]
+        raise AnalysesBroken(broken.total(), analysed, tuple(sorted(broken)))
+    if 100 * progress.failed > fail_above_percent * progress.selected:
+        raise BackfillIncomplete(
+            backfill.id, progress.failed, progress.selected, fail_above_percent
+        )
     return progress
 
 
@@ -189,54 +209,67 @@ def _try_sample(backfill_id: int, chunk_size: int, max_mean_shift: float) -> Non
 class _Pace:
     """Tells how far the backfill has come and when it will be done, in log and artifact."""
 
-    def __init__(self, backfill_id: int) -> None:
-        self._backfill_id = backfill_id
-        self._began_at, self._first = utc_now(), progress_of(backfill_id)
+    def __init__(self, backfill: Backfill) -> None:
+        self._backfill = backfill
+        self._began, self._first = time.monotonic(), count_open(backfill.id)
+        self._told = -math.inf
         self._artifact = cast(  # a coroutine only in async flows
             "UUID", create_progress_artifact(0.0, key="backfill-analysis-progress")
         )
 
-    def tell(self, _report: AnalysisReport | None = None) -> BackfillProgress:
-        """Count, and tell."""
-        now = progress_of(self._backfill_id)
-        share = 100 * now.done / now.selected if now.selected else 100.0
-        words = _told(now, self._first, utc_now() - self._began_at)
+    def tell(self) -> None:
+        """Tell, unless that was done a moment ago."""
+        if time.monotonic() - self._told >= POLL_SECONDS:
+            self.count()
+
+    def count(self) -> int:
+        """Tell; return how many messages are still to be done."""
+        self._told, selected = time.monotonic(), self._backfill.selected
+        still_open = count_open(self._backfill.id)
+        words = f"{selected - still_open:,} of {selected:,} done"
+        if self._first > still_open > 0:
+            pace = (self._told - self._began) / (self._first - still_open)
+            minutes = pace * still_open / 60
+            left = f"{minutes:.0f} minutes" if minutes >= 1 else "less than a minute"
+            words += f"; {left} left"
         get_run_logger().info(words)
-        update_progress_artifact(self._artifact, share, words)
-        return now
+        share = 100 * (1 - still_open / selected) if selected else 100.0
+        with suppress(HTTPError, PrefectHTTPStatusError):  # a server away ends no work of days
+            update_progress_artifact(self._artifact, share, words)
+        return still_open
 
 
-def _told(now: BackfillProgress, first: BackfillProgress, took: timedelta) -> str:
-    done = now.done - first.done
-    if not (done and now.open):
-        return f"{now.done:,} of {now.selected:,} done"
-    minutes = (now.open / done * took).total_seconds() / 60
-    left = f"{minutes:.0f} minutes" if minutes >= 1 else "less than a minute"
-    return f"{now.done:,} of {now.selected:,} done; {left} left"
-
-
-def _analyse_all(backfill_id: int, max_parallel: int, chunk_size: int) -> None:
-    pace = _Pace(backfill_id)
-    if deployment.id and max_parallel > 1:
-        _lead(backfill_id, max_parallel, chunk_size, pace)
+def _analyse_all(backfill: Backfill, max_parallel: int, chunk_size: int) -> None:
+    pace = _Pace(backfill)
+    chunks = pace.count() / chunk_size
+    if deployment.id and (max_parallel > 1 or chunks > MAX_CHUNKS):
+        _lead(backfill.id, max_parallel, chunk_size, pace)
     else:
-        size = max(chunk_sizes(pace.tell().open, chunk_size), default=chunk_size)
-        work(backfill_id, chunk_size=size, max_chunks=2 * MAX_TASK_RUNS, told=pace.tell)
+        work(backfill.id, chunk_size=chunk_size, told=pace.tell)
+        pace.count()
 
 
 def _lead(backfill_id: int, max_parallel: int, chunk_size: int, pace: _Pace) -> None:
-    """Start children, and others where they end before everything is done."""
+    """Start children, and others where they end before everything is done.
+
+    A child that was killed together with its worker never ends for Prefect: where nothing has got
+    done for longer than its leases last, others take the places of all.
+    """
     children = {place: start_child(backfill_id, place, chunk_size) for place in range(max_parallel)}
-    ended_in_vain, done = 0, -1
-    while (now := pace.tell()).open:
-        if now.done > done:
-            ended_in_vain, done = 0, now.done
-        elif ended_in_vain >= ENDED_IN_VAIN * max_parallel:
-            raise BackfillStalled(backfill_id, now.open, ended_in_vain)
+    least, since, in_vain = math.inf, time.monotonic(), 0
+    while still_open := pace.count():
+        if still_open < least:
+            least, since, in_vain = still_open, time.monotonic(), 0
+        if in_vain >= STARTED_IN_VAIN * max_parallel:
+            raise BackfillStalled(backfill_id, still_open, in_vain)
         time.sleep(POLL_SECONDS)
-        ended = [place for place, (run_id, _) in children.items() if has_ended(run_id)]
-        if ended and progress_of(backfill_id).open:  # asked after they ended
-            ended_in_vain += len(ended)
-            for place in ended:
-                _, generation = children[place]
-                children[place] = start_child(backfill_id, place, chunk_size, after=generation)
+        is_stuck = time.monotonic() - since > STUCK_SECONDS
+        ended = [place for place, (run_id, _) in children.items() if is_stuck or has_ended(run_id)]
+        if not ended:
+            continue
+        if is_stopped(backfill_id):  # asked after they ended
+            return
+        for place in ended:
+            _, generation = children[place]
+            children[place] = start_child(backfill_id, place, chunk_size, after=generation)
+        in_vain, since = in_vain + len(ended), time.monotonic()

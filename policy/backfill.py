@@ -3,12 +3,15 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Final
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from policy.costs import BYTES_PER_GB, PriceBook
+from policy.instants import to_utc
 from schema.backfill import BackfillPlan, BackfillProgress, BackfillRequest, EngineRelease, Rescored
 from schema.states import BackfillOutcome
 
@@ -18,7 +21,7 @@ PROMISED_TIMES_REAL_TIME: Final = 60.0
 CPU_USD_PER_HOUR: Final = 0.05
 # Of a first sample: more failures than this are no bad luck.
 MOST_FAILED_PERCENT: Final = 10.0
-WORST_SHOWN: Final = 10
+MOST_CHANGED_SHOWN: Final = 10
 LEAST_TO_CORRELATE: Final = 3
 APPROVED_BY_POLICY: Final = "policy: the first sample changed little"
 
@@ -63,8 +66,26 @@ class Comparison:
     fluency: Change
 
 
+def normalised(request: BackfillRequest) -> BackfillRequest:
+    """Say the same request in one way: instants in UTC, names sorted, `en-US` as `en`."""
+    primary = {language.lower().partition("-")[0] for language in request.languages}
+    return replace(
+        request,
+        start=request.start and to_utc(request.start),
+        end=request.end and to_utc(request.end),
+        languages=tuple(sorted(primary)),
+        conversation_ids=tuple(sorted(set(request.conversation_ids))),
+    )
+
+
 def fingerprint(request: BackfillRequest, release: EngineRelease, reason: str) -> str:
-    """Return what is the same for the same backfill only: SHA-256 in hexadecimal digits."""
+    """Return what is the same for the same backfill only: SHA-256 in hexadecimal digits.
+
+    Args:
+        request: As `normalised` says it.
+        release: The engine that analyses.
+        reason: Why.
+    """
     facts = {"request": asdict(request), "release": asdict(release), "reason": reason}
     return hashlib.sha256(json.dumps(facts, default=str, sort_keys=True).encode()).hexdigest()
 
@@ -106,14 +127,13 @@ def estimate(
 
 
 def compare(rescored: Sequence[Rescored]) -> Comparison | None:
-    """Compare scores before and after; None if nothing has both."""
-    if not rescored:
-        return None
-    frame = pl.DataFrame([asdict(one) for one in rescored])
-    return Comparison(
-        accuracy=_change(frame, "accuracy_before", "accuracy_after"),
-        fluency=_change(frame, "fluency_before", "fluency_after"),
+    """Compare scores before and after; None if there is none to compare."""
+    accuracy, fluency = (
+        [one for one in rescored if one.score == score] for score in ("accuracy", "fluency")
     )
+    if not (accuracy and fluency):
+        return None
+    return Comparison(_change(accuracy), _change(fluency))
 
 
 def by_language(rescored: Sequence[Rescored]) -> dict[str, Comparison]:
@@ -126,44 +146,50 @@ def by_language(rescored: Sequence[Rescored]) -> dict[str, Comparison]:
     return {language: one for language, one in compared.items() if one is not None}
 
 
-def _change(frame: pl.DataFrame, before: str, after: str) -> Change:
-    shift = frame[after] - frame[before]
-    correlation = None
-    if len(frame) >= LEAST_TO_CORRELATE and frame[before].n_unique() > 1 < frame[after].n_unique():
-        spearman = frame.select(pl.corr(before, after, method="spearman")).item()
-        correlation = float(spearman)
-    low, median, high = (float(shift.quantile(q, "linear") or 0.0) for q in (0.1, 0.5, 0.9))
+def _change(rescored: Sequence[Rescored]) -> Change:
+    counts = [one.messages for one in rescored]
+    before = np.repeat(np.array([one.before for one in rescored], np.int8), counts)
+    after = np.repeat(np.array([one.after for one in rescored], np.int8), counts)
+    low, median, high = np.quantile(after - before, [0.1, 0.5, 0.9]).tolist()
     return Change(
-        messages=len(frame),
-        mean_before=float(frame[before].mean() or 0.0),  # type: ignore[arg-type]  # of integers
-        mean_after=float(frame[after].mean() or 0.0),  # type: ignore[arg-type]
+        messages=len(before),
+        mean_before=float(before.mean()),
+        mean_after=float(after.mean()),
         median_shift=median,
         lowest_decile=low,
         highest_decile=high,
-        rank_correlation=correlation,
+        rank_correlation=_spearman(before, after),
     )
 
 
-def most_changed(rescored: Sequence[Rescored]) -> list[Rescored]:
-    """Return the ten messages whose accuracy changed most, the largest change first."""
-    shifts = sorted(rescored, key=lambda one: -abs(one.accuracy_after - one.accuracy_before))
-    return shifts[:WORST_SHOWN]
+def _spearman(before: NDArray[np.int8], after: NDArray[np.int8]) -> float | None:
+    """Rank correlation (Spearman 1904), ties sharing their mean rank."""
+    enough = len(before) >= LEAST_TO_CORRELATE
+    if not enough or np.ptp(before) == 0 or np.ptp(after) == 0:
+        return None
+    frame = pl.DataFrame({"before": before, "after": after})
+    return float(frame.select(pl.corr("before", "after", method="spearman")).item())
 
 
 def objection(
-    comparison: Comparison | None, sample: BackfillProgress, *, max_mean_shift: float
+    comparison: Comparison | None, sample: BackfillProgress, broken: int, *, max_mean_shift: float
 ) -> str | None:
     """Say why a person must look at the first sample before the rest is analysed; None: no need.
 
     Args:
         comparison: Of the sample; None if nothing was there to compare with.
         sample: What became of it.
+        broken: Analyses of it that break rules of data quality.
         max_mean_shift: Points that a mean score may move, up or down.
     """
-    failed = sample.outcomes[BackfillOutcome.FAILED] + sample.outcomes[BackfillOutcome.QUARANTINED]
-    tried = failed + sample.outcomes[BackfillOutcome.ANALYZED]
-    if 100 * failed > MOST_FAILED_PERCENT * tried:
-        return f"{failed} of the {tried} messages of the first sample could not be analysed"
+    analysed = sample.outcomes[BackfillOutcome.ANALYZED]
+    tried = sample.failed + analysed
+    if 100 * sample.failed > MOST_FAILED_PERCENT * tried:
+        return f"{sample.failed} of the {tried} messages of the first sample could not be analysed"
+    if broken:
+        return (
+            f"{broken} of the {analysed} analyses of the first sample break rules of data quality"
+        )
     if comparison is None:
         return None
     for name, change in (("accuracy", comparison.accuracy), ("fluency", comparison.fluency)):

@@ -3,8 +3,10 @@
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
+from uuid import UUID
 
 from schema.states import BackfillOutcome, BackfillSelection
+from schema.values import ClaimedMessage
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +91,21 @@ class Backfill:
     id: int
     engine_version: str
     selected: int
-    canary: dict[str, float] | None
     approved_by: str | None
+    frozen: bool
     ended: bool
     stopped: bool
     undone: bool
     released: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BackfillClaim:
+    """Messages of a backfill taken together under one lease token."""
+
+    token: UUID
+    messages: tuple[ClaimedMessage, ...]
+    passed_over: int  # need no analysis any more, and are done with
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +124,28 @@ class BackfillProgress:
         """Messages that are done with, whatever became of them; deleted ones are, too."""
         return self.selected - self.open
 
+    @property
+    def failed(self) -> int:
+        """Messages that could not be analysed."""
+        return self.outcomes[BackfillOutcome.FAILED] + self.outcomes[BackfillOutcome.QUARANTINED]
+
 
 @dataclass(frozen=True, slots=True)
 class Rescored:
+    """How many messages of a language had one score before and another one after, 0-100."""
+
+    language: str
+    score: str  # accuracy or fluency
+    before: int
+    after: int
+    messages: int
+
+
+@dataclass(frozen=True, slots=True)
+class RescoredMessage:
     """One message's scores before and after, 0-100."""
 
     message_id: str
-    language: str
     accuracy_before: int
     accuracy_after: int
     fluency_before: int

@@ -34,6 +34,7 @@ KaiwaError
 ├── BackfillClosed           undone, or let go of: nothing more is done with it
 ├── EngineChanged            a backfill is for another version of the engine
 ├── BackfillNotApproved      its first sample changed much, and nobody approved the rest
+├── BackfillStopped          somebody stopped it before all was done
 ├── BackfillStalled          its workers end, and nothing gets done
 ├── BackfillIncomplete       part of a backfill could not be analysed
 ├── RulesUnanswered          a rule could not be asked, so nobody knows whether it is kept
@@ -540,10 +541,24 @@ class BackfillNotApproved(KaiwaError):
         self.backfill_id, self.reason, self.answer = backfill_id, reason, answer
         super().__init__(
             f"Backfill {backfill_id} did not go on: {reason}, and {answer}. The first sample is "
-            f"written; undo it with undo-backfill, or run this again with resume {backfill_id}.",
+            "written; undo it with undo-backfill, or run this again with "
+            f"resume {backfill_id} and dry_run off.",
             backfill_id,
             reason,
             answer,
+        )
+
+
+class BackfillStopped(KaiwaError):
+    """A backfill was stopped before all was done."""
+
+    def __init__(self, backfill_id: int, still_open: int) -> None:
+        self.backfill_id, self.still_open = backfill_id, still_open
+        super().__init__(
+            f"Backfill {backfill_id} was stopped with {still_open} messages to be done. To go on, "
+            f"run this again with resume {backfill_id} and dry_run off.",
+            backfill_id,
+            still_open,
         )
 
 
@@ -553,9 +568,10 @@ class BackfillStalled(KaiwaError):
     def __init__(self, backfill_id: int, still_open: int, ended: int) -> None:
         self.backfill_id, self.still_open, self.ended = backfill_id, still_open, ended
         super().__init__(
-            f"Backfill {backfill_id}: {ended} workers ended without one more message done; "
-            f"{still_open} are still to be done. Their runs of work-on-backfill say why. Then run "
-            f"this again with resume {backfill_id}.",
+            f"Backfill {backfill_id}: {ended} workers were started and not one more message got "
+            f"done; {still_open} are left. Their runs of work-on-backfill say why; or no worker "
+            "has a free place. Mend that, and run this again with "
+            f"resume {backfill_id} and dry_run off.",
             backfill_id,
             still_open,
             ended,
@@ -572,8 +588,9 @@ class BackfillIncomplete(KaiwaError):
         self.allowed_percent = allowed_percent
         super().__init__(
             f"Backfill {backfill_id}: {failed} of {selected} messages could not be analysed; at "
-            f"most {allowed_percent:g} % may. Its report says why. Mend the cause and select "
-            "`failed`.",
+            f"most {allowed_percent:g} % may. Its report says why; analyses that had worked still "
+            "stand. Mend the cause and run the same selection again, with another reason: only "
+            "what failed is taken then.",
             backfill_id,
             failed,
             selected,

@@ -155,6 +155,6 @@ class BackfillOutcome(StrEnum):
     FAILED = "failed"  # for good; an analysis that had worked stays
     QUARANTINED = "quarantined"  # killed its worker process too often
     GONE = "gone"  # its audio was deleted meanwhile
-    LIVE = "live"  # uploaded anew meanwhile: the live pipeline analyses it
+    LIVE = "live"  # uploaded or analysed anew meanwhile: the live pipeline has it
     NEWER = "newer"  # a newer version analysed it meanwhile
     UNDONE = "undone"  # what the backfill wrote was taken back

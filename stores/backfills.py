@@ -7,6 +7,7 @@ being analysed gets the newest engine anyway. Its messages are frozen in `audio_
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +18,7 @@ from schema.backfill import Backfill, BackfillPlan, BackfillRequest, EngineRelea
 from schema.states import BackfillSelection
 from schema.tables.base import UtcDateTime
 
+_ENDS = ("start", "end")
 LONG = text("SET LOCAL statement_timeout = '30min'")  # millions of rows, once a backfill
 
 # A version that is not numbers with points between them is taken for an older one.
@@ -29,6 +31,9 @@ _IS_CURRENT = (
     f"coalesce({_VERSION} = {_OURS}"
     " AND a.analysis_model_version IS NOT DISTINCT FROM :model_version, false)"
 )
+
+# "en-US" is English.
+_PRIMARY_LANGUAGE = "split_part(lower(c.target_language_id), '-', 1)"
 
 _CONDITIONS = {
     BackfillSelection.MISSING: "a.message_id IS NULL",
@@ -48,8 +53,7 @@ _CONDITIONS = {
 
 def _matching(condition: str) -> str:
     return f"""
-    SELECT m.id, m.timestamp, c.target_language_id AS language,
-        a.overall_accuracy_score IS NOT NULL AS has_score,
+    SELECT m.id, m.timestamp, {_PRIMARY_LANGUAGE} AS language,
         coalesce(a.analysis_engine || ' ' || a.analysis_version, 'none') AS stored,
         coalesce(m.audio_duration_ms, a.total_speech_duration_ms + a.total_pause_duration_ms, 0)
             AS audio_ms,
@@ -62,7 +66,7 @@ def _matching(condition: str) -> str:
                 WHERE i.message_id = m.id AND i.engine_version = :engine_version
                     AND (i.outcome IS NULL OR i.outcome = 'analyzed')
             ) THEN 'done'
-            WHEN NOT c.target_language_id = ANY(:known_languages) THEN 'unknown'
+            WHEN NOT {_PRIMARY_LANGUAGE} = ANY(:known_languages) THEN 'unknown'
             ELSE 'selected'
         END AS fate
     FROM messages AS m
@@ -72,7 +76,7 @@ def _matching(condition: str) -> str:
         AND m.audio_processing_state IN ('analyzed', 'failed')
         AND m.timestamp >= coalesce(:start, CAST('-infinity' AS timestamp))
         AND m.timestamp < coalesce(:end, statement_timestamp() AT TIME ZONE 'UTC')
-        AND (:all_languages OR c.target_language_id = ANY(:languages))
+        AND (:all_languages OR {_PRIMARY_LANGUAGE} = ANY(:languages))
         AND (:all_conversations OR m.conversation_id = ANY(:conversation_ids))
         AND (c.user_id IS NULL OR NOT EXISTS (
             SELECT FROM audio_ops.erased_learner AS e WHERE e.user_id = c.user_id
@@ -88,32 +92,40 @@ GROUP BY fate, language, stored ORDER BY messages DESC, language, stored
 """).bindparams(*_INSTANTS)  # noqa: S608 - our own fragments
 
 
-def _freeze(condition: str) -> TextClause:
-    # The first sample is drawn from what has a score to compare with, as far as there is any.
-    # Identities follow the order of the rows.
+def _freeze(condition: str, *, newest_first: bool) -> TextClause:
+    # Identities follow the order of the rows. Reading on where the last page ended keeps each
+    # transaction short: its foreign keys lock the messages against the app's deletions.
+    beyond, direction = ("<", "DESC") if newest_first else (">", "ASC")
     return text(f"""
-WITH chosen AS (
-    SELECT id, language, has_score,
-        extract(epoch FROM timestamp) * CASE WHEN :newest_first THEN -1 ELSE 1 END AS place
-    FROM ({_matching(condition)}) AS matching
-    WHERE fate = 'selected'
-    ORDER BY place, id
+WITH page AS MATERIALIZED (
+    SELECT id, timestamp, language FROM ({_matching(condition)}) AS matching
+    WHERE fate = 'selected' AND (timestamp, id) {beyond} (CAST(:to_timestamp AS timestamp), :to_id)
+    ORDER BY timestamp {direction}, id {direction}
     LIMIT :limit
-), drawn AS (
-    SELECT id, language, place,
-        row_number() OVER (ORDER BY has_score DESC, md5(id), id) <= :canary_size AS is_canary
-    FROM chosen
+), added AS (
+    INSERT INTO audio_ops.backfill_item
+        (backfill_id, message_id, engine_version, language, is_canary)
+    SELECT :backfill_id, id, :engine_version, language, false
+    FROM page ORDER BY timestamp {direction}, id {direction}
+    ON CONFLICT DO NOTHING
+    RETURNING 1
 )
-INSERT INTO audio_ops.backfill_item (backfill_id, message_id, engine_version, language, is_canary)
-SELECT :backfill_id, id, :engine_version, language, is_canary
-FROM drawn ORDER BY is_canary DESC, place, id
-ON CONFLICT DO NOTHING
+SELECT (SELECT count(*) FROM page) AS found, (SELECT count(*) FROM added) AS added, (
+    SELECT jsonb_build_object('timestamp', CAST(timestamp AS text), 'id', id)
+    FROM page ORDER BY timestamp {"ASC" if newest_first else "DESC"},
+        id {"ASC" if newest_first else "DESC"} LIMIT 1
+) AS last
 """).bindparams(*_INSTANTS)  # noqa: S608 - our own fragments
 
 
 _INSTANTS = (bindparam("start", type_=UtcDateTime), bindparam("end", type_=UtcDateTime))
 _PLAN = {kind: _plan(condition) for kind, condition in _CONDITIONS.items()}
-_FREEZE = {kind: _freeze(condition) for kind, condition in _CONDITIONS.items()}
+_FREEZE = {
+    (kind, newest_first): _freeze(condition, newest_first=newest_first)
+    for kind, condition in _CONDITIONS.items()
+    for newest_first in (True, False)
+}
+_START = {True: {"timestamp": "infinity", "id": ""}, False: {"timestamp": "-infinity", "id": ""}}
 
 _CREATE = text("""
 INSERT INTO audio_ops.backfill (fingerprint, selection, reason, engine_version, selected)
@@ -124,14 +136,36 @@ RETURNING id
 _BY_FINGERPRINT = text(
     "SELECT id FROM audio_ops.backfill WHERE fingerprint = :fingerprint AND undone_at IS NULL"
 )
-_COUNTED = text("UPDATE audio_ops.backfill SET selected = :selected WHERE id = :id")
+_LOCK = text("""
+SELECT frozen_at IS NOT NULL AS frozen, frozen_to, selected, selection,
+    created_at AT TIME ZONE 'UTC' AS created_at
+FROM audio_ops.backfill WHERE id = :id FOR UPDATE
+""").columns(created_at=UtcDateTime)
+_FROZEN_TO = text("""
+UPDATE audio_ops.backfill SET frozen_to = :frozen_to, selected = selected + :added WHERE id = :id
+""").bindparams(bindparam("frozen_to", type_=JSONB))
+# Drawn at random, from what has a score to compare with as far as there is any.
+_DRAW_SAMPLE = text("""
+UPDATE audio_ops.backfill_item AS i SET is_canary = true
+FROM (
+    SELECT drawn.id
+    FROM audio_ops.backfill_item AS drawn
+    LEFT JOIN message_audio_analysis AS a ON a.message_id = drawn.message_id
+    WHERE drawn.backfill_id = :id
+    ORDER BY (a.overall_accuracy_score IS NOT NULL) DESC, md5(drawn.message_id), drawn.id
+    LIMIT :canary_size
+) AS sample
+WHERE i.id = sample.id
+""")
+_FROZEN = text("UPDATE audio_ops.backfill SET frozen_at = statement_timestamp() WHERE id = :id")
 
 _GET = text("""
-SELECT id, engine_version, selected, canary, approved_by, ended_at IS NOT NULL AS ended,
-    stopped_at IS NOT NULL AS stopped, undone_at IS NOT NULL AS undone,
-    released_at IS NOT NULL AS released
+SELECT id, engine_version, selected, approved_by, frozen_at IS NOT NULL AS frozen,
+    ended_at IS NOT NULL AS ended, stopped_at IS NOT NULL AS stopped,
+    undone_at IS NOT NULL AS undone, released_at IS NOT NULL AS released
 FROM audio_ops.backfill WHERE id = :id
 """)
+_DRIVEN_BY = text("SELECT max(id) FROM audio_ops.backfill WHERE flow_run_id = :flow_run_id")
 _DRIVE = text(
     "UPDATE audio_ops.backfill SET flow_run_id = :flow_run_id, stopped_at = NULL WHERE id = :id"
 )
@@ -192,26 +226,23 @@ def plan(
     )
 
 
-def freeze(
+def begin(
     connection: Connection,
     request: BackfillRequest,
     release: EngineRelease,
-    known_languages: tuple[str, ...],
     *,
     fingerprint: str,
     reason: str,
 ) -> int:
-    """Write a backfill and all its messages down, unless that was done before; return its number.
+    """Write down that a backfill is asked for, unless that was done before; return its number.
 
     Args:
-        connection: In a transaction; its settings change until its end.
+        connection: In a transaction.
         request: Which messages.
         release: The engine that analyses them.
-        known_languages: To that engine.
         fingerprint: The same for the same request, release and reason.
         reason: Why, for people.
     """
-    connection.execute(LONG)
     created = connection.execute(
         _CREATE,
         {
@@ -222,22 +253,70 @@ def freeze(
         },
     ).scalar_one_or_none()
     if created is None:  # its maker has committed: the index made us wait for it
-        return int(connection.execute(_BY_FINGERPRINT, {"fingerprint": fingerprint}).scalar_one())
-    arguments = _arguments(request, release, known_languages) | {
-        "backfill_id": created,
-        "newest_first": request.newest_first,
-        "limit": request.limit,
-        "canary_size": request.canary_size,
-    }
-    selected = connection.execute(_FREEZE[request.selection], arguments).rowcount
-    connection.execute(_COUNTED, {"id": created, "selected": selected})
+        arguments = {"fingerprint": fingerprint}
+        created = connection.execute(_BY_FINGERPRINT, arguments).scalar_one()
     return int(created)
+
+
+def freeze_page(
+    connection: Connection,
+    backfill_id: int,
+    release: EngineRelease,
+    known_languages: tuple[str, ...],
+    *,
+    limit: int,
+) -> bool:
+    """Select the next messages of a backfill; return whether there may be more.
+
+    Runs that freeze the same backfill at once take turns. With the last page the first sample is
+    drawn, and the backfill can be claimed from.
+
+    Args:
+        connection: In a transaction; its settings change until its end.
+        backfill_id: Which.
+        release: What `begin` was given.
+        known_languages: To that engine.
+        limit: Most messages to select.
+    """
+    connection.execute(LONG)
+    now = connection.execute(_LOCK, {"id": backfill_id}).one()
+    if now.frozen:
+        return False
+    request = _from_json(now.selection)
+    start = now.frozen_to or _START[request.newest_first]
+    left = limit if request.limit is None else min(limit, request.limit - now.selected)
+    arguments = _arguments(request, release, known_languages) | {
+        "end": request.end or now.created_at,
+        "backfill_id": backfill_id,
+        "to_timestamp": start["timestamp"],
+        "to_id": start["id"],
+        "limit": left,
+    }
+    page = connection.execute(_FREEZE[request.selection, request.newest_first], arguments).one()
+    if page.found:
+        taken = {"id": backfill_id, "frozen_to": page.last, "added": page.added}
+        connection.execute(_FROZEN_TO, taken)
+    if page.found == limit:
+        return True
+    if page.found and request.limit is not None and now.selected + page.added < request.limit:
+        return True  # some were in another backfill: others take their places
+    sample = {"id": backfill_id, "canary_size": request.canary_size}
+    connection.execute(_DRAW_SAMPLE, sample)
+    connection.execute(_FROZEN, {"id": backfill_id})
+    return False
 
 
 def get(connection: Connection, backfill_id: int) -> Backfill | None:
     """Return a backfill, or None."""
     row = connection.execute(_GET, {"id": backfill_id}).mappings().one_or_none()
     return None if row is None else Backfill(**row)
+
+
+def driven_by(connection: Connection, flow_run_id: UUID) -> int | None:
+    """Return the number of the backfill that this Prefect run drives already, or None."""
+    arguments = {"flow_run_id": flow_run_id}
+    found: int | None = connection.execute(_DRIVEN_BY, arguments).scalar_one()
+    return found
 
 
 def drive(connection: Connection, backfill_id: int, *, flow_run_id: UUID | None) -> None:
@@ -289,6 +368,13 @@ def _arguments(
 
 def _as_json(request: BackfillRequest) -> dict[str, Any]:
     facts = asdict(request)
-    for name in ("start", "end"):
+    for name in _ENDS:
         facts[name] = facts[name] and facts[name].isoformat()
     return facts
+
+
+def _from_json(facts: dict[str, Any]) -> BackfillRequest:
+    instants = {name: facts[name] and datetime.fromisoformat(facts[name]) for name in _ENDS}
+    names = {name: tuple(facts[name]) for name in ("languages", "conversation_ids")}
+    kind = BackfillSelection(facts["selection"])
+    return BackfillRequest(**facts | instants | names | {"selection": kind})

@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from policy.leases import LEASE_DURATION
+from schema.backfill import BackfillClaim
 from schema.errors import (
     InvalidKey,
     ObjectMissing,
@@ -37,7 +38,7 @@ def owner() -> str:
 
 
 def analyse_all(
-    claim: Claim, workers: AnalysisWorkers, as_of: datetime, renew: Renew
+    claim: Claim | BackfillClaim, workers: AnalysisWorkers, as_of: datetime, renew: Renew
 ) -> dict[str, Outcome]:
     """Download and analyse every message of the claim, keeping its lease alive.
 

@@ -79,7 +79,7 @@ def write_outcomes(
     set_crashes_aside(connection, results)
     leases.put_back(connection, claim.token, results.retries)
     broken = set_broken_aside(connection, _ids(results.analysed), as_of=as_of)
-    return counted(claim, results, broken)
+    return counted(len(claim.messages), results, broken)
 
 
 def sort_outcomes(
@@ -98,18 +98,18 @@ def sort_outcomes(
     return Sorted(analysed, failures)
 
 
-def counted(claim: Claim, results: Sorted, broken: Collection[BrokenRule]) -> AnalysisReport:
-    """Count what became of a claim; what has no result was lost."""
+def counted(claimed: int, results: Sorted, broken: Collection[BrokenRule]) -> AnalysisReport:
+    """Count what became of so many claimed messages; those without a result are lost."""
     verdicts = Counter(type(failure.verdict) for failure in results.failures)
     return AnalysisReport(
-        claimed=len(claim.messages),
+        claimed=claimed,
         analyzed=len(results.analysed),
         broken=len({case.message_id for case in broken}),
         broken_rules=Counter(case.rule for case in broken),
         failed=verdicts[Fail],
         retried=verdicts[Retry],
         quarantined=verdicts[Quarantine],
-        lost=len(claim.messages) - len(results.analysed) - len(results.failures),
+        lost=claimed - len(results.analysed) - len(results.failures),
         causes=Counter(failure.cause for failure in results.failures),
         audio_seconds=sum(outcome.audio_seconds for outcome in results.analysed),
         cpu_seconds=sum(outcome.cpu_seconds for outcome in results.analysed),

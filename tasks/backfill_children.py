@@ -2,11 +2,13 @@
 
 from uuid import UUID
 
+from httpx import HTTPError
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun
 from prefect.deployments import run_deployment
+from prefect.exceptions import PrefectHTTPStatusError
 
 DEPLOYMENT = "work-on-backfill/work-on-backfill"
 _MOST_GENERATIONS = 10_000  # of one place; each is hours of work
@@ -40,7 +42,10 @@ def start_child(backfill_id: int, place: int, chunk_size: int, after: int = -1) 
 
 
 def has_ended(run_id: UUID) -> bool:
-    """Return whether a child is over, however it ended."""
-    with get_client(sync_client=True) as client:
-        state = client.read_flow_run(run_id).state
+    """Return whether a child is over, however it ended; while the server is away: not yet."""
+    try:
+        with get_client(sync_client=True) as client:
+            state = client.read_flow_run(run_id).state
+    except (HTTPError, PrefectHTTPStatusError):
+        return False
     return state is not None and state.is_final()

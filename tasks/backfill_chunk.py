@@ -26,7 +26,7 @@ def open_backfill(backfill_id: int) -> Backfill:
 
     Raises:
         BackfillUnknown: If there is none of this number.
-        BackfillClosed: If it was undone.
+        BackfillClosed: If it was undone or released.
         EngineChanged: If it is for another version of the engine.
     """
     found = resources.in_transaction(lambda connection: backfills.get(connection, backfill_id))
@@ -34,6 +34,8 @@ def open_backfill(backfill_id: int) -> Backfill:
         raise BackfillUnknown(backfill_id)
     if found.undone:
         raise BackfillClosed(backfill_id, "was undone")
+    if found.released:
+        raise BackfillClosed(backfill_id, "was released")
     if found.engine_version != str(installed_release()):
         raise EngineChanged(backfill_id, found.engine_version, str(installed_release()))
     return found
@@ -70,6 +72,7 @@ def analyze_backfill_chunk(
         lambda connection: backfill_items.claim(
             connection,
             backfill_id,
+            installed_release(),
             limit=size,
             owner=owner(),
             duration=LEASE_DURATION,

@@ -6,10 +6,9 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from policy.leases import Quarantine
-from schema.backfill import EngineRelease
+from schema.backfill import BackfillClaim, EngineRelease
 from schema.reports import AnalysisReport
 from schema.states import BackfillOutcome
-from schema.values import Claim
 from stores import analyses, backfill_items
 from tasks.analysis_gate import set_broken_aside
 from tasks.analysis_results import (
@@ -27,7 +26,7 @@ Done = tuple[str, BackfillOutcome, str | None, int | None, int | None]
 
 def write_backfill_outcomes(
     connection: Connection,
-    claim: Claim,
+    claim: BackfillClaim,
     outcomes: Mapping[str, Outcome],
     *,
     release: EngineRelease,
@@ -36,7 +35,8 @@ def write_backfill_outcomes(
 ) -> AnalysisReport:
     """Write a chunk's outcomes where they may be written, and count them all.
 
-    An analysis that had worked stays where the new one failed.
+    An analysis that had worked stays where the new one failed. What need not be analysed any more
+    counts as lost.
 
     Args:
         connection: In a transaction; safe to repeat in another one.
@@ -61,7 +61,8 @@ def write_backfill_outcomes(
     backfill_items.put_back(connection, claim.token, results.retries)
     passed_over: list[Done] = [(id_, fate, None, None, None) for id_, fate in fates.items()]
     backfill_items.finish(connection, claim.token, [*_done(results), *passed_over])
-    return counted(claim, results, set_broken_aside(connection, analysed, as_of=as_of))
+    broken = set_broken_aside(connection, analysed, as_of=as_of)
+    return counted(len(claim.messages) + claim.passed_over, results, broken)
 
 
 def _done(results: Sorted) -> list[Done]:

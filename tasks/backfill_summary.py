@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
-from policy.backfill import BackfillEstimate, Change, Comparison, most_changed
-from schema.backfill import BackfillPlan, BackfillProgress, EngineRelease, Rescored
+from policy.backfill import BackfillEstimate, Change, Comparison
+from policy.quality import RULES
+from schema.backfill import BackfillPlan, BackfillProgress, EngineRelease, RescoredMessage
 from schema.states import BackfillOutcome
 from tasks.cost_words import amount, dollars, plain
 
@@ -55,15 +56,19 @@ def plan_summary(plan: BackfillPlan, estimate: BackfillEstimate, release: Engine
 
 def canary_summary(
     sample: BackfillProgress,
-    rescored: Sequence[Rescored],
+    most_changed: Sequence[RescoredMessage],
     comparison: Comparison | None,
     objection: str | None,
 ) -> str:
     """Return how the first sample compares with what was stored."""
-    verdict = f"**A person must look: {objection}.**" if objection else "It changed little."
-    lines = [verdict, "", *_outcomes(sample)]
     if comparison is None:
-        return "\n".join([*lines, "", "Nothing stored had scores to compare with."]) + "\n"
+        verdict = "Nothing stored had scores to compare with."
+    else:
+        verdict = "It changed little."
+    lines = [f"**A person must look: {objection}.**" if objection else verdict, ""]
+    lines += _outcomes(sample)
+    if comparison is None:
+        return "\n".join(lines) + "\n"
     lines += ["", *_comparisons({"the sample": comparison})]
     lines += ["", "The ten messages whose accuracy changed most:", ""]
     lines += ["| Message | Accuracy before | after | Fluency before | after |"]
@@ -71,7 +76,7 @@ def canary_summary(
     lines += [
         f"| {plain(one.message_id)} | {one.accuracy_before} | {one.accuracy_after} "
         f"| {one.fluency_before} | {one.fluency_after} |"
-        for one in most_changed(rescored)
+        for one in most_changed
     ]
     return "\n".join(lines) + "\n"
 
@@ -81,7 +86,7 @@ def report_summary(
     progress: BackfillProgress,
     languages: Mapping[str, Comparison],
     *,
-    broken: int,
+    broken: Mapping[str, int],
     took: timedelta,
 ) -> str:
     """Return what a backfill did.
@@ -90,12 +95,16 @@ def report_summary(
         backfill_id: Its number.
         progress: How far it came.
         languages: Scores before and after, by language.
-        broken: Messages of it with an open case of quarantine.
+        broken: Analyses that break rules of data quality, by rule.
         took: This run's time.
     """
     lines = [f"Backfill {backfill_id}.", "", *_outcomes(progress)]
     if progress.open:
-        lines += ["", f"**{progress.open:,} are still to be done**: run it again with `resume`."]
+        lines += [
+            "",
+            f"**{progress.open:,} are still to be done**: run it again with `resume` "
+            f"{backfill_id}.",
+        ]
     if progress.causes:
         lines += ["", "| Why not analysed | |", "|---|--:|"]
         lines += [
@@ -103,10 +112,8 @@ def report_summary(
             for cause, count in progress.causes.most_common()
         ]
     if broken:
-        lines += [
-            "",
-            f"{broken:,} of its messages are in quarantine; `audio_ops.quarantine` says why.",
-        ]
+        lines += ["", "| Broken rule, set aside in `audio_ops.quarantine` | |", "|---|--:|"]
+        lines += [f"| {RULES[rule].says} | {count:,} |" for rule, count in broken.items()]
     if languages:
         lines += ["", *_comparisons(languages)]
     lines += ["", _throughput(progress, took.total_seconds())]

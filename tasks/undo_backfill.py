@@ -69,12 +69,15 @@ def release(backfill_id: int) -> int:
 
     Raises:
         BackfillUnknown: If there is none of this number.
-        BackfillClosed: If that was done before.
+        BackfillClosed: If it was let go of before, has not ended, or was undone.
     """
     require_backfill(backfill_id)
-    return resources.in_transaction(
+    released = resources.in_transaction(
         lambda connection: backfill_undo.release(connection, backfill_id)
     )
+    if released is None:
+        raise BackfillClosed(backfill_id, "has not ended, or was undone")
+    return released
 
 
 @task(cache_policy=NO_CACHE)

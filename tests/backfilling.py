@@ -60,18 +60,29 @@ def add_scored(engine, add_message):
 
 @pytest.fixture
 def freeze(engine):
-    """Freeze a selection; return the backfill's number."""
+    """Freeze a selection, page by page, and approve it; return the backfill's number."""
 
-    def _freeze(selection=BackfillSelection.ALL, release=RELEASE, fingerprint="a", **request):
+    def _freeze(
+        selection=BackfillSelection.ALL,
+        release=RELEASE,
+        fingerprint="a",
+        page=3,
+        approved_by="Mori",
+        **request,
+    ):
+        asked = BackfillRequest(selection, **request)
         with engine.begin() as connection:
-            return backfills.freeze(
-                connection,
-                BackfillRequest(selection, **request),
-                release,
-                ("en",),
-                fingerprint=fingerprint,
-                reason="a better engine",
+            number = backfills.begin(
+                connection, asked, release, fingerprint=fingerprint, reason="a better engine"
             )
+        more = True
+        while more:
+            with engine.begin() as connection:
+                more = backfills.freeze_page(connection, number, release, ("en",), limit=page)
+        if approved_by is not None:
+            with engine.begin() as connection:
+                backfills.approve(connection, number, approved_by=approved_by)
+        return number
 
     return _freeze
 

@@ -84,8 +84,9 @@ BACKFILLS = """
 INSERT INTO audio_ops.backfill (fingerprint, selection, reason, engine_version, selected)
 VALUES ('a', '{"selection": "all"}', 'a better engine', 'kaiwa 2.0 (en)', 1);
 INSERT INTO audio_ops.backfill_item
-    (backfill_id, message_id, engine_version, language, is_canary, outcome, previous)
-VALUES (1, 'whole', 'kaiwa 2.0 (en)', 'ja', true, 'analyzed', '{"analysis": null}')
+    (backfill_id, message_id, engine_version, language, is_canary, outcome)
+VALUES (1, 'whole', 'kaiwa 2.0 (en)', 'ja', true, 'analyzed');
+INSERT INTO audio_ops.backfill_previous VALUES (1, '{"analysis": null}')
 """
 # What the app's own migration left in production: renamed, but neither column cast.
 PRODUCTION = """
@@ -140,6 +141,7 @@ def everything(app):
         "audio_ops.quality_result",
         "audio_ops.backfill",
         "audio_ops.backfill_item",
+        "audio_ops.backfill_previous",
     )
 
 
@@ -214,7 +216,7 @@ def test_the_seeds_own_test_script_runs(app, empty_database_url):
         reconciliation.ReconciliationFinding,
         *(metrics.StorageMetric, metrics.BucketTraffic, metrics.ThresholdState),
         *(quality.QualityCheck, quality.QualityResult),
-        *(backfill.Backfill, backfill.BackfillItem),
+        *(backfill.Backfill, backfill.BackfillItem, backfill.BackfillPrevious),
     ],
     ids=lambda table: table.__tablename__,
 )

@@ -16,7 +16,7 @@ down_revision = "0008"
 
 SCHEMA = "audio_ops"
 INSTANT = sa.DateTime(timezone=True)
-TABLES = ("backfill", "backfill_item")
+TABLES = ("backfill", "backfill_item", "backfill_previous")
 OUTCOMES = "'analyzed', 'failed', 'quarantined', 'gone', 'live', 'newer', 'undone'"
 column = partial(sa.Column, nullable=False)
 optional = partial(sa.Column, nullable=True)
@@ -24,13 +24,14 @@ optional = partial(sa.Column, nullable=True)
 
 def upgrade() -> None:
     """Bring back parked tables, or make new ones."""
-    for table, make_table in zip(TABLES, (_backfill, _backfill_item), strict=True):
+    make = (_backfill, _backfill_item, _backfill_previous)
+    for table, make_table in zip(TABLES, make, strict=True):
         if not parking.restore_table(table):
             make_table()
 
 
 def downgrade() -> None:
-    """Park both."""
+    """Park all of it."""
     for table in reversed(TABLES):
         parking.park_table(table)
 
@@ -55,7 +56,13 @@ def _backfill() -> None:
             "created_at",
             INSTANT,
             server_default=sa.text("now()"),
-            comment="When the selection was frozen",
+            comment="When it was asked for; what was said later is not in it",
+        ),
+        optional(
+            "frozen_at", INSTANT, comment="When its selection was whole; nothing is claimed before"
+        ),
+        optional(
+            "frozen_to", JSONB, comment="Timestamp and id of the last message selected so far"
         ),
         column("selected", sa.BigInteger, comment="Messages in the selection"),
         optional("flow_run_id", sa.Uuid, comment="The Prefect run that drives it, or did last"),
@@ -124,10 +131,12 @@ def _backfill_item() -> None:
         optional("cause", sa.Text, comment="Why it failed"),
         optional("done_at", INSTANT, comment="When it was done"),
         optional(
-            "previous",
-            JSONB,
-            comment="What it overwrote: the message's columns, and the analysis or null",
+            "storage_key",
+            sa.Text,
+            comment="Of the recording that was analysed; another key is another recording",
         ),
+        optional("message_state", sa.Text, comment="The message's state when it was claimed"),
+        optional("seen_at", INSTANT, comment="Of the analysis that stood when it was claimed"),
         optional(
             "analyzed_at",
             INSTANT,
@@ -164,12 +173,36 @@ def _backfill_item() -> None:
     )
     index(
         "backfill_item_open_idx",
-        columns=["backfill_id", "id"],
+        columns=["backfill_id", sa.text("id NULLS FIRST")],
         postgresql_where=sa.text("outcome IS NULL"),
     )
+    index(
+        "backfill_item_canary_idx",
+        columns=["backfill_id", "id"],
+        postgresql_where=sa.text("is_canary"),
+    )
     index("backfill_item_backfill_id_idx", columns=["backfill_id", "id"])
+    index("backfill_item_message_id_idx", columns=["message_id"])
     index(
         "backfill_item_token_idx",
         columns=["token"],
         postgresql_where=sa.text("token IS NOT NULL"),
+    )
+
+
+def _backfill_previous() -> None:
+    op.create_table(
+        "backfill_previous",
+        column(
+            "item_id", sa.BigInteger, autoincrement=False, comment="The message of the backfill"
+        ),
+        column("document", JSONB, comment="The columns of the message, and the analysis or null"),
+        sa.PrimaryKeyConstraint("item_id", name="backfill_previous_pkey"),
+        sa.ForeignKeyConstraint(
+            ["item_id"],
+            ["audio_ops.backfill_item.id"],
+            name="backfill_previous_item_id_backfill_item_id_fk",
+            ondelete="CASCADE",
+        ),
+        schema=SCHEMA,
     )

@@ -52,7 +52,15 @@ class Backfill(Base):
         Text, comment="Engine, version and models that analyse; no other may go on with it"
     )
     created_at: Mapped[datetime] = mapped_column(
-        _INSTANT, server_default=text("now()"), comment="When the selection was frozen"
+        _INSTANT,
+        server_default=text("now()"),
+        comment="When it was asked for; what was said later is not in it",
+    )
+    frozen_at: Mapped[datetime | None] = mapped_column(
+        _INSTANT, comment="When its selection was whole; nothing is claimed before"
+    )
+    frozen_to: Mapped[dict[str, Any] | None] = mapped_column(
+        JSONB(none_as_null=True), comment="Timestamp and id of the last message selected so far"
     )
     selected: Mapped[int] = mapped_column(BigInteger, comment="Messages in the selection")
     flow_run_id: Mapped[UUID | None] = mapped_column(
@@ -95,10 +103,17 @@ class BackfillItem(Base):
             unique=True,
             postgresql_where=text("outcome IS NULL OR outcome = 'analyzed'"),
         ),
+        # Only this one has its order: NULLS FIRST keeps the planner, whose statistics lag behind,
+        # from walking the primary key through all that is done (docs/adr/0014).
         Index(
-            "backfill_item_open_idx", "backfill_id", "id", postgresql_where=text("outcome IS NULL")
+            "backfill_item_open_idx",
+            "backfill_id",
+            text("id NULLS FIRST"),
+            postgresql_where=text("outcome IS NULL"),
         ),
+        Index("backfill_item_canary_idx", "backfill_id", "id", postgresql_where=text("is_canary")),
         Index("backfill_item_backfill_id_idx", "backfill_id", "id"),
+        Index("backfill_item_message_id_idx", "message_id"),  # the app deletes messages
         Index("backfill_item_token_idx", "token", postgresql_where=text("token IS NOT NULL")),
         CheckConstraint(f"outcome IN ({_OUTCOMES})", name="outcome"),
         {"schema": OPERATIONS_SCHEMA},
@@ -136,9 +151,14 @@ class BackfillItem(Base):
     )
     cause: Mapped[str | None] = mapped_column(Text, comment="Why it failed")
     done_at: Mapped[datetime | None] = mapped_column(_INSTANT, comment="When it was done")
-    previous: Mapped[dict[str, Any] | None] = mapped_column(
-        JSONB(none_as_null=True),
-        comment="What it overwrote: the message's columns, and the analysis or null",
+    storage_key: Mapped[str | None] = mapped_column(
+        Text, comment="Of the recording that was analysed; another key is another recording"
+    )
+    message_state: Mapped[str | None] = mapped_column(
+        Text, comment="The message's state when it was claimed"
+    )
+    seen_at: Mapped[datetime | None] = mapped_column(
+        _INSTANT, comment="Of the analysis that stood when it was claimed"
     )
     analyzed_at: Mapped[datetime | None] = mapped_column(
         _INSTANT, comment="Of the analysis that it wrote; only while that stands it can be undone"
@@ -149,3 +169,20 @@ class BackfillItem(Base):
     fluency_after: Mapped[int | None] = mapped_column(comment="0-100")
     audio_ms: Mapped[int | None] = mapped_column(comment="Length of the recording analysed, ms")
     cpu_ms: Mapped[int | None] = mapped_column(comment="What its analysis took, ms")
+
+
+class BackfillPrevious(Base):
+    """What one message of a backfill said before, until the backfill is undone or released."""
+
+    __tablename__ = "backfill_previous"
+    __table_args__ = ({"schema": OPERATIONS_SCHEMA},)
+
+    item_id: Mapped[int] = mapped_column(
+        ForeignKey(BackfillItem.id, ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+        comment="The message of the backfill",
+    )
+    document: Mapped[dict[str, Any]] = mapped_column(
+        JSONB, comment="The columns of the message, and the analysis or null"
+    )

@@ -4,6 +4,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
+from stores import backfills
 
 pytestmark = pytest.mark.usefixtures("at_database")
 
@@ -12,9 +13,14 @@ def release(*arguments, **options):
     return CliRunner().invoke(app, ["backfill", "release", *arguments], **options)
 
 
-def test_a_backfill_is_released_once_a_person_agrees(add_scored, freeze):
+def test_a_backfill_is_released_once_a_person_agrees(add_scored, freeze, engine):
     add_scored()
     number = str(freeze())
+    early = release(number, "--yes")
+    assert early.exit_code == 1
+    assert "has not ended" in early.output
+    with engine.begin() as connection:
+        backfills.end(connection, int(number), {})
     assert release(number, input="n\n").exit_code == 1
     agreed = release(number, input="y\n")
     assert agreed.exit_code == 0

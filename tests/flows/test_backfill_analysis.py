@@ -24,18 +24,21 @@ from prefect.flow_runs import pause_flow_run
 from flows import backfill_analysis as flow_module
 from flows.backfill_analysis import backfill_analysis
 from flows.undo_backfill import undo_backfill
+from flows.work_on_backfill import work_on_backfill
 from schema.errors import (
     BackfillClosed,
     BackfillIncomplete,
     BackfillNotApproved,
+    BackfillStopped,
     BackfillUnknown,
     EngineChanged,
 )
-from schema.states import BackfillOutcome, BackfillSelection
+from schema.states import BackfillOutcome, BackfillSelection, FailureCause
 from speech import engine as speech_engine
 from stores import analyses, backfill_items
-from tasks import resources
+from tasks import backfill_chunk, resources
 from tasks import undo_backfill as undo_tasks
+from tasks.analysis_workers import NotAnalysed
 from tests.backfilling import analysis
 from tests.recordings import SENTENCES
 
@@ -302,27 +305,80 @@ def test_a_killed_run_loses_nothing_and_does_nothing_twice(analysed, rows, one, 
     assert one("SELECT count(*) FROM audio_ops.analysis_history") == len(ids)
 
 
-def test_a_stopped_backfill_ends_after_the_chunk_and_goes_on_with_resume(
-    analysed, one, monkeypatch
+@pytest.fixture
+def stopped_after(one, engine, monkeypatch):
+    """Let somebody stop the backfill once so many of its messages are done."""
+
+    def _stopped_after(done):
+        claim = backfill_items.claim
+
+        def stop_first(connection, *arguments, **options):
+            query = "SELECT count(*) FROM audio_ops.backfill_item WHERE outcome IS NOT NULL"
+            if one(query) >= done:
+                with engine.begin() as other:
+                    other.execute(sa.text("UPDATE audio_ops.backfill SET stopped_at = now()"))
+            return claim(connection, *arguments, **options)
+
+        monkeypatch.setattr(backfill_items, "claim", stop_first)
+
+    return _stopped_after
+
+
+def test_a_stopped_backfill_fails_and_goes_on_with_resume(
+    analysed, one, stopped_after, monkeypatch
 ):
     for n in range(12):
         analysed(SENTENCES[n % 4])
-    renew = flow_module.progress_of
-    stop = sa.text("UPDATE audio_ops.backfill SET stopped_at = now()")
-
-    def stop_midway(backfill_id, **options):
-        now = renew(backfill_id, **options)
-        if now.done:
-            resources.in_transaction(lambda connection: connection.execute(stop) and None)
-        return now
-
-    with monkeypatch.context() as patch:
-        patch.setattr(flow_module, "progress_of", stop_midway)
-        found = backfill_for_real(canary_size=0, chunk_size=2)
-    assert 0 < found.done < 12
+    claim = backfill_items.claim
+    stopped_after(2)
+    with pytest.raises(BackfillStopped) as caught:
+        backfill_for_real(canary_size=0, chunk_size=2)
+    monkeypatch.setattr(backfill_items, "claim", claim)
+    assert 0 < caught.value.still_open < 12
     assert "are still to be done" in newest_artifact()
     assert one("SELECT count(*) FROM audio_ops.backfill WHERE ended_at IS NULL") == 1
+    told = backfill_analysis("just asking", resume=1)
+    assert told.open == caught.value.still_open
     assert backfill_for_real(resume=1, chunk_size=2).open == 0
+
+
+def test_stopping_during_the_sample_approves_nothing(analysed, one, stopped_after):
+    for n in range(6):
+        analysed(SENTENCES[n % 4])
+    stopped_after(1)
+    with pytest.raises(BackfillStopped):
+        backfill_for_real(canary_size=4, chunk_size=1)
+    assert one("SELECT approved_by FROM audio_ops.backfill") is None
+
+
+def test_a_worker_that_a_person_starts_waits_for_the_approval_too(analysed, one):
+    for n in range(3):
+        analysed(SENTENCES[n])
+    backfill_for_real(canary_size=1)
+    with resources.engine().begin() as connection:
+        connection.execute(
+            sa.text("UPDATE audio_ops.backfill SET approved_by = NULL, ended_at = NULL")
+        )
+        connection.execute(sa.text("UPDATE audio_ops.backfill_item SET outcome = NULL"))
+    assert work_on_backfill(1).claimed == 0
+
+
+def test_what_failed_is_taken_again_for_another_reason(analysed, rows, monkeypatch):
+    message_id = analysed()
+    with monkeypatch.context() as patch:
+        patch.setattr(backfill_chunk, "analyse_all", failing)
+        with pytest.raises(BackfillIncomplete, match="with another reason"):
+            backfill_for_real(canary_size=0)
+    found = backfill_analysis("the bucket is mended", dry_run=False, max_mean_shift=100.0)
+    assert found.outcomes == {BackfillOutcome.ANALYZED: 1}
+    assert rows()[message_id].version == speech_engine.ENGINE_VERSION
+
+
+def failing(claim, *_):
+    return {
+        message.message_id: NotAnalysed(FailureCause.NO_SPEECH, "It was told to fail.")
+        for message in claim.messages
+    }
 
 
 def test_cancelling_its_run_stops_a_backfill(analysed, one, engine):

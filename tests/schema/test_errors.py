@@ -43,6 +43,7 @@ FACTS = {
     "BackfillClosed": (7, "was undone"),
     "EngineChanged": (7, "kaiwa 2.0 (a)", "kaiwa 2.1 (a)"),
     "BackfillNotApproved": (7, "mean accuracy moved by +9.0 points", "nobody answered"),
+    "BackfillStopped": (7, 100),
     "BackfillStalled": (7, 100, 6),
     "BackfillIncomplete": (7, 30, 100, 10.0),
     "AnalysesBroken": (1, 100, ("quick_scores", "timings_in_text")),

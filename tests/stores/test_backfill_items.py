@@ -6,8 +6,10 @@ from uuid import uuid4
 import pytest
 import sqlalchemy as sa
 
+from schema.backfill import Rescored, RescoredMessage
+from schema.quality import BrokenRule
 from schema.states import BackfillOutcome
-from stores import analyses, backfill_items, backfills
+from stores import analyses, backfill_items, backfills, quarantine
 from tests.backfilling import RELEASE, analysis
 
 MINUTE = timedelta(minutes=1)
@@ -21,7 +23,13 @@ def claim(engine):
     def _claim(backfill_id, limit=10, duration=MINUTE, canary=False):
         with engine.begin() as connection:
             return backfill_items.claim(
-                connection, backfill_id, limit=limit, owner="test", duration=duration, canary=canary
+                connection,
+                backfill_id,
+                RELEASE,
+                limit=limit,
+                owner="test",
+                duration=duration,
+                canary=canary,
             )
 
     return _claim
@@ -84,13 +92,17 @@ def ids(claim):
 
 
 def test_a_claim_takes_the_sample_first_and_tells_what_the_analysis_needs(
-    add_scored, freeze, claim
+    add_scored, freeze, claim, engine
 ):
     found = {add_scored() for _ in range(5)}
-    number = freeze(canary_size=2)
+    number = freeze(canary_size=2, approved_by=None)
     sample = claim(number, canary=True)
     assert len(sample.messages) == 2
     assert claim(number, canary=True) is None
+    assert claim(number) is None  # nobody has approved it
+    with engine.begin() as connection:
+        assert backfill_items.wait_for(connection, number) is None
+        backfills.approve(connection, number, approved_by="Mori")
     rest = claim(number)
     assert {*ids(sample), *ids(rest)} == found
     message = rest.messages[0]
@@ -125,13 +137,22 @@ def test_no_two_workers_get_the_same_message(add_scored, freeze, claim):
     assert set(counts.values()) == {1}
 
 
-@pytest.mark.parametrize("ending", ["stopped_at", "undone_at"])
-def test_nothing_is_claimed_of_what_is_stopped_or_undone(
-    add_scored, freeze, claim, execute, ending
+@pytest.mark.parametrize("ending", ["stopped_at", "undone_at", "released_at"])
+def test_nothing_is_claimed_of_what_is_stopped_undone_or_released(
+    add_scored, freeze, claim, execute, engine, ending
 ):
     add_scored()
     number = freeze()
     execute(f"UPDATE audio_ops.backfill SET {ending} = now()")
+    assert claim(number) is None
+    with engine.begin() as connection:
+        assert backfill_items.wait_for(connection, number) is None
+
+
+def test_nothing_is_claimed_before_all_is_selected(add_scored, freeze, claim, execute):
+    add_scored()
+    number = freeze()
+    execute("UPDATE audio_ops.backfill SET frozen_at = NULL")
     assert claim(number) is None
 
 
@@ -159,16 +180,38 @@ def test_a_lease_is_renewed_and_given_back(add_scored, freeze, claim, engine):
     assert claim(number) is not None
 
 
+GONE, LIVE, NEWER = BackfillOutcome.GONE, BackfillOutcome.LIVE, BackfillOutcome.NEWER
+CHANGES = [
+    ("UPDATE messages SET audio_deleted_at = now()", GONE),
+    ("UPDATE messages SET audio_storage_key = NULL", GONE),
+    (
+        "INSERT INTO audio_ops.deletion_ledger (storage_key, key_sha256, reason)"
+        " SELECT audio_storage_key, sha256(convert_to(audio_storage_key, 'UTF8')), 'retention'"
+        " FROM messages",
+        GONE,
+    ),
+    (
+        "INSERT INTO audio_ops.erased_learner (user_id, reason)"
+        " SELECT user_id, 'request 3' FROM conversations",
+        GONE,
+    ),
+    ("UPDATE messages SET audio_processing_state = 'uploaded'", LIVE),
+    ("UPDATE messages SET audio_processing_state = 'analyzing'", LIVE),
+    ("UPDATE message_audio_analysis SET analysis_version = '2.0.1'", NEWER),
+    ("UPDATE message_audio_analysis SET analyzed_at = now() + interval '1 hour'", LIVE),
+    ("UPDATE messages SET audio_url = 'https://bucket.example.org/a'", None),
+]
+
+
 @pytest.mark.parametrize(
     ("change", "fate"),
     [
-        ("UPDATE messages SET audio_deleted_at = now()", BackfillOutcome.GONE),
-        ("UPDATE messages SET audio_storage_key = NULL", BackfillOutcome.GONE),
-        ("UPDATE messages SET audio_processing_state = 'uploaded'", BackfillOutcome.LIVE),
-        ("UPDATE messages SET audio_processing_state = 'analyzing'", BackfillOutcome.LIVE),
-        ("UPDATE message_audio_analysis SET analysis_version = '2.0.1'", BackfillOutcome.NEWER),
-        ("UPDATE message_audio_analysis SET analysis_version = '1.9.9'", None),
-        ("DELETE FROM message_audio_analysis", None),
+        *CHANGES,
+        # Uploaded anew and analysed live, or tried in vain, while we analysed the old recording.
+        ("UPDATE messages SET audio_storage_key = 'audio/user/conversation/anew.wav'", LIVE),
+        ("UPDATE messages SET audio_processing_state = 'failed'", LIVE),
+        ("UPDATE message_audio_analysis SET analyzed_at = analyzed_at + interval '1 s'", LIVE),
+        ("DELETE FROM message_audio_analysis", LIVE),
     ],
 )
 def test_what_changed_meanwhile_is_not_written_over(
@@ -178,6 +221,18 @@ def test_what_changed_meanwhile_is_not_written_over(
     claimed = claim(freeze())
     execute(change)
     assert held(claimed) == {message_id: fate}
+
+
+@pytest.mark.parametrize(("change", "fate"), CHANGES)
+def test_what_changed_since_it_was_selected_is_not_even_analysed(
+    add_scored, freeze, claim, execute, items, change, fate
+):
+    add_scored()
+    number = freeze()
+    execute(change)
+    claimed = claim(number)
+    assert len(claimed.messages) + claimed.passed_over == 1
+    assert [item.outcome for item in items(number)] == [fate]
 
 
 def test_deleted_messages_are_counted_as_gone(add_scored, freeze, claim, held, execute, progress):
@@ -202,6 +257,8 @@ def test_progress_tells_outcomes_causes_and_what_it_took(
     with engine.begin() as connection:
         done = [(ids(other)[0], FAILED, "no_speech", None, None)]
         backfill_items.finish(connection, other.token, done)
+    with engine.begin() as connection:
+        assert backfill_items.count_open(connection, number) == 1
     found = progress(number)
     assert found.outcomes == {ANALYZED: 1, FAILED: 1}
     assert (found.open, found.done, found.causes) == (1, 2, {"no_speech": 1})
@@ -217,10 +274,38 @@ def test_scores_before_and_after_stand_side_by_side(
     number = freeze()
     write(claim(number), accuracy=80, fluency=65)
     with engine.connect() as connection:
-        (found,) = backfill_items.rescored(connection, number)
-    assert (found.message_id, found.language) == (message_id, "en")
-    assert (found.accuracy_before, found.accuracy_after) == (60, 80)
-    assert (found.fluency_before, found.fluency_after) == (70, 65)
+        assert backfill_items.rescored(connection, number) == [
+            Rescored("en", "accuracy", 60, 80, 1),
+            Rescored("en", "fluency", 70, 65, 1),
+        ]
+        (found,) = backfill_items.most_changed(connection, number, limit=10)
+    assert found == RescoredMessage(message_id, 60, 80, 70, 65)
+
+
+def test_analyses_that_break_rules_since_the_backfill_began_are_counted(
+    add_scored, freeze, claim, write, engine
+):
+    for _ in range(2):
+        add_scored()
+    number = freeze()
+    write(claim(number))
+    with engine.begin() as connection:
+        quarantine.set_aside(connection, [BrokenRule("message-0", "quick_scores", "odd")])
+        quarantine.set_aside(connection, [BrokenRule("message-1", "url_expiry", "odd")])
+        rules = {"quick_scores", "timings_in_text"}
+        assert backfill_items.broken_rules(connection, number, rules) == {"quick_scores": 1}
+
+
+def test_an_app_that_deletes_messages_finds_its_items_by_index(add_scored, freeze, engine):
+    for _ in range(3):
+        add_scored()
+    freeze()
+    with engine.begin() as connection:
+        connection.execute(sa.text("SET LOCAL enable_seqscan = off"))
+        plan = connection.execute(
+            sa.text("EXPLAIN DELETE FROM audio_ops.backfill_item WHERE message_id = 'message-1'")
+        ).scalars()
+        assert "backfill_item_message_id_idx" in "\n".join(plan)
 
 
 def test_a_message_put_back_waits_and_keeps_its_counters(

@@ -31,7 +31,12 @@ def rescore(engine):
     def _rescore(number):
         with engine.begin() as connection:
             claim = backfill_items.claim(
-                connection, number, limit=100, owner="test", duration=timedelta(minutes=1)
+                connection,
+                number,
+                RELEASE,
+                limit=100,
+                owner="test",
+                duration=timedelta(minutes=1),
             )
             ids = [message.message_id for message in claim.messages]
             backfill_items.lock_held(connection, claim.token, RELEASE)
@@ -151,11 +156,66 @@ def test_erased_learners_get_nothing_back(
         assert analyses.get_by_message(connection, message_id).overall_accuracy_score == 90
 
 
-def test_what_was_let_go_of_cannot_be_undone(history, freeze, rescore, engine, items):
+@pytest.mark.parametrize(
+    "change",
+    [
+        # Uploaded anew; the live analysis failed, and left the older one that had worked.
+        "UPDATE messages SET audio_processing_state = 'failed', audio_processing_error = 'silence'",
+        "UPDATE messages SET audio_storage_key = 'audio/user/conversation/anew.wav'",
+    ],
+)
+def test_what_happened_to_a_newer_recording_stays(
+    add_scored, freeze, rescore, undo, engine, snapshot, change
+):
+    add_scored()
     number = freeze()
     rescore(number)
     with engine.begin() as connection:
+        connection.execute(sa.text(change))
+    before = snapshot()
+    assert undo(number) == 0
+    assert snapshot() == before
+
+
+def test_columns_that_the_app_adds_later_keep_what_they_say(
+    add_scored, freeze, rescore, undo, engine
+):
+    add_scored()
+    number = freeze()
+    rescore(number)
+    with engine.begin() as connection:
+        connection.execute(
+            sa.text("ALTER TABLE message_audio_analysis ADD COLUMN note text NOT NULL DEFAULT 'n'")
+        )
+    assert undo(number) == 1
+    with engine.connect() as connection:
+        said = connection.execute(
+            sa.text("SELECT note, overall_accuracy_score FROM message_audio_analysis")
+        ).one()
+    assert tuple(said) == ("n", 60)
+
+
+def test_only_what_has_ended_and_is_not_undone_can_be_let_go_of(
+    history, freeze, rescore, undo, engine
+):
+    number = freeze()
+    rescore(number)
+    with engine.begin() as connection:
+        assert backfill_undo.release(connection, number) is None
+        backfills.end(connection, number, {})
+    undo(number)
+    with engine.begin() as connection:
+        assert backfill_undo.release(connection, number) is None
+
+
+def test_what_was_let_go_of_cannot_be_undone(history, freeze, rescore, engine):
+    number = freeze()
+    rescore(number)
+    with engine.begin() as connection:
+        backfills.end(connection, number, {})
         assert backfill_undo.release(connection, number) == 3
         assert not backfill_undo.begin(connection, number, reason="worse")
         assert backfills.get(connection, number).released
-    assert {item.previous for item in items(number)} == {None}
+    with engine.connect() as connection:
+        kept = sa.text("SELECT count(*) FROM audio_ops.backfill_previous")
+        assert connection.execute(kept).scalar_one() == 0

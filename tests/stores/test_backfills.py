@@ -1,3 +1,4 @@
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from uuid import uuid4
 
@@ -124,15 +125,52 @@ def test_only_the_named_conversations_and_languages(add_scored, add_conversation
 
 
 @pytest.mark.parametrize("newest_first", [True, False])
-def test_work_begins_at_the_asked_end_after_the_sample(add_scored, freeze, items, newest_first):
+@pytest.mark.parametrize("page", [1, 2, 5, 100])
+def test_work_begins_at_the_asked_end(add_scored, freeze, items, newest_first, page):
     ids = [add_scored() for _ in range(6)]
-    rows = items(freeze(newest_first=newest_first, canary_size=2, limit=5))
-    in_order = ids[:0:-1] if newest_first else ids[:5]
-    assert [row.is_canary for row in rows] == [True, True, False, False, False]
-    assert {row.message_id for row in rows} == set(in_order)
-    for part in (rows[:2], rows[2:]):
-        places = [in_order.index(row.message_id) for row in part]
-        assert places == sorted(places)
+    rows = items(freeze(newest_first=newest_first, canary_size=2, limit=5, page=page))
+    assert [row.message_id for row in rows] == (ids[:0:-1] if newest_first else ids[:5])
+    assert sum(row.is_canary for row in rows) == 2
+
+
+def test_messages_of_one_instant_are_all_taken_once(add_scored, freeze, items):
+    same = {"timestamp": FIRST_MESSAGE_AT}
+    ids = {add_scored(message=same) for _ in range(7)}
+    assert sorted(row.message_id for row in items(freeze(page=2))) == sorted(ids)
+
+
+def test_runs_that_freeze_the_same_backfill_take_turns(add_scored, engine, items):
+    ids = [add_scored() for _ in range(20)]
+    with engine.begin() as connection:
+        request = BackfillRequest(BackfillSelection.ALL)
+        number = backfills.begin(connection, request, RELEASE, fingerprint="a", reason="better")
+
+    def work(_):
+        more = True
+        while more:
+            with engine.begin() as connection:
+                more = backfills.freeze_page(connection, number, RELEASE, ("en",), limit=2)
+
+    with ThreadPoolExecutor(3) as threads:
+        list(threads.map(work, range(3)))
+    assert sorted(row.message_id for row in items(number)) == sorted(ids)
+    with engine.connect() as connection:
+        found = backfills.get(connection, number)
+        assert (found.selected, found.frozen) == (20, True)
+
+
+def test_a_limit_counts_what_is_taken(add_scored, freeze, items, chosen):
+    ids = [add_scored() for _ in range(6)]
+    assert chosen(limit=2) == ids[:3:-1]
+    assert chosen(limit=3, fingerprint="b") == ids[3:0:-1]
+
+
+def test_a_language_of_another_country_is_the_same_language(add_scored, add_conversation, chosen):
+    ids = [
+        add_scored(message={"conversation_id": add_conversation(language)})
+        for language in ("en-US", "EN", "en-GB-oxendict")
+    ]
+    assert set(chosen(languages=("en",))) == set(ids)
 
 
 def test_the_sample_prefers_what_has_a_score_to_compare_with(
@@ -186,7 +224,7 @@ def test_a_backfill_is_stopped_by_the_run_that_drives_it_and_goes_on_with_the_ne
 
 def test_the_first_approval_stands(add_scored, freeze, engine):
     add_scored()
-    number = freeze()
+    number = freeze(approved_by=None)
     with engine.begin() as connection:
         assert backfills.get(connection, number).approved_by is None
         backfills.approve(connection, number, approved_by="Mori")
@@ -206,3 +244,12 @@ def test_the_request_is_kept_for_people(add_scored, freeze, engine):
     assert row.selection["languages"] == ["en"]
     assert row.engine_version == "kaiwa 2.0 (en-new)"
     assert row.selected == 1
+
+
+def test_a_run_finds_the_backfill_that_it_drove(add_scored, freeze, engine):
+    add_scored()
+    number, run = freeze(), uuid4()
+    with engine.begin() as connection:
+        assert backfills.driven_by(connection, run) is None
+        backfills.drive(connection, number, flow_run_id=run)
+        assert backfills.driven_by(connection, run) == number
