@@ -2,7 +2,7 @@
 
 import typer
 
-from cli import database, hold, ledger, stack, storage
+from cli import database, hold, ledger, prefect, stack, storage
 from cli.analyze import analyze
 from cli.demo import demo
 
@@ -16,5 +16,6 @@ app.command()(demo)
 app.add_typer(database.app, name="database")
 app.add_typer(hold.app, name="hold")
 app.add_typer(ledger.app, name="ledger")
+app.add_typer(prefect.app, name="prefect")
 app.add_typer(stack.app, name="stack")
 app.add_typer(storage.app, name="storage")
