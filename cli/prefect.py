@@ -26,9 +26,16 @@ def bootstrap(
     ] = None,
     template: Annotated[
         Path | None,
-        typer.Option("--base-job-template", help="Your own copy of deployments/job_templates."),
+        typer.Option(
+            "--base-job-template",
+            help="Your own copy of one in deployments/job_templates.",
+            exists=True,
+            dir_okay=False,
+        ),
     ] = None,
-    prefect_yaml: Annotated[Path, typer.Option(help="The deployments.")] = Path("prefect.yaml"),
+    prefect_yaml: Annotated[
+        Path, typer.Option(help="The deployments.", exists=True, dir_okay=False)
+    ] = Path("prefect.yaml"),
 ) -> None:
     """Make work pool, automations and deployments on PREFECT_API_URL; safe to repeat."""
     from deployments.bootstrap import bootstrap as register  # loads Prefect: only when needed

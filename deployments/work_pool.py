@@ -8,6 +8,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from schema.errors import KaiwaError
+
 WORK_POOL = "kaiwa"
 HEARTBEAT_SECONDS = 30  # between a run's signs of life; Prefect's shortest
 TEMPLATES = Path(__file__).parent / "job_templates"
@@ -19,6 +21,15 @@ class PoolType(StrEnum):
     PROCESS = "process"
     DOCKER = "docker"
     KUBERNETES = "kubernetes"
+
+
+class TemplateUnreadable(KaiwaError):
+    """A file holds no base job template."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        self.path, self.reason = path, reason
+        message = f"{path} is no base job template: {reason}. Start from a copy of {TEMPLATES}."
+        super().__init__(message, path, reason)
 
 
 def base_job_template(pool_type: PoolType) -> dict[str, Any]:
@@ -38,8 +49,18 @@ def base_job_template(pool_type: PoolType) -> dict[str, Any]:
 
 
 def read_template(path: Path) -> dict[str, Any]:
-    """Return a template from a file, as `prefect work-pool create --base-job-template` reads it."""
-    template: dict[str, Any] = json.loads(path.read_text())
+    """Return a template from a file, as `prefect work-pool create --base-job-template` reads it.
+
+    Raises:
+        TemplateUnreadable: If the file is no JSON of that shape.
+    """
+    try:
+        template: dict[str, Any] = json.loads(path.read_text())
+    except ValueError as error:
+        raise TemplateUnreadable(str(path), str(error)) from None
+    if not isinstance(template, dict) or not {"job_configuration", "variables"} <= template.keys():
+        reason = "it takes job_configuration and variables"
+        raise TemplateUnreadable(str(path), reason)
     return template
 
 

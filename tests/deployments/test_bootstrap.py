@@ -187,12 +187,32 @@ def test_the_local_stack_says_why_it_failed(tmp_path):
         prefect.bootstrap(tmp_path, "http://127.0.0.1:9/api")
 
 
+def command(*arguments):
+    return CliRunner().invoke(app, ["prefect", "bootstrap", *map(str, arguments)])
+
+
 def test_the_command_takes_a_template_of_ones_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(PROJECT)
     own = tmp_path / "own.json"
     own.write_text(json.dumps({"job_configuration": {}, "variables": {}}))
     seen = []
     monkeypatch.setattr(bootstrap, "bootstrap", lambda *given, **_: seen.append(given))
-    arguments = ["--pool-type", "kubernetes", "--base-job-template", str(own)]
-    done = CliRunner().invoke(app, ["prefect", "bootstrap", *arguments])
+    done = command("--pool-type", "kubernetes", "--base-job-template", own)
     assert done.exit_code == 0, done.output
     assert [template for _, _, template in seen] == [json.loads(own.read_text())]
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"variables": {}}'])
+def test_a_file_that_is_no_template_is_named(tmp_path, monkeypatch, text):
+    monkeypatch.chdir(PROJECT)
+    (tmp_path / "own.json").write_text(text)
+    done = command("--base-job-template", tmp_path / "own.json")
+    assert done.exit_code == 1
+    assert "own.json is no base job template" in done.output
+
+
+def test_outside_of_the_projects_folder_nothing_is_begun(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = command()
+    assert done.exit_code == 2
+    assert "prefect.yaml" in done.output
