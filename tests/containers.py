@@ -1,8 +1,8 @@
 """The image and compose.yaml, read and run as far as a machine without a container engine can.
 
-A container here is a process in a mount namespace of its own: every file system read-only but
-those that the container writes to, the unprivileged user of the image, no capability, the
-environment that Dockerfile and compose.yaml say. What it cannot show is the building of the image
+A container here is a process in a mount namespace of its own: a read-only root, fresh file systems
+where the container writes, the unprivileged user of the image, no capability, the environment that
+Dockerfile and compose.yaml say. What it cannot show is the building of the image
 and its base.
 """
 
