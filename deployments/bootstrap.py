@@ -15,6 +15,7 @@ import httpx
 import yaml
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
+from prefect.client.schemas.responses import DeploymentResponse
 from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_URL
 from pydantic import SecretStr
@@ -145,8 +146,8 @@ def ensure_work_pool(
 def deploy_all(client: SyncPrefectClient, prefect_yaml: Path) -> list[str]:
     """Register every deployment of a prefect.yaml; return their names.
 
-    Deploying makes schedules anew. One that a person paused is made paused, so that a release does
-    not start what was stopped on purpose.
+    Deploying makes schedules anew and starts what is paused. What a person paused is deployed
+    paused, so that a release does not start what was stopped on purpose.
 
     Raises:
         DeployFailed: If the command fails or a deployment is missing afterwards.
@@ -160,7 +161,7 @@ def deploy_all(client: SyncPrefectClient, prefect_yaml: Path) -> list[str]:
         output = _run_deploy(described, prefect_yaml.resolve().parent)
     # The command ends with 0 even when it skipped an entry.
     wanted = {deployment["name"] for deployment in content["deployments"]}
-    missing = sorted(name for name in wanted if _schedules(client, name) is None)
+    missing = sorted(name for name in wanted if _standing(client, name) is None)
     if missing:
         reason = f"{', '.join(missing)} missing afterwards. {output}"
         raise DeployFailed(reason)
@@ -168,22 +169,28 @@ def deploy_all(client: SyncPrefectClient, prefect_yaml: Path) -> list[str]:
 
 
 def _keep_paused(client: SyncPrefectClient, deployment: dict[str, Any]) -> None:
-    paused = {key for key, active in (_schedules(client, deployment["name"]) or []) if not active}
+    """Let a deployment be paused as it stands: itself, by the switch on its page, or schedules."""
+    standing = _standing(client, deployment["name"])
+    if standing is None:
+        return
+    if standing.paused:
+        deployment["paused"] = True
+    paused = {
+        _key(found.slug, getattr(found.schedule, "cron", ""))
+        for found in standing.schedules
+        if not found.active
+    }
     for schedule in deployment.get("schedules", []):
         if _key(schedule.get("slug"), schedule["cron"]) in paused:
             schedule["active"] = False
 
 
-def _schedules(client: SyncPrefectClient, name: str) -> list[tuple[str, bool]] | None:
-    """Return a deployment's schedules and whether they are active; None if there is none."""
+def _standing(client: SyncPrefectClient, name: str) -> DeploymentResponse | None:
+    """Return a deployment as the server has it; None if there is none."""
     try:
-        standing = client.read_deployment_by_name(f"{name}/{name}")  # flow and deployment are one
+        return client.read_deployment_by_name(f"{name}/{name}")  # flow and deployment are one
     except ObjectNotFound:
         return None
-    return [
-        (_key(found.slug, getattr(found.schedule, "cron", "")), found.active)
-        for found in standing.schedules
-    ]
 
 
 def _key(slug: str | None, cron: str) -> str:
