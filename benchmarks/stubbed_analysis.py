@@ -60,7 +60,7 @@ class _Workers:
 def stubbed_analysis(limit: int) -> int:
     """Run the main flow with everything stood in for that costs time; return what it claimed."""
     resources.bucket = _Bucket  # type: ignore[assignment]
-    resources.analysis_workers = lambda _count: _Workers()  # type: ignore[assignment,return-value]
+    resources.analysis_workers = lambda _count: _Workers()  # type: ignore[assignment]
     for module in (tasks, analysis_batch):
         module.LEASE_DURATION = LEASE  # type: ignore[attr-defined]
     analysis_batch.RENEWAL_SECONDS = LEASE.total_seconds() / 3
