@@ -48,7 +48,10 @@ def claim_ratio() -> dict[str, float]:
     server = PostgresServer(folder, OPTIONS)
     server.start()
     try:
-        engines = {waiting: _database(server, waiting) for waiting in (SMALL, LARGE)}
+        engines = {
+            waiting: waiting_database(server, waiting, f"waiting_{waiting}")
+            for waiting in (SMALL, LARGE)
+        }
         times: dict[int, list[float]] = {SMALL: [], LARGE: []}
         for _ in range(CLAIMS):
             for waiting, engine in engines.items():
@@ -62,9 +65,8 @@ def claim_ratio() -> dict[str, float]:
     return {"claim_ms_10k": small, "claim_ms_1m": large, "claim_ratio_1m_to_10k": large / small}
 
 
-def _database(server: PostgresServer, waiting: int) -> sa.Engine:
+def waiting_database(server: PostgresServer, waiting: int, name: str) -> sa.Engine:
     """Return an engine on a new database where so many messages wait."""
-    name = f"waiting_{waiting}"
     administrator = connect(server.url())
     with administrator.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(sa.text(f"CREATE DATABASE {name}"))

@@ -2,7 +2,7 @@
 
 import typer
 
-from cli import database, hold, ledger, stack, storage
+from cli import backfill, database, hold, ledger, prefect, stack, storage
 from cli.analyze import analyze
 from cli.demo import demo
 
@@ -13,8 +13,10 @@ app = typer.Typer(
 )
 app.command()(analyze)
 app.command()(demo)
+app.add_typer(backfill.app, name="backfill")
 app.add_typer(database.app, name="database")
 app.add_typer(hold.app, name="hold")
 app.add_typer(ledger.app, name="ledger")
+app.add_typer(prefect.app, name="prefect")
 app.add_typer(stack.app, name="stack")
 app.add_typer(storage.app, name="storage")

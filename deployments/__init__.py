@@ -1,1 +1,1 @@
-"""How it runs: local stack, demo, checks of prefect.yaml, database grants."""
+"""How it runs: registration on a Prefect server, containers, local stack, demo, checks, grants."""

@@ -1,9 +1,8 @@
-"""Apply automations.yaml to a Prefect server: `python -m deployments.automations`.
+"""What happens by itself on a Prefect server: automations.yaml, checked and applied.
 
-An automation of the same name is changed, never doubled, so it may be run after each deployment.
+An automation of the same name is changed, never doubled.
 """
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -11,15 +10,13 @@ from uuid import UUID
 
 import yaml
 from prefect.blocks.webhook import Webhook
-from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.orchestration import SyncPrefectClient
 from prefect.events.schemas.automations import AutomationCore
 from prefect.exceptions import ObjectNotFound
-from prefect.settings import PREFECT_API_URL
 from pydantic import SecretStr, ValidationError
 
-from settings.environment import NotificationSettings
-
 AUTOMATIONS_YAML = Path(__file__).parent / "automations.yaml"
+TAG = "kaiwa-audio"  # on every run of ours; others may share the server
 BLOCK = "kaiwa-notification"
 NOBODY_IS_TOLD = (
     "Nobody is notified: KAIWA_NOTIFICATION_WEBHOOK_URL was not set when this was applied."
@@ -108,21 +105,3 @@ def _find_block(client: SyncPrefectClient) -> UUID | None:
         return client.read_block_document_by_name(BLOCK, Webhook.get_block_type_slug()).id
     except ObjectNotFound:
         return None
-
-
-def main() -> int:
-    """Apply automations.yaml to the server at PREFECT_API_URL."""
-    if not PREFECT_API_URL.value():
-        sys.stderr.write("PREFECT_API_URL is not set: it says which Prefect server is meant.\n")
-        return 1
-    described = automations()
-    with get_client(sync_client=True) as client:
-        notified = apply(client, described, NotificationSettings().webhook_url)
-    sys.stdout.write(f"Applied {', '.join(a['name'] for a in described)}.\n")
-    if not notified:
-        sys.stdout.write(f"{NOBODY_IS_TOLD}\n")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -33,6 +33,8 @@ def problems(deployment: dict[str, Any]) -> Iterator[str]:
         yield f"the flow calls itself {flow.name!r}"
     if not deployment.get("description"):
         yield "has no description for the Prefect UI"
+    if automations.TAG not in deployment.get("tags", []):
+        yield f"lacks the tag {automations.TAG}, so that no automation looks after its runs"
     yield from _problems_of_parameters(deployment, flow)
     for schedule in deployment.get("schedules", []):
         try:

@@ -7,7 +7,16 @@ import sqlalchemy as sa
 from alembic import context
 
 from migrations.locking import exclusively
-from schema.tables import analysis, app, deletion, metrics, operations, quality, reconciliation
+from schema.tables import (
+    analysis,
+    app,
+    backfill,
+    deletion,
+    metrics,
+    operations,
+    quality,
+    reconciliation,
+)
 from schema.tables.base import OPERATIONS_SCHEMA, Base
 from settings.environment import DatabaseSettings
 from stores.database import connect
@@ -20,6 +29,7 @@ TABLE_MODULES = (
     reconciliation,
     metrics,
     quality,
+    backfill,
 )  # importing them fills Base.metadata
 LOCK_TIMEOUT = timedelta(seconds=5)  # give up rather than make the app queue behind us
 

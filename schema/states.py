@@ -130,3 +130,31 @@ class CheckScope(StrEnum):
     CHANGED = "changed"  # whose rows were written since the last check, and those in quarantine
     EVERYTHING = "everything"
     WINDOW = "window"  # said in `[since, until)`
+
+
+class AnalysisEngine(StrEnum):
+    """Which engine analyses."""
+
+    KAIWA = "kaiwa"
+
+
+class BackfillSelection(StrEnum):
+    """Which messages a backfill analyses again; only such as the live pipeline is done with."""
+
+    MISSING = "missing"  # without any analysis
+    FAILED = "failed"  # whose analysis failed
+    OUTDATED = "outdated"  # analysed by another engine, an older version or other models
+    QUARANTINED = "quarantined"  # with an open case of quarantine
+    ALL = "all"
+
+
+class BackfillOutcome(StrEnum):
+    """What became of one message of a backfill."""
+
+    ANALYZED = "analyzed"
+    FAILED = "failed"  # for good; an analysis that had worked stays
+    QUARANTINED = "quarantined"  # killed its worker process too often
+    GONE = "gone"  # its audio was deleted meanwhile
+    LIVE = "live"  # uploaded or analysed anew meanwhile: the live pipeline has it
+    NEWER = "newer"  # a newer version analysed it meanwhile
+    UNDONE = "undone"  # what the backfill wrote was taken back

@@ -1,6 +1,6 @@
 """Analyses of messages' audio: what the seed's repository does, and history on overwriting."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -79,10 +79,35 @@ def upsert(connection: Connection, records: Iterable[AnalysisRecord]) -> int:
     erased = erasure.under_tombstone(connection, existing)
     ours = [message_id for message_id in existing if message_id not in erased]
     if ours:
-        failed = [by_id[message_id].analysis_error is not None for message_id in ours]
-        connection.execute(_KEEP_HISTORY, {"message_ids": ours, "failed": failed})
+        failed = {id_ for id_ in ours if by_id[id_].analysis_error is not None}
+        keep_history(connection, ours, failed)
         connection.execute(_UPSERT, [_values(by_id[message_id]) for message_id in ours])
     return len(ours)
+
+
+def working(connection: Connection, message_ids: Sequence[str]) -> set[str]:
+    """Return which of these messages have an analysis that did not fail."""
+    query = sa.select(Analysis.message_id).where(
+        Analysis.message_id.in_(message_ids), Analysis.analysis_error.is_(None)
+    )
+    return set(connection.execute(query).scalars())
+
+
+def keep_history(
+    connection: Connection, message_ids: Sequence[str], failed: Collection[str] = ()
+) -> None:
+    """Keep what analyses say that are about to be overwritten or taken back.
+
+    Args:
+        connection: In a transaction that holds the messages.
+        message_ids: Whose.
+        failed: Of these, those whose new analysis failed: it overwrites only failed ones.
+    """
+    arguments = {
+        "message_ids": list(message_ids),
+        "failed": [message_id in failed for message_id in message_ids],
+    }
+    connection.execute(_KEEP_HISTORY, arguments)
 
 
 def get_by_message(connection: Connection, message_id: str) -> AnalysisRecord | None:

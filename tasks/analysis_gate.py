@@ -20,7 +20,7 @@ _ASKED = tuple(
     if rule.severity is Severity.FAIL
 )
 # Of the others the fault may lie in what the app wrote, such as a URL or the recording's duration.
-_OURS = frozenset(rule.name for rule in _ASKED if rule.reanalyze)
+OURS = frozenset(rule.name for rule in _ASKED if rule.reanalyze)
 
 
 def set_broken_aside(
@@ -43,4 +43,4 @@ def set_broken_aside(
         erased = erasure.under_tombstone(connection, [case.message_id for case in broken])
         broken = [case for case in broken if case.message_id not in erased]
         quarantine.set_aside(connection, broken)
-    return [case for case in broken if case.rule in _OURS]
+    return [case for case in broken if case.rule in OURS]

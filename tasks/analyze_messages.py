@@ -1,10 +1,5 @@
 """Tasks of `flows/analyze_messages.py`: claim, analyse, write, report."""
 
-import os
-import socket
-import time
-from collections.abc import Mapping
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from datetime import datetime
 
 from prefect import task
@@ -12,27 +7,14 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
 from policy.leases import LEASE_DURATION, UNLEASED_AGE
-from schema.errors import (
-    InvalidKey,
-    ObjectMissing,
-    ObjectTooLarge,
-    StorageDenied,
-    StorageUnavailable,
-)
 from schema.reports import AnalysisReport
-from schema.states import FailureCause
-from schema.values import Claim, ClaimedMessage
-from speech.waveform import MAX_BYTES
 from stores import leases
 from tasks import resources
+from tasks.analysis_batch import analyse_all, blame_the_bucket, owner
 from tasks.analysis_results import write_outcomes
 from tasks.analysis_summary import summary
-from tasks.analysis_workers import AnalysisWorkers, NotAnalysed, Outcome
 
 STALE_MESSAGES_AT_ONCE = 10_000
-RENEWAL_SECONDS = LEASE_DURATION.total_seconds() / 3
-# Downloads and waiting per worker: enough to keep it busy, few enough to hold little audio.
-CLIPS_PER_WORKER_IN_FLIGHT = 4
 
 
 @task(cache_policy=NO_CACHE)
@@ -85,7 +67,7 @@ def analyze_chunk(
         lambda connection: leases.claim(
             connection,
             limit=size,
-            owner=f"{socket.gethostname()}:{os.getpid()}",
+            owner=owner(),
             duration=LEASE_DURATION,
             languages=languages,
         )
@@ -93,8 +75,8 @@ def analyze_chunk(
     if claim is None:
         return AnalysisReport()
     try:
-        outcomes = _analyse_all(claim, resources.analysis_workers(workers), as_of)
-        _blame_the_bucket(outcomes)
+        outcomes = analyse_all(claim, resources.analysis_workers(workers), as_of, leases.renew)
+        blame_the_bucket(outcomes)
         return resources.in_transaction(
             lambda connection: write_outcomes(
                 connection, claim, outcomes, max_attempts=max_attempts, as_of=as_of
@@ -104,62 +86,6 @@ def analyze_chunk(
         # Else they would wait until the lease runs out.
         resources.in_transaction(lambda connection: leases.release(connection, claim.token))
         raise
-
-
-def _analyse_all(claim: Claim, workers: AnalysisWorkers, as_of: datetime) -> dict[str, Outcome]:
-    """Download and analyse every message of the claim, keeping its lease alive."""
-    outcomes: dict[str, Outcome] = {}
-    renewed_at = time.monotonic()
-    with ThreadPoolExecutor(workers.count * CLIPS_PER_WORKER_IN_FLIGHT) as threads:
-        futures = {
-            threads.submit(_analyse_one, message, workers, as_of): message
-            for message in claim.messages
-        }
-        pending = set(futures)
-        try:
-            while pending:
-                done, pending = wait(pending, RENEWAL_SECONDS / 2, FIRST_COMPLETED)
-                outcomes |= {futures[future].message_id: future.result() for future in done}
-                if time.monotonic() - renewed_at > RENEWAL_SECONDS:
-                    resources.in_transaction(
-                        lambda connection: leases.renew(connection, claim.token, LEASE_DURATION)
-                    )
-                    renewed_at = time.monotonic()
-        except BaseException:
-            threads.shutdown(wait=False, cancel_futures=True)
-            raise
-    return outcomes
-
-
-def _analyse_one(message: ClaimedMessage, workers: AnalysisWorkers, as_of: datetime) -> Outcome:
-    try:
-        audio = resources.bucket().get(message.storage_key, max_bytes=MAX_BYTES)
-    except (ObjectMissing, InvalidKey) as error:
-        return NotAnalysed(FailureCause.OBJECT_MISSING, str(error))
-    except ObjectTooLarge as error:
-        return NotAnalysed(FailureCause.TOO_LONG, str(error))
-    except StorageUnavailable as error:
-        return NotAnalysed(FailureCause.STORAGE_UNAVAILABLE, str(error))
-    except StorageDenied as error:
-        return NotAnalysed(FailureCause.STORAGE_DENIED, str(error))
-    return workers.analyse(message, audio, as_of=as_of)
-
-
-def _blame_the_bucket(outcomes: Mapping[str, Outcome]) -> None:
-    """Raise if the bucket as a whole is at fault, so that no message is charged for it.
-
-    One recording that is missing, refused or unreadable looks like the wrong bucket, wrong
-    credentials or an outage. The marker tells: where it can be read, the recordings are at fault.
-    """
-    causes = [
-        outcome.cause if isinstance(outcome, NotAnalysed) else None for outcome in outcomes.values()
-    ]
-    if (
-        FailureCause.OBJECT_MISSING in causes
-        or FailureCause.STORAGE_DENIED in causes
-        or all(cause is FailureCause.STORAGE_UNAVAILABLE for cause in causes)
-    ):
-        resources.bucket().verify_marker()
 
 
 @task(cache_policy=NO_CACHE)

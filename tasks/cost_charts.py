@@ -1,6 +1,5 @@
 """What storage holds and costs, as charts for people; matplotlib is slow to load, so used late."""
 
-import io
 import math
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ import polars as pl
 from policy.costs import BYTES_PER_GB, DAYS_PER_MONTH
 from schema.costs import CostReport, MonthlyCost
 from schema.states import TransferSource, UserTier
+from tasks.chart_canvas import canvas, png
 from tasks.cost_words import amount, byte_unit, dollars, plain
 
 if TYPE_CHECKING:
@@ -31,15 +31,14 @@ _TIER_COLOURS = {
 }
 _OTHER_COLOUR = "#999999"
 _ALARM_COLOUR = "#D55E00"
-_PALETTE_COLOURS = 128
 
 
 def charts(report: CostReport) -> dict[str, bytes]:
     """Draw each chart; return them by name, PNG of 1,200 by 630 pixels."""
     return {
-        "storage": _png(_storage(report)),
-        "added_and_deleted": _png(_added_and_deleted(report)),
-        "monthly_cost": _png(_monthly_cost(report)),
+        "storage": png(_storage(report)),
+        "added_and_deleted": png(_added_and_deleted(report)),
+        "monthly_cost": png(_monthly_cost(report)),
     }
 
 
@@ -53,7 +52,7 @@ def _storage(report: CostReport) -> "Figure":
     if not ahead.is_empty():
         last = ahead.row(-1, named=True)
         title += f", {amount(last['expected_bytes'])} expected on {last['day']}"
-    figure, axes = _canvas(title, f"{unit.name} stored")
+    figure, axes = canvas(title, f"{unit.name} stored")
     _stack_tiers(axes, report.daily, unit.size_bytes)
     if not ahead.is_empty():
         low, high, expected = (
@@ -112,7 +111,7 @@ def _added_and_deleted(report: CostReport) -> "Figure":
         f"In {DAYS_PER_MONTH} days {amount(sum(month['added_bytes']))} came and "
         f"{amount(sum(month['deleted_bytes']))} went"
     )
-    figure, axes = _canvas(title, f"{unit.name} a day")
+    figure, axes = canvas(title, f"{unit.name} a day")
     for column, sign, colour in (("added", 1, "#0072B2"), ("deleted", -1, "#E69F00")):
         values = shown[f"{column}_bytes"] * sign / unit.size_bytes
         axes.bar(list(shown["day"]), list(values), width=0.9, color=colour, label=column)
@@ -137,7 +136,7 @@ def _monthly_cost(report: CostReport) -> "Figure":
     costs["without\nretention"] = MonthlyCost(
         report.kept_everything_usd, now.transfer_usd, now.requests_usd
     )
-    figure, axes = _canvas(title, None)
+    figure, axes = canvas(title, None)
     highest = max(cost.total_usd for cost in costs.values())
     decimals = _decimals(highest)
     left = [0.0] * len(costs)
@@ -174,23 +173,6 @@ def _decimals(highest_usd: float) -> int:
     return max(2, 1 - math.floor(math.log10(highest_usd))) if highest_usd > 0 else 2
 
 
-def _canvas(title: str, y_label: str | None) -> "tuple[Figure, Axes]":
-    from matplotlib.figure import Figure  # without pyplot, whose state all threads share
-    from matplotlib.layout_engine import ConstrainedLayoutEngine
-
-    layout = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.12)  # inches
-    figure = Figure(figsize=(8.0, 4.2), dpi=150, layout=layout)
-    axes = figure.subplots()
-    axes.set_title(title, loc="left", fontsize=14, weight="bold", pad=12, parse_math=False)
-    if y_label is not None:
-        axes.set_ylabel(y_label, fontsize=12)
-    axes.tick_params(labelsize=11)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.set_axisbelow(True)
-    axes.grid(axis="y", color="#dddddd")
-    return figure, axes
-
-
 def _date_axis(axes: "Axes", days: pl.Series, last: date) -> None:
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
 
@@ -219,13 +201,3 @@ def _legend(axes: "Axes", *, upwards: bool = False) -> None:
             frameon=False,
             fontsize=11,
         )
-
-
-def _png(figure: "Figure") -> bytes:
-    from PIL import Image
-
-    drawn, content = io.BytesIO(), io.BytesIO()
-    figure.savefig(drawn, format="png")
-    # A third of the size: every run leaves these in the orchestrator's database.
-    Image.open(drawn).convert("RGB").quantize(_PALETTE_COLOURS).save(content, "PNG", optimize=True)
-    return content.getvalue()

@@ -1,6 +1,5 @@
 """Shows a measurement of costs: artifacts in the Prefect UI, files for people and programs."""
 
-import base64
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from prefect.cache_policies import NO_CACHE
 from schema.costs import CostReport
 from schema.errors import ReportsUnwritable
 from tasks import resources
+from tasks.chart_canvas import page_of_images
 from tasks.cost_charts import charts
 from tasks.cost_exports import exports
 from tasks.cost_metrics import metrics
@@ -39,19 +39,12 @@ def publish_costs(report: CostReport) -> None:
         )
     drawn = charts(report)
     create_markdown_artifact(
-        _page(drawn), key="measure-costs-charts", description="Stock, growth and monthly cost"
+        page_of_images(drawn),
+        key="measure-costs-charts",
+        description="Stock, growth and monthly cost",
     )
     pictures = {f"{name}.png": png for name, png in drawn.items()}
     _write(resources.reports_dir(), pictures | exports(report), metrics(report))
-
-
-def _page(drawn: Mapping[str, bytes]) -> str:
-    """Return the charts as one page of Markdown that holds the images themselves."""
-    images = (
-        f"![{name.replace('_', ' ')}](data:image/png;base64,{base64.b64encode(png).decode()})"
-        for name, png in drawn.items()
-    )
-    return "\n\n".join(images) + "\n"
 
 
 def _write(folder: Path, files: Mapping[str, bytes], prometheus: bytes) -> None:

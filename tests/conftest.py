@@ -23,6 +23,7 @@ pytest_plugins = [
     "tests.erasing",
     "tests.quality",
     "tests.rated_corpus",
+    "tests.backfilling",
 ]
 
 FIRST_MESSAGE_AT = datetime(2025, 10, 13, 12, tzinfo=UTC)

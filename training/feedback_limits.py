@@ -30,9 +30,9 @@ def judged(examples: Sequence[Example], folds: Path) -> tuple[Array, Array]:
     """Phones and words of unknown speakers.
 
     Returns:
-        Of each phone that experts rated its score 0-100, the experts' 0-2, the posteriors of the expected phone and
-        of the likeliest one and the confidence of its word, shape (phones, 5); of each word its
-        confidence 0-1 and the experts' score 0-10, shape (words, 2).
+        Of each phone that experts rated its score 0-100, the experts' 0-2, the posteriors of the
+        expected phone and of the likeliest one and the confidence of its word, shape (phones, 5);
+        of each word its confidence 0-1 and the experts' score 0-10, shape (words, 2).
     """
     phones, words = [], []
     for path in sorted(folds.glob("*.npz")):

@@ -6,6 +6,7 @@ from pathlib import Path
 from rich.console import Console
 
 from deployments.demo.analysis_run import run_analysis
+from deployments.demo.backfill import show_backfill
 from deployments.demo.corpus import read_corpus
 from deployments.demo.costs import show_costs
 from deployments.demo.deployment_run import failure
@@ -76,6 +77,7 @@ def _demonstrate(scene: Scene, corpus: Path | None) -> None:
     show_life(scene, uploaded, outcomes)
     show_costs(scene, uploaded)
     show_quality(scene, outcomes)
+    show_backfill(scene, outcomes)
 
 
 def _analyze(scene: Scene, uploaded: Mapping[str, Recording]) -> dict[str, Outcome]:

@@ -10,32 +10,30 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import yaml
 
 from deployments.local.addresses import StackAddresses
 from deployments.local.environment import child_environment
 from deployments.local.ports import HOST
 from deployments.local.process import MARK, Service
+from deployments.work_pool import WORK_POOL
 from schema.clock import utc_now
 from schema.errors import KaiwaError
 from settings.environment import NotificationSettings
 
-WORK_POOL = "kaiwa"
 PROJECT = Path(__file__).parents[2]
 _LEASE_STORAGE = "prefect.server.concurrency.lease_storage.filesystem"
 _START_SECONDS = 120  # the first start migrates its database; slow disks need a while
 _STOP_SECONDS = 8
 _ANSWER_SECONDS = 90  # the server itself waits a minute for its SQLite's lock
-_DEPLOY_SECONDS = 180
-_OUTPUT_CHARACTERS = 2000
+_BOOTSTRAP_SECONDS = 240
 
 
-class DeployFailed(KaiwaError):
-    """Not every deployment of prefect.yaml or automation of automations.yaml was registered."""
+class BootstrapFailed(KaiwaError):
+    """The server got no work pool, or not all automations and deployments."""
 
     def __init__(self, reason: str) -> None:
         self.reason = reason
-        super().__init__(f"Deploying failed: {reason}\nRun `python -m deployments.check`.", reason)
+        super().__init__(f"`kaiwa-audio prefect bootstrap` failed: {reason}", reason)
 
 
 class PrefectServer:
@@ -50,7 +48,7 @@ class PrefectServer:
         self._service = Service("prefect-server", folder)
 
     def start(self, port: int) -> str:
-        """Start the server on a free loopback port and make the work pool; return the API's URL.
+        """Start the server on a free loopback port; return the API's URL.
 
         Raises:
             ServiceFailed: If it ends or does not listen within two minutes.
@@ -73,7 +71,6 @@ class PrefectServer:
         command = [sys.executable, "-m", "prefect", "server", "start"]
         self._service.start([*command, "--host", HOST, "--port", str(port)], environment)
         self._service.wait_listening(port, timeout_seconds=_START_SECONDS)
-        _create_work_pool(api_url)
         _end_dead_runs(api_url)
         _cancel_missed_runs(api_url)
         return api_url
@@ -138,70 +135,39 @@ def reports_folder(folder: Path) -> Path:
     return folder / "reports"
 
 
-def deploy_all(folder: Path, api_url: str) -> list[str]:
-    """Register every deployment of prefect.yaml; return their names.
+def bootstrap(folder: Path, api_url: str) -> str:
+    """Register work pool, automations and deployments; return what the command says.
 
     Raises:
-        DeployFailed: If the command fails or a deployment is missing afterwards.
-    """
-    output = _run(["prefect", "--no-prompt", "deploy", "--all"], folder, PREFECT_API_URL=api_url)
-    # The command ends with 0 even when it skipped an entry.
-    content = yaml.safe_load((PROJECT / "prefect.yaml").read_text())
-    wanted = {deployment["name"] for deployment in content["deployments"]}
-    found = {deployment["name"] for deployment in _post(api_url, "deployments/filter", {})}
-    if wanted - found:
-        reason = f"{', '.join(sorted(wanted - found))} missing afterwards. {output}"
-        raise DeployFailed(reason)
-    return sorted(wanted)
-
-
-def apply_automations(folder: Path, api_url: str) -> str:
-    """Apply automations.yaml; return what the command says.
-
-    Raises:
-        DeployFailed: If the command fails.
+        BootstrapFailed: If the command fails.
     """
     url = NotificationSettings().webhook_url
     told = {"KAIWA_NOTIFICATION_WEBHOOK_URL": url.get_secret_value()} if url else {}
-    return _run(["deployments.automations"], folder, PREFECT_API_URL=api_url, **told)
-
-
-def _run(module: list[str], folder: Path, **variables: str) -> str:
-    """Run a module with its arguments in an environment of the stack; return its output."""
+    environment = prefect_environment(folder, PREFECT_API_URL=api_url, **told)
     try:
         done = subprocess.run(
-            [sys.executable, "-m", *module],
+            [Path(sys.executable).with_name("kaiwa-audio"), "prefect", "bootstrap"],
             cwd=PROJECT,
-            env={**prefect_environment(folder, **variables), MARK: str(folder)},
+            env={**environment, MARK: str(folder)},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=_DEPLOY_SECONDS,
+            timeout=_BOOTSTRAP_SECONDS,
             check=False,
         )
     except subprocess.TimeoutExpired:
-        reason = f"no end after {_DEPLOY_SECONDS} s"
-        raise DeployFailed(reason) from None
-    output = done.stdout.strip()[-_OUTPUT_CHARACTERS:]
+        reason = f"no end after {_BOOTSTRAP_SECONDS} s"
+        raise BootstrapFailed(reason) from None
     if done.returncode != 0:
-        raise DeployFailed(output)
-    return output
+        raise BootstrapFailed(done.stdout.strip())
+    return done.stdout.strip()
 
 
 def prefect_environment(folder: Path, **variables: str) -> dict[str, str]:
     """Return the environment of any Prefect process of the stack."""
     home = str(folder / "prefect")
     return child_environment(folder, PREFECT_HOME=home, PREFECT_CLI_COLORS="false", **variables)
-
-
-def _create_work_pool(api_url: str) -> None:
-    """Make the pool, so that worker and deploying need not wait for each other."""
-    pool = {"name": WORK_POOL, "type": "process"}
-    with httpx.Client(trust_env=False) as client:
-        response = client.post(f"{api_url}/work_pools/", json=pool)
-        if response.status_code != httpx.codes.CONFLICT:  # it stands since an earlier start
-            response.raise_for_status()
 
 
 def _end_dead_runs(api_url: str) -> None:

@@ -19,7 +19,7 @@ from deployments.local.addresses import S3Address, StackAddresses
 from deployments.local.moto import MotoServer
 from deployments.local.ports import choose_ports
 from deployments.local.postgres import PostgresServer
-from deployments.local.prefect import PrefectServer, PrefectWorker, apply_automations, deploy_all
+from deployments.local.prefect import PrefectServer, PrefectWorker, bootstrap
 from deployments.local.swift import SwiftServer
 from migrations.run import upgrade
 from schema.errors import KaiwaError
@@ -58,7 +58,7 @@ class Stack:
         self._worker = PrefectWorker(self.folder)
 
     def up(self, report: Report) -> StackAddresses:
-        """Start what is needed, migrate, make the bucket, deploy prefect.yaml and automations.yaml.
+        """Start what is needed, migrate, make the bucket, register work pool and deployments.
 
         On a running stack only the last three are done again. A start that fails, or is broken
         off, stops what it started.
@@ -69,7 +69,7 @@ class Stack:
         Raises:
             StackBusy: If another command works on the same folder.
             ServiceFailed, PostgresFailed: If a server does not get ready.
-            DeployFailed: If a deployment or an automation is missing afterwards.
+            BootstrapFailed: If the work pool, a deployment or an automation is missing afterwards.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         with self._locked():
@@ -122,9 +122,9 @@ class Stack:
                 report(f"Prefect server at {api_url}")
                 deployed = pool.submit(self._deploy, api_url, report)
                 started = StackAddresses(database.result(), s3.result(), api_url)
+                deployed.result()  # the worker needs its work pool
                 self._worker.start(started)
                 report("Prefect worker polls the work pool")
-                deployed.result()
             except BaseException:
                 self._stop()  # the threads wait for these processes and end with them
                 raise
@@ -155,8 +155,8 @@ class Stack:
         return address
 
     def _deploy(self, api_url: str, report: Report) -> None:
-        report(f"Deployed {', '.join(deploy_all(self.folder, api_url))}")
-        report(apply_automations(self.folder, api_url))
+        for step in bootstrap(self.folder, api_url).splitlines():
+            report(step)
 
     def _stop(self) -> None:
         for name in ("stack.json", "env"):

@@ -1,14 +1,17 @@
 """automations.yaml is sound, and on a real server it tells a person what a task noticed."""
 
 import copy
+import os
 import subprocess
 import sys
 import time
 from collections import Counter
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from prefect import flow, tags
 from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.objects import StateType
 from prefect.events.schemas.automations import AutomationCore
 from prefect.events.worker import EventsWorker
 from prefect.settings import (
@@ -17,10 +20,13 @@ from prefect.settings import (
     PREFECT_LOGGING_TO_API_ENABLED,
     temporary_settings,
 )
+from prefect.states import Scheduled
+from pydantic import SecretStr
 
 from deployments import automations
 from deployments.local.ports import choose_ports
-from deployments.local.prefect import PrefectServer, apply_automations, prefect_environment
+from deployments.local.prefect import PrefectServer
+from deployments.work_pool import HEARTBEAT_SECONDS
 from policy.configuration import DEFAULT_POLICY
 from policy.costs import BYTES_PER_GB
 from schema.costs import Transfer
@@ -59,10 +65,24 @@ def test_the_projects_automations_have_no_problem(described):
 
 def test_they_wait_for_the_events_that_tasks_emit(described):
     expected = {a["name"]: a["trigger"]["expect"] for a in described}
-    assert expected == {
-        "costs-threshold-crossed": [THRESHOLD_EVENT],
-        "audio-overdue": [OVERDUE_EVENT],
-    }
+    assert expected["costs-threshold-crossed"] == [THRESHOLD_EVENT]
+    assert expected["audio-overdue"] == [OVERDUE_EVENT]
+
+
+def test_those_about_runs_look_at_ours_alone(described):
+    about_runs = [a["trigger"] for a in described if a["name"].startswith("flow-run-")]
+    assert len(about_runs) == 3
+    for trigger in about_runs:
+        assert trigger["match"]["prefect.resource.id"] == "prefect.flow-run.*"
+        assert trigger["match_related"] == {
+            "prefect.resource.id": f"prefect.tag.{automations.TAG}",
+            "prefect.resource.role": "tag",
+        }
+
+
+def test_a_run_may_miss_two_heartbeats(described):
+    (silent,) = (a for a in described if a["name"] == "flow-run-silent")
+    assert silent["trigger"]["within"] == 3 * HEARTBEAT_SECONDS
 
 
 @pytest.mark.parametrize(
@@ -95,24 +115,6 @@ def test_two_of_one_name_are_named(described):
     assert list(automations.problems(described)) == [
         "costs-threshold-crossed: described more than once"
     ]
-
-
-def test_the_command_asks_which_server_is_meant(tmp_path):
-    done = apply_to("", tmp_path)
-    assert done.returncode == 1
-    assert "PREFECT_API_URL" in done.stderr
-
-
-def apply_to(api_url, folder, **variables):
-    """Run the command as after a deployment."""
-    environment = prefect_environment(folder, PREFECT_API_URL=api_url, **variables)
-    return subprocess.run(
-        [sys.executable, "-m", "deployments.automations"],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 @pytest.fixture
@@ -160,19 +162,16 @@ def events(client):
 
 @pytest.mark.flow
 @pytest.mark.usefixtures("stage")
-def test_a_crossing_is_posted_once_and_audio_that_is_overdue_too(prefect_server, tmp_path):
+def test_a_crossing_is_posted_once_and_audio_that_is_overdue_too(
+    prefect_server, tmp_path, described
+):
     limit = DEFAULT_POLICY.costs.storage_alert_threshold_gb
     with listening() as person, SyncPrefectClient(prefect_server) as client:
+        url = SecretStr(f"{person.url}/{SECRET}")
         for _ in range(2):
-            applied = apply_to(
-                prefect_server,
-                tmp_path,
-                KAIWA_NOTIFICATION_WEBHOOK_URL=f"{person.url}/{SECRET}",
-            )
-            assert applied.returncode == 0, applied.stderr
-            assert "Nobody" not in applied.stdout
+            assert automations.apply(client, described, url)
             names = sorted(automation.name for automation in client.read_automations())
-            assert names == ["audio-overdue", "costs-threshold-crossed"]
+            assert names == sorted(automation["name"] for automation in described)
 
         assert alert_on_thresholds(report(0, limit - 1)) == []
         assert alert_on_thresholds(report(1, limit + 1)) == [STORED]
@@ -197,33 +196,129 @@ def test_a_crossing_is_posted_once_and_audio_that_is_overdue_too(prefect_server,
         assert SECRET not in events(client)
     logs = "".join(path.read_text() for path in (tmp_path / "logs").iterdir())
     assert logs
-    assert SECRET not in logs + applied.stdout + applied.stderr
+    assert SECRET not in logs
 
 
 @pytest.mark.flow
 def test_without_an_address_automations_say_that_nobody_is_told_until_there_is_one(
-    prefect_server, tmp_path, monkeypatch
+    prefect_server, described
 ):
-    monkeypatch.delenv("KAIWA_NOTIFICATION_WEBHOOK_URL", raising=False)
-
     def overdue():
         (automation,) = client.read_automations_by_name("audio-overdue")
         return automation
 
     with SyncPrefectClient(prefect_server) as client:
-        assert "Nobody is notified" in apply_automations(tmp_path, prefect_server)
+        assert not automations.apply(client, described, None)
         assert overdue().enabled
         assert overdue().actions[0].type == "do-nothing"
         assert overdue().description.endswith(automations.NOBODY_IS_TOLD)
+        (silent,) = client.read_automations_by_name("flow-run-silent")
+        assert silent.actions[0].type == "change-flow-run-state"  # needs nobody
 
-        monkeypatch.setenv("KAIWA_NOTIFICATION_WEBHOOK_URL", f"http://127.0.0.1:9/{SECRET}")
-        apply_automations(tmp_path, prefect_server)
+        assert automations.apply(client, described, SecretStr(f"http://127.0.0.1:9/{SECRET}"))
         first = overdue()
         assert first.actions[0].type == "call-webhook"
         assert "Nobody" not in first.description
 
         # An address stays when the next one to apply them does not know it.
-        monkeypatch.delenv("KAIWA_NOTIFICATION_WEBHOOK_URL")
         client.create_automation(AutomationCore(**first.model_dump(exclude={"id"})))  # by a person
-        assert "Nobody" not in apply_automations(tmp_path, prefect_server)
+        assert automations.apply(client, described, None)
         assert overdue().actions == first.actions
+
+
+LEARNER = "9d8c7b6a-hana"
+RUN = f"""
+import sys, time
+from prefect import flow, tags
+
+@flow(name="erase-learner", flow_run_name="erase-{{user_id}}")
+def erase(user_id: str, seconds: float):
+    time.sleep(seconds)
+
+with tags("{automations.TAG}"):
+    erase("{LEARNER}", float(sys.argv[1]))
+"""
+
+
+@pytest.fixture
+def start_run(prefect_server, tmp_path):
+    """Start a run in a process of its own that sleeps so many seconds; return the process."""
+    script = tmp_path / "run.py"
+    script.write_text(RUN)
+    started = []
+
+    def _start_run(seconds):
+        environment = {
+            **os.environ,
+            "PREFECT_API_URL": prefect_server,
+            "PREFECT_HOME": str(tmp_path / "run"),
+            "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_SECONDS),
+        }
+        started.append(subprocess.Popen([sys.executable, script, str(seconds)], env=environment))
+        return started[-1]
+
+    yield _start_run
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def hasten(described):
+    """Make the automations that wait for silence wait as briefly as Prefect allows."""
+    for automation in described:
+        if automation["trigger"]["posture"] == "Proactive":
+            automation["trigger"]["within"] = 10
+    return described
+
+
+@pytest.mark.flow
+def test_a_killed_run_crashes_and_what_fails_or_is_late_is_told_without_its_parameters(
+    prefect_server, start_run, described
+):
+    @flow(name="measure-costs")
+    def broken(user_id):
+        raise ValueError(user_id)
+
+    def states():
+        return {run.flow_id: run.state.name for run in client.read_flow_runs()}
+
+    def heartbeats():
+        return events(client).count('"event":"prefect.flow-run.heartbeat"')
+
+    with listening() as person, SyncPrefectClient(prefect_server) as client:
+        url = SecretStr(f"{person.url}/{SECRET}")
+        automations.apply(client, hasten(described), url)
+        late = client.create_deployment(
+            client.create_flow(flow(print, name="sweep-retention")), "x"
+        )
+        due = Scheduled(scheduled_time=datetime.now(UTC) - timedelta(minutes=1))
+        client.create_flow_run_from_deployment(
+            late, parameters={"user_id": LEARNER}, tags=[automations.TAG], state=due
+        )
+        killed, finished = start_run(300), start_run(0)
+        assert finished.wait() == 0
+        wait_for(lambda: heartbeats() >= 2)
+        killed.kill()
+
+        with pytest.raises(ValueError, match=LEARNER):
+            broken(LEARNER)  # somebody else's: it lacks our tag
+        with tags(automations.TAG), pytest.raises(ValueError, match=LEARNER):
+            broken(LEARNER)
+
+        texts = told(person, 3)
+        time.sleep(1)
+        assert len(person.told) == 3
+        runs = {run.state.type: run for run in client.read_flow_runs()}
+        assert sorted(type_.value for type_ in runs) == [
+            "COMPLETED", "CRASHED", "FAILED", "SCHEDULED",
+        ]  # fmt: skip
+        crashed = runs[StateType.CRASHED]
+        assert "No sign of life" in crashed.state.message
+        beginnings = sorted(text.split(". ")[0] for text in texts)
+        assert beginnings == [
+            "Kaiwa audio: a run of erase-learner has ended Crashed",
+            "Kaiwa audio: a run of measure-costs has ended Failed",
+            "Kaiwa audio: runs of sweep-retention are late, and none has started for 15 minutes",
+        ]
+        assert any(f"/runs/flow-run/{crashed.id} says why" in text for text in texts)
+        assert LEARNER not in str(person.told)

@@ -36,6 +36,7 @@ def test_every_recording_ends_as_it_should_and_everything_is_stopped(tmp_path, p
     assert "2 of 23 objects are due" in text
     assert "Head of the deletion ledger: 2:" in text
     assert "Just what had to go is gone" in text
+    assert "History has the new scores" in text
     assert "X-Amz" not in text
     assert not any(Stack(tmp_path).status().values())
     assert marked(tmp_path) == []

@@ -6,12 +6,24 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import ProgrammingError
 
+from schema.backfill import BackfillRequest
 from schema.documents import AnalysisRecord
 from schema.quality import BrokenRule
-from schema.states import CheckScope, DeletionReason, DeletionState, FindingKind, HoldScope
+from schema.states import (
+    BackfillOutcome,
+    BackfillSelection,
+    CheckScope,
+    DeletionReason,
+    DeletionState,
+    FindingKind,
+    HoldScope,
+)
 from schema.values import IntendedDeletion
 from stores import (
     analyses,
+    backfill_items,
+    backfill_undo,
+    backfills,
     checked_rows,
     database,
     erasure,
@@ -29,6 +41,7 @@ from stores import (
 from stores.bucket_listing import ListedObject
 from tasks import resources
 from tasks.sweep_retention import set_missing_expiries
+from tests.backfilling import RELEASE, analysis
 from tests.quality import FACTS
 
 GRANTS = (Path(__file__).parents[2] / "deployments" / "grants.sql").read_text()
@@ -210,3 +223,26 @@ def test_tables_of_later_migrations_are_covered(batch, engine):
     with batch.begin() as connection:
         connection.execute(sa.text("INSERT INTO audio_ops.ledger VALUES (1)"))
         assert connection.scalar(sa.text("SELECT count(*) FROM audio_ops.ledger")) == 1
+
+
+def test_the_batch_may_analyse_history_again_and_undo_it(batch, add_scored):
+    message_id = add_scored()
+    request = BackfillRequest(BackfillSelection.ALL)
+    with batch.begin() as connection:
+        number = backfills.begin(connection, request, RELEASE, fingerprint="a", reason="better")
+        assert backfills.plan(connection, request, RELEASE, ("en",)).messages == 1
+        assert not backfills.freeze_page(connection, number, RELEASE, ("en",), limit=10)
+        backfills.drive(connection, number, flow_run_id=uuid4())
+        backfills.approve(connection, number, approved_by="Mori")
+        claim = backfill_items.claim(
+            connection, number, RELEASE, limit=10, owner="test", duration=timedelta(minutes=1)
+        )
+        assert backfill_items.lock_held(connection, claim.token, RELEASE) == {message_id: None}
+        backfill_items.keep_previous(connection, claim.token, [message_id])
+        analyses.upsert(connection, [analysis(message_id, 90, analysis_version="2.0")])
+        done = (message_id, BackfillOutcome.ANALYZED, None, 4000, 50)
+        backfill_items.finish(connection, claim.token, [done])
+        backfills.end(connection, number, {})
+        assert backfill_undo.begin(connection, number, reason="worse")
+        page = backfill_undo.page(connection, number, after_id=0, limit=10)
+        assert backfill_undo.undo(connection, page) == 1

@@ -19,8 +19,9 @@ import yaml
 from deployments import automations
 from deployments.local import process, stack
 from deployments.local.ports import HOST, choose_ports
-from deployments.local.prefect import PROJECT, WORK_POOL, DeployFailed, PrefectServer
+from deployments.local.prefect import PROJECT, BootstrapFailed, PrefectServer
 from deployments.local.stack import Stack, StackBusy
+from deployments.work_pool import WORK_POOL
 
 pytestmark = [pytest.mark.flow, pytest.mark.timeout(600)]
 
@@ -269,10 +270,10 @@ def test_a_start_that_fails_half_way_stops_what_it_started(folder, monkeypatch):
         if everything_of(folder):
             seen.set()
         reason = "no such flow"
-        raise DeployFailed(reason)
+        raise BootstrapFailed(reason)
 
-    monkeypatch.setattr(stack, "deploy_all", fail)
-    with pytest.raises(DeployFailed, match="no such flow"):
+    monkeypatch.setattr(stack, "bootstrap", fail)
+    with pytest.raises(BootstrapFailed, match="no such flow"):
         Stack(folder).up(lambda _: None)
     assert seen.is_set()
     assert everything_of(folder) == []

@@ -248,7 +248,7 @@ def test_leases_are_renewed_while_recordings_are_analysed(upload, rows, monkeypa
     monkeypatch.setattr(
         leases, "renew", lambda *arguments: renewals.append(renew(*arguments)) or renewals[-1]
     )
-    monkeypatch.setattr("tasks.analyze_messages.RENEWAL_SECONDS", 0.01)
+    monkeypatch.setattr("tasks.analysis_batch.RENEWAL_SECONDS", 0.01)
     assert analyze_messages().analyzed == 6
     assert set(renewals) == {6}
 

@@ -39,6 +39,13 @@ FACTS = {
     "ErasureIncomplete": (3, 1, 0),
     "PriceRefused": ("storage_usd_per_gb_month", -0.02),
     "NotYetMeasurable": (datetime(2125, 10, 13, 12, tzinfo=UTC), "is in the future"),
+    "BackfillUnknown": (7,),
+    "BackfillClosed": (7, "was undone"),
+    "EngineChanged": (7, "kaiwa 2.0 (a)", "kaiwa 2.1 (a)"),
+    "BackfillNotApproved": (7, "mean accuracy moved by +9.0 points", "nobody answered"),
+    "BackfillStopped": (7, 100),
+    "BackfillStalled": (7, 100, 6),
+    "BackfillIncomplete": (7, 30, 100, 10.0),
     "AnalysesBroken": (1, 100, ("quick_scores", "timings_in_text")),
     "RunIncomplete": (3, 10, 1, 20.0),
 }

@@ -40,7 +40,7 @@ def axes_of(monkeypatch):
     """Draw a measurement; return the axes of one chart."""
 
     def _axes_of(name, report):
-        monkeypatch.setattr(cost_charts, "_png", lambda figure: figure)
+        monkeypatch.setattr(cost_charts, "png", lambda figure: figure)
         (axes,) = charts(report)[name].axes
         return axes
 

@@ -1,0 +1,71 @@
+"""The main flow with analyses that take time and do nothing.
+
+`python -m benchmarks.stubbed_analysis NAME` serves a deployment NAME of it from this process, one
+run at a time. Claims, leases and everything that is written are real; only the bucket and the
+analysis processes are stood in for.
+"""
+
+import sys
+import time
+from datetime import datetime, timedelta
+
+from prefect import flow
+
+from flows.analyze_messages import analyze_messages
+from schema.documents import AnalysisRecord, SpeechTiming
+from schema.values import ClaimedMessage
+from tasks import analysis_batch, resources
+from tasks import analyze_messages as tasks
+from tasks.analysis_workers import Analysed, Outcome
+
+SECONDS_A_MESSAGE = 0.02
+LEASE = timedelta(seconds=15)  # what a killed worker held comes back soon
+
+
+class _Bucket:
+    def get(self, key: str, *, max_bytes: int) -> bytes:
+        return b""
+
+    def verify_marker(self) -> None:
+        """Nothing is ever missing."""
+
+
+class _Workers:
+    count = 2
+
+    def analyse(self, message: ClaimedMessage, audio: bytes, *, as_of: datetime) -> Outcome:
+        time.sleep(SECONDS_A_MESSAGE)
+        timing = SpeechTiming(word="Could", start_ms=0, end_ms=400, char_start=0, char_end=5)
+        record = AnalysisRecord(
+            message_id=message.message_id,
+            analyzed_at=as_of,
+            analysis_version="2.0",
+            analysis_engine="kaiwa",
+            overall_accuracy_score=80,
+            overall_fluency_score=70,
+            speech_rate_wpm=100,
+            articulation_rate_wpm=120,
+            total_speech_duration_ms=4000,
+            total_pause_duration_ms=0,
+            pause_count=0,
+            hesitation_count=0,
+            average_pause_duration_ms=0,
+            longest_pause_duration_ms=0,
+            speech_timings=(timing,),
+        )
+        return Analysed(record, audio_seconds=4.0, cpu_seconds=SECONDS_A_MESSAGE)
+
+
+@flow(name="stubbed-analysis", flow_run_name="stubbed-analysis")
+def stubbed_analysis(limit: int) -> int:
+    """Run the main flow with everything stood in for that costs time; return what it claimed."""
+    resources.bucket = _Bucket  # type: ignore[assignment]
+    resources.analysis_workers = lambda _count: _Workers()  # type: ignore[assignment]
+    for module in (tasks, analysis_batch):
+        module.LEASE_DURATION = LEASE  # type: ignore[attr-defined]
+    analysis_batch.RENEWAL_SECONDS = LEASE.total_seconds() / 3
+    return analyze_messages.fn(limit=limit).claimed
+
+
+if __name__ == "__main__":
+    stubbed_analysis.serve(name=sys.argv[1], limit=1)

@@ -1,0 +1,84 @@
+"""The work pool: where a run's process, container or Kubernetes job gets its shape from.
+
+Loads no Prefect until a template is asked for: the command line needs only the names.
+"""
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from schema.errors import KaiwaError
+
+WORK_POOL = "kaiwa"
+HEARTBEAT_SECONDS = 30  # between a run's signs of life; Prefect's shortest
+TEMPLATES = Path(__file__).parent / "job_templates"
+
+
+class PoolType(StrEnum):
+    """What starts a run; the names are Prefect's."""
+
+    PROCESS = "process"
+    DOCKER = "docker"
+    KUBERNETES = "kubernetes"
+
+
+class TemplateUnreadable(KaiwaError):
+    """A file holds no base job template."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        self.path, self.reason = path, reason
+        message = f"{path} is no base job template: {reason}. Start from a copy of {TEMPLATES}."
+        super().__init__(message, path, reason)
+
+
+def base_job_template(pool_type: PoolType) -> dict[str, Any]:
+    """Return our template of a pool's jobs; for processes Prefect's own, with our heartbeats.
+
+    Each template says how often a run gives a sign of life: were it left to workers, one that does
+    not say it would give three minutes, and the automation take its runs for dead.
+    """
+    if pool_type is not PoolType.PROCESS:
+        return read_template(TEMPLATES / f"{pool_type}.json")
+    from prefect.workers.process import ProcessWorker
+
+    template = ProcessWorker.get_default_base_job_template()
+    heartbeats = {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_SECONDS)}
+    _properties(template)["env"]["default"] = heartbeats
+    return template
+
+
+def read_template(path: Path) -> dict[str, Any]:
+    """Return a template from a file, as `prefect work-pool create --base-job-template` reads it.
+
+    Raises:
+        TemplateUnreadable: If the file is no JSON of that shape.
+    """
+    try:
+        template: dict[str, Any] = json.loads(path.read_text())
+    except ValueError as error:
+        raise TemplateUnreadable(str(path), str(error)) from None
+    if not isinstance(template, dict) or not {"job_configuration", "variables"} <= template.keys():
+        reason = "it takes job_configuration and variables"
+        raise TemplateUnreadable(str(path), reason)
+    return template
+
+
+def image_of(template: dict[str, Any]) -> str | None:
+    """Return the image that jobs use unless a deployment names another; None for processes."""
+    image: str | None = _properties(template).get("image", {}).get("default")
+    return image
+
+
+def with_image(template: dict[str, Any], image: str) -> dict[str, Any]:
+    """Return a template whose jobs use this image; one of processes stays as it is."""
+    properties = _properties(template)
+    if "image" not in properties:
+        return template
+    changed = {**properties, "image": {**properties["image"], "default": image}}
+    return {**template, "variables": {**template["variables"], "properties": changed}}
+
+
+def _properties(template: dict[str, Any]) -> dict[str, Any]:
+    properties: dict[str, Any] = template.get("variables", {}).get("properties", {})
+    return properties

@@ -1,0 +1,41 @@
+"""What a backfill overwrote → put back."""
+
+from typing import Annotated
+
+from prefect import flow
+from prefect.logging import get_run_logger
+from pydantic import Field
+
+from tasks.undo_backfill import count_undoable, publish_undo, put_back, require_backfill
+
+
+@flow(name="undo-backfill", flow_run_name="undo-backfill-{backfill_id}-dry-run-{dry_run}")
+def undo_backfill(
+    backfill_id: Annotated[int, Field(ge=1)],
+    reason: Annotated[str, Field(min_length=3, max_length=200)],
+    dry_run: bool = True,
+) -> int:
+    """Put the analyses back that a backfill overwrote, and what their messages said.
+
+    What somebody else analysed since stays. What the backfill has not done yet is not done any
+    more. Safe to stop at any time and to run again.
+
+    Args:
+        backfill_id: The backfill's number.
+        reason: Why, for whoever reads it in a year.
+        dry_run: Only count.
+
+    Returns:
+        How many messages were put back, or would be.
+
+    Raises:
+        BackfillUnknown: If there is none of this number.
+        BackfillClosed: If what it overwrote was let go of.
+    """
+    require_backfill(backfill_id)
+    standing, changed = count_undoable(backfill_id)
+    undone = None if dry_run else put_back(backfill_id, reason)
+    publish_undo(backfill_id, standing=standing, changed=changed, undone=undone)
+    count = standing if undone is None else undone
+    get_run_logger().info("%d messages %s", count, "would be put back" if dry_run else "put back")
+    return count

@@ -1,0 +1,143 @@
+"""One of the workers of a backfill: claim, analyse, write, until nothing is left to claim."""
+
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Annotated
+
+from prefect import flow
+from prefect.futures import PrefectFuture
+from prefect.logging import get_run_logger
+from prefect.task_runners import ThreadPoolTaskRunner
+from pydantic import Field
+
+from flows.analyze_messages import CHUNKS_IN_FLIGHT
+from schema.clock import utc_now
+from schema.errors import StorageError, WorkerNotReady
+from schema.reports import AnalysisReport
+from tasks.analyze_messages import analyze_chunk
+from tasks.backfill_chunk import analyze_backfill_chunk, open_backfill
+from tasks.backfill_queue import live_waits, wait_for_work
+
+MAX_CHUNKS = 500  # task runs; then the parent starts another run
+LIVE_CHUNK = 100
+LONGEST_WAIT_SECONDS = 10.0
+BROKEN_IN_A_ROW = 3  # the bucket or the database is away: more tries would tell nothing new
+MAX_ATTEMPTS = 5
+
+Told = Callable[[], object]
+
+
+@flow(
+    name="work-on-backfill",
+    flow_run_name="work-on-backfill-{backfill_id}",
+    task_runner=ThreadPoolTaskRunner(max_workers=CHUNKS_IN_FLIGHT),  # type: ignore[arg-type]  # Prefect types it for coroutines
+)
+def work_on_backfill(
+    backfill_id: Annotated[int, Field(ge=1)],
+    chunk_size: Annotated[int, Field(ge=1, le=500)] = 100,
+) -> AnalysisReport:
+    """Analyse messages of a backfill beside its other workers; `backfill-analysis` starts it.
+
+    Recordings that wait for the live pipeline come first. Safe to stop at any time: each message
+    is leased, and what an interrupted run leaves behind is taken up by the others. It ends at once
+    while the backfill's first sample is not approved.
+
+    Args:
+        backfill_id: The backfill's number.
+        chunk_size: Messages claimed, analysed and written together.
+
+    Returns:
+        What became of the messages that this run claimed.
+
+    Raises:
+        BackfillUnknown, BackfillClosed, EngineChanged: If it cannot go on here.
+        StorageError, WorkerNotReady: If three chunks in a row broke off; what they held was given
+            back.
+    """
+    open_backfill(backfill_id)
+    return work(backfill_id, chunk_size=chunk_size, max_chunks=MAX_CHUNKS)
+
+
+def work(
+    backfill_id: int,
+    *,
+    chunk_size: int,
+    canary: bool = False,
+    max_chunks: int | None = None,
+    told: Told = lambda: None,
+) -> AnalysisReport:
+    """Analyse what can be claimed, inside a flow.
+
+    Args:
+        backfill_id: Which.
+        chunk_size: Messages claimed together.
+        canary: Only the first sample.
+        max_chunks: At most so many chunks; None: until nothing can be claimed.
+        told: Is called after each chunk.
+
+    Returns:
+        What became of the messages claimed here; others may still be open.
+
+    Raises:
+        StorageError, WorkerNotReady: If three chunks in a row broke off.
+    """
+    report, broken, begun = AnalysisReport(), 0, 0
+    in_flight: deque[PrefectFuture[AnalysisReport]] = deque()
+    while in_flight or max_chunks is None or begun < max_chunks:
+        _serve_live()
+        while len(in_flight) < CHUNKS_IN_FLIGHT and (max_chunks is None or begun < max_chunks):
+            in_flight.append(_begin_chunk(backfill_id, chunk_size, canary=canary))
+            begun += 1
+        done = in_flight.popleft().result(raise_on_failure=False)
+        if isinstance(done, BaseException):
+            broken += 1
+            get_run_logger().warning("A chunk broke off: %s", done)
+            if broken == BROKEN_IN_A_ROW:
+                raise done
+            time.sleep(LONGEST_WAIT_SECONDS)
+            continue
+        broken = 0
+        report += done
+        told()
+        if not done.claimed:
+            wait = wait_for_work(backfill_id, canary=canary)
+            if wait is None:
+                break
+            time.sleep(min(max(wait.total_seconds(), 0.5), LONGEST_WAIT_SECONDS))
+    for chunk in in_flight:
+        report += chunk.result()
+    return report
+
+
+def _begin_chunk(
+    backfill_id: int, chunk_size: int, *, canary: bool
+) -> PrefectFuture[AnalysisReport]:
+    return analyze_backfill_chunk.submit(
+        backfill_id,
+        chunk_size,
+        canary=canary,
+        max_attempts=MAX_ATTEMPTS,
+        workers=None,
+        as_of=utc_now(),
+    )
+
+
+def _serve_live() -> None:
+    """Analyse first what learners are waiting for; what fails for now is the live pipeline's."""
+    while live_waits():
+        try:
+            served = analyze_chunk(
+                LIVE_CHUNK, None, max_attempts=MAX_ATTEMPTS, workers=None, as_of=utc_now()
+            )
+        except (StorageError, WorkerNotReady) as error:
+            get_run_logger().warning("Live recordings must wait: %s", error)
+            return
+        if served.not_analyzed:
+            get_run_logger().warning(
+                "%d of %d live recordings could not be analysed; each says why",
+                served.not_analyzed,
+                served.claimed,
+            )
+        if not served.claimed:
+            return

@@ -1,0 +1,101 @@
+"""The task of backfills that analyses: claim, analyse, write, as the live pipeline does."""
+
+from datetime import datetime
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from policy.leases import LEASE_DURATION
+from schema.backfill import Backfill, EngineRelease
+from schema.errors import BackfillClosed, BackfillUnknown, EngineChanged
+from schema.reports import AnalysisReport
+from speech import engine
+from stores import backfill_items, backfills
+from tasks import resources
+from tasks.analysis_batch import analyse_all, blame_the_bucket, owner
+from tasks.backfill_results import write_backfill_outcomes
+
+
+def installed_release() -> EngineRelease:
+    """Return which engine analyses here."""
+    return EngineRelease(engine.ENGINE, engine.ENGINE_VERSION, engine.model_version())
+
+
+def open_backfill(backfill_id: int) -> Backfill:
+    """Return a backfill that this machine may go on with.
+
+    Raises:
+        BackfillUnknown: If there is none of this number.
+        BackfillClosed: If it was undone or released.
+        EngineChanged: If it is for another version of the engine.
+    """
+    found = resources.in_transaction(lambda connection: backfills.get(connection, backfill_id))
+    if found is None:
+        raise BackfillUnknown(backfill_id)
+    if found.undone:
+        raise BackfillClosed(backfill_id, "was undone")
+    if found.released:
+        raise BackfillClosed(backfill_id, "was released")
+    if found.engine_version != str(installed_release()):
+        raise EngineChanged(backfill_id, found.engine_version, str(installed_release()))
+    return found
+
+
+@task(cache_policy=NO_CACHE, task_run_name="backfill-{backfill_id}-{size}-messages")
+def analyze_backfill_chunk(
+    backfill_id: int,
+    size: int,
+    *,
+    canary: bool,
+    max_attempts: int,
+    workers: int | None,
+    as_of: datetime,
+) -> AnalysisReport:
+    """Claim up to `size` messages of a backfill, analyse them, and write all in one transaction.
+
+    Args:
+        backfill_id: Which.
+        size: Messages to claim; fewer may be there.
+        canary: Only of the first sample.
+        max_attempts: Tries before a transient failure becomes final.
+        workers: Analysis processes; None: one per core.
+        as_of: Dates the analyses, UTC.
+
+    Returns:
+        What became of the claimed messages; none are claimed of a backfill that is stopped.
+
+    Raises:
+        StorageDenied, StorageUnavailable, WrongBucket, WorkerNotReady: As the live pipeline's
+            chunks; the messages are given back, and none is charged a try.
+    """
+    claim = resources.in_transaction(
+        lambda connection: backfill_items.claim(
+            connection,
+            backfill_id,
+            installed_release(),
+            limit=size,
+            owner=owner(),
+            duration=LEASE_DURATION,
+            canary=canary,
+        )
+    )
+    if claim is None:
+        return AnalysisReport()
+    try:
+        pool = resources.analysis_workers(workers)
+        outcomes = analyse_all(claim, pool, as_of, backfill_items.renew)
+        blame_the_bucket(outcomes)
+        return resources.in_transaction(
+            lambda connection: write_backfill_outcomes(
+                connection,
+                claim,
+                outcomes,
+                release=installed_release(),
+                max_attempts=max_attempts,
+                as_of=as_of,
+            )
+        )
+    except BaseException:
+        # Else they would wait until the lease runs out.
+        resources.in_transaction(lambda connection: backfill_items.release(connection, claim.token))
+        raise

@@ -1,0 +1,32 @@
+"""What the loop of a backfill asks between two chunks."""
+
+from datetime import timedelta
+
+from stores import backfill_items, backfills, leases
+from tasks import resources
+
+
+def live_waits() -> bool:
+    """Return whether recordings wait for the live pipeline."""
+    waiting = resources.in_transaction(lambda connection: leases.count_waiting(connection, limit=1))
+    return waiting > 0
+
+
+def wait_for_work(backfill_id: int, *, canary: bool) -> timedelta | None:
+    """Return how long until something can be claimed; None: nothing is left, or it is stopped."""
+    return resources.in_transaction(
+        lambda connection: backfill_items.wait_for(connection, backfill_id, canary=canary)
+    )
+
+
+def count_open(backfill_id: int) -> int:
+    """Count the messages that are still to be done."""
+    return resources.in_transaction(
+        lambda connection: backfill_items.count_open(connection, backfill_id)
+    )
+
+
+def is_stopped(backfill_id: int) -> bool:
+    """Return whether nothing more may be claimed, or all is done."""
+    found = resources.in_transaction(lambda connection: backfills.get(connection, backfill_id))
+    return found is None or found.stopped or found.undone or not count_open(backfill_id)

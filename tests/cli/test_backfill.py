@@ -1,0 +1,36 @@
+"""`kaiwa-audio backfill`: what an operator sees."""
+
+import pytest
+from typer.testing import CliRunner
+
+from cli.main import app
+from stores import backfills
+
+pytestmark = pytest.mark.usefixtures("at_database")
+
+
+def release(*arguments, **options):
+    return CliRunner().invoke(app, ["backfill", "release", *arguments], **options)
+
+
+def test_a_backfill_is_released_once_a_person_agrees(add_scored, freeze, engine):
+    add_scored()
+    number = str(freeze())
+    early = release(number, "--yes")
+    assert early.exit_code == 1
+    assert "has not ended" in early.output
+    with engine.begin() as connection:
+        backfills.end(connection, int(number), {})
+    assert release(number, input="n\n").exit_code == 1
+    agreed = release(number, input="y\n")
+    assert agreed.exit_code == 0
+    assert "Released: what 0 messages said before" in agreed.output
+    again = release(number, "--yes")
+    assert again.exit_code == 1
+    assert f"Backfill {number} was released" in again.output
+
+
+def test_a_number_that_no_backfill_has_is_told():
+    refused = release("99", "--yes")
+    assert refused.exit_code == 1
+    assert "There is no backfill 99" in refused.output
