@@ -35,8 +35,8 @@ down: .venv/installed ## Stop the local stack; its data stays in .local/
 # As in production: many small matrix products take five times as long on several threads.
 test: export OPENBLAS_NUM_THREADS = 1
 
-test: .venv/installed ## Every test; needs no network
-	$(BIN)/pytest
+test: .venv/installed ## Every test, or TESTS="tests/flows ..."; needs no network
+	$(BIN)/pytest $(TESTS)
 
 check: .venv/installed ## Everything CI checks, except the tests
 	$(BIN)/ruff format --check .

@@ -82,11 +82,12 @@ def work(
     Raises:
         StorageError, WorkerNotReady: If three chunks in a row broke off.
     """
-    report, broken, begun = AnalysisReport(), 0, 0
+    report, broken, begun, is_idle = AnalysisReport(), 0, 0, False
     in_flight: deque[PrefectFuture[AnalysisReport]] = deque()
     while in_flight or max_chunks is None or begun < max_chunks:
         _serve_live()
-        while len(in_flight) < CHUNKS_IN_FLIGHT and (max_chunks is None or begun < max_chunks):
+        wanted = 0 if is_idle else CHUNKS_IN_FLIGHT - len(in_flight)
+        for _ in range(wanted if max_chunks is None else min(wanted, max_chunks - begun)):
             in_flight.append(_begin_chunk(backfill_id, chunk_size, canary=canary))
             begun += 1
         done = in_flight.popleft().result(raise_on_failure=False)
@@ -96,17 +97,18 @@ def work(
             if broken == BROKEN_IN_A_ROW:
                 raise done
             time.sleep(LONGEST_WAIT_SECONDS)
+            is_idle = False
             continue
         broken = 0
         report += done
         told()
-        if not done.claimed:
+        is_idle = not done.claimed
+        if is_idle and not in_flight:
             wait = wait_for_work(backfill_id, canary=canary)
             if wait is None:
                 break
             time.sleep(min(max(wait.total_seconds(), 0.5), LONGEST_WAIT_SECONDS))
-    for chunk in in_flight:
-        report += chunk.result()
+            is_idle = False
     return report
 
 

@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -58,6 +59,8 @@ def tree():
     """The project's wheel in a clean environment that nobody can write to, as in the image."""
     if not containers.can_lock():
         pytest.skip("this machine makes no locked processes: it takes Linux, root and util-linux")
+    if Path("/tmp") in Path(sys.prefix).parents:
+        pytest.skip("the container's own /tmp would hide the packages that are installed there")
     folder = Path(tempfile.mkdtemp(prefix="kaiwa-image-"))
     folder.chmod(0o711)
     containers.install(folder / "tree")
