@@ -149,7 +149,7 @@ def backfill_analysis(
         )
     )
     if dry_run and resume:
-        progress, _ = report_backfill(resume, took=utc_now() - started_at)
+        progress, _ = report_backfill(resume, took=utc_now() - started_at, dry_run=True)
         logger.info("%d of %d done; nothing is changed", progress.done, progress.selected)
         return progress
     if dry_run:
@@ -164,7 +164,7 @@ def backfill_analysis(
     if backfill.approved_by is None:
         _try_sample(backfill.id, chunk_size, max_mean_shift)
     _analyse_all(backfill, max_parallel, chunk_size)
-    progress, broken = report_backfill(backfill.id, took=utc_now() - started_at)
+    progress, broken = report_backfill(backfill.id, took=utc_now() - started_at, dry_run=False)
     if progress.open:
         raise BackfillStopped(backfill.id, progress.open)
     if broken:

@@ -21,6 +21,18 @@ def installed_release() -> EngineRelease:
     return EngineRelease(engine.ENGINE, engine.ENGINE_VERSION, engine.model_version())
 
 
+def require_backfill(backfill_id: int) -> Backfill:
+    """Return a backfill, whatever became of it.
+
+    Raises:
+        BackfillUnknown: If there is none of this number.
+    """
+    found = resources.in_transaction(lambda connection: backfills.get(connection, backfill_id))
+    if found is None:
+        raise BackfillUnknown(backfill_id)
+    return found
+
+
 def open_backfill(backfill_id: int) -> Backfill:
     """Return a backfill that this machine may go on with.
 
@@ -29,9 +41,7 @@ def open_backfill(backfill_id: int) -> Backfill:
         BackfillClosed: If it was undone or released.
         EngineChanged: If it is for another version of the engine.
     """
-    found = resources.in_transaction(lambda connection: backfills.get(connection, backfill_id))
-    if found is None:
-        raise BackfillUnknown(backfill_id)
+    found = require_backfill(backfill_id)
     if found.undone:
         raise BackfillClosed(backfill_id, "was undone")
     if found.released:

@@ -29,7 +29,7 @@ from stores import backfill_items, backfills, throughput
 from tasks import resources
 from tasks.analysis_gate import OURS
 from tasks.backfill_charts import charts
-from tasks.backfill_chunk import installed_release, open_backfill
+from tasks.backfill_chunk import installed_release, open_backfill, require_backfill
 from tasks.backfill_summary import canary_summary, plan_summary, report_summary
 from tasks.chart_canvas import page_of_images
 
@@ -188,7 +188,9 @@ def approve(backfill_id: int, approved_by: str) -> None:
 
 
 @task(cache_policy=NO_CACHE)
-def report_backfill(backfill_id: int, *, took: timedelta) -> tuple[BackfillProgress, Counter[str]]:
+def report_backfill(
+    backfill_id: int, *, took: timedelta, dry_run: bool
+) -> tuple[BackfillProgress, Counter[str]]:
     """Publish what a backfill did so far, and write it to its table if all is done.
 
     The artifacts are `backfill-analysis` and `backfill-analysis-charts`.
@@ -196,10 +198,15 @@ def report_backfill(backfill_id: int, *, took: timedelta) -> tuple[BackfillProgr
     Args:
         backfill_id: Which.
         took: This run's time.
+        dry_run: Write nothing.
 
     Returns:
         How far it came, and how many of its analyses break rules of data quality, by rule.
+
+    Raises:
+        BackfillUnknown: If there is none of this number.
     """
+    require_backfill(backfill_id)
     progress, rescored, broken = resources.in_transaction(
         lambda connection: (
             backfill_items.progress(connection, backfill_id),
@@ -216,7 +223,7 @@ def report_backfill(backfill_id: int, *, took: timedelta) -> tuple[BackfillProgr
     comparison = compare(rescored)
     if comparison is not None:
         _publish_charts(charts(rescored, comparison), f"Backfill {backfill_id}")
-    if not progress.open:
+    if not (progress.open or dry_run):
         report = _report(progress, languages, broken, took)
         resources.in_transaction(lambda connection: backfills.end(connection, backfill_id, report))
     return progress, broken

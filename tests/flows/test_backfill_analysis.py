@@ -143,6 +143,16 @@ def test_the_same_backfill_again_does_nothing_twice(analysed, rows, one):
     assert one("SELECT count(*) FROM audio_ops.analysis_history") == 1
 
 
+def test_asking_how_far_a_backfill_is_writes_nothing(analysed, one):
+    analysed()
+    backfill_for_real()
+    before = one("SELECT report FROM audio_ops.backfill")
+    assert backfill_analysis("just asking", resume=1).open == 0
+    assert one("SELECT report FROM audio_ops.backfill") == before
+    with pytest.raises(BackfillUnknown):
+        backfill_analysis("just asking", resume=2)
+
+
 def test_what_waits_for_the_live_pipeline_is_analysed_first(analysed, upload, rows, monkeypatch):
     old, live = analysed(), upload(SENTENCES[1])
     order = []
