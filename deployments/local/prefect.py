@@ -9,8 +9,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import httpx
-
 from deployments.local.addresses import StackAddresses
 from deployments.local.environment import child_environment
 from deployments.local.ports import HOST
@@ -198,6 +196,10 @@ def _cancel_missed_runs(api_url: str) -> None:
 
 
 def _post(api_url: str, path: str, body: Mapping[str, Any]) -> Any:  # noqa: ANN401 - JSON
-    """Ask the server, past any proxy of this process's environment."""
-    with httpx.Client(trust_env=False, timeout=_ANSWER_SECONDS) as client:
-        return client.post(f"{api_url}/{path}", json=body).raise_for_status().json()
+    """Ask the server, past any proxy of this process's environment, again while it is busy."""
+    from prefect.client.base import PrefectHttpxSyncClient  # a second that `--help` need not wait
+
+    with PrefectHttpxSyncClient(
+        base_url=api_url, trust_env=False, timeout=_ANSWER_SECONDS
+    ) as client:
+        return client.post(path, json=body).json()

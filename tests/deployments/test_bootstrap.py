@@ -3,9 +3,9 @@
 import asyncio
 import json
 
-import httpx
 import pytest
 from prefect.blocks.system import Secret
+from prefect.client.base import PrefectHttpxSyncClient
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
@@ -77,8 +77,8 @@ def test_a_second_time_changes_nothing_and_starts_nothing_that_a_person_stopped(
     client.update_deployment_schedule(sweep.id, schedule.id, active=False)
     refresh = client.read_deployment_by_name("refresh-signed-urls/refresh-signed-urls")
     client.pause_deployment(refresh.id)  # the switch on its page
-    with httpx.Client(base_url=api_url, trust_env=False) as http:
-        http.patch(f"/work_pools/{WORK_POOL}", json={"is_paused": True}).raise_for_status()
+    with PrefectHttpxSyncClient(base_url=api_url, trust_env=False) as http:
+        http.patch(f"/work_pools/{WORK_POOL}", json={"is_paused": True})
 
     assert "Work pool kaiwa (process) stands" in prefect.bootstrap(folder, api_url)
     assert standing(client) == made

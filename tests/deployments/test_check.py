@@ -3,9 +3,9 @@
 import copy
 import time
 
-import httpx
 import pytest
 import yaml
+from prefect.client.base import PrefectHttpxSyncClient
 from prefect.flows import load_flow_from_entrypoint
 from prefect.utilities.callables import parameter_schema
 
@@ -94,7 +94,7 @@ def test_deploying_makes_the_server_schedule_runs(tmp_path):
 def scheduled_runs(api_url, awaited, wait_seconds):
     """Return the scheduler's runs, with their deployment's name, once there is one of each."""
     deadline = time.monotonic() + wait_seconds
-    with httpx.Client(base_url=api_url, trust_env=False) as client:
+    with PrefectHttpxSyncClient(base_url=api_url, trust_env=False) as client:
         names = {entry["id"]: entry["name"] for entry in client.post("/deployments/filter").json()}
         while True:
             runs = [

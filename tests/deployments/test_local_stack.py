@@ -15,6 +15,7 @@ import psutil
 import psycopg
 import pytest
 import yaml
+from prefect.client.base import PrefectHttpxSyncClient
 
 from deployments import automations
 from deployments.local import process, stack
@@ -140,9 +141,8 @@ def test_the_ui_is_served_and_asks_the_right_api(running):
 
 def test_every_deployment_of_the_project_is_registered_to_our_worker(running):
     stack, _ = running
-    with httpx.Client(trust_env=False) as client:
-        url = f"{stack.addresses().prefect_api_url}/deployments/filter"
-        found = client.post(url, json={}).raise_for_status().json()
+    with client_of(stack.addresses().prefect_api_url) as client:
+        found = client.post("deployments/filter", json={}).json()
     wanted = yaml.safe_load((PROJECT / "prefect.yaml").read_text())["deployments"]
     assert {d["name"] for d in found} == {d["name"] for d in wanted}
     assert {d["work_pool_name"] for d in found} == {WORK_POOL}
@@ -150,8 +150,8 @@ def test_every_deployment_of_the_project_is_registered_to_our_worker(running):
 
 def test_every_automation_is_applied_and_without_an_address_it_says_so(running):
     stack, output = running
-    with httpx.Client(trust_env=False) as client:
-        found = client.post(f"{stack.addresses().prefect_api_url}/automations/filter").json()
+    with client_of(stack.addresses().prefect_api_url) as client:
+        found = client.post("automations/filter").json()
     assert {a["name"] for a in found} == {a["name"] for a in automations.automations()}
     assert "Nobody is notified" in output
 
@@ -159,9 +159,8 @@ def test_every_automation_is_applied_and_without_an_address_it_says_so(running):
 def test_scheduled_runs_appear(running):
     stack, _ = running
     query = {"flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}}}
-    url = f"{stack.addresses().prefect_api_url}/flow_runs/count"
-    with httpx.Client(trust_env=False) as client:
-        wait_for(lambda: client.post(url, json=query).raise_for_status().json() > 0)
+    with client_of(stack.addresses().prefect_api_url) as client:
+        wait_for(lambda: client.post("flow_runs/count", json=query).json() > 0)
 
 
 def test_everything_listens_on_loopback_alone(running):
@@ -287,17 +286,20 @@ def test_runs_that_were_due_while_the_server_was_down_are_not_made_up_for(folder
     missed, to_come = (schedule_run(api_url, timedelta(days=days)) for days in (-1, 1))
     server.stop()
     server.start(port)
-    with httpx.Client(trust_env=False) as client:
-        types = [
-            client.get(f"{api_url}/flow_runs/{r}").json()["state_type"] for r in (missed, to_come)
-        ]
+    with client_of(api_url) as client:
+        types = [client.get(f"flow_runs/{r}").json()["state_type"] for r in (missed, to_come)]
     server.stop()
     assert types == ["CANCELLED", "SCHEDULED"]
 
 
 def schedule_run(api_url, delay):
     state = {"scheduled_time": (datetime.now(UTC) + delay).isoformat()}
-    with httpx.Client(trust_env=False) as client:
-        flow = client.post(f"{api_url}/flows/", json={"name": "late"}).raise_for_status().json()
+    with client_of(api_url) as client:
+        flow = client.post("flows/", json={"name": "late"}).json()
         run = {"flow_id": flow["id"], "state": {"type": "SCHEDULED", "state_details": state}}
-        return client.post(f"{api_url}/flow_runs/", json=run).raise_for_status().json()["id"]
+        return client.post("flow_runs/", json=run).json()["id"]
+
+
+def client_of(api_url):
+    """Raises for what the server refuses; asks again while its SQLite is locked."""
+    return PrefectHttpxSyncClient(base_url=api_url, trust_env=False)
