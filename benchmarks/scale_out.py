@@ -11,12 +11,18 @@ machine's cores.
 
 import argparse
 import json
+import shutil
+import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from collections import deque
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -44,6 +50,20 @@ MESSAGES = 20_000
 CLAIMED = 100  # at once
 KILL_SECONDS = 5.0
 LONGEST_SECONDS = 900.0
+# Its name and address are asked for; nothing is there.
+BUCKET = {
+    "TIGRIS_BUCKET_NAME": "audio",
+    "TIGRIS_ENDPOINT": "http://127.0.0.1:9",
+    "TIGRIS_ACCESS_KEY_ID": "none",
+    "TIGRIS_SECRET_ACCESS_KEY": "none",
+}
+_HELD = "SELECT count(*) FROM audio_ops.lease WHERE token IS NOT NULL AND owner = ANY(:owners)"
+_RECORDS = {
+    "task_runs": "SELECT count(*) FROM task_run",
+    "task_states": "SELECT count(*) FROM task_run_state",
+    "logs": "SELECT count(*) FROM log",
+    "events": "SELECT count(*) FROM events",
+}
 _DONE = "SELECT count(*) FROM messages WHERE audio_processing_state = 'analyzed'"
 
 
@@ -94,46 +114,64 @@ class Worker:
             stderr=subprocess.DEVNULL,
         )
 
+    def holds(self, engine: sa.Engine) -> int:
+        """Count the messages that it has claimed and not finished."""
+        owners = [f"{socket.gethostname()}:{process.pid}" for process in self._processes()]
+        return _count(engine, _HELD, owners=owners)
+
     def kill(self) -> None:
         """Kill it and everything it started, as when a machine goes away."""
-        victims = psutil.Process(self._process.pid).children(recursive=True)
-        for victim in (*victims, psutil.Process(self._process.pid)):
-            victim.kill()
+        for process in reversed(self._processes()):
+            process.kill()
         self._process.wait()
+
+    def _processes(self) -> list[psutil.Process]:
+        own = psutil.Process(self._process.pid)
+        return [own, *own.children(recursive=True)]
 
 
 def share_out(api_url: str, engine: sa.Engine, environment: dict[str, str]) -> dict[str, float]:
-    """Let four workers analyse everything while one after the other is killed."""
+    """Let four workers analyse everything while those in the middle of it are killed in turn."""
     names = [f"scale-out-{number}" for number in range(WORKERS)]
-    workers = [Worker(name, environment) for name in names]
-    began, kills, ended = time.monotonic(), 0, False
+    workers = deque(Worker(name, environment) for name in names)
+    ended = threading.Event()
+    asking = threading.Thread(target=_keep_running, args=(api_url, names, ended))
+    asking.start()
+    began, last_kill, kills, held = time.monotonic(), time.monotonic(), 0, 0
     try:
-        with SyncPrefectClient(api_url) as client:
-            while not (ended := _count(engine, _DONE) == MESSAGES):
-                if time.monotonic() - began > LONGEST_SECONDS:
-                    break
-                for name in names:
-                    with suppress(PrefectHTTPStatusError):  # a busy server is asked again
-                        _keep_running(client, name)
-                time.sleep(KILL_SECONDS)
-                victim = workers[kills % WORKERS]
-                victim.kill()
-                victim.start()
-                kills += 1
+        while _count(engine, _DONE) < MESSAGES and time.monotonic() - began < LONGEST_SECONDS:
+            time.sleep(0.2)
+            victim = workers[0]
+            if time.monotonic() - last_kill < KILL_SECONDS or not (holds := victim.holds(engine)):
+                continue
+            victim.kill()
+            victim.start()
+            workers.rotate(-1)
+            kills, held, last_kill = kills + 1, held + holds, time.monotonic()
     finally:
+        ended.set()
+        asking.join()
         for worker in workers:
             worker.kill()
     return {
         "duplicates": _count(engine, "SELECT count(*) FROM audio_ops.analysis_history"),
         "lost": MESSAGES - _count(engine, _DONE),
         "kills": kills,
+        "held_when_killed": held,
         "seconds": time.monotonic() - began,
-        "ended": ended,
     }
 
 
-def _keep_running(client: SyncPrefectClient, name: str) -> None:
-    """Ask for a run of a deployment unless one is scheduled; runs of killed workers stay behind."""
+def _keep_running(api_url: str, names: Sequence[str], ended: threading.Event) -> None:
+    """Let each deployment always have a run that waits: those of killed workers stay behind."""
+    with SyncPrefectClient(api_url) as client:
+        while not ended.wait(1):
+            for name in names:
+                with suppress(PrefectHTTPStatusError):  # a busy server is asked again
+                    _ask_for_a_run(client, name)
+
+
+def _ask_for_a_run(client: SyncPrefectClient, name: str) -> None:
     try:
         deployment = client.read_deployment_by_name(f"stubbed-analysis/{name}")
     except ObjectNotFound:  # its process has not got so far
@@ -148,9 +186,19 @@ def _keep_running(client: SyncPrefectClient, name: str) -> None:
         client.create_flow_run_from_deployment(deployment.id, parameters={"limit": MESSAGES})
 
 
-def _count(engine: sa.Engine, query: str) -> int:
+def _count(engine: sa.Engine, query: str, **arguments: object) -> int:
     with engine.connect() as connection:
-        return int(connection.execute(sa.text(query)).scalar_one())
+        return int(connection.execute(sa.text(query), arguments).scalar_one())
+
+
+def prefect_records(folder: Path) -> dict[str, float]:
+    """What Prefect's server keeps of it, for each 1,000 messages."""
+    path = folder / "prefect" / "prefect.db"
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+        return {
+            f"prefect_{table}_per_1000": 1000 * connection.execute(query).fetchone()[0] / MESSAGES
+            for table, query in _RECORDS.items()
+        }
 
 
 def measure() -> dict[str, float]:
@@ -166,13 +214,20 @@ def measure() -> dict[str, float]:
         engine = waiting_database(postgres, MESSAGES, "shared")
         api_url = prefect.start(choose_ports(("prefect",), folder / "ports.json")["prefect"])
         environment = prefect_environment(
-            folder, PREFECT_API_URL=api_url, DATABASE_URL=postgres.url("shared")
+            folder,
+            PREFECT_API_URL=api_url,
+            PREFECT_RUNNER_POLL_FREQUENCY="2",
+            DATABASE_URL=postgres.url("shared"),
+            **BUCKET,
         )
         figures = share_out(api_url, engine, environment)
         engine.dispose()
+        prefect.stop()
+        figures |= prefect_records(folder)
     finally:
         prefect.stop()
         postgres.stop()
+        shutil.rmtree(folder)
     return {"claims_per_second": rate} | figures
 
 
@@ -186,7 +241,8 @@ if __name__ == "__main__":
         f"{WORKERS} processes, {CLAIMED} at once\n"
         f"{MESSAGES:,} messages by {WORKERS} workers, one of them killed every "
         f"{KILL_SECONDS:.0f} s, {figures['kills']} times in {figures['seconds']:.0f} s: "
-        f"{figures['duplicates']} analysed twice, {figures['lost']} lost"
+        f"{figures['duplicates']} analysed twice, {figures['lost']} lost; the killed held "
+        f"{figures['held_when_killed']} messages"
     )
     if arguments.json:
         print(json.dumps(figures))

@@ -10,8 +10,9 @@ import time
 from datetime import datetime, timedelta
 
 from prefect import flow
+from prefect.task_runners import ThreadPoolTaskRunner
 
-from flows.analyze_messages import analyze_messages
+from flows.analyze_messages import CHUNKS_IN_FLIGHT
 from schema.documents import AnalysisRecord, SpeechTiming
 from schema.values import ClaimedMessage
 from tasks import analysis_batch, resources
@@ -23,6 +24,8 @@ LEASE = timedelta(seconds=15)  # what a killed worker held comes back soon
 
 
 class _Bucket:
+    name = "audio"
+
     def get(self, key: str, *, max_bytes: int) -> bytes:
         return b""
 
@@ -56,9 +59,17 @@ class _Workers:
         return Analysed(record, audio_seconds=4.0, cpu_seconds=SECONDS_A_MESSAGE)
 
 
-@flow(name="stubbed-analysis", flow_run_name="stubbed-analysis")
+@flow(
+    name="stubbed-analysis",
+    flow_run_name="stubbed-analysis",
+    task_runner=ThreadPoolTaskRunner(max_workers=CHUNKS_IN_FLIGHT),  # type: ignore[arg-type]  # as the flow
+)
 def stubbed_analysis(limit: int) -> int:
     """Run the main flow with everything stood in for that costs time; return what it claimed."""
+    # Imported here: Prefect pickles this flow with what it refers to, and copies of the tasks would
+    # not see what is changed below.
+    from flows.analyze_messages import analyze_messages
+
     resources.bucket = _Bucket  # type: ignore[assignment]
     resources.analysis_workers = lambda _count: _Workers()  # type: ignore[assignment]
     for module in (tasks, analysis_batch):
