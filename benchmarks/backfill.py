@@ -28,11 +28,12 @@ from schema.errors import KaiwaError
 from schema.states import BackfillOutcome, BackfillSelection
 from stores import analyses, backfill_items, backfills
 from stores.database import connect
+from tasks.backfill_steps import FREEZE_AT_ONCE
 
 SMALL = 10_000
 CLAIMS, CLAIMED = 30, 100
 OVERWRITTEN = 10_000
-PAGE = 10_000  # messages frozen in one transaction, as the flow does
+
 LEASE = timedelta(minutes=15)
 # Two engines: no message may be in two open backfills of one.
 FEW, ALL = EngineRelease("kaiwa", "2.0", "en-new"), EngineRelease("kaiwa", "3.0", "en-newest")
@@ -103,7 +104,7 @@ def _freeze(engine: sa.Engine, release: EngineRelease, limit: int | None) -> tup
     more = True
     while more:
         with engine.begin() as connection:
-            more = backfills.freeze_page(connection, number, release, ("en",), limit=PAGE)
+            more = backfills.freeze_page(connection, number, release, ("en",), limit=FREEZE_AT_ONCE)
     took = time.perf_counter() - began
     with engine.begin() as connection:
         backfills.approve(connection, number, approved_by="a benchmark")

@@ -215,6 +215,20 @@ class InvalidDatabaseUrl(KaiwaError):
         )
 
 
+class SessionNotUtc(KaiwaError):
+    """A session does not run in UTC: something on the way dropped what we asked for."""
+
+    def __init__(self, time_zone: str) -> None:
+        self.time_zone = time_zone
+        super().__init__(
+            f"The database's session runs in {time_zone}, although UTC was asked for; deadlines "
+            "would be off by hours, so nothing is done. A connection pooler that ignores startup "
+            "options does that: connect past it, or set the options on the role "
+            "(docs/scaling.md, Connections).",
+            time_zone,
+        )
+
+
 class DatabaseRefused(KaiwaError):
     """The database did not take what was written; its own message, which quotes it, is left out."""
 

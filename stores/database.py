@@ -3,18 +3,20 @@
 from datetime import datetime, timedelta
 
 import orjson
+import psycopg
 from sqlalchemy import (
     URL,
     Connection,
     DateTime,
     Engine,
     create_engine,
+    event,
     func,
     make_url,
     select,
 )
 
-from schema.errors import InvalidDatabaseUrl
+from schema.errors import InvalidDatabaseUrl, SessionNotUtc
 
 CONNECT_SECONDS = 10
 
@@ -41,7 +43,8 @@ def connect(
         pool_size: Connections kept open; twice as many at a peak.
 
     Raises:
-        InvalidDatabaseUrl: If the URL is not one of Postgres.
+        InvalidDatabaseUrl: If the URL is not one of Postgres. Connecting raises `SessionNotUtc`
+            where a pooler drops these settings.
     """
     settings = {
         "timezone": "UTC",
@@ -53,7 +56,7 @@ def connect(
         # runs, which takes longer than the run.
         "jit": "off",
     }
-    return create_engine(
+    engine = create_engine(
         _parse(url),
         pool_size=pool_size,
         max_overflow=pool_size,
@@ -71,6 +74,16 @@ def connect(
             "tcp_user_timeout": 60_000,  # ms; a vanished network is noticed while sending, too
         },
     )
+    event.listen(engine, "connect", _refuse_other_time_zones)
+    return engine
+
+
+def _refuse_other_time_zones(connection: psycopg.Connection, _record: object) -> None:
+    # The server tells it with the connection: nothing is asked.
+    time_zone = connection.info.parameter_status("TimeZone")
+    if time_zone != "UTC":
+        connection.close()
+        raise SessionNotUtc(time_zone or "an unknown time zone")
 
 
 def now(connection: Connection) -> datetime:

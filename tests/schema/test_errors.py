@@ -23,6 +23,7 @@ FACTS = {
     "InventoryLost": (0, 1000),
     "WorkerNotReady": (1,),
     "InvalidDatabaseUrl": (),
+    "SessionNotUtc": ("Asia/Kathmandu",),
     "UnprovenBucket": ("audio", 3, 20),
     "SweepNotApproved": ("9 of 10 objects are due", "nobody answered for 8 hours"),
     "SweepIncomplete": (3, 1, "The bucket failed to delete objects: SlowDown."),

@@ -1,10 +1,11 @@
 from datetime import UTC, datetime, timedelta
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError, StatementError
 
-from schema.errors import InvalidDatabaseUrl
+from schema.errors import InvalidDatabaseUrl, SessionNotUtc
 from schema.tables.app import Conversation, Message
 from stores import database
 
@@ -13,6 +14,18 @@ def test_sessions_run_in_utc_whatever_the_servers_time_zone(administrator, engin
     assert administrator.execute("SHOW timezone").fetchone() == ("Asia/Kathmandu",)
     with engine.connect() as connection:
         assert connection.scalar(sa.text("SHOW timezone")) == "UTC"
+
+
+def test_where_a_pooler_drops_the_settings_nothing_is_done(database_url, monkeypatch):
+    connect = psycopg.connect
+
+    def forgetful(*arguments, options, **kept):
+        return connect(*arguments, **kept)
+
+    monkeypatch.setattr(psycopg, "connect", forgetful)
+    engine = database.connect(database_url)
+    with pytest.raises(SessionNotUtc, match="Asia/Kathmandu, although UTC was asked for"):
+        engine.connect()
 
 
 def test_instants_are_stored_in_utc_and_come_back_aware(engine, add_conversation):
