@@ -227,9 +227,9 @@ class ChunkLost(KaiwaError):
     def __init__(self, reason: str) -> None:
         self.reason = reason
         super().__init__(
-            f"A chunk was lost on the Dask cluster: {reason} What it had claimed is either written "
-            "or taken up again when its leases end. Look into the logs of Dask's scheduler and "
-            "workers.",
+            f"A chunk was lost on the Dask cluster: {reason.rstrip('.')}. What it had claimed is "
+            "either written or taken up again when its leases end. Look into the logs of Dask's "
+            "scheduler and workers.",
             reason,
         )
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from distributed.client import ClosedClientError
 from prefect.states import Crashed
 from prefect_dask.client import PrefectDaskClient
 from prefect_dask.task_runners import DaskTaskRunner, PrefectDaskFuture
@@ -60,6 +61,13 @@ class DaskChunkRunner(DaskTaskRunner):
         return max(sum(threads.values()), CHUNKS_IN_FLIGHT)  # workers may still be starting
 
     def submit(self, *args: Any, **kwargs: Any) -> DaskChunk:  # type: ignore[override]  # noqa: ANN401 - two overloads, passed on
-        """Submit a chunk."""
-        chunk = super().submit(*args, **kwargs)
+        """Submit a chunk.
+
+        Raises:
+            ClusterUnavailable: If the connection is given up.
+        """
+        try:
+            chunk = super().submit(*args, **kwargs)
+        except ClosedClientError as error:
+            raise ClusterUnavailable(str(self.address), "its scheduler went away") from error
         return DaskChunk(chunk.task_run_id, chunk.wrapped_future)

@@ -176,7 +176,8 @@ def test_a_scheduler_that_is_killed_fails_the_run_and_costs_no_message(
         with pytest.raises(RunIncomplete, match="Chunks that broke off"):
             analyze_messages(chunk_size=CHUNK_SIZE, workers=1)
     killer.result()
-    psutil.wait_procs(workers, timeout=60)  # without a scheduler they end
+    _, alive = psutil.wait_procs(workers, timeout=60)
+    assert not alive  # without a scheduler they end, so that somebody starts them anew
     expire()
     monkeypatch.setenv("KAIWA_DASK_ADDRESS", "")
     analyze_messages()

@@ -6,6 +6,7 @@ from uuid import uuid4
 import dask
 import pytest
 from distributed import Client, LocalCluster
+from prefect import task
 from prefect.states import Completed, Failed
 
 from schema.errors import ChunkLost, ClusterUnavailable, WorkerNotReady
@@ -81,3 +82,15 @@ def test_a_cluster_that_goes_away_has_no_places(cluster):
         cluster.close()
         with pytest.raises(ClusterUnavailable, match="went away"):
             _ = runner.places
+
+
+@task
+def chunk_of_none():
+    return 0
+
+
+def test_nothing_is_submitted_to_a_cluster_that_was_given_up(cluster):
+    with DaskChunkRunner(address=cluster.scheduler_address) as runner:
+        runner.client.close()
+        with pytest.raises(ClusterUnavailable, match="went away"):
+            runner.submit(chunk_of_none, {})
