@@ -110,22 +110,19 @@ def kill_in_a_chunk(engine, leases):
     def _kill_in_a_chunk(victim):
         seen = set()
 
-        def in_another():
+        def has_begun_another():
             seen.update(leases())
             mine = {token for pid, token in seen if pid == victim.pid}
             return len(mine) > 1 and len({pid for pid, _ in seen}) > 1
 
+        def hold(connection):
+            """Take the leases of its chunk, so that it cannot be written; 0 if it just was."""
+            connection.rollback()
+            query = sa.text("SELECT FROM audio_ops.lease WHERE owner LIKE :owner FOR UPDATE")
+            return connection.execute(query, {"owner": f"%:{victim.pid}"}).rowcount
+
         with engine.connect() as connection:
-            while True:
-                wait_until(in_another)
-                # Nobody can write this chunk while we hold its leases.
-                held = connection.execute(
-                    sa.text("SELECT FROM audio_ops.lease WHERE owner LIKE :owner FOR UPDATE"),
-                    {"owner": f"%:{victim.pid}"},
-                )
-                if held.rowcount:
-                    break
-                connection.rollback()
+            wait_until(lambda: has_begun_another() and hold(connection))
             kill_with_children(victim)
         return {pid for pid, _ in seen}
 
