@@ -66,6 +66,7 @@ def cluster(stage, start, tmp_path, monkeypatch):
 
     They find database and bucket in their own environment, which is this test's.
     """
+    monkeypatch.setenv("DASK_TEMPORARY_DIRECTORY", str(tmp_path))
     file = tmp_path / "scheduler.json"
     scheduler = start(
         "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard",

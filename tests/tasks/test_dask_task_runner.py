@@ -14,10 +14,13 @@ from tasks.dask_task_runner import DaskChunk, DaskChunkRunner
 
 
 @pytest.fixture
-def cluster():
-    with LocalCluster(
-        n_workers=1, threads_per_worker=3, processes=False, dashboard_address=None
-    ) as cluster:
+def cluster(tmp_path):
+    with (
+        dask.config.set({"temporary-directory": str(tmp_path)}),
+        LocalCluster(
+            n_workers=1, threads_per_worker=3, processes=False, dashboard_address=None
+        ) as cluster,
+    ):
         yield cluster
 
 
