@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-header --no-annotate --quiet
-ALL_EXTRAS := --extra local --extra dev
+ALL_EXTRAS := --extra dask --extra local --extra dev
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-10s %s\n", $$1, $$2}'
@@ -47,7 +47,7 @@ check: .venv/installed ## Everything CI checks, except the tests
 	$(BIN)/python -m deployments.check_schema
 	@cp requirements.lock .venv/all.lock && cp deployments/requirements.lock .venv/production.lock
 	@$(COMPILE) $(ALL_EXTRAS) --output-file .venv/all.lock
-	@$(COMPILE) --constraint requirements.lock --output-file .venv/production.lock
+	@$(COMPILE) --extra dask --constraint requirements.lock --output-file .venv/production.lock
 	@diff -u requirements.lock .venv/all.lock && diff -u deployments/requirements.lock .venv/production.lock \
 		|| { echo "A lock is not up to date: run make lock."; exit 1; }
 
@@ -56,6 +56,6 @@ format: .venv/installed ## Format and mend what can be mended
 
 lock: ## Write both locks anew from pyproject.toml
 	$(COMPILE) $(ALL_EXTRAS) --output-file requirements.lock
-	$(COMPILE) --constraint requirements.lock --output-file deployments/requirements.lock
+	$(COMPILE) --extra dask --constraint requirements.lock --output-file deployments/requirements.lock
 
 .PHONY: help demo up down test check format lock

@@ -7,7 +7,6 @@ from prefect import flow
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.futures import as_completed
 from prefect.logging import get_run_logger
-from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import Field
 
 from policy.runs import chunk_sizes, too_many_failures
@@ -20,15 +19,13 @@ from tasks.analyze_messages import (
     publish_summary,
     recover_stale_messages,
 )
-
-# Two chunks at a time: while one writes its results the other keeps the cores busy.
-CHUNKS_IN_FLIGHT = 2
+from tasks.task_runner import ChunkTaskRunner
 
 
 @flow(
     name="analyze-messages",
     flow_run_name="analyze-up-to-{limit}",
-    task_runner=ThreadPoolTaskRunner(max_workers=CHUNKS_IN_FLIGHT),  # type: ignore[arg-type]  # Prefect types it for coroutines
+    task_runner=ChunkTaskRunner(),  # type: ignore[arg-type]  # Prefect types it for coroutines
 )
 def analyze_messages(
     limit: Annotated[int, Field(ge=1, le=100_000)] = 1000,
@@ -48,13 +45,14 @@ def analyze_messages(
         chunk_size: Messages claimed, analysed and written together.
         languages: Only conversations in these languages, such as `en`. Empty: all.
         max_attempts: Tries before a passing failure (bucket, timeout) becomes final.
-        workers: Analysis processes. Empty: one per core.
+        workers: Analysis processes, on each machine of a Dask cluster. Empty: one per core.
         fail_above_percent: The run ends failed when more of its messages than this fail.
 
     Returns:
         What became of the messages.
 
     Raises:
+        ClusterUnavailable: If the chunks are to run on a Dask cluster that does not answer.
         AnalysesBroken: If some of what was written breaks rules of data quality.
         RunIncomplete: If too many failed or a chunk broke off, after everything else is written.
     """
@@ -89,6 +87,7 @@ def analyze_messages(
             update_progress_artifact(progress, 100 * report.claimed / waiting)
         else:
             broken += 1
+            logger.warning("A chunk broke off: %s", outcome)
 
     publish_summary(report, broken_chunks=broken, started_at=started_at, ended_at=utc_now())
     if report.broken:

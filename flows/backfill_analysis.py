@@ -16,10 +16,8 @@ from prefect.flows import Flow
 from prefect.input import RunInput
 from prefect.logging import get_run_logger
 from prefect.runtime import deployment
-from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import AwareDatetime, Field
 
-from flows.analyze_messages import CHUNKS_IN_FLIGHT
 from flows.work_on_backfill import MAX_CHUNKS, work
 from policy.backfill import APPROVED_BY_POLICY, normalised
 from policy.costs import PriceBookName
@@ -48,6 +46,7 @@ from tasks.backfill_steps import (
 )
 from tasks.clocks import check_clocks
 from tasks.sweep_retention import end_pause
+from tasks.task_runner import ChunkTaskRunner
 
 APPROVAL_HOURS = 72  # over a weekend
 POLL_SECONDS = 10.0
@@ -72,7 +71,7 @@ def stop_when_cancelled(flow: Flow[..., Any], flow_run: FlowRun, state: State[An
 @flow(
     name="backfill-analysis",
     flow_run_name="backfill-{selection}-dry-run-{dry_run}",
-    task_runner=ThreadPoolTaskRunner(max_workers=CHUNKS_IN_FLIGHT),  # type: ignore[arg-type]  # Prefect types it for coroutines
+    task_runner=ChunkTaskRunner(),  # type: ignore[arg-type]  # Prefect types it for coroutines
     on_cancellation=[stop_when_cancelled],
 )
 def backfill_analysis(

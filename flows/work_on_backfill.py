@@ -1,23 +1,21 @@
 """One of the workers of a backfill: claim, analyse, write, until nothing is left to claim."""
 
 import time
-from collections import deque
 from collections.abc import Callable
 from typing import Annotated
 
 from prefect import flow
-from prefect.futures import PrefectFuture
+from prefect.futures import PrefectFuture, as_completed
 from prefect.logging import get_run_logger
-from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import Field
 
-from flows.analyze_messages import CHUNKS_IN_FLIGHT
 from schema.clock import utc_now
-from schema.errors import StorageError, WorkerNotReady
+from schema.errors import ChunkLost, StorageError, WorkerNotReady
 from schema.reports import AnalysisReport
 from tasks.analyze_messages import analyze_chunk
 from tasks.backfill_chunk import analyze_backfill_chunk, open_backfill
 from tasks.backfill_queue import live_waits, wait_for_work
+from tasks.task_runner import ChunkTaskRunner, places
 
 MAX_CHUNKS = 500  # task runs; then the parent starts another run
 LIVE_CHUNK = 100
@@ -31,7 +29,7 @@ Told = Callable[[], object]
 @flow(
     name="work-on-backfill",
     flow_run_name="work-on-backfill-{backfill_id}",
-    task_runner=ThreadPoolTaskRunner(max_workers=CHUNKS_IN_FLIGHT),  # type: ignore[arg-type]  # Prefect types it for coroutines
+    task_runner=ChunkTaskRunner(),  # type: ignore[arg-type]  # Prefect types it for coroutines
 )
 def work_on_backfill(
     backfill_id: Annotated[int, Field(ge=1)],
@@ -52,8 +50,9 @@ def work_on_backfill(
 
     Raises:
         BackfillUnknown, BackfillClosed, EngineChanged: If it cannot go on here.
-        StorageError, WorkerNotReady: If three chunks in a row broke off; what they held was given
-            back.
+        StorageError, WorkerNotReady, ChunkLost: If three chunks in a row broke off; what they held
+            was given back, or is when its leases end.
+        ClusterUnavailable: If the chunks are to run on a Dask cluster that does not answer.
     """
     open_backfill(backfill_id)
     return work(backfill_id, chunk_size=chunk_size, max_chunks=MAX_CHUNKS)
@@ -80,17 +79,20 @@ def work(
         What became of the messages claimed here; others may still be open.
 
     Raises:
-        StorageError, WorkerNotReady: If three chunks in a row broke off.
+        StorageError, WorkerNotReady, ChunkLost: If three chunks in a row broke off.
+        ClusterUnavailable: If the chunks are to run on a Dask cluster that does not answer.
     """
     report, broken, begun, is_idle = AnalysisReport(), 0, 0, False
-    in_flight: deque[PrefectFuture[AnalysisReport]] = deque()
+    in_flight: set[PrefectFuture[AnalysisReport]] = set()
     while in_flight or max_chunks is None or begun < max_chunks:
         _serve_live()
-        wanted = 0 if is_idle else CHUNKS_IN_FLIGHT - len(in_flight)
+        wanted = 0 if is_idle else places() - len(in_flight)
         for _ in range(wanted if max_chunks is None else min(wanted, max_chunks - begun)):
-            in_flight.append(_begin_chunk(backfill_id, chunk_size, canary=canary))
+            in_flight.add(_begin_chunk(backfill_id, chunk_size, canary=canary))
             begun += 1
-        done = in_flight.popleft().result(raise_on_failure=False)
+        chunk = next(as_completed(list(in_flight)))
+        in_flight.remove(chunk)
+        done = chunk.result(raise_on_failure=False)
         if isinstance(done, BaseException):
             broken += 1
             get_run_logger().warning("A chunk broke off: %s", done)
@@ -126,13 +128,16 @@ def _begin_chunk(
 
 
 def _serve_live() -> None:
-    """Analyse first what learners are waiting for; what fails for now is the live pipeline's."""
+    """Analyse first what learners are waiting for; what fails for now is the live pipeline's.
+
+    Of the places at least one is free: this is asked before the first chunk and after each.
+    """
     while live_waits():
         try:
-            served = analyze_chunk(
+            served = analyze_chunk.submit(
                 LIVE_CHUNK, None, max_attempts=MAX_ATTEMPTS, workers=None, as_of=utc_now()
-            )
-        except (StorageError, WorkerNotReady) as error:
+            ).result()
+        except (StorageError, WorkerNotReady, ChunkLost) as error:
             get_run_logger().warning("Live recordings must wait: %s", error)
             return
         if served.not_analyzed:

@@ -13,6 +13,8 @@ KaiwaError
 │   ├── UnprovenBucket       the marker is there, the recordings are not
 │   └── RecordingsMissing    the same, of all recordings
 ├── WorkerNotReady           no analysis process can be started
+├── ClusterUnavailable       the Dask cluster in settings cannot be used
+├── ChunkLost                the Dask cluster cannot say what became of a chunk
 ├── InvalidDatabaseUrl       DATABASE_URL is not one of Postgres
 ├── DatabaseRefused          it takes no such row; what was in the row is not told
 ├── ClockSkew                this machine and the database disagree about the time
@@ -202,6 +204,33 @@ class WorkerNotReady(KaiwaError):
             "given back. Look for its traceback in the worker's log; memory may be short, or the "
             "installation incomplete.",
             exit_code,
+        )
+
+
+class ClusterUnavailable(KaiwaError):
+    """The Dask cluster that settings name cannot be used from here."""
+
+    def __init__(self, address: str, reason: str) -> None:
+        self.address, self.reason = address, reason
+        super().__init__(
+            f"The Dask cluster at {address} cannot be used: {reason}. Nothing more was claimed. "
+            "Mend that, or leave KAIWA_DASK_ADDRESS empty: chunks then run in the flow run's own "
+            "process.",
+            address,
+            reason,
+        )
+
+
+class ChunkLost(KaiwaError):
+    """The Dask cluster cannot say what became of a chunk; leases keep its messages from harm."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(
+            f"A chunk was lost on the Dask cluster: {reason.rstrip('.')}. What it had claimed is "
+            "either written or taken up again when its leases end. Look into the logs of Dask's "
+            "scheduler and workers.",
+            reason,
         )
 
 

@@ -40,6 +40,19 @@ class BucketSettings(BaseSettings):
     region: str = Field("auto", validation_alias=AliasChoices("TIGRIS_REGION", "AWS_REGION"))
 
 
+class ClusterSettings(BaseSettings):
+    """Where chunks of messages are analysed, if not in the flow run's own process."""
+
+    model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True)
+
+    dask_address: str | None = Field(
+        None,
+        description="Of a Dask cluster's scheduler: tcp://host:8786, or tls://host:8786",
+        pattern=r"^(tcp|tls)://.+:\d+$",
+        validation_alias="KAIWA_DASK_ADDRESS",
+    )
+
+
 class ReportSettings(BaseSettings):
     """Where reports are written that people and other programs read as files."""
 

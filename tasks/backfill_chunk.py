@@ -46,9 +46,13 @@ def open_backfill(backfill_id: int) -> Backfill:
         raise BackfillClosed(backfill_id, "was undone")
     if found.released:
         raise BackfillClosed(backfill_id, "was released")
-    if found.engine_version != str(installed_release()):
-        raise EngineChanged(backfill_id, found.engine_version, str(installed_release()))
+    _require_its_engine(found)
     return found
+
+
+def _require_its_engine(backfill: Backfill) -> None:
+    if backfill.engine_version != str(installed_release()):
+        raise EngineChanged(backfill.id, backfill.engine_version, str(installed_release()))
 
 
 @task(cache_policy=NO_CACHE, task_run_name="backfill-{backfill_id}-{size}-messages")
@@ -75,9 +79,11 @@ def analyze_backfill_chunk(
         What became of the claimed messages; none are claimed of a backfill that is stopped.
 
     Raises:
+        EngineChanged: If the backfill is for another version of the engine; nothing is claimed.
         StorageDenied, StorageUnavailable, WrongBucket, WorkerNotReady: As the live pipeline's
             chunks; the messages are given back, and none is charged a try.
     """
+    _require_its_engine(require_backfill(backfill_id))  # here may be another machine than the run's
     claim = resources.in_transaction(
         lambda connection: backfill_items.claim(
             connection,

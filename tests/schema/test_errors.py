@@ -22,6 +22,8 @@ FACTS = {
     "ListingOvertaken": (),
     "InventoryLost": (0, 1000),
     "WorkerNotReady": (1,),
+    "ClusterUnavailable": ("tcp://dask:8786", "no scheduler answers there"),
+    "ChunkLost": ("Attempted to run it on 4 different workers.",),
     "InvalidDatabaseUrl": (),
     "SessionNotUtc": ("Asia/Kathmandu",),
     "UnprovenBucket": ("audio", 3, 20),
