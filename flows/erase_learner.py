@@ -22,7 +22,6 @@ from tasks.erase_learner import (
     verify_erasure,
 )
 
-
 # The server does not look at a field's format, but at its pattern: the form refuses a mistyped id.
 UUID_PATTERN = "^[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}$"
 

@@ -75,5 +75,5 @@ def reconcile_bucket(
     report = finish_reconciliation(run, comparison)
     publish_reconciliation(report, repair=repair, started_at=started_at, ended_at=utc_now())
     for found in report.findings:
-        logger.warning("%d findings: %s", found.count, found.kind.value)
+        logger.warning("Found %s: %d", found.kind.value.replace("_", " "), found.count)
     return report
