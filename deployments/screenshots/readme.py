@@ -30,7 +30,7 @@ class Chosen:
 CHOSEN = (
     Chosen("run-form", "form-backfill-analysis.png", left=256, height=870),
     Chosen("approval", "run-*-backfill-*-approval.png", left=0, height=900),
-    Chosen("cost-charts", "artifact-measure-costs-charts-*[0-9].png", left=256, height=1250),
+    Chosen("cost-charts", "artifact-measure-costs-charts-*[0-9].png", left=256, height=1210),
 )
 
 
