@@ -12,6 +12,7 @@ from deployments.demo.deployment_run import RunPaused, failure, run_deployment
 from deployments.demo.learners import record_all
 from deployments.demo.life_of_audio import SWEEP
 from deployments.demo.old_recordings import AGE
+from deployments.demo.recordings import ANALYZED
 from deployments.demo.run import demonstrate
 from deployments.demo.steps import DemoFailed, Scene, step
 from deployments.demo.upload import upload
@@ -82,9 +83,15 @@ def tell(scene: Scene) -> None:
 def _speak_on(scene: Scene) -> None:
     """Let the learners speak on, over three months, and analyse it in small chunks."""
     with step(scene.console, f"They have spoken {_TIMES} times as much"):
-        recordings = [one for _ in range(_TIMES) for one in record_all()]
+        # With all that fails on purpose a scheduled run, which may come first, would end failed.
+        recordings = [
+            one
+            for _ in range(_TIMES)
+            for one in record_all()
+            if one.expected is ANALYZED or one.is_missing
+        ]
         upload(scene.engine, scene.bucket, recordings, as_of=utc_now())
-    _run(scene, ANALYZE, {"chunk_size": _CHUNK, "fail_above_percent": 50})
+    _run(scene, ANALYZE, {"chunk_size": _CHUNK})
     _change(scene, _SPREAD)
     _change(scene, _FORGET)  # else days that were measured before would stay as they were
 
