@@ -11,7 +11,7 @@ from rich.console import Console
 from deployments.demo.run import stage
 from deployments.demo.steps import step
 from deployments.local.stack import Stack
-from deployments.screenshots import browser, readme
+from deployments.screenshots import chromium, readme
 from deployments.screenshots.camera import photograph_all
 from deployments.screenshots.story import tell
 from schema.errors import KaiwaError
@@ -26,7 +26,7 @@ def main(arguments: Sequence[str]) -> int:
     console = Console(highlight=False)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that it cleans up after itself
     try:
-        browser.find_browser()  # before minutes are spent
+        chromium.find_browser()  # before minutes are spent
         Stack(stack).down()
         for old in (stack, pictures):
             shutil.rmtree(old, ignore_errors=True)

@@ -18,7 +18,8 @@ from deployments.demo.deployment_run import client_of
 from deployments.demo.learners import PARTS
 from deployments.demo.steps import DemoFailed, Scene
 from deployments.local import addresses
-from deployments.screenshots.browser import Browser, started
+from deployments.screenshots.browser import Browser
+from deployments.screenshots.chromium import started
 from deployments.screenshots.shots import ARTIFACT_KEYS, Shot, shots
 
 WIDTH, HEIGHT = 1280, 900

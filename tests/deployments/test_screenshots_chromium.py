@@ -8,8 +8,9 @@ import pytest
 from PIL import Image
 
 from deployments.local.process import marked
-from deployments.screenshots import browser
-from deployments.screenshots.browser import BrowserFailed, BrowserMissing, find_browser, started
+from deployments.screenshots import chromium as chromium_module
+from deployments.screenshots.browser import BrowserFailed
+from deployments.screenshots.chromium import BrowserMissing, find_browser, started
 
 PAGE = b"""<!doctype html><title>A page</title>
 <style>body { background: white } @media (prefers-color-scheme: dark) { body { background: black } }
@@ -81,6 +82,6 @@ def test_a_browser_that_dies_is_noticed_and_cleared_away(tmp_path):
 
 
 def test_a_missing_browser_is_told_with_what_to_do(monkeypatch):
-    monkeypatch.setattr(browser.shutil, "which", lambda _: None)
+    monkeypatch.setattr(chromium_module.shutil, "which", lambda _: None)
     with pytest.raises(BrowserMissing, match="apt-get install chromium"):
         find_browser()
