@@ -7,7 +7,7 @@ COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.1
 ALL_EXTRAS := --extra dask --extra local --extra dev
 
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-12s %s\n", $$1, $$2}'
 
 .venv/installed: requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; assert (3, 11) <= sys.version_info < (3, 14), "Python 3.11 to 3.13 is needed; run make PYTHON=python3.12"'
@@ -17,8 +17,8 @@ help: ## List the targets
 	@touch $@
 
 # Prefect's client would make ~/.prefect otherwise; it makes this one, but not the folder above.
-demo up down: export PREFECT_HOME = $(CURDIR)/.local/prefect
-demo up down: | .local
+demo up down screenshots: export PREFECT_HOME = $(CURDIR)/.local/prefect
+demo up down screenshots: | .local
 
 .local:
 	@mkdir $@
@@ -31,6 +31,9 @@ up: .venv/installed ## Start the local stack and print the Prefect UI's address
 
 down: .venv/installed ## Stop the local stack; its data stays in .local/
 	$(BIN)/kaiwa-audio stack down
+
+screenshots: .venv/installed ## Run everything once and photograph the Prefect UI; needs chromium
+	$(BIN)/python -m deployments.screenshots
 
 # As in production: many small matrix products take five times as long on several threads.
 test: export OPENBLAS_NUM_THREADS = 1
@@ -58,4 +61,4 @@ lock: ## Write both locks anew from pyproject.toml
 	$(COMPILE) $(ALL_EXTRAS) --output-file requirements.lock
 	$(COMPILE) --extra dask --constraint requirements.lock --output-file deployments/requirements.lock
 
-.PHONY: help demo up down test check format lock
+.PHONY: help demo up down screenshots test check format lock

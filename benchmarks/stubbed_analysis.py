@@ -10,14 +10,13 @@ import time
 from datetime import datetime, timedelta
 
 from prefect import flow
-from prefect.task_runners import ThreadPoolTaskRunner
 
-from flows.analyze_messages import CHUNKS_IN_FLIGHT
 from schema.documents import AnalysisRecord, SpeechTiming
 from schema.values import ClaimedMessage
 from tasks import analysis_batch, resources
 from tasks import analyze_messages as tasks
 from tasks.analysis_workers import Analysed, Outcome
+from tasks.task_runner import ChunkTaskRunner
 
 SECONDS_A_MESSAGE = 0.02
 LEASE = timedelta(seconds=15)  # what a killed worker held comes back soon
@@ -62,7 +61,7 @@ class _Workers:
 @flow(
     name="stubbed-analysis",
     flow_run_name="stubbed-analysis",
-    task_runner=ThreadPoolTaskRunner(max_workers=CHUNKS_IN_FLIGHT),  # type: ignore[arg-type]  # as the flow
+    task_runner=ChunkTaskRunner(),  # type: ignore[arg-type]  # Prefect types it for coroutines
 )
 def stubbed_analysis(limit: int) -> int:
     """Run the main flow with everything stood in for that costs time; return what it claimed."""

@@ -33,18 +33,21 @@ class TemplateUnreadable(KaiwaError):
 
 
 def base_job_template(pool_type: PoolType) -> dict[str, Any]:
-    """Return our template of a pool's jobs; for processes Prefect's own, with our heartbeats.
+    """Return our template of a pool's jobs; for processes Prefect's own, with our environment.
 
     Each template says how often a run gives a sign of life: were it left to workers, one that does
-    not say it would give three minutes, and the automation take its runs for dead.
+    not say it would give three minutes, and the automation take its runs for dead. And each lets
+    tasks log warnings alone: that a task is done shows on the run's page, and a run has hundreds.
     """
     if pool_type is not PoolType.PROCESS:
         return read_template(TEMPLATES / f"{pool_type}.json")
     from prefect.workers.process import ProcessWorker
 
     template = ProcessWorker.get_default_base_job_template()
-    heartbeats = {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_SECONDS)}
-    _properties(template)["env"]["default"] = heartbeats
+    _properties(template)["env"]["default"] = {
+        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_SECONDS),
+        "PREFECT_LOGGING_LOGGERS_PREFECT_TASK_RUNS_LEVEL": "WARNING",
+    }
     return template
 
 

@@ -43,7 +43,7 @@ def analyze_messages(
     Args:
         limit: At most this many messages in this run.
         chunk_size: Messages claimed, analysed and written together.
-        languages: Only conversations in these languages, such as `en`. Empty: all.
+        languages: Only conversations in these languages, such as en. Empty: all.
         max_attempts: Tries before a passing failure (bucket, timeout) becomes final.
         workers: Analysis processes, on each machine of a Dask cluster. Empty: one per core.
         fail_above_percent: The run ends failed when more of its messages than this fail.
@@ -69,7 +69,7 @@ def analyze_messages(
     progress = cast(  # a coroutine only in async flows
         "UUID",
         create_progress_artifact(
-            0.0, key="analyze-messages-progress", description=f"{waiting} messages"
+            0.0, key="analyze-messages-progress", description=f"0 of {waiting:,} messages done"
         ),
     )
     chunks = [
@@ -83,8 +83,9 @@ def analyze_messages(
         outcome = chunk.result(raise_on_failure=False)  # `state` would ask the server, which lags
         if isinstance(outcome, AnalysisReport):
             report += outcome
-            logger.info("%d of %d messages done", report.claimed, waiting)
-            update_progress_artifact(progress, 100 * report.claimed / waiting)
+            told = f"{report.claimed:,} of {waiting:,} messages done"
+            logger.info(told)
+            update_progress_artifact(progress, 100 * report.claimed / waiting, told)
         else:
             broken += 1
             logger.warning("A chunk broke off: %s", outcome)

@@ -15,9 +15,10 @@ from prefect.flow_runs import pause_flow_run, suspend_flow_run
 from prefect.flows import Flow
 from prefect.input import RunInput
 from prefect.logging import get_run_logger
-from prefect.runtime import deployment
+from prefect.runtime import deployment, flow_run
 from pydantic import AwareDatetime, Field
 
+from flows.run_names import with_mode
 from flows.work_on_backfill import MAX_CHUNKS, work
 from policy.backfill import APPROVED_BY_POLICY, normalised
 from policy.costs import PriceBookName
@@ -68,14 +69,21 @@ def stop_when_cancelled(flow: Flow[..., Any], flow_run: FlowRun, state: State[An
     stop_backfills(flow_run.id)
 
 
+def _run_name() -> str:
+    resumed = flow_run.parameters["resume"]
+    name = "backfill-{selection}" if resumed is None else "resume-backfill-{resume}"
+    return with_mode(name, "dry_run")()
+
+
 @flow(
     name="backfill-analysis",
-    flow_run_name="backfill-{selection}-dry-run-{dry_run}",
+    flow_run_name=_run_name,
     task_runner=ChunkTaskRunner(),  # type: ignore[arg-type]  # Prefect types it for coroutines
     on_cancellation=[stop_when_cancelled],
 )
 def backfill_analysis(
     reason: Annotated[str, Field(min_length=3, max_length=200)],
+    dry_run: bool = True,
     selection: BackfillSelection = BackfillSelection.OUTDATED,
     start: AwareDatetime | None = None,
     end: AwareDatetime | None = None,
@@ -90,7 +98,6 @@ def backfill_analysis(
     max_mean_shift: Annotated[float, Field(ge=0, le=100)] = 5.0,
     fail_above_percent: Annotated[float, Field(ge=0, le=100)] = 10.0,
     price_book: PriceBookName = PriceBookName.KAIWA,
-    dry_run: bool = True,
     resume: Annotated[int | None, Field(ge=1)] = None,
 ) -> BackfillProgress:
     """Analyse stored recordings again, after a sample has shown what that changes.
@@ -101,11 +108,12 @@ def backfill_analysis(
 
     Args:
         reason: Why, for whoever reads it in a year. Another reason is another backfill.
-        selection: `missing`, `failed`, `outdated` (another engine, an older version or other
-            models), `quarantined`, or `all`.
+        dry_run: Only count and estimate; with a number in resume, only tell how far that has come.
+        selection: Messages without an analysis (missing), with one that failed, with one by another
+            engine, an older version or other models (outdated), those in quarantine, or all.
         start: Only what was said at this instant or later. Empty: from the beginning.
         end: Only what was said before. Empty: until now.
-        languages: Only conversations in these languages, such as `en`. Empty: all.
+        languages: Only conversations in these languages, such as en. Empty: all.
         conversation_ids: Only these conversations. Empty: all.
         engine: Which engine analyses, in the version that is installed.
         newest_first: Begin with the newest recordings.
@@ -117,7 +125,6 @@ def backfill_analysis(
             moves by more points than this.
         fail_above_percent: The run ends failed when more messages than this could not be analysed.
         price_book: Whose prices the dry run reckons with.
-        dry_run: Only count and estimate; with `resume`, only tell how far it has come.
         resume: Number of a backfill to go on with; what is to be analysed is known then.
 
     Returns:

@@ -30,9 +30,9 @@ def check_quality(
     at all. Messages in quarantine are looked at by every check, and released where the rule holds.
 
     Args:
-        scope: `changed`: rows written since the last check. `everything`. `window`: messages said
-            from `since` until `until`.
-        since: Beginning of the window; with `changed`, as if the last check had been then.
+        scope: Rows written since the last check (changed), everything, or the messages said in a
+            window of time.
+        since: Beginning of the window. With changed rows: as if the last check had been then.
         until: End of the window, exclusive. Empty: now.
         fail_above_percent: The run ends failed when more of the checked messages than this break
             a rule that fails, or the bucket lacks more of the sample. What was known does not

@@ -7,6 +7,7 @@ from prefect import flow
 from prefect.logging import get_run_logger
 from pydantic import Field
 
+from flows.run_names import with_mode
 from schema.clock import utc_now
 from schema.errors import ErasureIncomplete
 from schema.reports import ErasureReport
@@ -21,10 +22,14 @@ from tasks.erase_learner import (
     verify_erasure,
 )
 
+# The server does not look at a field's format, but at its pattern: the form refuses a mistyped id.
+UUID_PATTERN = "^[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}$"
 
-@flow(name="erase-learner")
+
+# Whose it is stands in no name: names go into alerts and events.
+@flow(name="erase-learner", flow_run_name=with_mode("erase-learner", "dry_run"))
 def erase_learner(
-    user_id: UUID,
+    user_id: Annotated[UUID, Field(json_schema_extra={"pattern": UUID_PATTERN})],
     reason: Annotated[str, Field(min_length=1, max_length=200)],
     dry_run: bool = True,
 ) -> ErasureReport:
@@ -34,9 +39,9 @@ def erase_learner(
     tombstone stays, so that nothing of theirs is analysed again.
 
     Args:
-        user_id: The learner, as in the app's `users`.
+        user_id: The learner's id in the app's table users.
         reason: Why, such as the number of the request; no name.
-        dry_run: Only count what would be erased.
+        dry_run: Only count what would be erased. Off: erase it, for good.
 
     Returns:
         What was found, or erased by this run.

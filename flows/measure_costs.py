@@ -13,6 +13,7 @@ from schema.costs import CostReport
 from tasks.clocks import check_clocks
 from tasks.cost_alerts import alert_on_thresholds
 from tasks.cost_publication import publish_costs
+from tasks.cost_words import amount, dollars
 from tasks.measure_costs import build_report, check_instant, measure, write_metrics
 
 
@@ -37,11 +38,11 @@ def measure_costs(
         as_of: Measure as of this instant of the past, with its offset. Messages deleted or
             erased since then are missing. Empty: now.
         horizon_days: Days to forecast.
-        price_book: Whose prices: `kaiwa` is the policy's own, `tigris` and `s3` are list prices.
+        price_book: Whose prices: kaiwa is the policy's own, tigris and s3 are list prices.
         transferred_gb_month: GB (1024³ bytes) sent a month, such as from the provider's bill.
-            Empty: from `audio_ops.bucket_traffic`, or else estimated.
-        storage_usd_per_gb_month: Instead of the price book's.
-        transfer_usd_per_gb: Instead of the price book's.
+            Empty: from audio_ops.bucket_traffic, or else estimated.
+        storage_usd_per_gb_month: For a GB stored all month, instead of the price book's.
+        transfer_usd_per_gb: For a GB sent, instead of the price book's.
         read_usd_per_1000: For 1,000 GET or HEAD requests, instead of the price book's.
         write_usd_per_1000: For 1,000 PUT, COPY, POST or LIST requests, likewise.
 
@@ -76,7 +77,6 @@ def measure_costs(
         alert_on_thresholds(report)  # first: files that cannot be written end the run
     finally:
         publish_costs(report)  # even so: an alert that nobody takes must not hide the report
-    get_run_logger().info(
-        "%d objects, %d bytes: $%.2f a month", report.objects, report.bytes, report.cost.total_usd
-    )
+    stored = f"{report.objects:,} recordings, {amount(report.bytes)}"
+    get_run_logger().info("%s: %s a month", stored, dollars(report.cost.total_usd))
     return report

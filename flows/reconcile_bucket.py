@@ -9,6 +9,7 @@ from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.logging import get_run_logger
 from pydantic import Field
 
+from flows.run_names import with_mode
 from schema.clock import utc_now
 from schema.reports import ReconciliationReport
 from tasks.clocks import check_clocks
@@ -24,7 +25,7 @@ from tasks.reconcile_bucket import (
 )
 
 
-@flow(name="reconcile-bucket", flow_run_name="reconcile-bucket-repair-{repair}")
+@flow(name="reconcile-bucket", flow_run_name=with_mode("reconcile-bucket", "repair"))
 def reconcile_bucket(
     repair: bool = False, min_age_days: Annotated[int, Field(ge=1, le=365)] = 3
 ) -> ReconciliationReport:
@@ -74,5 +75,5 @@ def reconcile_bucket(
     report = finish_reconciliation(run, comparison)
     publish_reconciliation(report, repair=repair, started_at=started_at, ended_at=utc_now())
     for found in report.findings:
-        logger.warning("%d findings: %s", found.count, found.kind.value)
+        logger.warning("Found %s: %d", found.kind.value.replace("_", " "), found.count)
     return report

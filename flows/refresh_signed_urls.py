@@ -8,6 +8,7 @@ from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.logging import get_run_logger
 from pydantic import Field
 
+from flows.run_names import with_mode
 from policy.configuration import AudioPolicy
 from schema.clock import utc_now
 from schema.errors import ChunksBroken
@@ -16,7 +17,7 @@ from tasks.clocks import check_clocks
 from tasks.refresh_signed_urls import RefreshRules, plan_refresh, publish_summary, refresh_span
 
 
-@flow(name="refresh-signed-urls", flow_run_name="refresh-{lead_time_days}-days-ahead")
+@flow(name="refresh-signed-urls", flow_run_name=with_mode("refresh-signed-urls", "dry_run"))
 def refresh_signed_urls(
     lead_time_days: Annotated[int, Field(ge=0, le=6)] = 1,
     page_size: Annotated[int, Field(ge=1, le=5000)] = 1000,
@@ -59,7 +60,7 @@ def refresh_signed_urls(
     progress = cast(  # a coroutine only in async flows
         "UUID",
         create_progress_artifact(
-            0.0, key="refresh-signed-urls-progress", description=f"{plan.live} recordings"
+            0.0, key="refresh-signed-urls-progress", description=f"{plan.live:,} recordings"
         ),
     )
     report, broken = UrlReport(due=plan.due), 0
@@ -73,8 +74,9 @@ def refresh_signed_urls(
             report += outcome
         else:
             broken += 1
-        logger.info("%d of %d spans done, %d signed", number, len(plan.spans), report.signed)
-        update_progress_artifact(progress, 100 * number / len(plan.spans))
+        told = f"{number:,} of {len(plan.spans):,} spans done, {report.signed:,} URLs signed"
+        logger.info(told)
+        update_progress_artifact(progress, 100 * number / len(plan.spans), told)
 
     publish_summary(
         report, broken_spans=broken, dry_run=dry_run, started_at=started_at, ended_at=utc_now()

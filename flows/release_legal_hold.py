@@ -17,7 +17,7 @@ def release_legal_hold(
     """Release a legal hold: what only it kept, and what is due, goes with the next sweep.
 
     Args:
-        hold_id: The hold, as the artifact `legal-holds` and `kaiwa-audio hold list` name it.
+        hold_id: The hold's number, as in the artifact legal-holds.
         released_by: Who says so.
 
     Raises:

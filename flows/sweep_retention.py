@@ -13,6 +13,7 @@ from prefect.input import RunInput
 from prefect.logging import get_run_logger
 from pydantic import Field
 
+from flows.run_names import with_mode
 from policy.sweep import SweepRules, runaway
 from schema.clock import utc_now
 from schema.errors import StorageError, SweepIncomplete, SweepNotApproved
@@ -44,12 +45,12 @@ class SweepApproval(RunInput):
     approved_by: str = Field(description="Your name, for the log", min_length=1)
 
 
-@flow(name="sweep-retention", flow_run_name="sweep-dry-run-{dry_run}")
+@flow(name="sweep-retention", flow_run_name=with_mode("sweep", "dry_run"))
 def sweep_retention(
+    dry_run: bool = True,
     page_size: Annotated[int, Field(ge=1, le=1000)] = 100,
     grace_days: Annotated[int, Field(ge=0, le=365)] = 7,
     soft_delete: bool = True,
-    dry_run: bool = True,
     max_objects: Annotated[int | None, Field(ge=0)] = None,
     max_share_percent: Annotated[float, Field(ge=0, le=100)] = 20.0,
 ) -> SweepReport:
@@ -59,10 +60,10 @@ def sweep_retention(
     withdrawn by the next. Only one real sweep works at a time; a second one ends at once.
 
     Args:
+        dry_run: Only count and show what would be deleted. Off: delete it, for good.
         page_size: Recordings deleted together.
         grace_days: Days after the end of retention in which nothing is deleted yet.
         soft_delete: Keep key and metadata on the message as audit trail. Off: clear them.
-        dry_run: Only count and show what would be deleted.
         max_objects: A person must approve a sweep of more objects than this. Empty: no limit.
         max_share_percent: A person must approve a sweep of more than this share of all objects.
 

@@ -6,10 +6,11 @@ from prefect import flow
 from prefect.logging import get_run_logger
 from pydantic import Field
 
+from flows.run_names import with_mode
 from tasks.undo_backfill import count_undoable, publish_undo, put_back, require_backfill
 
 
-@flow(name="undo-backfill", flow_run_name="undo-backfill-{backfill_id}-dry-run-{dry_run}")
+@flow(name="undo-backfill", flow_run_name=with_mode("undo-backfill-{backfill_id}", "dry_run"))
 def undo_backfill(
     backfill_id: Annotated[int, Field(ge=1)],
     reason: Annotated[str, Field(min_length=3, max_length=200)],
@@ -21,9 +22,9 @@ def undo_backfill(
     more. Safe to stop at any time and to run again.
 
     Args:
-        backfill_id: The backfill's number.
+        backfill_id: The backfill's number, as its artifact and its log name it.
         reason: Why, for whoever reads it in a year.
-        dry_run: Only count.
+        dry_run: Only count what would be put back.
 
     Returns:
         How many messages were put back, or would be.

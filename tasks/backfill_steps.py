@@ -175,7 +175,10 @@ def compare_sample(backfill_id: int, *, max_mean_shift: float) -> str | None:
         description=f"First sample of backfill {backfill_id}: {reason or 'no objection'}",
     )
     if comparison is not None:
-        _publish_charts(charts(rescored, comparison), f"First sample of backfill {backfill_id}")
+        _publish_charts(
+            charts(rescored, comparison),
+            f"Scores before and after: first sample of backfill {backfill_id}",
+        )
     return reason
 
 
@@ -222,7 +225,9 @@ def report_backfill(
     )
     comparison = compare(rescored)
     if comparison is not None:
-        _publish_charts(charts(rescored, comparison), f"Backfill {backfill_id}")
+        _publish_charts(
+            charts(rescored, comparison), f"Scores before and after: backfill {backfill_id}"
+        )
     if not (progress.open or dry_run):
         report = _report(progress, languages, broken, took)
         resources.in_transaction(lambda connection: backfills.end(connection, backfill_id, report))

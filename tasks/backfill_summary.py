@@ -7,7 +7,7 @@ from policy.backfill import BackfillEstimate, Change, Comparison
 from policy.quality import RULES
 from schema.backfill import BackfillPlan, BackfillProgress, EngineRelease, RescoredMessage
 from schema.states import BackfillOutcome
-from tasks.cost_words import amount, dollars, plain
+from tasks.cost_words import amount, dollars, duration, plain
 
 _OUTCOMES = {
     BackfillOutcome.ANALYZED: "Analysed",
@@ -24,8 +24,8 @@ def plan_summary(plan: BackfillPlan, estimate: BackfillEstimate, release: Engine
     """Return what a backfill would do."""
     rows = [
         ("**Would be analysed**", f"{estimate.messages:,} messages"),
-        ("Audio", f"{estimate.audio_hours:,.1f} h"),
-        ("CPU", f"{estimate.cpu_hours:,.2f} h, about {dollars(estimate.cpu_usd)}"),
+        ("Audio", duration(60 * estimate.audio_hours)),
+        ("CPU", f"{_hours(estimate.cpu_hours)}, about {dollars(estimate.cpu_usd)}"),
         ("Wall time", _hours(estimate.wall_hours)),
         ("Reading the bucket", f"{amount(plan.bytes)} in all, {dollars(estimate.reading_usd)}"),
         ("Already gone from retention", f"{plan.gone:,}"),
@@ -48,7 +48,7 @@ def plan_summary(plan: BackfillPlan, estimate: BackfillEstimate, release: Engine
         lines += ["", "| Language | Stored analysis | Messages | Audio |", "|---|---|--:|--:|"]
         lines += [
             f"| {plain(g.language)} | {plain(g.stored)} | {g.messages:,} "
-            f"| {g.audio_seconds / 3600:,.1f} h |"
+            f"| {duration(g.audio_seconds / 60)} |"
             for g in plan.groups
         ]
     return "\n".join(lines) + "\n"
@@ -70,7 +70,7 @@ def canary_summary(
     if comparison is None:
         return "\n".join(lines) + "\n"
     lines += ["", *_comparisons({"the sample": comparison})]
-    lines += ["", "The ten messages whose accuracy changed most:", ""]
+    lines += ["", "Messages whose accuracy changed most:", ""]
     lines += ["| Message | Accuracy before | after | Fluency before | after |"]
     lines += ["|---|--:|--:|--:|--:|"]
     lines += [
@@ -163,7 +163,7 @@ def _throughput(progress: BackfillProgress, seconds: float) -> str:
     if not progress.cpu_seconds:
         return f"Took {seconds:.0f} s; no audio was analysed."
     return (
-        f"{progress.audio_seconds / 3600:.2f} hours of audio, "
+        f"{duration(progress.audio_seconds / 60)} of audio, "
         f"{progress.audio_seconds / progress.cpu_seconds:.0f} times real time per core; "
         f"this run took {_hours(seconds / 3600)}."
     )

@@ -150,6 +150,8 @@ def _monthly_cost(report: CostReport) -> "Figure":
         ),
         ("requests", [cost.requests_usd for cost in costs.values()], "#CC79A7"),
     ):
+        if highest and not any(values):
+            continue  # a legend of what is not there
         axes.barh(list(costs), values, left=left, height=0.6, color=colour, label=part)
         left = [begin + value for begin, value in zip(left, values, strict=True)]
     for row, total in enumerate(left):

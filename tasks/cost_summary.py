@@ -46,15 +46,15 @@ def summary(report: CostReport) -> str:
     return "\n".join(lines) + "\n"
 
 
-def group_table(column: str, frame: pl.DataFrame) -> list[dict[str, str | int | float]]:
-    """Return a frame of groups as rows of a table artifact, which can be searched."""
+def group_table(column: str, frame: pl.DataFrame) -> list[dict[str, str]]:
+    """Return a frame of groups as rows of a table artifact, whose cells are shown as they are."""
     return [
         {
             column: plain(row["group"]),
-            "objects": row["objects"],
-            "bytes": row["bytes"],
-            "audio minutes": round(row["audio_minutes"], 1),
-            "storage, USD a month": round(row["storage_usd_month"], 6),
+            "recordings": f"{row['objects']:,}",
+            "size": amount(row["bytes"]),
+            "audio": duration(row["audio_minutes"]),
+            "storage a month": dollars(row["storage_usd_month"]),
         }
         for row in frame.iter_rows(named=True)
     ]
@@ -131,7 +131,7 @@ def _warnings(report: CostReport) -> Iterator[str]:
 
 def _retention(report: CostReport) -> Iterator[str]:
     saved = report.kept_everything_usd - report.cost.storage_usd
-    share = f", {saved / report.kept_everything_usd:.0%} of it" if saved > 0 else ""
+    share = f", {100 * saved / report.kept_everything_usd:.0f} % of it" if saved > 0 else ""
     yield f"* In grace, expired but still paid for: {amount(report.grace_bytes)}."
     yield f"* Deleted by retention since the beginning: {amount(report.avoided_bytes)}."
     yield (
@@ -204,13 +204,13 @@ def _throughput(report: CostReport) -> Iterable[str]:
         return ["Nothing was analysed."]
     lines = [
         f"{done.analyzed:,} recordings analysed, {done.failed:,} failed "
-        f"({done.failed / tried:.1%}): {duration(60 * done.audio_hours)} of audio in "
+        f"({100 * done.failed / tried:.1f} %): {duration(60 * done.audio_hours)} of audio in "
         f"{duration(done.analysis_seconds / 60)} of analysis, each on one core.",
     ]
     if not done.failures.is_empty():
         lines += ["", "| Cause of failure | recordings |", "|---|--:|"]
         lines += [
-            f"| {plain(cause)} | {messages:,} |"
+            f"| {plain(cause.replace('_', ' '))} | {messages:,} |"
             for cause, messages in done.failures.head(_MAX_ROWS).iter_rows()
         ]
     return lines

@@ -120,7 +120,11 @@ def verify_erasure(user_id: UUID) -> ErasureReport:
 @task(cache_policy=NO_CACHE)
 def publish_plan(found: ErasureReport) -> None:
     """Publish what an erasure would erase as the artifact `erase-learner`."""
-    create_markdown_artifact(plan(found), key="erase-learner", description="Dry run")
+    create_markdown_artifact(
+        plan(found),
+        key="erase-learner",
+        description=f"Dry run: {found.objects:,} objects would be erased",
+    )
 
 
 @task(cache_policy=NO_CACHE)
@@ -137,7 +141,7 @@ def publish_receipt(
     create_markdown_artifact(
         receipt_page(receipt, erased, left, head, started_at=started_at, ended_at=ended_at),
         key="erase-learner",
-        description=f"Receipt {receipt}",
+        description=f"{erased.objects:,} objects erased, {left.objects:,} left. Receipt {receipt}",
     )
 
 

@@ -44,7 +44,7 @@ def receipt_page(
         else f"**Not complete; run it again.** Still there:\n\n{_table(left)}"
     )
     return (
-        f"# Receipt {receipt}\n\n"
+        f"### Receipt {receipt}\n\n"
         f"From {started_at:%Y-%m-%d %H:%M:%S} to {ended_at:%Y-%m-%d %H:%M:%S} UTC this run "
         f"erased\n\n{_table(erased)}\n{verified}\n\n"
         f"Head of the deletion ledger: `{head}`\n{_NOT_OURS}"

@@ -50,8 +50,9 @@ def active_holds() -> list[ActiveHold]:
 @task(cache_policy=NO_CACHE)
 def publish_holds(change: str, active: list[ActiveHold]) -> None:
     """Publish what was just done, and all holds in force, as the artifact `legal-holds`."""
+    many = "1 legal hold" if len(active) == 1 else f"{len(active):,} legal holds"
     create_markdown_artifact(
-        _page(change, active), key="legal-holds", description=f"{len(active)} legal holds in force"
+        _page(change, active), key="legal-holds", description=f"{many} in force"
     )
 
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from schema.reports import FindingReport, ReconciliationReport
 from schema.states import FindingKind
+from tasks.cost_words import amount
 
 _ORPHAN_ADVICE = (
     "Nobody can reach it and its storage is paid for. Run with `repair` on: the next sweep then "
@@ -30,7 +31,7 @@ _NAMES_AND_ADVICE = {
 def summary(report: ReconciliationReport, *, repair: bool, took: timedelta) -> str:
     """Return a run's findings as Markdown."""
     lines = [
-        f"{report.objects:,} objects ({report.size_bytes / 1e6:,.1f} MB) and {report.rows:,} "
+        f"{report.objects:,} objects ({amount(report.size_bytes)}) and {report.rows:,} "
         f"rows that claim one, in {took.total_seconds():.0f} s.",
         "",
     ]
@@ -38,7 +39,7 @@ def summary(report: ReconciliationReport, *, repair: bool, took: timedelta) -> s
         lines += [f"{report.elsewhere:,} rows name keys elsewhere; nobody looked there.", ""]
     if not report.findings:
         return "\n".join([*lines, "**Bucket and messages agree.**"]) + "\n"
-    lines += ["| Found | | MB | oldest | queued |", "|---|--:|--:|---|--:|"]
+    lines += ["| Found | | size | oldest | queued |", "|---|--:|--:|---|--:|"]
     lines += [_row(found) for found in report.findings]
     if not repair:
         lines += ["", "Nothing was queued by this run: `repair` is off."]
@@ -51,7 +52,7 @@ def summary(report: ReconciliationReport, *, repair: bool, took: timedelta) -> s
 def _row(found: FindingReport) -> str:
     name, _ = _NAMES_AND_ADVICE[found.kind]
     return (
-        f"| {name} | {found.count:,} | {found.size_bytes / 1e6:,.1f} | "
+        f"| {name} | {found.count:,} | {amount(found.size_bytes)} | "
         f"{found.oldest_at:%Y-%m-%d} | {found.queued:,} |"
     )
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 from policy.costs import DAYS_PER_MONTH, storage_cost_usd
 from schema.reports import SweepPlan, SweepReport
 from schema.states import UserTier
+from tasks.cost_words import amount
 
 
 def plan_summary(plan: SweepPlan) -> str:
@@ -15,7 +16,7 @@ def plan_summary(plan: SweepPlan) -> str:
     lines = [
         f"{plan.objects:,} of {plan.live:,} objects are due. Plan `{plan_number(plan)}`.",
         "",
-        *_table(("Due", "objects", "MB"), rows),
+        *_table(("Due", "objects", "size"), rows),
         "",
         _savings(plan.size_bytes),
     ]
@@ -53,7 +54,7 @@ def sweep_summary(report: SweepReport, *, left: SweepPlan, withdrawn: int, took:
         "taken back from a broken run": withdrawn,
     }
     lines = [
-        *_table(("Deleted", "objects", "MB"), rows),
+        *_table(("Deleted", "objects", "size"), rows),
         "",
         f"{_savings(report.size_bytes)} Took {took.total_seconds():.0f} s.",
         *_counts("Messages", Counter(rest)),
@@ -83,20 +84,20 @@ def _savings(size_bytes: int) -> str:
 
 def _by_tier(
     counts: Counter[UserTier], sizes: Counter[UserTier], orphans: int, orphan_bytes: int
-) -> Iterable[tuple[str, int, float]]:
+) -> Iterable[tuple[str, int, int]]:
     for tier in UserTier:
         if counts[tier]:
-            yield tier.value, counts[tier], sizes[tier] / 1e6
+            yield tier.value, counts[tier], sizes[tier]
     if orphans:
-        yield "orphans", orphans, orphan_bytes / 1e6
-    yield "**all**", counts.total() + orphans, (sizes.total() + orphan_bytes) / 1e6
+        yield "orphans", orphans, orphan_bytes
+    yield "**all**", counts.total() + orphans, sizes.total() + orphan_bytes
 
 
-def _table(header: tuple[str, str, str], rows: Iterable[tuple[str, int, float]]) -> Iterable[str]:
+def _table(header: tuple[str, str, str], rows: Iterable[tuple[str, int, int]]) -> Iterable[str]:
     yield f"| {' | '.join(header)} |"
     yield "|---|--:|--:|"
-    for name, count, megabytes in rows:
-        yield f"| {name} | {count:,} | {megabytes:,.1f} |"
+    for name, count, size_bytes in rows:
+        yield f"| {name} | {count:,} | {amount(size_bytes)} |"
 
 
 def _counts(title: str, counts: Counter[str]) -> list[str]:

@@ -66,7 +66,7 @@ def run_deployment(
         RunStalled: If neither the state nor what `watch` returns changes for five minutes.
         RunPaused: If the run waits for a person.
     """
-    with _client(api_url) as client:
+    with client_of(api_url) as client:
         deployment = client.read_deployment_by_name(f"{name}/{name}")
         run = client.create_flow_run_from_deployment(deployment.id, parameters=dict(parameters))
         seen, changed_at = None, time.monotonic()
@@ -98,13 +98,14 @@ def read_summary(api_url: str, run: FlowRun, key: str) -> str | None:
     wanted = ArtifactFilter(
         flow_run_id=ArtifactFilterFlowRunId(any_=[run.id]), key=ArtifactFilterKey(any_=[key])
     )
-    with _client(api_url) as client:
+    with client_of(api_url) as client:
         found = client.read_artifacts(
             artifact_filter=wanted, sort=ArtifactSort.CREATED_DESC, limit=1
         )
     return str(found[0].data) if found else None
 
 
-def _client(api_url: str) -> SyncPrefectClient:
+def client_of(api_url: str) -> SyncPrefectClient:
+    """Return a client of this server alone, whatever the environment says."""
     # A proxy of the environment must not come between two ends of loopback.
     return SyncPrefectClient(api_url, httpx_settings={"trust_env": False})

@@ -1,6 +1,7 @@
 """The demo: the main job for real on this machine, checked, and everything stopped again."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
@@ -38,22 +39,31 @@ def run_demo(folder: Path, corpus: Path | None, console: Console) -> None:
     Raises:
         KaiwaError: If any step did not do what it says; what the demo started is stopped.
     """
+    with stage(folder, console) as scene:
+        demonstrate(scene, corpus)
+
+
+@contextmanager
+def stage(folder: Path, console: Console) -> Iterator[Scene]:
+    """Start the local stack of a folder for a while; one that runs there already is left running.
+
+    Raises:
+        KaiwaError: If it does not start or cannot be stopped.
+    """
     stack = Stack(folder)
     was_running = all(stack.status().values())
     with step(console, "The stack is up") as report:
         addresses = stack.up(report)  # what fails to start is stopped again
     engine = database.connect(addresses.database_url.get_secret_value())
-    log = str(stack.folder / "logs" / "prefect-worker.log")
-    scene = Scene(
-        addresses.prefect_api_url,
-        engine,
-        addresses.s3.bucket(),
-        log,
-        console,
-        reports_folder(stack.folder),
-    )
     try:
-        _demonstrate(scene, corpus)
+        yield Scene(
+            addresses.prefect_api_url,
+            engine,
+            addresses.s3.bucket(),
+            str(stack.folder / "logs" / "prefect-worker.log"),
+            console,
+            reports_folder(stack.folder),
+        )
     finally:
         engine.dispose()
         if was_running:
@@ -62,7 +72,12 @@ def run_demo(folder: Path, corpus: Path | None, console: Console) -> None:
             _stop(stack, console)
 
 
-def _demonstrate(scene: Scene, corpus: Path | None) -> None:
+def demonstrate(scene: Scene, corpus: Path | None) -> Mapping[str, Recording]:
+    """Let learners speak, and run the main jobs on what they said; return it by message id.
+
+    Raises:
+        KaiwaError: If any step did not do what it says.
+    """
     console = scene.console
     with step(console, "Learners have spoken") as report:
         recordings = list(
@@ -78,6 +93,7 @@ def _demonstrate(scene: Scene, corpus: Path | None) -> None:
     show_costs(scene, uploaded)
     show_quality(scene, outcomes)
     show_backfill(scene, outcomes)
+    return uploaded
 
 
 def _analyze(scene: Scene, uploaded: Mapping[str, Recording]) -> dict[str, Outcome]:

@@ -73,6 +73,20 @@ def test_every_parameter_is_a_form_field_with_bounds_and_words(deployment):
     assert (fields["limit"]["minimum"], fields["limit"]["maximum"]) == (1, 100_000)
 
 
+def test_forms_hold_no_markup_which_they_would_show_as_it_is():
+    for deployment in yaml.safe_load(check.PREFECT_YAML.read_text())["deployments"]:
+        fields = parameter_schema(load_flow_from_entrypoint(deployment["entrypoint"])).properties
+        for name, field in fields.items():
+            assert field["description"], (deployment["name"], name)
+            assert not set("`*") & set(field["description"]), (deployment["name"], name)
+
+
+def test_whoever_starts_a_destructive_run_by_hand_sees_first_whether_it_is_dry():
+    for name, position in (("sweep_retention", 0), ("backfill_analysis", 1)):
+        fields = parameter_schema(load_flow_from_entrypoint(f"flows.{name}.{name}")).properties
+        assert fields["dry_run"]["position"] == position
+
+
 @pytest.mark.flow
 def test_deploying_makes_the_server_schedule_runs(tmp_path):
     with_schedule = {

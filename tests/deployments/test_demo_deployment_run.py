@@ -39,7 +39,7 @@ def follow(monkeypatch):
     """Follow a run through these states, without pauses."""
 
     def _follow(*states, **watching):
-        monkeypatch.setattr(deployment_run, "_client", lambda _url: Client(list(states)))
+        monkeypatch.setattr(deployment_run, "client_of", lambda _url: Client(list(states)))
         monkeypatch.setattr(deployment_run, "_POLL_SECONDS", 0.001)
         monkeypatch.setattr(deployment_run, "STALLED_SECONDS", 0.05)
         return run_deployment("", "sweep-retention", {"dry_run": True}, log="log", **watching)

@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 from jsonschema import Draft7Validator
 from prefect.client.schemas.objects import FlowRun
+from prefect.logging.configuration import DEFAULT_LOGGING_SETTINGS_PATH, load_logging_config
 from prefect.utilities.templating import apply_values
 from prefect.workers.base import BaseJobConfiguration
 
@@ -104,6 +105,14 @@ def test_runs_give_signs_of_life_whatever_their_worker_was_told(pool_type, monke
     configuration = BaseJobConfiguration(**rendered(pool_type))
     configuration.prepare_for_flow_run(FlowRun(flow_id=uuid4()))
     assert configuration.env["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"] == str(HEARTBEAT_SECONDS)
+
+
+@pytest.mark.parametrize("pool_type", PoolType)
+def test_a_runs_log_does_not_say_of_each_task_that_it_is_done(pool_type, monkeypatch):
+    for name, value in rendered(pool_type)["env"].items():
+        monkeypatch.setenv(name, value)
+    tasks = load_logging_config(DEFAULT_LOGGING_SETTINGS_PATH)["loggers"]["prefect.task_runs"]
+    assert tasks["level"] == "WARNING"
 
 
 def test_an_image_is_of_containers_alone():

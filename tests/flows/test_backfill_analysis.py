@@ -128,7 +128,7 @@ def test_history_gets_new_scores_and_the_old_ones_are_kept(analysed, rows, one):
     assert report["languages"]["en"]["accuracy"]["mean_before"] == 60
     assert "| Analysed | 4 |" in newest_artifact()
     assert "data:image/png;base64," in newest_artifact("backfill-analysis-charts")
-    assert "The ten messages" in newest_artifact("backfill-analysis-canary")
+    assert "accuracy changed most" in newest_artifact("backfill-analysis-canary")
     assert SENTENCES[0] not in newest_artifact("backfill-analysis-canary")
 
 

@@ -1,6 +1,8 @@
 """The erasure as Prefect runs it: its receipt, its errors, and that nothing tells whose it was."""
 
 import logging
+import re
+from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
@@ -119,7 +121,8 @@ def test_logs_states_and_artifacts_do_not_tell_whose_it_was(
 def test_the_form_asks_for_a_uuid_and_a_reason():
     fields = erase_learner.parameters.properties
     assert fields["user_id"]["format"] == "uuid"
+    assert re.search(fields["user_id"]["pattern"], str(uuid4()))
+    assert not re.search(fields["user_id"]["pattern"], f"{uuid4()}0")
     assert fields["dry_run"]["default"] is True
     assert set(erase_learner.parameters.required) == {"user_id", "reason"}
     assert all(field["description"] for field in fields.values())
-    assert erase_learner.flow_run_name is None

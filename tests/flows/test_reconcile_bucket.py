@@ -49,7 +49,7 @@ def test_findings_are_published_and_warned_of_and_the_run_is_green(record, add_m
     assert '"audio/size"' in page
     assert "audio/young" not in page
     assert newest_artifact("reconcile-bucket-progress").data == 100.0
-    assert "1 findings: row_without_object" in caplog.text
+    assert "Found row without object: 1" in caplog.text
 
 
 def test_a_bucket_without_the_recordings_fails_the_run(add_message):

@@ -40,12 +40,12 @@ def test_a_plan_says_what_it_takes_and_what_it_leaves():
     estimated = estimate(plan, limit=1500, cores=2, times_real_time=100.0, prices=prices_of())
     said = plan_summary(plan, estimated, RELEASE)
     assert "| **Would be analysed** | 1,500 messages |" in said
-    assert "| Audio | 1.0 h |" in said
+    assert "| Audio | 1.0 hours |" in said
     assert "| Already gone from retention | 7 |" in said
     assert "100 times real time on one core, measured over 30 days" in said
     assert "holds 3,000 messages; the limit takes its share" in said
     assert "does not know the language: ja (5)" in said
-    assert "| en | kaiwa 1.0 | 3,000 | 2.0 h |" in said
+    assert "| en | kaiwa 1.0 | 3,000 | 2.0 hours |" in said
 
 
 def test_a_sample_is_shown_with_its_ten_largest_changes():
@@ -78,7 +78,7 @@ def test_a_report_tells_outcomes_causes_scores_and_pace():
     assert "| **Selected** | 13 |" in said
     assert "| no speech | 2 |" in said
     assert f"| {RULES['quick_scores'].says} | 3 |" in said
-    assert "2.00 hours of audio, 120 times real time per core; this run took 2.0 min." in said
+    assert "2.0 hours of audio, 120 times real time per core; this run took 2.0 min." in said
     assert "kaiwa-audio backfill release 7" in said
 
 

@@ -22,14 +22,14 @@ def report(*findings, elsewhere=0):
 
 def test_agreement_is_said_in_a_sentence():
     text = summary(report(), repair=False, took=TOOK)
-    assert "1,000,000 objects (240.0 MB) and 999,000 rows that claim one, in 90 s." in text
+    assert "1,000,000 objects (229 MB) and 999,000 rows that claim one, in 90 s." in text
     assert "**Bucket and messages agree.**" in text
 
 
 @pytest.mark.parametrize("kind", list(FindingKind))
 def test_each_kind_is_counted_and_comes_with_advice_and_examples(kind):
     text = summary(report(finding(kind, "audio/1", queued=7)), repair=True, took=TOOK)
-    assert "| 1,200 | 5.0 | 2025-03-01 | 7 |" in text
+    assert "| 1,200 | 4.77 MB | 2025-03-01 | 7 |" in text
     assert '```\n"audio/1"\n```' in text
     assert "audio_ops.reconciliation_finding" in text
     assert "agree" not in text

@@ -61,10 +61,10 @@ def test_a_plan_says_how_much_of_what_is_due_since_when_and_what_it_saves():
     lines = plan_summary(PLAN).splitlines()
     for line in (
         "1,234 of 12,000 objects are due. Plan `0123456789ab`.",
-        "| free | 1,200 | 10,737.4 |",
-        "| guest | 30 | 5.0 |",
-        "| orphans | 4 | 2.0 |",
-        "| **all** | 1,234 | 10,744.4 |",
+        "| free | 1,200 | 10.0 GB |",
+        "| guest | 30 | 4.77 MB |",
+        "| orphans | 4 | 1.91 MB |",
+        "| **all** | 1,234 | 10.0 GB |",
         "Saves $0.20 a month.",
         "The oldest has been due since 2026-01-02 03:04 UTC.",
         "3 recordings have no end yet; a real sweep gives them theirs.",
@@ -89,9 +89,9 @@ def test_the_number_by_which_a_plan_is_approved_is_of_all_that_it_deletes():
 def test_a_summary_says_what_was_deleted_and_what_was_not():
     lines = summary(withdrawn=2).splitlines()
     for line in (
-        "| free | 1,200 | 10,737.4 |",
-        "| orphans | 4 | 2.0 |",
-        "| **all** | 1,204 | 10,739.4 |",
+        "| free | 1,200 | 10.0 GB |",
+        "| orphans | 4 | 1.91 MB |",
+        "| **all** | 1,204 | 10.0 GB |",
         "Saves $0.20 a month. Took 90 s.",
         "| ended, while another message still needs the object | 1 |",
         "| kept longer, by the owner's tier now | 2 |",

@@ -1,0 +1,1 @@
+"""Pictures of the Prefect UI as a user meets it: `make screenshots`."""

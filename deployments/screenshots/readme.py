@@ -1,0 +1,51 @@
+"""The pictures that the README shows: chosen, cropped, and made small enough for a repository."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+IMAGES = Path(__file__).parents[2] / "docs" / "images"
+MOST_BYTES = 200_000
+_COLOURS = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A picture in the documentation.
+
+    Attributes:
+        name: Of its file, without `.png`.
+        of: Pattern of its picture's file; the last one counts.
+        left: Pixels cut off on the left, where the UI's menu is.
+        height: Pixels kept from the top.
+    """
+
+    name: str
+    of: str
+    left: int
+    height: int
+
+
+CHOSEN = (
+    Chosen("run-form", "form-backfill-analysis.png", left=256, height=870),
+    Chosen("approval", "run-*-backfill-*-approval.png", left=0, height=900),
+    Chosen("cost-charts", "artifact-measure-costs-charts-*[0-9].png", left=256, height=1210),
+)
+
+
+def renew(pictures: Path, images: Path = IMAGES) -> None:
+    """Make the documentation's pictures from those of a folder.
+
+    Raises:
+        FileNotFoundError: If one of them is not in the folder.
+    """
+    images.mkdir(parents=True, exist_ok=True)
+    for chosen in CHOSEN:
+        found = sorted(pictures.glob(chosen.of))
+        if not found:
+            raise FileNotFoundError(pictures / chosen.of)
+        with Image.open(found[-1]) as picture:
+            box = (chosen.left, 0, picture.width, min(chosen.height, picture.height))
+            cropped = picture.convert("RGB").crop(box)
+        cropped.quantize(_COLOURS).save(images / f"{chosen.name}.png", optimize=True)
