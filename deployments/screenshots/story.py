@@ -71,7 +71,7 @@ def tell(scene: Scene) -> None:
         asked = {"backfill_id": 1, "reason": "the new scores are not better", "dry_run": dry_run}
         _run(scene, "undo-backfill", asked)
     # What was undone is outdated again; a second try moves the means, and waits for a person.
-    asked = {"reason": "the demo: once more", "canary_size": 5, "max_mean_shift": 0}
+    asked = {"reason": "the demo: once more", "canary_size": 5, "max_mean_shift": 1}
     _run(scene, BACKFILL, asked | {"dry_run": False}, waits=True)
     erased = {"user_id": _ask(scene, _SOMEBODY, tier="plus")[0], "reason": "request 17"}
     for dry_run in (True, False):

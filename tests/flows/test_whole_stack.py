@@ -1,0 +1,236 @@
+"""The whole stack: runs that wait for a person, and what is killed costs no message."""
+
+import io
+import time
+from uuid import uuid4
+
+import psutil
+import pytest
+import sqlalchemy as sa
+from prefect.client.orchestration import SyncPrefectClient
+from rich.console import Console
+
+from deployments.demo.analysis_run import DEPLOYMENT, run_analysis
+from deployments.local import process
+from deployments.local.stack import Stack
+from stores import analyses, database
+from tests.backfilling import analysis
+from tests.recordings import SENTENCES, flac_of
+
+pytestmark = [pytest.mark.flow, pytest.mark.timeout(600)]
+
+HISTORY, WAITING = 120, 240
+
+
+@pytest.fixture(scope="module")
+def local_stack(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("children")
+    folder.chmod(0o711)
+    stack = Stack(folder / "stack")
+    yield stack, stack.up(lambda step: None)
+    stack.down()
+
+
+@pytest.fixture
+def engine(local_stack):
+    _, where = local_stack
+    engine = database.connect(where.database_url.get_secret_value())
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def conversation_id():
+    return str(uuid4())
+
+
+@pytest.fixture
+def speak(local_stack, engine, conversation_id):
+    """Add messages to the conversation, a few recordings named by many; returns their ids."""
+    _, where = local_stack
+    for number, sentence in enumerate(SENTENCES):
+        where.s3.bucket().put(f"audio/u/c/{number}.flac", flac_of(sentence), "audio/flac")
+
+    def _speak(count, state):
+        rows = [
+            {
+                "id": str(uuid4()), "conversation_id": conversation_id, "text": SENTENCES[n % 4],
+                "key": f"audio/u/c/{n % 4}.flac", "state": state,
+            }
+            for n in range(count)
+        ]  # fmt: skip
+        with engine.begin() as connection:
+            connection.execute(
+                sa.text("INSERT INTO conversations (id, target_language_id) VALUES (:id, 'en')"),
+                {"id": conversation_id},
+            )
+            connection.execute(
+                sa.text(
+                    "INSERT INTO messages (id, conversation_id, role, content, audio_storage_key,"
+                    " audio_processing_state)"
+                    " VALUES (:id, :conversation_id, 'user', :text, :key, :state)"
+                ),
+                rows,
+            )
+        return [row["id"] for row in rows]
+
+    return _speak
+
+
+@pytest.fixture
+def history(engine, speak):
+    """A conversation that an older engine scored very low."""
+    ids = speak(HISTORY, "analyzed")
+    with engine.begin() as connection:
+        analyses.upsert(connection, [analysis(id_, accuracy=5) for id_ in ids])
+
+
+@pytest.fixture
+def one(engine, conversation_id):
+    """The only value that a query returns; `:conversation` is the test's own."""
+
+    def _one(query):
+        with engine.connect() as connection:
+            arguments = {"conversation": conversation_id} if ":conversation" in query else {}
+            return connection.execute(sa.text(query), arguments).scalar_one()
+
+    return _one
+
+
+@pytest.fixture
+def begin(local_stack, conversation_id, history):
+    """Start a run of `backfill-analysis`; returns how to ask for its state."""
+    _, where = local_stack
+    with SyncPrefectClient(where.prefect_api_url) as client:
+
+        def _begin(**parameters):
+            name = "backfill-analysis/backfill-analysis"
+            deployment = client.read_deployment_by_name(name)
+            asked = {
+                "reason": "a better engine", "dry_run": False, "canary_size": 4, "chunk_size": 4,
+                "conversation_ids": [conversation_id], "max_parallel": 2, **parameters,
+            }  # fmt: skip
+            run = client.create_flow_run_from_deployment(deployment.id, parameters=asked)
+            return run, lambda: client.read_flow_run(run.id).state, client
+
+        yield _begin
+
+
+def until(look, what, seconds=180):
+    deadline = time.monotonic() + seconds
+    while not (found := look()):
+        assert time.monotonic() < deadline, what
+        time.sleep(0.1)
+    return found
+
+
+def flow_processes(stack):
+    """Processes of flow runs by the deployment they run, the worker's children."""
+    return [
+        candidate
+        for candidate in process.marked(stack.folder)
+        if "prefect.engine" in " ".join(candidate.cmdline())
+        or "flow-run execute" in " ".join(candidate.cmdline())
+    ]
+
+
+MINE = """audio_ops.backfill_item AS i JOIN messages AS m ON m.id = i.message_id
+WHERE m.conversation_id = :conversation"""
+DONE = f"SELECT count(*) FROM {MINE} AND i.outcome = 'analyzed'"
+AT_WORK = f"SELECT count(DISTINCT i.owner) FROM {MINE} AND i.token IS NOT NULL"
+BACKFILL = f"SELECT DISTINCT i.backfill_id FROM {MINE}"
+OVERWRITTEN = """SELECT count(*) FROM audio_ops.analysis_history AS h
+JOIN messages AS m ON m.id = h.message_id WHERE m.conversation_id = :conversation"""
+
+
+def end_leases(engine):
+    with engine.begin() as connection:
+        for table in ("lease", "backfill_item"):
+            connection.execute(sa.text(f"UPDATE audio_ops.{table} SET leased_until = now()"))
+
+
+def test_a_person_lets_children_go_on_and_a_killed_one_costs_nothing(
+    local_stack, engine, begin, one
+):
+    stack, _ = local_stack
+    run, state, client = begin()
+    until(lambda: state().is_paused(), "it never asked")
+    assert one(DONE) == 4
+    until(lambda: not flow_processes(stack), "it kept its process")
+    number = one(BACKFILL)
+    client.resume_flow_run(run.id, run_input={"backfill": number, "approved_by": "Mori"})
+
+    until(lambda: one(AT_WORK) == 2, "no two children were ever at work")
+    holder = one(f"SELECT i.owner FROM {MINE} AND i.token IS NOT NULL LIMIT 1")
+    child = psutil.Process(int(holder.rpartition(":")[2]))
+    for victim in [*child.children(recursive=True), child]:
+        victim.kill()
+    end_leases(engine)
+
+    until(lambda: state().is_final(), "it never ended", 300)
+    assert state().is_completed()
+    assert one(DONE) == HISTORY
+    assert one(OVERWRITTEN) == HISTORY
+    assert one(f"SELECT approved_by FROM audio_ops.backfill WHERE id = {number}") == "Mori"
+
+
+def test_with_worker_parent_and_children_killed_a_resumed_run_does_the_rest(
+    local_stack, engine, begin, one
+):
+    stack, _ = local_stack
+    begin(max_mean_shift=100)
+    until(lambda: one(AT_WORK) == 2, "no two children were ever at work")
+    kill_worker_and_runs(stack.folder)
+    done = one(DONE)
+    assert 4 <= done < HISTORY
+    assert one(AT_WORK) > 0, "nobody was killed in the middle of his work"
+
+    stack.up(lambda step: None)
+    end_leases(engine)
+    _, state, _ = begin(resume=one(BACKFILL))
+    until(lambda: state().is_final(), "it never ended", 300)
+    assert state().is_completed()
+    assert one(DONE) == HISTORY
+    assert one(OVERWRITTEN) == HISTORY
+
+
+def test_a_killed_worker_and_its_run_cost_nothing(local_stack, engine, speak, one):
+    stack, where = local_stack
+    ids = speak(WAITING, "uploaded")
+    with SyncPrefectClient(where.prefect_api_url) as client:
+        deployment = client.read_deployment_by_name(f"{DEPLOYMENT}/{DEPLOYMENT}")
+        client.create_flow_run_from_deployment(deployment.id, parameters={"chunk_size": 10})
+    analysed = """SELECT count(*) FROM message_audio_analysis AS a
+        JOIN messages AS m ON m.id = a.message_id WHERE m.conversation_id = :conversation"""
+    until(lambda: one(analysed) > 0, "the run never wrote a chunk")
+    kill_worker_and_runs(stack.folder)
+    in_state = """SELECT count(*) FROM messages WHERE conversation_id = :conversation
+        AND audio_processing_state = """
+    assert one(f"{in_state} 'analyzing'") > 0
+
+    stack.up(lambda step: None)
+    end_leases(engine)
+    run = run_analysis(
+        where.prefect_api_url,
+        engine,
+        ids,
+        fail_above_percent=0,
+        log="the worker's log",
+        console=Console(file=io.StringIO()),
+    )
+    assert run.state.is_completed()
+    assert one(f"{in_state} 'analyzed'") == WAITING
+    assert one(OVERWRITTEN) == 0
+
+
+def kill_worker_and_runs(folder):
+    """kill -9 the worker and every flow run it started."""
+    doomed = []
+    for candidate in process.marked(folder):
+        command = " ".join(candidate.cmdline())
+        if "prefect worker" in command:
+            doomed += [candidate, *candidate.children(recursive=True)]
+    assert len(doomed) > 1, "no run was in progress"
+    for victim in doomed:
+        victim.kill()
+    psutil.wait_procs(doomed, timeout=30)
