@@ -86,7 +86,7 @@ def time_stages(waveform: Waveform, words: list[str], clock: Clock) -> None:
         with clock.timing("measures"):
             given = network_input(frames, piece, voice, model.durations)
         with clock.timing("network"):
-            model.network.forward(given)
+            model.predict(given)
 
 
 def main() -> None:

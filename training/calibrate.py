@@ -3,9 +3,10 @@
     python -m training.calibrate FEATURES NETWORK --output speech/models/en.npz
 
 FEATURES was filled by `training.measure` and `training.mismatches`; NETWORK and the networks of
-its folds beside it were written by `training.train_scorer`. The gate and the confidence of words
-are fitted on what each fold's network says of speakers that it never saw: for the model that ships
-on all speakers, and for one model a fold without that fold's speakers. The latter go into FEATURES'
+its folds beside it were written by `training.train_scorer`. The gate, the confidence of words and
+the line that mends phones are fitted on what each fold's network says of speakers that it never
+saw: for the model that ships on all speakers, and for one model a fold without that fold's
+speakers. The latter go into FEATURES'
 subfolder `folds`, for validation: `benchmarks/pronunciation.py --folds` judges every speaker by
 a model that knows nothing of him.
 """
@@ -25,6 +26,13 @@ from speech.scores.scoring import WELL_SAID
 from training.examples import Example, read_examples, save_arrays
 from training.measure import Norms, read_norms
 from training.mismatches import KINDS
+from training.stacking import (
+    HeardPhones,
+    fit_stacking,
+    joined,
+    rated_phones,
+    validate_stacking,
+)
 
 Array = NDArray[np.float32]
 
@@ -74,6 +82,7 @@ class Heard:
         words: Expected scores of all words, end to end; see `ratings`.
         ratings: What experts gave them.
         word_fold: Which network.
+        phones: The rated phones of clean recordings.
     """
 
     fold: NDArray[np.int64]
@@ -82,11 +91,13 @@ class Heard:
     words: Array
     ratings: Array
     word_fold: NDArray[np.int64]
+    phones: HeardPhones
 
 
 def heard_by_folds(examples: Sequence[Example], network: Path) -> Heard:
     """Have every example judged by the network of the fold in which its speaker was held out."""
     folds, variants, evidence, words, ratings = [], [], [], [], []
+    phones: list[HeardPhones] = []
     for fold, path in enumerate(fold_paths(network)):
         held_out = speakers_held_out(path)
         judge = Network.from_file(path)
@@ -98,10 +109,12 @@ def heard_by_folds(examples: Sequence[Example], network: Path) -> Heard:
                 evidence.append(gate_evidence(example.given, output))
                 words.append(output.words)
                 ratings.append(example.word_accuracy)
+                if not example.variant:
+                    phones.append(rated_phones(example, output, fold))
     return Heard(
         np.array(folds), np.array(variants), np.stack(evidence),
         np.concatenate(words), np.concatenate(ratings),
-        np.repeat(folds, [len(scores) for scores in words]),
+        np.repeat(folds, [len(scores) for scores in words]), joined(phones),
     )  # fmt: skip
 
 
@@ -184,6 +197,7 @@ def without(heard: Heard, fold: int) -> Heard:
     return Heard(
         heard.fold[kept], heard.variant[kept], heard.evidence[kept],
         heard.words[kept_words], heard.ratings[kept_words], heard.word_fold[kept_words],
+        heard.phones.of(heard.phones.fold != fold),
     )  # fmt: skip
 
 
@@ -211,7 +225,9 @@ def fit_confidence(heard: Heard) -> Array:
 
 def fitted(network: Network, norms: Norms, right: Heard, wrong: Heard) -> ScoringModel:
     """Add to a network what decides upon its outputs."""
-    return ScoringModel(network, norms, fit_gate(right, wrong), fit_confidence(right))
+    return ScoringModel(
+        network, fit_stacking(right.phones), norms, fit_gate(right, wrong), fit_confidence(right)
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -224,6 +240,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     right = heard_by_folds(read_examples(arguments.features), arguments.network)
     wrong = heard_by_folds(read_examples(arguments.features / "mismatches"), arguments.network)
     validate_gate(right, wrong)
+    validate_stacking(right.phones)
     norms = read_norms(arguments.features)
     folds = arguments.features / "folds"
     folds.mkdir(exist_ok=True)

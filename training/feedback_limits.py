@@ -41,7 +41,7 @@ def judged(examples: Sequence[Example], folds: Path) -> tuple[Array, Array]:
         for example in examples:
             if example.speaker not in held_out or example.variant:
                 continue
-            output = model.network.forward(example.given)
+            output = model.predict(example.given)
             confidence = np.interp(output.words, *model.confidence)
             own = output.posteriors[np.arange(len(output.phones)), example.given.phones]
             best = output.posteriors.max(axis=1)

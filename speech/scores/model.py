@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from speech.errors import DamagedModel
 from speech.scores.gate import NAMES as EVIDENCE_NAMES
 from speech.scores.gate import Gate
-from speech.scores.network import Network, network_arrays
+from speech.scores.network import Network, NetworkInput, NetworkOutput, network_arrays
 from speech.scores.prosody import DurationNorm
+from speech.scores.stacking import PhoneStacking
 from speech.text.phones import PHONES
 
 _VERSION_DIGITS: Final = 8
@@ -31,6 +32,7 @@ class ScoringModel:
 
     Attributes:
         network: Gives experts' scores.
+        stacking: Mends those of phones.
         durations: How long learners hold each phone.
         gate: Tells whether it is the text that is said.
         confidence: Shape (2, n): scores expected of words, 0-10, ascending, and the share of
@@ -39,10 +41,15 @@ class ScoringModel:
     """
 
     network: Network
+    stacking: PhoneStacking
     durations: Mapping[str, DurationNorm]
     gate: Gate
     confidence: NDArray[np.float32]
     version: str = ""
+
+    def predict(self, given: NetworkInput) -> NetworkOutput:
+        """Return the scores expected of experts for one stretch of speech."""
+        return self.stacking.corrected(given, self.network.forward(given))
 
     @classmethod
     def from_file(cls, path: Path) -> Self:
@@ -57,6 +64,10 @@ class ScoringModel:
                 arrays = {name: archive[name] for name in archive.files}
             gate = Gate(*(arrays[f"gate.{field.name}"] for field in fields(Gate)))
             gate.mismatch(np.zeros(len(EVIDENCE_NAMES), np.float32))
+            stacking = PhoneStacking(arrays["stacking.slopes"], arrays["stacking.offsets"])
+            network = Network.from_arrays(arrays)
+            smallest = network.smallest_input()
+            stacking.corrected(smallest, network.forward(smallest))
             scores, shares = arrays["confidence"]
             np.interp(0.0, scores, shares)
             durations = {
@@ -65,7 +76,7 @@ class ScoringModel:
             }
         except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
             raise DamagedModel(path.name, error) from error
-        return cls(Network.from_arrays(arrays), durations, gate, arrays["confidence"], version)
+        return cls(network, stacking, durations, gate, arrays["confidence"], version)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """For `numpy.savez`."""
@@ -73,6 +84,8 @@ class ScoringModel:
         return network_arrays(self.network) | {
             "durations": np.array(norms, np.float32),
             "confidence": self.confidence.astype(np.float32),
+            "stacking.slopes": self.stacking.slopes,
+            "stacking.offsets": self.stacking.offsets,
             **{
                 f"gate.{field.name}": getattr(self.gate, field.name).astype(np.float32)
                 for field in fields(Gate)

@@ -90,7 +90,7 @@ def align_and_score(
         given = network_input(frames[span], piece, pitch.part(span), model.durations)
         alignments.append(piece.in_recording())
         inputs.append(given)
-        outputs.append(model.network.forward(given))
+        outputs.append(model.predict(given))
     return alignments, _scores(inputs, outputs, model)
 
 

@@ -20,6 +20,7 @@ from training.calibrate import (
     without,
 )
 from training.mismatches import KINDS
+from training.stacking import HeardPhones
 
 
 def heard(count, *, shift=0.0, seed=0):
@@ -35,6 +36,7 @@ def heard(count, *, shift=0.0, seed=0):
         words=words.astype(np.float32),
         ratings=ratings.astype(np.float32),
         word_fold=np.repeat(fold, 3),
+        phones=HeardPhones(np.ones((count, 5)), np.zeros(count, int), np.ones(count), fold),
     )
 
 
@@ -81,6 +83,8 @@ def test_a_folds_own_speakers_and_their_words_are_left_out():
     assert len(others.fold) == len(others.variant) == len(others.evidence) == 80
     assert (others.words == sample.words[np.repeat(sample.fold != 3, 3)]).all()
     assert len(others.words) == len(others.ratings) == 240
+    assert 3 not in others.phones.fold
+    assert len(others.phones.terms) == 80
 
 
 def test_a_models_file_tells_whom_it_never_heard(tmp_path):

@@ -15,6 +15,7 @@ def test_the_shipped_model_survives_being_written_and_read(tmp_path):
     assert again.durations == shipped.durations
     assert (again.confidence == shipped.confidence).all()
     assert (again.gate.weights == shipped.gate.weights).all()
+    assert (again.stacking.slopes == shipped.stacking.slopes).all()
     smallest = shipped.network.smallest_input()
     ones, others = shipped.network.forward(smallest), again.network.forward(smallest)
     assert others.utterance == pytest.approx(ones.utterance, abs=0.02)
@@ -25,7 +26,9 @@ def test_it_is_small():
         assert path.stat().st_size <= 2_000_000
 
 
-@pytest.mark.parametrize("missing", ["gate.weights", "durations", "confidence", "network.format"])
+@pytest.mark.parametrize(
+    "missing", ["gate.weights", "durations", "confidence", "network.format", "stacking.offsets"]
+)
 def test_a_file_without_all_parts_is_refused(tmp_path, missing):
     arrays = scoring_model().arrays()
     del arrays[missing]

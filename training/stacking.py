@@ -1,0 +1,83 @@
+"""Fit how a phone's score is drawn towards those around it; see `speech/scores/stacking.py`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speech.scores.network import NetworkOutput
+from speech.scores.stacking import BEST, TERMS, PhoneStacking, stacking_terms
+from speech.text.phones import PHONES
+from training.examples import Example
+
+PENALTY = 30.0  # as so many examples of a phone that say: nothing to be changed
+
+
+@dataclass(frozen=True)
+class HeardPhones:
+    """Rated phones, end to end, as a network hears them that never heard the speaker; n of them.
+
+    Attributes:
+        terms: See `stacking_terms`, shape (n, 5).
+        phones: 0 to 38, shape (n,).
+        ratings: Of experts, 0 to 2, shape (n,).
+        fold: Which network, shape (n,).
+    """
+
+    terms: NDArray[np.floating[Any]]
+    phones: NDArray[np.int64]
+    ratings: NDArray[np.floating[Any]]
+    fold: NDArray[np.int64]
+
+    def of(self, kept: NDArray[np.bool_]) -> Self:
+        """Return some of them."""
+        return type(self)(self.terms[kept], self.phones[kept], self.ratings[kept], self.fold[kept])
+
+
+def rated_phones(example: Example, output: NetworkOutput, fold: int) -> HeardPhones:
+    """Return the phones of one example that experts rated."""
+    rated = ~np.isnan(example.phone_accuracy)
+    return HeardPhones(
+        stacking_terms(example.given, output), example.given.phones, example.phone_accuracy,
+        np.full(len(rated), fold),
+    ).of(rated)  # fmt: skip
+
+
+def joined(parts: Sequence[HeardPhones]) -> HeardPhones:
+    """Lay several end to end."""
+    return HeardPhones(
+        np.concatenate([part.terms for part in parts]),
+        np.concatenate([part.phones for part in parts]),
+        np.concatenate([part.ratings for part in parts]),
+        np.concatenate([part.fold for part in parts]),
+    )
+
+
+def fit_stacking(heard: HeardPhones) -> PhoneStacking:
+    """Fit, by penalised least squares, what the experts' ratings differ from the own scores."""
+    columns = np.hstack([heard.terms, np.eye(len(PHONES))[heard.phones]]).astype(np.float64)
+    ridge = PENALTY * np.eye(columns.shape[1])
+    missing = heard.ratings - heard.terms[:, 0]
+    solution = np.linalg.solve(columns.T @ columns + ridge, columns.T @ missing)
+    slopes, offsets = np.split(solution.astype(np.float32), [len(TERMS)])
+    return PhoneStacking(slopes, offsets)
+
+
+def validate_stacking(heard: HeardPhones) -> None:
+    """Print correlations with experts before and after, of a line that knows no one of a fold."""
+    after = np.empty(len(heard.ratings))
+    for fold in np.unique(heard.fold):
+        own = heard.fold == fold
+        line = fit_stacking(heard.of(~own))
+        change = heard.terms[own] @ line.slopes + line.offsets[heard.phones[own]]
+        after[own] = np.clip(heard.terms[own, 0] + change, 0, BEST)
+    before = heard.terms[:, 0]
+    for name, scores in (("network", before), ("with the line", after)):
+        by_fold = [
+            np.corrcoef(scores[heard.fold == fold], heard.ratings[heard.fold == fold])[0, 1]
+            for fold in np.unique(heard.fold)
+        ]
+        told = " ".join(f"{figure:.3f}" for figure in by_fold)
+        print(f"phones, {name}: {np.corrcoef(scores, heard.ratings)[0, 1]:.3f}; folds {told}")
