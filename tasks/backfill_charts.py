@@ -40,7 +40,7 @@ def _histogram(before: Ints, after: Ints, messages: Ints, comparison: Comparison
         axes.stairs(counts, edges, color=colour, linewidth=2, label=label)
         axes.stairs(counts, edges, color=colour, alpha=0.2, fill=True)
     axes.set_xlim(0, 100)
-    axes.yaxis.get_major_locator().set_params(integer=True)
+    axes.locator_params(axis="y", integer=True)
     axes.set_xlabel("accuracy, 0-100", fontsize=12)
     axes.legend(frameon=False, fontsize=11, loc="upper left")
     return png(figure)
