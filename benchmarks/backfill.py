@@ -51,7 +51,7 @@ LEFT JOIN LATERAL (
 WHERE t.oid = ANY(CAST(:tables AS regclass[]))
 ORDER BY t.relname, i.relname NULLS FIRST
 """)
-# How many rows are in a table when every message of the backfill has been done.
+# Tables with a row for each message, and those with a row for each analysis that is overwritten.
 _WHOLE = ("messages", "message_audio_analysis", "audio_ops.backfill_item")
 _OVERWRITES = ("audio_ops.analysis_history", "audio_ops.backfill_previous")
 

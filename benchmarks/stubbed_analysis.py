@@ -70,7 +70,7 @@ def stubbed_analysis(limit: int) -> int:
     from flows.analyze_messages import analyze_messages
 
     resources.bucket = _Bucket  # type: ignore[assignment]
-    resources.analysis_workers = lambda _count: _Workers()  # type: ignore[assignment]
+    resources.analysis_workers = lambda _count: _Workers()  # type: ignore[assignment,return-value]
     for module in (tasks, analysis_batch):
         module.LEASE_DURATION = LEASE  # type: ignore[attr-defined]
     analysis_batch.RENEWAL_SECONDS = LEASE.total_seconds() / 3

@@ -90,6 +90,12 @@ def analyze_messages(
             broken += 1
             logger.warning("A chunk broke off: %s", outcome)
 
+    if not broken and report.claimed < waiting:
+        logger.info(
+            "%d messages were taken by others, or by a Dask worker that died: its own are taken up"
+            " by a later run",
+            waiting - report.claimed,
+        )
     publish_summary(report, broken_chunks=broken, started_at=started_at, ended_at=utc_now())
     if report.broken:
         raise AnalysesBroken(report.broken, report.analyzed, tuple(sorted(report.broken_rules)))

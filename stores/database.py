@@ -19,6 +19,7 @@ from sqlalchemy import (
 from schema.errors import InvalidDatabaseUrl, SessionNotUtc
 
 CONNECT_SECONDS = 10
+_NAMES_OF_UTC = frozenset({"UTC", "Etc/UTC", "GMT", "Etc/GMT", "UCT", "Zulu"})
 
 
 def connect(
@@ -81,7 +82,7 @@ def connect(
 def _refuse_other_time_zones(connection: psycopg.Connection, _record: object) -> None:
     # The server tells it with the connection: nothing is asked.
     time_zone = connection.info.parameter_status("TimeZone")
-    if time_zone != "UTC":
+    if time_zone not in _NAMES_OF_UTC:
         connection.close()
         raise SessionNotUtc(time_zone or "an unknown time zone")
 

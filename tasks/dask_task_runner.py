@@ -1,7 +1,10 @@
 """Chunks on a Dask cluster, ending as they do in threads; needs the extra `dask`."""
 
+import threading
 from typing import Any
+from uuid import UUID
 
+from distributed import Future
 from distributed.client import ClosedClientError
 from prefect.states import Crashed
 from prefect_dask.client import PrefectDaskClient
@@ -12,23 +15,29 @@ from tasks.task_runner import CHUNKS_IN_FLIGHT
 
 
 class DaskChunk(PrefectDaskFuture[Any]):
-    """A chunk on the cluster; that Dask lost it is an outcome, as any other error is."""
+    """A chunk on the cluster; that Dask lost it is an outcome, as any other error is.
+
+    Its report is fetched as soon as it is there. Left with the worker that did it, it would be lost
+    with that worker, and Dask do the chunk again.
+    """
+
+    def __init__(self, task_run_id: UUID, wrapped_future: "Future[Any]") -> None:
+        super().__init__(task_run_id, wrapped_future)
+        self._fetching = threading.Lock()
+        self.add_done_callback(lambda _: self.wait())
 
     def wait(self, timeout: float | None = None) -> None:
-        """Wait until the chunk is done or lost, and let the cluster forget it.
-
-        Else its report would stay with the worker that did it, and Dask do the chunk again when
-        that worker dies, for as long as the run lasts.
-        """
-        if self._final_state:
-            return
-        try:
-            self._final_state = self._wrapped_future.result(timeout)
-        except Exception as error:  # noqa: BLE001 - the chunk's own errors are in its state
-            if not self._wrapped_future.done():
-                return  # it was our patience that ended
-            self._final_state = Crashed(data=ChunkLost(" ".join(str(error).split())))
-        self._wrapped_future.release()
+        """Wait until the chunk is done or lost, and let the cluster forget it."""
+        with self._fetching:
+            if self._final_state:
+                return
+            try:
+                self._final_state = self._wrapped_future.result(timeout)
+            except TimeoutError:
+                return  # our patience ended
+            except Exception as error:  # noqa: BLE001 - the chunk's own errors are in its state
+                self._final_state = Crashed(data=ChunkLost(" ".join(str(error).split())))
+            self._wrapped_future.release()
 
     def result(self, timeout: float | None = None, raise_on_failure: bool = True) -> Any:  # noqa: ANN401 - Prefect's signature
         """Return what the chunk returned or, unless `raise_on_failure`, its error."""
@@ -44,19 +53,24 @@ class DaskChunkRunner(DaskTaskRunner):
         """Return the connection to the scheduler, made by the first who asks.
 
         Raises:
-            ClusterUnavailable: If nobody answers at its address.
+            ClusterUnavailable: If nobody answers at its address, or its certificates are missing.
         """
         try:
             return super().client
         except OSError as error:
             raise ClusterUnavailable(str(self.address), "no scheduler answers there") from error
+        except TypeError as error:  # what Dask says of tls:// without certificates
+            raise ClusterUnavailable(str(self.address), str(error)) from error
 
     @property
     def places(self) -> int:
         """How many chunks the cluster works on at once, at this moment."""
+        client = self.client
+        if client.status not in {"running", "connecting"}:
+            raise ClusterUnavailable(str(self.address), "its scheduler went away")
         try:
-            threads: dict[str, int] = self.client.nthreads()
-        except OSError as error:
+            threads: dict[str, int] = client.nthreads()
+        except (OSError, RuntimeError) as error:
             raise ClusterUnavailable(str(self.address), "its scheduler went away") from error
         return max(sum(threads.values()), CHUNKS_IN_FLIGHT)  # workers may still be starting
 

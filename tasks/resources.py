@@ -94,11 +94,15 @@ def reports_dir() -> Path:
     return ReportSettings().reports_dir
 
 
-@OnePerProcess
 def analysis_workers(count: int | None) -> AnalysisWorkers:
     """Return this process's analysis workers; None: one for each core it may use."""
+    return _so_many_workers(count or available_cores())
+
+
+@OnePerProcess
+def _so_many_workers(count: int) -> AnalysisWorkers:
     limit_blas_threads()
-    workers = AnalysisWorkers(count or available_cores())
+    workers = AnalysisWorkers(count)
     atexit.register(workers.close)
     return workers
 

@@ -65,8 +65,10 @@ class ChunkTaskRunner(ThreadPoolTaskRunner[Any]):
 
     def __exit__(self, *exception: Any) -> None:  # noqa: ANN401 - Prefect's signature
         """Let go of threads and cluster."""
-        self._connected.close()
-        super().__exit__(*exception)
+        try:
+            self._connected.close()
+        finally:
+            super().__exit__(*exception)
 
 
 def places() -> int:

@@ -5,7 +5,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from deployments.local.environment import child_environment
@@ -93,7 +93,8 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     """Close the pipes, whereupon it ends; kill what is left of its session."""
     for pipe in (process.stdin, process.stdout):
         if pipe is not None:
-            pipe.close()
+            with suppress(BrokenPipeError):  # what it did not live to read
+                pipe.close()
     try:
         process.wait(_STOP_SECONDS)
     except subprocess.TimeoutExpired:

@@ -65,9 +65,6 @@ class ScoringModel:
             gate = Gate(*(arrays[f"gate.{field.name}"] for field in fields(Gate)))
             gate.mismatch(np.zeros(len(EVIDENCE_NAMES), np.float32))
             stacking = PhoneStacking(arrays["stacking.slopes"], arrays["stacking.offsets"])
-            network = Network.from_arrays(arrays)
-            smallest = network.smallest_input()
-            stacking.corrected(smallest, network.forward(smallest))
             scores, shares = arrays["confidence"]
             np.interp(0.0, scores, shares)
             durations = {
@@ -76,6 +73,7 @@ class ScoringModel:
             }
         except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
             raise DamagedModel(path.name, error) from error
+        network = Network.from_arrays(arrays)
         return cls(network, stacking, durations, gate, arrays["confidence"], version)
 
     def arrays(self) -> dict[str, NDArray[Any]]:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speech.scores.network import TO_TEN, NetworkInput, NetworkOutput
+from speech.text.phones import PHONES
 
 Array = NDArray[np.floating[Any]]
 
@@ -31,6 +32,19 @@ class PhoneStacking:
 
     slopes: Array
     offsets: Array
+
+    def __post_init__(self) -> None:
+        """Refuse arrays of other shapes, and numbers that are none.
+
+        Raises:
+            ValueError: Of such.
+        """
+        if self.slopes.shape != (len(TERMS),) or self.offsets.shape != (len(PHONES),):
+            message = f"{self.slopes.shape} slopes and {self.offsets.shape} offsets"
+            raise ValueError(message)
+        if not np.isfinite([*self.slopes, *self.offsets]).all():
+            message = "not all slopes and offsets are finite"
+            raise ValueError(message)
 
     def corrected(self, given: NetworkInput, output: NetworkOutput) -> NetworkOutput:
         """Return the output with other scores of phones, 0 to 2 as before."""

@@ -2,6 +2,7 @@
 
 import io
 import time
+from contextlib import suppress
 from uuid import uuid4
 
 import psutil
@@ -17,9 +18,9 @@ from stores import analyses, database
 from tests.backfilling import analysis
 from tests.recordings import SENTENCES, flac_of
 
-pytestmark = [pytest.mark.flow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.flow, pytest.mark.timeout(900)]
 
-HISTORY, WAITING = 120, 240
+HISTORY, WAITING = 240, 240
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +30,14 @@ def local_stack(tmp_path_factory):
     stack = Stack(folder / "stack")
     yield stack, stack.up(lambda step: None)
     stack.down()
+
+
+@pytest.fixture(autouse=True)
+def whole_again(local_stack):
+    """Start what an earlier test killed and did not start again."""
+    stack, _ = local_stack
+    if not all(stack.status().values()):
+        stack.up(lambda step: None)
 
 
 @pytest.fixture
@@ -124,14 +133,23 @@ def until(look, what, seconds=180):
     return found
 
 
-def flow_processes(stack):
-    """Processes of flow runs by the deployment they run, the worker's children."""
-    return [
-        candidate
-        for candidate in process.marked(stack.folder)
-        if "prefect.engine" in " ".join(candidate.cmdline())
-        or "flow-run execute" in " ".join(candidate.cmdline())
-    ]
+def running(stack, *commands):
+    """Processes of the stack whose command holds one of these."""
+    found = []
+    for candidate in process.marked(stack.folder):
+        with suppress(psutil.NoSuchProcess):  # it just ended
+            if any(command in " ".join(candidate.cmdline()) for command in commands):
+                found.append(candidate)
+    return found
+
+
+def kill_with_children(processes):
+    doomed = [p for one in processes for p in (one, *one.children(recursive=True))]
+    for victim in doomed:
+        with suppress(psutil.NoSuchProcess):
+            victim.kill()
+    psutil.wait_procs(doomed, timeout=30)
+    return doomed
 
 
 MINE = """audio_ops.backfill_item AS i JOIN messages AS m ON m.id = i.message_id
@@ -156,15 +174,16 @@ def test_a_person_lets_children_go_on_and_a_killed_one_costs_nothing(
     run, state, client = begin()
     until(lambda: state().is_paused(), "it never asked")
     assert one(DONE) == 4
-    until(lambda: not flow_processes(stack), "it kept its process")
+    until(lambda: not running(stack, "prefect.engine", "flow-run execute"), "it kept its process")
     number = one(BACKFILL)
     client.resume_flow_run(run.id, run_input={"backfill": number, "approved_by": "Mori"})
 
     until(lambda: one(AT_WORK) == 2, "no two children were ever at work")
-    holder = one(f"SELECT i.owner FROM {MINE} AND i.token IS NOT NULL LIMIT 1")
-    child = psutil.Process(int(holder.rpartition(":")[2]))
-    for victim in [*child.children(recursive=True), child]:
-        victim.kill()
+    holder = until(
+        lambda: one(f"SELECT max(i.owner) FROM {MINE} AND i.token IS NOT NULL"),
+        "nobody was at work",
+    )
+    kill_with_children([psutil.Process(int(holder.rpartition(":")[2]))])
     end_leases(engine)
 
     until(lambda: state().is_final(), "it never ended", 300)
@@ -180,7 +199,7 @@ def test_with_worker_parent_and_children_killed_a_resumed_run_does_the_rest(
     stack, _ = local_stack
     begin(max_mean_shift=100)
     until(lambda: one(AT_WORK) == 2, "no two children were ever at work")
-    kill_worker_and_runs(stack.folder)
+    kill_worker_and_runs(stack)
     done = one(DONE)
     assert 4 <= done < HISTORY
     assert one(AT_WORK) > 0, "nobody was killed in the middle of his work"
@@ -203,7 +222,7 @@ def test_a_killed_worker_and_its_run_cost_nothing(local_stack, engine, speak, on
     analysed = """SELECT count(*) FROM message_audio_analysis AS a
         JOIN messages AS m ON m.id = a.message_id WHERE m.conversation_id = :conversation"""
     until(lambda: one(analysed) > 0, "the run never wrote a chunk")
-    kill_worker_and_runs(stack.folder)
+    kill_worker_and_runs(stack)
     in_state = """SELECT count(*) FROM messages WHERE conversation_id = :conversation
         AND audio_processing_state = """
     assert one(f"{in_state} 'analyzing'") > 0
@@ -223,14 +242,7 @@ def test_a_killed_worker_and_its_run_cost_nothing(local_stack, engine, speak, on
     assert one(OVERWRITTEN) == 0
 
 
-def kill_worker_and_runs(folder):
+def kill_worker_and_runs(stack):
     """kill -9 the worker and every flow run it started."""
-    doomed = []
-    for candidate in process.marked(folder):
-        command = " ".join(candidate.cmdline())
-        if "prefect worker" in command:
-            doomed += [candidate, *candidate.children(recursive=True)]
+    doomed = kill_with_children(running(stack, "prefect worker"))
     assert len(doomed) > 1, "no run was in progress"
-    for victim in doomed:
-        victim.kill()
-    psutil.wait_procs(doomed, timeout=30)

@@ -36,11 +36,12 @@ def chunk(client):
     return lambda *call, **options: DaskChunk(uuid4(), client.submit(*call, **options))
 
 
-def test_a_chunk_that_is_done_is_forgotten_by_the_cluster(chunk, client):
-    assert chunk(Completed, data=7).result() == 7
+def test_a_chunk_that_is_done_is_fetched_and_forgotten_by_the_cluster(chunk, client):
+    done = chunk(Completed, data=7)  # nobody asks for it
     deadline = time.monotonic() + 10
     while client.futures:  # the client's own thread lets go
         assert time.monotonic() < deadline
+    assert done.result() == 7
 
 
 def test_a_chunk_that_broke_off_tells_its_own_error(chunk):
@@ -85,6 +86,21 @@ def test_a_cluster_that_goes_away_has_no_places(cluster):
         cluster.close()
         with pytest.raises(ClusterUnavailable, match="went away"):
             _ = runner.places
+
+
+def test_a_cluster_that_was_given_up_has_no_places(cluster):
+    with DaskChunkRunner(address=cluster.scheduler_address) as runner:
+        runner.client.close()
+        with pytest.raises(ClusterUnavailable, match="went away"):
+            _ = runner.places
+
+
+def test_encryption_without_certificates_is_told():
+    with (
+        DaskChunkRunner(address="tls://127.0.0.1:8786") as runner,
+        pytest.raises(ClusterUnavailable, match="ssl_context"),
+    ):
+        _ = runner.client
 
 
 @task

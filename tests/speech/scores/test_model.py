@@ -37,6 +37,13 @@ def test_a_file_without_all_parts_is_refused(tmp_path, missing):
         ScoringModel.from_file(tmp_path / "part.npz")
 
 
+@pytest.mark.parametrize("offsets", [np.zeros(38), np.full(39, np.nan), np.zeros((39, 1))])
+def test_a_file_with_a_damaged_part_is_refused(tmp_path, offsets):
+    np.savez(tmp_path / "part.npz", **scoring_model().arrays() | {"stacking.offsets": offsets})
+    with pytest.raises(DamagedModel):
+        ScoringModel.from_file(tmp_path / "part.npz")
+
+
 def test_a_file_that_broke_off_is_refused(tmp_path):
     np.savez(tmp_path / "whole.npz", **scoring_model().arrays())
     data = (tmp_path / "whole.npz").read_bytes()
