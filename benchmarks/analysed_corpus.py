@@ -18,9 +18,9 @@ from speech.analysis import SpeechAnalysis
 from speech.errors import NoSpeech, SpeechError, TextMismatch
 from speech.scores.model import ScoringModel
 from speech.waveform import AudioEncoding, decode
-from training.calibrate import speakers_held_out
 from training.channels import Channel
 from training.corpus import Utterance
+from training.heard import speakers_held_out
 from training.signals import Waveform
 
 REJECTIONS: Final = (NoSpeech.cause, TextMismatch.cause)

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from speech.feedback.thresholds import SEVERITIES
 from speech.scores.model import ScoringModel
 from speech.scores.scoring import WELL_SAID
-from training.calibrate import speakers_held_out
 from training.examples import Example, read_examples
+from training.heard import speakers_held_out
 
 WELL_SAID_PHONE = 1.5
 

@@ -7,18 +7,9 @@ from hypothesis import strategies as st
 
 from speech.scores.gate import CERTAIN, NAMES, POSSIBLE
 from speech.scores.scoring import WELL_SAID
-from training.calibrate import (
-    CONFIDENCE_STEPS,
-    PACE,
-    REFUSED,
-    WARNED,
-    Heard,
-    fit_confidence,
-    fit_gate,
-    refused,
-    speakers_held_out,
-    without,
-)
+from training.calibrate import CONFIDENCE_STEPS, fit_confidence
+from training.gate import PACE, REFUSED, WARNED, fit_gate, refused
+from training.heard import Heard, speakers_held_out, without
 from training.mismatches import KINDS
 from training.stacking import HeardPhones
 
