@@ -33,9 +33,9 @@ class DaskChunk(PrefectDaskFuture[Any]):
                 return
             try:
                 self._final_state = self._wrapped_future.result(timeout)
-            except TimeoutError:
-                return  # our patience ended
             except Exception as error:  # noqa: BLE001 - the chunk's own errors are in its state
+                if timeout is not None and isinstance(error, TimeoutError):
+                    return  # our patience ended
                 self._final_state = Crashed(data=ChunkLost(" ".join(str(error).split())))
             self._wrapped_future.release()
 

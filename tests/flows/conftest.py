@@ -1,8 +1,9 @@
-"""One Prefect server for all flow tests."""
+"""What all flow tests share, one Prefect server above all."""
 
 import os
 
 import pytest
+import sqlalchemy as sa
 from prefect.settings import (
     PREFECT_API_URL,
     PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
@@ -20,3 +21,14 @@ def prefect_server():
         os.environ["PREFECT_API_URL"] = PREFECT_API_URL.value()
         yield
         del os.environ["PREFECT_API_URL"]
+
+
+@pytest.fixture
+def count(engine):
+    """Count the rows of a table."""
+
+    def _count(table):
+        with engine.connect() as connection:
+            return connection.execute(sa.text(f"SELECT count(*) FROM {table}")).scalar_one()
+
+    return _count

@@ -49,17 +49,6 @@ def rows(engine):
     return _rows
 
 
-@pytest.fixture
-def count(engine):
-    """Count the rows of a table."""
-
-    def _count(table):
-        with engine.connect() as connection:
-            return connection.execute(sa.text(f"SELECT count(*) FROM {table}")).scalar_one()
-
-    return _count
-
-
 def states(rows):
     return Counter(row.state for row in rows.values())
 

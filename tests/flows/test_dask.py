@@ -94,17 +94,6 @@ def leases(engine):
 
 
 @pytest.fixture
-def count(engine):
-    """Count the rows of a table."""
-
-    def _count(table):
-        with engine.connect() as connection:
-            return connection.execute(sa.text(f"SELECT count(*) FROM {table}")).scalar_one()
-
-    return _count
-
-
-@pytest.fixture
 def kill_in_a_chunk(engine, leases):
     """Kill a worker that has done a chunk and is in the middle of another; returns who held any."""
 
