@@ -17,8 +17,9 @@ from stores.database import connect
 _PEOPLE = """
 INSERT INTO users (id, email)
 SELECT md5('u' || n)::uuid, n || '@example.org' FROM generate_series(0, {rows} / 200) AS n;
-INSERT INTO subscriptions (user_id, status, current_tier)
-SELECT md5('u' || n)::uuid, 'active', CASE WHEN mod(n, 10) = 0 THEN 'premium' ELSE 'plus' END
+INSERT INTO subscriptions (user_id, stripe_subscription_id, stripe_price_id, current_tier)
+SELECT md5('u' || n)::uuid, 'sub_' || n, 'price',
+    (CASE WHEN mod(n, 10) = 0 THEN 'premium' ELSE 'plus' END)::subscription_tier
 FROM generate_series(0, {rows} / 200) AS n WHERE mod(n, 10) < 3;
 INSERT INTO conversations (id, user_id, guest_id, target_language_id)
 SELECT md5('c' || n)::uuid, CASE WHEN mod(n, 10) > 0 THEN md5('u' || n / 10)::uuid END,

@@ -24,7 +24,7 @@ $$;
 
 -- The app's tables: no addresses of learners, no payment data.
 GRANT SELECT (id, display_name, created_at) ON users TO kaiwa_audio;
-GRANT SELECT (id, user_id, status, current_tier) ON subscriptions TO kaiwa_audio;
+GRANT SELECT (id, user_id, current_tier, created_at, updated_at) ON subscriptions TO kaiwa_audio;
 GRANT SELECT ON conversations, messages TO kaiwa_audio;
 GRANT UPDATE (
     audio_url, audio_url_expires_at, audio_storage_key, audio_duration_ms, audio_size_bytes,

@@ -4,7 +4,6 @@ The app's `getRetentionPeriodDays`, `calculateAudioRetentionExpiry` and `shouldD
 on a server in UTC: a day is 24 hours. Periods are half-open: audio is kept up to, not at, its end.
 """
 
-from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from policy.configuration import DEFAULT_POLICY, AudioPolicy
@@ -30,30 +29,26 @@ def owner_tier(
     role: str,
     *,
     has_user: bool,
-    current_tiers: Collection[str | None],
-    policy: AudioPolicy = DEFAULT_POLICY,
+    current_tier: str | None,
 ) -> UserTier | None:
     """Return whose audio a message is.
 
     Args:
         role: Of the message: user, assistant or system.
         has_user: Whether its conversation belongs to a learner.
-        current_tiers: `current_tier` of the learner's subscriptions; of several the one that
-            keeps longest counts, an empty one is free.
-        policy: Says which keeps longest.
+        current_tier: Of the learner's newest subscription, as the app reads it; empty where
+            there is none, or where it names no tier: free.
 
     Returns:
-        None if a subscription names a tier that this policy does not know: nobody can say what
-        that learner was promised.
+        None if the subscription names a tier that nobody knows here: nobody can say what that
+        learner was promised.
     """
     if role == "system":
         return UserTier.SYSTEM
     if not has_user:
         return UserTier.GUEST
-    names = {name or UserTier.FREE for name in current_tiers} or {UserTier.FREE}
-    if not names <= SUBSCRIBED_TIERS:
-        return None
-    return max(map(UserTier, names), key=policy.retention_days.of)
+    name = current_tier or UserTier.FREE
+    return UserTier(name) if name in SUBSCRIBED_TIERS else None
 
 
 def effective_expiry(

@@ -4,12 +4,10 @@ Frames are polars. Days count back from the measurement: 0 are the 24 hours that
 (docs/adr/0060).
 """
 
-import json
 from datetime import date, datetime, timedelta
 
 import polars as pl
 
-from policy.configuration import DEFAULT_POLICY, AudioPolicy
 from policy.costs import PriceBook, storage_usd_month
 from policy.retention import owner_tier
 from schema.states import StorageMeasure as Measure
@@ -33,25 +31,25 @@ _AGES = (
     (91, "91-365 days"),
     (366, "> 365 days"),
 )
+_OWNER = ("system", "has_user", "current_tier")  # what tells a recording's tier
 _LIVE = pl.col("deleted_days").is_null()
 _SUMS = [pl.col(name).sum() for name in ("objects", "bytes", "audio_ms", "unsized")]
 
 
-def with_tiers(stock: pl.DataFrame, policy: AudioPolicy = DEFAULT_POLICY) -> pl.DataFrame:
-    """Return the groups with `tier` in place of what tells it: tiers and system.
+def with_tiers(stock: pl.DataFrame) -> pl.DataFrame:
+    """Return the groups with `tier` in place of what tells it.
 
     Args:
-        stock: Groups with `tiers`, a JSON list of what the learner has subscribed to, or empty
-            for a guest; `system`; `language`, `format`, `said_days`, `deleted_days`, `in_grace`,
+        stock: Groups with `system`, `has_user`, `current_tier` of the learner's newest
+            subscription; `language`, `format`, `said_days`, `deleted_days`, `in_grace`,
             `objects`, `bytes`, `audio_ms`, `unsized`.
-        policy: Knows the tiers.
     """
-    owners = stock.select("system", "tiers").unique()
-    tiers = [_tier(system, listed, policy) for system, listed in owners.iter_rows()]
+    owners = stock.select(_OWNER).unique()
+    tiers = [_tier(*owner) for owner in owners.iter_rows()]
     known = owners.with_columns(tier=pl.Series(tiers, dtype=pl.String))
     return (
-        stock.join(known, on=["system", "tiers"], nulls_equal=True)
-        .drop("system", "tiers")
+        stock.join(known, on=_OWNER, nulls_equal=True)
+        .drop(_OWNER)
         .with_columns(
             pl.col("format").fill_null(UNKNOWN),
             # Nothing can go before it came; whoever wrote so had a wrong clock.
@@ -60,10 +58,9 @@ def with_tiers(stock: pl.DataFrame, policy: AudioPolicy = DEFAULT_POLICY) -> pl.
     )
 
 
-def _tier(system: bool, listed: str | None, policy: AudioPolicy) -> str:
+def _tier(system: bool, has_user: bool, current_tier: str | None) -> str:
     role = UserTier.SYSTEM.value if system else "user"
-    current_tiers = json.loads(listed) if listed is not None else []
-    tier = owner_tier(role, has_user=listed is not None, current_tiers=current_tiers, policy=policy)
+    tier = owner_tier(role, has_user=has_user, current_tier=current_tier)
     return UNKNOWN if tier is None else tier.value
 
 

@@ -70,10 +70,7 @@ def verdict(
         policy: Retention periods.
     """
     tier = owner_tier(
-        recording.role,
-        has_user=recording.has_user,
-        current_tiers=recording.current_tiers,
-        policy=policy,
+        recording.role, has_user=recording.has_user, current_tier=recording.current_tier
     )
     stored = recording.retention_expires_at
     if stored is None or to_utc(stored) > rules.newest_expiry:

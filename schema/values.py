@@ -98,7 +98,7 @@ class Recording:
     role: str
     created_at: datetime  # UTC; when it was said
     has_user: bool  # whether its conversation belongs to a learner, not to a guest
-    current_tiers: tuple[str | None, ...]  # of the learner's subscriptions
+    current_tier: str | None  # of the learner's newest subscription
     retention_expires_at: datetime | None  # UTC; as stored
     size_bytes: int | None
     processing_state: str | None

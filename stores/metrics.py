@@ -10,12 +10,14 @@ import polars as pl
 from sqlalchemy import Connection, bindparam, text
 
 from schema.tables.base import UtcDateTime
+from stores.tiers import CURRENT_TIERS
 
 OLDEST_DAYS = 400  # days back that are told apart; longer than any retention with its grace
 MEASUREMENT_TIMEOUT = "1h"  # a pass over all messages, not the few rows of other statements
 STOCK = {
     "language": pl.String,
-    "tiers": pl.String,  # JSON list of the learner's; empty: a guest's
+    "has_user": pl.Boolean,
+    "current_tier": pl.String,  # of the learner's newest subscription
     "system": pl.Boolean,
     "format": pl.String,
     "said_days": pl.Int32,
@@ -67,11 +69,9 @@ FROM (
 ) AS m
 JOIN (
     SELECT c.id, CAST(json_build_array(
-        c.target_language_id, CASE WHEN c.user_id IS NOT NULL THEN COALESCE(s.tiers, '[]') END
+        c.target_language_id, c.user_id IS NOT NULL, s.current_tier
     ) AS text) AS owner
-    FROM conversations AS c LEFT JOIN (
-        SELECT user_id, json_agg(DISTINCT current_tier) AS tiers
-        FROM subscriptions GROUP BY user_id
+    FROM conversations AS c LEFT JOIN ({CURRENT_TIERS}
     ) AS s ON s.user_id = c.user_id
     OFFSET BIGINT '0'
 ) AS c ON c.id = m.conversation_id
@@ -151,7 +151,8 @@ def stock(connection: Connection, *, as_of: datetime) -> pl.DataFrame:
     state = (code // (1 << _BITS)) % (1 << _BITS)
     return packed.select(
         language=pl.col("owner").str.json_path_match("$[0]"),
-        tiers=pl.col("owner").str.json_path_match("$[1]"),
+        has_user=pl.col("owner").str.json_path_match("$[1]") == "true",
+        current_tier=pl.col("owner").str.json_path_match("$[2]"),
         system=code >= 1 << (2 * _BITS),
         format="format",
         said_days=(code % (1 << _BITS)).cast(pl.Int32),

@@ -26,6 +26,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from schema.tables.base import UtcDateTime
 from schema.values import Recording
 from stores.holds import HELD
+from stores.tiers import CURRENT_TIER
 
 SWEEP_LOCK = 0x7377656570  # "sweep"
 
@@ -37,7 +38,7 @@ _COLUMNS = """m.id, m.conversation_id, m.audio_storage_key, m.role, m.timestamp,
 _FACTS = f"""
     SELECT m.id, m.audio_storage_key, m.role, m.timestamp,
         c.user_id IS NOT NULL AS has_user,
-        ARRAY(SELECT s.current_tier FROM subscriptions AS s WHERE s.user_id = c.user_id) AS tiers,
+        {CURRENT_TIER} AS current_tier,
         m.audio_retention_expires_at, m.audio_size_bytes, m.audio_processing_state,
         {HELD} AS held
     FROM picked AS m CROSS JOIN LATERAL (
@@ -49,7 +50,7 @@ _TYPES: tuple[ColumnClause[Any], ...] = (
     column("role", Text),
     column("timestamp", UtcDateTime),
     column("has_user", Boolean),
-    column("tiers", ARRAY(Text)),
+    column("current_tier", Text),
     column("audio_retention_expires_at", UtcDateTime),
     column("audio_size_bytes"),
     column("audio_processing_state", Text),
@@ -102,7 +103,7 @@ WITH sharing AS MATERIALIZED (
     FOR NO KEY UPDATE SKIP LOCKED
 ), facts AS ({_FACTS}
 )
-SELECT sharing.id, sharing.audio_storage_key, role, timestamp, has_user, tiers,
+SELECT sharing.id, sharing.audio_storage_key, role, timestamp, has_user, current_tier,
     audio_retention_expires_at, audio_size_bytes, audio_processing_state, held
 FROM sharing LEFT JOIN facts USING (id)
 ORDER BY sharing.id
@@ -262,7 +263,7 @@ def _recording(row: Row[Any]) -> Recording:
         role=row.role,
         created_at=row.timestamp,
         has_user=row.has_user,
-        current_tiers=tuple(row.tiers),
+        current_tier=row.current_tier,
         retention_expires_at=row.audio_retention_expires_at,
         size_bytes=row.audio_size_bytes,
         processing_state=row.audio_processing_state,

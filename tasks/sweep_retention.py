@@ -147,7 +147,7 @@ def _set_expiries(connection: Connection, after_id: str) -> list[tuple[str, bool
     expiries = {}
     for recording in found:
         tier = owner_tier(
-            recording.role, has_user=recording.has_user, current_tiers=recording.current_tiers
+            recording.role, has_user=recording.has_user, current_tier=recording.current_tier
         )
         if tier is not None:
             expiries[recording.message_id] = effective_expiry(None, tier, recording.created_at)

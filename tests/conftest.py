@@ -13,7 +13,8 @@ import sqlalchemy as sa
 
 from deployments.local.postgres import PostgresServer
 from migrations import run
-from schema.tables.app import Conversation, Message, Subscription, User
+from schema.tables.app import Conversation, Message, User
+from schema.tables.base import UtcDateTime
 from stores import database
 
 pytest_plugins = [
@@ -28,6 +29,15 @@ pytest_plugins = [
 
 FIRST_MESSAGE_AT = datetime(2025, 10, 13, 12, tzinfo=UTC)
 # Nothing has to survive; the odd time zone proves that ours is set for each connection.
+ADD_LANGUAGE = sa.text("""
+INSERT INTO languages (id, code, name, native_name, writing_system, flag)
+VALUES (:language, :language, :language, :language, 'latin', '') ON CONFLICT DO NOTHING
+""")
+ADD_SUBSCRIPTION = sa.text("""
+INSERT INTO subscriptions
+    (user_id, stripe_subscription_id, stripe_price_id, current_tier, updated_at)
+VALUES (:user_id, :stripe_id, 'price', CAST(:current_tier AS subscription_tier), :updated_at)
+""").bindparams(sa.bindparam("updated_at", type_=UtcDateTime))
 OPTIONS = {"fsync": "off", "full_page_writes": "off", "timezone": "Asia/Kathmandu"}
 
 
@@ -105,11 +115,26 @@ def add_user(engine):
 
 @pytest.fixture
 def add_subscription(engine):
-    """Add a learner's subscription; return the id."""
+    """Add a learner's subscription, newer than those before.
 
-    def _add_subscription(user_id, current_tier="plus", status="active"):
-        row = {"id": uuid4(), "user_id": user_id, "current_tier": current_tier, "status": status}
-        return _insert(engine, Subscription, row)
+    A tier that the app does not have yet is added to its enum.
+    """
+    numbers = count()
+
+    def _add_subscription(user_id, current_tier="plus"):
+        with engine.begin() as connection:
+            for tier in {current_tier} - {None, "free", "plus", "premium"}:
+                connection.exec_driver_sql(
+                    f"ALTER TYPE subscription_tier ADD VALUE IF NOT EXISTS '{tier}'"
+                )
+        row = {
+            "user_id": user_id,
+            "stripe_id": f"sub_{uuid4().hex}",
+            "current_tier": current_tier,
+            "updated_at": FIRST_MESSAGE_AT + timedelta(seconds=next(numbers)),
+        }
+        with engine.begin() as connection:
+            connection.execute(ADD_SUBSCRIPTION, row)
 
     return _add_subscription
 
@@ -122,6 +147,8 @@ def add_conversation(engine, add_user):
         if "user_id" not in columns:
             columns["user_id"] = add_user()
         row = {"id": f"conversation-{uuid4()}", "target_language_id": language, **columns}
+        with engine.begin() as connection:
+            connection.execute(ADD_LANGUAGE, {"language": language})
         return _insert(engine, Conversation, row)
 
     return _add_conversation

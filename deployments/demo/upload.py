@@ -89,7 +89,10 @@ def _start_conversation(
         if user_id is not None and learner.tier is not None:
             connection.execute(
                 insert(Subscription).values(
-                    user_id=user_id, status="active", current_tier=learner.tier
+                    user_id=user_id,
+                    stripe_subscription_id=f"sub_{uuid4().hex}",
+                    stripe_price_id="price_demo",
+                    current_tier=learner.tier.value,
                 )
             )
         connection.execute(

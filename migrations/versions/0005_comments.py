@@ -19,8 +19,10 @@ COMMENTS = {
     "subscriptions": {
         "id": "Subscription's id",
         "user_id": "Who pays",
-        "status": "Stripe's status, such as active, canceled",
-        "current_tier": "free, plus or premium; decides how long audio is kept",
+        "stripe_subscription_id": "Stripe's id; this project never reads it",
+        "stripe_price_id": "Stripe's price; this project never reads it",
+        "current_tier": "free, plus or premium; decides how long audio is kept; empty is free",
+        "updated_at": "UTC; the latest is the newest",
     },
     "conversations": {
         "id": "Conversation's id",

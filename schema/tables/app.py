@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, Text, text
+from sqlalchemy import Enum, ForeignKey, Index, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from schema.tables.base import Base, UtcDateTime
@@ -27,17 +27,30 @@ class User(Base):
 
 
 class Subscription(Base):
-    """What a learner pays for; the app keeps Stripe's columns beside these."""
+    """What a learner pays for; of several the newest counts."""
 
     __tablename__ = "subscriptions"
+    __table_args__ = (Index("subscriptions_user_id_idx", "user_id"),)
 
     id: Mapped[UUID] = mapped_column(
         primary_key=True, server_default=text("gen_random_uuid()"), comment="Subscription's id"
     )
-    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"), comment="Who pays")
-    status: Mapped[str] = mapped_column(Text, comment="Stripe's status, such as active, canceled")
+    user_id: Mapped[UUID] = mapped_column(
+        ForeignKey("users.id", ondelete="CASCADE"), comment="Who pays"
+    )
+    stripe_subscription_id: Mapped[str] = mapped_column(
+        Text, unique=True, comment="Stripe's id; this project never reads it"
+    )
+    stripe_price_id: Mapped[str] = mapped_column(
+        Text, comment="Stripe's price; this project never reads it"
+    )
     current_tier: Mapped[str | None] = mapped_column(
-        Text, comment="free, plus or premium; decides how long audio is kept"
+        Enum("free", "plus", "premium", name="subscription_tier"),
+        server_default=text("'free'"),
+        comment="free, plus or premium; decides how long audio is kept; empty is free",
+    )
+    updated_at: Mapped[datetime | None] = mapped_column(
+        UtcDateTime, server_default=text("now()"), comment="UTC; the latest is the newest"
     )
 
 
@@ -45,6 +58,7 @@ class Conversation(Base):
     """One sitting of a learner, or of a guest, with the tutor."""
 
     __tablename__ = "conversations"
+    __table_args__ = (Index("conversations_user_id_idx", "user_id"),)
 
     id: Mapped[str] = mapped_column(Text, primary_key=True, comment="Conversation's id")
     user_id: Mapped[UUID | None] = mapped_column(

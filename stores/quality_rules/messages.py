@@ -8,8 +8,10 @@ import string
 from collections.abc import Collection, Sequence
 from functools import reduce
 
-# Subscriptions are added up once for all learners. Where no rule asks for them the planner leaves
-# them out, as it does with leases.
+from stores.tiers import CURRENT_TIERS
+
+# The newest subscription is looked for once for all learners. Where no rule asks for it the planner
+# leaves it out, as it does with leases.
 _TIER_DAYS = """CASE COALESCE(NULLIF(current_tier, ''), 'free')
         WHEN 'free' THEN CAST(:days_free AS integer)
         WHEN 'plus' THEN CAST(:days_plus AS integer)
@@ -22,8 +24,9 @@ JOIN conversations AS c ON c.id = m.conversation_id
 LEFT JOIN message_audio_analysis AS a ON a.message_id = m.id
 LEFT JOIN audio_ops.lease AS l ON l.message_id = m.id
 LEFT JOIN (
-    SELECT user_id, max({_TIER_DAYS}) AS days, bool_or({_TIER_DAYS} IS NULL) AS is_unknown
-    FROM subscriptions GROUP BY user_id
+    SELECT user_id, {_TIER_DAYS} AS days, {_TIER_DAYS} IS NULL AS is_unknown
+    FROM ({CURRENT_TIERS}
+    ) AS newest
 ) AS subscribed ON subscribed.user_id = c.user_id"""  # noqa: S608 - ours
 
 _HAS_URL = "m.audio_url IS NOT NULL AND m.audio_deleted_at IS NULL"

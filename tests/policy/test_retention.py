@@ -29,7 +29,6 @@ instants = st.builds(
     st.sampled_from(ZONES),
 )
 tiers = st.sampled_from(UserTier)
-subscribed = st.sampled_from(["free", "plus", "premium", "", None])
 
 
 @pytest.mark.parametrize(
@@ -116,55 +115,23 @@ def test_storing_the_effective_end_changes_it_no_more(stored, created_at, tier):
 
 
 @pytest.mark.parametrize(
-    ("role", "has_user", "current_tiers", "tier"),
+    ("role", "has_user", "current_tier", "tier"),
     [
-        ("user", True, [], UserTier.FREE),
-        ("assistant", True, [], UserTier.FREE),
-        ("user", True, [None], UserTier.FREE),
-        ("user", True, ["plus"], UserTier.PLUS),
-        ("assistant", True, ["premium"], UserTier.PREMIUM),
-        ("user", True, ["plus", "premium", "free"], UserTier.PREMIUM),
-        ("user", False, [], UserTier.GUEST),
-        ("assistant", False, [], UserTier.GUEST),
-        ("system", True, ["premium"], UserTier.SYSTEM),
-        ("system", False, [], UserTier.SYSTEM),
-        ("user", True, ["enterprise"], None),
-        ("user", True, ["premium", "enterprise"], None),
-        ("user", True, ["Premium"], None),
-        ("user", True, ["guest"], None),  # nobody subscribes to that
+        ("user", True, None, UserTier.FREE),
+        ("assistant", True, None, UserTier.FREE),
+        ("user", True, "", UserTier.FREE),
+        ("user", True, "free", UserTier.FREE),
+        ("user", True, "plus", UserTier.PLUS),
+        ("assistant", True, "premium", UserTier.PREMIUM),
+        ("user", False, None, UserTier.GUEST),
+        ("assistant", False, None, UserTier.GUEST),
+        ("system", True, "premium", UserTier.SYSTEM),
+        ("system", False, None, UserTier.SYSTEM),
+        ("user", True, "enterprise", None),
+        ("user", True, "{plus}", None),
+        ("user", True, "Premium", None),
+        ("user", True, "guest", None),  # nobody subscribes to that
     ],
 )
-def test_whose_audio_a_message_is(role, has_user, current_tiers, tier):
-    assert owner_tier(role, has_user=has_user, current_tiers=current_tiers) is tier
-
-
-@given(st.lists(subscribed, max_size=4), subscribed)
-def test_one_more_subscription_never_shortens_the_period(current_tiers, another):
-    def days(names):
-        return retention_period_days(owner_tier("user", has_user=True, current_tiers=names))
-
-    assert days([*current_tiers, another]) >= days(current_tiers)
-
-
-def test_which_tier_keeps_longest_is_the_policys_word():
-    policy = AudioPolicy(retention_days=RetentionDays(free=400))
-    assert (
-        owner_tier("user", has_user=True, current_tiers=["premium", "free"], policy=policy)
-        is UserTier.FREE
-    )
-
-
-@pytest.mark.parametrize(
-    "ask",
-    [
-        lambda naive: retention_expiry(UserTier.FREE, naive),
-        lambda naive: effective_expiry(naive, UserTier.FREE, CREATED),
-        lambda naive: effective_expiry(CREATED, UserTier.FREE, naive),
-        lambda naive: should_delete_audio(naive, as_of=CREATED),
-        lambda naive: should_delete_audio(CREATED, as_of=naive),
-        lambda naive: should_delete_audio(None, as_of=naive),
-    ],
-)
-def test_a_naive_instant_is_refused(ask):
-    with pytest.raises(ValueError, match="no time zone"):
-        ask(CREATED.replace(tzinfo=None))
+def test_whose_audio_a_message_is(role, has_user, current_tier, tier):
+    assert owner_tier(role, has_user=has_user, current_tier=current_tier) is tier

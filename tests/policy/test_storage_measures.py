@@ -23,7 +23,8 @@ AS_OF = datetime(2025, 10, 26, 3, 30, tzinfo=UTC)
 TODAY = AS_OF.date()
 STOCK = {
     "language": pl.String,
-    "tiers": pl.String,
+    "has_user": pl.Boolean,
+    "current_tier": pl.String,
     "system": pl.Boolean,
     "format": pl.String,
     "said_days": pl.Int32,
@@ -45,7 +46,8 @@ GONE = {
 NONE_GONE = pl.DataFrame(schema=GONE)
 AUDIO = {
     "language": "en",
-    "tiers": "[]",
+    "has_user": True,
+    "current_tier": None,
     "system": False,
     "format": "pcm16",
     "said_days": 0,
@@ -74,13 +76,12 @@ def value(metrics, measure, day=TODAY, tier="free"):
 @pytest.mark.parametrize(
     ("group", "tier"),
     [
-        ({"tiers": None}, "guest"),
-        ({"tiers": "[]"}, "free"),
-        ({"tiers": "[null]"}, "free"),
-        ({"tiers": '["plus", "premium"]'}, "premium"),
-        ({"tiers": '["gold"]'}, "unknown"),
-        ({"tiers": '["gold"]', "system": True}, "system"),
-        ({"tiers": None, "system": True}, "system"),
+        ({"has_user": False}, "guest"),
+        ({"current_tier": None}, "free"),
+        ({"current_tier": "premium"}, "premium"),
+        ({"current_tier": "gold"}, "unknown"),
+        ({"current_tier": "gold", "system": True}, "system"),
+        ({"has_user": False, "system": True}, "system"),
     ],
 )
 def test_audio_counts_for_its_owners_tier(group, tier):

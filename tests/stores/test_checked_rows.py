@@ -315,12 +315,13 @@ def test_language_codes(add_analysed, add_conversation, check, language):
     [
         ("user", [], 30),
         ("user", [None], 30),
-        ("user", [""], 30),
         ("user", ["free"], 30),
-        ("user", ["free", "premium", "plus"], 365),
+        ("user", ["free", "plus", "premium"], 365),
+        ("user", ["premium", "free"], 30),
         ("system", ["premium"], 7),
         ("user", None, 1),
         ("user", ["premium", "staff"], None),
+        ("user", ["staff", "premium"], 365),
     ],
 )
 def test_the_owners_tier_says_how_long_audio_is_kept(

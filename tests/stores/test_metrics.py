@@ -134,7 +134,8 @@ def test_a_message_that_knows_nothing_of_its_audio_is_counted_all_the_same(add_a
     add_audio(**dict.fromkeys(columns))
     assert stock().row(0, named=True) == {
         "language": "en",
-        "tiers": "[]",
+        "has_user": True,
+        "current_tier": None,
         "system": False,
         "format": None,
         "said_days": 0,
@@ -165,7 +166,6 @@ def test_grace_begins_when_retention_is_over(add_audio, stock, columns, in_grace
 def test_owners_are_told_apart(add_audio, add_conversation, add_user, add_subscription, stock):
     add_audio(conversation_id=add_conversation("ja", user_id=None, guest_id="browser"))
     learner = add_user()
-    add_subscription(learner, "plus")
     add_subscription(learner, "premium")
     add_subscription(learner, "plus")
     add_audio(conversation_id=add_conversation("fr", user_id=learner))
@@ -174,11 +174,11 @@ def test_owners_are_told_apart(add_audio, add_conversation, add_user, add_subscr
     add_subscription(stranger, None)
     add_audio(conversation_id=add_conversation("de", user_id=stranger))
     found = stock().sort("language", "system")
-    assert found.select("language", "tiers", "system").rows() == [
-        ("de", "[null]", False),
-        ("fr", '["plus","premium"]', False),
-        ("fr", '["plus","premium"]', True),
-        ("ja", None, False),
+    assert found.select("language", "has_user", "current_tier", "system").rows() == [
+        ("de", True, None, False),
+        ("fr", True, "plus", False),
+        ("fr", True, "plus", True),
+        ("ja", False, None, False),
     ]
 
 

@@ -27,8 +27,8 @@ settle_broken_runs.fn(rules)
 sweep_chunk.fn(Walk(allowance=plan.objects), rules, page_size=2, pages=100)
 """
 UPGRADE = (
-    "INSERT INTO subscriptions (user_id, status, current_tier)"
-    " SELECT user_id, 'active', 'premium' FROM conversations"
+    "INSERT INTO subscriptions (user_id, stripe_subscription_id, stripe_price_id, current_tier)"
+    " SELECT user_id, 'sub_1', 'price', 'premium' FROM conversations"
 )
 
 

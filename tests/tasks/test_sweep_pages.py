@@ -103,8 +103,8 @@ def test_a_second_sweep_finds_nothing_to_do(record, sweep, entries):
 def test_an_upgrade_saves_audio_that_was_due(record, stored, sweep, engine, run_sql, now):
     message_id = record()
     run_sql(
-        "INSERT INTO subscriptions (user_id, status, current_tier)"
-        " SELECT user_id, 'active', 'premium' FROM conversations"
+        "INSERT INTO subscriptions (user_id, stripe_subscription_id, stripe_price_id, current_tier)"
+        " SELECT user_id, 'sub_1', 'price_1', 'premium' FROM conversations"
     )
     report = sweep()
     assert (report.objects, report.extended) == (0, 1)
@@ -122,14 +122,21 @@ def test_a_downgrade_shortens_nothing_that_was_promised(record, sweep, stored, r
     assert is_in_bucket(stored(promised).audio_storage_key)
 
 
-def test_of_several_subscriptions_the_longest_counts(
-    record, add_user, add_subscription, add_conversation, sweep
+@pytest.mark.parametrize(
+    ("tiers", "extended"),
+    [(("free", "premium"), 1), (("premium", "free"), 0), (("premium", None), 0)],
+)
+@pytest.mark.parametrize("type_", ["subscription_tier", "text"])
+def test_of_several_subscriptions_the_newest_counts(
+    record, add_user, add_subscription, add_conversation, sweep, run_sql, tiers, extended, type_
 ):
     learner = add_user()
-    for tier in ("free", "premium", None):
+    for tier in tiers:
         add_subscription(learner, current_tier=tier)
+    run_sql("ALTER TABLE subscriptions ALTER current_tier DROP DEFAULT")
+    run_sql(f"ALTER TABLE subscriptions ALTER current_tier TYPE {type_}")
     record(UserTier.FREE, conversation=add_conversation(user_id=learner))
-    assert sweep().extended == 1
+    assert sweep().extended == extended
 
 
 def test_audio_of_an_unknown_tier_stays_and_is_told(

@@ -25,8 +25,8 @@ UPLOADED = (
     " audio_retention_expires_at = now() + interval '30 days' WHERE id = :id"
 )
 UPGRADE = (
-    "INSERT INTO subscriptions (user_id, status, current_tier)"
-    " SELECT user_id, 'active', 'premium' FROM conversations WHERE user_id IS NOT NULL"
+    "INSERT INTO subscriptions (user_id, stripe_subscription_id, stripe_price_id, current_tier)"
+    " SELECT user_id, user_id, 'price', 'premium' FROM conversations WHERE user_id IS NOT NULL"
 )
 
 
