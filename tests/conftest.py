@@ -18,6 +18,7 @@ from stores import database
 
 pytest_plugins = [
     "tests.recordings",
+    "tests.s3_servers",
     "tests.faulty_bucket",
     "tests.sweeping",
     "tests.erasing",
