@@ -124,7 +124,7 @@ class StorageDenied(StorageError):
         self.operation, self.code = operation, code
         super().__init__(
             f"The bucket refused to {operation} ({code}). Check TIGRIS_ACCESS_KEY_ID, "
-            "TIGRIS_SECRET_ACCESS_KEY and the key's rights on TIGRIS_BUCKET_NAME.",
+            "TIGRIS_SECRET_ACCESS_KEY, TIGRIS_REGION and the key's rights on TIGRIS_BUCKET_NAME.",
             operation,
             code,
         )

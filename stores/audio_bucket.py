@@ -36,7 +36,10 @@ _MARKER = b"This bucket holds the audio of Kaiwa's learners; `kaiwa-audio storag
 # botocore retries requests, but not a body that breaks off while it is read.
 _PAUSES_BEFORE_BODY_RETRY_SECONDS = (0.2, 0.8, 3.2)
 
-_REGIONS_WITHOUT_CONSTRAINT = {"us-east-1", "auto"}  # AWS's first, which refuses it; Tigris
+_DEFAULT_REGION = "us-east-1"  # AWS's first; also of S3 servers that were given none
+_REGIONS_WITHOUT_CONSTRAINT = {_DEFAULT_REGION, "auto"}  # the first refuses one; Tigris chooses
+
+_TIGRIS = (".tigris.dev", ".storage.dev")
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +197,7 @@ def open_bucket(
     Args:
         name: The bucket's name.
         endpoint: URL of the S3 server; None for AWS itself.
-        region: Region that goes into signatures; "auto" for Tigris.
+        region: Region that goes into signatures, or "auto"; see `signing_region`.
         access_key_id: Who asks.
         secret_access_key: Signs the requests.
         session_token: Of temporary credentials only.
@@ -204,7 +207,7 @@ def open_bucket(
     client = boto3.session.Session().client(
         "s3",
         endpoint_url=endpoint,
-        region_name=region,
+        region_name=signing_region(region, endpoint=endpoint),
         aws_access_key_id=access_key_id.get_secret_value(),
         aws_secret_access_key=secret_access_key.get_secret_value(),
         aws_session_token=session_token.get_secret_value() if session_token else None,
@@ -222,6 +225,14 @@ def open_bucket(
         ),
     )
     return AudioBucket(name, client)
+
+
+def signing_region(region: str, *, endpoint: str | None) -> str:
+    """Return the region that goes into signatures: "auto" means one only to Tigris."""
+    host = urlsplit(endpoint).hostname if endpoint else None
+    if region != "auto" or (host or "").endswith(_TIGRIS):
+        return region
+    return _DEFAULT_REGION
 
 
 def objects_address(name: str, *, endpoint: str | None, region: str) -> str:
@@ -251,7 +262,7 @@ def _body(response: "GetObjectOutputTypeDef", key: str, max_bytes: int) -> bytes
 
 def _addressing_style(host: str | None) -> Literal["virtual", "path"]:
     """Choose `bucket.host` where it resolves: AWS and Tigris want it, others need wildcard DNS."""
-    if host is None or host.endswith((".amazonaws.com", ".tigris.dev", ".storage.dev")):
+    if host is None or host.endswith((".amazonaws.com", *_TIGRIS)):
         return "virtual"
     return "path"
 

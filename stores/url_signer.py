@@ -14,7 +14,7 @@ from urllib.parse import quote, urlsplit
 from pydantic import SecretStr
 
 from schema.errors import CredentialExpiryUnknown, CredentialsExpired
-from stores.audio_bucket import objects_address
+from stores.audio_bucket import objects_address, signing_region
 
 MAX_EXPIRY_SECONDS = 604_800  # SigV4's limit; not every server enforces it
 
@@ -122,7 +122,7 @@ def open_signer(
     Args:
         name: The bucket's name.
         endpoint: URL of the S3 server; None for AWS itself.
-        region: Region that goes into signatures; "auto" for Tigris.
+        region: Region that goes into signatures, or "auto"; see `signing_region`.
         access_key_id: Who signs; it shows in every URL.
         secret_access_key: What is signed with.
         session_token: Of temporary credentials only.
@@ -135,7 +135,7 @@ def open_signer(
         raise CredentialExpiryUnknown
     return UrlSigner(
         objects_address(name, endpoint=endpoint, region=region),
-        region,
+        signing_region(region, endpoint=endpoint),
         access_key_id,
         secret_access_key,
         session_token,

@@ -19,6 +19,7 @@ from stores import database
 
 pytest_plugins = [
     "tests.recordings",
+    "tests.s3_servers",
     "tests.faulty_bucket",
     "tests.sweeping",
     "tests.erasing",

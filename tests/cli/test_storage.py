@@ -1,69 +1,110 @@
+import os
+import secrets
+import urllib.request
+
 import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
-from deployments.local import moto
-from deployments.local.moto import MotoServer
-from deployments.local.ports import choose_ports
+from schema.clock import utc_now
+from stores.audio_bucket import MARKER_KEY
 from tasks import resources
 
 SECRET = "a-secret-nobody-may-see"
-NAMES = ("BUCKET_NAME", "ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "ENDPOINT", "REGION")
-
-
-@pytest.fixture(scope="module")
-def endpoint(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("moto")
-    server = MotoServer(folder)
-    yield server.start(choose_ports(moto.SERVERS, folder / "ports.json")).endpoint
-    server.stop()
 
 
 @pytest.fixture(autouse=True)
 def bare_environment(monkeypatch):
-    for name in NAMES:
-        for prefix in ("TIGRIS_", "AWS_"):
-            monkeypatch.delenv(prefix + name, raising=False)
-    monkeypatch.delenv("AWS_ENDPOINT_URL_S3", raising=False)
+    for name in os.environ:
+        if name.startswith(("TIGRIS_", "AWS_")) or name == "BUCKET_NAME":
+            monkeypatch.delenv(name)
     resources.bucket.cache_clear()
+    resources.signer.cache_clear()
     yield
     resources.bucket.cache_clear()
+    resources.signer.cache_clear()
+
+
+@pytest.fixture(params=["swift", "moto"])
+def server(request, monkeypatch):
+    """Name a new bucket on an S3 server, and no region; returns the server's name."""
+    address = request.getfixturevalue(f"{request.param}_address")
+    monkeypatch.setenv("TIGRIS_BUCKET_NAME", f"audio-{secrets.token_hex(4)}")
+    monkeypatch.setenv("TIGRIS_ACCESS_KEY_ID", address.access_key_id)
+    monkeypatch.setenv("TIGRIS_SECRET_ACCESS_KEY", address.secret_access_key.get_secret_value())
+    monkeypatch.setenv("TIGRIS_ENDPOINT", address.endpoint)
+    return request.param
 
 
 @pytest.fixture
-def settings(monkeypatch, endpoint):
-    values = ("audio-of-init", "key", SECRET, endpoint, "us-east-1")
-    for name, value in zip(NAMES, values, strict=True):
-        monkeypatch.setenv(f"TIGRIS_{name}", value)
+def nowhere(monkeypatch):
+    """All settings, of a server that does not answer."""
+    monkeypatch.setenv("TIGRIS_BUCKET_NAME", "audio")
+    monkeypatch.setenv("TIGRIS_ACCESS_KEY_ID", "key")
+    monkeypatch.setenv("TIGRIS_SECRET_ACCESS_KEY", SECRET)
+    monkeypatch.setenv("TIGRIS_ENDPOINT", "http://127.0.0.1:9")  # the discard port: nobody there
 
 
 def init():
     return CliRunner().invoke(app, ["storage", "init"])
 
 
-def test_init_says_what_it_made_and_what_stood_already(settings):
+def test_init_says_what_it_made_and_what_stood_already(server):
     first, second = init(), init()
     assert (first.exit_code, second.exit_code) == (0, 0)
-    assert "audio-of-init: made" in first.output
+    assert f"{os.environ['TIGRIS_BUCKET_NAME']}: made" in first.output
     assert ".kaiwa-audio: written" in first.output
     assert second.output.count("stood already") == 2
 
 
-def test_after_init_the_bucket_is_ours(settings):
-    init()
+@pytest.mark.parametrize("region", ["", "auto", "us-east-1"])
+def test_after_init_the_bucket_is_ours_and_its_signed_urls_are_good(server, monkeypatch, region):
+    monkeypatch.setenv("TIGRIS_REGION", region)
+    assert init().exit_code == 0
     resources.bucket().verify_marker()
+    url = resources.signer().dated(utc_now()).sign(MARKER_KEY, 60)
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # past any proxy
+    with opener.open(url, timeout=30) as response:
+        assert response.status == 200
 
 
-def test_a_missing_setting_is_named_and_no_other_one_shown(settings, monkeypatch):
-    monkeypatch.delenv("TIGRIS_BUCKET_NAME")
+def test_a_bucket_is_made_in_the_region_that_is_named(server, monkeypatch):
+    monkeypatch.setenv("TIGRIS_REGION", "eu-west-1")
+    result = init()
+    if server == "swift":  # it is in us-east-1 alone, and takes no signature for another region
+        assert result.exit_code == 1
+        assert "TIGRIS_REGION" in result.output
+        return
+    assert result.exit_code == 0
+    bucket = resources.bucket()
+    location = bucket.client.get_bucket_location(Bucket=bucket.name)
+    assert location["LocationConstraint"] == "eu-west-1"
+
+
+@pytest.mark.parametrize(
+    "missing", ["TIGRIS_BUCKET_NAME", "TIGRIS_ACCESS_KEY_ID", "TIGRIS_SECRET_ACCESS_KEY"]
+)
+def test_a_missing_setting_is_named_as_the_seed_does_and_no_other_one_shown(
+    nowhere, monkeypatch, missing
+):
+    monkeypatch.delenv(missing)
     result = init()
     assert result.exit_code == 1
-    assert "TIGRIS_BUCKET_NAME" in result.output
+    assert result.output.splitlines() == [
+        f"{missing}: Field required",
+        "Set the variable, or source the `env` file of a local stack.",
+    ]
+
+
+def test_a_bucket_on_aws_of_unknown_region_is_not_guessed_at(nowhere, monkeypatch):
+    monkeypatch.delenv("TIGRIS_ENDPOINT")
+    result = init()
+    assert result.exit_code == 1
+    assert "AWS has no region 'auto'. Set TIGRIS_REGION to the bucket's" in result.output
     assert SECRET not in result.output
 
 
-def test_an_unreachable_server_is_told_without_a_traceback(settings, monkeypatch):
-    monkeypatch.setenv("TIGRIS_ENDPOINT", "http://127.0.0.1:9")  # the discard port: nobody there
+def test_an_unreachable_server_is_told_without_a_traceback(nowhere):
     result = init()
     assert result.exit_code == 1
     assert "TIGRIS_ENDPOINT" in result.output

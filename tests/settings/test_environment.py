@@ -1,3 +1,4 @@
+import os
 from datetime import UTC, datetime
 
 import pytest
@@ -13,24 +14,47 @@ SEED = {
     "TIGRIS_REGION": "auto",
 }
 AWS = {
-    "AWS_BUCKET_NAME": "other",
+    "AWS_S3_BUCKET_NAME": "other",
     "AWS_ACCESS_KEY_ID": "aid_1",
     "AWS_SECRET_ACCESS_KEY": "asec_1",
-    "AWS_ENDPOINT_URL_S3": "https://s3.example.org",
+    "AWS_S3_ENDPOINT": "https://s3.example.org",
     "AWS_REGION": "eu-central-1",
 }
 
-TEMPORARY = [
-    f"{vendor}_{name}"
-    for vendor in ("TIGRIS", "AWS")
-    for name in ("SESSION_TOKEN", "CREDENTIAL_EXPIRATION")
-]
+# As Fly sets them for a machine with a bucket of Tigris.
+FLY = {
+    "BUCKET_NAME": "kaiwa-on-fly",
+    "AWS_ACCESS_KEY_ID": "tid_2",
+    "AWS_SECRET_ACCESS_KEY": "tsec_2",
+    "AWS_ENDPOINT_URL_S3": "https://fly.storage.tigris.dev",
+    "AWS_REGION": "auto",
+}
+# Each setting's names, first come, first served.
+NAMES = {
+    "bucket_name": (
+        "TIGRIS_BUCKET_NAME",
+        "AWS_S3_BUCKET_NAME",
+        "BUCKET_NAME",
+        "AWS_BUCKET_NAME",
+    ),
+    "access_key_id": ("TIGRIS_ACCESS_KEY_ID", "AWS_ACCESS_KEY_ID"),
+    "secret_access_key": ("TIGRIS_SECRET_ACCESS_KEY", "AWS_SECRET_ACCESS_KEY"),
+    "session_token": ("TIGRIS_SESSION_TOKEN", "AWS_SESSION_TOKEN"),
+    "endpoint": (
+        "TIGRIS_ENDPOINT",
+        "AWS_S3_ENDPOINT",
+        "AWS_ENDPOINT_URL_S3",
+        "AWS_ENDPOINT_URL",
+    ),
+    "region": ("TIGRIS_REGION", "AWS_REGION"),
+}
 
 
 @pytest.fixture(autouse=True)
 def bare_environment(monkeypatch):
-    for name in (*SEED, *AWS, *TEMPORARY, "DATABASE_URL"):
-        monkeypatch.delenv(name, raising=False)
+    for name in os.environ:
+        if name.startswith(("TIGRIS_", "AWS_")) or name in {"BUCKET_NAME", "DATABASE_URL"}:
+            monkeypatch.delenv(name)
 
 
 def read(monkeypatch, variables):
@@ -58,9 +82,33 @@ def test_the_seeds_names_win(monkeypatch):
     assert read(monkeypatch, {**AWS, **SEED}) == tuple(SEED.values())
 
 
-def test_an_empty_variable_is_none_at_all(monkeypatch):
-    settings = read(monkeypatch, {**SEED, "TIGRIS_ENDPOINT": "", "TIGRIS_REGION": ""})
-    assert settings[3:] == (None, "auto")
+def test_flys_names_will_do(monkeypatch):
+    assert read(monkeypatch, FLY) == tuple(FLY.values())
+
+
+@pytest.mark.parametrize(
+    ("setting", "name", "later_names"),
+    [
+        (setting, name, names[place + 1 :])
+        for setting, names in NAMES.items()
+        for place, name in enumerate(names)
+    ],
+)
+def test_a_name_beats_all_later_ones_and_empty_earlier_ones(
+    monkeypatch, setting, name, later_names
+):
+    read(monkeypatch, SEED)
+    for each in NAMES[setting]:
+        monkeypatch.setenv(each, "later" if each in later_names else "")
+    monkeypatch.setenv(name, "this one")
+    value = getattr(BucketSettings(), setting)
+    assert (value if isinstance(value, str) else value.get_secret_value()) == "this one"
+
+
+def test_only_the_bucket_may_go_without_its_vendors_name(monkeypatch):
+    strangers = {"ENDPOINT": "http://127.0.0.1:9", "REGION": "eu-west-1", "SESSION_TOKEN": "t"}
+    assert read(monkeypatch, {**SEED, **strangers}) == tuple(SEED.values())
+    assert BucketSettings().session_token is None
 
 
 def test_an_empty_variable_does_not_hide_its_fallback(monkeypatch):
@@ -68,10 +116,63 @@ def test_an_empty_variable_does_not_hide_its_fallback(monkeypatch):
     assert read(monkeypatch, variables) == tuple(AWS.values())
 
 
-@pytest.mark.parametrize("missing", list(SEED)[:3])
-def test_a_missing_variable_is_named(monkeypatch, missing):
-    with pytest.raises(ValidationError, match=missing):
-        read(monkeypatch, {name: value for name, value in SEED.items() if name != missing})
+# What depends on whose keys they are
+
+
+def without(variables, *names):
+    return {name: value for name, value in variables.items() if name not in names}
+
+
+@pytest.mark.parametrize("empty", [{}, dict.fromkeys(NAMES["endpoint"], "")])
+@pytest.mark.parametrize(
+    "variables",
+    [without(SEED, "TIGRIS_ENDPOINT"), without(FLY, "AWS_ENDPOINT_URL_S3")],
+)
+def test_keys_of_tigris_are_for_tigris(monkeypatch, variables, empty):
+    read_back = read(monkeypatch, {**variables, **empty})
+    assert read_back[3:] == ("https://fly.storage.tigris.dev", "auto")
+
+
+@pytest.mark.parametrize("name", NAMES["endpoint"])
+def test_any_endpoint_that_is_given_beats_that_of_tigris(monkeypatch, name):
+    variables = {**without(SEED, "TIGRIS_ENDPOINT"), name: "https://t3.storage.dev"}
+    assert read(monkeypatch, variables)[3] == "https://t3.storage.dev"
+
+
+def test_other_keys_without_endpoint_are_for_aws(monkeypatch):
+    assert read(monkeypatch, without(AWS, "AWS_S3_ENDPOINT"))[3:] == (None, "eu-central-1")
+
+
+def test_the_keys_that_are_used_decide_not_those_that_are_passed_over(monkeypatch):
+    keys_of_aws = {"TIGRIS_ACCESS_KEY_ID": "AKIA1", "TIGRIS_REGION": "eu-west-1"}
+    variables = {**without(FLY, "AWS_ENDPOINT_URL_S3"), **keys_of_aws}
+    assert read(monkeypatch, variables)[3:] == (None, "eu-west-1")
+
+
+@pytest.mark.parametrize(
+    "endpoint", [{}, {"TIGRIS_ENDPOINT": "https://s3.eu-west-1.amazonaws.com"}]
+)
+@pytest.mark.parametrize("region", [{}, {"AWS_REGION": "auto"}])
+def test_a_bucket_on_aws_needs_its_region(monkeypatch, endpoint, region):
+    variables = {**without(AWS, "AWS_S3_ENDPOINT", "AWS_REGION"), **endpoint, **region}
+    with pytest.raises(ValidationError, match=r"no region 'auto'\. Set TIGRIS_REGION"):
+        read(monkeypatch, variables)
+
+
+def test_the_bucket_is_never_guessed(monkeypatch):
+    with pytest.raises(ValidationError) as refusal:
+        read(monkeypatch, without(FLY, "BUCKET_NAME"))
+    assert [problem["loc"] for problem in refusal.value.errors()] == [("TIGRIS_BUCKET_NAME",)]
+
+
+@pytest.mark.parametrize("setting", ["bucket_name", "access_key_id", "secret_access_key"])
+def test_a_missing_variable_is_named_as_the_seed_does_and_no_other_shown(monkeypatch, setting):
+    seeds_name = NAMES[setting][0]
+    variables = {**SEED, **dict.fromkeys(NAMES[setting], "")}
+    with pytest.raises(ValidationError) as refusal:
+        read(monkeypatch, variables)
+    assert [problem["loc"] for problem in refusal.value.errors()] == [(seeds_name,)]
+    assert not any(value in str(refusal.value) for value in variables.values() if value)
 
 
 @pytest.mark.parametrize("written", ["2025-10-13T12:00:00+00:00", "2025-10-13T12:00:00Z"])
@@ -82,6 +183,13 @@ def test_the_end_of_temporary_credentials_is_read_as_awss_tools_write_it(
     monkeypatch.setenv(name, written)
     read(monkeypatch, SEED)
     assert BucketSettings().credentials_expire_at == datetime(2025, 10, 13, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("name", ["TIGRIS_CREDENTIAL_EXPIRATION", "AWS_CREDENTIAL_EXPIRATION"])
+def test_an_empty_end_is_none_at_all(monkeypatch, name):
+    monkeypatch.setenv(name, "")
+    read(monkeypatch, SEED)
+    assert BucketSettings().credentials_expire_at is None
 
 
 def test_an_end_in_nobodys_time_zone_is_refused(monkeypatch):

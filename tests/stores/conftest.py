@@ -1,35 +1,8 @@
-"""S3 servers for the bucket's tests: Swift, which checks what it is sent, and moto."""
+"""Buckets on the S3 servers, for their tests."""
 
 import secrets
 
 import pytest
-
-from deployments.local import moto, swift
-from deployments.local.moto import MotoServer
-from deployments.local.ports import choose_ports
-from deployments.local.swift import SwiftServer
-
-
-@pytest.fixture(scope="session")
-def swift_address(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("swift")
-    if reason := swift.obstacle(folder):
-        pytest.skip(reason)
-    server = SwiftServer(folder)
-    try:
-        yield server.start(choose_ports(swift.SERVERS, folder / "ports.json"))
-    finally:
-        server.stop()
-
-
-@pytest.fixture(scope="session")
-def moto_address(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("moto")
-    server = MotoServer(folder)
-    try:
-        yield server.start(choose_ports(moto.SERVERS, folder / "ports.json"))
-    finally:
-        server.stop()
 
 
 @pytest.fixture(scope="session", params=["swift", "moto"])

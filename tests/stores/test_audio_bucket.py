@@ -1,10 +1,13 @@
 import base64
 import hashlib
 import logging
+import re
 from dataclasses import replace
+from types import SimpleNamespace
 
 import botocore.retries.standard
 import pytest
+from botocore.awsrequest import AWSResponse
 from pydantic import SecretStr
 
 from deployments.local.addresses import S3Address
@@ -142,18 +145,68 @@ def test_the_marker_is_made_once(s3_address):
     bucket.verify_marker()
 
 
-def test_a_bucket_is_made_in_its_region(moto_address):
+@pytest.mark.parametrize("region", ["auto", "us-east-1"])
+def test_the_default_regions_will_do_on_servers_of_one_region(s3_address, region):
+    bucket = open_bucket(
+        f"default-{region}",
+        endpoint=s3_address.endpoint,
+        region=region,
+        access_key_id=SecretStr(s3_address.access_key_id),
+        secret_access_key=s3_address.secret_access_key,
+    )
+    assert bucket.create_with_marker().bucket_created
+    bucket.verify_marker()
+
+
+@pytest.mark.parametrize("region", ["eu-west-1", "eu-central-1"])
+def test_a_bucket_is_made_in_its_region(moto_address, region):
     # moto alone: Swift has the one region that it is configured with.
     bucket = open_bucket(
-        "in-frankfurt",
+        f"in-{region}",
         endpoint=moto_address.endpoint,
-        region="eu-central-1",
+        region=region,
         access_key_id=SecretStr("key"),
         secret_access_key=SecretStr(SECRET),
     )
     assert bucket.create_with_marker().bucket_created
     location = bucket.client.get_bucket_location(Bucket=bucket.name)
-    assert location["LocationConstraint"] == "eu-central-1"
+    assert location["LocationConstraint"] == region
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "region", "signed_for", "constraint"),
+    [
+        ("https://fly.storage.tigris.dev", "auto", "auto", None),
+        ("https://t3.storage.dev", "auto", "auto", None),
+        ("https://s3.example.org", "auto", "us-east-1", None),
+        (None, "us-east-1", "us-east-1", None),
+        (None, "eu-west-1", "eu-west-1", "eu-west-1"),
+    ],
+)
+def test_a_request_to_make_a_bucket_names_the_region_as_its_server_wants_it(
+    endpoint, region, signed_for, constraint
+):
+    bucket = open_bucket(
+        "bucket-1",
+        endpoint=endpoint,
+        region=region,
+        access_key_id=SecretStr("key"),
+        secret_access_key=SecretStr(SECRET),
+    )
+    sent = []
+
+    def refuse(request, **_):
+        sent.append(request)
+        return AWSResponse(request.url, 404, {}, SimpleNamespace(stream=list))
+
+    bucket.client.meta.events.register("before-send.s3", refuse)
+    with pytest.raises(WrongBucket):
+        bucket.create_with_marker()
+    assert [request.method for request in sent] == ["HEAD", "PUT"]
+    for request in sent:
+        assert f"/{signed_for}/s3/aws4_request" in request.headers["Authorization"].decode()
+    named = re.findall("<LocationConstraint>(.*)</LocationConstraint>", str(sent[1].body))
+    assert named == ([constraint] if constraint else [])
 
 
 def test_a_bucket_without_marker_is_the_wrong_one(bucket):

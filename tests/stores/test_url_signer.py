@@ -127,13 +127,13 @@ def fetch(url):
         return error.code, error.read()
 
 
-@pytest.fixture
-def sign(swift_address, swift_bucket):
+@pytest.fixture(params=[REGION, "auto"])
+def sign(swift_address, swift_bucket, request):
     """Sign a URL of the server's bucket as of now."""
     real = signer(
         swift_bucket.name,
         swift_address.endpoint,
-        REGION,
+        request.param,
         access_key_id=SecretStr(swift_address.access_key_id),
         secret_access_key=swift_address.secret_access_key,
     )
