@@ -1,4 +1,4 @@
-"""Alembic's environment: which database, what it compares, one migrator at a time."""
+"""Alembic's environment: which database, and what it compares."""
 
 from datetime import timedelta
 from typing import Any
@@ -6,7 +6,6 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import context
 
-from migrations.locking import exclusively
 from schema.tables import (
     analysis,
     app,
@@ -75,7 +74,7 @@ def _run() -> None:
         lock_timeout=LOCK_TIMEOUT,
     )
     try:
-        with exclusively(engine), engine.connect() as connection:
+        with engine.connect() as connection:
             _migrate(connection)
     finally:
         engine.dispose()

@@ -1,20 +1,149 @@
-"""Migrate a database from Python: the command line, the local stack and the tests all do."""
+"""Migrate a database from Python: the command line, the local stack and the tests all do.
+
+The app's tables are adopted, whatever state they are in (`migrations.adoption`); our own tables in
+`audio_ops` have Alembic's versions (`migrations.versions`).
+"""
 
 import io
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
+import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from migrations.adoption import earlier, live, parked, preflight, survey
+from migrations.adoption.execute import Patience, carry_out
+from migrations.adoption.live import Live
+from migrations.adoption.plan import Step, steps
+from migrations.adoption.survey import Survey, TextCount
+from migrations.adoption.undo import undoing
+from migrations.locking import exclusively
+from schema.errors import AnalysesWouldGo, NotAdoptable
+from schema.tables.base import OPERATIONS_SCHEMA
+from stores.database import connect
+
+LOCK_TIMEOUT = timedelta(seconds=2)  # the app's statements queue behind a migration that waits
+_APP_TABLES = Path(__file__).parent / "adoption" / "app_tables.sql"
+_NOTES = sa.text("SELECT step FROM audio_ops.adoption_step ORDER BY id")
+_HAS_NOTES = sa.text("SELECT to_regclass('audio_ops.adoption_step') IS NOT NULL")
+_COUNT_ANALYSES = sa.text("SELECT count(*) FROM public.message_audio_analysis")
+
+Say = Callable[[str], None]
 
 
-def upgrade(url: str, revision: str = "head") -> None:
-    """Bring the database up to `revision`; one migrator at a time, others wait."""
-    command.upgrade(_config(url), revision)
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A step that was carried out."""
+
+    step: Step
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Upgrade:
+    """What an upgrade did; nothing, if all was as documented."""
+
+    done: tuple[Done, ...]
+    texts: tuple[TextCount, ...]  # that were interpreted
+    revisions: tuple[str, ...]  # of our own tables
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What an upgrade would do."""
+
+    live: Live
+    survey: Survey
+    obstacles: tuple[str, ...]
+    steps: tuple[Step, ...]
+    revisions: tuple[str, ...]
+
+
+def preview(url: str) -> Preview:
+    """Look what an upgrade would do; nothing is written, and nothing but rows is locked."""
+    with _engine(url) as engine, engine.connect() as connection:
+        connection.execute(sa.text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
+        has = live.read(connection)
+        seen = survey.take(connection, has)
+        obstacles = preflight.obstacles(has, seen)
+        revisions = _pending(url, connection)
+        connection.rollback()
+    wanted = [] if obstacles or preflight.is_empty(has) else steps(has, seen)
+    return Preview(has, seen, tuple(obstacles), tuple(wanted), revisions)
+
+
+def upgrade(url: str, *, say: Say = lambda _: None, patience: Patience | None = None) -> Upgrade:
+    """Bring the database to the documented schema; a second time it changes nothing.
+
+    One migrator at a time; others wait. Broken off anywhere, it goes on when it is run again.
+
+    Args:
+        url: Of the database.
+        say: Is told each step as it begins.
+        patience: How long to wait for locks.
+
+    Raises:
+        NotAdoptable: If something stands in the way; nothing was changed then.
+        LockNotGranted: If somebody else held a table all the time.
+        StepFailed: If Postgres refused a step.
+    """
+    with _engine(url) as engine:
+        _refuse_obstacles(engine)
+        with exclusively(engine):
+            _prepare(engine)
+            done, texts = _adopt(engine, say, patience or Patience())
+            with engine.connect() as connection:
+                revisions = _pending(url, connection)
+            if revisions:
+                say(f"Our own tables: {', '.join(revisions)}")
+                command.upgrade(_config(url), "head")
+                # Our tables' functions are there now: what hangs on them can follow.
+                more, _ = _adopt(engine, say, patience or Patience())
+                done += more
+    return Upgrade(tuple(done), tuple(texts), revisions)
+
+
+def rollback(
+    url: str,
+    *,
+    drop_analyses: bool = False,
+    say: Say = lambda _: None,
+    patience: Patience | None = None,
+) -> tuple[Done, ...]:
+    """Put the app's tables back to what they were; our own tables are parked in `audio_ops`.
+
+    Texts come back byte for byte, unless the number was written since.
+
+    Raises:
+        AnalysesWouldGo: If it would drop analyses and `drop_analyses` does not allow it.
+        LockNotGranted: If somebody else held a table all the time.
+        StepFailed: If Postgres refused a step.
+    """
+    with _engine(url) as engine, exclusively(engine):
+        with engine.connect() as connection:
+            notes = (
+                list(connection.execute(_NOTES).scalars()) if connection.scalar(_HAS_NOTES) else []
+            )
+            if "created message_audio_analysis" in notes and not drop_analyses:
+                analyses = connection.scalar(_COUNT_ANALYSES) or 0
+                if analyses:
+                    raise AnalysesWouldGo(analyses)
+        say("Our own tables are parked")
+        command.downgrade(_config(url), "base")
+        done = _carry_out_all(engine, undoing(notes), say, patience or Patience())
+    return tuple(done)
 
 
 def downgrade(url: str, revision: str) -> None:
-    """Bring the database down to `revision` (`base`: undo all), parking data in `audio_ops`."""
-    command.downgrade(_config(url), revision)
+    """Bring our own tables down to `revision` (`base`: undo all), parking data in `audio_ops`."""
+    with _engine(url) as engine, exclusively(engine):
+        command.downgrade(_config(url), revision)
 
 
 def check(url: str) -> None:
@@ -25,6 +154,68 @@ def check(url: str) -> None:
         alembic.util.CommandError: If the database is not at the newest revision.
     """
     command.check(_config(url))
+
+
+def _refuse_obstacles(engine: sa.Engine) -> None:
+    with engine.connect() as connection:
+        has = live.read(connection)
+        found = preflight.obstacles(has, survey.Survey()) or preflight.obstacles(
+            has, survey.take(connection, has)
+        )
+    if found:
+        raise NotAdoptable(tuple(found))
+
+
+def _prepare(engine: sa.Engine) -> None:
+    """Make the app's tables where there is no app, and the tables that parking needs."""
+    with engine.begin() as connection:
+        connection.execute(sa.schema.CreateSchema(OPERATIONS_SCHEMA, if_not_exists=True))
+        if preflight.is_empty(live.read(connection)):
+            connection.execute(sa.text(_APP_TABLES.read_text(encoding="utf-8")))
+        for statement in (*parked.CREATE_TABLES, *earlier.statements(connection)):
+            connection.execute(sa.text(statement))
+
+
+def _adopt(engine: sa.Engine, say: Say, patience: Patience) -> tuple[list[Done], list[TextCount]]:
+    with engine.connect() as connection:
+        has = live.read(connection)
+        seen = survey.take(connection, has)
+    return _carry_out_all(engine, steps(has, seen), say, patience), list(seen.texts)
+
+
+def _carry_out_all(
+    engine: sa.Engine, wanted: list[Step], say: Say, patience: Patience
+) -> list[Done]:
+    done = []
+    for step in wanted:
+        say(f"{step.what} (locks {step.locks})")
+        done.append(Done(step, carry_out(engine, step, patience, say)))
+    return done
+
+
+def _pending(url: str, connection: sa.Connection) -> tuple[str, ...]:
+    """Return the revisions of our own tables that are still to come, the first first."""
+    context = MigrationContext.configure(
+        connection, opts={"version_table_schema": OPERATIONS_SCHEMA}
+    )
+    current = context.get_current_revision()
+    script = ScriptDirectory.from_config(_config(url))
+    walk = script.iterate_revisions("head", current or "base")
+    return tuple(revision.revision for revision in reversed(list(walk)))
+
+
+@contextmanager
+def _engine(url: str) -> Iterator[sa.Engine]:
+    engine = connect(
+        url,
+        application_name="kaiwa-audio migrations",
+        statement_timeout=timedelta(0),
+        lock_timeout=LOCK_TIMEOUT,
+    )
+    try:
+        yield engine
+    finally:
+        engine.dispose()
 
 
 def _config(url: str) -> Config:

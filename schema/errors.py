@@ -17,6 +17,10 @@ KaiwaError
 ├── ChunkLost                the Dask cluster cannot say what became of a chunk
 ├── InvalidDatabaseUrl       DATABASE_URL is not one of Postgres
 ├── DatabaseRefused          it takes no such row; what was in the row is not told
+├── NotAdoptable             the app's database cannot be adopted as it is
+├── LockNotGranted           somebody else holds a table that a migration must change
+├── StepFailed               Postgres refuses a step of a migration
+├── AnalysesWouldGo          a rollback would drop analyses
 ├── ClockSkew                this machine and the database disagree about the time
 ├── HoldSubjectUnknown       a legal hold on something that does not exist
 ├── HoldNotActive            a legal hold to release that does not hold
@@ -268,6 +272,57 @@ class DatabaseRefused(KaiwaError):
             "trigger on `messages` that is newer than this project, and into the server's log.",
             operation,
             sqlstate,
+        )
+
+
+class NotAdoptable(KaiwaError):
+    """The app's database cannot be adopted as it is; nothing was changed."""
+
+    def __init__(self, obstacles: tuple[str, ...]) -> None:
+        self.obstacles = obstacles
+        listed = "".join(f"\n- {obstacle}" for obstacle in obstacles)
+        super().__init__(f"Nothing was changed, because:{listed}", obstacles)
+
+
+class LockNotGranted(KaiwaError):
+    """A table was in use all the time, so a migration could not change it."""
+
+    def __init__(self, step: str, table: str, holders: list[str]) -> None:
+        self.step, self.table, self.holders = step, table, holders
+        by = "; ".join(holders) or "transactions that have ended by now"
+        super().__init__(
+            f"{table} was held by {by}, so this could not be done: {step}. What was done before "
+            "stays done. End that transaction, SELECT pg_terminate_backend(<pid>), and run "
+            "`kaiwa-audio database upgrade` again.",
+            step,
+            table,
+            holders,
+        )
+
+
+class StepFailed(KaiwaError):
+    """Postgres refused a step of a migration; the steps before it stay done."""
+
+    def __init__(self, step: str, sqlstate: str, reason: str) -> None:
+        self.step, self.sqlstate, self.reason = step, sqlstate, reason
+        super().__init__(
+            f"Postgres refused: {reason} ({sqlstate}). Of this step nothing was done: {step}. "
+            "Mend what it names, and run the command again.",
+            step,
+            sqlstate,
+            reason,
+        )
+
+
+class AnalysesWouldGo(KaiwaError):
+    """A rollback would drop the table of analyses."""
+
+    def __init__(self, analyses: int) -> None:
+        self.analyses = analyses
+        super().__init__(
+            f"message_audio_analysis was made by the upgrade and holds {analyses:,} analyses, which "
+            "a rollback drops. Nothing was changed. Say --drop-analyses if they may go.",
+            analyses,
         )
 
 

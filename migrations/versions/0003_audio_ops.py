@@ -12,7 +12,7 @@ from alembic import op
 from migrations import parking
 
 revision = "0003"
-down_revision = "0002"
+down_revision = None
 
 SCHEMA = "audio_ops"
 INSTANT = sa.DateTime(timezone=True)

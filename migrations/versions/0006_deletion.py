@@ -60,7 +60,7 @@ END
 $$
 """
 _QUEUE_ORPHANS_TRIGGER = """
-CREATE OR REPLACE TRIGGER audio_ops_queue_orphans
+CREATE TRIGGER audio_ops_queue_orphans
 AFTER DELETE ON messages REFERENCING OLD TABLE AS deleted FOR EACH STATEMENT
 EXECUTE FUNCTION audio_ops.queue_orphans()
 """
@@ -91,12 +91,12 @@ $$
 """
 _PROTECT_LEDGER_TRIGGERS = (
     """
-    CREATE OR REPLACE TRIGGER protect_rows
+    CREATE TRIGGER protect_rows
     BEFORE UPDATE OR DELETE ON audio_ops.deletion_ledger FOR EACH ROW
     EXECUTE FUNCTION audio_ops.protect_ledger()
     """,
     """
-    CREATE OR REPLACE TRIGGER protect_table
+    CREATE TRIGGER protect_table
     BEFORE TRUNCATE ON audio_ops.deletion_ledger FOR EACH STATEMENT
     EXECUTE FUNCTION audio_ops.protect_ledger()
     """,
@@ -114,15 +114,18 @@ def upgrade() -> None:
         if not parking.restore_table(table):
             create()
     op.execute(_PROTECT_LEDGER)
+    for name in ("protect_rows", "protect_table"):  # a parked ledger has kept them
+        op.execute(f"DROP TRIGGER IF EXISTS {name} ON audio_ops.deletion_ledger")
     for trigger in _PROTECT_LEDGER_TRIGGERS:
         op.execute(trigger)
     op.execute(_QUEUE_ORPHANS)
+    op.execute("DROP TRIGGER IF EXISTS audio_ops_queue_orphans ON messages")
     op.execute(_QUEUE_ORPHANS_TRIGGER)
 
 
 def downgrade() -> None:
     """Drop the app's trigger and park the tables; the parked ledger stays protected."""
-    op.execute("DROP TRIGGER audio_ops_queue_orphans ON messages")
+    op.execute("DROP TRIGGER IF EXISTS audio_ops_queue_orphans ON messages")
     op.execute("DROP FUNCTION audio_ops.queue_orphans()")
     for table in ("erased_learner", "orphan_object", "deletion_ledger", "legal_hold"):
         parking.park_table(table)

@@ -1,0 +1,169 @@
+"""What the database has, as its catalogue tells it; nothing is written."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import sqlalchemy as sa
+
+from migrations.adoption.documented import normal_default, normal_definition
+
+_SERVER = sa.text("""
+SELECT CAST(current_setting('server_version_num') AS integer) AS version,
+    pg_is_in_recovery() OR CAST(current_setting('default_transaction_read_only') AS boolean)
+        AS is_read_only,
+    has_database_privilege(current_database(), 'CREATE') AS may_create_schemas,
+    has_schema_privilege('public', 'CREATE') AS may_create_tables,
+    CAST(current_user AS text) AS role,
+    to_regnamespace('audio_ops') IS NOT NULL AS has_our_schema
+""")
+_TABLES = sa.text("""
+SELECT c.relname AS name, CAST(c.relkind AS text) AS kind,
+    pg_has_role(c.relowner, 'USAGE') AS is_ours_to_alter,
+    CAST(GREATEST(c.reltuples, 0) AS bigint) AS rows, pg_total_relation_size(c.oid) AS bytes
+FROM pg_class AS c
+WHERE c.relnamespace = to_regnamespace('public') AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+""")
+_COLUMNS = sa.text("""
+SELECT c.relname AS table, a.attname AS name, format_type(a.atttypid, a.atttypmod) AS type,
+    pg_get_expr(d.adbin, d.adrelid) AS default, NOT a.attnotnull AS is_nullable
+FROM pg_attribute AS a
+JOIN pg_class AS c ON c.oid = a.attrelid
+LEFT JOIN pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+WHERE c.relnamespace = to_regnamespace('public') AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+    AND a.attnum > 0 AND NOT a.attisdropped
+ORDER BY a.attnum
+""")
+_CONSTRAINTS = sa.text("""
+SELECT c.relname AS table, k.conname AS name, pg_get_constraintdef(k.oid) AS definition,
+    k.convalidated AS is_valid
+FROM pg_constraint AS k JOIN pg_class AS c ON c.oid = k.conrelid
+WHERE c.relnamespace = to_regnamespace('public') AND k.contype IN ('p', 'u', 'f')
+""")
+_INDEXES = sa.text("""
+SELECT t.relname AS table, i.relname AS name, pg_get_indexdef(x.indexrelid) AS definition,
+    x.indisvalid AND x.indisready AS is_valid
+FROM pg_index AS x JOIN pg_class AS i ON i.oid = x.indexrelid
+JOIN pg_class AS t ON t.oid = x.indrelid
+WHERE t.relnamespace = to_regnamespace('public')
+""")
+_TRIGGERS = sa.text("""
+SELECT g.tgname AS name, g.tgenabled <> 'D' AS is_enabled, p.proname AS function
+FROM pg_trigger AS g JOIN pg_class AS t ON t.oid = g.tgrelid JOIN pg_proc AS p ON p.oid = g.tgfoid
+WHERE t.relnamespace = to_regnamespace('public') AND NOT g.tgisinternal
+""")
+# Postgres changes no type of a column that a view selects.
+_DEPENDENT_VIEWS = sa.text("""
+SELECT DISTINCT t.relname AS table, a.attname AS column,
+    CAST(CAST(v.oid AS regclass) AS text) AS view
+FROM pg_depend AS d
+JOIN pg_rewrite AS r ON r.oid = d.objid
+JOIN pg_class AS v ON v.oid = r.ev_class
+JOIN pg_class AS t ON t.oid = d.refobjid
+JOIN pg_attribute AS a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+WHERE d.classid = CAST('pg_rewrite' AS regclass) AND v.oid <> t.oid
+    AND t.relnamespace = to_regnamespace('public')
+""")
+_PARKED_COLUMNS = sa.text("""
+SELECT attname FROM pg_attribute
+WHERE attrelid = to_regclass('audio_ops.parked_columns') AND attnum > 0 AND NOT attisdropped
+""")
+_FUNCTION = sa.text("SELECT to_regproc('audio_ops.queue_orphans') IS NOT NULL")
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column, in the catalogue's words."""
+
+    type: str  # as `format_type` prints it
+    default: str | None  # without casts
+    is_nullable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Constraint:
+    """A primary key, a unique or a foreign key."""
+
+    definition: str  # normalised
+    is_valid: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """An index; INVALID where its build broke off."""
+
+    table: str
+    definition: str  # normalised
+    is_valid: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table of the app, or what goes by its name."""
+
+    kind: str  # `pg_class.relkind`
+    is_ours_to_alter: bool  # the role owns it, or is a member of its owner
+    rows: int  # estimated
+    size_bytes: int  # with its indexes
+    columns: Mapping[str, Column] = field(default_factory=dict)
+    constraints: Mapping[str, Constraint] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """The database as it is."""
+
+    server_version: int  # such as 150018
+    is_read_only: bool
+    role: str
+    may_create_schemas: bool
+    may_create_tables: bool
+    has_our_schema: bool
+    has_orphan_queue: bool  # the function that our trigger on `messages` calls
+    tables: Mapping[str, Table]
+    indexes: Mapping[str, Index]
+    triggers: Mapping[str, bool]  # whether enabled and calling ours
+    views: frozenset[tuple[str, str, str]]  # table, column, a view that selects it
+    parked_columns: frozenset[str]  # of `messages`, by an earlier rollback
+
+
+def read(connection: sa.Connection) -> Live:
+    """Read what the schema `public` has."""
+    server = connection.execute(_SERVER).one()
+    columns: dict[str, dict[str, Column]] = {}
+    for row in connection.execute(_COLUMNS).mappings():
+        column = Column(row["type"], normal_default(row["default"]), row["is_nullable"])
+        columns.setdefault(row["table"], {})[row["name"]] = column
+    constraints: dict[str, dict[str, Constraint]] = {}
+    for row in connection.execute(_CONSTRAINTS).mappings():
+        constraint = Constraint(normal_definition(row["definition"]), row["is_valid"])
+        constraints.setdefault(row["table"], {})[row["name"]] = constraint
+    return Live(
+        server_version=server.version,
+        is_read_only=server.is_read_only,
+        role=server.role,
+        may_create_schemas=server.may_create_schemas,
+        may_create_tables=server.may_create_tables,
+        has_our_schema=server.has_our_schema,
+        has_orphan_queue=server.has_our_schema and bool(connection.scalar(_FUNCTION)),
+        tables={
+            row.name: Table(
+                kind=row.kind,
+                is_ours_to_alter=row.is_ours_to_alter,
+                rows=row.rows,
+                size_bytes=row.bytes,
+                columns=columns.get(row.name, {}),
+                constraints=constraints.get(row.name, {}),
+            )
+            for row in connection.execute(_TABLES)
+        },
+        indexes={
+            row["name"]: Index(row["table"], normal_definition(row["definition"]), row["is_valid"])
+            for row in connection.execute(_INDEXES).mappings()
+        },
+        triggers={
+            row.name: row.is_enabled and row.function == "queue_orphans"
+            for row in connection.execute(_TRIGGERS)
+        },
+        views=frozenset(tuple(row) for row in connection.execute(_DEPENDENT_VIEWS)),
+        parked_columns=frozenset(connection.execute(_PARKED_COLUMNS).scalars()),
+    )

@@ -1,0 +1,140 @@
+"""Values that the documented schema has no place for: parked in `audio_ops`, byte for byte.
+
+Parked copies of a message's data reference it with ON DELETE CASCADE: what the app deletes in the
+meantime must not survive here, nor come back.
+"""
+
+from collections.abc import Sequence
+
+from migrations.adoption.conversions import reading
+from migrations.adoption.documented import ANALYSIS
+from migrations.adoption.texts import is_kept
+
+# `value` is the text that stood there, and `read_as` the number in its place, if any. A text that
+# is just that number is not kept: the number itself tells it.
+CREATE_TABLES = (
+    """
+    CREATE TABLE IF NOT EXISTS audio_ops.adoption_step (
+        id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        step text NOT NULL UNIQUE,
+        done_at timestamptz NOT NULL DEFAULT now()
+    )
+    """,
+    """
+    CREATE TABLE IF NOT EXISTS audio_ops.parked_text (
+        message_id text NOT NULL REFERENCES public.messages (id) ON DELETE CASCADE,
+        column_name text NOT NULL,
+        value text NOT NULL,
+        read_as integer,
+        PRIMARY KEY (message_id, column_name)
+    )
+    """,
+    """
+    CREATE TABLE IF NOT EXISTS audio_ops.parked_analysis (
+        id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        message_id text REFERENCES public.messages (id) ON DELETE CASCADE,
+        document jsonb NOT NULL
+    )
+    """,
+)
+_KEEP = """
+INSERT INTO audio_ops.parked_text (message_id, column_name, value, read_as)
+{rows}
+ON CONFLICT (message_id, column_name) DO UPDATE
+SET value = excluded.value, read_as = excluded.read_as
+"""
+
+
+def column_name(table: str, column: str) -> str:
+    """Return how `parked_text` names a column."""
+    return column if table == "messages" else f"{table}.{column}"
+
+
+def park_texts(table: str, columns: Sequence[str]) -> list[str]:
+    """Return statements that keep the texts that are not just the number that they are read as."""
+    message_id = "id" if table == "messages" else "CAST(message_id AS text)"
+    texts = ", ".join(
+        f"('{column_name(table, column)}', CAST({column} AS text), {reading(column)})"
+        for column in columns
+    )
+    some = " OR ".join(f"{column} IS NOT NULL" for column in columns)
+    rows = f"""
+SELECT {message_id}, seen.column_name, seen.raw, seen.number
+FROM public.{table} CROSS JOIN LATERAL (VALUES {texts}) AS seen (column_name, raw, number)
+WHERE ({some}) AND {is_kept("seen.raw", "seen.number")}"""  # noqa: S608 - ours
+    return [_KEEP.format(rows=rows)]
+
+
+def merge_old_duration() -> tuple[str, ...]:
+    """Return statements that fill empty durations from the column of the old name."""
+    old = reading("audio_duration_ms", "CAST(audio_duration AS text)")
+    unmerged = f"audio_duration_ms IS NULL AND {old} IS NOT NULL"
+    rows = f"""
+SELECT id, 'audio_duration', audio_duration, {old} FROM public.messages WHERE {unmerged}"""  # noqa: S608 - ours
+    return (
+        _KEEP.format(rows=rows),
+        f"UPDATE public.messages SET audio_duration_ms = {old} WHERE {unmerged}",  # noqa: S608 - ours
+    )
+
+
+PARKED_COLUMNS = "audio_ops.parked_columns"
+
+
+def park_columns(columns: Sequence[str]) -> tuple[str, ...]:
+    """Return statements that copy columns of `messages` before they are dropped."""
+    return (
+        f"DROP TABLE IF EXISTS {PARKED_COLUMNS}",
+        f"CREATE TABLE {PARKED_COLUMNS} AS SELECT id, {', '.join(columns)} FROM public.messages",  # noqa: S608 - ours
+        f"ALTER TABLE {PARKED_COLUMNS} ADD PRIMARY KEY (id),"
+        " ADD FOREIGN KEY (id) REFERENCES public.messages (id) ON DELETE CASCADE",
+    )
+
+
+def bring_back_columns(columns: Sequence[str]) -> tuple[str, ...]:
+    """Return statements that fill columns that were just added from their parked copies."""
+    values = ", ".join(f"{column} = p.{column}" for column in columns)
+    return (
+        f"UPDATE public.messages AS m SET {values} FROM {PARKED_COLUMNS} AS p WHERE p.id = m.id",  # noqa: S608 - ours
+        f"DROP TABLE {PARKED_COLUMNS}",
+    )
+
+
+def park_speech_timings() -> tuple[str, ...]:
+    """Return statements that move `messages.speech_timings` away."""
+    return (
+        "LOCK TABLE public.messages IN ACCESS EXCLUSIVE MODE",
+        """
+        CREATE TABLE IF NOT EXISTS audio_ops.parked_speech_timings (
+            message_id text PRIMARY KEY REFERENCES public.messages (id) ON DELETE CASCADE,
+            speech_timings jsonb
+        )
+        """,
+        """
+        INSERT INTO audio_ops.parked_speech_timings
+        SELECT id, speech_timings FROM public.messages WHERE speech_timings IS NOT NULL
+        ON CONFLICT (message_id) DO UPDATE SET speech_timings = excluded.speech_timings
+        """,
+        "ALTER TABLE public.messages DROP COLUMN speech_timings",
+    )
+
+
+def park_analyses() -> tuple[str, ...]:
+    """Return statements that move analyses away that no key allows: orphans, older duplicates."""
+    return (
+        f"LOCK TABLE public.{ANALYSIS} IN SHARE ROW EXCLUSIVE MODE",
+        f"""
+        WITH ranked AS (
+            SELECT a.ctid, a.message_id, m.id AS known, row_number() OVER (
+                PARTITION BY a.message_id ORDER BY a.analyzed_at DESC NULLS LAST, a.ctid DESC
+            ) AS place
+            FROM public.{ANALYSIS} AS a LEFT JOIN public.messages AS m
+                ON m.id = CAST(a.message_id AS text)
+        ), moved AS (
+            DELETE FROM public.{ANALYSIS} AS a USING ranked AS r
+            WHERE a.ctid = r.ctid AND (r.known IS NULL OR r.place > 1)
+            RETURNING r.known, to_jsonb(a) AS document
+        )
+        INSERT INTO audio_ops.parked_analysis (message_id, document)
+        SELECT known, document FROM moved
+        """,  # noqa: S608 - ours
+    )

@@ -1,0 +1,299 @@
+"""From what the database has to the steps that make it the documented one; pure.
+
+A step says what it locks, and notes in `audio_ops.adoption_step` what undoing must know. Steps
+follow from what is there, never from what was done: broken off anywhere, the next plan goes on.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from migrations.adoption.conversions import conversion, is_text
+from migrations.adoption.documented import (
+    ANALYSIS,
+    AUDIO_COLUMNS,
+    COLUMNS,
+    CONSTRAINTS,
+    CREATE_TRIGGER,
+    INDEXES,
+    TRIGGER,
+    DocumentedColumn,
+)
+from migrations.adoption.live import Column, Live
+from migrations.adoption.parked import (
+    bring_back_columns,
+    merge_old_duration,
+    park_analyses,
+    park_speech_timings,
+    park_texts,
+)
+from migrations.adoption.survey import Survey
+
+RETYPED_BYTES_PER_SECOND = 60_000_000  # of the table and its indexes; benchmarks/upgrade.py
+A_MOMENT = "for a moment"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One change; in one transaction, unless it builds or drops an index concurrently."""
+
+    what: str
+    locks: str  # what else has to wait, and for how long
+    statements: tuple[str, ...]
+    table: str = "messages"  # whose lock it may wait for
+    concurrently: bool = False
+    notes: tuple[str, ...] = ()  # for undoing
+    forgets: tuple[str, ...] = ()  # notes that are undone
+
+
+def steps(live: Live, survey: Survey) -> list[Step]:
+    """Return what is to be done, in order; nothing, if all is as documented."""
+    return [
+        *_messages(live, survey),
+        *_analysis(live, survey),
+        *_keys(live),
+        *_indexes(live),
+        *_trigger(live),
+    ]
+
+
+# Columns
+
+
+def _messages(live: Live, survey: Survey) -> Iterator[Step]:
+    columns = dict(live.tables["messages"].columns)
+    if "audio_duration" in columns and "audio_duration_ms" not in columns:
+        columns["audio_duration_ms"] = columns.pop("audio_duration")
+        yield Step(
+            "Rename messages.audio_duration to audio_duration_ms",
+            _exclusive("messages"),
+            ("ALTER TABLE public.messages RENAME COLUMN audio_duration TO audio_duration_ms",),
+            notes=("renamed messages.audio_duration",),
+        )
+    yield from _add(live, "messages", columns, AUDIO_COLUMNS)
+    yield from _change(live, "messages", columns, AUDIO_COLUMNS)
+    if survey.unmerged:
+        yield Step(
+            f"Fill messages.audio_duration_ms from audio_duration in {survey.unmerged:,} rows,"
+            " which keeps its texts",
+            "those rows of messages against other writers",
+            merge_old_duration(),
+            notes=("merged messages.audio_duration",),
+        )
+    if "speech_timings" in columns:
+        yield Step(
+            f"Park messages.speech_timings ({survey.speech_timings:,} rows) in"
+            " audio_ops.parked_speech_timings and drop the column",
+            _exclusive("messages", "while they are copied"),
+            park_speech_timings(),
+            notes=("dropped messages.speech_timings",),
+        )
+
+
+def _analysis(live: Live, survey: Survey) -> Iterator[Step]:
+    if ANALYSIS not in live.tables:
+        declarations = [
+            *(column.declaration for column in COLUMNS[ANALYSIS].values()),
+            *(f"CONSTRAINT {name} {key.declaration}" for name, key in CONSTRAINTS.items()),
+        ]
+        yield Step(
+            f"Create {ANALYSIS}",
+            f"messages against writes {A_MOMENT}",
+            (f"CREATE TABLE public.{ANALYSIS} ({', '.join(declarations)})",),
+            notes=(f"created {ANALYSIS}",),
+        )
+        return
+    columns = dict(live.tables[ANALYSIS].columns)
+    yield from _add(live, ANALYSIS, columns, tuple(COLUMNS[ANALYSIS]))
+    if survey.duplicates or survey.orphans:
+        yield Step(
+            f"Park {survey.orphans:,} analyses without a message, and all but the newest of"
+            f" {survey.duplicates:,} messages, in audio_ops.parked_analysis",
+            f"{ANALYSIS} against other writers, while they are moved",
+            park_analyses(),
+            table=ANALYSIS,
+            notes=("parked analyses",),
+        )
+    yield from _change(live, ANALYSIS, columns, tuple(COLUMNS[ANALYSIS]))
+
+
+def _add(
+    live: Live, table: str, columns: Mapping[str, Column], wanted: tuple[str, ...]
+) -> Iterator[Step]:
+    missing = [name for name in wanted if name not in columns]
+    if missing:
+        added = ", ".join(f"ADD COLUMN {COLUMNS[table][name].declaration}" for name in missing)
+        parked = live.parked_columns.intersection(missing) if table == "messages" else ()
+        back = bring_back_columns(sorted(parked)) if parked else ()
+        yield Step(
+            f"Add to {table}: {', '.join(missing)}",
+            _exclusive(table),
+            (f"ALTER TABLE public.{table} {added}", *back),
+            table=table,
+            notes=(f"added {table}: {', '.join(missing)}",),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """One change of one column, as part of an ALTER TABLE."""
+
+    told: str
+    clauses: tuple[str, ...]
+    note: str
+    retypes: bool = False
+
+
+def _change(
+    live: Live, table: str, columns: Mapping[str, Column], wanted: tuple[str, ...]
+) -> Iterator[Step]:
+    """Change types, defaults and nullability of one table in one ALTER: one rewrite for all."""
+    there = [name for name in wanted if name in columns]
+    changes = [change for name in there for change in _column(table, name, columns[name])]
+    if not changes:
+        return
+    texts = [
+        name
+        for name in there
+        if COLUMNS[table][name].type == "integer" and is_text(columns[name].type)
+    ]
+    # No text may come in between the reading and the retyping.
+    lock = f"LOCK TABLE public.{table} IN ACCESS EXCLUSIVE MODE"
+    parked = [lock, *park_texts(table, texts)] if texts else []
+    filled = [
+        f"UPDATE public.{table} SET {name} = {default} WHERE {name} IS NULL"  # noqa: S608 - ours
+        for name in there
+        if columns[name].is_nullable
+        and not COLUMNS[table][name].is_nullable
+        and (default := COLUMNS[table][name].default)
+    ]
+    alter = ", ".join(clause for change in changes for clause in change.clauses)
+    rewrites = any(change.retypes for change in changes)
+    yield Step(
+        f"Change {table}: {'; '.join(change.told for change in changes)}",
+        _exclusive(table, _rewriting(live, table) if rewrites else A_MOMENT),
+        (*parked, *filled, f"ALTER TABLE public.{table} {alter}"),
+        table=table,
+        notes=tuple(change.note for change in changes),
+    )
+
+
+def _column(table: str, name: str, has: Column) -> Iterator[_Change]:
+    documented = COLUMNS[table][name]
+    if has.type != documented.type:
+        yield _Change(
+            f"{name} {has.type} → {documented.type}",
+            tuple(_retype(name, has, documented)),
+            f"cast {table}.{name} from {has.type}",
+            retypes=True,
+        )
+    if has.default != documented.default:
+        yield _Change(
+            f"default of {name}: {documented.default or 'none'}",
+            (_default(name, documented.default),),
+            f"default {table}.{name} was {has.default or 'none'}",
+        )
+    if has.is_nullable and not documented.is_nullable:
+        yield _Change(
+            f"{name} is required",
+            (f"ALTER COLUMN {name} SET NOT NULL",),
+            f"required {table}.{name}",
+        )
+    if documented.is_nullable and not has.is_nullable:
+        yield _Change(
+            f"{name} may be empty",
+            (f"ALTER COLUMN {name} DROP NOT NULL",),
+            f"allowed {table}.{name}",
+        )
+
+
+def _retype(name: str, has: Column, documented: DocumentedColumn) -> Iterator[str]:
+    using = conversion(name, has.type, documented.type)
+    if using is None:
+        raise AssertionError  # `preflight` has refused it
+    # A default is not cast along: it is dropped, and set again.
+    if has.default:
+        yield f"ALTER COLUMN {name} DROP DEFAULT"
+    yield f"ALTER COLUMN {name} TYPE {documented.type} USING {using}"
+    if has.default and has.default == documented.default:
+        yield _default(name, documented.default)
+
+
+def _default(name: str, default: str | None) -> str:
+    return f"ALTER COLUMN {name} " + (f"SET DEFAULT {default}" if default else "DROP DEFAULT")
+
+
+# Keys, indexes, trigger
+
+
+def _keys(live: Live) -> Iterator[Step]:
+    if ANALYSIS not in live.tables:
+        return  # it is created with them
+    has = live.tables[ANALYSIS].constraints
+    kept = {constraint.definition: name for name, constraint in has.items()}
+    for name, wanted in CONSTRAINTS.items():
+        found = has.get(name)
+        if found and found.definition == wanted.definition and found.is_valid:
+            continue
+        if found is None and wanted.definition in kept:
+            continue  # by another name
+        is_foreign = wanted.declaration.startswith("FOREIGN")
+        add = f"ALTER TABLE public.{ANALYSIS} ADD CONSTRAINT {name} {wanted.declaration}"
+        drop = f"ALTER TABLE public.{ANALYSIS} DROP CONSTRAINT IF EXISTS {name}"
+        yield Step(
+            f"Add to {ANALYSIS}: {wanted.declaration}",
+            f"{ANALYSIS}{' and messages' if is_foreign else ''} against writes"
+            f" {A_MOMENT if is_foreign else 'while its index is built'}",
+            (drop, f"{add} NOT VALID" if is_foreign else add),
+            table=ANALYSIS,
+            notes=(f"constrained {ANALYSIS}.{name}",) if found is None else (),
+        )
+        if is_foreign:
+            yield Step(
+                f"Check the foreign key {name}",
+                "nothing",
+                (f"ALTER TABLE public.{ANALYSIS} VALIDATE CONSTRAINT {name}",),
+                table=ANALYSIS,
+            )
+
+
+def _indexes(live: Live) -> Iterator[Step]:
+    for name, wanted in INDEXES.items():
+        found = live.indexes.get(name)
+        if found and found.is_valid and found.definition == wanted.definition:
+            continue
+        if found is not None:
+            yield Step(
+                f"Drop the index {name}, which is"
+                f" {'another than documented' if found.is_valid else 'INVALID'}",
+                "nothing",
+                (f"DROP INDEX CONCURRENTLY public.{name}",),
+                table=wanted.table,
+                concurrently=True,
+            )
+        yield Step(
+            f"Build the index {name}",
+            "nothing; it waits for transactions that are open",
+            (wanted.create,),
+            table=wanted.table,
+            concurrently=True,
+            notes=(f"indexed {name}",) if found is None else (),
+        )
+
+
+def _trigger(live: Live) -> Iterator[Step]:
+    if live.has_orphan_queue and not live.triggers.get(TRIGGER, False):
+        yield Step(
+            f"Put the trigger {TRIGGER} on messages, which queues the audio of deleted messages",
+            f"messages against writes {A_MOMENT}",
+            (f"DROP TRIGGER IF EXISTS {TRIGGER} ON public.messages", CREATE_TRIGGER),
+        )
+
+
+def _exclusive(table: str, how_long: str = A_MOMENT) -> str:
+    return f"{table} against reads and writes {how_long}"
+
+
+def _rewriting(live: Live, table: str) -> str:
+    has = live.tables[table]
+    seconds = max(1, round(has.size_bytes / RETYPED_BYTES_PER_SECOND))
+    return f"while its {has.rows:,} rows are rewritten, about {seconds:,} s"

@@ -1,0 +1,150 @@
+"""What only the rows can tell: texts to be interpreted, analyses that no key allows; reads only."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from migrations.adoption.conversions import is_number, is_text, reading
+from migrations.adoption.documented import ANALYSIS, AUDIO_COLUMNS, COLUMNS
+from migrations.adoption.live import Live
+from migrations.adoption.texts import Kind, is_kept, shape
+
+_DUPLICATES = sa.text(f"""
+SELECT count(*) FROM (
+    SELECT FROM public.{ANALYSIS} WHERE message_id IS NOT NULL
+    GROUP BY message_id HAVING count(*) > 1
+) AS several
+""")  # noqa: S608 - ours
+_ORPHANS = sa.text(f"""
+SELECT count(*) FROM public.{ANALYSIS} AS a
+WHERE NOT EXISTS (SELECT FROM public.messages AS m WHERE m.id = CAST(a.message_id AS text))
+""")  # noqa: S608 - ours
+
+
+@dataclass(frozen=True, slots=True)
+class TextCount:
+    """Texts of one column that look alike."""
+
+    table: str
+    column: str
+    shape: str
+    count: int
+    read: int  # that become a number; the others become NULL
+    kept: int  # whose text is kept in `audio_ops.parked_text`
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What the rows tell."""
+
+    texts: tuple[TextCount, ...] = ()
+    unmerged: int = 0  # messages whose only duration is in `audio_duration`
+    duplicates: int = 0  # messages with several analyses
+    orphans: int = 0  # analyses without a message
+    speech_timings: int = 0  # messages with the old estimates
+    too_large: tuple[str, ...] = ()  # columns with numbers that no integer holds
+
+
+def text_columns(live: Live, table: str) -> list[str]:
+    """Return the columns whose text a retype must interpret."""
+    has = live.tables[table].columns if table in live.tables else {}
+    names = AUDIO_COLUMNS if table == "messages" else tuple(COLUMNS[table])
+    return [
+        name
+        for name in names
+        if COLUMNS[table][name].type == "integer" and name in has and is_text(has[name].type)
+    ]
+
+
+def take(connection: sa.Connection, live: Live) -> Survey:
+    """Look at the rows of `messages` and `message_audio_analysis`."""
+    if "messages" not in live.tables:
+        return Survey()
+    messages = live.tables["messages"].columns
+    texts = list(_texts(connection, "messages", text_columns(live, "messages")))
+    unmerged = 0
+    if "audio_duration" in messages:
+        is_merged = "audio_duration_ms" in messages  # else it is renamed
+        unmerged = _unmerged(connection, live) if is_merged else 0
+        if unmerged or not is_merged:
+            texts += _texts(connection, "messages", ["audio_duration"])
+    if "speech_timings" in messages:
+        timings = connection.scalar(sa.text("SELECT count(speech_timings) FROM public.messages"))
+    else:
+        timings = 0
+    duplicates = orphans = 0
+    if "message_id" in (live.tables[ANALYSIS].columns if ANALYSIS in live.tables else {}):
+        duplicates = connection.scalar(_DUPLICATES) or 0
+        orphans = connection.scalar(_ORPHANS) or 0
+        texts += _texts(connection, ANALYSIS, text_columns(live, ANALYSIS))
+    return Survey(
+        texts=tuple(texts),
+        unmerged=unmerged,
+        duplicates=duplicates,
+        orphans=orphans,
+        speech_timings=timings or 0,
+        too_large=tuple(_too_large(connection, live)),
+    )
+
+
+def unit(column: str) -> Kind | None:
+    """Return what the texts of a column mean; None: plain numbers."""
+    if column == "audio_duration" or column.endswith("_ms"):
+        return Kind.DURATION_MS
+    return Kind.SCORE if column.endswith("_score") else None
+
+
+def old_duration() -> str:
+    """Return SQL that reads `audio_duration`, the name before the app's migration 0023."""
+    return reading("audio_duration_ms", "CAST(audio_duration AS text)")
+
+
+def _texts(connection: sa.Connection, table: str, columns: Sequence[str]) -> list[TextCount]:
+    counts = []
+    for column in columns:
+        kind = unit(column)
+        raw = f"CAST({column} AS text)"
+        value = old_duration() if column == "audio_duration" else reading(column)
+        looks = "'number'" if kind is None else shape(raw, kind)
+        rows = connection.execute(
+            sa.text(f"""
+                SELECT shape, count(*), count(value),
+                    count(*) FILTER (WHERE {is_kept("raw", "value")})
+                FROM (
+                    SELECT {raw} AS raw, {value} AS value, {looks} AS shape
+                    FROM public.{table} WHERE {column} IS NOT NULL
+                ) AS seen GROUP BY shape ORDER BY shape
+            """)  # noqa: S608 - names of documented columns
+        )
+        counts += [TextCount(table, column, *row) for row in rows]
+    return counts
+
+
+def _unmerged(connection: sa.Connection, live: Live) -> int:
+    is_read = "audio_duration_ms" in text_columns(live, "messages")
+    now = reading("audio_duration_ms") if is_read else "audio_duration_ms"
+    return int(
+        connection.scalar(
+            sa.text(f"""
+                SELECT count(*) FROM public.messages
+                WHERE {now} IS NULL AND {old_duration()} IS NOT NULL
+            """)  # noqa: S608 - ours
+        )
+        or 0
+    )
+
+
+def _too_large(connection: sa.Connection, live: Live) -> list[str]:
+    found = []
+    for table in ("messages", ANALYSIS):
+        has = live.tables[table].columns if table in live.tables else {}
+        for name, documented in COLUMNS[table].items():
+            is_wider = name in has and has[name].type not in {"integer", "smallint"}
+            if documented.type == "integer" and is_wider and is_number(has[name].type):
+                query = f"""
+                    SELECT EXISTS (SELECT FROM public.{table}
+                        WHERE NOT round({name}) BETWEEN -2147483648 AND 2147483647)"""  # noqa: S608 - ours
+                if connection.scalar(sa.text(query)):  # a NaN is not between
+                    found.append(f"{table}.{name}")
+    return found

@@ -1,0 +1,166 @@
+"""Put back what an adoption changed: the notes in `audio_ops.adoption_step`, last first."""
+
+import itertools
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from migrations.adoption.conversions import is_text, reversion
+from migrations.adoption.documented import ANALYSIS, TRIGGER
+from migrations.adoption.parked import column_name, park_columns
+from migrations.adoption.plan import Step
+
+_TABLE = "(messages|message_audio_analysis)"
+_NAME = rf"{_TABLE}\.([a-z_]+)"
+_CAST = rf"cast {_NAME} from ([a-z0-9(), ]+)"
+# What stood in a text column is put back only where the number is still the one that it was read
+# as: what was written since is newer.
+_PUT_BACK = """
+UPDATE public.{table} AS t SET {column} = parked.value FROM audio_ops.parked_text AS parked
+WHERE parked.message_id = t.{key} AND parked.column_name = '{name}'
+    AND t.{column} IS NOT DISTINCT FROM CAST(parked.read_as AS text)
+"""
+
+
+def undoing(notes: Sequence[str]) -> list[Step]:
+    """Return the steps that undo what the notes say, the last of them first.
+
+    Raises:
+        ValueError: If a note is none that an upgrade writes.
+    """
+    drop_trigger = Step(
+        f"Drop the trigger {TRIGGER}",
+        "messages against writes for a moment",
+        (f"DROP TRIGGER IF EXISTS {TRIGGER} ON public.messages",),
+    )
+    # Casts that stand side by side are one ALTER again: one rewrite.
+    groups = itertools.groupby(
+        reversed(notes), lambda note: note.partition(".")[0] if _is_cast(note) else note
+    )
+    return [drop_trigger, *(_undo(tuple(group)) for _, group in groups)]
+
+
+def _is_cast(note: str) -> bool:
+    return note.startswith("cast ")
+
+
+def _undo(notes: tuple[str, ...]) -> Step:
+    table = ANALYSIS if ANALYSIS in notes[0] else "messages"
+    is_index = notes[0].startswith("indexed ")
+    return Step(
+        f"Undo: {'; '.join(notes)}",
+        "nothing" if is_index else f"{table} against reads and writes",
+        tuple(_casts(notes) if _is_cast(notes[0]) else _statements(notes[0])),
+        table,
+        concurrently=is_index,
+        forgets=notes,
+    )
+
+
+def _casts(notes: Sequence[str]) -> Iterator[str]:
+    casts = [re.fullmatch(_CAST, note) for note in notes]
+    told = [cast.groups() for cast in casts if cast is not None]
+    if len(told) < len(notes):
+        raise _unknown(notes[0])
+    table = told[0][0]
+    clauses = (
+        f"ALTER COLUMN {column} TYPE {was} USING {reversion(column, was)}"
+        for _, column, was in told
+    )
+    yield f"ALTER TABLE public.{table} {', '.join(clauses)}"
+    key = "id" if table == "messages" else "message_id"
+    for _, column, was in told:
+        if is_text(was):
+            name = column_name(table, column)
+            yield _PUT_BACK.format(table=table, column=column, key=key, name=name)
+            yield f"DELETE FROM audio_ops.parked_text WHERE column_name = '{name}'"  # noqa: S608 - ours
+
+
+def _statements(note: str) -> Iterator[str]:
+    for pattern, undo in _UNDOINGS.items():
+        if match := re.fullmatch(pattern, note):
+            return undo(*match.groups())
+    raise _unknown(note)
+
+
+def _unknown(note: str) -> ValueError:
+    return ValueError(f"audio_ops.adoption_step holds {note!r}, which no upgrade writes.")
+
+
+def _renamed() -> Iterator[str]:
+    yield "ALTER TABLE public.messages RENAME COLUMN audio_duration_ms TO audio_duration"
+
+
+def _merged() -> Iterator[str]:
+    yield """
+        UPDATE public.messages AS m SET audio_duration_ms = NULL
+        FROM audio_ops.parked_text AS parked
+        WHERE parked.message_id = m.id AND parked.column_name = 'audio_duration'
+            AND m.audio_duration_ms = parked.read_as
+    """
+    yield "DELETE FROM audio_ops.parked_text WHERE column_name = 'audio_duration'"
+
+
+def _added(table: str, listed: str) -> Iterator[str]:
+    columns = listed.split(", ")
+    if table == "messages":
+        yield from park_columns(columns)
+    dropped = ", ".join(f"DROP COLUMN {column}" for column in columns)
+    yield f"ALTER TABLE public.{table} {dropped}"
+
+
+def _default(table: str, column: str, was: str) -> Iterator[str]:
+    change = "DROP DEFAULT" if was == "none" else f"SET DEFAULT {was}"
+    yield f"ALTER TABLE public.{table} ALTER COLUMN {column} {change}"
+
+
+def _required(table: str, column: str) -> Iterator[str]:
+    yield f"ALTER TABLE public.{table} ALTER COLUMN {column} DROP NOT NULL"
+
+
+def _allowed(table: str, column: str) -> Iterator[str]:
+    yield f"ALTER TABLE public.{table} ALTER COLUMN {column} SET NOT NULL"
+
+
+def _constrained(table: str, constraint: str) -> Iterator[str]:
+    yield f"ALTER TABLE public.{table} DROP CONSTRAINT IF EXISTS {constraint}"
+
+
+def _indexed(index: str) -> Iterator[str]:
+    yield f"DROP INDEX CONCURRENTLY IF EXISTS public.{index}"
+
+
+def _parked_analyses() -> Iterator[str]:
+    yield f"""
+        INSERT INTO public.{ANALYSIS}
+        SELECT (jsonb_populate_record(CAST(NULL AS public.{ANALYSIS}), document)).*
+        FROM audio_ops.parked_analysis ORDER BY id
+    """  # noqa: S608 - ours
+    yield "DELETE FROM audio_ops.parked_analysis"
+
+
+def _created_analysis() -> Iterator[str]:
+    yield f"DROP TABLE public.{ANALYSIS}"
+
+
+def _dropped_speech_timings() -> Iterator[str]:
+    yield "ALTER TABLE public.messages ADD COLUMN speech_timings jsonb"
+    yield """
+        UPDATE public.messages AS m SET speech_timings = parked.speech_timings
+        FROM audio_ops.parked_speech_timings AS parked WHERE parked.message_id = m.id
+    """
+    yield "DROP TABLE audio_ops.parked_speech_timings"
+
+
+_UNDOINGS: Mapping[str, Callable[..., Iterator[str]]] = {
+    r"renamed messages\.audio_duration": _renamed,
+    r"merged messages\.audio_duration": _merged,
+    rf"added {_TABLE}: ([a-z_, ]+)": _added,
+    rf"default {_NAME} was (.+)": _default,
+    rf"required {_NAME}": _required,
+    rf"allowed {_NAME}": _allowed,
+    rf"constrained {_NAME}": _constrained,
+    r"indexed ([a-z0-9_]+)": _indexed,
+    "parked analyses": _parked_analyses,
+    f"created {ANALYSIS}": _created_analysis,
+    r"dropped messages\.speech_timings": _dropped_speech_timings,
+}
