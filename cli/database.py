@@ -1,23 +1,182 @@
-"""`kaiwa-audio database`: our tables in the app's database."""
+"""`kaiwa-audio database`: the app's database, adopted and kept as documented."""
 
+import dataclasses
+from typing import Annotated
+
+import orjson
 import typer
 from rich.console import Console
+from rich.table import Table
 
 from cli.errors import told
 from migrations import run
+from migrations.adoption.plan import Step
+from migrations.adoption.survey import TextCount
 from settings.environment import DatabaseSettings
 
-app = typer.Typer(help="Our tables in the app's database.", no_args_is_help=True)
+app = typer.Typer(help="The app's database.", no_args_is_help=True)
+console = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
 
-
-@app.callback()
-def database() -> None:
-    """Keep `upgrade` a subcommand while it is the only one."""
+CANNOT_BE_INSPECTED = 2
+DRIFT = 1
 
 
 @app.command()
-def upgrade() -> None:
-    """Migrate the database of DATABASE_URL to the newest schema; safe to repeat."""
+def doctor(
+    json: Annotated[bool, typer.Option("--json", help="As one JSON document.")] = False,
+) -> None:
+    """Compare the database of DATABASE_URL with what is documented; writes nothing.
+
+    Exits with 0 if all is as documented, 1 if something differs, 2 if it cannot be inspected.
+    """
+    with told(CANNOT_BE_INSPECTED):
+        found = run.examine(_url())
+    if json:
+        typer.echo(orjson.dumps(_document(found)))
+    else:
+        _tell(found)
+    if not found.is_documented:
+        raise typer.Exit(DRIFT)
+
+
+@app.command()
+def upgrade(
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print what would be done, and do nothing.")
+    ] = False,
+) -> None:
+    """Bring the database of DATABASE_URL to the documented schema; safe to repeat."""
     with told():
-        run.upgrade(DatabaseSettings().database_url.get_secret_value())
-    Console(highlight=False).print("The database is at the newest revision.")
+        if dry_run:
+            _tell_plan(run.preview(_url()))
+            return
+        done = run.upgrade(_url(), say=console.print)
+    _tell_texts(done.texts)
+    if not done.done and not done.revisions:
+        console.print("Nothing was to be done: the database is as documented.")
+        return
+    seconds = sum(one.seconds for one in done.done)
+    console.print(
+        f"Done: {len(done.done)} steps on the app's tables in {seconds:.1f} s,"
+        f" {len(done.revisions)} versions of our own. The database is as documented."
+    )
+    console.print("Now run deployments/grants.sql, so that the flows' role has its rights.")
+
+
+@app.command()
+def rollback(
+    drop_analyses: Annotated[
+        bool,
+        typer.Option(help="Drop message_audio_analysis with its rows, if the upgrade made it."),
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Put the app's tables back to what they were before `upgrade`, raw texts byte for byte.
+
+    Our own tables stay in the schema audio_ops under the names parked_…
+    """
+    if not yes:
+        typer.confirm("No flow may run meanwhile. Put the app's tables back?", abort=True)
+    with told():
+        done = run.rollback(_url(), drop_analyses=drop_analyses, say=console.print)
+    console.print(f"Put back in {len(done)} steps. Our own tables are parked in audio_ops.")
+
+
+def _url() -> str:
+    return DatabaseSettings().database_url.get_secret_value()
+
+
+def _document(found: run.Examination) -> dict[str, object]:
+    live = found.live
+    return {
+        "is_documented": found.is_documented,
+        "server_version": live.server_version,
+        "role": live.role,
+        "obstacles": found.obstacles,
+        "findings": [
+            dataclasses.asdict(finding) | {"is_as_documented": finding.is_as_documented}
+            for finding in found.findings
+        ],
+        "pending_revisions": found.pending,
+        "drizzle": None if found.drizzle is None else dataclasses.asdict(found.drizzle),
+        "rows": dataclasses.asdict(found.survey),
+        "rights": dataclasses.asdict(found.rights),
+    }
+
+
+def _tell(found: run.Examination) -> None:
+    version, role = found.live.server_version, found.live.role
+    console.print(f"Postgres {version // 10_000}.{version % 10_000}, connected as {role}.")
+    if found.drizzle is not None:
+        newest = found.drizzle.newest_at
+        made = f", the newest of {newest:%Y-%m-%d}" if newest else ""
+        console.print(f"The app has noted {found.drizzle.migrations} migrations{made}.")
+    console.print(f"Versions of our own tables to come: {', '.join(found.pending) or 'none'}.")
+    if found.drift:
+        table = Table("What", "Name", "Expected", "Is")
+        for finding in found.drift:
+            table.add_row(finding.kind, finding.name, finding.expected, finding.actual)
+        console.print(table)
+    _tell_rows(found)
+    _tell_obstacles(found.obstacles)
+    total = len(found.findings)
+    console.print(f"{total - len(found.drift)} of {total} things are as documented.")
+    if not found.is_documented and not found.obstacles:
+        console.print("`kaiwa-audio database upgrade --dry-run` says what would be done.")
+
+
+def _tell_rows(found: run.Examination) -> None:
+    _tell_texts(found.survey.texts)
+    if found.survey.orphans or found.survey.duplicates:
+        console.print(
+            f"{found.survey.orphans:,} analyses have no message;"
+            f" {found.survey.duplicates:,} messages have several."
+        )
+    rights = found.rights
+    if not rights.exists:
+        console.print(f"The role {rights.role} is not there: deployments/grants.sql makes it.")
+    elif rights.missing:
+        console.print(
+            f"The role {rights.role} lacks {', '.join(rights.missing)}: run deployments/grants.sql."
+        )
+
+
+def _tell_texts(texts: tuple[TextCount, ...]) -> None:
+    if not texts:
+        return
+    table = Table(title="Texts that are read as numbers", title_justify="left")
+    table.add_column("Column")
+    table.add_column("Looks like")
+    for name in ("Texts", "Numbers", "Empty", "Kept as text"):
+        table.add_column(name, justify="right")
+    for one in texts:
+        counts = (one.count, one.read, one.count - one.read, one.kept)
+        table.add_row(f"{one.table}.{one.column}", one.shape, *(f"{count:,}" for count in counts))
+    console.print(table)
+
+
+def _tell_plan(preview: run.Preview) -> None:
+    _tell_obstacles(preview.obstacles)
+    if preview.obstacles:
+        raise typer.Exit(1)
+    _tell_texts(preview.survey.texts)
+    if preview.steps:
+        _tell_steps(preview.steps)
+    if preview.revisions:
+        console.print(f"Our own tables in audio_ops: versions {', '.join(preview.revisions)}.")
+    if not preview.steps and not preview.revisions:
+        console.print("Nothing is to be done: the database is as documented.")
+    else:
+        console.print("Nothing was changed. Without --dry-run this is done.")
+
+
+def _tell_steps(steps: tuple[Step, ...]) -> None:
+    table = Table("Step", "Locks", show_lines=True)
+    for step in steps:
+        table.add_row(step.what, step.locks)
+    console.print(table)
+
+
+def _tell_obstacles(obstacles: tuple[str, ...]) -> None:
+    for obstacle in obstacles:
+        console.print(f"In the way: {obstacle}", style="red")

@@ -57,7 +57,12 @@ class DocumentedIndex:
 
     table: str
     definition: str  # normalised
-    create: str  # CREATE INDEX CONCURRENTLY
+    declaration: str  # after CREATE INDEX
+
+    @property
+    def create(self) -> str:
+        """The statement that builds it while the app goes on."""
+        return f"CREATE INDEX CONCURRENTLY {self.declaration}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,16 +105,16 @@ def _indexes(table: sa.Table) -> dict[str, DocumentedIndex]:
     return {
         str(index.name): DocumentedIndex(
             table=table.name,
-            definition=normal_definition(str(CreateIndex(index).compile(dialect=_DIALECT))),
-            create=_create_concurrently(index),
+            definition=normal_definition(f"CREATE INDEX {_declaration(index)}"),
+            declaration=_declaration(index),
         )
         for index in sorted(table.indexes, key=lambda index: str(index.name))
     }
 
 
-def _create_concurrently(index: sa.Index) -> str:
+def _declaration(index: sa.Index) -> str:
     create = str(CreateIndex(index).compile(dialect=_DIALECT))
-    return create.replace("INDEX", "INDEX CONCURRENTLY", 1).replace(" ON ", " ON public.", 1)
+    return create.removeprefix("CREATE INDEX ").replace(" ON ", " ON public.", 1)
 
 
 _APP: tuple[sa.Table, ...] = tuple(
