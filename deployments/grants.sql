@@ -38,7 +38,10 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON message_audio_analysis TO kaiwa_audio;
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA audio_ops TO kaiwa_audio;
 ALTER DEFAULT PRIVILEGES IN SCHEMA audio_ops
     GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO kaiwa_audio;
-REVOKE INSERT, UPDATE, DELETE ON audio_ops.alembic_version FROM kaiwa_audio;
+REVOKE INSERT, UPDATE, DELETE ON audio_ops.alembic_version, audio_ops.adoption_step
+    FROM kaiwa_audio;
+-- What a rollback puts back is the migrator's, too; an erasure deletes the learner's part of it.
+REVOKE INSERT, UPDATE ON audio_ops.parked_text, audio_ops.parked_analysis FROM kaiwa_audio;
 
 -- What was deleted and what must not be: written, finished or released, but never taken back. The
 -- owner's triggers on the ledger are not the batch's to disable.

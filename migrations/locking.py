@@ -6,7 +6,8 @@ from contextlib import contextmanager
 
 import sqlalchemy as sa
 
-ADVISORY_LOCK = 0x6B61697761  # "kaiwa"
+from stores.app_objects import MIGRATION_LOCK
+
 WAIT_SECONDS = 600
 
 
@@ -22,7 +23,7 @@ def exclusively(engine: sa.Engine) -> Iterator[None]:
     """
     deadline = time.monotonic() + WAIT_SECONDS
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        while not connection.scalar(sa.select(sa.func.pg_try_advisory_lock(ADVISORY_LOCK))):
+        while not connection.scalar(sa.select(sa.func.pg_try_advisory_lock(MIGRATION_LOCK))):
             if time.monotonic() > deadline:
                 message = (
                     f"Another migrator has been at work for {WAIT_SECONDS} s: look for "
@@ -33,4 +34,4 @@ def exclusively(engine: sa.Engine) -> Iterator[None]:
         try:
             yield
         finally:
-            connection.execute(sa.select(sa.func.pg_advisory_unlock(ADVISORY_LOCK)))
+            connection.execute(sa.select(sa.func.pg_advisory_unlock(MIGRATION_LOCK)))

@@ -20,6 +20,7 @@ KaiwaError
 ├── NotAdoptable             the app's database cannot be adopted as it is
 ├── LockNotGranted           somebody else holds a table that a migration must change
 ├── StepFailed               Postgres refuses a step of a migration
+├── AppObjectsLost           our indexes or trigger on the app's tables were dropped
 ├── AnalysesWouldGo          a rollback would drop analyses
 ├── ClockSkew                this machine and the database disagree about the time
 ├── HoldSubjectUnknown       a legal hold on something that does not exist
@@ -314,14 +315,27 @@ class StepFailed(KaiwaError):
         )
 
 
+class AppObjectsLost(KaiwaError):
+    """Our indexes or trigger on the app's tables were dropped, and this role may not make them."""
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        self.names = names
+        super().__init__(
+            f"The app's database has lost {', '.join(names)}: `drizzle-kit push` drops what the "
+            "app's schema does not name. Nothing was done. Run `kaiwa-audio database upgrade` as "
+            "the tables' owner, which makes them again while the app goes on.",
+            names,
+        )
+
+
 class AnalysesWouldGo(KaiwaError):
     """A rollback would drop the table of analyses."""
 
     def __init__(self, analyses: int) -> None:
         self.analyses = analyses
         super().__init__(
-            f"message_audio_analysis was made by the upgrade and holds {analyses:,} analyses, which "
-            "a rollback drops. Nothing was changed. Say --drop-analyses if they may go.",
+            f"The upgrade made message_audio_analysis, which holds {analyses:,} analyses; a rollback "
+            "drops it. Nothing was changed. Say --drop-analyses if they may go.",
             analyses,
         )
 

@@ -8,10 +8,10 @@ from migrations.adoption.documented import (
     COLUMNS,
     CONSTRAINTS,
     INDEXES,
-    TRIGGER,
     DocumentedColumn,
 )
 from migrations.adoption.live import Column, Live
+from stores.app_objects import TRIGGER
 
 MISSING = "missing"
 # The database may have its tiers as an enum or as text.

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.schema import CreateColumn, CreateIndex
+from sqlalchemy.schema import CreateColumn
 
 from schema.tables.analysis import MessageAudioAnalysis
 from schema.tables.app import Conversation, Message, Subscription, User
+from stores.app_objects import declaration
 
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 
@@ -33,12 +34,6 @@ AUDIO_COLUMNS = (
     "fluency_score",
     "speech_rate_wpm",
 )
-TRIGGER = "audio_ops_queue_orphans"
-CREATE_TRIGGER = f"""
-CREATE TRIGGER {TRIGGER}
-AFTER DELETE ON public.messages REFERENCING OLD TABLE AS deleted FOR EACH STATEMENT
-EXECUTE FUNCTION audio_ops.queue_orphans()
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,16 +100,11 @@ def _indexes(table: sa.Table) -> dict[str, DocumentedIndex]:
     return {
         str(index.name): DocumentedIndex(
             table=table.name,
-            definition=normal_definition(f"CREATE INDEX {_declaration(index)}"),
-            declaration=_declaration(index),
+            definition=normal_definition(f"CREATE INDEX {declaration(index)}"),
+            declaration=declaration(index),
         )
         for index in sorted(table.indexes, key=lambda index: str(index.name))
     }
-
-
-def _declaration(index: sa.Index) -> str:
-    create = str(CreateIndex(index).compile(dialect=_DIALECT))
-    return create.removeprefix("CREATE INDEX ").replace(" ON ", " ON public.", 1)
 
 
 _APP: tuple[sa.Table, ...] = tuple(

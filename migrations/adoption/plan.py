@@ -13,9 +13,7 @@ from migrations.adoption.documented import (
     AUDIO_COLUMNS,
     COLUMNS,
     CONSTRAINTS,
-    CREATE_TRIGGER,
     INDEXES,
-    TRIGGER,
     DocumentedColumn,
 )
 from migrations.adoption.live import Column, Live
@@ -27,6 +25,7 @@ from migrations.adoption.parked import (
     park_texts,
 )
 from migrations.adoption.survey import Survey
+from stores.app_objects import CREATE_TRIGGER, TRIGGER
 
 RETYPED_BYTES_PER_SECOND = 60_000_000  # of the table and its indexes; benchmarks/upgrade.py
 A_MOMENT = "for a moment"

@@ -5,9 +5,10 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from migrations.adoption.conversions import is_text, reversion
-from migrations.adoption.documented import ANALYSIS, TRIGGER
+from migrations.adoption.documented import ANALYSIS
 from migrations.adoption.parked import column_name, park_columns
 from migrations.adoption.plan import Step
+from stores.app_objects import TRIGGER
 
 _TABLE = "(messages|message_audio_analysis)"
 _NAME = rf"{_TABLE}\.([a-z_]+)"

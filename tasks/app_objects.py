@@ -1,0 +1,31 @@
+"""Whether our indexes and trigger on the app's tables are still there; each flow asks first."""
+
+import logging
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from schema.errors import AppObjectsLost
+from stores import app_objects
+from tasks import resources
+
+logger = logging.getLogger(__name__)
+
+
+@task(cache_policy=NO_CACHE)
+def mend_app_objects() -> None:
+    """Make again what the app's tools have dropped, if this role may.
+
+    Raises:
+        AppObjectsLost: If it may not: the run would read whole tables, or the audio of deleted
+            messages would not be queued.
+    """
+    names = resources.in_transaction(app_objects.lost)
+    if not names:
+        return
+    if not resources.in_transaction(app_objects.may_make):
+        raise AppObjectsLost(names)
+    logger.warning("Lost on the app's tables, and made again: %s", ", ".join(names))
+    autocommit = resources.engine().execution_options(isolation_level="AUTOCOMMIT")
+    with autocommit.connect() as connection:
+        app_objects.make(connection, names)
