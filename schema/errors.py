@@ -281,8 +281,10 @@ class NotAdoptable(KaiwaError):
 
     def __init__(self, obstacles: tuple[str, ...]) -> None:
         self.obstacles = obstacles
-        listed = "".join(f"\n- {obstacle}" for obstacle in obstacles)
-        super().__init__(f"Nothing was changed, because:{listed}", obstacles)
+        listed = "\n".join(f"- {obstacle}" for obstacle in obstacles)
+        super().__init__(
+            f"Nothing was changed. Mend this, then run the command again:\n{listed}", obstacles
+        )
 
 
 class LockNotGranted(KaiwaError):
@@ -334,8 +336,8 @@ class AnalysesWouldGo(KaiwaError):
     def __init__(self, analyses: int) -> None:
         self.analyses = analyses
         super().__init__(
-            f"The upgrade made message_audio_analysis, which holds {analyses:,} analyses; a rollback "
-            "drops it. Nothing was changed. Say --drop-analyses if they may go.",
+            f"The upgrade made message_audio_analysis, which holds {analyses:,} analyses; a "
+            "rollback drops it. Nothing was changed. Say --drop-analyses if they may go.",
             analyses,
         )
 
