@@ -53,7 +53,7 @@ def _tables(live: Live) -> Iterator[str]:
         return
     for name in APP_TABLES:
         if name not in live.tables:
-            yield f"The table {name} is missing: is this the app's database?"
+            yield f"The table {name} is missing: this is not the app's database."
     for name in live.tables.keys() & {*APP_TABLES, ANALYSIS}:
         table = live.tables[name]
         if table.kind != "r":
@@ -72,7 +72,7 @@ def _columns(live: Live, survey: Survey) -> Iterator[str]:
             is_mended = table == ANALYSIS or (table == "messages" and name in AUDIO_COLUMNS)
             if name not in has:
                 if has and not is_mended:
-                    yield f"{table}.{name} is missing: is this the app's table?"
+                    yield f"{table}.{name} is missing: this is not the app's table."
             elif has[name].type != documented.type and (table, name) not in _READ_AS_TEXT:
                 yield from _another_type(live, table, name, is_mended=is_mended)
     for column in survey.too_large:

@@ -33,7 +33,7 @@ FACTS = {
     "RulesUnanswered": (("storage_key", "quick_scores"),),
     "QualityTooLow": (3, 100, 2, 20, 1.0, "The bucket failed to read: timed out."),
     "ClockSkew": (75.0, 60.0),
-    "NotAdoptable": (("The table messages is missing: is this the app's database?",),),
+    "NotAdoptable": (("The table messages is missing: this is not the app's database.",),),
     "LockNotGranted": ("Rename a column", "messages", ["pid 7 (app, psql, active, for 9 s)"]),
     "StepFailed": ("Rename a column", "42501", "must be owner of table messages"),
     "AppObjectsLost": (("audio_ops_messages_waiting_idx",),),
