@@ -31,7 +31,7 @@ from schema.tables.base import OPERATIONS_SCHEMA
 from stores.database import connect
 
 LOCK_TIMEOUT = timedelta(seconds=2)  # the app's statements queue behind a migration that waits
-_APP_TABLES = Path(__file__).parent / "adoption" / "app_tables.sql"
+APP_TABLES = Path(__file__).parent / "adoption" / "app_tables.sql"
 _NOTES = sa.text("SELECT step FROM audio_ops.adoption_step ORDER BY id")
 _HAS_NOTES = sa.text("SELECT to_regclass('audio_ops.adoption_step') IS NOT NULL")
 _READ_ONLY = sa.text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
@@ -229,7 +229,7 @@ def _prepare(engine: sa.Engine) -> None:
     with engine.begin() as connection:
         connection.execute(sa.schema.CreateSchema(OPERATIONS_SCHEMA, if_not_exists=True))
         if preflight.is_empty(live.read(connection)):
-            connection.execute(sa.text(_APP_TABLES.read_text(encoding="utf-8")))
+            connection.execute(sa.text(APP_TABLES.read_text(encoding="utf-8")))
         for statement in (*parked.CREATE_TABLES, *earlier.statements(connection)):
             connection.execute(sa.text(statement))
 

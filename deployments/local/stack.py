@@ -14,7 +14,7 @@ from typing import TextIO
 
 from pydantic import SecretStr
 
-from deployments.local import addresses, moto, process, swift
+from deployments.local import addresses, app_database, moto, process, swift
 from deployments.local.addresses import S3Address, StackAddresses
 from deployments.local.moto import MotoServer
 from deployments.local.ports import choose_ports
@@ -136,8 +136,14 @@ class Stack:
 
     def _prepare_database(self, report: Report) -> SecretStr:
         url = self._postgres.url()
-        upgrade(url)
-        report("Postgres runs, its schema is up to date")
+        if app_database.begin(url):
+            report("The app's database is there, as its own migrations leave it")
+        done = upgrade(url)
+        read = sum(one.read for one in done.texts)
+        report(
+            f"Postgres runs, the app's database is adopted: {len(done.done)} steps,"
+            f" {read} texts read as numbers"
+        )
         return SecretStr(url)
 
     def _start_s3(self, ports: dict[str, int], report: Report) -> S3Address:
