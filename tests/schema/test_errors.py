@@ -34,6 +34,7 @@ FACTS = {
     "QualityTooLow": (3, 100, 2, 20, 1.0, "The bucket failed to read: timed out."),
     "ClockSkew": (75.0, 60.0),
     "DatabaseRefused": ("write signed URLs", "23514"),
+    "FindingsDenied": (),
     "ChunksBroken": (1, 20),
     "HoldSubjectUnknown": ("user", "hana"),
     "HoldNotActive": (7,),
