@@ -416,11 +416,12 @@ def test_documents_are_not_read_for_who_does_not_ask_for_them(plan):
 # Coming and going
 
 
+@pytest.mark.parametrize("revision", ["0009", "base"])
 def test_the_views_go_and_come_with_their_migration(
-    database_url, engine, say, rows, add_conversation
+    database_url, engine, say, rows, add_conversation, revision
 ):
     say(add_conversation())
-    run.downgrade(database_url, "0009")
+    run.downgrade(database_url, revision)
     with engine.connect() as connection:
         assert sa.inspect(connection).get_view_names(schema="audio_ops") == []
     run.upgrade(database_url)
