@@ -206,28 +206,30 @@ def test_only_analyses_that_worked_of_what_learners_said_have_rows(say, rows, ad
 def test_documents_of_another_shape_leave_lists_empty_and_break_nothing(
     say, rows, add_conversation, engine, document
 ):
-    message_id = say(add_conversation())
+    conversation = add_conversation()
+    for _ in range(2):
+        say(conversation)
     lists = ("speech_timings", "phoneme_analysis", "problematic_words")
     changes = ", ".join(f"{name} = CAST(:document AS jsonb)" for name in lists)
     with engine.begin() as connection:
         connection.execute(
-            sa.text(f"UPDATE message_audio_analysis SET {changes} WHERE message_id = :id"),
-            {"document": json.dumps(document), "id": message_id},
+            sa.text(f"UPDATE message_audio_analysis SET {changes}"),
+            {"document": json.dumps(document)},
         )
-    (row,) = rows("learner_feedback")
-    assert row.feedback["timeline"] == row.feedback["phonemeDetails"] == []
+    for row in rows("learner_feedback"):
+        assert row.feedback["timeline"] == row.feedback["phonemeDetails"] == []
     (row,) = rows("learner_progress")
     assert row.worst_phonemes == row.recurring_words == []
 
 
 def test_lists_of_words_that_are_none_are_empty(say, rows, add_conversation):
     nothing = dict.fromkeys(DOCUMENTS)
-    say(add_conversation(), {**nothing, "recommendations": {}, "practice_words": "text"})
+    say(add_conversation(), {**nothing, "recommendations": [1, {}], "practice_words": "text"})
     (row,) = rows("learner_feedback")
     lists = ("timeline", "recommendations", "practiceWords", "phonemeDetails")
     assert [row.feedback[name] for name in lists] == [[], [], [], []]
     assert row.feedback["summary"]["issueCount"] == 0
-    assert row.card["problematicWords"] == row.card["recommendations"] == []
+    assert row.card["problematicWords"] == []
 
 
 # Progress

@@ -109,6 +109,7 @@ SELECT COALESCE(
     '[]'
 )
 FROM jsonb_array_elements({_list("a.recommendations")}) WITH ORDINALITY AS advice (value, place)
+WHERE jsonb_typeof(advice.value) = 'string'
 """
 
 _PRACTICE_WORDS = f"""
@@ -252,7 +253,7 @@ SELECT week.user_id, week.language, week.week_start, week.recordings,
                 count(DISTINCT a.message_id) AS recordings
             FROM message_audio_analysis AS a
             CROSS JOIN LATERAL {_elements("a.problematic_words", "weak")}
-            WHERE a.message_id = ANY (week.message_ids)
+            WHERE a.message_id = ANY (week.message_ids) AND weak.value ->> 'word' <> ''
             GROUP BY lower(weak.value ->> 'word')
             HAVING count(DISTINCT a.message_id) >= {MIN_RECORDINGS}
             ORDER BY recordings DESC, lower(weak.value ->> 'word')
@@ -307,5 +308,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop the views; they hold no data."""
-    op.execute("DROP VIEW audio_ops.learner_progress, audio_ops.learner_feedback")
+    """Drop the views, unless somebody has; they hold no data."""
+    op.execute("DROP VIEW IF EXISTS audio_ops.learner_progress, audio_ops.learner_feedback")
