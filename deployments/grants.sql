@@ -3,7 +3,11 @@
 -- Run it as the role that migrates, after each migration, as one transaction (psql -1 -f grants.sql);
 -- it may be run again. Then give a login:
 --   CREATE ROLE kaiwa_batch LOGIN PASSWORD '…' IN ROLE kaiwa_audio;
--- Migrations need the tables' owner instead.
+-- Migrations need the tables' owner instead. What the app may read of ours is a role of its own, for
+-- the login that the app has: GRANT kaiwa_app TO …;
+--
+-- export-findings writes the app's list of findings. Where it is used, grant that too, once:
+--   PGOPTIONS='-c kaiwa.export_findings=on' psql -1 -f grants.sql
 
 DO $$
 BEGIN
@@ -55,3 +59,25 @@ GRANT SELECT, INSERT (scope, subject_id, reason, placed_by), UPDATE (released_by
     ON audio_ops.legal_hold TO kaiwa_audio;
 GRANT SELECT, INSERT (user_id, reason), UPDATE (completed_at)
     ON audio_ops.erased_learner TO kaiwa_audio;
+
+-- Optional: the app's list of findings, for export-findings.
+DO $$
+BEGIN
+    IF current_setting('kaiwa.export_findings', true) = 'on' THEN
+        GRANT SELECT, INSERT, UPDATE, DELETE ON analysis_findings TO kaiwa_audio;
+        GRANT SELECT, INSERT ON linguistic_features TO kaiwa_audio;
+    END IF;
+END
+$$;
+
+-- The app reads two views and nothing else of ours; what they are made from, they read by the
+-- rights of their owner.
+DO $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'kaiwa_app') THEN
+        CREATE ROLE kaiwa_app NOLOGIN;
+    END IF;
+END
+$$;
+GRANT USAGE ON SCHEMA audio_ops TO kaiwa_app;
+GRANT SELECT ON audio_ops.learner_feedback, audio_ops.learner_progress TO kaiwa_app;

@@ -342,6 +342,17 @@ class AnalysesWouldGo(KaiwaError):
         )
 
 
+class FindingsDenied(KaiwaError):
+    """The login may not write the app's list of findings."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This login may not write `analysis_findings` and `linguistic_features`, or the app's "
+            "database does not have them. Nothing was written. As the tables' owner, run "
+            "deployments/grants.sql with PGOPTIONS='-c kaiwa.export_findings=on'."
+        )
+
+
 class ClockSkew(KaiwaError):
     """This machine and the database disagree about the time; one of them would decide wrongly."""
 

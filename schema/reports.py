@@ -153,7 +153,7 @@ class ErasureReport:
     size_bytes: int = 0  # of all versions
     analyses: int = 0
     history: int = 0  # what overwritten analyses had said
-    control_rows: int = 0  # leases, quarantine, parked copies, findings of reconciliations
+    control_rows: int = 0  # leases, quarantine, parked copies; what was found, exported or not
     orphans: int = 0  # queued objects of messages that the app had deleted
     shared: int = 0  # objects that live messages of others need: let go, not deleted
     refused: int = 0  # keys that are not ours to delete: a person must look at them

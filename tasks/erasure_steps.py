@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from schema.reports import ErasureReport
 from schema.states import DeletionReason
 from schema.values import IntendedDeletion, LearnerRecording
-from stores import erasure, learner_messages, ledger, orphans
+from stores import erasure, findings, learner_messages, ledger, orphans
 from stores.bucket_versions import ObjectVersion
 from tasks import resources
 from tasks.erasure_objects import erase_objects, is_refused, keep_holds_out
@@ -44,6 +44,7 @@ def _silence(
     keep_holds_out(connection, user_id)
     recordings = learner_messages.recordings(connection, message_ids)
     counted = rows_counted(learner_messages.silence(connection, message_ids))
+    counted += ErasureReport(control_rows=findings.forget(connection, message_ids))
     deletions = {
         recording.storage_key: _intention(recording.storage_key, recording)
         for recording in recordings

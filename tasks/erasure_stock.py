@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from schema.reports import ErasureReport
-from stores import erasure, learner_messages
+from stores import erasure, findings, learner_messages
 from stores.bucket_versions import ObjectVersion, of_key
 from tasks import resources
 from tasks.erasure_objects import folder, is_refused, listed
@@ -23,6 +23,7 @@ def take_stock(user_id: UUID) -> ErasureReport:
     def count(connection: Connection) -> tuple[ErasureReport, set[str]]:
         messages = learner_messages.count_messages(connection, user_id)
         counted = rows_counted(learner_messages.count_rows(connection, user_id))
+        counted += ErasureReport(control_rows=findings.count_of_learner(connection, user_id))
         return counted + ErasureReport(messages=messages), learner_messages.keys_outside(
             connection, user_id, folder=place
         )

@@ -82,7 +82,8 @@ def test_forms_hold_no_markup_which_they_would_show_as_it_is():
 
 
 def test_whoever_starts_a_destructive_run_by_hand_sees_first_whether_it_is_dry():
-    for name, position in (("sweep_retention", 0), ("backfill_analysis", 1)):
+    destructive = (("sweep_retention", 0), ("backfill_analysis", 1), ("export_findings", 0))
+    for name, position in destructive:
         fields = parameter_schema(load_flow_from_entrypoint(f"flows.{name}.{name}")).properties
         assert fields["dry_run"]["position"] == position
 

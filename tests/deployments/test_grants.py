@@ -8,6 +8,8 @@ from sqlalchemy.exc import ProgrammingError
 
 from schema.backfill import BackfillRequest
 from schema.documents import AnalysisRecord
+from schema.errors import FindingsDenied
+from schema.findings import Feature, Finding, FindingText
 from schema.quality import BrokenRule
 from schema.states import (
     BackfillOutcome,
@@ -27,6 +29,7 @@ from stores import (
     checked_rows,
     database,
     erasure,
+    findings,
     holds,
     inventory,
     learner_messages,
@@ -63,6 +66,30 @@ def batch(engine, database_url):
     batch.dispose()
     with engine.begin() as owner:
         owner.exec_driver_sql("DROP ROLE batch_login")
+
+
+@pytest.fixture
+def exporting(batch, engine):
+    """The batch's engine, with the optional rights of an export."""
+    with engine.begin() as owner:
+        owner.exec_driver_sql(f"SET LOCAL kaiwa.export_findings = 'on'; {GRANTS}")
+    return batch
+
+
+@pytest.fixture
+def app(batch, engine, database_url):
+    """An engine with the rights of `kaiwa_app` and no others."""
+    with engine.begin() as owner:
+        owner.exec_driver_sql(
+            "DROP ROLE IF EXISTS app_login;"
+            "CREATE ROLE app_login LOGIN PASSWORD 'app' IN ROLE kaiwa_app"
+        )
+    login = sa.make_url(database_url).set(username="app_login", password="app")
+    app = database.connect(login.render_as_string(hide_password=False))
+    yield app
+    app.dispose()
+    with engine.begin() as owner:
+        owner.exec_driver_sql("DROP ROLE app_login")
 
 
 def test_the_batch_may_do_its_whole_job(batch, add_message):
@@ -179,6 +206,62 @@ def test_the_batch_may_erase_a_learner(batch, add_message, add_user, add_convers
         erasure.complete(connection, user_id)
 
 
+def test_the_app_may_read_both_views_and_nothing_else_of_ours(app, add_analysed):
+    add_analysed({"hesitation_count": 0})
+    with app.connect() as connection:
+        for view in ("learner_feedback", "learner_progress"):
+            assert len(connection.execute(sa.text(f"SELECT * FROM audio_ops.{view}")).all()) == 1
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT FROM audio_ops.quarantine",
+        "SELECT FROM audio_ops.erased_learner",
+        "SELECT FROM audio_ops.deletion_ledger",
+        "SELECT FROM message_audio_analysis",
+        "DROP VIEW audio_ops.learner_feedback",
+        "CREATE VIEW audio_ops.mine AS SELECT 1",
+    ],
+)
+def test_the_app_may_not(app, statement):
+    with (
+        app.connect() as connection,
+        pytest.raises(ProgrammingError, match=r"permission denied|must be owner"),
+    ):
+        connection.execute(sa.text(statement))
+
+
+def test_the_batch_may_export_findings_only_if_so_wished(batch):
+    with batch.begin() as connection:
+        assert not findings.may_write(connection)
+        with pytest.raises(FindingsDenied):
+            findings.require_rights(connection)
+        assert findings.forget(connection, ["message-0"]) == 0
+        assert findings.count_of_learner(connection, uuid4()) == 0
+
+
+def test_a_batch_that_exports_may_do_all_of_it(exporting, add_analysed, add_user, add_conversation):
+    user_id = add_user()
+    message_id = add_analysed(conversation_id=add_conversation(user_id=user_id))
+    feature = Feature("en", "pronunciation", "word", "clarity")
+    says = FindingText("info", 0, 5, "Hello", "It was unclear.", {})
+    finding = Finding(uuid4(), message_id, feature, says)
+    as_of = datetime(2025, 10, 14, tzinfo=UTC)
+    with exporting.begin() as connection:
+        findings.require_rights(connection)
+        assert findings.page(connection, "", limit=10) == [message_id]
+        findings.lock(connection, [message_id])
+        assert findings.messages(connection, [message_id], distrusted=["quick_scores"])
+        for _ in range(2):  # the second one updates
+            findings.write(connection, [finding], as_of=as_of)
+        (stored,) = findings.stored(connection, [message_id])
+        assert stored.says == says
+        assert findings.count_of_learner(connection, user_id) == 1
+        findings.remove(connection, [finding.id])
+        assert findings.forget(connection, [message_id]) == 0
+
+
 @pytest.mark.parametrize(
     "statement",
     [
@@ -207,6 +290,8 @@ def test_the_batch_may_erase_a_learner(batch, add_message, add_user, add_convers
         "DELETE FROM audio_ops.erased_learner",
         "TRUNCATE audio_ops.erased_learner",
         "ALTER TABLE messages DISABLE TRIGGER audio_ops_queue_orphans",
+        "SELECT FROM analysis_findings",
+        "INSERT INTO linguistic_features (id) VALUES ('a')",
     ],
 )
 def test_the_batch_may_do_nothing_else(batch, statement):

@@ -4,6 +4,7 @@ import pytest
 
 from flows import backfill_analysis, run_names
 from flows.erase_learner import erase_learner
+from flows.export_findings import export_findings
 from flows.reconcile_bucket import reconcile_bucket
 from flows.refresh_signed_urls import refresh_signed_urls
 from flows.sweep_retention import sweep_retention
@@ -30,6 +31,8 @@ def named(monkeypatch):
         (refresh_signed_urls, {"dry_run": False}, "refresh-signed-urls"),
         (reconcile_bucket, {"repair": False}, "reconcile-bucket"),
         (reconcile_bucket, {"repair": True}, "reconcile-bucket-repair"),
+        (export_findings, {"dry_run": True}, "export-findings-dry-run"),
+        (export_findings, {"dry_run": False}, "export-findings"),
         (undo_backfill, {"backfill_id": 3, "dry_run": True}, "undo-backfill-3-dry-run"),
     ],
 )

@@ -39,6 +39,7 @@ FACTS = {
     "AppObjectsLost": (("audio_ops_messages_waiting_idx",),),
     "AnalysesWouldGo": (3,),
     "DatabaseRefused": ("write signed URLs", "23514"),
+    "FindingsDenied": (),
     "ChunksBroken": (1, 20),
     "HoldSubjectUnknown": ("user", "hana"),
     "HoldNotActive": (7,),

@@ -210,6 +210,39 @@ def test_what_reconciliations_noted_of_their_objects_goes(
     assert left == {elsewhere, f"{other.folder}x.wav"}
 
 
+def test_findings_in_the_apps_list_go_whatever_the_learner_did_with_them(
+    learner, new_learner, add_recording, execute
+):
+    other = new_learner()
+    execute(
+        "INSERT INTO linguistic_features (id, macro_skill, sub_skill, micro_rule)"
+        " VALUES ('f', 'pronunciation', 'word', 'clarity')"
+    )
+    for whose in (learner, other):
+        message_id = add_recording(whose)
+        for run_id, action in (("kaiwa-audio", "accepted"), ("the app's own", "pending")):
+            execute(
+                "INSERT INTO analysis_findings (user_id, conversation_id, message_id, feature_id,"
+                " module_id, run_id, action_status) VALUES (:user_id, :conversation_id,"
+                " :message_id, 'f', 'pronunciation-analysis', :run_id,"
+                " CAST(:action AS analysis_finding_action))",
+                user_id=whose.user_id,
+                conversation_id=whose.conversation_id,
+                message_id=message_id,
+                run_id=run_id,
+                action=action,
+            )
+    assert steps.survey.fn(learner.user_id, as_of=NOW).control_rows == 1
+    erased, left = erase(learner)
+    assert (erased.control_rows, left.is_empty) == (1, True)
+    kept = execute("SELECT user_id, run_id FROM analysis_findings ORDER BY run_id")
+    assert set(kept.all()) == {
+        (other.user_id, "kaiwa-audio"),
+        (other.user_id, "the app's own"),
+        (learner.user_id, "the app's own"),
+    }
+
+
 def test_a_learner_whose_account_is_gone_is_known_by_their_folder(
     learner, add_recording, execute, everything
 ):

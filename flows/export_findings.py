@@ -1,0 +1,69 @@
+"""What analyses say of pronunciation → the app's list of findings, where learners act on it."""
+
+from typing import Annotated
+
+from prefect import flow
+from prefect.logging import get_run_logger
+from pydantic import Field
+
+from flows.run_names import with_mode
+from schema.clock import utc_now
+from schema.errors import ChunksBroken
+from schema.findings import ExportReport
+from tasks.clocks import check_clocks
+from tasks.export_findings import (
+    ExportedChunk,
+    ExportRules,
+    check_rights,
+    export_chunk,
+    publish_summary,
+)
+
+
+@flow(name="export-findings", flow_run_name=with_mode("export-findings", "dry_run"))
+def export_findings(
+    dry_run: bool = True,
+    page_size: Annotated[int, Field(ge=1, le=5000)] = 500,
+) -> ExportReport:
+    """Make the app's list of findings say what analyses say of pronunciation now.
+
+    It writes findings of its own alone, never what a learner did with one, and it deletes only
+    those that no learner has acted on. Safe to stop at any time and to run again.
+
+    Args:
+        dry_run: Only count what would be written.
+        page_size: Messages read and written together.
+
+    Returns:
+        What became of the findings.
+
+    Raises:
+        ClockSkew: If this machine and the database disagree about the time.
+        FindingsDenied: If the login may not write findings.
+        ChunksBroken: If a chunk broke off; all before it is written.
+    """
+    logger = get_run_logger()
+    started_at = utc_now()
+    check_clocks(started_at)
+    check_rights()
+    rules = ExportRules(started_at, page_size, dry_run)
+
+    report, number = ExportReport(), 0
+    after_id: str | None = ""
+    while after_id is not None:
+        number += 1
+        future = export_chunk.submit(after_id, rules, number=number)
+        outcome = future.result(raise_on_failure=False)
+        if not isinstance(outcome, ExportedChunk):
+            break
+        report += outcome.report
+        logger.info("%d messages looked at, %d findings added", report.messages, report.added)
+        after_id = outcome.last_id
+
+    broke_off = after_id is not None
+    publish_summary(
+        report, broke_off=broke_off, dry_run=dry_run, started_at=started_at, ended_at=utc_now()
+    )
+    if broke_off:
+        raise ChunksBroken(1, number)
+    return report

@@ -1,0 +1,117 @@
+"""Tasks of `flows/export_findings.py`: read analyses, decide what to tell, write it, report."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from prefect import task
+from prefect.artifacts import create_markdown_artifact
+from prefect.cache_policies import NO_CACHE
+from sqlalchemy import Connection
+
+from policy.findings import changes, findings
+from policy.quality import DISTRUSTED
+from schema.findings import ExportReport
+from stores import findings as stored_findings
+from tasks import resources
+
+PAGES_PER_CHUNK = 20
+
+
+@dataclass(frozen=True, slots=True)
+class ExportRules:
+    """What one run is to do; the same for all of its chunks."""
+
+    as_of: datetime  # dates what is written
+    page_size: int
+    dry_run: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ExportedChunk:
+    """What became of a chunk, and where the next one begins."""
+
+    report: ExportReport
+    last_id: str | None  # of its messages; None: there are no more
+
+
+@task(cache_policy=NO_CACHE)
+def check_rights() -> None:
+    """Refuse to begin what could not be written.
+
+    Raises:
+        FindingsDenied: If the login lacks a right; it says how to grant it.
+    """
+    resources.in_transaction(stored_findings.require_rights)
+
+
+@task(cache_policy=NO_CACHE, task_run_name="export-chunk-{number}")
+def export_chunk(after_id: str, rules: ExportRules, *, number: int) -> ExportedChunk:
+    """Export some pages of messages, each in a transaction of its own.
+
+    Args:
+        after_id: The message before the first one.
+        rules: What to do.
+        number: Names the task run.
+
+    Raises:
+        DatabaseRefused: If the database does not take the findings of a page.
+    """
+    report = ExportReport()
+    for _ in range(PAGES_PER_CHUNK):
+        done, last_id = _export_page(after_id, rules)
+        report += done
+        if last_id is None:
+            return ExportedChunk(report, None)
+        after_id = last_id
+    return ExportedChunk(report, after_id)
+
+
+def _export_page(after_id: str, rules: ExportRules) -> tuple[ExportReport, str | None]:
+    """Export one page; return what became of it, and the last message's id, None at the end."""
+
+    def work(connection: Connection) -> tuple[ExportReport, str | None]:
+        ids = stored_findings.page(connection, after_id, limit=rules.page_size)
+        if not rules.dry_run:
+            stored_findings.lock(connection, ids)
+        found = stored_findings.messages(connection, ids, distrusted=DISTRUSTED)
+        decided = changes(
+            len(found),
+            [finding for message in found for finding in findings(message)],
+            stored_findings.stored(connection, ids),
+        )
+        if not rules.dry_run:
+            stored_findings.write(connection, decided.write, as_of=rules.as_of)
+            stored_findings.remove(connection, decided.remove)
+        return decided.report, ids[-1] if len(ids) == rules.page_size else None
+
+    return resources.in_transaction(work)
+
+
+@task(cache_policy=NO_CACHE)
+def publish_summary(
+    report: ExportReport,
+    *,
+    broke_off: bool,
+    dry_run: bool,
+    started_at: datetime,
+    ended_at: datetime,
+) -> None:
+    """Publish what the run did as the artifact `export-findings`."""
+    rows = [
+        ("Messages looked at", report.messages),
+        ("Findings added", report.added),
+        ("Findings that say something else now", report.changed),
+        ("Findings that were right already", report.unchanged),
+        ("Findings removed: no analysis says them any more", report.removed),
+        ("Kept although none does: the learner has acted on them", report.kept),
+    ]
+    lines = ["**Dry run: nothing was written.**", ""] if dry_run else []
+    lines += ["| | |", "|---|--:|", *(f"| {what} | {count:,} |" for what, count in rows)]
+    if broke_off:
+        lines += ["", "**It broke off**; its last task run says why. The next run does the rest."]
+    lines += ["", f"Took {(ended_at - started_at).total_seconds():.0f} s."]
+    create_markdown_artifact(
+        "\n".join(lines) + "\n",
+        key="export-findings",
+        description=f"{report.added} findings added" + (" (dry run)" if dry_run else ""),
+    )
