@@ -9,7 +9,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, text
 
-from schema.errors import InventoryLost
+from schema.errors import InventoryLost, ListingIncomplete
 from schema.reports import FindingReport
 from schema.states import FindingKind
 from stores.inventory import Run, progress
@@ -24,6 +24,7 @@ class Comparison:
 
     rows: int  # that claim an object under the prefix
     elsewhere: int  # that claim one outside of it; not compared
+    objects: int  # old enough to need a row
     missing: int  # rows without an object, not yet checked
     findings: int  # of all kinds, not yet checked
 
@@ -87,6 +88,7 @@ WHERE i.modified_at < :older_than
 _COUNTS = text(f"""
 SELECT count(*) FILTER (WHERE starts_with(m.audio_storage_key, r.prefix)),
     count(*) FILTER (WHERE NOT starts_with(m.audio_storage_key, r.prefix)),
+    (SELECT count(*) FROM audio_ops.bucket_inventory AS i WHERE i.modified_at < :older_than),
     (
         SELECT count(*) FROM audio_ops.reconciliation_finding AS f
         WHERE f.reconciliation_id = :id AND f.kind = 'row_without_object'
@@ -98,6 +100,12 @@ SELECT count(*) FILTER (WHERE starts_with(m.audio_storage_key, r.prefix)),
 FROM audio_ops.reconciliation AS r JOIN messages AS m ON {_CLAIM}
 WHERE r.id = :id
 """)  # noqa: S608 - ours
+_SAMPLE_MISSING = text("""
+SELECT storage_key FROM audio_ops.reconciliation_finding
+WHERE reconciliation_id = :id AND kind = 'row_without_object'
+ORDER BY random()
+LIMIT :limit
+""")
 
 _FINDINGS = text("""
 SELECT id, kind, storage_key, object_bytes, dated_at
@@ -169,17 +177,27 @@ def compare(connection: Connection, run: Run, *, older_than: datetime) -> Compar
         older_than: Objects put at or after this instant are not looked at.
 
     Raises:
+        ListingIncomplete: If more is to be listed.
         InventoryLost: If the database does not hold what was listed.
     """
     connection.execute(text(f"SET LOCAL statement_timeout = '{COMPARISON_TIMEOUT}'"))
-    listed = progress(connection, run).objects
+    listed = progress(connection, run)
+    if not listed.complete:
+        raise ListingIncomplete(listed.objects)
+    what = {"id": run.id, "older_than": older_than}
+    connection.execute(_FORGET_FINDINGS, what)
+    connection.execute(_FIND_ROWS, what)
+    connection.execute(_FIND_OBJECTS, what)
+    # Last: what is whole now was whole throughout, as nobody adds to a listing that is complete.
     found = connection.execute(_COUNT_INVENTORY).scalar_one()
-    if found != listed:
-        raise InventoryLost(found, listed)
-    connection.execute(_FORGET_FINDINGS, {"id": run.id})
-    connection.execute(_FIND_ROWS, {"id": run.id})
-    connection.execute(_FIND_OBJECTS, {"id": run.id, "older_than": older_than})
-    return Comparison(*connection.execute(_COUNTS, {"id": run.id}).one())
+    if found != listed.objects:
+        raise InventoryLost(found, listed.objects)
+    return Comparison(*connection.execute(_COUNTS, what).one())
+
+
+def sample_missing(connection: Connection, run: Run, *, limit: int) -> list[str]:
+    """Return some keys at random whose rows have no object in the listing."""
+    return list(connection.execute(_SAMPLE_MISSING, {"id": run.id, "limit": limit}).scalars())
 
 
 def findings(

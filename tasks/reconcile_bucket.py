@@ -14,7 +14,7 @@ from prefect.client.schemas.objects import State, TaskRun
 
 from policy.configuration import DEFAULT_POLICY
 from policy.reconciliation import RESUME_WITHIN, is_another_bucket
-from schema.errors import InvalidKey, RecordingsMissing, StorageUnavailable
+from schema.errors import InvalidKey, ListingOutdated, RecordingsMissing, StorageUnavailable
 from schema.reports import ReconciliationReport
 from schema.states import FindingKind
 from stores import inventory, object_keys, reconciliation, retention
@@ -29,6 +29,7 @@ PREFIX = DEFAULT_POLICY.key_prefix
 PAGES_PER_CHUNK = 100  # of 1,000 objects
 FINDINGS_PER_PAGE = 1000
 FINDING_PAGES_PER_CHUNK = 10
+SAMPLE_SIZE = 20  # of what looks missing, before it is called another bucket
 THREADS = 32  # that ask the bucket about single objects
 ORPHANS = (FindingKind.OBJECT_WITHOUT_ROW, FindingKind.OBJECT_OF_DELETED_ROW)
 
@@ -49,10 +50,9 @@ def begin_reconciliation() -> Run:
     """
     bucket = resources.bucket()
     bucket.verify_marker()
+    address = f"{bucket.client.meta.endpoint_url}/{bucket.name}"
     return resources.in_transaction(
-        lambda connection: inventory.begin(
-            connection, bucket.name, PREFIX, resume_within=RESUME_WITHIN
-        )
+        lambda connection: inventory.begin(connection, address, PREFIX, resume_within=RESUME_WITHIN)
     )
 
 
@@ -113,17 +113,40 @@ def compare(run: Run, *, older_than: datetime) -> Comparison:
         older_than: Objects put at or after this instant, UTC, may still wait for their message.
 
     Raises:
+        ListingIncomplete: If more is to be listed.
         InventoryLost: If the database no longer holds all that was listed.
         RecordingsMissing: If so many are missing that this is rather another bucket.
+        ListingOutdated: If they are missing from the listing alone.
     """
     found = resources.in_transaction(
         lambda connection: reconciliation.compare(connection, run, older_than=older_than)
     )
     if is_another_bucket(found.missing, found.rows):
-        # Or the next run would take up the other bucket's listing.
-        resources.in_transaction(lambda connection: inventory.clear_inventory(connection, run))
-        raise RecordingsMissing(resources.bucket().name, found.missing, found.rows)
+        sampled, there = _look_for_missing(run)
+        # Or the next run would take up this listing.
+        resources.in_transaction(lambda connection: inventory.abandon(connection, run))
+        if is_another_bucket(sampled - there, sampled):
+            raise RecordingsMissing(resources.bucket().name, found.missing, found.rows)
+        raise ListingOutdated(found.missing, there, sampled)
     return found
+
+
+def _look_for_missing(run: Run) -> tuple[int, int]:
+    """Ask the bucket for a sample of what its listing lacks; return how many, and how many it has.
+
+    The listing may be a day old, and the bucket have been filled since.
+    """
+    keys = resources.in_transaction(
+        lambda connection: reconciliation.sample_missing(connection, run, limit=SAMPLE_SIZE)
+    )
+    return len(keys), sum(_is_there(key) for key in keys)
+
+
+def _is_there(key: str) -> bool:
+    try:
+        return resources.bucket().head(key) is not None
+    except InvalidKey:
+        return False
 
 
 @task(
