@@ -15,6 +15,10 @@ from sqlalchemy import Connection, text
 from schema.errors import ListingOvertaken
 from stores.bucket_listing import ListedObject
 
+WHOLE_TABLE_TIMEOUT = (
+    "1h"  # of a pass over all objects or messages, not the few rows of other statements
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Run:

@@ -12,10 +12,10 @@ from sqlalchemy import Connection, text
 from schema.errors import InventoryLost, ListingIncomplete
 from schema.reports import FindingReport
 from schema.states import FindingKind
-from stores.inventory import Run, progress
+from stores.adoption import MESSAGE_OF
+from stores.inventory import WHOLE_TABLE_TIMEOUT, Run, progress
 
 EXAMPLES = 20
-COMPARISON_TIMEOUT = "1h"  # a pass over all messages, not the few rows of other statements
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +118,8 @@ _LIVE = """EXISTS (
         SELECT FROM messages AS m
         WHERE m.audio_storage_key = f.storage_key AND m.audio_deleted_at IS NULL
     )"""
+# The object is still to be adopted, such as by a message that somebody had locked.
+_AWAITED = f"EXISTS ({MESSAGE_OF.format('f.storage_key')} OFFSET 0)"
 _KEEP = text(f"""
 UPDATE audio_ops.reconciliation_finding AS f
 SET checked_at = now(), object_bytes = seen.size_bytes,
@@ -154,9 +156,14 @@ SELECT f.storage_key, 'reconciliation', f.object_bytes, m.id, m.conversation_id,
 FROM audio_ops.reconciliation_finding AS f
 LEFT JOIN messages AS m ON m.id = f.message_id
 LEFT JOIN conversations AS c ON c.id = m.conversation_id
-WHERE f.id = ANY(:ids) AND f.checked_at IS NOT NULL AND NOT {_LIVE}
+WHERE f.id = ANY(:ids) AND f.checked_at IS NOT NULL AND NOT {_LIVE} AND NOT {_AWAITED}
   AND f.kind IN ('object_without_row', 'object_of_deleted_row')
 ON CONFLICT (storage_key) DO NOTHING
+""")  # noqa: S608 - ours
+_COUNT_UNCLAIMED = text(f"""
+SELECT count(*) FROM audio_ops.reconciliation_finding AS f
+WHERE f.reconciliation_id = :id AND f.kind = 'object_without_row' AND f.checked_at IS NOT NULL
+  AND NOT {_LIVE} AND NOT {_AWAITED}
 """)  # noqa: S608 - ours
 _REPORT = text(f"""
 SELECT f.kind, count(*), COALESCE(sum(COALESCE(f.object_bytes, f.row_bytes)), 0), min(f.dated_at),
@@ -180,7 +187,7 @@ def compare(connection: Connection, run: Run, *, older_than: datetime) -> Compar
         ListingIncomplete: If more is to be listed.
         InventoryLost: If the database does not hold what was listed.
     """
-    connection.execute(text(f"SET LOCAL statement_timeout = '{COMPARISON_TIMEOUT}'"))
+    connection.execute(text(f"SET LOCAL statement_timeout = '{WHOLE_TABLE_TIMEOUT}'"))
     listed = progress(connection, run)
     if not listed.complete:
         raise ListingIncomplete(listed.objects)
@@ -232,8 +239,13 @@ def settle(
     connection.execute(_DROP, {"ids": ids})
 
 
+def count_unclaimed(connection: Connection, run: Run) -> int:
+    """Count the objects that belong to no message, not even to one that could adopt them."""
+    return int(connection.execute(_COUNT_UNCLAIMED, {"id": run.id}).scalar_one())
+
+
 def queue(connection: Connection, run: Run, ids: Sequence[int]) -> int:
-    """Queue orphans for the sweep, unless a live message has their keys now; return how many."""
+    """Queue orphans for the sweep, unless a message has or could adopt them; return how many."""
     progress(connection, run)
     return connection.execute(_QUEUE, {"ids": list(ids)}).rowcount
 

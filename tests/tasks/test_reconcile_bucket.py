@@ -31,25 +31,11 @@ from tasks.reconcile_bucket import (
     queue_orphans,
 )
 from tests.faulty_bucket import answered, calling_before
+from tests.tasks.conftest import ALL_ARE_OLD, NONE_IS_OLD
 
 pytestmark = pytest.mark.usefixtures("stage")
 
-# No bucket lets a test put an old object, so "old" is moved: everything is, or nothing.
-ALL_ARE_OLD = datetime(2100, 1, 1, tzinfo=UTC)
-NONE_IS_OLD = datetime(2000, 1, 1, tzinfo=UTC)
 NOW = sa.text("SELECT now() AT TIME ZONE 'UTC'")
-
-
-@pytest.fixture
-def put():
-    """Put an object; return its key."""
-
-    def _put(key, data=b"data"):
-        # Past our own check of keys: others write to the bucket, too.
-        resources.bucket().client.put_object(Bucket=resources.bucket().name, Key=key, Body=data)
-        return key
-
-    return _put
 
 
 @pytest.fixture
@@ -65,42 +51,12 @@ def record(put, add_message):
 
 
 @pytest.fixture
-def rows(engine):
-    """Everything that a query says."""
-
-    def _rows(query):
-        with engine.connect() as connection:
-            return [tuple(row) for row in connection.execute(sa.text(query))]
-
-    return _rows
-
-
-@pytest.fixture
 def do(engine):
     def _do(statement, **values):
         with engine.begin() as connection:
             connection.execute(sa.text(statement), values)
 
     return _do
-
-
-@pytest.fixture
-def reconcile():
-    """Reconcile as the flow does, without Prefect."""
-
-    def _reconcile(*, repair=False, older_than=ALL_ARE_OLD):
-        run = begin_reconciliation.fn()
-        while not list_chunk.fn(run).complete:
-            pass
-        comparison = compare.fn(run, older_than=older_than)
-        checked = 0
-        while checked is not None:
-            checked = check_chunk.fn(run, after=checked, older_than=older_than)
-        if repair:
-            queue_orphans.fn(run)
-        return finish_reconciliation.fn(run, comparison)
-
-    return _reconcile
 
 
 @pytest.fixture
