@@ -1,6 +1,7 @@
 """A bucket of a million objects that only lists them: `python -m benchmarks.listing_server`.
 
-It speaks enough S3 over HTTP for the reconciliation: ListObjectsV2 and HEAD. It prints its port.
+It speaks enough S3 over HTTP for the reconciliation: ListObjectsV2, HEAD, and GET of an object's
+beginning, which is silence. It prints its port.
 """
 
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ KEY = (
     "message-{number:010}_1760000000000.wav"
 )
 
+_BEGINNING = bytes(64 * 1024)
 _OBJECT = (
     "<Contents><Key>{key}</Key><LastModified>2025-03-01T00:00:00.000Z</LastModified>"
     f"<ETag>&quot;0&quot;</ETag><Size>{SIZE_BYTES}</Size></Contents>"
@@ -38,6 +40,21 @@ class _Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
 
     def do_GET(self) -> None:
+        _, _, wanted = unquote(urlsplit(self.path).path).removeprefix("/").partition("/")
+        if wanted:
+            self._send_beginning()
+        else:
+            self._send_listing()
+
+    def _send_beginning(self) -> None:
+        self.send_response(206)
+        self.send_header("Content-Length", str(len(_BEGINNING)))
+        self.send_header("Content-Range", f"bytes 0-{len(_BEGINNING) - 1}/{SIZE_BYTES}")
+        self.send_header("Content-Type", "audio/pcm16")
+        self.end_headers()
+        self.wfile.write(_BEGINNING)
+
+    def _send_listing(self) -> None:
         query = {name: values[0] for name, values in parse_qs(urlsplit(self.path).query).items()}
         after = query.get("start-after")
         first = int(query.get("continuation-token", 0)) or (number(after) + 1 if after else 0)

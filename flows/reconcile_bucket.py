@@ -1,4 +1,4 @@
-"""Bucket against messages, both ways → findings, and orphans for the sweep."""
+"""Bucket against messages, both ways → adopted recordings, findings, orphans for the sweep."""
 
 from datetime import timedelta
 from typing import Annotated, cast
@@ -10,14 +10,19 @@ from prefect.logging import get_run_logger
 from pydantic import Field
 
 from flows.run_names import with_mode
+from policy.reconciliation import is_another_database
 from schema.clock import utc_now
+from schema.errors import MessagesMissing
 from schema.reports import ReconciliationReport
 from tasks.clocks import check_clocks
 from tasks.reconcile_bucket import (
+    adopt_page,
     begin_reconciliation,
     check_chunk,
     compare,
+    count_adoptable,
     count_live,
+    count_unclaimed,
     finish_reconciliation,
     list_chunk,
     publish_reconciliation,
@@ -27,16 +32,21 @@ from tasks.reconcile_bucket import (
 
 @flow(name="reconcile-bucket", flow_run_name=with_mode("reconcile-bucket", "repair"))
 def reconcile_bucket(
-    repair: bool = False, min_age_days: Annotated[int, Field(ge=1, le=365)] = 3
+    repair: bool = False,
+    min_age_days: Annotated[int, Field(ge=1, le=365)] = 3,
+    max_orphan_percent: Annotated[float, Field(ge=0, le=100)] = 50.0,
 ) -> ReconciliationReport:
     """Compare the bucket with the messages and report where they disagree.
 
     Safe to stop at any time: within a day, the next run goes on with the listing where this one
-    left it. It changes neither bucket nor messages; `repair` only queues orphans for the sweep.
+    left it. It changes neither bucket nor messages, but for `repair`.
 
     Args:
-        repair: Queue objects without a live message for deletion by the next sweep.
+        repair: Give objects uploaded before their message was saved to that message; then queue
+            objects without a live message for deletion by the next sweep.
         min_age_days: Younger objects are no findings: their message may still be on its way.
+        max_orphan_percent: Queue nothing, and end failed, if a larger share of the objects belongs
+            to no message: rather this is another database, or messages are lost.
 
     Returns:
         What was found.
@@ -45,6 +55,8 @@ def reconcile_bucket(
         ClockSkew: If this machine's clock cannot be trusted.
         WrongBucket: If the bucket's marker is missing.
         RecordingsMissing: If the bucket lacks more than half of the recordings.
+        ListingOutdated: If only the listing of an earlier run lacks them.
+        MessagesMissing: If too many objects belong to no message; all else is done.
         ListingOvertaken: If another run took over.
     """
     logger = get_run_logger()
@@ -67,13 +79,23 @@ def reconcile_bucket(
 
     comparison = compare(run, older_than=older_than)
     logger.info("%d findings to look at again", comparison.findings)
+    adopted = 0 if repair else count_adoptable(run)
+    stray: str | None = "" if repair else None
+    while stray is not None:
+        stray, messages = adopt_page(run, after=stray)
+        adopted += messages
+    logger.info("%d objects are of messages without a recording", adopted)
     checked: int | None = 0
     while checked is not None:
         checked = check_chunk(run, after=checked, older_than=older_than)
-    if repair:
+    orphans = count_unclaimed(run)
+    refused = is_another_database(orphans, comparison.objects, max_percent=max_orphan_percent)
+    if repair and not refused:
         logger.info("%d orphans queued for the sweep", queue_orphans(run))
-    report = finish_reconciliation(run, comparison)
+    report = finish_reconciliation(run, comparison, adopted=adopted)
     publish_reconciliation(report, repair=repair, started_at=started_at, ended_at=utc_now())
     for found in report.findings:
         logger.warning("Found %s: %d", found.kind.value.replace("_", " "), found.count)
+    if refused:
+        raise MessagesMissing(orphans, comparison.objects, max_orphan_percent)
     return report

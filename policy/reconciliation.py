@@ -6,6 +6,17 @@ from datetime import timedelta
 RESUME_WITHIN = timedelta(days=1)
 
 
+def is_another_database(orphans: int, objects: int, *, max_percent: float) -> bool:
+    """Whether so many objects lack a message that rather the messages are missing.
+
+    Args:
+        orphans: Objects that belong to no message.
+        objects: All that are as old.
+        max_percent: The largest share that is believed.
+    """
+    return orphans * 100 > max_percent * objects
+
+
 def is_another_bucket(missing: int, rows: int) -> bool:
     """Whether so many recordings are missing that the bucket is rather not the rows' own.
 

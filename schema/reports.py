@@ -190,6 +190,7 @@ class ReconciliationReport:
     rows: int  # that claim an object
     elsewhere: int  # rows with a key outside the prefix: not compared
     findings: tuple[FindingReport, ...]  # of those kinds that were found
+    adopted: int = 0  # objects given to the messages they are of; without repair: that could be
 
     @property
     def count(self) -> int:

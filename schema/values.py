@@ -114,7 +114,29 @@ class Orphan:
     size_bytes: int | None
     queued_at: datetime  # UTC
     held: bool  # an active legal hold covers it, or nobody can tell
-    in_use: bool  # a message refers to it again: live, or about to be by an upload
+    in_use: bool  # a message refers to it again, is about to by an upload, or could adopt it
+
+
+@dataclass(frozen=True, slots=True)
+class Stray:
+    """An object that by its key is of a message without a recording."""
+
+    storage_key: str
+    message_id: str
+    was_deleted: bool  # the ledger says that this key was deleted, or is about to be
+
+
+@dataclass(frozen=True, slots=True)
+class Adoption:
+    """An object and the message that takes it over; what its bytes do not tell is None."""
+
+    message_id: str
+    storage_key: str
+    size_bytes: int
+    format: str | None
+    sample_rate_hz: int | None
+    channels: int | None
+    duration_ms: int | None
 
 
 @dataclass(frozen=True, slots=True)

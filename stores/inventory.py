@@ -15,6 +15,10 @@ from sqlalchemy import Connection, text
 from schema.errors import ListingOvertaken
 from stores.bucket_listing import ListedObject
 
+WHOLE_TABLE_TIMEOUT = (
+    "1h"  # of a pass over all objects or messages, not the few rows of other statements
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
@@ -34,15 +38,17 @@ class Progress:
     complete: bool
 
 
+# An inventory that was lost looks like a listing of nothing, so such a one is never taken up.
 _LOCK = text("LOCK TABLE audio_ops.reconciliation IN EXCLUSIVE MODE")
 _RESUME = text("""
 UPDATE audio_ops.reconciliation AS r SET token = :token
 WHERE r.finished_at IS NULL AND r.bucket = :bucket AND r.prefix = :prefix
   AND r.started_at > now() - CAST(:resume_within AS interval)
-  AND r.objects = (SELECT count(*) FROM audio_ops.bucket_inventory)
+  AND r.objects > 0 AND r.objects = (SELECT count(*) FROM audio_ops.bucket_inventory)
 RETURNING r.id
 """)
-_ABANDON = text("DELETE FROM audio_ops.reconciliation WHERE finished_at IS NULL")
+_FORGET_UNFINISHED = text("DELETE FROM audio_ops.reconciliation WHERE finished_at IS NULL")
+_ABANDON = text("DELETE FROM audio_ops.reconciliation WHERE id = :id AND token = :token")
 _CLEAR = text("DELETE FROM audio_ops.bucket_inventory")
 _BEGIN = text("""
 INSERT INTO audio_ops.reconciliation (token, bucket, prefix)
@@ -74,10 +80,10 @@ def begin(connection: Connection, bucket: str, prefix: str, *, resume_within: ti
 
     Args:
         connection: In a transaction.
-        bucket: The bucket's name.
+        bucket: The bucket's address: buckets of several servers may have the same name.
         prefix: Of the keys to compare.
-        resume_within: How old an unfinished one may be; others are forgotten, as are those whose
-            inventory was lost or cleared.
+        resume_within: How old an unfinished one may be; others are forgotten, as are those that
+            listed nothing yet or whose inventory was lost.
     """
     token = uuid4()
     what = {"token": token, "bucket": bucket, "prefix": prefix}
@@ -85,7 +91,7 @@ def begin(connection: Connection, bucket: str, prefix: str, *, resume_within: ti
     resumed = connection.execute(_RESUME, {**what, "resume_within": resume_within}).scalar()
     if resumed is not None:
         return Run(int(resumed), token)
-    connection.execute(_ABANDON)
+    connection.execute(_FORGET_UNFINISHED)
     connection.execute(_CLEAR)
     return Run(int(connection.execute(_BEGIN, what).scalar_one()), token)
 
@@ -130,10 +136,10 @@ def end_listing(connection: Connection, run: Run) -> None:
     connection.execute(_END_LISTING, {"id": run.id})
 
 
-def clear_inventory(connection: Connection, run: Run) -> None:
-    """Forget the listing; the next run lists anew."""
-    progress(connection, run)
-    connection.execute(_CLEAR)
+def abandon(connection: Connection, run: Run) -> None:
+    """Forget the reconciliation with its listing and findings; the next run begins anew."""
+    if connection.execute(_ABANDON, {"id": run.id, "token": run.token}).rowcount:
+        connection.execute(_CLEAR)
 
 
 def finish(connection: Connection, run: Run) -> None:

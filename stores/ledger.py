@@ -5,7 +5,7 @@ that is held until the commit: call it last, just before. Times run on the datab
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC
 from typing import Any, cast
 
@@ -46,6 +46,12 @@ WHERE state = 'intended' AND id > :after_id ORDER BY id LIMIT :limit
 _INTENDED = text("""
 SELECT storage_key FROM audio_ops.deletion_ledger
 WHERE state = 'intended' AND key_sha256 = ANY(:digests) AND reason = :reason
+""")
+
+# All of the ledger is read: only open intents are indexed by their keys.
+_DELETED = text("""
+SELECT key_sha256 FROM audio_ops.deletion_ledger
+WHERE key_sha256 = ANY(CAST(:digests AS bytea[])) AND state <> 'withdrawn'
 """)
 
 _NOTE_FAILURES = text("""
@@ -134,6 +140,15 @@ def intended(connection: Connection, keys: Iterable[str], reason: DeletionReason
     """Return those of the keys that have an open intent for this reason."""
     wanted = {"digests": _digests(keys), "reason": reason}
     return list(connection.execute(_INTENDED, wanted).scalars())
+
+
+def deleted(connection: Connection, keys: Collection[str]) -> set[str]:
+    """Return those of the keys that were deleted, or are on their way to it."""
+    if not keys:
+        return set()
+    by_digest = dict(zip(_digests(keys), keys, strict=True))
+    found = connection.execute(_DELETED, {"digests": list(by_digest)}).scalars()
+    return {by_digest[digest] for digest in found}
 
 
 def note_failures(connection: Connection, errors: Mapping[str, str]) -> None:

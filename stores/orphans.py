@@ -6,6 +6,7 @@ from datetime import datetime
 from sqlalchemy import Connection, text
 
 from schema.values import Orphan
+from stores.adoption import MESSAGE_OF
 from stores.holds import HELD_ORPHAN
 
 _FACTS = f"""
@@ -14,6 +15,8 @@ SELECT o.storage_key, o.message_id, o.size_bytes, o.queued_at, {HELD_ORPHAN} AS 
         SELECT FROM messages AS m
         WHERE m.audio_storage_key = o.storage_key
             AND (m.audio_deleted_at IS NULL OR m.audio_processing_state = 'uploading')
+    ) OR o.source = 'reconciliation' AND EXISTS (
+        {MESSAGE_OF.format("o.storage_key")} OFFSET 0
     ) AS in_use
 FROM audio_ops.orphan_object AS o"""  # noqa: S608 - ours
 

@@ -9,13 +9,13 @@ from datetime import datetime
 
 from sqlalchemy import Connection, text
 
-from schema.errors import InventoryLost
+from schema.errors import InventoryLost, ListingIncomplete
 from schema.reports import FindingReport
 from schema.states import FindingKind
-from stores.inventory import Run, progress
+from stores.adoption import MESSAGE_OF
+from stores.inventory import WHOLE_TABLE_TIMEOUT, Run, progress
 
 EXAMPLES = 20
-COMPARISON_TIMEOUT = "1h"  # a pass over all messages, not the few rows of other statements
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,7 @@ class Comparison:
 
     rows: int  # that claim an object under the prefix
     elsewhere: int  # that claim one outside of it; not compared
+    objects: int  # old enough to need a row
     missing: int  # rows without an object, not yet checked
     findings: int  # of all kinds, not yet checked
 
@@ -87,6 +88,7 @@ WHERE i.modified_at < :older_than
 _COUNTS = text(f"""
 SELECT count(*) FILTER (WHERE starts_with(m.audio_storage_key, r.prefix)),
     count(*) FILTER (WHERE NOT starts_with(m.audio_storage_key, r.prefix)),
+    (SELECT count(*) FROM audio_ops.bucket_inventory AS i WHERE i.modified_at < :older_than),
     (
         SELECT count(*) FROM audio_ops.reconciliation_finding AS f
         WHERE f.reconciliation_id = :id AND f.kind = 'row_without_object'
@@ -98,6 +100,12 @@ SELECT count(*) FILTER (WHERE starts_with(m.audio_storage_key, r.prefix)),
 FROM audio_ops.reconciliation AS r JOIN messages AS m ON {_CLAIM}
 WHERE r.id = :id
 """)  # noqa: S608 - ours
+_SAMPLE_MISSING = text("""
+SELECT storage_key FROM audio_ops.reconciliation_finding
+WHERE reconciliation_id = :id AND kind = 'row_without_object'
+ORDER BY random()
+LIMIT :limit
+""")
 
 _FINDINGS = text("""
 SELECT id, kind, storage_key, object_bytes, dated_at
@@ -110,6 +118,8 @@ _LIVE = """EXISTS (
         SELECT FROM messages AS m
         WHERE m.audio_storage_key = f.storage_key AND m.audio_deleted_at IS NULL
     )"""
+# The object is still to be adopted, such as by a message that somebody had locked.
+_AWAITED = f"EXISTS ({MESSAGE_OF.format('f.storage_key')} OFFSET 0)"
 _KEEP = text(f"""
 UPDATE audio_ops.reconciliation_finding AS f
 SET checked_at = now(), object_bytes = seen.size_bytes,
@@ -146,9 +156,14 @@ SELECT f.storage_key, 'reconciliation', f.object_bytes, m.id, m.conversation_id,
 FROM audio_ops.reconciliation_finding AS f
 LEFT JOIN messages AS m ON m.id = f.message_id
 LEFT JOIN conversations AS c ON c.id = m.conversation_id
-WHERE f.id = ANY(:ids) AND f.checked_at IS NOT NULL AND NOT {_LIVE}
+WHERE f.id = ANY(:ids) AND f.checked_at IS NOT NULL AND NOT {_LIVE} AND NOT {_AWAITED}
   AND f.kind IN ('object_without_row', 'object_of_deleted_row')
 ON CONFLICT (storage_key) DO NOTHING
+""")  # noqa: S608 - ours
+_COUNT_UNCLAIMED = text(f"""
+SELECT count(*) FROM audio_ops.reconciliation_finding AS f
+WHERE f.reconciliation_id = :id AND f.kind = 'object_without_row' AND f.checked_at IS NOT NULL
+  AND NOT {_LIVE} AND NOT {_AWAITED}
 """)  # noqa: S608 - ours
 _REPORT = text(f"""
 SELECT f.kind, count(*), COALESCE(sum(COALESCE(f.object_bytes, f.row_bytes)), 0), min(f.dated_at),
@@ -169,17 +184,27 @@ def compare(connection: Connection, run: Run, *, older_than: datetime) -> Compar
         older_than: Objects put at or after this instant are not looked at.
 
     Raises:
+        ListingIncomplete: If more is to be listed.
         InventoryLost: If the database does not hold what was listed.
     """
-    connection.execute(text(f"SET LOCAL statement_timeout = '{COMPARISON_TIMEOUT}'"))
-    listed = progress(connection, run).objects
+    connection.execute(text(f"SET LOCAL statement_timeout = '{WHOLE_TABLE_TIMEOUT}'"))
+    listed = progress(connection, run)
+    if not listed.complete:
+        raise ListingIncomplete(listed.objects)
+    what = {"id": run.id, "older_than": older_than}
+    connection.execute(_FORGET_FINDINGS, what)
+    connection.execute(_FIND_ROWS, what)
+    connection.execute(_FIND_OBJECTS, what)
+    # Last: what is whole now was whole throughout, as nobody adds to a listing that is complete.
     found = connection.execute(_COUNT_INVENTORY).scalar_one()
-    if found != listed:
-        raise InventoryLost(found, listed)
-    connection.execute(_FORGET_FINDINGS, {"id": run.id})
-    connection.execute(_FIND_ROWS, {"id": run.id})
-    connection.execute(_FIND_OBJECTS, {"id": run.id, "older_than": older_than})
-    return Comparison(*connection.execute(_COUNTS, {"id": run.id}).one())
+    if found != listed.objects:
+        raise InventoryLost(found, listed.objects)
+    return Comparison(*connection.execute(_COUNTS, what).one())
+
+
+def sample_missing(connection: Connection, run: Run, *, limit: int) -> list[str]:
+    """Return some keys at random whose rows have no object in the listing."""
+    return list(connection.execute(_SAMPLE_MISSING, {"id": run.id, "limit": limit}).scalars())
 
 
 def findings(
@@ -214,8 +239,13 @@ def settle(
     connection.execute(_DROP, {"ids": ids})
 
 
+def count_unclaimed(connection: Connection, run: Run) -> int:
+    """Count the objects that belong to no message, not even to one that could adopt them."""
+    return int(connection.execute(_COUNT_UNCLAIMED, {"id": run.id}).scalar_one())
+
+
 def queue(connection: Connection, run: Run, ids: Sequence[int]) -> int:
-    """Queue orphans for the sweep, unless a live message has their keys now; return how many."""
+    """Queue orphans for the sweep, unless a message has or could adopt them; return how many."""
     progress(connection, run)
     return connection.execute(_QUEUE, {"ids": list(ids)}).rowcount
 

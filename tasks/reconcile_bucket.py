@@ -1,7 +1,7 @@
-"""Tasks of `flows/reconcile_bucket.py`: list, compare, look again, queue, report."""
+"""Tasks of `flows/reconcile_bucket.py`: list, compare, adopt, look again, queue, report."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from itertools import islice
@@ -11,17 +11,20 @@ from prefect import Task, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
+from sqlalchemy import Connection
 
 from policy.configuration import DEFAULT_POLICY
 from policy.reconciliation import RESUME_WITHIN, is_another_bucket
-from schema.errors import InvalidKey, RecordingsMissing, StorageUnavailable
+from schema.errors import InvalidKey, ListingOutdated, RecordingsMissing, StorageUnavailable
 from schema.reports import ReconciliationReport
 from schema.states import FindingKind
-from stores import inventory, object_keys, reconciliation, retention
+from schema.values import Stray
+from stores import adoption, inventory, object_keys, reconciliation, retention
 from stores.bucket_listing import ListedObject, list_objects
 from stores.inventory import Progress, Run
 from stores.reconciliation import Comparison, Finding
 from tasks import resources
+from tasks.found_recordings import measure
 from tasks.paging import pages
 from tasks.reconciliation_summary import summary
 
@@ -29,7 +32,10 @@ PREFIX = DEFAULT_POLICY.key_prefix
 PAGES_PER_CHUNK = 100  # of 1,000 objects
 FINDINGS_PER_PAGE = 1000
 FINDING_PAGES_PER_CHUNK = 10
+SAMPLE_SIZE = 20  # of what looks missing, before it is called another bucket
 THREADS = 32  # that ask the bucket about single objects
+STRAYS_PER_PAGE = 1000
+READERS = 4  # threads that read recordings, at worst `MAX_BYTES` each
 ORPHANS = (FindingKind.OBJECT_WITHOUT_ROW, FindingKind.OBJECT_OF_DELETED_ROW)
 
 logger = logging.getLogger(__name__)
@@ -49,10 +55,9 @@ def begin_reconciliation() -> Run:
     """
     bucket = resources.bucket()
     bucket.verify_marker()
+    address = f"{bucket.client.meta.endpoint_url}/{bucket.name}"
     return resources.in_transaction(
-        lambda connection: inventory.begin(
-            connection, bucket.name, PREFIX, resume_within=RESUME_WITHIN
-        )
+        lambda connection: inventory.begin(connection, address, PREFIX, resume_within=RESUME_WITHIN)
     )
 
 
@@ -113,17 +118,92 @@ def compare(run: Run, *, older_than: datetime) -> Comparison:
         older_than: Objects put at or after this instant, UTC, may still wait for their message.
 
     Raises:
+        ListingIncomplete: If more is to be listed.
         InventoryLost: If the database no longer holds all that was listed.
         RecordingsMissing: If so many are missing that this is rather another bucket.
+        ListingOutdated: If they are missing from the listing alone.
     """
     found = resources.in_transaction(
         lambda connection: reconciliation.compare(connection, run, older_than=older_than)
     )
     if is_another_bucket(found.missing, found.rows):
-        # Or the next run would take up the other bucket's listing.
-        resources.in_transaction(lambda connection: inventory.clear_inventory(connection, run))
-        raise RecordingsMissing(resources.bucket().name, found.missing, found.rows)
+        sampled, there = _look_for_missing(run)
+        # Or the next run would take up this listing.
+        resources.in_transaction(lambda connection: inventory.abandon(connection, run))
+        if is_another_bucket(sampled - there, sampled):
+            raise RecordingsMissing(resources.bucket().name, found.missing, found.rows)
+        raise ListingOutdated(found.missing, there, sampled)
     return found
+
+
+def _look_for_missing(run: Run) -> tuple[int, int]:
+    """Ask the bucket for a sample of what its listing lacks; return how many, and how many it has.
+
+    The listing may be a day old, and the bucket have been filled since.
+    """
+    keys = resources.in_transaction(
+        lambda connection: reconciliation.sample_missing(connection, run, limit=SAMPLE_SIZE)
+    )
+    return len(keys), sum(_is_there(key) for key in keys)
+
+
+def _is_there(key: str) -> bool:
+    try:
+        return resources.bucket().head(key) is not None
+    except InvalidKey:
+        return False
+
+
+@task(cache_policy=NO_CACHE)
+def count_adoptable(run: Run) -> int:
+    """Count the objects that messages without a recording could adopt."""
+    return sum(len(_ours(page)) for page in pages(_finder(run), "", _key))
+
+
+@task(
+    cache_policy=NO_CACHE,
+    retries=3,
+    retry_delay_seconds=[10, 60, 300],
+    retry_condition_fn=_bucket_is_away,
+)
+def adopt_page(run: Run, *, after: str) -> tuple[str | None, int]:
+    """Give up to 1,000 objects to the messages that their keys name; all of them or none.
+
+    Args:
+        run: Whose listing is complete.
+        after: Objects with keys after this one.
+
+    Returns:
+        The last one's key, None if there is none left; and how many messages have a recording now.
+
+    Raises:
+        StorageUnavailable: If the bucket does not answer; nothing of the page is written then.
+    """
+    strays = resources.in_transaction(lambda connection: _finder(run)(connection, after))
+    if not strays:
+        return None, 0
+    with ThreadPoolExecutor(READERS) as threads:
+        measured = [one for one in threads.map(measure, _ours(strays)) if one is not None]
+    adopted = resources.in_transaction(lambda connection: adoption.adopt(connection, run, measured))
+    return _key(strays[-1]), adopted
+
+
+def _finder(run: Run) -> Callable[[Connection, str], list[Stray]]:
+    return lambda connection, after: adoption.find_strays(
+        connection, run, after=after, limit=STRAYS_PER_PAGE
+    )
+
+
+def _key(stray: Stray) -> str:
+    return stray.storage_key
+
+
+def _ours(strays: Sequence[Stray]) -> list[Stray]:
+    return [
+        stray
+        for stray in strays
+        if not stray.was_deleted and object_keys.refusal(stray.storage_key, PREFIX) is None
+    ]
 
 
 @task(
@@ -179,6 +259,14 @@ def _look_again(finding: Finding) -> tuple[int, int | None, datetime | None]:
 
 
 @task(cache_policy=NO_CACHE)
+def count_unclaimed(run: Run) -> int:
+    """Count the old objects that belong to no message, once all findings are checked."""
+    return resources.in_transaction(
+        lambda connection: reconciliation.count_unclaimed(connection, run)
+    )
+
+
+@task(cache_policy=NO_CACHE)
 def queue_orphans(run: Run) -> int:
     """Queue the objects without a live message for the next sweep; return how many are new."""
     return sum(_queue(run, page) for page in _findings(run, ORPHANS, 0))
@@ -190,7 +278,9 @@ def _queue(run: Run, page: Sequence[Finding]) -> int:
 
 
 @task(cache_policy=NO_CACHE)
-def finish_reconciliation(run: Run, comparison: Comparison) -> ReconciliationReport:
+def finish_reconciliation(
+    run: Run, comparison: Comparison, *, adopted: int = 0
+) -> ReconciliationReport:
     """End the reconciliation; its findings replace the earlier ones."""
     listed = _progress(run)
     findings = resources.in_transaction(lambda connection: reconciliation.report(connection, run))
@@ -201,6 +291,7 @@ def finish_reconciliation(run: Run, comparison: Comparison) -> ReconciliationRep
         rows=comparison.rows,
         elsewhere=comparison.elsewhere,
         findings=findings,
+        adopted=adopted,
     )
 
 

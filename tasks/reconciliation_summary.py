@@ -9,8 +9,8 @@ from schema.states import FindingKind
 from tasks.cost_words import amount
 
 _ORPHAN_ADVICE = (
-    "Nobody can reach it and its storage is paid for. Run with `repair` on: the next sweep then "
-    "deletes it."
+    "Nobody can reach it and its storage is paid for. Run with `repair` on: a message without a "
+    "recording whose id, conversation and learner it names adopts it, or the next sweep deletes it."
 )
 _NAMES_AND_ADVICE = {
     FindingKind.ROW_WITHOUT_OBJECT: (
@@ -37,6 +37,8 @@ def summary(report: ReconciliationReport, *, repair: bool, took: timedelta) -> s
     ]
     if report.elsewhere:
         lines += [f"{report.elsewhere:,} rows name keys elsewhere; nobody looked there.", ""]
+    if report.adopted:
+        lines += [_adopted(report.adopted, repair=repair), ""]
     if not report.findings:
         return "\n".join([*lines, "**Bucket and messages agree.**"]) + "\n"
     lines += ["| Found | | size | oldest | queued |", "|---|--:|--:|---|--:|"]
@@ -47,6 +49,13 @@ def summary(report: ReconciliationReport, *, repair: bool, took: timedelta) -> s
         lines += ["", *_details(found)]
     lines += ["", "All of them: table `audio_ops.reconciliation_finding`."]
     return "\n".join(lines) + "\n"
+
+
+def _adopted(count: int, *, repair: bool) -> str:
+    early = "objects uploaded before their message was saved"
+    if repair:
+        return f"{count:,} {early} were given to it and wait for analysis."
+    return f"{count:,} {early} could be given to it: `repair` does that."
 
 
 def _row(found: FindingReport) -> str:

@@ -41,7 +41,7 @@ def _create_reconciliation() -> None:
             nullable=False,
             comment="Names the run that works on it; a later run takes over with another token",
         ),
-        sa.Column("bucket", sa.Text, nullable=False, comment="Name of the bucket"),
+        sa.Column("bucket", sa.Text, nullable=False, comment="Address of the bucket"),
         sa.Column("prefix", sa.Text, nullable=False, comment="Only objects whose keys begin so"),
         sa.Column(
             "started_at",

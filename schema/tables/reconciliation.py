@@ -35,7 +35,7 @@ class Reconciliation(Base):
     token: Mapped[UUID] = mapped_column(
         comment="Names the run that works on it; a later run takes over with another token"
     )
-    bucket: Mapped[str] = mapped_column(Text, comment="Name of the bucket")
+    bucket: Mapped[str] = mapped_column(Text, comment="Address of the bucket")
     prefix: Mapped[str] = mapped_column(Text, comment="Only objects whose keys begin so")
     started_at: Mapped[datetime] = mapped_column(
         _INSTANT, server_default=text("now()"), comment="When the listing began"

@@ -20,8 +20,9 @@ from schema.states import (
     FindingKind,
     HoldScope,
 )
-from schema.values import IntendedDeletion
+from schema.values import Adoption, IntendedDeletion
 from stores import (
+    adoption,
     analyses,
     backfill_items,
     backfill_undo,
@@ -170,23 +171,36 @@ def test_the_batch_may_keep_the_ledger_and_the_holds(batch, add_message):
         assert holds.release(connection, placed.hold_id, "Sato")
 
 
-def test_the_batch_may_reconcile(batch, add_message):
+def test_the_batch_may_reconcile(batch, add_message, add_conversation, run_sql):
     add_message(audio_storage_key="audio/lost")
+    conversation = add_conversation(user_id=None)
+    stray = f"audio/anonymous/{conversation}/m_1760000000000.wav"
+    add_message(id="m", conversation_id=conversation, audio_storage_key=None)
+    run_sql(
+        "INSERT INTO audio_ops.orphan_object (storage_key, source) VALUES (:key, 'reconciliation')",
+        key=stray,
+    )
     now = datetime(2025, 10, 14, tzinfo=UTC)
     with batch.begin() as connection:
         run = inventory.begin(connection, "b", "audio/", resume_within=timedelta(days=1))
-        page = [ListedObject("audio/orphan", 1, now)]
+        page = [ListedObject(stray, 2, now), ListedObject("audio/orphan", 1, now)]
         inventory.add_page(connection, run, page, after=None)
         inventory.end_listing(connection, run)
         older_than = now + timedelta(days=1)
-        assert reconciliation.compare(connection, run, older_than=older_than).findings == 2
+        assert reconciliation.compare(connection, run, older_than=older_than).findings == 3
+        assert reconciliation.sample_missing(connection, run, limit=1) == ["audio/lost"]
+        (found,) = adoption.find_strays(connection, run, after="", limit=10)
+        new = Adoption(found.message_id, stray, 2, "pcm16", 24_000, 1, 0)
+        assert adoption.adopt(connection, run, [new]) == 1
         kinds = tuple(FindingKind)
         found = reconciliation.findings(connection, run, kinds, after=0, limit=10)
         seen = [(finding.id, finding.object_bytes, finding.dated_at) for finding in found]
         reconciliation.settle(connection, run, seen, older_than=older_than)
+        assert reconciliation.count_unclaimed(connection, run) == 1
         assert reconciliation.queue(connection, run, [finding.id for finding in found]) == 1
         assert len(reconciliation.report(connection, run)) == 2
         inventory.finish(connection, run)
+        inventory.abandon(connection, run)
 
 
 def test_the_batch_may_erase_a_learner(batch, add_message, add_user, add_conversation):

@@ -1,13 +1,15 @@
 """The reconciliation under Prefect: its form, its artifacts, how it ends."""
 
 import logging
+from datetime import timedelta
 
 import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 
 from flows.reconcile_bucket import reconcile_bucket
-from schema.errors import RecordingsMissing, StorageDenied
+from schema import clock
+from schema.errors import MessagesMissing, RecordingsMissing, StorageDenied
 from schema.states import FindingKind
 from tasks import resources
 from tasks.reconcile_bucket import list_chunk
@@ -56,6 +58,50 @@ def test_a_bucket_without_the_recordings_fails_the_run(add_message):
     add_message()
     with pytest.raises(RecordingsMissing):
         reconcile_bucket()
+
+
+@pytest.fixture
+def all_are_old(monkeypatch):
+    """Let the flow run a month later: no bucket lets a test put an old object."""
+    monkeypatch.setattr(
+        "flows.reconcile_bucket.utc_now", lambda: clock.utc_now() + timedelta(days=30)
+    )
+    monkeypatch.setattr("flows.reconcile_bucket.check_clocks", lambda _: None)
+
+
+@pytest.mark.parametrize("repair", [True, False])
+def test_after_the_messages_were_emptied_no_object_is_queued_until_somebody_says_so(
+    record, run_sql, queue, all_are_old, repair
+):
+    keys = {f"audio/{number}" for number in range(3)}
+    for key in keys:
+        record(key)
+    run_sql("TRUNCATE messages CASCADE")
+    with pytest.raises(MessagesMissing) as error:
+        reconcile_bucket(repair=repair)
+    assert (error.value.orphans, error.value.objects) == (3, 3)
+    assert queue() == {}
+    assert '"audio/0"' in newest_artifact("reconcile-bucket").data
+    report = reconcile_bucket(repair=repair, max_orphan_percent=100)
+    assert report.count == 3
+    assert queue().keys() == (keys if repair else set())
+
+
+def test_objects_that_wait_for_their_message_to_be_saved_do_not_look_like_lost_messages(
+    add_user, add_conversation, add_message, all_are_old, stored
+):
+    learner = add_user()
+    conversation = add_conversation(user_id=learner)
+    for number in range(3):
+        key = f"audio/{learner}/{conversation}/m{number}_1760000000000.wav"
+        resources.bucket().put(key, bytes(48_000), "audio/pcm16")
+        add_message(id=f"m{number}", conversation_id=conversation, audio_storage_key=None)
+    assert reconcile_bucket().adopted == 3
+    assert "3 objects uploaded before" in newest_artifact("reconcile-bucket").data
+    report = reconcile_bucket(repair=True)
+    assert (report.adopted, report.findings) == (3, ())
+    assert "were given to it" in newest_artifact("reconcile-bucket").data
+    assert stored("m0").audio_processing_state == "uploaded"
 
 
 def test_a_bucket_that_is_away_is_waited_for(record, faulty_bucket, monkeypatch):

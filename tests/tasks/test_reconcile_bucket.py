@@ -9,6 +9,8 @@ import sqlalchemy as sa
 
 from schema.errors import (
     InventoryLost,
+    ListingIncomplete,
+    ListingOutdated,
     ListingOvertaken,
     RecordingsMissing,
     StorageDenied,
@@ -29,25 +31,11 @@ from tasks.reconcile_bucket import (
     queue_orphans,
 )
 from tests.faulty_bucket import answered, calling_before
+from tests.tasks.conftest import ALL_ARE_OLD, NONE_IS_OLD
 
 pytestmark = pytest.mark.usefixtures("stage")
 
-# No bucket lets a test put an old object, so "old" is moved: everything is, or nothing.
-ALL_ARE_OLD = datetime(2100, 1, 1, tzinfo=UTC)
-NONE_IS_OLD = datetime(2000, 1, 1, tzinfo=UTC)
 NOW = sa.text("SELECT now() AT TIME ZONE 'UTC'")
-
-
-@pytest.fixture
-def put():
-    """Put an object; return its key."""
-
-    def _put(key, data=b"data"):
-        # Past our own check of keys: others write to the bucket, too.
-        resources.bucket().client.put_object(Bucket=resources.bucket().name, Key=key, Body=data)
-        return key
-
-    return _put
 
 
 @pytest.fixture
@@ -63,42 +51,12 @@ def record(put, add_message):
 
 
 @pytest.fixture
-def rows(engine):
-    """Everything that a query says."""
-
-    def _rows(query):
-        with engine.connect() as connection:
-            return [tuple(row) for row in connection.execute(sa.text(query))]
-
-    return _rows
-
-
-@pytest.fixture
 def do(engine):
     def _do(statement, **values):
         with engine.begin() as connection:
             connection.execute(sa.text(statement), values)
 
     return _do
-
-
-@pytest.fixture
-def reconcile():
-    """Reconcile as the flow does, without Prefect."""
-
-    def _reconcile(*, repair=False, older_than=ALL_ARE_OLD):
-        run = begin_reconciliation.fn()
-        while not list_chunk.fn(run).complete:
-            pass
-        comparison = compare.fn(run, older_than=older_than)
-        checked = 0
-        while checked is not None:
-            checked = check_chunk.fn(run, after=checked, older_than=older_than)
-        if repair:
-            queue_orphans.fn(run)
-        return finish_reconciliation.fn(run, comparison)
-
-    return _reconcile
 
 
 @pytest.fixture
@@ -446,8 +404,11 @@ def interrupted():
     [
         "UPDATE audio_ops.reconciliation SET started_at = now() - interval '25 hours'",
         "UPDATE audio_ops.reconciliation SET bucket = 'another'",
+        "UPDATE audio_ops.reconciliation"
+        " SET bucket = 'https://another.example.org/' || split_part(bucket, '/', 4)",
         "UPDATE audio_ops.reconciliation SET prefix = 'another/'",
         "DELETE FROM audio_ops.bucket_inventory",  # as a crash of the server does
+        "TRUNCATE audio_ops.bucket_inventory",
     ],
 )
 def test_what_cannot_go_on_begins_anew(record, reconcile, small_pages, do, rows, change):
@@ -480,14 +441,63 @@ def test_earlier_findings_stay_until_a_later_reconciliation_is_finished(put, rec
     assert rows("SELECT storage_key FROM audio_ops.reconciliation_finding") == [("audio/1",)]
 
 
-def test_a_listing_lost_in_between_is_not_taken_for_an_empty_bucket(record, do, small_pages):
+@pytest.mark.parametrize(
+    ("loss", "left"),
+    [
+        ("DELETE FROM audio_ops.bucket_inventory WHERE storage_key = 'audio/0'", 2),
+        ("TRUNCATE audio_ops.bucket_inventory", 0),
+    ],
+)
+def test_a_listing_lost_in_between_is_not_taken_for_an_empty_bucket(
+    record, reconcile, do, rows, loss, left
+):
     for number in range(3):
         record(f"audio/{number}")
     run = interrupted()
-    do("DELETE FROM audio_ops.bucket_inventory WHERE storage_key = 'audio/0'")
+    do(loss)
     with pytest.raises(InventoryLost) as error:
         compare.fn(run, older_than=ALL_ARE_OLD)
-    assert (error.value.found, error.value.listed) == (2, 3)
+    assert (error.value.found, error.value.listed) == (left, 3)
+    assert rows("SELECT * FROM audio_ops.reconciliation_finding") == []
+    assert reconcile().findings == ()
+
+
+def test_a_listing_lost_while_it_is_compared_is_noticed(record, do):
+    for number in range(3):
+        record(f"audio/{number}")
+    run = interrupted()
+
+    def erase(_connection, _cursor, statement, *_):
+        if "object_of_deleted_row" in statement and "INSERT" in statement:
+            do("DELETE FROM audio_ops.bucket_inventory WHERE storage_key = 'audio/0'")
+
+    sa.event.listen(resources.engine(), "before_cursor_execute", erase)
+    with pytest.raises(InventoryLost):
+        compare.fn(run, older_than=ALL_ARE_OLD)
+
+
+def test_a_listing_that_stopped_half_way_is_not_compared(record, small_pages, rows):
+    for number in range(6):
+        record(f"audio/{number}")
+    run = interrupted()
+    with pytest.raises(ListingIncomplete) as error:
+        compare.fn(run, older_than=ALL_ARE_OLD)
+    assert error.value.objects == 4
+    assert rows("SELECT * FROM audio_ops.reconciliation_finding") == []
+    assert list_chunk.fn(run).objects == 6
+
+
+def test_a_listing_of_another_server_s_bucket_of_that_name_is_not_taken_up(
+    record, reconcile, small_pages, faulty_bucket, monkeypatch
+):
+    for number in range(6):
+        record(f"audio/{number}")
+    interrupted()
+    there = faulty_bucket.direct.client.meta.endpoint_url
+    monkeypatch.setenv("TIGRIS_ENDPOINT", there)
+    resources.bucket.cache_clear()
+    record("audio/00")  # only a new listing sees it
+    assert reconcile().objects == 7
 
 
 def test_a_run_that_was_overtaken_writes_nothing_more(record, reconcile, small_pages, rows):
@@ -551,6 +561,42 @@ def test_a_bucket_without_the_recordings_is_rather_another_one(
     put("audio/lost-0")
     put("audio/lost-1")
     assert found(reconcile()) == {FindingKind.OBJECT_WITHOUT_ROW: ("audio/orphan",)}
+
+
+def test_a_bucket_filled_after_a_run_on_it_while_empty_lacks_nothing(
+    record, add_message, reconcile
+):
+    for number in range(3):
+        add_message(audio_storage_key=f"audio/{number}", audio_size_bytes=4)
+    with pytest.raises(RecordingsMissing):
+        reconcile()
+    for number in range(3):
+        resources.bucket().put(f"audio/{number}", b"data", "audio/wav")
+    report = reconcile()
+    assert (report.objects, report.rows) == (3, 3)
+    assert report.findings == ()
+
+
+def test_a_listing_of_nothing_is_not_taken_up(add_message, put, reconcile):
+    interrupted()  # complete, of no objects
+    for number in range(3):
+        add_message(audio_storage_key=put(f"audio/{number}"), audio_size_bytes=4)
+    report = reconcile()
+    assert (report.objects, report.findings) == (3, ())
+
+
+def test_a_listing_from_before_the_bucket_was_filled_is_told_from_another_bucket(
+    record, put, add_message, reconcile
+):
+    record("audio/0")
+    interrupted()
+    for number in range(1, 5):
+        add_message(audio_storage_key=put(f"audio/{number}"), audio_size_bytes=4)
+    with pytest.raises(ListingOutdated) as error:
+        reconcile()
+    assert (error.value.missing, error.value.found, error.value.sampled) == (4, 4, 4)
+    report = reconcile()
+    assert (report.objects, report.findings) == (5, ())
 
 
 def test_half_of_the_recordings_missing_is_still_taken_for_true(record, add_message, reconcile):

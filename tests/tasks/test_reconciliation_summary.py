@@ -16,8 +16,8 @@ def finding(kind, *examples, queued=0):
     return FindingReport(kind, 1200, 5_000_000, OLDEST, queued, examples)
 
 
-def report(*findings, elsewhere=0):
-    return ReconciliationReport(1_000_000, 240_000_000, 999_000, elsewhere, findings)
+def report(*findings, elsewhere=0, adopted=0):
+    return ReconciliationReport(1_000_000, 240_000_000, 999_000, elsewhere, findings, adopted)
 
 
 def test_agreement_is_said_in_a_sentence():
@@ -43,6 +43,14 @@ def test_a_run_that_queued_nothing_says_so():
 
 def test_rows_elsewhere_are_told():
     assert "3 rows name keys elsewhere" in summary(report(elsewhere=3), repair=False, took=TOOK)
+
+
+def test_adopted_objects_are_told_and_without_repair_those_that_could_be():
+    done = summary(report(adopted=1234), repair=True, took=TOOK)
+    assert "1,234 objects uploaded before their message was saved were given to it" in done
+    to_do = summary(report(adopted=1234), repair=False, took=TOOK)
+    assert "could be given to it: `repair` does that" in to_do
+    assert "before their message" not in summary(report(), repair=True, took=TOOK)
 
 
 def test_no_key_gets_out_of_its_block():
