@@ -14,7 +14,7 @@ from schema.errors import ChunkLost, StorageError, WorkerNotReady
 from schema.reports import AnalysisReport
 from tasks.analyze_messages import analyze_chunk
 from tasks.backfill_chunk import analyze_backfill_chunk, open_backfill
-from tasks.backfill_queue import live_waits, wait_for_work
+from tasks.backfill_queue import live_chunk, wait_for_work
 from tasks.task_runner import ChunkTaskRunner, places
 
 MAX_CHUNKS = 500  # task runs; then the parent starts another run
@@ -132,10 +132,10 @@ def _serve_live() -> None:
 
     Of the places at least one is free: this is asked before the first chunk and after each.
     """
-    while live_waits():
+    while chunk := live_chunk(LIVE_CHUNK):
         try:
             served = analyze_chunk.submit(
-                LIVE_CHUNK, None, max_attempts=MAX_ATTEMPTS, workers=None, as_of=utc_now()
+                chunk, None, max_attempts=MAX_ATTEMPTS, workers=None, as_of=utc_now()
             ).result()
         except (StorageError, WorkerNotReady, ChunkLost) as error:
             get_run_logger().warning("Live recordings must wait: %s", error)

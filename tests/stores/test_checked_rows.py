@@ -85,6 +85,7 @@ KEPT = {
         {"pronunciation_score": None, "fluency_score": None, "speech_rate_wpm": None},
         {"overall_accuracy_score": None, "overall_fluency_score": None, "speech_rate_wpm": None},
     ),
+    "a score that the app's saving again emptied": ({"pronunciation_score": None}, {}),
     "a hard deleted one": (
         {
             "audio_deleted_at": LAST_WEEK, "audio_storage_key": None, "audio_format": None,
