@@ -90,19 +90,6 @@ def test_writing_nothing_is_fine(connection, write):
 # Scores that the app emptied
 
 
-@pytest.fixture
-def save_again(engine):
-    """Save all messages again as the app does."""
-
-    def _save_again():
-        with engine.begin() as connection:
-            connection.execute(
-                sa.text("UPDATE messages SET pronunciation_score = NULL, audio_url = NULL")
-            )
-
-    return _save_again
-
-
 def put_back(engine, limit=100, after_id=""):
     with engine.begin() as connection:
         return messages.put_back_scores(connection, after_id=after_id, limit=limit)
@@ -113,18 +100,18 @@ def score(engine, message_id):
         return messages.get(connection, message_id).pronunciation_score
 
 
-def test_scores_that_the_app_emptied_are_put_back(engine, add_scored, save_again):
+def test_scores_that_the_app_emptied_are_put_back(engine, add_scored, app_saves_again):
     ids = [add_scored(accuracy) for accuracy in (60, 0)]
     assert put_back(engine) == []
-    save_again()
+    app_saves_again()
     assert put_back(engine) == ids
     assert [score(engine, message_id) for message_id in ids] == [60, 0]
     assert put_back(engine) == []
 
 
-def test_scores_are_put_back_page_by_page(engine, add_scored, save_again):
+def test_scores_are_put_back_page_by_page(engine, add_scored, app_saves_again):
     ids = sorted(add_scored() for _ in range(5))
-    save_again()
+    app_saves_again()
     first = put_back(engine, limit=2)
     assert first == ids[:2]
     assert put_back(engine, limit=2, after_id=first[-1]) == ids[2:4]
@@ -142,10 +129,10 @@ def test_scores_are_put_back_page_by_page(engine, add_scored, save_again):
     ],
     ids=str,
 )
-def test_no_other_score_is_put_back(engine, add_scored, save_again, message, analysis):
+def test_no_other_score_is_put_back(engine, add_scored, app_saves_again, message, analysis):
     columns = {"audio_processing_state": "analyzed", "fluency_score": 70}
     message_id = add_scored(message=columns | message, **analysis)
-    save_again()
+    app_saves_again()
     assert put_back(engine) == []
     assert score(engine, message_id) is None
 
@@ -155,9 +142,9 @@ def test_a_score_without_an_analysis_stays_empty(engine, add_message):
     assert put_back(engine) == []
 
 
-def test_what_somebody_is_writing_is_not_waited_for(engine, add_scored, save_again):
+def test_what_somebody_is_writing_is_not_waited_for(engine, add_scored, app_saves_again):
     writing, other = add_scored(), add_scored()
-    save_again()
+    app_saves_again()
     with engine.begin() as connection:
         connection.execute(
             sa.text("UPDATE messages SET content = 'longer' WHERE id = :id"), {"id": writing}
