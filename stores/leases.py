@@ -69,12 +69,17 @@ SELECT c.language, count(*)
 GROUP BY 1
 """)
 
-# A row claimed by someone else between our snapshot and our lock is rechecked.
+# A row claimed by someone else between our snapshot and our lock is rechecked. Of a start that is
+# selected the planner knows nothing: else it may believe that hardly anything is as young, and read
+# all of it by messages_timestamp_idx.
 _CLAIM = text(f"""
 WITH picked AS MATERIALIZED (
     SELECT m.id, m.timestamp, c.target_language_id
     {_COVERED}
-      AND (m.timestamp, m.id) >= (coalesce(CAST(:said_at AS timestamp), '-infinity'), :first_id)
+      AND (m.timestamp, m.id) >= (
+          (SELECT coalesce(CAST(:said_at AS timestamp), '-infinity')),
+          (SELECT CAST(:first_id AS text))
+      )
     ORDER BY {_ORDER}
     LIMIT :limit
     FOR NO KEY UPDATE OF m SKIP LOCKED
