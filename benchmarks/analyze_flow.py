@@ -23,7 +23,7 @@ from uuid import uuid4
 import psutil
 import sqlalchemy as sa
 
-from benchmarks.claim import claim_ratio
+from benchmarks.claim import claim_ratios
 from deployments.demo.corpus import read_corpus
 from deployments.demo.learners import record_all
 from deployments.demo.recordings import ANALYZED, Recording
@@ -201,7 +201,7 @@ def main() -> None:
         "peak_mb_1k": round(peaks[0]),
         "peak_mb_10k": round(peaks[1]),
         "memory_ratio_10k_to_1k": round(peaks[1] / peaks[0], 3),
-        **claim_ratio(),
+        **claim_ratios(),
     }
     for name, figure in figures.items():
         print(f"{name:28} {figure}")

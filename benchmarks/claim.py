@@ -1,7 +1,9 @@
-"""Claiming 100 messages: 1,000,000 waiting against 10,000; it must cost the same.
+"""Claiming 100 messages: 1,000,000 waiting against 10,000, and behind 1,000,000 without an engine.
 
-Both tables live in one embedded Postgres and are measured in turn, so that the machine's moods
-hit both alike. `python benchmarks/claim.py [--json]`
+All must cost the same. The tables live in one embedded Postgres and are measured in turn, so that
+the machine's moods hit all alike. What an engine does not cover yet lies in front of the 10,000 or
+between them, and a run walks past it once, when it plans its chunks; a claim without a plan would
+walk past it each time. `python benchmarks/claim.py [--json]`
 """
 
 import json
@@ -10,87 +12,154 @@ import statistics
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
 from deployments.local.postgres import PostgresServer
 from migrations import run
+from schema.values import QueuePosition, WaitingChunk
 from stores import leases
 from stores.database import connect
 
 SMALL, LARGE = 10_000, 1_000_000
 CLAIMS, LIMIT = 30, 100
+ENGLISH = ["en"]
 # Waiting for the disk costs both the same and would hide a difference; how many pages are written
 # whole depends on when the last checkpoint was, not on the claim.
 OPTIONS = {"fsync": "off", "full_page_writes": "off", "shared_buffers": "1GB"}
 MESSAGES_PER_CONVERSATION = 20
 
+_USER = "INSERT INTO users (email) VALUES ('learner@example.org')"
 _FILL = """
-INSERT INTO users (email) VALUES ('learner@example.org');
 INSERT INTO conversations (id, user_id, target_language_id)
-SELECT 'conversation-' || n, users.id, 'en' FROM users, generate_series(0, {conversations}) AS n;
+SELECT '{language}-' || n, users.id, '{language}'
+FROM users, generate_series(0, {conversations}) AS n;
 INSERT INTO messages (id, conversation_id, role, content, timestamp, audio_storage_key,
     audio_format, audio_duration_ms, audio_size_bytes, audio_processing_state,
     audio_retention_expires_at)
-SELECT 'message-' || n, 'conversation-' || n / {each}, 'user', 'Could you say that once more?',
-    timestamp '2025-01-01' + n * interval '7 seconds', 'audio/u/c/message-' || n || '.wav',
-    'pcm16', 5000, 240000, 'uploaded', timestamp '2025-04-01' + n * interval '7 seconds'
+SELECT '{language}-message-' || n, '{language}-' || n / {each}, 'user',
+    'Could you say that once more?', timestamp '{since}' + n * interval '{apart} seconds',
+    'audio/u/c/message-' || n || '.wav', 'pcm16', 5000, 240000, 'uploaded',
+    timestamp '2025-04-01' + n * interval '7 seconds'
 FROM generate_series(0, {messages} - 1) AS n
 """
 
 
-def claim_ratio() -> dict[str, float]:
-    """Return the median times of a claim, in ms, and their ratio, as the report names them."""
+@dataclass(frozen=True)
+class _Pile:
+    """Messages that wait for an engine: before all others, or between them."""
+
+    messages: int
+    since: str
+    apart: float  # seconds
+
+
+# The others are 7 s apart, since 2025 began.
+_IN_FRONT = _Pile(LARGE, "2024-01-01", 7)
+_BETWEEN = _Pile(LARGE, "2025-01-01", 7 * SMALL / LARGE)
+
+
+def claim_ratios() -> dict[str, float]:
+    """Return the median times of plans and claims, in ms, and ratios, as the report names them."""
     folder = Path(tempfile.mkdtemp(prefix="kaiwa-benchmark-"))
     folder.chmod(0o711)  # run as root, the server is another user
     server = PostgresServer(folder, OPTIONS)
     server.start()
     try:
         engines = {
-            waiting: waiting_database(server, waiting, f"waiting_{waiting}")
-            for waiting in (SMALL, LARGE)
+            "10k": waiting_database(server, SMALL, "small"),
+            "1m": waiting_database(server, LARGE, "large"),
+            "uncovered": waiting_database(server, SMALL, "uncovered", _IN_FRONT),
+            "between": waiting_database(server, SMALL, "between", _BETWEEN),
         }
-        times: dict[int, list[float]] = {SMALL: [], LARGE: []}
-        for _ in range(CLAIMS):
-            for waiting, engine in engines.items():
-                times[waiting].append(_claim_ms(engine))
+        plans = {name: _plan(engine) for name, engine in engines.items()}
+        times: dict[str, list[float]] = {name: [] for name in engines}
+        for number in range(CLAIMS):
+            for name, engine in engines.items():
+                times[name].append(_claim_ms(engine, plans[name].chunks[number].start))
+        unplanned = [_claim_ms(engines["uncovered"], None) for _ in range(CLAIMS // 10)]
         for engine in engines.values():
             engine.dispose()
     finally:
         server.stop()
         shutil.rmtree(folder)
-    small, large = (statistics.median(times[waiting]) for waiting in (SMALL, LARGE))
-    return {"claim_ms_10k": small, "claim_ms_1m": large, "claim_ratio_1m_to_10k": large / small}
+    median = {name: statistics.median(measured) for name, measured in times.items()}
+    return {
+        **{f"claim_ms_{name}": ms for name, ms in median.items()},
+        "claim_ratio_1m_to_10k": median["1m"] / median["10k"],
+        "claim_ratio_uncovered_to_none": median["uncovered"] / median["10k"],
+        "claim_ratio_between_to_none": median["between"] / median["10k"],
+        "unplanned_claim_ms_uncovered": statistics.median(unplanned),
+        **{f"plan_ms_{name}": plan.chunks_ms for name, plan in plans.items()},
+        **{f"count_without_engine_ms_{name}": plan.count_ms for name, plan in plans.items()},
+    }
 
 
-def waiting_database(server: PostgresServer, waiting: int, name: str) -> sa.Engine:
-    """Return an engine on a new database where so many messages wait."""
+def waiting_database(
+    server: PostgresServer, waiting: int, name: str, pile: _Pile | None = None
+) -> sa.Engine:
+    """Return an engine on a new database where so many messages wait, and a pile without engine."""
     administrator = connect(server.url())
     with administrator.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(sa.text(f"CREATE DATABASE {name}"))
     administrator.dispose()
     run.upgrade(server.url(name))
     engine = connect(server.url(name), statement_timeout=timedelta(minutes=10))
-    fill = _FILL.format(
-        conversations=waiting // MESSAGES_PER_CONVERSATION,
-        each=MESSAGES_PER_CONVERSATION,
-        messages=waiting,
-    )
     with engine.begin() as connection:
-        connection.exec_driver_sql(fill)
+        connection.exec_driver_sql(_USER)
+        connection.exec_driver_sql(_fill("en", _Pile(waiting, "2025-01-01", 7)))
+        if pile is not None:
+            connection.exec_driver_sql(_fill("ja", pile))
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(sa.text("VACUUM ANALYZE"))
     return engine
 
 
-def _claim_ms(engine: sa.Engine) -> float:
+def _fill(language: str, pile: _Pile) -> str:
+    return _FILL.format(
+        language=language,
+        conversations=pile.messages // MESSAGES_PER_CONVERSATION,
+        each=MESSAGES_PER_CONVERSATION,
+        messages=pile.messages,
+        since=pile.since,
+        apart=pile.apart,
+    )
+
+
+class _Plan(NamedTuple):
+    chunks: list[WaitingChunk]
+    chunks_ms: float
+    count_ms: float
+
+
+def _plan(engine: sa.Engine) -> _Plan:
+    """Cut what waits into chunks and count what has no engine, as a run does when it begins."""
+    with engine.begin() as connection:
+        started = time.perf_counter()
+        chunks = leases.waiting_chunks(
+            connection, languages=ENGLISH, limit=CLAIMS * LIMIT, chunk_size=LIMIT
+        )
+        planned = time.perf_counter()
+        leases.count_uncovered(connection, ENGLISH)
+        counted = time.perf_counter()
+    return _Plan(chunks, 1000 * (planned - started), 1000 * (counted - planned))
+
+
+def _claim_ms(engine: sa.Engine, start: QueuePosition | None) -> float:
     """Claim once, commit included."""
     started = time.perf_counter()
     with engine.begin() as connection:
         claim = leases.claim(
-            connection, limit=LIMIT, owner="benchmark", duration=timedelta(minutes=10)
+            connection,
+            languages=ENGLISH,
+            limit=LIMIT,
+            owner="benchmark",
+            duration=timedelta(minutes=10),
+            start=start,
         )
     elapsed = time.perf_counter() - started
     if claim is None or len(claim.messages) != LIMIT:
@@ -100,12 +169,9 @@ def _claim_ms(engine: sa.Engine) -> float:
 
 
 if __name__ == "__main__":
-    figures = claim_ratio()
-    print(
-        f"Claiming {LIMIT} messages, median of {CLAIMS}:\n"
-        f"  {SMALL:>9,} waiting  {figures['claim_ms_10k']:7.2f} ms\n"
-        f"  {LARGE:>9,} waiting  {figures['claim_ms_1m']:7.2f} ms\n"
-        f"  ratio {figures['claim_ratio_1m_to_10k']:.2f}"
-    )
+    figures = claim_ratios()
+    print(f"Claiming {LIMIT} messages, median of {CLAIMS}; ms, and ratios:")
+    for name, figure in figures.items():
+        print(f"  {name:34} {figure:10.2f}")
     if "--json" in sys.argv:
         print(json.dumps(figures))

@@ -86,7 +86,11 @@ def _claim_and_finish(url: str) -> int:
     while True:
         with engine.begin() as connection:
             claim = leases.claim(
-                connection, limit=CLAIMED, owner="benchmark", duration=timedelta(minutes=15)
+                connection,
+                languages=["en"],
+                limit=CLAIMED,
+                owner="benchmark",
+                duration=timedelta(minutes=15),
             )
         if claim is None:
             engine.dispose()

@@ -5,18 +5,21 @@ from uuid import UUID
 
 from prefect import flow
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
-from prefect.futures import as_completed
+from prefect.futures import PrefectFuture, as_completed
 from prefect.logging import get_run_logger
 from pydantic import Field
 
-from policy.runs import chunk_sizes, too_many_failures
+from policy.runs import too_many_failures
 from schema.clock import utc_now
 from schema.errors import AnalysesBroken, RunIncomplete
 from schema.reports import AnalysisReport
+from tasks.analysis_summary import told_languages
 from tasks.analyze_messages import (
     analyze_chunk,
-    count_waiting,
+    count_without_engine,
+    plan_chunks,
     publish_summary,
+    put_back_scores,
     recover_stale_messages,
 )
 from tasks.task_runner import ChunkTaskRunner
@@ -35,7 +38,10 @@ def analyze_messages(
     workers: Annotated[int | None, Field(ge=1, le=256)] = None,
     fail_above_percent: Annotated[float, Field(ge=0, le=100)] = 20.0,
 ) -> AnalysisReport:
-    """Analyse the recordings that wait in state `uploaded`, oldest first.
+    """Analyse the learners' recordings that wait in state `uploaded`, oldest first.
+
+    Those in languages that no engine knows go on waiting; the summary counts them. First of all it
+    puts back the scores that the app has emptied by saving a conversation again.
 
     Safe to run beside itself and to stop at any time: each message is leased, and what an
     interrupted run leaves behind is taken up again by a later one.
@@ -43,7 +49,8 @@ def analyze_messages(
     Args:
         limit: At most this many messages in this run.
         chunk_size: Messages claimed, analysed and written together.
-        languages: Only conversations in these languages, such as en. Empty: all.
+        languages: Only conversations in these languages, such as en. Empty: all that the engine
+            knows.
         max_attempts: Tries before a passing failure (bucket, timeout) becomes final.
         workers: Analysis processes, on each machine of a Dask cluster. Empty: one per core.
         fail_above_percent: The run ends failed when more of its messages than this fail.
@@ -58,27 +65,52 @@ def analyze_messages(
     """
     logger = get_run_logger()
     started_at = utc_now()
+    report = AnalysisReport(scores_put_back=put_back_scores())
     recovered = recover_stale_messages()
-    languages = languages or None  # an empty form field comes as an empty list
-    waiting = count_waiting(limit, languages)
-    logger.info("%d messages wait; %d recovered from interrupted runs", waiting, recovered)
+    # An empty form field comes as an empty list.
+    chunks = plan_chunks(limit, chunk_size, languages or None)
+    report += AnalysisReport(without_engine=count_without_engine())
+    logger.info(
+        "%d messages wait; %d recovered from interrupted runs; %d scores put back after the app"
+        " saved again; waiting for an engine: %s",
+        sum(chunk.size for chunk in chunks),
+        recovered,
+        report.scores_put_back,
+        told_languages(report.without_engine) or "none",
+    )
+    if not chunks and report == AnalysisReport():
+        return report
 
-    if not waiting:
-        return AnalysisReport()
+    submitted = [
+        analyze_chunk.submit(
+            chunk, languages or None, max_attempts=max_attempts, workers=workers, as_of=started_at
+        )
+        for chunk in chunks
+    ]
+    done, broken = _gather(submitted, sum(chunk.size for chunk in chunks))
+    report += done
+    publish_summary(report, broken_chunks=broken, started_at=started_at, ended_at=utc_now())
+    if report.broken:
+        raise AnalysesBroken(report.broken, report.analyzed, tuple(sorted(report.broken_rules)))
+    if broken or too_many_failures(report, fail_above_percent):
+        raise RunIncomplete(report.not_analyzed, report.claimed, broken, fail_above_percent)
+    return report
 
+
+def _gather(
+    chunks: list[PrefectFuture[AnalysisReport]], waiting: int
+) -> tuple[AnalysisReport, int]:
+    """Wait for all chunks, telling how far they are; return their sum, and how many broke off."""
+    report, broken = AnalysisReport(), 0
+    if not chunks:
+        return report, broken
+    logger = get_run_logger()
     progress = cast(  # a coroutine only in async flows
         "UUID",
         create_progress_artifact(
             0.0, key="analyze-messages-progress", description=f"0 of {waiting:,} messages done"
         ),
     )
-    chunks = [
-        analyze_chunk.submit(
-            size, languages, max_attempts=max_attempts, workers=workers, as_of=started_at
-        )
-        for size in chunk_sizes(waiting, chunk_size)
-    ]
-    report, broken = AnalysisReport(), 0
     for chunk in as_completed(chunks):
         outcome = chunk.result(raise_on_failure=False)  # `state` would ask the server, which lags
         if isinstance(outcome, AnalysisReport):
@@ -89,16 +121,10 @@ def analyze_messages(
         else:
             broken += 1
             logger.warning("A chunk broke off: %s", outcome)
-
     if not broken and report.claimed < waiting:
         logger.info(
             "%d messages were taken by others, or by a Dask worker that died: its own are taken up"
             " by a later run",
             waiting - report.claimed,
         )
-    publish_summary(report, broken_chunks=broken, started_at=started_at, ended_at=utc_now())
-    if report.broken:
-        raise AnalysesBroken(report.broken, report.analyzed, tuple(sorted(report.broken_rules)))
-    if broken or too_many_failures(report, fail_above_percent):
-        raise RunIncomplete(report.not_analyzed, report.claimed, broken, fail_above_percent)
-    return report
+    return report, broken

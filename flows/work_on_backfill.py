@@ -14,11 +14,12 @@ from schema.errors import ChunkLost, StorageError, WorkerNotReady
 from schema.reports import AnalysisReport
 from tasks.analyze_messages import analyze_chunk
 from tasks.backfill_chunk import analyze_backfill_chunk, open_backfill
-from tasks.backfill_queue import live_waits, wait_for_work
+from tasks.backfill_queue import live_chunk, wait_for_work
 from tasks.task_runner import ChunkTaskRunner, places
 
 MAX_CHUNKS = 500  # task runs; then the parent starts another run
 LIVE_CHUNK = 100
+LIVE_LOOK_SECONDS = 30.0  # a look walks past all that waits for an engine
 LONGEST_WAIT_SECONDS = 10.0
 BROKEN_IN_A_ROW = 3  # the bucket or the database is away: more tries would tell nothing new
 MAX_ATTEMPTS = 5
@@ -84,8 +85,11 @@ def work(
     """
     report, broken, begun, is_idle = AnalysisReport(), 0, 0, False
     in_flight: set[PrefectFuture[AnalysisReport]] = set()
+    look_at = time.monotonic()
     while in_flight or max_chunks is None or begun < max_chunks:
-        _serve_live()
+        if time.monotonic() >= look_at:
+            _serve_live()
+            look_at = time.monotonic() + LIVE_LOOK_SECONDS
         wanted = 0 if is_idle else places() - len(in_flight)
         for _ in range(wanted if max_chunks is None else min(wanted, max_chunks - begun)):
             in_flight.add(_begin_chunk(backfill_id, chunk_size, canary=canary))
@@ -130,12 +134,12 @@ def _begin_chunk(
 def _serve_live() -> None:
     """Analyse first what learners are waiting for; what fails for now is the live pipeline's.
 
-    Of the places at least one is free: this is asked before the first chunk and after each.
+    Of the places at least one is free: this is asked before the first chunk or after one.
     """
-    while live_waits():
+    while chunk := live_chunk(LIVE_CHUNK):
         try:
             served = analyze_chunk.submit(
-                LIVE_CHUNK, None, max_attempts=MAX_ATTEMPTS, workers=None, as_of=utc_now()
+                chunk, None, max_attempts=MAX_ATTEMPTS, workers=None, as_of=utc_now()
             ).result()
         except (StorageError, WorkerNotReady, ChunkLost) as error:
             get_run_logger().warning("Live recordings must wait: %s", error)

@@ -1,7 +1,10 @@
 """How a run is cut into chunks, and when it must end failed although it wrote all it could."""
 
+from collections.abc import Sequence
+
 from schema.reports import AnalysisReport
 from schema.states import FailureCause
+from schema.values import WaitingChunk
 
 # What the world did to us, not what a learner recorded.
 SYSTEM_CAUSES = frozenset(
@@ -21,10 +24,15 @@ MESSAGES_TO_JUDGE = 20
 MAX_TASK_RUNS = 1000  # more of them in one run slow the Prefect server down
 
 
-def chunk_sizes(waiting: int, chunk_size: int) -> list[int]:
-    """Split `waiting` messages into chunks, larger ones where they would be too many."""
-    size = max(chunk_size, -(-waiting // MAX_TASK_RUNS))
-    return [min(size, waiting - start) for start in range(0, waiting, size)]
+def few_enough(chunks: Sequence[WaitingChunk]) -> list[WaitingChunk]:
+    """Join chunks that follow each other, where they would be too many task runs."""
+    joined = -(-len(chunks) // MAX_TASK_RUNS) or 1
+    return [
+        WaitingChunk(
+            chunks[first].start, sum(chunk.size for chunk in chunks[first : first + joined])
+        )
+        for first in range(0, len(chunks), joined)
+    ]
 
 
 def too_many_failures(report: AnalysisReport, allowed_percent: float) -> bool:

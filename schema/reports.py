@@ -9,7 +9,7 @@ from schema.states import FailureCause, FindingKind, UserTier
 
 @dataclass(frozen=True, slots=True)
 class AnalysisReport:
-    """What became of the messages claimed by a chunk, or by a whole run.
+    """What became of the messages claimed by a chunk, or by a whole run, and of some others.
 
     `claimed = analyzed + failed + retried + quarantined + lost`.
     """
@@ -25,6 +25,8 @@ class AnalysisReport:
     causes: Counter[FailureCause] = field(default_factory=Counter)
     audio_seconds: float = 0.0
     cpu_seconds: float = 0.0
+    scores_put_back: int = 0  # that the app's saving again had emptied
+    without_engine: Counter[str] = field(default_factory=Counter)  # go on waiting, by language
 
     @property
     def not_analyzed(self) -> int:
@@ -45,6 +47,8 @@ class AnalysisReport:
             causes=self.causes + other.causes,
             audio_seconds=self.audio_seconds + other.audio_seconds,
             cpu_seconds=self.cpu_seconds + other.cpu_seconds,
+            scores_put_back=self.scores_put_back + other.scores_put_back,
+            without_engine=self.without_engine + other.without_engine,
         )
 
 

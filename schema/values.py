@@ -31,6 +31,22 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
+class QueuePosition:
+    """A place in the queue of messages that wait for analysis: by time, then by id."""
+
+    said_at: datetime  # UTC
+    message_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingChunk:
+    """Messages to be claimed together: from which one on, and how many."""
+
+    start: QueuePosition
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
 class ObjectFacts:
     """What HEAD says of an object."""
 

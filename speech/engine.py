@@ -117,8 +117,13 @@ def _require_time(count: int, most: float) -> None:
         raise TextMismatch(reason="the text has more words than anybody can say in that time")
 
 
+def primary_language(tag: str) -> str:
+    """Return the language of a tag without country or script: "en" of "en-GB"."""
+    return tag.replace("_", "-").partition("-")[0].strip().lower()
+
+
 def _supported(language: str) -> str:
-    primary = language.replace("_", "-").partition("-")[0].strip().lower()
+    primary = primary_language(language)
     if primary not in LANGUAGES:
         raise UnsupportedLanguage(language, LANGUAGES)
     return primary

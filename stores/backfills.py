@@ -1,7 +1,8 @@
 """Backfills: what a selection holds, freezing it, and what is known of each.
 
 A backfill takes only what the live pipeline is done with (`analyzed`, `failed`); what waits or is
-being analysed gets the newest engine anyway. Its messages are frozen in `audio_ops.backfill_item`.
+being analysed gets the newest engine anyway. Like the live pipeline it takes only what learners
+said, in languages that the engine knows. Its messages are frozen in `audio_ops.backfill_item`.
 """
 
 from collections import Counter
@@ -17,6 +18,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from schema.backfill import Backfill, BackfillPlan, BackfillRequest, EngineRelease, SelectedGroup
 from schema.states import BackfillSelection
 from schema.tables.base import UtcDateTime
+from stores.leases import PRIMARY_LANGUAGE
 
 _ENDS = ("start", "end")
 LONG = text("SET LOCAL statement_timeout = '30min'")  # millions of rows, once a backfill
@@ -31,9 +33,6 @@ _IS_CURRENT = (
     f"coalesce({_VERSION} = {_OURS}"
     " AND a.analysis_model_version IS NOT DISTINCT FROM :model_version, false)"
 )
-
-# "en-US" is English.
-_PRIMARY_LANGUAGE = "split_part(lower(c.target_language_id), '-', 1)"
 
 _CONDITIONS = {
     BackfillSelection.MISSING: "a.message_id IS NULL",
@@ -53,7 +52,7 @@ _CONDITIONS = {
 
 def _matching(condition: str) -> str:
     return f"""
-    SELECT m.id, m.timestamp, {_PRIMARY_LANGUAGE} AS language,
+    SELECT m.id, m.timestamp, {PRIMARY_LANGUAGE} AS language,
         coalesce(a.analysis_engine || ' ' || a.analysis_version, 'none') AS stored,
         coalesce(m.audio_duration_ms, a.total_speech_duration_ms + a.total_pause_duration_ms, 0)
             AS audio_ms,
@@ -66,17 +65,17 @@ def _matching(condition: str) -> str:
                 WHERE i.message_id = m.id AND i.engine_version = :engine_version
                     AND (i.outcome IS NULL OR i.outcome = 'analyzed')
             ) THEN 'done'
-            WHEN NOT {_PRIMARY_LANGUAGE} = ANY(:known_languages) THEN 'unknown'
+            WHEN NOT {PRIMARY_LANGUAGE} = ANY(:known_languages) THEN 'unknown'
             ELSE 'selected'
         END AS fate
     FROM messages AS m
     JOIN conversations AS c ON c.id = m.conversation_id
     LEFT JOIN message_audio_analysis AS a ON a.message_id = m.id
-    WHERE m.audio_storage_key IS NOT NULL
+    WHERE m.audio_storage_key IS NOT NULL AND m.role = 'user'
         AND m.audio_processing_state IN ('analyzed', 'failed')
         AND m.timestamp >= coalesce(:start, CAST('-infinity' AS timestamp))
         AND m.timestamp < coalesce(:end, statement_timestamp() AT TIME ZONE 'UTC')
-        AND (:all_languages OR {_PRIMARY_LANGUAGE} = ANY(:languages))
+        AND (:all_languages OR {PRIMARY_LANGUAGE} = ANY(:languages))
         AND (:all_conversations OR m.conversation_id = ANY(:conversation_ids))
         AND (c.user_id IS NULL OR NOT EXISTS (
             SELECT FROM audio_ops.erased_learner AS e WHERE e.user_id = c.user_id

@@ -30,7 +30,7 @@ _MESSAGE_COLUMNS = (
     "m.id AS message_id",
     "CAST(m.xmin AS text) AS version",  # Great Expectations knows no type `xid`
     "m.audio_processing_state",
-    "m.pronunciation_score",
+    f"{messages.PRONUNCIATION_SCORE} AS pronunciation_score",
     "m.fluency_score",
     "m.speech_rate_wpm",
     "m.audio_duration_ms",

@@ -4,45 +4,83 @@ Times run on the database's clock, the only one that all workers share (docs/adr
 locks rows locks `messages` before `lease`, in the order of ids, so that writers cannot deadlock.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from datetime import timedelta
 from uuid import UUID, uuid4
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Text, bindparam, text
 
-from schema.values import Claim, ClaimedMessage
+from schema.tables.base import UtcDateTime
+from schema.values import Claim, ClaimedMessage, QueuePosition, WaitingChunk
 
-# Asking about the tombstone beside another condition keeps it a filter: as a join it would make the
-# planner guess how many are left, and a wrong guess leaves the index.
-_WAITING = """\
+# "en-GB" is English, as for the engine.
+PRIMARY_LANGUAGE = "lower(trim(split_part(replace(c.target_language_id, '_', '-'), '-', 1)))"
+
+# The tutor's turns are left alone, whatever the app uploads of them.
+#
+# The planner cannot know how many messages are in some language, or of erased learners, and a wrong
+# guess leaves the index: OFFSET 0 lets it look up conversations one by one only, CASE lets it guess
+# every other message, and asking about the tombstone beside another condition keeps that a filter.
+_WAITING = f"""\
     FROM messages AS m
-    JOIN conversations AS c ON c.id = m.conversation_id
+    CROSS JOIN LATERAL (
+        SELECT c.user_id, c.target_language_id, {PRIMARY_LANGUAGE} AS language
+        FROM conversations AS c WHERE c.id = m.conversation_id OFFSET 0
+    ) AS c
     WHERE m.audio_processing_state = 'uploaded'
       AND m.audio_storage_key IS NOT NULL
       AND m.audio_deleted_at IS NULL
-      AND {language}
+      AND m.role = 'user'
+      AND CASE WHEN c.language = ANY(:languages) THEN {{covered}} ELSE NOT {{covered}} END
       AND NOT EXISTS (
           SELECT FROM audio_ops.lease AS l
           WHERE l.message_id = m.id AND l.available_at > statement_timestamp()
       )
       AND (c.user_id IS NULL OR NOT EXISTS (
           SELECT FROM audio_ops.erased_learner AS e WHERE e.user_id = c.user_id
-      ))"""
-_WAITING_ALL = _WAITING.format(language="TRUE")
-_WAITING_LANGUAGES = _WAITING.format(language="c.target_language_id = ANY(:languages)")
-
-_COUNT = "SELECT count(*) FROM (SELECT {waiting} LIMIT :limit) AS waiting"
-_COUNT_ALL = text(_COUNT.format(waiting=_WAITING_ALL))
-_COUNT_LANGUAGES = text(_COUNT.format(waiting=_WAITING_LANGUAGES))
+      ))"""  # noqa: S608 - our own fragments
+_COVERED = _WAITING.format(covered="TRUE")
+_UNCOVERED = _WAITING.format(covered="FALSE")
 
 # Only audio_ops_messages_waiting_idx has this order: NULLS FIRST keeps the planner, whose
 # statistics lag behind a queue, from walking messages_timestamp_idx through all that is done
-# (docs/adr/0014). A row claimed by someone else between our snapshot and our lock is rechecked.
-_CLAIM = """
+# (docs/adr/0014).
+_ORDER = "m.timestamp NULLS FIRST, m.id"
+
+_CHUNKS = text(f"""
+SELECT said_at, id, least(:chunk_size, waiting - number + 1) AS size
+FROM (
+    SELECT said_at, id, row_number() OVER (ORDER BY said_at, id) AS number,
+        count(*) OVER () AS waiting
+    FROM (
+        SELECT m.timestamp AS said_at, m.id
+        {_COVERED}
+        ORDER BY {_ORDER} LIMIT :limit
+    ) AS queue
+) AS numbered
+WHERE (number - 1) % :chunk_size = 0
+ORDER BY number
+""").columns(said_at=UtcDateTime, id=Text)  # noqa: S608 - our own fragments
+
+_COUNT_UNCOVERED = text(f"""
+SELECT c.language, count(*)
+{_UNCOVERED}
+GROUP BY 1
+""")
+
+# A row claimed by someone else between our snapshot and our lock is rechecked. Of a start that is
+# selected the planner knows nothing: else it may believe that hardly anything is as young, and read
+# all of it by messages_timestamp_idx.
+_CLAIM = text(f"""
 WITH picked AS MATERIALIZED (
     SELECT m.id, m.timestamp, c.target_language_id
-{waiting}
-    ORDER BY m.timestamp NULLS FIRST, m.id
+    {_COVERED}
+      AND (m.timestamp, m.id) >= (
+          (SELECT coalesce(CAST(:said_at AS timestamp), '-infinity')),
+          (SELECT CAST(:first_id AS text))
+      )
+    ORDER BY {_ORDER}
     LIMIT :limit
     FOR NO KEY UPDATE OF m SKIP LOCKED
 ), taken AS (
@@ -62,9 +100,7 @@ SELECT taken.id, audio_storage_key, content, target_language_id, audio_format, a
     audio_channels, attempts, crashes
 FROM taken JOIN leased ON leased.message_id = taken.id
 ORDER BY taken.timestamp, taken.id
-"""
-_CLAIM_ALL = text(_CLAIM.format(waiting=_WAITING_ALL))
-_CLAIM_LANGUAGES = text(_CLAIM.format(waiting=_WAITING_LANGUAGES))
+""").bindparams(bindparam("said_at", type_=UtcDateTime))  # noqa: S608 - our own fragments
 
 _RENEW = text(
     "UPDATE audio_ops.lease SET leased_until = statement_timestamp() + :duration"
@@ -128,7 +164,7 @@ _RECOVER_EXPIRED = text(
 _RECOVER_UNLEASED = text("""
 WITH abandoned AS MATERIALIZED (
     SELECT m.id FROM messages AS m
-    WHERE m.audio_processing_state = 'analyzing'
+    WHERE m.audio_processing_state = 'analyzing' AND m.role = 'user'
       AND m.timestamp < (statement_timestamp() - :unleased_age) AT TIME ZONE 'UTC'
       AND NOT EXISTS (
           SELECT FROM audio_ops.lease AS l WHERE l.message_id = m.id AND l.token IS NOT NULL
@@ -140,54 +176,78 @@ FROM abandoned WHERE m.id = abandoned.id
 """)
 
 
-def count_waiting(
-    connection: Connection, *, limit: int, languages: Collection[str] | None = None
-) -> int:
-    """Count the messages that `claim` would take, at most `limit`."""
-    statement = _COUNT_ALL if languages is None else _COUNT_LANGUAGES
-    arguments: dict[str, object] = {"limit": limit}
-    if languages is not None:
-        arguments["languages"] = list(languages)
-    return int(connection.execute(statement, arguments).scalar_one())
+def waiting_chunks(
+    connection: Connection, *, languages: Collection[str], limit: int, chunk_size: int
+) -> list[WaitingChunk]:
+    """Cut the oldest messages that can be claimed now into chunks.
+
+    This walks past all that waits in front of them and cannot be claimed, once; the claims of the
+    chunks do not walk there again.
+
+    Args:
+        connection: In a transaction.
+        languages: Primary languages that are analysed, in lower case, such as `en`.
+        limit: Most messages in all chunks together.
+        chunk_size: Messages in each but the last.
+    """
+    arguments = {"languages": list(languages), "limit": limit, "chunk_size": chunk_size}
+    return [
+        WaitingChunk(QueuePosition(row.said_at, row.id), row.size)
+        for row in connection.execute(_CHUNKS, arguments)
+    ]
+
+
+def count_uncovered(connection: Connection, languages: Collection[str]) -> Counter[str]:
+    """Count the messages that would wait for analysis but for their language, by language.
+
+    It reads all that waits.
+
+    Args:
+        connection: In a transaction.
+        languages: Primary languages that are analysed, in lower case, such as `en`.
+    """
+    rows = connection.execute(_COUNT_UNCOVERED, {"languages": list(languages)})
+    return Counter(dict(rows.tuples().all()))
 
 
 def claim(
     connection: Connection,
     *,
+    languages: Collection[str],
     limit: int,
     owner: str,
     duration: timedelta,
-    languages: Collection[str] | None = None,
+    start: QueuePosition | None = None,
 ) -> Claim | None:
     """Take the oldest waiting messages under a new lease, and set them to `analyzing`.
 
     Messages that wait out a pause after a failed try are passed over, as are rows that other
     workers are claiming at this moment. However many wait, the cost is that of `limit` rows;
-    each row passed over in front of them adds a few microseconds. So a filter by language
-    that lets messages of other languages pile up costs more the higher the pile.
+    each row passed over after `start` adds a few microseconds.
 
     Args:
         connection: In a transaction; others see the claim at its commit.
+        languages: Primary languages that are analysed, in lower case, such as `en`; messages of
+            all others go on waiting.
         limit: Most messages to take.
         owner: Who takes them, for people who look into the table.
         duration: How long they are ours unless renewed.
-        languages: Only conversations in these languages; None: all.
+        start: Pass over what waits in front of this; None: nothing.
 
     Returns:
         The messages, oldest first, or None when nothing waits.
     """
     token = uuid4()
-    arguments: dict[str, object] = {
+    arguments = {
+        "languages": list(languages),
+        "said_at": start and start.said_at,
+        "first_id": start.message_id if start else "",
         "limit": limit,
         "token": token,
         "owner": owner,
         "duration": duration,
     }
-    statement = _CLAIM_ALL
-    if languages is not None:
-        statement = _CLAIM_LANGUAGES
-        arguments["languages"] = list(languages)
-    rows = connection.execute(statement, arguments)
+    rows = connection.execute(_CLAIM, arguments)
     claimed = tuple(ClaimedMessage(*row) for row in rows)
     return Claim(token, claimed) if claimed else None
 

@@ -34,6 +34,32 @@ FROM unnest(CAST(:message_ids AS text[]), CAST(:errors AS text[])) AS failed (me
 WHERE m.id = failed.message_id
 """)
 
+# The app's saving again empties one of the three scores (docs/adr/0091). Whoever holds a row is
+# writing it, and is not waited for.
+_LOCK_OVERWRITTEN = text("""
+SELECT m.id
+FROM messages AS m
+JOIN message_audio_analysis AS a ON a.message_id = m.id
+WHERE m.audio_processing_state = 'analyzed'
+  AND m.pronunciation_score IS NULL
+  AND m.fluency_score IS NOT NULL
+  AND m.id > :after_id
+  AND a.overall_accuracy_score IS NOT NULL
+  AND a.analysis_error IS NULL
+ORDER BY m.id
+LIMIT :limit
+FOR NO KEY UPDATE OF m SKIP LOCKED
+""")
+_PUT_BACK = text("""
+UPDATE messages AS m SET pronunciation_score = a.overall_accuracy_score
+FROM message_audio_analysis AS a
+WHERE m.id = ANY(:message_ids)
+  AND a.message_id = m.id
+  AND a.overall_accuracy_score IS NOT NULL
+  AND a.analysis_error IS NULL
+RETURNING m.id
+""")
+
 
 def get(connection: Connection, message_id: str) -> StoredMessage | None:
     """Return one message, or None."""
@@ -66,6 +92,21 @@ def mark_failed(connection: Connection, errors: Iterable[tuple[str, str]]) -> No
     rows = list(errors)
     if rows:
         connection.execute(_MARK_FAILED, _columns(("message_ids", "errors"), rows))
+
+
+def put_back_scores(connection: Connection, *, after_id: str, limit: int) -> list[str]:
+    """Put back from their analyses the scores that the app emptied; return of which messages.
+
+    Args:
+        connection: In a transaction; it locks the messages until its end.
+        after_id: Only of messages after this id; the next page begins after the last one returned.
+        limit: Most messages. Those that somebody is writing are left to the next walk.
+    """
+    page = {"after_id": after_id, "limit": limit}
+    found = connection.execute(_LOCK_OVERWRITTEN, page).scalars().all()
+    # Under the locks, in a statement of its own: it sees the analyses that stand now.
+    done = set(connection.execute(_PUT_BACK, {"message_ids": found}).scalars())
+    return [message_id for message_id in found if message_id in done]
 
 
 def _columns(names: tuple[str, ...], rows: Sequence[tuple[object, ...]]) -> dict[str, list[object]]:

@@ -3,7 +3,7 @@
 import os
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -21,6 +21,7 @@ from schema.errors import (
 )
 from schema.states import FailureCause
 from schema.values import Claim, ClaimedMessage
+from speech.engine import LANGUAGES, primary_language
 from speech.waveform import MAX_BYTES
 from tasks import resources
 from tasks.analysis_workers import AnalysisWorkers, NotAnalysed, Outcome
@@ -35,6 +36,15 @@ Renew = Callable[[Connection, UUID, timedelta], int]
 def owner() -> str:
     """Return who claims, for people: this machine and process."""
     return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def covered_languages(asked: Collection[str] | None) -> list[str]:
+    """Return those languages that the engine of this machine knows, of the asked ones if any are.
+
+    What nobody can analyse yet goes on waiting: it is not claimed.
+    """
+    wanted = LANGUAGES if asked is None else {primary_language(language) for language in asked}
+    return [language for language in LANGUAGES if language in wanted]
 
 
 def analyse_all(

@@ -1,9 +1,11 @@
 """What a run of `analyze-messages` did, as Markdown for its artifact."""
 
+from collections import Counter
 from datetime import timedelta
 
 from policy.quality import RULES
 from schema.reports import AnalysisReport
+from tasks.cost_words import plain
 
 
 def summary(report: AnalysisReport, *, broken_chunks: int, took: timedelta) -> str:
@@ -36,6 +38,14 @@ def summary(report: AnalysisReport, *, broken_chunks: int, took: timedelta) -> s
                 for rule, count in report.broken_rules.most_common()
             ),
         ]
+    if report.without_engine:
+        lines += ["", "| Waiting for an engine | |", "|---|--:|"]
+        lines += [
+            f"| {plain(language)} | {count:,} |"
+            for language, count in report.without_engine.most_common()
+        ]
+    if report.scores_put_back:
+        lines += ["", f"{report.scores_put_back:,} scores put back after the app saved again."]
     if broken_chunks:
         lines += [
             "",
@@ -44,6 +54,11 @@ def summary(report: AnalysisReport, *, broken_chunks: int, took: timedelta) -> s
         ]
     lines += ["", _throughput(report, took.total_seconds())]
     return "\n".join(lines) + "\n"
+
+
+def told_languages(counts: Counter[str]) -> str:
+    """Tell counts by language in one line, the most first: `ja 1,234; ko 12`."""
+    return "; ".join(f"{plain(language)} {count:,}" for language, count in counts.most_common())
 
 
 def _throughput(report: AnalysisReport, seconds: float) -> str:

@@ -1,5 +1,6 @@
 """Tasks of `flows/analyze_messages.py`: claim, analyse, write, report."""
 
+from collections import Counter
 from datetime import datetime
 
 from prefect import task
@@ -7,14 +8,18 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
 from policy.leases import LEASE_DURATION, UNLEASED_AGE
+from policy.runs import few_enough
 from schema.reports import AnalysisReport
-from stores import leases
+from schema.values import WaitingChunk
+from stores import leases, messages
 from tasks import resources
-from tasks.analysis_batch import analyse_all, blame_the_bucket, owner
+from tasks.analysis_batch import analyse_all, blame_the_bucket, covered_languages, owner
 from tasks.analysis_results import write_outcomes
 from tasks.analysis_summary import summary
+from tasks.paging import pages
 
 STALE_MESSAGES_AT_ONCE = 10_000
+SCORES_AT_ONCE = 1_000
 
 
 @task(cache_policy=NO_CACHE)
@@ -28,27 +33,59 @@ def recover_stale_messages() -> int:
 
 
 @task(cache_policy=NO_CACHE)
-def count_waiting(limit: int, languages: list[str] | None) -> int:
-    """Count the messages that can be claimed now, at most `limit`."""
+def put_back_scores() -> int:
+    """Put back the scores that the app emptied when it saved messages again; return how many."""
+    put_back = pages(
+        lambda connection, after_id: messages.put_back_scores(
+            connection, after_id=after_id, limit=SCORES_AT_ONCE
+        ),
+        "",
+        str,
+    )
+    return sum(len(page) for page in put_back)
+
+
+@task(cache_policy=NO_CACHE)
+def plan_chunks(limit: int, chunk_size: int, languages: list[str] | None) -> list[WaitingChunk]:
+    """Cut what can be claimed now, at most `limit` messages, into chunks.
+
+    Args:
+        limit: Most messages in all of them.
+        chunk_size: Messages in each, or more where there would be too many chunks.
+        languages: Only of conversations in these languages; None: all that the engine knows.
+    """
+    chunks = resources.in_transaction(
+        lambda connection: leases.waiting_chunks(
+            connection, languages=covered_languages(languages), limit=limit, chunk_size=chunk_size
+        )
+    )
+    return few_enough(chunks)
+
+
+@task(cache_policy=NO_CACHE)
+def count_without_engine() -> Counter[str]:
+    """Count the messages that wait for an engine that knows their language, by language."""
     return resources.in_transaction(
-        lambda connection: leases.count_waiting(connection, limit=limit, languages=languages)
+        lambda connection: leases.count_uncovered(connection, covered_languages(None))
     )
 
 
-@task(cache_policy=NO_CACHE, task_run_name="analyze-{size}-messages")
+@task(cache_policy=NO_CACHE, task_run_name="analyze-{chunk.size}-messages")
 def analyze_chunk(
-    size: int,
+    chunk: WaitingChunk,
     languages: list[str] | None,
     *,
     max_attempts: int,
     workers: int | None,
     as_of: datetime,
 ) -> AnalysisReport:
-    """Claim up to `size` messages, analyse them, and write all results in one transaction.
+    """Claim the messages of a chunk, analyse them, and write all results in one transaction.
+
+    What others have taken meanwhile is made up for with what waits behind.
 
     Args:
-        size: Messages to claim; fewer may wait.
-        languages: Only of conversations in these languages; None: all.
+        chunk: Where to begin, and messages to claim; fewer may wait.
+        languages: Only of conversations in these languages; None: all that the engine knows.
         max_attempts: Tries before a transient failure becomes final.
         workers: Analysis processes; None: one per core.
         as_of: Dates the analyses, UTC.
@@ -66,10 +103,11 @@ def analyze_chunk(
     claim = resources.in_transaction(
         lambda connection: leases.claim(
             connection,
-            limit=size,
+            languages=covered_languages(languages),
+            limit=chunk.size,
             owner=owner(),
             duration=LEASE_DURATION,
-            languages=languages,
+            start=chunk.start,
         )
     )
     if claim is None:

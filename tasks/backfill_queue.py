@@ -2,14 +2,20 @@
 
 from datetime import timedelta
 
+from schema.values import WaitingChunk
 from stores import backfill_items, backfills, leases
 from tasks import resources
+from tasks.analysis_batch import covered_languages
 
 
-def live_waits() -> bool:
-    """Return whether recordings wait for the live pipeline."""
-    waiting = resources.in_transaction(lambda connection: leases.count_waiting(connection, limit=1))
-    return waiting > 0
+def live_chunk(size: int) -> WaitingChunk | None:
+    """Return the first `size` recordings that wait for the live pipeline; None: none does."""
+    chunks = resources.in_transaction(
+        lambda connection: leases.waiting_chunks(
+            connection, languages=covered_languages(None), limit=size, chunk_size=size
+        )
+    )
+    return chunks[0] if chunks else None
 
 
 def wait_for_work(backfill_id: int, *, canary: bool) -> timedelta | None:

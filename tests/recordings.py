@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 import soundfile
+import sqlalchemy as sa
 from pydantic import SecretStr
 
 from deployments.demo.synthesis import SAMPLE_RATE_HZ, Voice, speak
@@ -111,3 +112,27 @@ def upload(stage, add_message):
         return add_message(id=message_id, content=text, audio_storage_key=key, **columns)
 
     return _upload
+
+
+# As far as these columns are in our own baseline; the app sets its translations and notes, too.
+_SAVE_AGAIN = sa.text("""
+INSERT INTO messages (
+    id, conversation_id, role, content, timestamp, pronunciation_score, audio_url
+)
+SELECT id, conversation_id, role, content, timestamp, NULL, NULL FROM messages
+ON CONFLICT (id) DO UPDATE
+SET conversation_id = excluded.conversation_id, role = excluded.role, content = excluded.content,
+    timestamp = excluded.timestamp, pronunciation_score = NULL, audio_url = NULL,
+    audio_duration_ms = NULL
+""")
+
+
+@pytest.fixture
+def app_saves_again(engine):
+    """Let the app save all conversations again, as it does when a page is left."""
+
+    def _app_saves_again():
+        with engine.begin() as connection:
+            connection.execute(_SAVE_AGAIN)
+
+    return _app_saves_again

@@ -80,6 +80,7 @@ class Expected:
 
 ANALYZED = Expected(ProcessingState.ANALYZED)
 UNTOUCHED = Expected(ProcessingState.PENDING)
+WITHOUT_ENGINE = Expected(ProcessingState.UPLOADED)  # goes on waiting for its language
 
 
 @dataclass(frozen=True, slots=True)

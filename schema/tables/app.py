@@ -105,6 +105,15 @@ class Message(Base):
             "id",
             postgresql_where=text("audio_storage_key IS NOT NULL AND audio_deleted_at IS NULL"),
         ),
+        # Of columns that other indexes have as well, so that no update in place ends with it.
+        Index(
+            "audio_ops_messages_overwritten_idx",
+            "id",
+            postgresql_where=text(
+                "audio_processing_state = 'analyzed' AND pronunciation_score IS NULL"
+                " AND fluency_score IS NOT NULL"
+            ),
+        ),
     )
 
     id: Mapped[str] = mapped_column(Text, primary_key=True, comment="Message's id")

@@ -84,6 +84,11 @@ _DIFFERING_SCORES = ", ".join(
     for quick, full in _QUICK_SCORES.items()
 )
 
+# The app's saving again empties this score alone: no rule is broken by what the next run of
+# `analyze-messages` puts back (docs/adr/0091).
+PRONUNCIATION_SCORE = """CASE WHEN m.fluency_score IS NULL THEN m.pronunciation_score
+            ELSE COALESCE(m.pronunciation_score, a.overall_accuracy_score) END"""
+
 _KEPT_DAYS = """CASE
             WHEN m.role = 'system' THEN CAST(:days_system AS integer)
             WHEN c.user_id IS NULL THEN CAST(:days_guest AS integer)
@@ -106,7 +111,7 @@ _RULES = {
         AND COALESCE(m.audio_processing_state, 'pending') IN ('pending', 'uploading', 'failed')
         THEN 'analysis without error, state ' || COALESCE(m.audio_processing_state, 'empty') END""",
     "quick_scores": f"""CASE WHEN m.audio_processing_state = 'analyzed' AND {_ERROR_FREE}
-        AND (m.pronunciation_score, m.fluency_score, m.speech_rate_wpm) IS DISTINCT FROM
+        AND ({PRONUNCIATION_SCORE}, m.fluency_score, m.speech_rate_wpm) IS DISTINCT FROM
             (a.overall_accuracy_score, a.overall_fluency_score, a.speech_rate_wpm)
         THEN concat_ws('; ', {_DIFFERING_SCORES}) END""",
     "failed_has_error": """CASE WHEN m.audio_processing_state = 'failed'

@@ -96,7 +96,9 @@ def app(batch, engine, database_url):
 def test_the_batch_may_do_its_whole_job(batch, add_message):
     done, failed, later = add_message(), add_message(), add_message()
     with batch.begin() as connection:
-        assert leases.count_waiting(connection, limit=10) == 3
+        (chunk,) = leases.waiting_chunks(connection, languages=["en"], limit=10, chunk_size=10)
+        assert chunk.size == 3
+        assert not leases.count_uncovered(connection, ["en"])
         token = leases.claim(
             connection, limit=3, owner="batch", duration=timedelta(minutes=1), languages=["en"]
         ).token
@@ -108,6 +110,7 @@ def test_the_batch_may_do_its_whole_job(batch, add_message):
             analyses.upsert(connection, [record])
         messages.mark_analyzed(connection, [(done, 85, 78, 145)])
         messages.mark_failed(connection, [(failed, "No speech.")])
+        assert messages.put_back_scores(connection, after_id="", limit=10) == []
         quarantine.set_aside(connection, [BrokenRule(failed, "analysis_crash", "3 crashes")])
         assert leases.put_back(connection, token, [(later, timedelta(0), 1, 0)]) == 1
         assert leases.release(connection, token) == 0

@@ -20,6 +20,7 @@ from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 
 from flows.analyze_messages import analyze_messages
 from schema.errors import AnalysesBroken, RunIncomplete, StorageDenied, StorageUnavailable
+from schema.reports import AnalysisReport
 from schema.states import FailureCause
 from stores import leases
 from stores.audio_bucket import AudioBucket
@@ -59,6 +60,14 @@ def as_flac(samples):
     return file.getvalue()
 
 
+def newest_summary():
+    with get_client(sync_client=True) as client:
+        artifacts = client.read_artifacts(
+            artifact_filter=ArtifactFilter(key=ArtifactFilterKey(any_=["analyze-messages"]))
+        )
+    return max(artifacts, key=lambda artifact: artifact.created).data
+
+
 def test_recordings_become_scores_where_the_app_reads_them(upload, rows, count):
     ids = [upload(sentence) for sentence in SENTENCES]
     report = analyze_messages(chunk_size=3)
@@ -79,14 +88,10 @@ def test_the_summary_is_an_artifact(upload):
     upload(SENTENCES[0])
     upload(SENTENCES[0], audio=bytes(48_000))
     analyze_messages()
-    with get_client(sync_client=True) as client:
-        artifacts = client.read_artifacts(
-            artifact_filter=ArtifactFilter(key=ArtifactFilterKey(any_=["analyze-messages"]))
-        )
-    newest = max(artifacts, key=lambda artifact: artifact.created)
-    assert "| Analysed | 1 |" in newest.data
-    assert "| no speech | 1 |" in newest.data
-    assert SENTENCES[0] not in newest.data
+    newest = newest_summary()
+    assert "| Analysed | 1 |" in newest
+    assert "| no speech | 1 |" in newest
+    assert SENTENCES[0] not in newest
 
 
 def test_a_second_run_finds_nothing_to_do(upload, rows, count):
@@ -106,7 +111,7 @@ def test_a_second_run_finds_nothing_to_do(upload, rows, count):
         (b"RIFF\x00\x00\x00\x00WAVEnonsense", "hello there", {}, FailureCause.UNDECODABLE),
         (None, "", {}, FailureCause.EMPTY_TEXT),
         (None, "👍👍", {}, FailureCause.EMPTY_TEXT),
-        (None, "bonjour", {"language": "xx"}, FailureCause.UNSUPPORTED_LANGUAGE),
+        (None, "こんにちは", {}, FailureCause.UNSUPPORTED_LANGUAGE),  # in an English conversation
         (None, "word " * 10_000, {}, FailureCause.TEXT_MISMATCH),
         (as_flac(np.zeros(16_000 * 60 * 30, "f4")), "hi", {}, FailureCause.TOO_LONG),
         (as_flac(np.full(800, 0.1, "f4")), "hello there", {}, FailureCause.NO_SPEECH),
@@ -227,6 +232,56 @@ def test_an_empty_list_of_languages_means_all(upload):
     assert analyze_messages(languages=[]).analyzed == 1
     upload(SENTENCES[0])
     assert analyze_messages(languages=["ja"]).claimed == 0
+    assert analyze_messages(languages=["en-GB"]).analyzed == 1
+
+
+def test_a_language_without_an_engine_waits_and_is_counted(upload, rows, count, caplog):
+    japanese = [upload("きのう えいがを みました", language="ja") for _ in range(2)]
+    korean, english = upload("안녕하세요", language="ko"), upload(SENTENCES[0])
+    report = analyze_messages()
+    assert (report.claimed, report.analyzed) == (1, 1)
+    assert report.without_engine == {"ja": 2, "ko": 1}
+    assert rows()[english].state == "analyzed"
+    assert {rows()[message_id].state for message_id in (*japanese, korean)} == {"uploaded"}
+    assert count("audio_ops.lease") == 0
+    assert "waiting for an engine: ja 2; ko 1" in caplog.text
+    assert "| ja | 2 |" in newest_summary()
+
+
+def test_a_run_with_nothing_but_languages_without_an_engine_says_so(upload, rows):
+    waiting = upload("きのう えいがを みました", language="ja")
+    report = analyze_messages()
+    assert (report.claimed, report.without_engine) == (0, {"ja": 1})
+    assert rows()[waiting].state == "uploaded"
+    assert "| Waiting for an engine | |" in newest_summary()
+
+
+def test_what_waited_is_found_when_an_engine_comes(upload, rows, monkeypatch):
+    waiting = upload(SENTENCES[0], language="ja")
+    analyze_messages()
+    for module in ("tasks.analysis_batch", "speech.engine"):
+        monkeypatch.setattr(f"{module}.LANGUAGES", ("en", "ja"))
+    assert analyze_messages(fail_above_percent=100).claimed == 1
+    assert rows()[waiting].state != "uploaded"
+
+
+def test_what_the_tutor_says_is_left_alone(upload, rows):
+    tutors = [upload(SENTENCES[0], role=role) for role in ("assistant", "system")]
+    assert analyze_messages() == AnalysisReport()
+    assert {rows()[message_id].state for message_id in tutors} == {"uploaded"}
+
+
+def test_scores_that_the_app_emptied_come_back_with_the_next_run(upload, rows, app_saves_again):
+    message_id = upload(SENTENCES[0])
+    analyze_messages()
+    before = rows()[message_id]
+    app_saves_again()
+    assert rows()[message_id].pronunciation_score is None
+    report = analyze_messages()
+    assert (report.claimed, report.scores_put_back) == (0, 1)
+    assert rows()[message_id] == before
+    assert "1 scores put back after the app saved again." in newest_summary()
+    assert analyze_messages() == AnalysisReport()
 
 
 def test_leases_are_renewed_while_recordings_are_analysed(upload, rows, monkeypatch):

@@ -1,6 +1,7 @@
 """How a run is cut into chunks, and when it must end failed."""
 
 from collections import Counter
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -10,11 +11,14 @@ from policy.runs import (
     MAX_TASK_RUNS,
     MESSAGES_TO_JUDGE,
     SYSTEM_CAUSES,
-    chunk_sizes,
+    few_enough,
     too_many_failures,
 )
 from schema.reports import AnalysisReport
 from schema.states import FailureCause
+from schema.values import QueuePosition, WaitingChunk
+
+NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 
 
 def report(claimed, **causes):
@@ -49,10 +53,13 @@ def test_zero_percent_allows_nothing():
     assert too_many_failures(report(1000, undecodable=1), allowed_percent=0)
 
 
-@given(st.integers(0, 200_000), st.integers(1, 500))
-def test_chunks_hold_every_message_and_are_never_too_many(waiting, chunk_size):
-    sizes = chunk_sizes(waiting, chunk_size)
-    assert sum(sizes) == waiting
-    assert len(sizes) <= MAX_TASK_RUNS
-    assert all(sizes)
-    assert max(sizes, default=0) <= max(chunk_size, -(-waiting // MAX_TASK_RUNS))
+@given(st.lists(st.integers(1, 500), max_size=5_000))
+def test_chunks_hold_every_message_and_are_never_too_many(sizes):
+    chunks = [
+        WaitingChunk(QueuePosition(NOON, str(number)), size) for number, size in enumerate(sizes)
+    ]
+    joined = few_enough(chunks)
+    assert sum(chunk.size for chunk in joined) == sum(sizes)
+    assert len(joined) <= MAX_TASK_RUNS
+    assert joined == chunks or len(chunks) > MAX_TASK_RUNS
+    assert [chunk.start for chunk in joined[:1]] == [chunk.start for chunk in chunks[:1]]

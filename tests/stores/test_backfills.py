@@ -60,6 +60,8 @@ def history(add_message, add_scored, engine):
     add_message(audio_processing_state="analyzing")
     add_message(audio_processing_state="pending")
     add_message(audio_processing_state="analyzed", audio_storage_key=None)
+    add_scored(message={"role": "assistant"})
+    add_message(role="assistant", audio_processing_state="analyzed")
     add_scored(message={"audio_deleted_at": FIRST_MESSAGE_AT})
     return found
 

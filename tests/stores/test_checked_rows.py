@@ -85,6 +85,7 @@ KEPT = {
         {"pronunciation_score": None, "fluency_score": None, "speech_rate_wpm": None},
         {"overall_accuracy_score": None, "overall_fluency_score": None, "speech_rate_wpm": None},
     ),
+    "a score that the app's saving again emptied": ({"pronunciation_score": None}, {}),
     "a hard deleted one": (
         {
             "audio_deleted_at": LAST_WEEK, "audio_storage_key": None, "audio_format": None,
@@ -571,6 +572,15 @@ def test_a_great_many_words_in_a_text_as_long_are_soon_checked(add_analysed, che
     assert check().keys() == {"pcm_size"}
     add_analysed({"speech_timings": beyond}, **text | {"content": "é" * MANY})
     assert check()["timings_in_text"] == "word 16667, char_start 49998, char_end 50001"
+
+
+def test_a_score_that_the_app_emptied_is_looked_at_as_it_will_be_put_back(engine, add_analysed):
+    add_analysed(pronunciation_score=None)
+    add_analysed(pronunciation_score=None, fluency_score=None)
+    with engine.connect() as connection:
+        checked_rows.create(connection, RowScope(), FACTS)
+        query = sa.text("SELECT pronunciation_score FROM checked_message ORDER BY message_id")
+        assert connection.scalars(query).all() == [85, None]
 
 
 def test_only_messages_with_audio_are_looked_at(engine, add_message, add_analysis):

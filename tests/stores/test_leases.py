@@ -2,6 +2,7 @@ import multiprocessing
 import threading
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -11,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from schema.tables.app import Message
+from schema.tables.base import UtcDateTime
 from schema.tables.operations import Lease
 from stores import leases, messages
 from stores.database import connect
@@ -31,13 +33,31 @@ def connection(engine):
 def claim(engine):
     """Claim and commit; return the claim."""
 
-    def _claim(limit=10, duration=MINUTE, languages=None):
+    def _claim(limit=10, duration=MINUTE, languages=("en",), start=None):
         with engine.begin() as connection:
             return leases.claim(
-                connection, limit=limit, owner="test", duration=duration, languages=languages
+                connection,
+                languages=languages,
+                limit=limit,
+                owner="test",
+                duration=duration,
+                start=start,
             )
 
     return _claim
+
+
+@pytest.fixture
+def chunks(engine):
+    """Cut what waits into chunks; return where each begins and how many messages it has."""
+
+    def _chunks(limit=10, chunk_size=10, languages=("en",)):
+        with engine.begin() as connection:
+            return leases.waiting_chunks(
+                connection, languages=languages, limit=limit, chunk_size=chunk_size
+            )
+
+    return _chunks
 
 
 @pytest.fixture
@@ -86,7 +106,7 @@ def test_a_claim_tells_what_the_analysis_needs(claim, add_message):
     message_id = add_message(
         "ja", content="こんにちは", audio_format="wav", audio_sample_rate=16000, audio_channels=2
     )
-    (message,) = claim().messages
+    (message,) = claim(languages=["ja"]).messages
     assert message.message_id == message_id
     assert message.storage_key == f"audio/user/conversation/{message_id}.wav"
     assert (message.text, message.language) == ("こんにちは", "ja")
@@ -122,15 +142,22 @@ def test_nothing_to_claim_is_none(claim):
         *({"audio_processing_state": state} for state in ("analyzed", "failed", None)),
         {"audio_storage_key": None},
         {"audio_deleted_at": datetime(2025, 1, 1, tzinfo=UTC)},
+        {"role": "assistant"},
+        {"role": "system"},
     ],
     ids=str,
 )
-def test_only_uploaded_audio_that_still_exists_is_claimed(claim, add_message, columns):
+def test_only_uploaded_audio_of_learners_that_still_exists_is_claimed(
+    claim, chunks, add_message, columns
+):
     add_message(**columns)
+    assert chunks() == []
     assert claim() is None
 
 
-def test_messages_of_erased_learners_are_passed_over(engine, claim, add_message, add_conversation):
+def test_messages_of_erased_learners_are_passed_over(
+    engine, claim, chunks, add_message, add_conversation
+):
     add_message("en")
     waiting = add_message("ja")
     guests = add_message(conversation_id=add_conversation(user_id=None, guest_id="browser"))
@@ -142,16 +169,36 @@ def test_messages_of_erased_learners_are_passed_over(engine, claim, add_message,
                 " AND user_id IS NOT NULL"
             )
         )
-        assert leases.count_waiting(connection, limit=10) == 2
-        assert leases.count_waiting(connection, limit=10, languages=["en"]) == 1
-    assert ids(claim(languages=["en"])) == [guests]
-    assert ids(claim()) == [waiting]
+    assert [chunk.size for chunk in chunks(languages=["en", "ja"])] == [2]
+    assert ids(claim()) == [guests]
+    assert ids(claim(languages=["ja"])) == [waiting]
 
 
-def test_a_language_filter_takes_only_those_languages(claim, add_message):
+def test_only_messages_in_the_languages_of_the_engine_are_claimed(claim, chunks, add_message):
     english, japanese, german = add_message("en"), add_message("ja"), add_message("de")
+    assert [chunk.size for chunk in chunks(languages=["en", "de"])] == [2]
     assert ids(claim(languages=["en", "de"])) == [english, german]
     assert ids(claim(languages=frozenset({"ja"}))) == [japanese]
+
+
+@pytest.mark.parametrize("language", ["EN", "en-GB", "en_US", "en-GB-oxendict", " en "])
+def test_a_language_of_some_country_is_the_language(claim, add_message, language):
+    message_id = add_message(language)
+    assert ids(claim()) == [message_id]
+
+
+def test_what_no_engine_covers_is_counted_and_goes_on_waiting(
+    engine, claim, add_message, add_conversation, state
+):
+    waiting = [add_message(language) for language in ("ja", "ko", "ja", "ja-JP", "en", "en-GB")]
+    add_message("ja", role="assistant")
+    add_message("ja", audio_deleted_at=datetime(2025, 1, 1, tzinfo=UTC))
+    assert len(claim().messages) == 2
+    with engine.begin() as connection:
+        assert leases.count_uncovered(connection, ["en"]) == {"ja": 3, "ko": 1}
+        assert leases.count_uncovered(connection, ["en", "ja"]) == {"ko": 1}
+    assert {state(message_id) for message_id in waiting[:4]} == {"uploaded"}
+    assert ids(claim(languages=["en", "ja"])) == [waiting[0], waiting[2], waiting[3]]
 
 
 def test_an_empty_language_filter_takes_nothing(claim, add_message):
@@ -162,14 +209,90 @@ def test_an_empty_language_filter_takes_nothing(claim, add_message):
 def test_a_claim_that_rolls_back_leaves_the_messages(engine, claim, add_message):
     message_id = add_message()
     with engine.connect() as connection:
-        assert leases.claim(connection, limit=1, owner="dies", duration=MINUTE)
+        assert leases.claim(connection, languages=["en"], limit=1, owner="dies", duration=MINUTE)
     assert ids(claim()) == [message_id]
+
+
+# Chunks
+
+
+def test_chunks_tell_where_each_begins_and_how_many_it_has(claim, chunks, add_message):
+    english = []
+    for _ in range(5):
+        add_message("ja")
+        english.append(add_message("en"))
+    found = chunks(chunk_size=2)
+    assert [chunk.start.message_id for chunk in found] == english[::2]
+    assert [chunk.size for chunk in found] == [2, 2, 1]
+    assert chunks(limit=3, chunk_size=2) == [found[0], replace(found[1], size=1)]
+    assert [chunk.size for chunk in chunks(chunk_size=1)] == [1] * 5
+    claimed = [ids(claim(limit=chunk.size, start=chunk.start)) for chunk in reversed(found)]
+    assert claimed == [english[4:], english[2:4], english[:2]]
+
+
+def test_a_claim_makes_up_for_what_others_took_with_what_waits_behind(claim, chunks, add_message):
+    first, second, third = (add_message() for _ in range(3))
+    start = chunks()[0].start
+    assert ids(claim(limit=1)) == [first]
+    assert ids(claim(limit=2, start=start)) == [second, third]
+
+
+@pytest.fixture
+def claim_plan(engine):
+    """Claim one message from a position on; return Postgres' plan with what its nodes did.
+
+    The plan must not depend on how few rows there are.
+    """
+
+    def _claim_plan(start):
+        arguments = {
+            "languages": ["en"],
+            "said_at": start and start.said_at,
+            "first_id": start.message_id if start else "",
+            "limit": 1,
+            "token": uuid4(),
+            "owner": "test",
+            "duration": MINUTE,
+        }
+        explain = sa.text(f"EXPLAIN (ANALYZE, FORMAT JSON) {leases._CLAIM.text}")
+        with engine.connect() as connection:
+            connection.execute(sa.text("SET enable_seqscan = off"))
+            connection.execute(sa.text("SET enable_sort = off"))
+            said_at = sa.bindparam("said_at", type_=UtcDateTime)
+            return connection.execute(explain.bindparams(said_at), arguments).scalar_one()
+
+    return _claim_plan
+
+
+def _through_our_index(plan):
+    nodes, walks = [plan[0]["Plan"]], []
+    while nodes:
+        node = nodes.pop()
+        nodes += node.get("Plans", [])
+        walks += [node] if node.get("Index Name") == "audio_ops_messages_waiting_idx" else []
+    return walks
+
+
+def test_old_backlog_is_claimed_through_our_index(claim_plan, add_message):
+    add_message()
+    assert _through_our_index(claim_plan(None))
+
+
+def test_a_claim_reads_nothing_in_front_of_its_start(claim_plan, chunks, add_message):
+    for _ in range(20):
+        add_message("ja")
+    add_message("en")
+    (walk,) = _through_our_index(claim_plan(None))
+    assert walk["Actual Rows"] == 21
+    (walk,) = _through_our_index(claim_plan(chunks()[0].start))
+    assert walk["Actual Rows"] == 1
+    assert walk.get("Rows Removed by Filter", 0) == 0
 
 
 def test_rows_that_another_worker_is_claiming_are_passed_over(engine, claim, add_message):
     first, second = add_message(), add_message()
     with engine.begin() as connection:
-        held = leases.claim(connection, limit=1, owner="other", duration=MINUTE)
+        held = leases.claim(connection, languages=["en"], limit=1, owner="other", duration=MINUTE)
         assert ids(held) == [first]
         assert ids(claim()) == [second]
 
@@ -180,7 +303,9 @@ def _drain(url):
     claimed = []
     while True:
         with engine.begin() as connection:
-            claim = leases.claim(connection, limit=7, owner="drain", duration=MINUTE)
+            claim = leases.claim(
+                connection, languages=["en"], limit=7, owner="drain", duration=MINUTE
+            )
         if claim is None:
             engine.dispose()
             return claimed
@@ -219,7 +344,9 @@ def test_bites_of_any_size_take_each_message_once_in_order(engine, add_message, 
     claimed = []
     with engine.connect() as connection:
         for limit in limits:
-            claim = leases.claim(connection, limit=limit, owner="test", duration=MINUTE)
+            claim = leases.claim(
+                connection, languages=["en"], limit=limit, owner="test", duration=MINUTE
+            )
             claimed += [] if claim is None else ids(claim)
     assert claimed == expected[: sum(limits)]
 
@@ -291,7 +418,7 @@ def test_a_writer_that_waits_for_a_takeover_sees_it(engine, claim, add_message, 
 
     with engine.begin() as other:
         assert leases.recover_stale(other, limit=10, unleased_age=DAY) == 1
-        assert leases.claim(other, limit=1, owner="other", duration=MINUTE)
+        assert leases.claim(other, languages=["en"], limit=1, owner="other", duration=MINUTE)
         writer = threading.Thread(target=write)
         writer.start()
         _wait_for_a_blocked_session(engine)
@@ -358,16 +485,13 @@ def test_a_message_put_back_waits_out_its_pause(engine, claim, add_message, stat
     assert (message.attempts, message.crashes) == (3, 2)
 
 
-def test_counting_leaves_out_messages_that_wait_out_a_pause(engine, claim, add_message):
-    paused = add_message("en")
+def test_chunks_leave_out_messages_that_wait_out_a_pause(engine, claim, chunks, add_message):
+    paused = add_message()
     token = claim().token
-    add_message("en")
-    add_message("ja")
+    ready = add_message()
     with engine.begin() as connection:
         leases.put_back(connection, token, [(paused, timedelta(hours=1), 1, 0)])
-        assert leases.count_waiting(connection, limit=10) == 2
-        assert leases.count_waiting(connection, limit=1) == 1
-        assert leases.count_waiting(connection, limit=10, languages=["ja"]) == 1
+    assert [(chunk.start.message_id, chunk.size) for chunk in chunks()] == [(ready, 1)]
 
 
 def test_a_stale_token_puts_nothing_back(engine, claim, add_message, state, expire):
@@ -430,6 +554,17 @@ def test_analyzing_without_a_lease_is_recovered_once_old(engine, add_message, st
     assert (state(old), state(new)) == ("uploaded", "analyzing")
 
 
+def test_a_tutors_turn_in_analysis_is_left_to_whoever_put_it_there(engine, add_message, state):
+    theirs = add_message(
+        role="assistant",
+        audio_processing_state="analyzing",
+        timestamp=datetime(2020, 1, 1, tzinfo=UTC),
+    )
+    with engine.begin() as connection:
+        assert leases.recover_stale(connection, limit=10, unleased_age=DAY) == 0
+    assert state(theirs) == "analyzing"
+
+
 def test_a_held_lease_on_an_old_message_is_no_reason_to_recover_it(engine, claim, add_message):
     add_message(timestamp=datetime(2020, 1, 1, tzinfo=UTC))
     claim()
@@ -460,16 +595,3 @@ def test_deleting_a_message_deletes_its_lease(engine, claim, add_message, lease)
     with engine.begin() as app:
         app.execute(sa.delete(Message))
     assert lease(message_id) is None
-
-
-def test_old_backlog_is_claimed_through_our_index(engine, add_message):
-    """The plan must not depend on how many rows there are."""
-    add_message()
-    with engine.connect() as connection:
-        connection.execute(sa.text("SET enable_seqscan = off"))
-        connection.execute(sa.text("SET enable_sort = off"))
-        plan = connection.execute(
-            sa.text(f"EXPLAIN {leases._CLAIM_ALL.text}"),
-            {"limit": 1, "token": uuid4(), "owner": "test", "duration": MINUTE},
-        )
-        assert "audio_ops_messages_waiting_idx" in "\n".join(plan.scalars())

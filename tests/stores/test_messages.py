@@ -19,7 +19,13 @@ def claimed(engine, add_message):
     """Two messages under one lease: their ids."""
     message_ids = [add_message(), add_message()]
     with engine.begin() as connection:
-        leases.claim(connection, limit=2, owner="test", duration=timedelta(minutes=1))
+        leases.claim(
+            connection,
+            languages=["en"],
+            limit=2,
+            owner="test",
+            duration=timedelta(minutes=1),
+        )
     return message_ids
 
 
@@ -81,8 +87,78 @@ def test_writing_nothing_is_fine(connection, write):
     assert leased(connection) == set()
 
 
-def test_counting_stops_at_the_limit(connection, add_message):
-    for _ in range(3):
-        add_message()
-    assert leases.count_waiting(connection, limit=2) == 2
-    assert leases.count_waiting(connection, limit=5) == 3
+# Scores that the app emptied
+
+
+def put_back(engine, limit=100, after_id=""):
+    with engine.begin() as connection:
+        return messages.put_back_scores(connection, after_id=after_id, limit=limit)
+
+
+def score(engine, message_id):
+    with engine.connect() as connection:
+        return messages.get(connection, message_id).pronunciation_score
+
+
+def test_scores_that_the_app_emptied_are_put_back(engine, add_scored, app_saves_again):
+    ids = [add_scored(accuracy) for accuracy in (60, 0)]
+    assert put_back(engine) == []
+    app_saves_again()
+    assert put_back(engine) == ids
+    assert [score(engine, message_id) for message_id in ids] == [60, 0]
+    assert put_back(engine) == []
+
+
+def test_scores_are_put_back_page_by_page(engine, add_scored, app_saves_again):
+    ids = sorted(add_scored() for _ in range(5))
+    app_saves_again()
+    first = put_back(engine, limit=2)
+    assert first == ids[:2]
+    assert put_back(engine, limit=2, after_id=first[-1]) == ids[2:4]
+    assert put_back(engine, after_id=ids[3]) == ids[4:]
+
+
+@pytest.mark.parametrize(
+    ("message", "analysis"),
+    [
+        ({"audio_processing_state": "uploaded"}, {}),
+        ({"audio_processing_state": "failed"}, {}),
+        ({"fluency_score": None}, {}),  # nobody has written scores to it
+        ({}, {"overall_accuracy_score": None}),
+        ({}, {"analysis_error": "silence", "overall_accuracy_score": 60}),
+    ],
+    ids=str,
+)
+def test_no_other_score_is_put_back(engine, add_scored, app_saves_again, message, analysis):
+    columns = {"audio_processing_state": "analyzed", "fluency_score": 70}
+    message_id = add_scored(message=columns | message, **analysis)
+    app_saves_again()
+    assert put_back(engine) == []
+    assert score(engine, message_id) is None
+
+
+def test_a_score_without_an_analysis_stays_empty(engine, add_message):
+    add_message(audio_processing_state="analyzed", fluency_score=70)
+    assert put_back(engine) == []
+
+
+def test_what_somebody_is_writing_is_not_waited_for(engine, add_scored, app_saves_again):
+    writing, other = add_scored(), add_scored()
+    app_saves_again()
+    with engine.begin() as connection:
+        connection.execute(
+            sa.text("UPDATE messages SET content = 'longer' WHERE id = :id"), {"id": writing}
+        )
+        assert put_back(engine) == [other]
+    assert put_back(engine) == [writing]
+
+
+def test_a_new_url_is_still_written_in_place(engine, add_scored):
+    """No index that we add may hold a column that a refresh writes."""
+    add_scored()
+    hot = sa.text("SELECT pg_stat_get_xact_tuples_hot_updated('messages'::regclass)")
+    with engine.begin() as connection:
+        connection.execute(
+            sa.text("UPDATE messages SET audio_url = 'https://x', audio_url_expires_at = now()")
+        )
+        assert connection.execute(hot).scalar_one() == 1

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from schema.reports import AnalysisReport
 from schema.states import FailureCause
-from tasks.analysis_summary import summary
+from tasks.analysis_summary import summary, told_languages
 
 REPORT = AnalysisReport(
     claimed=1210,
@@ -54,7 +54,22 @@ def test_broken_rules_are_told_with_the_commonest_first():
     assert [line for line in text.splitlines() if line in told] == told
 
 
+def test_languages_without_an_engine_are_told_with_the_commonest_first():
+    waiting = Counter({"ko": 12, "ja": 1234, "x|y": 1})
+    report = AnalysisReport(without_engine=waiting, scores_put_back=1200)
+    text = summary(report, broken_chunks=0, took=timedelta(seconds=3))
+    table = ["| Waiting for an engine | |", "|---|--:|", "| ja | 1,234 |", "| ko | 12 |"]
+    assert "\n".join(table) in text
+    assert "| x|y |" not in text
+    assert "1,200 scores put back after the app saved again." in text
+    assert told_languages(waiting).startswith("ja 1,234; ko 12; ")
+
+
 def test_reports_add_up():
+    both = AnalysisReport(scores_put_back=2, without_engine=Counter(ja=1)) + AnalysisReport(
+        without_engine=Counter(ja=2)
+    )
+    assert (both.scores_put_back, both.without_engine) == (2, {"ja": 3})
     twice = REPORT + REPORT
     assert (twice.claimed, twice.not_analyzed) == (2420, 18)
     assert twice.causes[FailureCause.NO_SPEECH] == 12

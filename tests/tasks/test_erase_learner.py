@@ -666,7 +666,13 @@ def test_an_analysis_in_flight_when_the_erasure_comes_is_not_written(
 ):
     message_id = add_recording(learner, audio_processing_state="uploaded")
     with engine.begin() as connection:
-        claim = leases.claim(connection, limit=10, owner="test", duration=timedelta(minutes=5))
+        claim = leases.claim(
+            connection,
+            languages=["en"],
+            limit=10,
+            owner="test",
+            duration=timedelta(minutes=5),
+        )
     assert [message.message_id for message in claim.messages] == [message_id]
     erase(learner)
     outcome = Analysed(analysis(message_id, overall_accuracy_score=99), 1.0, 1.0)

@@ -69,6 +69,19 @@ def test_urls_are_signed_anew_from_their_lead_time_on(
     assert (stored(message_id).audio_url_expires_at == now + WEEK) == bool(signed)
 
 
+def test_a_url_that_the_app_emptied_is_signed_anew_though_its_expiry_is_far(
+    record, refresh, stored, app_saves_again, now
+):
+    message_id = record(audio=None, audio_url=None, **ALWAYS)
+    assert refresh() == UrlReport(signed=1)
+    app_saves_again()
+    message = stored(message_id)
+    assert (message.audio_url, message.audio_url_expires_at) == (None, now + WEEK)
+    assert refresh(now + HOUR) == UrlReport(signed=1)
+    assert signed_until(stored(message_id).audio_url) == now + HOUR + WEEK
+    assert refresh(now + HOUR) == UrlReport(fresh=1)
+
+
 def test_a_second_run_finds_nothing_to_do(record, refresh, now):
     for _ in range(3):
         record(audio=None, due_for=-2 * DAY, audio_url=None)

@@ -1,0 +1,189 @@
+"""Putting back scores that the app emptied, against one bare UPDATE of the same rows.
+
+    python benchmarks/put_back.py [--rows 1000000] [--json]
+
+Every message is analysed, and every hundredth was saved again by the app. A pass puts the scores
+back page by page, as `analyze-messages` does by calling its task's function; passes that find
+nothing follow. The peer is one UPDATE that is told the ids, on clones of the same database, before
+and after.
+
+The other way would be a trigger. So the app's own statement is timed as well, row by row, as it
+comes: as it was, beside the index that the pass needs, and with a trigger that keeps the score.
+These take turns on clones, with rows of their own.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from benchmarks.claim import OPTIONS
+from benchmarks.sweep_tables import make_database
+from deployments.local.postgres import PostgresServer
+from stores.database import connect
+from tasks import resources
+from tasks.analyze_messages import put_back_scores
+
+ROWS, EACH, IDLE_PASSES = 1_000_000, 100, 30
+ROUNDS, SAVED = 6, 5_000
+# Checkpoints and autovacuum would fall into one of them and not into the others.
+QUIET = {"autovacuum": "off", "max_wal_size": "16GB", "checkpoint_timeout": "1h"}
+
+_FILL = (
+    "INSERT INTO users (email) VALUES ('learner@example.org')",
+    """
+INSERT INTO conversations (id, user_id, target_language_id)
+SELECT 'c' || n, users.id, 'en' FROM users, generate_series(0, {rows} / 20) AS n
+""",
+    """
+INSERT INTO messages (id, conversation_id, role, content, timestamp, audio_storage_key,
+    audio_duration_ms, audio_size_bytes, audio_processing_state, audio_retention_expires_at,
+    pronunciation_score, fluency_score, speech_rate_wpm)
+SELECT md5('m' || n), 'c' || n / 20, 'user', 'Could you say that once more, please?',
+    timestamp '2025-01-01' + n * interval '2 seconds', 'audio/u/c/' || n || '.wav', 5000, 240000,
+    'analyzed', timestamp '2025-04-01' + n * interval '2 seconds', mod(n, 101), 70, 110
+FROM generate_series(0, {rows} - 1) AS n
+""",
+    """
+INSERT INTO message_audio_analysis (message_id, analysis_version, overall_accuracy_score,
+    overall_fluency_score, speech_rate_wpm)
+SELECT id, '2.0', pronunciation_score, fluency_score, speech_rate_wpm FROM messages
+""",
+)
+_EMPTIED = "SELECT md5('m' || n) FROM generate_series(0, {rows} - 1, {each}) AS n"
+_EMPTY = "UPDATE messages SET pronunciation_score = NULL WHERE id IN ({emptied})"
+_BARE = """
+UPDATE messages AS m SET pronunciation_score = a.overall_accuracy_score
+FROM message_audio_analysis AS a
+WHERE m.id = ANY(ARRAY({emptied})) AND a.message_id = m.id
+"""
+_SAVE_AGAIN = sa.text("""
+INSERT INTO messages (id, conversation_id, role, content)
+VALUES (md5('m' || :number), 'c0', 'user', 'Could you say that once more, please?')
+ON CONFLICT (id) DO UPDATE
+SET role = excluded.role, content = excluded.content, pronunciation_score = NULL, audio_url = NULL
+""")
+_WITHOUT_INDEX = "DROP INDEX audio_ops_messages_overwritten_idx"
+_TRIGGER = """
+CREATE FUNCTION audio_ops.keep_score() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    SELECT overall_accuracy_score INTO NEW.pronunciation_score
+    FROM message_audio_analysis WHERE message_id = NEW.id AND analysis_error IS NULL;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER keep_score BEFORE UPDATE OF pronunciation_score ON messages FOR EACH ROW
+WHEN (NEW.pronunciation_score IS NULL AND NEW.audio_processing_state = 'analyzed'
+    AND NEW.fluency_score IS NOT NULL)
+EXECUTE FUNCTION audio_ops.keep_score()
+"""
+
+
+def figures(rows: int) -> dict[str, float]:
+    """Return them, as the report names them."""
+    folder = Path(tempfile.mkdtemp(prefix="kaiwa-benchmark-"))
+    folder.chmod(0o711)  # run as root, the server is another user
+    server = PostgresServer(folder, OPTIONS | QUIET)
+    server.start()
+    try:
+        fill = (statement.format(rows=rows) for statement in _FILL)
+        make_database(server, "whole", *fill)
+        saving = _saving(server)
+        emptied = _EMPTIED.format(rows=rows, each=EACH)
+        _execute(server, "whole", _EMPTY.format(emptied=emptied), "VACUUM ANALYZE messages")
+        putting_back = _putting_back(server, emptied, -(-rows // EACH))
+    finally:
+        server.stop()
+        shutil.rmtree(folder)
+    return {"rows": rows, "emptied": -(-rows // EACH)} | putting_back | saving
+
+
+def _putting_back(server: PostgresServer, emptied: str, expected: int) -> dict[str, float]:
+    bare = _BARE.format(emptied=emptied)
+    before = _execute(server, _clone(server, "before"), bare)
+    os.environ["DATABASE_URL"] = server.url(_clone(server, "passed"))  # noqa: TID251 - for the task
+    passes = [_pass(expected), *(_pass(0) for _ in range(IDLE_PASSES))]
+    resources.engine().dispose()
+    after = _execute(server, _clone(server, "after"), bare)
+    bare_seconds = statistics.mean([before, after])
+    return {
+        "bare_update_seconds": bare_seconds,
+        "pass_seconds": passes[0],
+        "ratio_to_bare_update": passes[0] / bare_seconds,
+        "idle_pass_ms": 1000 * statistics.median(passes[1:]),
+    }
+
+
+def _pass(expected: int) -> float:
+    started = time.perf_counter()
+    put_back = put_back_scores.fn()
+    seconds = time.perf_counter() - started
+    if put_back != expected:
+        message = f"{put_back} scores were put back instead of {expected}."
+        raise RuntimeError(message)
+    return seconds
+
+
+def _saving(server: PostgresServer) -> dict[str, float]:
+    """Time the app's saving again, in microseconds a row."""
+    names = ("as_it_was", "with_index", "with_trigger")
+    for name in names:
+        _clone(server, name)
+    _execute(server, "as_it_was", _WITHOUT_INDEX)
+    _execute(server, "with_trigger", _WITHOUT_INDEX, _TRIGGER)
+    engines = {name: connect(server.url(name)) for name in names}
+    times: dict[str, list[float]] = {name: [] for name in names}
+    for first in range(0, ROUNDS * SAVED, SAVED):
+        for name, engine in engines.items():
+            started = time.perf_counter()
+            with engine.begin() as connection:
+                for number in range(first, first + SAVED):
+                    connection.execute(_SAVE_AGAIN, {"number": number})
+            times[name].append((time.perf_counter() - started) / SAVED)
+    for engine in engines.values():
+        engine.dispose()
+    median = {name: 1e6 * statistics.median(measured) for name, measured in times.items()}
+    return {
+        **{f"saving_us_{name}": us for name, us in median.items()},
+        "saving_ratio_with_index": median["with_index"] / median["as_it_was"],
+        "saving_ratio_with_trigger": median["with_trigger"] / median["as_it_was"],
+    }
+
+
+def _clone(server: PostgresServer, name: str) -> str:
+    _execute(server, "postgres", f"CREATE DATABASE {name} TEMPLATE whole STRATEGY FILE_COPY")
+    return name
+
+
+def _execute(server: PostgresServer, database: str, *statements: str) -> float:
+    """Execute statements, each committed; return the seconds they took."""
+    engine = connect(server.url(database))
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        started = time.perf_counter()
+        for statement in statements:
+            connection.exec_driver_sql(statement)
+        seconds = time.perf_counter() - started
+    engine.dispose()
+    return seconds
+
+
+def main() -> None:
+    """Print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rows", type=int, default=ROWS)
+    parser.add_argument("--json", action="store_true", help="end with one line of JSON")
+    arguments = parser.parse_args()
+    measured = figures(arguments.rows)
+    for name, figure in measured.items():
+        print(f"{name:28} {figure:>14,.3f}")
+    if arguments.json:
+        print(json.dumps(measured))
+
+
+if __name__ == "__main__":
+    main()
