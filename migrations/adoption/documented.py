@@ -34,6 +34,9 @@ AUDIO_COLUMNS = (
     "speech_rate_wpm",
 )
 TRIGGER = "audio_ops_queue_orphans"
+# Columns, indexes and the trigger that are there while texts are read without a long lock.
+SHADOW_PREFIX = "audio_ops_"
+SHADOW_TRIGGER = "audio_ops_shadow_texts"
 CREATE_TRIGGER = f"""
 CREATE TRIGGER {TRIGGER}
 AFTER DELETE ON public.messages REFERENCING OLD TABLE AS deleted FOR EACH STATEMENT
