@@ -91,27 +91,33 @@ def make_table(server: PostgresServer, rows: int) -> str:
 
 def make_database(server: PostgresServer, name: str, *fill: str) -> str:
     """Make a migrated database, filled by these statements; return its URL."""
-    _autocommit(server.url(), f"CREATE DATABASE {name}")
+    autocommit(server.url(), f"CREATE DATABASE {name}")
     url = server.url(name)
     run.upgrade(url)
+    fill_tables(url, *fill)
+    return url
+
+
+def fill_tables(url: str, *fill: str) -> None:
+    """Run statements that fill tables; the indexes of `messages` are built after them."""
     engine = connect(url)
     with engine.connect() as connection:
         indexes = list(connection.execute(sa.text(_SECONDARY_INDEXES)))
     engine.dispose()
     # Indexes are built faster over all rows at once than row by row.
-    _autocommit(url, *(f"DROP INDEX {index}" for index, _ in indexes))
-    _autocommit(url, *fill)
-    _autocommit(url, "SET maintenance_work_mem = '512MB'", *(sql for _, sql in indexes))
-    _autocommit(url, "VACUUM ANALYZE")
-    return url
+    autocommit(url, *(f"DROP INDEX {index}" for index, _ in indexes))
+    autocommit(url, *fill)
+    autocommit(url, "SET maintenance_work_mem = '512MB'", *(sql for _, sql in indexes))
+    autocommit(url, "VACUUM ANALYZE")
 
 
 def drop_unused_indexes(url: str) -> None:
     """Drop those of `messages` that a sweep only writes."""
-    _autocommit(url, *(f"DROP INDEX {index}" for index in _UNUSED_INDEXES))
+    autocommit(url, *(f"DROP INDEX {index}" for index in _UNUSED_INDEXES))
 
 
-def _autocommit(url: str, *statements: str) -> None:
+def autocommit(url: str, *statements: str) -> None:
+    """Run statements, each as a transaction of its own."""
     engine = connect(url, statement_timeout=timedelta(0))
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         for statement in statements:

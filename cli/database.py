@@ -10,7 +10,8 @@ from rich.table import Table
 
 from cli.errors import told
 from migrations import run
-from migrations.adoption.plan import Step
+from migrations.adoption.plan import LONGEST_LOCK_SECONDS
+from migrations.adoption.step import Step
 from migrations.adoption.survey import TextCount
 from settings.environment import DatabaseSettings
 
@@ -44,13 +45,22 @@ def upgrade(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print what would be done, and do nothing.")
     ] = False,
+    longest_lock: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            metavar="SECONDS",
+            help="How long messages may be locked while texts become numbers, by an estimate. What"
+            " would take longer is done in batches while the app goes on.",
+        ),
+    ] = LONGEST_LOCK_SECONDS,
 ) -> None:
     """Bring the database of DATABASE_URL to the documented schema; safe to repeat."""
     with told():
         if dry_run:
-            _tell_plan(run.preview(_url()))
+            _tell_plan(run.preview(_url(), longest_lock_seconds=longest_lock))
             return
-        done = run.upgrade(_url(), say=console.print)
+        done = run.upgrade(_url(), say=console.print, longest_lock_seconds=longest_lock)
     _tell_texts(done.texts)
     if not done.done and not done.revisions:
         console.print("Nothing was to be done: the database is as documented.")

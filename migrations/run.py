@@ -21,8 +21,9 @@ from migrations.adoption import diagnosis, earlier, live, parked, preflight, rig
 from migrations.adoption.diagnosis import Finding
 from migrations.adoption.execute import Patience, carry_out
 from migrations.adoption.live import Live
-from migrations.adoption.plan import Step, steps
+from migrations.adoption.plan import LONGEST_LOCK_SECONDS, steps
 from migrations.adoption.rights import Rights
+from migrations.adoption.step import Step
 from migrations.adoption.survey import Survey, TextCount
 from migrations.adoption.undo import undoing
 from migrations.locking import exclusively
@@ -107,7 +108,7 @@ class Examination:
         return not (self.drift or self.pending or self.obstacles or rows)
 
 
-def preview(url: str) -> Preview:
+def preview(url: str, *, longest_lock_seconds: float = LONGEST_LOCK_SECONDS) -> Preview:
     """Look what an upgrade would do; nothing is written."""
     with _engine(url) as engine, engine.connect() as connection:
         connection.execute(_READ_ONLY)
@@ -115,7 +116,9 @@ def preview(url: str) -> Preview:
         seen = survey.take(connection, has)
         obstacles = preflight.obstacles(has, seen)
         revisions = _pending(url, connection)
-    wanted = [] if obstacles or preflight.is_empty(has) else steps(has, seen)
+    wanted: list[Step] = []
+    if not obstacles and not preflight.is_empty(has):
+        wanted = steps(has, seen, longest_lock_seconds=longest_lock_seconds)
     return Preview(has, seen, tuple(obstacles), tuple(wanted), revisions)
 
 
@@ -136,7 +139,13 @@ def examine(url: str) -> Examination:
         )
 
 
-def upgrade(url: str, *, say: Say = lambda _: None, patience: Patience | None = None) -> Upgrade:
+def upgrade(
+    url: str,
+    *,
+    say: Say = lambda _: None,
+    patience: Patience | None = None,
+    longest_lock_seconds: float = LONGEST_LOCK_SECONDS,
+) -> Upgrade:
     """Bring the database to the documented schema; a second time it changes nothing.
 
     One migrator at a time; others wait. Broken off anywhere, it goes on when it is run again.
@@ -145,6 +154,8 @@ def upgrade(url: str, *, say: Say = lambda _: None, patience: Patience | None = 
         url: Of the database.
         say: Is told each step as it begins.
         patience: How long to wait for locks.
+        longest_lock_seconds: How long `messages` may be locked, as estimated by its size, to make
+            numbers of texts in their place; what takes longer goes by shadow columns.
 
     Raises:
         NotAdoptable: If something stands in the way; nothing was changed then.
@@ -155,14 +166,14 @@ def upgrade(url: str, *, say: Say = lambda _: None, patience: Patience | None = 
         _refuse_obstacles(engine)
         with exclusively(engine):
             _prepare(engine)
-            done, texts = _adopt(engine, say, patience or Patience())
+            done, texts = _adopt(engine, say, patience or Patience(), longest_lock_seconds)
             with engine.connect() as connection:
                 revisions = _pending(url, connection)
             if revisions:
                 say(f"Our own tables: {', '.join(revisions)}")
                 command.upgrade(_config(url), "head")
                 # Our tables' functions are there now: what hangs on them can follow.
-                more, _ = _adopt(engine, say, patience or Patience())
+                more, _ = _adopt(engine, say, patience or Patience(), longest_lock_seconds)
                 done += more
     return Upgrade(tuple(done), tuple(texts), revisions)
 
@@ -234,11 +245,14 @@ def _prepare(engine: sa.Engine) -> None:
             connection.execute(sa.text(statement))
 
 
-def _adopt(engine: sa.Engine, say: Say, patience: Patience) -> tuple[list[Done], list[TextCount]]:
+def _adopt(
+    engine: sa.Engine, say: Say, patience: Patience, longest_lock_seconds: float
+) -> tuple[list[Done], list[TextCount]]:
     with engine.connect() as connection:
         has = live.read(connection)
         seen = survey.take(connection, has)
-    return _carry_out_all(engine, steps(has, seen), say, patience), list(seen.texts)
+    wanted = steps(has, seen, longest_lock_seconds=longest_lock_seconds)
+    return _carry_out_all(engine, wanted, say, patience), list(seen.texts)
 
 
 def _carry_out_all(

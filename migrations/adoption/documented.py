@@ -34,6 +34,9 @@ AUDIO_COLUMNS = (
     "fluency_score",
     "speech_rate_wpm",
 )
+# Columns, indexes and the trigger that are there while texts are read without a long lock.
+SHADOW_PREFIX = "audio_ops_"
+SHADOW_TRIGGER = "audio_ops_shadow_texts"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from migrations.adoption.plan import Step
+from migrations.adoption.step import Step
 from schema.errors import LockNotGranted, StepFailed
 
 LOCK_NOT_AVAILABLE = "55P03"
@@ -70,13 +70,29 @@ def carry_out(
 
 
 def _run(engine: sa.Engine, step: Step) -> None:
-    if not step.concurrently:
+    if step.in_batches:
+        _run_batches(engine, step)
+    elif step.concurrently:
+        _run_concurrently(engine, step)
+    else:
         with engine.begin() as connection:
             for statement in step.statements:
                 connection.execute(sa.text(statement))
             _note(connection, step)
             _forget(connection, step)
-        return
+
+
+def _run_batches(engine: sa.Engine, step: Step) -> None:
+    *before, batch = step.statements
+    last: str | None = ""
+    while last is not None:
+        with engine.begin() as connection:
+            for statement in before:
+                connection.execute(sa.text(statement))
+            last = connection.scalar(sa.text(batch), {"after": last})
+
+
+def _run_concurrently(engine: sa.Engine, step: Step) -> None:
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         _note(connection, step)  # before: a build that breaks off leaves an index, too
         # It waits for transactions that are open, but nobody waits for it.

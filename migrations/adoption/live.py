@@ -63,10 +63,21 @@ JOIN pg_attribute AS a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
 WHERE d.classid = CAST('pg_rewrite' AS regclass) AND v.oid <> t.oid
     AND t.relnamespace = to_regnamespace('public')
 """)
+# Postgres drops some of it with the column, silently; our own go and come with it.
+_BOUND_COLUMNS = sa.text("""
+SELECT DISTINCT a.attname
+FROM pg_depend AS d
+JOIN pg_attribute AS a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+LEFT JOIN pg_class AS c ON c.oid = d.objid AND d.classid = CAST('pg_class' AS regclass)
+WHERE d.refclassid = CAST('pg_class' AS regclass)
+    AND d.refobjid = to_regclass('public.messages') AND COALESCE(c.relname, '') NOT IN
+        ('messages_pronunciation_idx', 'audio_ops_messages_unread_idx')
+""")
 _PARKED_COLUMNS = sa.text("""
 SELECT attname FROM pg_attribute
 WHERE attrelid = to_regclass('audio_ops.parked_columns') AND attnum > 0 AND NOT attisdropped
 """)
+_OUR_FUNCTIONS = {"queue_orphans", "shadow_texts"}
 _FUNCTION = sa.text("SELECT to_regproc('audio_ops.queue_orphans') IS NOT NULL")
 
 
@@ -123,6 +134,7 @@ class Live:
     indexes: Mapping[str, Index]
     triggers: Mapping[str, bool]  # whether enabled and calling ours
     views: frozenset[tuple[str, str, str]]  # table, column, a view that selects it
+    bound_columns: frozenset[str]  # of `messages`: an index, a key, a view and so on needs them
     parked_columns: frozenset[str]  # of `messages`, by an earlier rollback
 
 
@@ -161,9 +173,10 @@ def read(connection: sa.Connection) -> Live:
             for row in connection.execute(_INDEXES).mappings()
         },
         triggers={
-            row.name: row.is_enabled and row.function == "queue_orphans"
+            row.name: row.is_enabled and row.function in _OUR_FUNCTIONS
             for row in connection.execute(_TRIGGERS)
         },
         views=frozenset(tuple(row) for row in connection.execute(_DEPENDENT_VIEWS)),
+        bound_columns=frozenset(connection.execute(_BOUND_COLUMNS).scalars()),
         parked_columns=frozenset(connection.execute(_PARKED_COLUMNS).scalars()),
     )

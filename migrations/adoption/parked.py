@@ -50,8 +50,14 @@ def column_name(table: str, column: str) -> str:
     return column if table == "messages" else f"{table}.{column}"
 
 
-def park_texts(table: str, columns: Sequence[str]) -> list[str]:
-    """Return statements that keep the texts that are not just the number that they are read as."""
+def keep_texts(table: str, columns: Sequence[str], source: str | None = None) -> str:
+    """Return a statement that keeps the texts that are not just the number that they are read as.
+
+    Args:
+        table: Whose texts they are.
+        columns: That hold them.
+        source: Where they are read; None: in the whole table.
+    """
     message_id = "id" if table == "messages" else "CAST(message_id AS text)"
     texts = ", ".join(
         f"('{column_name(table, column)}', CAST({column} AS text), {reading(column)})"
@@ -60,9 +66,10 @@ def park_texts(table: str, columns: Sequence[str]) -> list[str]:
     some = " OR ".join(f"{column} IS NOT NULL" for column in columns)
     rows = f"""
 SELECT {message_id}, seen.column_name, seen.raw, seen.number
-FROM public.{table} CROSS JOIN LATERAL (VALUES {texts}) AS seen (column_name, raw, number)
+FROM {source or f"public.{table}"}
+CROSS JOIN LATERAL (VALUES {texts}) AS seen (column_name, raw, number)
 WHERE ({some}) AND {is_kept("seen.raw", "seen.number")}"""  # noqa: S608 - ours
-    return [_KEEP.format(rows=rows)]
+    return _KEEP.format(rows=rows)
 
 
 def merge_old_duration() -> tuple[str, ...]:

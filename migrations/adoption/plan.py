@@ -7,6 +7,7 @@ follow from what is there, never from what was done: broken off anywhere, the ne
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from migrations.adoption import shadow
 from migrations.adoption.conversions import conversion, is_text
 from migrations.adoption.documented import (
     ANALYSIS,
@@ -19,35 +20,26 @@ from migrations.adoption.documented import (
 from migrations.adoption.live import Column, Live
 from migrations.adoption.parked import (
     bring_back_columns,
+    keep_texts,
     merge_old_duration,
     park_analyses,
     park_speech_timings,
-    park_texts,
 )
+from migrations.adoption.step import A_MOMENT, Step, exclusive
 from migrations.adoption.survey import Survey
 from stores.app_objects import CREATE_TRIGGER, TRIGGER
 
-RETYPED_BYTES_PER_SECOND = 60_000_000  # of the table and its indexes; benchmarks/upgrade.py
-A_MOMENT = "for a moment"
+# Of the table and its indexes, on two busy cores: benchmarks/upgrade.py.
+RETYPED_BYTES_PER_SECOND = 20_000_000
+LONGEST_LOCK_SECONDS = 60.0  # of `messages`; what takes longer goes by shadow columns
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One change; in one transaction, unless it builds or drops an index concurrently."""
-
-    what: str
-    locks: str  # what else has to wait, and for how long
-    statements: tuple[str, ...]
-    table: str = "messages"  # whose lock it may wait for
-    concurrently: bool = False
-    notes: tuple[str, ...] = ()  # for undoing
-    forgets: tuple[str, ...] = ()  # notes that are undone
-
-
-def steps(live: Live, survey: Survey) -> list[Step]:
+def steps(
+    live: Live, survey: Survey, *, longest_lock_seconds: float = LONGEST_LOCK_SECONDS
+) -> list[Step]:
     """Return what is to be done, in order; nothing, if all is as documented."""
     return [
-        *_messages(live, survey),
+        *_messages(live, survey, longest_lock_seconds),
         *_analysis(live, survey),
         *_keys(live),
         *_indexes(live),
@@ -58,17 +50,21 @@ def steps(live: Live, survey: Survey) -> list[Step]:
 # Columns
 
 
-def _messages(live: Live, survey: Survey) -> Iterator[Step]:
+def _messages(live: Live, survey: Survey, longest_lock_seconds: float) -> Iterator[Step]:
     columns = dict(live.tables["messages"].columns)
     if "audio_duration" in columns and "audio_duration_ms" not in columns:
         columns["audio_duration_ms"] = columns.pop("audio_duration")
         yield Step(
             "Rename messages.audio_duration to audio_duration_ms",
-            _exclusive("messages"),
+            exclusive("messages"),
             ("ALTER TABLE public.messages RENAME COLUMN audio_duration TO audio_duration_ms",),
             notes=("renamed messages.audio_duration",),
         )
     yield from _add(live, "messages", columns, AUDIO_COLUMNS)
+    by_shadow = _by_shadow(live, columns, longest_lock_seconds)
+    if by_shadow or shadow.is_begun(live):
+        yield from shadow.steps(live, columns, by_shadow)
+        columns |= {name: Column("integer", None, is_nullable=True) for name in by_shadow}
     yield from _change(live, "messages", columns, AUDIO_COLUMNS)
     if survey.unmerged:
         yield Step(
@@ -82,10 +78,25 @@ def _messages(live: Live, survey: Survey) -> Iterator[Step]:
         yield Step(
             f"Park messages.speech_timings ({survey.speech_timings:,} rows) in"
             " audio_ops.parked_speech_timings and drop the column",
-            _exclusive("messages", "while they are copied"),
+            exclusive("messages", "while they are copied"),
             park_speech_timings(),
             notes=("dropped messages.speech_timings",),
         )
+
+
+def _by_shadow(live: Live, columns: Mapping[str, Column], longest_lock_seconds: float) -> list[str]:
+    """Return the columns of `messages` that are not to be retyped in their place."""
+    names = shadow.shadowable(live, columns)
+    if shadow.is_begun(live):
+        return names
+    # Where others must be rewritten anyway, these go along: one lock, not shorter without them.
+    is_rewritten = any(
+        columns[name].type != COLUMNS["messages"][name].type
+        for name in AUDIO_COLUMNS
+        if name in columns and name not in names
+    )
+    is_short = _rewriting_seconds(live, "messages") <= longest_lock_seconds
+    return [] if is_rewritten or is_short else names
 
 
 def _analysis(live: Live, survey: Survey) -> Iterator[Step]:
@@ -125,7 +136,7 @@ def _add(
         back = bring_back_columns(sorted(parked)) if parked else ()
         yield Step(
             f"Add to {table}: {', '.join(missing)}",
-            _exclusive(table),
+            exclusive(table),
             (f"ALTER TABLE public.{table} {added}", *back),
             table=table,
             notes=(f"added {table}: {', '.join(missing)}",),
@@ -157,7 +168,7 @@ def _change(
     ]
     # No text may come in between the reading and the retyping.
     lock = f"LOCK TABLE public.{table} IN ACCESS EXCLUSIVE MODE"
-    parked = [lock, *park_texts(table, texts)] if texts else []
+    parked = [lock, keep_texts(table, texts)] if texts else []
     filled = [
         f"UPDATE public.{table} SET {name} = {default} WHERE {name} IS NULL"  # noqa: S608 - ours
         for name in there
@@ -169,7 +180,7 @@ def _change(
     rewrites = any(change.retypes for change in changes)
     yield Step(
         f"Change {table}: {'; '.join(change.told for change in changes)}",
-        _exclusive(table, _rewriting(live, table) if rewrites else A_MOMENT),
+        exclusive(table, _rewriting(live, table) if rewrites else A_MOMENT),
         (*parked, *filled, f"ALTER TABLE public.{table} {alter}"),
         table=table,
         notes=tuple(change.note for change in changes),
@@ -265,7 +276,7 @@ def _indexes(live: Live) -> Iterator[Step]:
                 f"Drop the index {name}, which is"
                 f" {'another than documented' if found.is_valid else 'INVALID'}",
                 "nothing",
-                (f"DROP INDEX CONCURRENTLY public.{name}",),
+                (f"DROP INDEX CONCURRENTLY IF EXISTS public.{name}",),
                 table=wanted.table,
                 concurrently=True,
             )
@@ -288,11 +299,10 @@ def _trigger(live: Live) -> Iterator[Step]:
         )
 
 
-def _exclusive(table: str, how_long: str = A_MOMENT) -> str:
-    return f"{table} against reads and writes {how_long}"
+def _rewriting_seconds(live: Live, table: str) -> float:
+    return live.tables[table].size_bytes / RETYPED_BYTES_PER_SECOND
 
 
 def _rewriting(live: Live, table: str) -> str:
-    has = live.tables[table]
-    seconds = max(1, round(has.size_bytes / RETYPED_BYTES_PER_SECOND))
-    return f"while its {has.rows:,} rows are rewritten, about {seconds:,} s"
+    seconds = max(1, round(_rewriting_seconds(live, table)))
+    return f"while its {live.tables[table].rows:,} rows are rewritten, about {seconds:,} s"

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from migrations.adoption.conversions import is_text, reversion
 from migrations.adoption.documented import ANALYSIS
 from migrations.adoption.parked import column_name, park_columns
-from migrations.adoption.plan import Step
+from migrations.adoption.shadow import drop_shadows, forget_texts
+from migrations.adoption.step import Step
 from stores.app_objects import TRIGGER
 
 _TABLE = "(messages|message_audio_analysis)"
@@ -143,6 +144,11 @@ def _created_analysis() -> Iterator[str]:
     yield f"DROP TABLE public.{ANALYSIS}"
 
 
+def _shadowed(column: str) -> Iterator[str]:
+    yield from forget_texts([column])
+    yield from drop_shadows()
+
+
 def _dropped_speech_timings() -> Iterator[str]:
     yield "ALTER TABLE public.messages ADD COLUMN speech_timings jsonb"
     yield """
@@ -163,5 +169,6 @@ _UNDOINGS: Mapping[str, Callable[..., Iterator[str]]] = {
     r"indexed ([a-z0-9_]+)": _indexed,
     "parked analyses": _parked_analyses,
     f"created {ANALYSIS}": _created_analysis,
+    r"shadowed messages\.([a-z_]+)": _shadowed,
     r"dropped messages\.speech_timings": _dropped_speech_timings,
 }
