@@ -22,6 +22,7 @@ from tasks.analyze_messages import (
     put_back_scores,
     recover_stale_messages,
 )
+from tasks.app_objects import mend_app_objects
 from tasks.task_runner import ChunkTaskRunner
 
 
@@ -59,12 +60,14 @@ def analyze_messages(
         What became of the messages.
 
     Raises:
+        AppObjectsLost: If our indexes or trigger were dropped and this login may not make them.
         ClusterUnavailable: If the chunks are to run on a Dask cluster that does not answer.
         AnalysesBroken: If some of what was written breaks rules of data quality.
         RunIncomplete: If too many failed or a chunk broke off, after everything else is written.
     """
     logger = get_run_logger()
     started_at = utc_now()
+    mend_app_objects()
     report = AnalysisReport(scores_put_back=put_back_scores())
     recovered = recover_stale_messages()
     # An empty form field comes as an empty list.

@@ -14,6 +14,7 @@ from policy.reconciliation import is_another_database
 from schema.clock import utc_now
 from schema.errors import MessagesMissing
 from schema.reports import ReconciliationReport
+from tasks.app_objects import mend_app_objects
 from tasks.clocks import check_clocks
 from tasks.reconcile_bucket import (
     adopt_page,
@@ -52,6 +53,7 @@ def reconcile_bucket(
         What was found.
 
     Raises:
+        AppObjectsLost: If our indexes or trigger were dropped and this login may not make them.
         ClockSkew: If this machine's clock cannot be trusted.
         WrongBucket: If the bucket's marker is missing.
         RecordingsMissing: If the bucket lacks more than half of the recordings.
@@ -63,6 +65,7 @@ def reconcile_bucket(
     started_at = utc_now()
     older_than = started_at - timedelta(days=min_age_days)
     check_clocks(started_at)
+    mend_app_objects()
     run = begin_reconciliation()
     expected = count_live()
     progress = cast(  # a coroutine only in async flows

@@ -13,6 +13,7 @@ from policy.configuration import AudioPolicy
 from schema.clock import utc_now
 from schema.errors import ChunksBroken
 from schema.reports import UrlReport
+from tasks.app_objects import mend_app_objects
 from tasks.clocks import check_clocks
 from tasks.refresh_signed_urls import RefreshRules, plan_refresh, publish_summary, refresh_span
 
@@ -41,12 +42,14 @@ def refresh_signed_urls(
         What became of the URLs.
 
     Raises:
+        AppObjectsLost: If our indexes or trigger were dropped and this login may not make them.
         ClockSkew: If this machine and the database disagree about the time.
         ChunksBroken: If part of the messages could not be written, after all others are.
     """
     logger = get_run_logger()
     started_at = utc_now()
     check_clocks(started_at)
+    mend_app_objects()
     rules = RefreshRules(
         as_of=started_at,
         policy=AudioPolicy(signed_url_lead_time_days=lead_time_days),

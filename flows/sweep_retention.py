@@ -18,6 +18,7 @@ from policy.sweep import SweepRules, runaway
 from schema.clock import utc_now
 from schema.errors import StorageError, SweepIncomplete, SweepNotApproved
 from schema.reports import SweepPlan, SweepReport
+from tasks.app_objects import mend_app_objects
 from tasks.clocks import check_clocks
 from tasks.sweep_plan import check_bucket, plan_sweep
 from tasks.sweep_retention import (
@@ -72,6 +73,7 @@ def sweep_retention(
         the database refused several rows.
 
     Raises:
+        AppObjectsLost: If our indexes or trigger were dropped and this login may not make them.
         ClockSkew: If this machine's clock cannot be trusted; nothing is deleted.
         WrongBucket: If the bucket's marker is missing; nothing is deleted.
         UnprovenBucket: If the bucket lacks the recordings; nothing is deleted.
@@ -87,6 +89,7 @@ def sweep_retention(
             logger.info("Another sweep is at work; this one has nothing to do.")
             return SweepReport()
         check_clocks(started_at)
+        mend_app_objects()
         plan = plan_sweep(rules)
         logger.info("%d of %d objects are due", plan.objects, plan.live)
         publish_plan(plan)
