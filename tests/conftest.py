@@ -16,6 +16,7 @@ from migrations import run
 from schema.tables.app import Conversation, Message, User
 from schema.tables.base import UtcDateTime
 from stores import database
+from tests.support.app_database import ALL_MIGRATIONS, make
 
 pytest_plugins = [
     "tests.recordings",
@@ -63,9 +64,11 @@ def administrator(postgres):
 
 @pytest.fixture(scope="session")
 def template_app(postgres):
-    """Name of a migrated database that tests clone."""
+    """Name of a database that tests clone: the app's, after all of its migrations, adopted."""
     _administer(postgres, "CREATE DATABASE template_app")
-    run.upgrade(postgres.url("template_app"))
+    url = postgres.url("template_app")
+    make(url, *ALL_MIGRATIONS)
+    run.upgrade(url)
     return "template_app"
 
 
