@@ -10,6 +10,7 @@ from rich.table import Table
 
 from cli.errors import told
 from migrations import run
+from migrations.adoption.examination import Examination
 from migrations.adoption.plan import LONGEST_LOCK_SECONDS
 from migrations.adoption.step import Step
 from migrations.adoption.survey import TextCount
@@ -68,9 +69,10 @@ def upgrade(
     seconds = sum(one.seconds for one in done.done)
     console.print(
         f"Done: {len(done.done)} steps on the app's tables in {seconds:.1f} s,"
-        f" {len(done.revisions)} versions of our own. The database is as documented."
+        f" {len(done.revisions)} versions of our own."
     )
-    console.print("Now run deployments/grants.sql, so that the flows' role has its rights.")
+    with told():
+        _tell_rest(run.examine(_url()))
 
 
 @app.command()
@@ -96,7 +98,7 @@ def _url() -> str:
     return DatabaseSettings().database_url.get_secret_value()
 
 
-def _document(found: run.Examination) -> dict[str, object]:
+def _document(found: Examination) -> dict[str, object]:
     live = found.live
     return {
         "is_documented": found.is_documented,
@@ -110,11 +112,12 @@ def _document(found: run.Examination) -> dict[str, object]:
         "pending_revisions": found.pending,
         "drizzle": None if found.drizzle is None else dataclasses.asdict(found.drizzle),
         "rows": dataclasses.asdict(found.survey),
-        "rights": dataclasses.asdict(found.rights),
+        "rights": [dataclasses.asdict(one) for one in found.rights],
+        "parked": found.parked,
     }
 
 
-def _tell(found: run.Examination) -> None:
+def _tell(found: Examination) -> None:
     version, role = found.live.server_version, found.live.role
     console.print(f"Postgres {version // 10_000}.{version % 10_000}, connected as {role}.")
     if found.drizzle is not None:
@@ -135,20 +138,40 @@ def _tell(found: run.Examination) -> None:
         console.print("`kaiwa-audio database upgrade --dry-run` says what would be done.")
 
 
-def _tell_rows(found: run.Examination) -> None:
+def _tell_rows(found: Examination) -> None:
     _tell_texts(found.survey.texts)
     if found.survey.orphans or found.survey.duplicates:
         console.print(
             f"{found.survey.orphans:,} analyses have no message;"
             f" {found.survey.duplicates:,} messages have several."
         )
-    rights = found.rights
-    if not rights.exists:
-        console.print(f"The role {rights.role} is not there: deployments/grants.sql makes it.")
-    elif rights.missing:
-        console.print(
-            f"The role {rights.role} lacks {', '.join(rights.missing)}: run deployments/grants.sql."
-        )
+    _tell_parked(found)
+    _tell_rights(found)
+
+
+def _tell_rest(found: Examination) -> None:
+    """Say what remains after an upgrade."""
+    _tell_parked(found)
+    _tell_rights(found)
+    if not found.is_documented:
+        console.print("Something changed meanwhile: see `kaiwa-audio database doctor`.")
+        raise typer.Exit(DRIFT)
+    console.print("The database is as documented.")
+
+
+def _tell_parked(found: Examination) -> None:
+    for table, rows in found.parked.items():
+        if rows:
+            console.print(f"Put aside in audio_ops.{table}: {rows:,} rows.")
+
+
+def _tell_rights(found: Examination) -> None:
+    for rights in found.rights:
+        if not rights.exists:
+            console.print(f"The role {rights.role} is not there: deployments/grants.sql makes it.")
+        elif rights.missing:
+            lacks = ", ".join(rights.missing)
+            console.print(f"The role {rights.role} lacks {lacks}: run deployments/grants.sql.")
 
 
 def _tell_texts(texts: tuple[TextCount, ...]) -> None:

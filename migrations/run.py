@@ -8,7 +8,7 @@ import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -17,12 +17,11 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from migrations.adoption import diagnosis, earlier, live, parked, preflight, rights, survey
-from migrations.adoption.diagnosis import Finding
+from migrations.adoption import earlier, examination, live, parked, preflight, survey
+from migrations.adoption.examination import Examination
 from migrations.adoption.execute import Patience, carry_out
 from migrations.adoption.live import Live
 from migrations.adoption.plan import LONGEST_LOCK_SECONDS, steps
-from migrations.adoption.rights import Rights
 from migrations.adoption.step import Step
 from migrations.adoption.survey import Survey, TextCount
 from migrations.adoption.undo import undoing
@@ -36,13 +35,6 @@ APP_TABLES = Path(__file__).parent / "adoption" / "app_tables.sql"
 _NOTES = sa.text("SELECT step FROM audio_ops.adoption_step ORDER BY id")
 _HAS_NOTES = sa.text("SELECT to_regclass('audio_ops.adoption_step') IS NOT NULL")
 _READ_ONLY = sa.text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-_HAS_DRIZZLE = sa.text(
-    "SELECT COALESCE(has_table_privilege(to_regclass('drizzle.__drizzle_migrations'), 'SELECT'),"
-    " false)"
-)
-_DRIZZLE = sa.text(
-    "SELECT count(*), to_timestamp(max(created_at) / 1000.0) FROM drizzle.__drizzle_migrations"
-)
 _COUNT_ANALYSES = sa.text("SELECT count(*) FROM public.message_audio_analysis")
 
 Say = Callable[[str], None]
@@ -76,38 +68,6 @@ class Preview:
     revisions: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Drizzle:
-    """The app's own tracking of its migrations, which is told but never trusted."""
-
-    migrations: int
-    newest_at: datetime | None  # UTC; when the newest was made
-
-
-@dataclass(frozen=True, slots=True)
-class Examination:
-    """What a database has, beside what it should have."""
-
-    live: Live
-    survey: Survey
-    obstacles: tuple[str, ...]
-    findings: tuple[Finding, ...]
-    pending: tuple[str, ...]  # revisions of our own tables
-    drizzle: Drizzle | None
-    rights: Rights
-
-    @property
-    def drift(self) -> tuple[Finding, ...]:
-        """What is not as documented."""
-        return tuple(finding for finding in self.findings if not finding.is_as_documented)
-
-    @property
-    def is_documented(self) -> bool:
-        """Whether an upgrade would do nothing."""
-        rows = self.survey.duplicates or self.survey.orphans or self.survey.unmerged
-        return not (self.drift or self.pending or self.obstacles or rows)
-
-
 def preview(url: str, *, longest_lock_seconds: float = LONGEST_LOCK_SECONDS) -> Preview:
     """Look what an upgrade would do; nothing is written."""
     with _engine(url) as engine, engine.connect() as connection:
@@ -126,17 +86,7 @@ def examine(url: str) -> Examination:
     """Compare the database with what is documented; nothing is written."""
     with _engine(url) as engine, engine.connect() as connection:
         connection.execute(_READ_ONLY)
-        has = live.read(connection)
-        seen = survey.take(connection, has)
-        return Examination(
-            live=has,
-            survey=seen,
-            obstacles=tuple(preflight.obstacles(has, seen)),
-            findings=tuple(diagnosis.findings(has)),
-            pending=_pending(url, connection),
-            drizzle=_drizzle(connection),
-            rights=rights.batch_rights(connection, has),
-        )
+        return examination.take(connection, pending=_pending(url, connection))
 
 
 def upgrade(
@@ -263,12 +213,6 @@ def _carry_out_all(
         say(f"{step.what} (locks {step.locks})")
         done.append(Done(step, carry_out(engine, step, patience, say)))
     return done
-
-
-def _drizzle(connection: sa.Connection) -> Drizzle | None:
-    if not connection.scalar(_HAS_DRIZZLE):
-        return None
-    return Drizzle(*connection.execute(_DRIZZLE).one())
 
 
 def _pending(url: str, connection: sa.Connection) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """What the roles of `deployments/grants.sql` may do, and what they need."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -7,19 +8,29 @@ import sqlalchemy as sa
 from migrations.adoption.documented import ANALYSIS, AUDIO_COLUMNS
 from migrations.adoption.live import Live
 
-BATCH_ROLE = "kaiwa_audio"
+BATCH_ROLE = "kaiwa_audio"  # the flows log in as a member of it
+APP_ROLE = "kaiwa_app"  # the app does, to read our views
 _ROLE = sa.text("SELECT to_regrole(:role) IS NOT NULL")
 _COLUMN = sa.text("SELECT has_column_privilege(:role, :table, :column, :privilege)")
-_TABLE = sa.text("SELECT has_table_privilege(:role, :table, :privilege)")
-_NEEDED_COLUMNS = {
+# Of a table that is not there nothing is missing.
+_TABLE = sa.text(
+    "SELECT COALESCE(has_table_privilege(:role, to_regclass(:table), :privilege), true)"
+)
+_COLUMNS = {
     "users": ("SELECT", ("id", "display_name", "created_at")),
     "subscriptions": ("SELECT", ("id", "user_id", "current_tier", "created_at", "updated_at")),
     "messages": ("UPDATE", AUDIO_COLUMNS),
 }
-_NEEDED_TABLES = {
-    "conversations": ("SELECT",),
-    "messages": ("SELECT",),
-    ANALYSIS: ("SELECT", "INSERT", "UPDATE", "DELETE"),
+_TABLES = {
+    BATCH_ROLE: {
+        "public.conversations": ("SELECT",),
+        "public.messages": ("SELECT",),
+        f"public.{ANALYSIS}": ("SELECT", "INSERT", "UPDATE", "DELETE"),
+    },
+    APP_ROLE: {
+        "audio_ops.learner_feedback": ("SELECT",),
+        "audio_ops.learner_progress": ("SELECT",),
+    },
 }
 
 
@@ -32,20 +43,32 @@ class Rights:
     missing: tuple[str, ...]  # such as UPDATE messages.audio_url
 
 
-def batch_rights(connection: sa.Connection, live: Live) -> Rights:
-    """Return which rights on the app's tables, as far as they are there, the flows' role lacks."""
-    if not connection.scalar(_ROLE, {"role": BATCH_ROLE}):
-        return Rights(BATCH_ROLE, exists=False, missing=())
-    missing = []
-    for table, privileges in _NEEDED_TABLES.items():
-        for privilege in privileges if table in live.tables else ():
-            asked = {"role": BATCH_ROLE, "table": f"public.{table}", "privilege": privilege}
+def take(connection: sa.Connection, live: Live) -> tuple[Rights, ...]:
+    """Return which rights each role lacks, on what is there."""
+    return tuple(_rights(connection, live, role) for role in _TABLES)
+
+
+def _rights(connection: sa.Connection, live: Live, role: str) -> Rights:
+    if not connection.scalar(_ROLE, {"role": role}):
+        return Rights(role, exists=False, missing=())
+    missing = list(_missing_on_tables(connection, role))
+    if role == BATCH_ROLE:
+        missing += _missing_on_columns(connection, live)
+    return Rights(role, exists=True, missing=tuple(missing))
+
+
+def _missing_on_tables(connection: sa.Connection, role: str) -> Iterator[str]:
+    for table, privileges in _TABLES[role].items():
+        for privilege in privileges:
+            asked = {"role": role, "table": table, "privilege": privilege}
             if not connection.scalar(_TABLE, asked):
-                missing.append(f"{privilege} {table}")
-    for table, (privilege, columns) in _NEEDED_COLUMNS.items():
+                yield f"{privilege} {table.removeprefix('public.')}"
+
+
+def _missing_on_columns(connection: sa.Connection, live: Live) -> Iterator[str]:
+    for table, (privilege, columns) in _COLUMNS.items():
         there = live.tables[table].columns if table in live.tables else {}
         for column in (column for column in columns if column in there):
             asked = {"role": BATCH_ROLE, "table": f"public.{table}", "column": column}
             if not connection.scalar(_COLUMN, asked | {"privilege": privilege}):
-                missing.append(f"{privilege} {table}.{column}")
-    return Rights(BATCH_ROLE, exists=True, missing=tuple(missing))
+                yield f"{privilege} {table}.{column}"
