@@ -1,6 +1,6 @@
 """What the roles of `deployments/grants.sql` may do, and what they need."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -21,7 +21,7 @@ _COLUMNS = {
     "subscriptions": ("SELECT", ("id", "user_id", "current_tier", "created_at", "updated_at")),
     "messages": ("UPDATE", AUDIO_COLUMNS),
 }
-_TABLES = {
+_TABLES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     BATCH_ROLE: {
         "public.conversations": ("SELECT",),
         "public.messages": ("SELECT",),
