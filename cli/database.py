@@ -13,7 +13,8 @@ from migrations import run
 from migrations.adoption.examination import Examination
 from migrations.adoption.plan import LONGEST_LOCK_SECONDS
 from migrations.adoption.step import Step
-from migrations.adoption.survey import TextCount
+from migrations.adoption.survey import Survey, TextCount
+from schema.errors import NotAdoptable
 from settings.environment import DatabaseSettings
 
 app = typer.Typer(help="The app's database.", no_args_is_help=True)
@@ -59,7 +60,10 @@ def upgrade(
     """Bring the database of DATABASE_URL to the documented schema; safe to repeat."""
     with told():
         if dry_run:
-            _tell_plan(run.preview(_url(), longest_lock_seconds=longest_lock))
+            preview = run.preview(_url(), longest_lock_seconds=longest_lock)
+            if preview.obstacles:
+                raise NotAdoptable(preview.obstacles)
+            _tell_plan(preview)
             return
         done = run.upgrade(_url(), say=console.print, longest_lock_seconds=longest_lock)
     _tell_texts(done.texts)
@@ -91,6 +95,9 @@ def rollback(
         typer.confirm("No flow may run meanwhile. Put the app's tables back?", abort=True)
     with told():
         done = run.rollback(_url(), drop_analyses=drop_analyses, say=console.print)
+    if not done:
+        console.print("Nothing is to be put back.")
+        return
     console.print(f"Put back in {len(done)} steps. Our own tables are parked in audio_ops.")
 
 
@@ -111,7 +118,7 @@ def _document(found: Examination) -> dict[str, object]:
         ],
         "pending_revisions": found.pending,
         "drizzle": None if found.drizzle is None else dataclasses.asdict(found.drizzle),
-        "rows": dataclasses.asdict(found.survey),
+        "rows": None if found.survey is None else dataclasses.asdict(found.survey),
         "rights": [dataclasses.asdict(one) for one in found.rights],
         "parked": found.parked,
     }
@@ -130,23 +137,25 @@ def _tell(found: Examination) -> None:
         for finding in found.drift:
             table.add_row(finding.kind, finding.name, finding.expected, finding.actual)
         console.print(table)
-    _tell_rows(found)
-    _tell_obstacles(found.obstacles)
+    if found.survey is not None:
+        _tell_rows(found.survey)
+    _tell_parked(found)
+    _tell_rights(found)
+    for obstacle in found.obstacles:
+        console.print(f"In the way of an upgrade: {obstacle}", style="red")
     total = len(found.findings)
     console.print(f"{total - len(found.drift)} of {total} things are as documented.")
     if not found.is_documented and not found.obstacles:
         console.print("`kaiwa-audio database upgrade --dry-run` says what would be done.")
 
 
-def _tell_rows(found: Examination) -> None:
-    _tell_texts(found.survey.texts)
-    if found.survey.orphans or found.survey.duplicates:
+def _tell_rows(survey: Survey) -> None:
+    _tell_texts(survey.texts)
+    if survey.orphans or survey.duplicates:
         console.print(
-            f"{found.survey.orphans:,} analyses have no message;"
-            f" {found.survey.duplicates:,} messages have several."
+            f"{survey.orphans:,} analyses have no message;"
+            f" {survey.duplicates:,} messages have several."
         )
-    _tell_parked(found)
-    _tell_rights(found)
 
 
 def _tell_rest(found: Examination) -> None:
@@ -189,10 +198,8 @@ def _tell_texts(texts: tuple[TextCount, ...]) -> None:
 
 
 def _tell_plan(preview: run.Preview) -> None:
-    _tell_obstacles(preview.obstacles)
-    if preview.obstacles:
-        raise typer.Exit(1)
-    _tell_texts(preview.survey.texts)
+    if preview.survey is not None:
+        _tell_texts(preview.survey.texts)
     if preview.steps:
         _tell_steps(preview.steps)
     if preview.revisions:
@@ -208,8 +215,3 @@ def _tell_steps(steps: tuple[Step, ...]) -> None:
     for step in steps:
         table.add_row(step.what, step.locks)
     console.print(table)
-
-
-def _tell_obstacles(obstacles: tuple[str, ...]) -> None:
-    for obstacle in obstacles:
-        console.print(f"In the way: {obstacle}", style="red")

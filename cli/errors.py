@@ -6,10 +6,13 @@ from contextlib import contextmanager
 import typer
 from pydantic import ValidationError
 from rich.console import Console
-from sqlalchemy.exc import OperationalError, ProgrammingError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from schema.errors import KaiwaError
 from speech.errors import SpeechError
+
+INSUFFICIENT_PRIVILEGE = "42501"
+LOCK_NOT_AVAILABLE = "55P03"
 
 
 @contextmanager
@@ -26,16 +29,9 @@ def told(exit_code: int = 1) -> Iterator[None]:
             raise
         stderr.print(f"{error.filename}: {error.strerror}.", style="red", markup=False)
         raise typer.Exit(exit_code) from None
-    except OperationalError as error:
-        reason = str(error.orig).strip().splitlines()[0]
-        stderr.print(f"The database does not answer: {reason}", style="red", markup=False)
-        stderr.print("Check DATABASE_URL, and that the server runs.", style="red")
-        raise typer.Exit(exit_code) from None
-    except ProgrammingError as error:
-        # Its first line names the right or the table; the others would quote a statement.
-        reason = str(error.orig).strip().splitlines()[0]
-        stderr.print(f"The database refuses: {reason}", style="red", markup=False)
-        stderr.print("Connect as a role that may read the app's tables.", style="red")
+    except DBAPIError as error:
+        for line in _database_trouble(error):
+            stderr.print(line, style="red", markup=False)
         raise typer.Exit(exit_code) from None
     except ValidationError as error:
         # The values stay out of it: they may be secrets.
@@ -44,3 +40,20 @@ def told(exit_code: int = 1) -> Iterator[None]:
             stderr.print(f"{where}: {problem['msg']}", style="red", markup=False)
         stderr.print("Set the variable, or source the `env` file of a local stack.", style="red")
         raise typer.Exit(exit_code) from None
+
+
+def _database_trouble(error: DBAPIError) -> tuple[str, str]:
+    # The first line names the right or the table; the others would quote a statement or a row.
+    reason = str(error.orig).strip().partition("\n")[0]
+    sqlstate = getattr(error.orig, "sqlstate", None)
+    if sqlstate == LOCK_NOT_AVAILABLE:
+        return f"The database is busy: {reason}", "Run the command again."
+    if sqlstate is None or isinstance(error, OperationalError):
+        return f"The database does not answer: {reason}", (
+            "Check DATABASE_URL, and that the server runs."
+        )
+    if sqlstate == INSUFFICIENT_PRIVILEGE:
+        advice = "Connect as a role that may read the app's tables."
+    else:
+        advice = "`kaiwa-audio database doctor` compares it with what is documented."
+    return f"The database refuses: {reason}", advice

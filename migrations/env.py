@@ -6,6 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import context
 
+from migrations.locking import LOCK_TIMEOUT
 from schema.tables import (
     analysis,
     app,
@@ -30,7 +31,6 @@ TABLE_MODULES = (
     quality,
     backfill,
 )  # importing them fills Base.metadata
-LOCK_TIMEOUT = timedelta(seconds=5)  # give up rather than make the app queue behind us
 
 
 def _include_name(name: str | None, type_: str, _parents: object) -> bool:

@@ -1,28 +1,36 @@
 """One migrator at a time."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 import sqlalchemy as sa
 
 from stores.app_objects import MIGRATION_LOCK
 
 WAIT_SECONDS = 600
+LOCK_TIMEOUT = timedelta(seconds=2)  # the app's statements queue behind a migration that waits
 
 
 @contextmanager
-def exclusively(engine: sa.Engine) -> Iterator[None]:
+def exclusively(engine: sa.Engine, say: Callable[[str], None] = lambda _: None) -> Iterator[None]:
     """Hold the migrators' advisory lock on a connection of its own.
 
     The lock is polled for: a session blocked inside `pg_advisory_lock` keeps a snapshot, and the
     holder's CREATE INDEX CONCURRENTLY would wait for that snapshot for ever.
+
+    Args:
+        engine: Of the database.
+        say: Is told if another migrator is at work.
 
     Raises:
         TimeoutError: If another migrator holds it for ten minutes.
     """
     deadline = time.monotonic() + WAIT_SECONDS
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.detach()  # closed afterwards, which frees the lock whatever has happened
+        is_told = False
         while not connection.scalar(sa.select(sa.func.pg_try_advisory_lock(MIGRATION_LOCK))):
             if time.monotonic() > deadline:
                 message = (
@@ -30,8 +38,8 @@ def exclusively(engine: sa.Engine) -> Iterator[None]:
                     "'kaiwa-audio migrations' in pg_stat_activity, then try again."
                 )
                 raise TimeoutError(message)
+            if not is_told:
+                say("Another migrator is at work: waiting for its end.")
+                is_told = True
             time.sleep(0.2)
-        try:
-            yield
-        finally:
-            connection.execute(sa.select(sa.func.pg_advisory_unlock(MIGRATION_LOCK)))
+        yield

@@ -5,7 +5,7 @@ The app's tables are adopted, whatever state they are in (`migrations.adoption`)
 """
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,27 +17,30 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
+from migrations import locking
 from migrations.adoption import earlier, examination, live, parked, preflight, survey
-from migrations.adoption.examination import Examination
-from migrations.adoption.execute import Patience, carry_out
+from migrations.adoption.documented import ANALYSIS
+from migrations.adoption.examination import Examination, look
+from migrations.adoption.execute import Patience, Say, carry_out, patiently
 from migrations.adoption.live import Live
 from migrations.adoption.plan import LONGEST_LOCK_SECONDS, steps
 from migrations.adoption.step import Step
 from migrations.adoption.survey import Survey, TextCount
-from migrations.adoption.undo import undoing
+from migrations.adoption.undo import undoing, used
 from migrations.locking import exclusively
 from schema.errors import AnalysesWouldGo, NotAdoptable
 from schema.tables.base import OPERATIONS_SCHEMA
 from stores.database import connect
 
-LOCK_TIMEOUT = timedelta(seconds=2)  # the app's statements queue behind a migration that waits
 APP_TABLES = Path(__file__).parent / "adoption" / "app_tables.sql"
 _NOTES = sa.text("SELECT step FROM audio_ops.adoption_step ORDER BY id")
 _HAS_NOTES = sa.text("SELECT to_regclass('audio_ops.adoption_step') IS NOT NULL")
 _READ_ONLY = sa.text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+_NEWER = (
+    "audio_ops.alembic_version is at {}, which this version of kaiwa-audio does not know: a newer"
+    " one has migrated the database. Install that one."
+)
 _COUNT_ANALYSES = sa.text("SELECT count(*) FROM public.message_audio_analysis")
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,7 @@ class Preview:
     """What an upgrade would do."""
 
     live: Live
-    survey: Survey
+    survey: Survey | None  # None: the tables are too strange to be looked into
     obstacles: tuple[str, ...]
     steps: tuple[Step, ...]
     revisions: tuple[str, ...]
@@ -72,14 +75,12 @@ def preview(url: str, *, longest_lock_seconds: float = LONGEST_LOCK_SECONDS) -> 
     """Look what an upgrade would do; nothing is written."""
     with _engine(url) as engine, engine.connect() as connection:
         connection.execute(_READ_ONLY)
-        has = live.read(connection)
-        seen = survey.take(connection, has)
-        obstacles = preflight.obstacles(has, seen)
         revisions = _pending(url, connection)
-    wanted: list[Step] = []
-    if not obstacles and not preflight.is_empty(has):
-        wanted = steps(has, seen, longest_lock_seconds=longest_lock_seconds)
-    return Preview(has, seen, tuple(obstacles), tuple(wanted), revisions)
+        has, seen, obstacles = look(connection)
+    if seen is None or obstacles or preflight.is_empty(has):
+        return Preview(has, seen, obstacles, (), revisions)
+    wanted = steps(has, seen, longest_lock_seconds=longest_lock_seconds)
+    return Preview(has, seen, obstacles, tuple(wanted), revisions)
 
 
 def examine(url: str) -> Examination:
@@ -112,19 +113,23 @@ def upgrade(
         LockNotGranted: If somebody else held a table all the time.
         StepFailed: If Postgres refused a step.
     """
-    with _engine(url) as engine:
-        _refuse_obstacles(engine)
-        with exclusively(engine):
-            _prepare(engine)
-            done, texts = _adopt(engine, say, patience or Patience(), longest_lock_seconds)
-            with engine.connect() as connection:
-                revisions = _pending(url, connection)
-            if revisions:
-                say(f"Our own tables: {', '.join(revisions)}")
-                command.upgrade(_config(url), "head")
-                # Our tables' functions are there now: what hangs on them can follow.
-                more, _ = _adopt(engine, say, patience or Patience(), longest_lock_seconds)
-                done += more
+    patience = patience or Patience()
+    with _engine(url) as engine, exclusively(engine, say):
+        _refuse_obstacles(url, engine)
+        patiently(
+            engine, "Make what parking needs", lambda: _prepare(engine), patience, say, "messages"
+        )
+        done, texts = _adopt(engine, say, patience, longest_lock_seconds)
+        with engine.connect() as connection:
+            revisions = _pending(url, connection)
+        if revisions:
+            what = f"Our own tables: {', '.join(revisions)}"
+            say(what)
+            config = _config(url)
+            patiently(engine, what, lambda: command.upgrade(config, "head"), patience, say)
+            # Our tables' functions are there now: what hangs on them can follow.
+            more, _ = _adopt(engine, say, patience, longest_lock_seconds)
+            done += more
     return Upgrade(tuple(done), tuple(texts), revisions)
 
 
@@ -140,22 +145,23 @@ def rollback(
     Texts come back byte for byte, unless the number was written since.
 
     Raises:
+        NotAdoptable: If something stands in the way; nothing was changed then.
         AnalysesWouldGo: If it would drop analyses and `drop_analyses` does not allow it.
         LockNotGranted: If somebody else held a table all the time.
         StepFailed: If Postgres refused a step.
     """
-    with _engine(url) as engine, exclusively(engine):
+    patience = patience or Patience()
+    with _engine(url) as engine, exclusively(engine, say):
         with engine.connect() as connection:
-            notes = (
-                list(connection.execute(_NOTES).scalars()) if connection.scalar(_HAS_NOTES) else []
-            )
-            if "created message_audio_analysis" in notes and not drop_analyses:
-                analyses = connection.scalar(_COUNT_ANALYSES) or 0
-                if analyses:
-                    raise AnalysesWouldGo(analyses)
-        say("Our own tables are parked")
-        command.downgrade(_config(url), "base")
-        done = _carry_out_all(engine, undoing(notes), say, patience or Patience())
+            if not connection.scalar(_HAS_NOTES):
+                return ()  # nothing was ever changed
+            notes = list(connection.execute(_NOTES).scalars())
+            _refuse_rollback(url, connection, notes, drop_analyses=drop_analyses)
+        wanted, config = undoing(notes), _config(url)
+        what = "Our own tables are parked"
+        say(what)
+        patiently(engine, what, lambda: command.downgrade(config, "base"), patience, say)
+        done = _carry_out_all(engine, wanted, say, patience)
     return tuple(done)
 
 
@@ -175,21 +181,37 @@ def check(url: str) -> None:
     command.check(_config(url))
 
 
-def _refuse_obstacles(engine: sa.Engine) -> None:
+def _refuse_obstacles(url: str, engine: sa.Engine) -> None:
     with engine.connect() as connection:
+        _pending(url, connection)
         has = live.read(connection)
-        found = preflight.obstacles(has, survey.Survey()) or preflight.obstacles(
-            has, survey.take(connection, has)
+        # First what the catalogue tells: a role without rights cannot look into the rows.
+        found = preflight.obstacles(has) or preflight.obstacles_in_rows(
+            survey.take(connection, has)
         )
     if found:
         raise NotAdoptable(tuple(found))
 
 
+def _refuse_rollback(
+    url: str, connection: sa.Connection, notes: list[str], *, drop_analyses: bool
+) -> None:
+    _pending(url, connection)
+    has = live.read(connection)
+    if found := preflight.obstacles_to_rollback(has, used(notes)):
+        raise NotAdoptable(tuple(found))
+    is_made_by_us = f"created {ANALYSIS}" in notes and ANALYSIS in has.tables
+    if is_made_by_us and not drop_analyses and (analyses := connection.scalar(_COUNT_ANALYSES)):
+        raise AnalysesWouldGo(analyses)
+
+
 def _prepare(engine: sa.Engine) -> None:
     """Make the app's tables where there is no app, and the tables that parking needs."""
     with engine.begin() as connection:
-        connection.execute(sa.schema.CreateSchema(OPERATIONS_SCHEMA, if_not_exists=True))
-        if preflight.is_empty(live.read(connection)):
+        has = live.read(connection)
+        if not has.has_our_schema:  # IF NOT EXISTS would ask for the right to create it even so
+            connection.execute(sa.schema.CreateSchema(OPERATIONS_SCHEMA))
+        if preflight.is_empty(has):
             connection.execute(sa.text(APP_TABLES.read_text(encoding="utf-8")))
         for statement in (*parked.CREATE_TABLES, *earlier.statements(connection)):
             connection.execute(sa.text(statement))
@@ -220,10 +242,14 @@ def _pending(url: str, connection: sa.Connection) -> tuple[str, ...]:
     context = MigrationContext.configure(
         connection, opts={"version_table_schema": OPERATIONS_SCHEMA}
     )
-    current = context.get_current_revision()
     script = ScriptDirectory.from_config(_config(url))
-    walk = script.iterate_revisions("head", current or "base")
-    return tuple(revision.revision for revision in reversed(list(walk)))
+    known = [revision.revision for revision in reversed(list(script.walk_revisions()))]
+    found = (earlier.VERSIONS.get(head, head) for head in context.get_current_heads())
+    current = [head for head in found if head is not None]
+    unknown = [head for head in current if head not in known]
+    if unknown:
+        raise NotAdoptable((_NEWER.format(", ".join(unknown)),))
+    return tuple(known[known.index(current[-1]) + 1 :] if current else known)
 
 
 @contextmanager
@@ -232,7 +258,7 @@ def _engine(url: str) -> Iterator[sa.Engine]:
         url,
         application_name="kaiwa-audio migrations",
         statement_timeout=timedelta(0),
-        lock_timeout=LOCK_TIMEOUT,
+        lock_timeout=locking.LOCK_TIMEOUT,
     )
     try:
         yield engine

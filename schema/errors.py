@@ -298,8 +298,8 @@ class LockNotGranted(KaiwaError):
         by = "; ".join(holders) or "transactions that have ended by now"
         super().__init__(
             f"{table} was held by {by}, so this could not be done: {step}. What was done before "
-            "stays done. End that transaction, SELECT pg_terminate_backend(<pid>), and run "
-            "`kaiwa-audio database upgrade` again.",
+            "stays done. End that transaction, SELECT pg_terminate_backend(<pid>), and run the "
+            "command again.",
             step,
             table,
             holders,
@@ -312,8 +312,8 @@ class StepFailed(KaiwaError):
     def __init__(self, step: str, sqlstate: str, reason: str) -> None:
         self.step, self.sqlstate, self.reason = step, sqlstate, reason
         super().__init__(
-            f"Postgres refused: {reason} ({sqlstate}). Of this step nothing was done: {step}. "
-            "Mend what it names, and run the command again.",
+            f"Postgres refused: {reason} ({sqlstate}). It was about this step: {step}. What was "
+            "done before stays done. Mend what is named, and run the command again: it goes on.",
             step,
             sqlstate,
             reason,

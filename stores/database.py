@@ -1,6 +1,7 @@
 """Connections to the app's Postgres."""
 
 from datetime import datetime, timedelta
+from urllib.parse import unquote
 
 import orjson
 import psycopg
@@ -15,6 +16,7 @@ from sqlalchemy import (
     make_url,
     select,
 )
+from sqlalchemy.exc import ArgumentError
 
 from schema.errors import InvalidDatabaseUrl, SessionNotUtc
 
@@ -99,7 +101,11 @@ def _parse(url: str) -> URL:
     scheme, _, rest = url.partition("://")
     if scheme not in {"postgres", "postgresql", "postgresql+psycopg"} or not rest:
         raise InvalidDatabaseUrl
-    return make_url(f"postgresql+psycopg://{rest}")
+    try:
+        parsed = make_url(f"postgresql+psycopg://{rest}")
+    except (ArgumentError, ValueError):  # they quote it, and it holds a password
+        raise InvalidDatabaseUrl from None
+    return parsed.set(database=unquote(parsed.database)) if parsed.database else parsed
 
 
 def _milliseconds(duration: timedelta) -> int:

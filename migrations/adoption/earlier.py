@@ -12,6 +12,8 @@ from migrations.adoption.conversions import reading
 
 _EXISTS = sa.text("SELECT to_regclass(:name) IS NOT NULL")
 _STEPS = "audio_ops.audio_columns_step"
+# The versions of what it left, as they count now; None: before the first.
+VERSIONS = {"0001": None, "0002": None, "0004": "0003"}
 _MISREAD = (
     r"CASE WHEN p.value ~ '^\s*[+-]?[0-9]{1,9}([.][0-9]+)?\s*$'"
     " THEN CAST(round(CAST(p.value AS numeric)) AS integer) END"

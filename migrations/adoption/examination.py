@@ -12,14 +12,19 @@ from migrations.adoption.rights import Rights
 from migrations.adoption.survey import Survey
 
 _HAS_DRIZZLE = sa.text(
-    "SELECT COALESCE(has_table_privilege(to_regclass('drizzle.__drizzle_migrations'), 'SELECT'),"
-    " false)"
+    "SELECT EXISTS (SELECT FROM pg_class WHERE relname = '__drizzle_migrations'"
+    " AND relnamespace = to_regnamespace('drizzle') AND has_table_privilege(oid, 'SELECT')"
+    " AND has_schema_privilege(relnamespace, 'USAGE'))"
 )
 _DRIZZLE = sa.text(
     "SELECT count(*), to_timestamp(max(created_at) / 1000.0) FROM drizzle.__drizzle_migrations"
 )
 _PARKED = ("parked_text", "parked_analysis", "parked_speech_timings")
-_MAY_READ = sa.text("SELECT COALESCE(has_table_privilege(to_regclass(:name), 'SELECT'), false)")
+_MAY_READ = sa.text(
+    "SELECT EXISTS (SELECT FROM pg_class WHERE relname = :table"
+    " AND relnamespace = to_regnamespace('audio_ops') AND has_table_privilege(oid, 'SELECT')"
+    " AND has_schema_privilege(relnamespace, 'USAGE'))"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +40,8 @@ class Examination:
     """What a database has, beside what it should have."""
 
     live: Live
-    survey: Survey
-    obstacles: tuple[str, ...]
+    survey: Survey | None  # None: the tables are too strange to be looked into
+    obstacles: tuple[str, ...]  # to an upgrade
     findings: tuple[Finding, ...]
     pending: tuple[str, ...]  # revisions of our own tables
     drizzle: Drizzle | None
@@ -50,9 +55,21 @@ class Examination:
 
     @property
     def is_documented(self) -> bool:
-        """Whether an upgrade would do nothing."""
-        rows = self.survey.duplicates or self.survey.orphans or self.survey.unmerged
-        return not (self.drift or self.pending or self.obstacles or rows)
+        """Whether there is nothing that an upgrade would do."""
+        rows = self.survey and (
+            self.survey.duplicates or self.survey.orphans or self.survey.unmerged
+        )
+        return not (self.drift or self.pending or rows)
+
+
+def look(connection: sa.Connection) -> tuple[Live, Survey | None, tuple[str, ...]]:
+    """Return what the database has, what its rows tell, and what stands in an upgrade's way."""
+    has = live.read(connection)
+    obstacles = preflight.obstacles(has)
+    if not preflight.can_be_surveyed(has):
+        return has, None, tuple(obstacles)
+    seen = survey.take(connection, has)
+    return has, seen, (*obstacles, *preflight.obstacles_in_rows(seen))
 
 
 def take(connection: sa.Connection, *, pending: tuple[str, ...]) -> Examination:
@@ -62,12 +79,11 @@ def take(connection: sa.Connection, *, pending: tuple[str, ...]) -> Examination:
         connection: In a transaction that reads.
         pending: Revisions of our own tables that are still to come.
     """
-    has = live.read(connection)
-    seen = survey.take(connection, has)
+    has, seen, obstacles = look(connection)
     return Examination(
         live=has,
         survey=seen,
-        obstacles=tuple(preflight.obstacles(has, seen)),
+        obstacles=obstacles,
         findings=tuple(diagnosis.findings(has)),
         pending=pending,
         drizzle=_drizzle(connection),
@@ -85,7 +101,7 @@ def _drizzle(connection: sa.Connection) -> Drizzle | None:
 def _parked(connection: sa.Connection) -> dict[str, int]:
     counts = {}
     for table in _PARKED:
-        if connection.scalar(_MAY_READ, {"name": f"audio_ops.{table}"}):
+        if connection.scalar(_MAY_READ, {"table": table}):
             query = sa.text(f"SELECT count(*) FROM audio_ops.{table}")  # noqa: S608 - ours
             counts[table] = int(connection.scalar(query) or 0)
     return counts

@@ -1,30 +1,41 @@
 """Carry out steps on a database that is in use: short waits for locks, tried again."""
 
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from migrations.adoption.step import Step
 from schema.errors import LockNotGranted, StepFailed
+
+Say = Callable[[str], None]
 
 LOCK_NOT_AVAILABLE = "55P03"
 _NOTE = sa.text(
     "INSERT INTO audio_ops.adoption_step (step) VALUES (:step) ON CONFLICT (step) DO NOTHING"
 )
 _FORGET = sa.text("DELETE FROM audio_ops.adoption_step WHERE step = :step")
+_PEOPLE = """
+SELECT a.pid, a.usename AS role, a.application_name AS application, a.state,
+    CAST(extract(epoch FROM clock_timestamp() - a.xact_start) AS integer) AS seconds
+FROM pg_stat_activity AS a WHERE a.pid {} ORDER BY seconds DESC NULLS LAST
+"""
 # Whoever waits for a lock makes others wait behind it: so the waits are short. The holders are
 # asked for when it is over; Postgres does not remember who they were.
-_HOLDERS = sa.text("""
-SELECT DISTINCT l.pid, a.usename AS role, a.application_name AS application, a.state,
-    CAST(extract(epoch FROM clock_timestamp() - a.xact_start) AS integer) AS seconds
-FROM pg_locks AS l JOIN pg_stat_activity AS a ON a.pid = l.pid
-WHERE l.relation = to_regclass(:table) AND l.granted AND l.pid <> pg_backend_pid()
-    AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-ORDER BY seconds DESC NULLS LAST
-""")
+_HOLDERS = sa.text(
+    _PEOPLE.format("""
+    IN (SELECT l.pid FROM pg_locks AS l WHERE l.granted AND l.pid <> pg_backend_pid()
+        AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+        AND l.relation IN (to_regclass('public.messages'),
+            to_regclass('public.message_audio_analysis')))
+    """)
+)
+_BLOCKERS = sa.text(_PEOPLE.format("= ANY(pg_blocking_pids(:pid))"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +46,7 @@ class Patience:
     pause_seconds: float = 3.0  # in which the app's statements go through
 
 
-def carry_out(
-    engine: sa.Engine, step: Step, patience: Patience, say: Callable[[str], None]
-) -> float:
+def carry_out(engine: sa.Engine, step: Step, patience: Patience, say: Say) -> float:
     """Carry out one step; return the seconds it took, without the waiting for its lock.
 
     Args:
@@ -48,32 +57,49 @@ def carry_out(
 
     Raises:
         LockNotGranted: If it was never granted.
-        StepFailed: If Postgres refuses it. Nothing of the step is done then.
+        StepFailed: If Postgres refuses it.
+    """
+    return patiently(
+        engine, step.what, lambda: _run(engine, step, patience, say), patience, say, step.table
+    )
+
+
+def patiently(
+    engine: sa.Engine,
+    what: str,
+    work: Callable[[], None],
+    patience: Patience,
+    say: Say,
+    table: str = "messages",
+) -> float:
+    """Do something, and again as long as its lock is not granted; return the seconds it took.
+
+    Raises:
+        LockNotGranted: If it was never granted.
+        StepFailed: If Postgres refuses it.
     """
     for attempt in range(1, patience.attempts + 1):
         started = time.monotonic()
         try:
-            _run(engine, step)
-        except OperationalError as error:
-            if _sqlstate(error) != LOCK_NOT_AVAILABLE:
-                raise
-            holders = _holders(engine, step.table)
-            if attempt == patience.attempts:
-                raise LockNotGranted(step.what, step.table, holders) from None
-            say(f"Waiting for {step.table}: {'; '.join(holders) or 'its lock is free again'}")
-            time.sleep(patience.pause_seconds)
+            work()
         except DBAPIError as error:
-            raise StepFailed(step.what, _sqlstate(error), _primary(error)) from None
+            if _sqlstate(error) != LOCK_NOT_AVAILABLE:
+                raise StepFailed(what, _sqlstate(error), _primary(error)) from None
         else:
             return time.monotonic() - started
+        holders = [_told(row) for row in _ask(engine, _HOLDERS)]
+        if attempt == patience.attempts:
+            raise LockNotGranted(what, table, holders)
+        say(f"Waiting for {table}: {'; '.join(holders) or 'its lock is free again'}")
+        time.sleep(patience.pause_seconds)
     raise AssertionError  # the last attempt returns or raises
 
 
-def _run(engine: sa.Engine, step: Step) -> None:
+def _run(engine: sa.Engine, step: Step, patience: Patience, say: Say) -> None:
     if step.in_batches:
         _run_batches(engine, step)
     elif step.concurrently:
-        _run_concurrently(engine, step)
+        _run_concurrently(engine, step, patience, say)
     else:
         with engine.begin() as connection:
             for statement in step.statements:
@@ -92,17 +118,49 @@ def _run_batches(engine: sa.Engine, step: Step) -> None:
             last = connection.scalar(sa.text(batch), {"after": last})
 
 
-def _run_concurrently(engine: sa.Engine, step: Step) -> None:
+def _run_concurrently(engine: sa.Engine, step: Step, patience: Patience, say: Say) -> None:
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.detach()  # its setting must not come into the pool
         _note(connection, step)  # before: a build that breaks off leaves an index, too
         # It waits for transactions that are open, but nobody waits for it.
         connection.execute(sa.text("SET lock_timeout = 0"))
-        try:
+        with _watched(engine, connection, patience, say):
             for statement in step.statements:
                 connection.execute(sa.text(statement))
-        finally:
-            connection.execute(sa.text("RESET lock_timeout"))
         _forget(connection, step)
+
+
+@contextmanager
+def _watched(
+    engine: sa.Engine, connection: sa.Connection, patience: Patience, say: Say
+) -> Iterator[None]:
+    """Say whose transactions the connection's statement waits for, as long as it waits."""
+    pid = connection.scalar(sa.text("SELECT pg_backend_pid()"))
+    is_over = threading.Event()
+
+    def watch() -> None:
+        told: set[int] = set()
+        while not is_over.wait(patience.pause_seconds):
+            try:
+                blockers = _ask(engine, _BLOCKERS, pid=pid)
+            except DBAPIError:
+                return  # the statement itself fails, too, and tells it
+            pids = {row.pid for row in blockers}
+            if pids - told:
+                listed = "; ".join(map(_told, blockers))
+                say(
+                    f"Waiting for the end of a transaction, while the app goes on: {listed}."
+                    " SELECT pg_terminate_backend(<pid>) ends it."
+                )
+            told = pids
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        watcher.join()
 
 
 def _note(connection: sa.Connection, step: Step) -> None:
@@ -115,14 +173,17 @@ def _forget(connection: sa.Connection, step: Step) -> None:
         connection.execute(_FORGET, {"step": note})
 
 
-def _holders(engine: sa.Engine, table: str) -> list[str]:
+def _ask(engine: sa.Engine, query: sa.TextClause, **facts: object) -> Sequence[sa.Row[Any]]:
     with engine.connect() as connection:
-        rows = connection.execute(_HOLDERS, {"table": f"public.{table}"}).all()
-    return [
-        f"pid {row.pid} ({row.role}, {row.application or 'no application name'}, {row.state},"
-        f" for {row.seconds or 0} s)"
-        for row in rows
-    ]
+        return connection.execute(query, facts).all()
+
+
+def _told(row: sa.Row[Any]) -> str:
+    """Name a session; a role that may not look into others' is told less."""
+    facts = [row.role, row.application or "no application name"]
+    if row.state is not None:
+        facts += [row.state, f"for {row.seconds or 0} s"]
+    return f"pid {row.pid} ({', '.join(facts)})"
 
 
 def _sqlstate(error: DBAPIError) -> str:
@@ -130,6 +191,7 @@ def _sqlstate(error: DBAPIError) -> str:
 
 
 def _primary(error: DBAPIError) -> str:
-    """Return Postgres' message without its detail, which quotes rows."""
+    """Return Postgres' message without its detail, which quotes rows; or the client's own."""
     diagnosis = getattr(error.orig, "diag", None)
-    return getattr(diagnosis, "message_primary", None) or type(error.orig).__name__
+    primary = getattr(diagnosis, "message_primary", None)
+    return primary or str(error.orig).strip().partition("\n")[0]

@@ -14,18 +14,25 @@ SELECT CAST(current_setting('server_version_num') AS integer) AS version,
     has_database_privilege(current_database(), 'CREATE') AS may_create_schemas,
     has_schema_privilege('public', 'CREATE') AS may_create_tables,
     CAST(current_user AS text) AS role,
-    to_regnamespace('audio_ops') IS NOT NULL AS has_our_schema
+    to_regnamespace('audio_ops') IS NOT NULL AS has_our_schema,
+    COALESCE(has_schema_privilege(to_regnamespace('audio_ops'), 'CREATE'), true) AND NOT EXISTS (
+        SELECT FROM pg_class AS c WHERE c.relnamespace = to_regnamespace('audio_ops')
+            AND c.relkind = 'r' AND NOT pg_has_role(c.relowner, 'USAGE')
+    ) AS may_change_our_schema
 """)
 _TABLES = sa.text("""
 SELECT c.relname AS name, CAST(c.relkind AS text) AS kind,
+    quote_ident(pg_get_userbyid(c.relowner)) AS owner,
     pg_has_role(c.relowner, 'USAGE') AS is_ours_to_alter,
+    row_security_active(c.oid) AS hides_rows,
     CAST(GREATEST(c.reltuples, 0) AS bigint) AS rows, pg_total_relation_size(c.oid) AS bytes
 FROM pg_class AS c
 WHERE c.relnamespace = to_regnamespace('public') AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
 """)
 _COLUMNS = sa.text("""
 SELECT c.relname AS table, a.attname AS name, format_type(a.atttypid, a.atttypmod) AS type,
-    pg_get_expr(d.adbin, d.adrelid) AS default, NOT a.attnotnull AS is_nullable
+    pg_get_expr(d.adbin, d.adrelid) AS default, NOT a.attnotnull AS is_nullable,
+    to_jsonb(a) ->> 'attgenerated' IN ('s', 'v') AS is_generated -- Postgres 11 does not have it
 FROM pg_attribute AS a
 JOIN pg_class AS c ON c.oid = a.attrelid
 LEFT JOIN pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
@@ -51,17 +58,31 @@ SELECT g.tgname AS name, g.tgenabled <> 'D' AS is_enabled, p.proname AS function
 FROM pg_trigger AS g JOIN pg_class AS t ON t.oid = g.tgrelid JOIN pg_proc AS p ON p.oid = g.tgfoid
 WHERE t.relnamespace = to_regnamespace('public') AND NOT g.tgisinternal
 """)
-# Postgres changes no type of a column that a view selects.
-_DEPENDENT_VIEWS = sa.text("""
+# What uses a column. Postgres changes no type of a column that a view, rule, trigger, policy,
+# generated column, function or publication uses; indexes and constraints it makes anew, with the
+# same expression. Our own indexes and views come and go with an upgrade.
+_DEPENDENTS = sa.text("""
 SELECT DISTINCT t.relname AS table, a.attname AS column,
-    CAST(CAST(v.oid AS regclass) AS text) AS view
+    CASE WHEN v.relkind IN ('v', 'm') THEN pg_describe_object(v.tableoid, v.oid, 0)
+        ELSE pg_describe_object(d.classid, d.objid, d.objsubid) END AS dependent,
+    x.indexrelid IS NOT NULL OR k.oid IS NOT NULL AS is_made_anew
 FROM pg_depend AS d
-JOIN pg_rewrite AS r ON r.oid = d.objid
-JOIN pg_class AS v ON v.oid = r.ev_class
 JOIN pg_class AS t ON t.oid = d.refobjid
 JOIN pg_attribute AS a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
-WHERE d.classid = CAST('pg_rewrite' AS regclass) AND v.oid <> t.oid
-    AND t.relnamespace = to_regnamespace('public')
+LEFT JOIN pg_rewrite AS r ON r.tableoid = d.classid AND r.oid = d.objid
+LEFT JOIN pg_class AS v ON v.oid = r.ev_class
+LEFT JOIN pg_attrdef AS f ON f.tableoid = d.classid AND f.oid = d.objid
+LEFT JOIN pg_constraint AS k ON k.tableoid = d.classid AND k.oid = d.objid
+LEFT JOIN pg_index AS x ON x.indexrelid = d.objid AND d.classid = t.tableoid
+WHERE d.refclassid = t.tableoid AND t.relnamespace = to_regnamespace('public') AND (
+    d.classid = ANY(CAST(ARRAY['pg_rewrite', 'pg_trigger', 'pg_policy', 'pg_proc',
+        'pg_publication_rel'] AS regclass[]))
+    OR f.adrelid <> t.oid OR f.adnum <> a.attnum
+    OR k.contype IN ('c', 'f', 'x')
+    OR (x.indexprs IS NOT NULL OR x.indpred IS NOT NULL) AND NOT EXISTS (
+        SELECT FROM pg_class AS i WHERE i.oid = d.objid AND starts_with(i.relname, 'audio_ops_')
+    )
+) AND (v.oid IS NULL OR v.relnamespace IS DISTINCT FROM to_regnamespace('audio_ops'))
 """)
 # Postgres drops some of it with the column, silently; our own go and come with it.
 _BOUND_COLUMNS = sa.text("""
@@ -71,7 +92,8 @@ JOIN pg_attribute AS a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
 LEFT JOIN pg_class AS c ON c.oid = d.objid AND d.classid = CAST('pg_class' AS regclass)
 WHERE d.refclassid = CAST('pg_class' AS regclass)
     AND d.refobjid = to_regclass('public.messages') AND COALESCE(c.relname, '') NOT IN
-        ('messages_pronunciation_idx', 'audio_ops_messages_unread_idx')
+        ('messages_pronunciation_idx', 'audio_ops_messages_unread_idx',
+        'audio_ops_messages_overwritten_idx')
 """)
 _PARKED_COLUMNS = sa.text("""
 SELECT attname FROM pg_attribute
@@ -88,6 +110,7 @@ class Column:
     type: str  # as `format_type` prints it
     default: str | None  # without casts
     is_nullable: bool
+    is_generated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +135,23 @@ class Table:
     """A table of the app, or what goes by its name."""
 
     kind: str  # `pg_class.relkind`
+    owner: str  # quoted for SQL
     is_ours_to_alter: bool  # the role owns it, or is a member of its owner
+    hides_rows: bool  # row security applies to the role
     rows: int  # estimated
     size_bytes: int  # with its indexes
     columns: Mapping[str, Column] = field(default_factory=dict)
     constraints: Mapping[str, Constraint] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Dependent:
+    """Something that uses a column."""
+
+    table: str
+    column: str
+    told: str  # such as `view scores`
+    is_made_anew: bool  # Postgres makes it anew where the column's type changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,12 +164,13 @@ class Live:
     may_create_schemas: bool
     may_create_tables: bool
     has_our_schema: bool
+    may_change_our_schema: bool
     has_orphan_queue: bool  # the function that our trigger on `messages` calls
     tables: Mapping[str, Table]
     indexes: Mapping[str, Index]
     triggers: Mapping[str, bool]  # whether enabled and calling ours
-    views: frozenset[tuple[str, str, str]]  # table, column, a view that selects it
     bound_columns: frozenset[str]  # of `messages`: an index, a key, a view and so on needs them
+    dependents: tuple[Dependent, ...]
     parked_columns: frozenset[str]  # of `messages`, by an earlier rollback
 
 
@@ -143,7 +179,9 @@ def read(connection: sa.Connection) -> Live:
     server = connection.execute(_SERVER).one()
     columns: dict[str, dict[str, Column]] = {}
     for row in connection.execute(_COLUMNS).mappings():
-        column = Column(row["type"], normal_default(row["default"]), row["is_nullable"])
+        column = Column(
+            row["type"], normal_default(row["default"]), row["is_nullable"], row["is_generated"]
+        )
         columns.setdefault(row["table"], {})[row["name"]] = column
     constraints: dict[str, dict[str, Constraint]] = {}
     for row in connection.execute(_CONSTRAINTS).mappings():
@@ -156,11 +194,14 @@ def read(connection: sa.Connection) -> Live:
         may_create_schemas=server.may_create_schemas,
         may_create_tables=server.may_create_tables,
         has_our_schema=server.has_our_schema,
+        may_change_our_schema=server.may_change_our_schema,
         has_orphan_queue=server.has_our_schema and bool(connection.scalar(_FUNCTION)),
         tables={
             row.name: Table(
                 kind=row.kind,
+                owner=row.owner,
                 is_ours_to_alter=row.is_ours_to_alter,
+                hides_rows=row.hides_rows,
                 rows=row.rows,
                 size_bytes=row.bytes,
                 columns=columns.get(row.name, {}),
@@ -176,7 +217,7 @@ def read(connection: sa.Connection) -> Live:
             row.name: row.is_enabled and row.function in _OUR_FUNCTIONS
             for row in connection.execute(_TRIGGERS)
         },
-        views=frozenset(tuple(row) for row in connection.execute(_DEPENDENT_VIEWS)),
         bound_columns=frozenset(connection.execute(_BOUND_COLUMNS).scalars()),
+        dependents=tuple(sorted(Dependent(*row) for row in connection.execute(_DEPENDENTS))),
         parked_columns=frozenset(connection.execute(_PARKED_COLUMNS).scalars()),
     )

@@ -108,7 +108,11 @@ def _analysis(live: Live, survey: Survey) -> Iterator[Step]:
         yield Step(
             f"Create {ANALYSIS}",
             f"messages against writes {A_MOMENT}",
-            (f"CREATE TABLE public.{ANALYSIS} ({', '.join(declarations)})",),
+            (
+                f"CREATE TABLE public.{ANALYSIS} ({', '.join(declarations)})",
+                # The app must be able to use it, whoever migrates.
+                f"ALTER TABLE public.{ANALYSIS} OWNER TO {live.tables['messages'].owner}",
+            ),
             notes=(f"created {ANALYSIS}",),
         )
         return

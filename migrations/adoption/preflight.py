@@ -1,15 +1,17 @@
 """What must be so before anything is changed; each obstacle says what to do."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
-from migrations.adoption.conversions import conversion
+from migrations.adoption.conversions import conversion, is_text
 from migrations.adoption.documented import (
     ANALYSIS,
     APP_TABLES,
     AUDIO_COLUMNS,
     COLUMNS,
+    DocumentedColumn,
 )
-from migrations.adoption.live import Live
+from migrations.adoption.live import Column, Live, Table
 from migrations.adoption.survey import Survey
 
 OLDEST_SERVER = 130_000
@@ -21,12 +23,41 @@ _KINDS = {
 }
 # A tier may be an enum or text; it is read as text.
 _READ_AS_TEXT = frozenset({("subscriptions", "current_tier")})
+_OLD_DURATION = "audio_duration"  # before the app's migration 0023
 
 
-def obstacles(live: Live, survey: Survey) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A column that is to be changed or dropped."""
+
+    table: str
+    column: str
+    is_interpreted: bool  # its values will mean another thing, or be gone
+
+
+def obstacles(live: Live) -> list[str]:
     """Return what stands in the way, in words for a person; nothing: it can be done."""
     server = list(_server(live))
-    return server or [*_tables(live), *_columns(live, survey)]
+    return server or [*_rights(live), *_strangeness(live), *_dependents(live)]
+
+
+def obstacles_to_rollback(live: Live, used: Iterable[Use]) -> list[str]:
+    """Return what stands in the way of undoing, where it changes these columns."""
+    server = list(_server(live))
+    return server or [*_ownership(live), *_in_use(live, used)]
+
+
+def can_be_surveyed(live: Live) -> bool:
+    """Return whether the rows can be looked at: the app's tables are what they should be."""
+    return not any(_strangeness(live))
+
+
+def obstacles_in_rows(survey: Survey) -> list[str]:
+    """Return what in the rows stands in the way."""
+    return [
+        f"{column} holds numbers that no integer holds: correct these rows."
+        for column in survey.too_large
+    ]
 
 
 def is_empty(live: Live) -> bool:
@@ -39,53 +70,106 @@ def _server(live: Live) -> Iterator[str]:
         yield f"This is Postgres {live.server_version // 10_000}; 13 or newer is needed."
     if live.is_read_only:
         yield "This server takes no writes, as replicas do not: connect to the primary."
+
+
+def _rights(live: Live) -> Iterator[str]:
     if not live.has_our_schema and not live.may_create_schemas:
         yield (
             f"The role {live.role} may not create the schema audio_ops: grant it CREATE on the"
             " database, or connect as the owner."
         )
+    if not live.may_create_tables:
+        yield (
+            f"The role {live.role} may create no tables and indexes in the schema public: grant it"
+            " CREATE on that schema, or connect as the owner."
+        )
+    yield from _ownership(live)
 
 
-def _tables(live: Live) -> Iterator[str]:
-    if is_empty(live):
-        if not live.may_create_tables:
-            yield f"The role {live.role} may create no tables in the schema public."
-        return
-    for name in APP_TABLES:
-        if name not in live.tables:
-            yield f"The table {name} is missing: this is not the app's database."
-    for name in live.tables.keys() & {*APP_TABLES, ANALYSIS}:
-        table = live.tables[name]
-        if table.kind != "r":
-            yield f"{name} is {_KINDS[table.kind]}, not a table: its columns cannot be changed."
-        elif not table.is_ours_to_alter:
+def _ownership(live: Live) -> Iterator[str]:
+    if live.has_our_schema and not live.may_change_our_schema:
+        yield (
+            f"The role {live.role} does not own what is in the schema audio_ops: connect as the"
+            " role that has made it."
+        )
+    for name, table in _app_tables(live):
+        if table.kind == "r" and not table.is_ours_to_alter:
             yield (
                 f"The role {live.role} does not own {name}: connect as its owner, or as a member of"
                 " that role."
             )
+        if table.hides_rows:
+            yield (
+                f"Row security hides rows of {name} from the role {live.role}: connect as a role"
+                " that it does not bind."
+            )
 
 
-def _columns(live: Live, survey: Survey) -> Iterator[str]:
-    for table, columns in COLUMNS.items():
-        has = live.tables[table].columns if table in live.tables else {}
-        for name, documented in columns.items():
-            is_mended = table == ANALYSIS or (table == "messages" and name in AUDIO_COLUMNS)
-            if name not in has:
-                if has and not is_mended:
-                    yield f"{table}.{name} is missing: this is not the app's table."
-            elif has[name].type != documented.type and (table, name) not in _READ_AS_TEXT:
-                yield from _another_type(live, table, name, is_mended=is_mended)
-    for column in survey.too_large:
-        yield f"{column} holds numbers that no integer holds: correct these rows."
+def _app_tables(live: Live) -> list[tuple[str, Table]]:
+    return [(name, live.tables[name]) for name in (*APP_TABLES, ANALYSIS) if name in live.tables]
 
 
-def _another_type(live: Live, table: str, name: str, *, is_mended: bool) -> Iterator[str]:
-    type_, documented = live.tables[table].columns[name].type, COLUMNS[table][name].type
-    if not is_mended or conversion(name, type_, documented) is None:
-        yield f"{table}.{name} is {type_}, not {documented}, and cannot be converted."
+def _strangeness(live: Live) -> Iterator[str]:
+    """Yield why these are not the app's tables, or none that can be read as documented."""
+    if is_empty(live):
         return
-    for _, _, view in sorted(view for view in live.views if view[:2] == (table, name)):
-        yield (
-            f"The view {view} selects {table}.{name}, whose type changes: drop the view, and make"
-            " it again afterwards."
-        )
+    for name in APP_TABLES:
+        if name not in live.tables:
+            yield f"The table {name} is missing: this is not the app's database."
+    for name, table in _app_tables(live):
+        if table.kind != "r":
+            yield f"{name} is {_KINDS[table.kind]}, not a table: its columns cannot be changed."
+    for where, name, has, documented in _documented(live):
+        if reason := _strange(where, name, has, documented):
+            yield f"{where}.{name} {reason}"
+
+
+def _strange(table: str, name: str, has: Column | None, documented: DocumentedColumn) -> str | None:
+    if has is None:
+        can_be_added = documented.is_nullable or documented.default is not None
+        is_in_order = _is_mended(table, name) and can_be_added
+        return None if is_in_order else "is missing: this is not the app's table."
+    if has.is_generated:
+        return "is generated, so nobody can write it: make it a plain column."
+    if has.type == documented.type or (table, name) in _READ_AS_TEXT:
+        return None
+    if _is_mended(table, name) and conversion(name, has.type, documented.type) is not None:
+        return None
+    return f"is {has.type}, not {documented.type}, and cannot be converted."
+
+
+def _documented(live: Live) -> Iterator[tuple[str, str, Column | None, DocumentedColumn]]:
+    """Yield each documented column of the tables that are there, by its name in the database."""
+    for table, columns in COLUMNS.items():
+        if table not in live.tables:
+            continue
+        there = live.tables[table].columns
+        for name, documented in columns.items():
+            is_old = name == "audio_duration_ms" and name not in there and _OLD_DURATION in there
+            known_as = _OLD_DURATION if is_old else name
+            yield table, known_as, there.get(known_as), documented
+
+
+def _is_mended(table: str, name: str) -> bool:
+    return table == ANALYSIS or (table == "messages" and name in {*AUDIO_COLUMNS, _OLD_DURATION})
+
+
+def _dependents(live: Live) -> Iterator[str]:
+    changed = [
+        Use(table, name, is_interpreted=is_text(has.type) and documented.type == "integer")
+        for table, name, has, documented in _documented(live)
+        if has is not None and has.type != documented.type and _is_mended(table, name)
+    ]
+    yield from _in_use(live, [*changed, Use("messages", "speech_timings", is_interpreted=True)])
+
+
+def _in_use(live: Live, used: Iterable[Use]) -> Iterator[str]:
+    for use in used:
+        for dependent in live.dependents:
+            is_of_it = (dependent.table, dependent.column) == (use.table, use.column)
+            # Made anew with the same expression, which most likely means nothing to numbers.
+            if is_of_it and (use.is_interpreted or not dependent.is_made_anew):
+                yield (
+                    f"{use.table}.{use.column} must be changed, but {dependent.told} uses it: drop"
+                    " that, and make it again afterwards."
+                )

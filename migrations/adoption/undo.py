@@ -5,8 +5,9 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from migrations.adoption.conversions import is_text, reversion
-from migrations.adoption.documented import ANALYSIS
+from migrations.adoption.documented import ANALYSIS, COLUMNS
 from migrations.adoption.parked import column_name, park_columns
+from migrations.adoption.preflight import Use
 from migrations.adoption.shadow import drop_shadows, forget_texts
 from migrations.adoption.step import Step
 from stores.app_objects import TRIGGER
@@ -14,6 +15,7 @@ from stores.app_objects import TRIGGER
 _TABLE = "(messages|message_audio_analysis)"
 _NAME = rf"{_TABLE}\.([a-z_]+)"
 _CAST = rf"cast {_NAME} from ([a-z0-9(), ]+)"
+_ADDED = rf"added {_TABLE}: ([a-z_, ]+)"
 # What stood in a text column is put back only where the number is still the one that it was read
 # as: what was written since is newer.
 _PUT_BACK = """
@@ -39,6 +41,19 @@ def undoing(notes: Sequence[str]) -> list[Step]:
         reversed(notes), lambda note: note.partition(".")[0] if _is_cast(note) else note
     )
     return [drop_trigger, *(_undo(tuple(group)) for _, group in groups)]
+
+
+def used(notes: Sequence[str]) -> Iterator[Use]:
+    """Yield the columns whose type undoing changes, or that it drops."""
+    for note in notes:
+        if match := re.fullmatch(_CAST, note):
+            table, column, was = match.groups()
+            yield Use(table, column, is_interpreted=is_text(was))
+        elif match := re.fullmatch(_ADDED, note):
+            table, listed = match.groups()
+            yield from (Use(table, column, is_interpreted=False) for column in listed.split(", "))
+        elif note == f"created {ANALYSIS}":
+            yield from (Use(ANALYSIS, column, is_interpreted=False) for column in COLUMNS[ANALYSIS])
 
 
 def _is_cast(note: str) -> bool:
@@ -141,7 +156,7 @@ def _parked_analyses() -> Iterator[str]:
 
 
 def _created_analysis() -> Iterator[str]:
-    yield f"DROP TABLE public.{ANALYSIS}"
+    yield f"DROP TABLE IF EXISTS public.{ANALYSIS}"
 
 
 def _shadowed(column: str) -> Iterator[str]:
@@ -161,7 +176,7 @@ def _dropped_speech_timings() -> Iterator[str]:
 _UNDOINGS: Mapping[str, Callable[..., Iterator[str]]] = {
     r"renamed messages\.audio_duration": _renamed,
     r"merged messages\.audio_duration": _merged,
-    rf"added {_TABLE}: ([a-z_, ]+)": _added,
+    _ADDED: _added,
     rf"default {_NAME} was (.+)": _default,
     rf"required {_NAME}": _required,
     rf"allowed {_NAME}": _allowed,
