@@ -222,11 +222,19 @@ def test_the_flows_role_may_ask_the_doctor(run, administrator, half):
         administrator.execute(f'DROP ROLE "{login}"')
 
 
-def test_a_wait_can_be_broken_off_and_gone_on_with(run, half):
+@pytest.mark.parametrize(
+    ("isolation", "table", "told"),
+    [
+        ("READ COMMITTED", "messages", "Waiting for messages: pid"),
+        ("REPEATABLE READ", "users", "Waiting for the end of a transaction"),  # for an index
+    ],
+)
+def test_a_wait_can_be_broken_off_and_gone_on_with(run, half, isolation, table, told):
     command = [KAIWA_AUDIO, "database", "upgrade"]
-    environment = os.environ | {"DATABASE_URL": half, "PYTHONUNBUFFERED": "1"}
+    environment = os.environ | {"DATABASE_URL": half}
     with psycopg.connect(half) as reader:
-        reader.execute("SELECT count(*) FROM messages")
+        reader.execute(f"SET TRANSACTION ISOLATION LEVEL {isolation}")
+        reader.execute(f"SELECT count(*) FROM {table}")
         process = subprocess.Popen(
             command,
             env=environment,
@@ -234,7 +242,7 @@ def test_a_wait_can_be_broken_off_and_gone_on_with(run, half):
             stderr=subprocess.PIPE,
             text=True,
         )
-        while "Waiting for messages: pid" not in process.stdout.readline():
+        while told not in process.stdout.readline():
             assert process.poll() is None
         process.send_signal(signal.SIGINT)
         began = time.monotonic()

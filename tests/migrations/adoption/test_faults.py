@@ -3,15 +3,26 @@
 import dataclasses
 import itertools
 import re
+import shutil
+import subprocess
+import tempfile
 import threading
 import time
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 from uuid import uuid4
 
 import psycopg
 import pytest
 
+from deployments.local.postgres import PostgresServer
+from deployments.local.postgres_home import (
+    binaries,
+    find_home,
+    prepare_home,
+    server_account,
+)
 from migrations import locking, run
 from migrations.adoption import live
 from migrations.adoption.execute import Patience
@@ -253,6 +264,41 @@ def test_a_read_only_server_is_refused_and_still_examined(url, administrator):
     assert run.examine(url).is_documented
 
 
+def test_a_standby_is_refused_and_still_examined(standby, database_url):
+    url = standby.url(database_url.rpartition("/")[2])
+    for command in (run.upgrade, run.rollback):
+        assert_refused(url, "This server takes no writes, as replicas do not", command)
+    assert run.examine(url).is_documented
+
+
+@pytest.fixture
+def standby(postgres, database_url):
+    """A server that follows the tests' own, which holds `database_url`."""
+    folder = Path(tempfile.mkdtemp(prefix="kaiwa-standby-"))
+    folder.chmod(0o711)  # run as root, the server is another user
+    # As many connections as the primary allows, or it does not start.
+    server = PostgresServer(folder, {"fsync": "off", "max_connections": "200"})
+    prepare_home(folder)
+    home, account = find_home(folder), server_account()
+    copy = ["--pgdata", home / "data", "--write-recovery-conf", "--checkpoint", "fast", "--no-sync"]
+    subprocess.run(
+        [binaries(home) / "pg_basebackup", "--dbname", postgres.url(), *copy],
+        check=True,
+        cwd=home,
+        user=account and account.pw_uid,
+        group=account and account.pw_gid,
+        extra_groups=[] if account else None,
+    )
+    (home / "password").write_text(find_home(postgres.folder).joinpath("password").read_text())
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(home)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def test_what_uses_a_column_that_a_rollback_changes_is_named_first(adopted):
     for use, told in (
         (f"VIEW v AS SELECT {SCORE} FROM messages", f"messages.{SCORE}"),
@@ -262,6 +308,11 @@ def test_what_uses_a_column_that_a_rollback_changes_is_named_first(adopted):
         assert_refused(adopted, told, run.rollback)
         make(adopted, f"DROP {use.split(' ', maxsplit=1)[0]} v")
     run.rollback(adopted)
+
+
+def test_a_rollback_of_what_a_newer_version_has_made_is_refused(adopted):
+    make(adopted, "UPDATE audio_ops.alembic_version SET version_num = '9999'")
+    assert_refused(adopted, "is at 9999", run.rollback)
 
 
 def test_a_rollback_where_nothing_was_adopted_changes_nothing(url):
@@ -587,6 +638,35 @@ def test_an_index_whose_building_broke_off_is_built_anew(url):
     assert found["messages_audio_cleanup_idx"] == "INVALID"
     run.upgrade(url)
     run.check(url)
+
+
+def test_connections_that_are_cut_are_told_and_the_next_run_goes_on(url):
+    make(url, *HALF)
+    add_texts(url)
+    failures = []
+
+    def upgrade():
+        try:
+            run.upgrade(url)
+        except (StepFailed, LockNotGranted) as failed:
+            failures.append(failed)
+
+    thread = threading.Thread(target=upgrade)
+    cut = """
+        SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+        WHERE datname = current_database() AND application_name = 'kaiwa-audio migrations'
+            AND EXISTS (SELECT FROM pg_stat_activity
+                WHERE datname = current_database() AND wait_event_type = 'Lock')
+    """
+    with transaction(url, HOLDERS["a reader"]), psycopg.connect(url, autocommit=True) as operator:
+        thread.start()
+        while operator.execute(cut).fetchone() == (0,):
+            time.sleep(0.02)
+        thread.join()
+    assert failures[0].sqlstate == "57P01"
+    run.upgrade(url)
+    run.check(url)
+    assert numbers(url) == READ
 
 
 def test_what_the_app_empties_later_breaks_nothing(adopted):
