@@ -586,10 +586,10 @@ def break_off_everywhere(command, url, steps):
     while not is_over:
         step = break_off(command, url, steps)
         # An INVALID index had to be dropped first.
-        is_over = run_until_killed(command, url, steps + (step in broken_off))
+        is_over = run_until_killed(command, url, steps + (step in broken_off - {None}))
         broken_off.add(step)
         killed += not is_over
-    return len(broken_off), killed
+    return len(broken_off - {None}), killed
 
 
 @pytest.mark.parametrize(
@@ -609,7 +609,8 @@ def test_broken_off_and_killed_at_every_step_it_ends_well(url, statements, durat
     for steps in (0, 1, 2):  # before anything, with our own tables gone, with the trigger gone
         assert not run_until_killed("rollback", url, steps)
     broken_off, killed = break_off_everywhere("rollback", url, 3)
-    assert min(broken_off, killed) >= 3
+    assert broken_off >= 1  # what drops something is only killed: its command tells no schema
+    assert killed >= 3
     assert (catalogue(url), contents(url)) == before
 
 
