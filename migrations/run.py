@@ -162,19 +162,19 @@ def upgrade(
         LockNotGranted: If somebody else held a table all the time.
         StepFailed: If Postgres refused a step.
     """
-    with _engine(url) as engine:
+    # Under the lock: what another migrator is changing cannot be judged.
+    with _engine(url) as engine, exclusively(engine):
         _refuse_obstacles(engine)
-        with exclusively(engine):
-            _prepare(engine)
-            done, texts = _adopt(engine, say, patience or Patience(), longest_lock_seconds)
-            with engine.connect() as connection:
-                revisions = _pending(url, connection)
-            if revisions:
-                say(f"Our own tables: {', '.join(revisions)}")
-                command.upgrade(_config(url), "head")
-                # Our tables' functions are there now: what hangs on them can follow.
-                more, _ = _adopt(engine, say, patience or Patience(), longest_lock_seconds)
-                done += more
+        _prepare(engine)
+        done, texts = _adopt(engine, say, patience or Patience(), longest_lock_seconds)
+        with engine.connect() as connection:
+            revisions = _pending(url, connection)
+        if revisions:
+            say(f"Our own tables: {', '.join(revisions)}")
+            command.upgrade(_config(url), "head")
+            # Our tables' functions are there now: what hangs on them can follow.
+            more, _ = _adopt(engine, say, patience or Patience(), longest_lock_seconds)
+            done += more
     return Upgrade(tuple(done), tuple(texts), revisions)
 
 
