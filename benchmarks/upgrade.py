@@ -33,7 +33,7 @@ from benchmarks.upgrade_tables import make_app
 from deployments.local.postgres import PostgresServer
 from migrations import run
 
-MESSAGES, ROUNDS = 1_000_000, 3
+MESSAGES, ROUNDS = 1_000_000, 5
 _POLL_SECONDS = 0.005
 _APP, _COPY = "app", "copy"
 _REWRITE = """

@@ -114,6 +114,7 @@ def upgrade(
         StepFailed: If Postgres refused a step.
     """
     patience = patience or Patience()
+    # Under the lock: what another migrator is changing cannot be judged.
     with _engine(url) as engine, exclusively(engine, say):
         _refuse_obstacles(url, engine)
         patiently(
