@@ -6,7 +6,7 @@ from typing import Annotated
 import orjson
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from cli.errors import told
 from migrations import run
@@ -133,7 +133,7 @@ def _tell(found: Examination) -> None:
         console.print(f"The app has noted {found.drizzle.migrations} migrations{made}.")
     console.print(f"Versions of our own tables to come: {', '.join(found.pending) or 'none'}.")
     if found.drift:
-        table = Table("What", "Name", "Expected", "Is")
+        table = Table("What", *map(_uncut, ("Name", "Expected", "Is")))
         for finding in found.drift:
             table.add_row(finding.kind, finding.name, finding.expected, finding.actual)
         console.print(table)
@@ -186,8 +186,7 @@ def _tell_rights(found: Examination) -> None:
 def _tell_texts(texts: tuple[TextCount, ...]) -> None:
     if not texts:
         return
-    table = Table(title="Texts that are read as numbers", title_justify="left")
-    table.add_column("Column")
+    table = Table(_uncut("Column"), title="Texts that are read as numbers", title_justify="left")
     table.add_column("Looks like")
     for name in ("Texts", "Numbers", "Empty", "Kept as text"):
         table.add_column(name, justify="right")
@@ -195,6 +194,10 @@ def _tell_texts(texts: tuple[TextCount, ...]) -> None:
         counts = (one.count, one.read, one.count - one.read, one.kept)
         table.add_row(f"{one.table}.{one.column}", one.shape, *(f"{count:,}" for count in counts))
     console.print(table)
+
+
+def _uncut(header: str) -> Column:
+    return Column(header, overflow="fold")  # else a narrow terminal cuts their ends off
 
 
 def _tell_plan(preview: run.Preview) -> None:
