@@ -1,7 +1,7 @@
 """`kaiwa-audio database`: the app's database, adopted and kept as documented."""
 
 import dataclasses
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import orjson
 import typer
@@ -9,13 +9,15 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from cli.errors import told
-from migrations import run
 from migrations.adoption.examination import Examination
 from migrations.adoption.plan import LONGEST_LOCK_SECONDS
 from migrations.adoption.step import Step
 from migrations.adoption.survey import Survey, TextCount
 from schema.errors import NotAdoptable
 from settings.environment import DatabaseSettings
+
+if TYPE_CHECKING:
+    from migrations.run import Preview
 
 app = typer.Typer(help="The app's database.", no_args_is_help=True)
 console = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
@@ -32,6 +34,8 @@ def doctor(
 
     Exits with 0 if all is as documented, 1 if something differs, 2 if it cannot be inspected.
     """
+    from migrations import run  # loads psycopg: only when a command needs it
+
     with told(CANNOT_BE_INSPECTED):
         found = run.examine(_url())
     if json:
@@ -58,6 +62,8 @@ def upgrade(
     ] = LONGEST_LOCK_SECONDS,
 ) -> None:
     """Bring the database of DATABASE_URL to the documented schema; safe to repeat."""
+    from migrations import run
+
     with told():
         if dry_run:
             preview = run.preview(_url(), longest_lock_seconds=longest_lock)
@@ -91,6 +97,8 @@ def rollback(
 
     Our own tables stay in the schema audio_ops under the names parked_…
     """
+    from migrations import run
+
     if not yes:
         typer.confirm("No flow may run meanwhile. Put the app's tables back?", abort=True)
     with told():
@@ -200,7 +208,7 @@ def _uncut(header: str) -> Column:
     return Column(header, overflow="fold")  # else a narrow terminal cuts their ends off
 
 
-def _tell_plan(preview: run.Preview) -> None:
+def _tell_plan(preview: "Preview") -> None:
     if preview.survey is not None:
         _tell_texts(preview.survey.texts)
     if preview.steps:
