@@ -34,7 +34,7 @@ def doctor(
 
     Exits with 0 if all is as documented, 1 if something differs, 2 if it cannot be inspected.
     """
-    from migrations import run  # loads psycopg: only when a command needs it
+    from migrations import run  # loads Alembic: only when a command needs it
 
     with told(CANNOT_BE_INSPECTED):
         found = run.examine(_url())

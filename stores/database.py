@@ -1,10 +1,10 @@
 """Connections to the app's Postgres."""
 
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 import orjson
-import psycopg
 from sqlalchemy import (
     URL,
     Connection,
@@ -19,6 +19,9 @@ from sqlalchemy import (
 from sqlalchemy.exc import ArgumentError
 
 from schema.errors import InvalidDatabaseUrl, SessionNotUtc
+
+if TYPE_CHECKING:
+    import psycopg
 
 CONNECT_SECONDS = 10
 _NAMES_OF_UTC = frozenset({"UTC", "Etc/UTC", "GMT", "Etc/GMT", "UCT", "Zulu"})
@@ -81,7 +84,7 @@ def connect(
     return engine
 
 
-def _refuse_other_time_zones(connection: psycopg.Connection, _record: object) -> None:
+def _refuse_other_time_zones(connection: "psycopg.Connection", _record: object) -> None:
     # The server tells it with the connection: nothing is asked.
     time_zone = connection.info.parameter_status("TimeZone")
     if time_zone not in _NAMES_OF_UTC:
