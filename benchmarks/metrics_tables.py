@@ -2,8 +2,8 @@
 
 They are of the last 160 days, twenty to a conversation, fifty conversations at a time, in five
 languages and three formats, of guests and learners of every tier, and every twentieth is the
-system's; one in ten is only text. Most learners began with a free subscription and took one or two
-paid ones later; one in ten never had any. What was due is deleted, over a third, and each deletion is in
+system's; one in ten is only text. Nine learners in ten began with a free subscription, and most of
+them took one or two paid ones later. What was due is deleted, over a third, and each deletion is in
 the ledger. The last month's recordings are analysed, one in fifty in vain.
 """
 
