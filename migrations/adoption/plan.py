@@ -7,14 +7,13 @@ follow from what is there, never from what was done: broken off anywhere, the ne
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from migrations.adoption import shadow
+from migrations.adoption import attachments, shadow
 from migrations.adoption.conversions import conversion, is_text
 from migrations.adoption.documented import (
     ANALYSIS,
     AUDIO_COLUMNS,
     COLUMNS,
     CONSTRAINTS,
-    INDEXES,
     DocumentedColumn,
 )
 from migrations.adoption.live import Column, Live
@@ -27,7 +26,6 @@ from migrations.adoption.parked import (
 )
 from migrations.adoption.step import A_MOMENT, Step, exclusive
 from migrations.adoption.survey import Survey
-from stores.app_objects import CREATE_TRIGGER, TRIGGER
 
 # Of the table and its indexes, on two busy cores: benchmarks/upgrade.py.
 RETYPED_BYTES_PER_SECOND = 35_000_000
@@ -41,13 +39,10 @@ def steps(
     return [
         *_messages(live, survey, longest_lock_seconds),
         *_analysis(live, survey),
-        *_keys(live),
-        *_indexes(live),
-        *_trigger(live),
+        *attachments.keys(live),
+        *attachments.indexes(live),
+        *attachments.trigger(live),
     ]
-
-
-# Columns
 
 
 def _messages(live: Live, survey: Survey, longest_lock_seconds: float) -> Iterator[Step]:
@@ -234,73 +229,6 @@ def _retype(name: str, has: Column, documented: DocumentedColumn) -> Iterator[st
 
 def _default(name: str, default: str | None) -> str:
     return f"ALTER COLUMN {name} " + (f"SET DEFAULT {default}" if default else "DROP DEFAULT")
-
-
-# Keys, indexes, trigger
-
-
-def _keys(live: Live) -> Iterator[Step]:
-    if ANALYSIS not in live.tables:
-        return  # it is created with them
-    has = live.tables[ANALYSIS].constraints
-    kept = {constraint.definition: name for name, constraint in has.items()}
-    for name, wanted in CONSTRAINTS.items():
-        found = has.get(name)
-        if found and found.definition == wanted.definition and found.is_valid:
-            continue
-        if found is None and wanted.definition in kept:
-            continue  # by another name
-        is_foreign = wanted.declaration.startswith("FOREIGN")
-        add = f"ALTER TABLE public.{ANALYSIS} ADD CONSTRAINT {name} {wanted.declaration}"
-        drop = f"ALTER TABLE public.{ANALYSIS} DROP CONSTRAINT IF EXISTS {name}"
-        yield Step(
-            f"Add to {ANALYSIS}: {wanted.declaration}",
-            f"{ANALYSIS}{' and messages' if is_foreign else ''} against writes"
-            f" {A_MOMENT if is_foreign else 'while its index is built'}",
-            (drop, f"{add} NOT VALID" if is_foreign else add),
-            table=ANALYSIS,
-            notes=(f"constrained {ANALYSIS}.{name}",) if found is None else (),
-        )
-        if is_foreign:
-            yield Step(
-                f"Check the foreign key {name}",
-                "nothing",
-                (f"ALTER TABLE public.{ANALYSIS} VALIDATE CONSTRAINT {name}",),
-                table=ANALYSIS,
-            )
-
-
-def _indexes(live: Live) -> Iterator[Step]:
-    for name, wanted in INDEXES.items():
-        found = live.indexes.get(name)
-        if found and found.is_valid and found.definition == wanted.definition:
-            continue
-        if found is not None:
-            yield Step(
-                f"Drop the index {name}, which is"
-                f" {'another than documented' if found.is_valid else 'INVALID'}",
-                "nothing",
-                (f"DROP INDEX CONCURRENTLY IF EXISTS public.{name}",),
-                table=wanted.table,
-                concurrently=True,
-            )
-        yield Step(
-            f"Build the index {name}",
-            "nothing; it waits for transactions that are open",
-            (wanted.create,),
-            table=wanted.table,
-            concurrently=True,
-            notes=(f"indexed {name}",) if found is None else (),
-        )
-
-
-def _trigger(live: Live) -> Iterator[Step]:
-    if live.has_orphan_queue and not live.triggers.get(TRIGGER, False):
-        yield Step(
-            f"Put the trigger {TRIGGER} on messages, which queues the audio of deleted messages",
-            f"messages against writes {A_MOMENT}",
-            (f"DROP TRIGGER IF EXISTS {TRIGGER} ON public.messages", CREATE_TRIGGER),
-        )
 
 
 def _rewriting_seconds(live: Live, table: str) -> float:
