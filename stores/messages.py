@@ -50,15 +50,24 @@ ORDER BY m.id
 LIMIT :limit
 FOR NO KEY UPDATE OF m SKIP LOCKED
 """)
-_PUT_BACK = text("""
-UPDATE messages AS m SET pronunciation_score = a.overall_accuracy_score
+# As the app reckons it when it uploads raw samples. Of other formats the size tells no length.
+_DURATION_MS = """CAST(m.audio_size_bytes AS float8) * 500
+            / (CAST(m.audio_sample_rate AS float8) * m.audio_channels)"""
+_PUT_BACK = text(f"""
+UPDATE messages AS m
+SET pronunciation_score = a.overall_accuracy_score,
+    audio_duration_ms = COALESCE(m.audio_duration_ms, CASE
+        WHEN m.audio_format = 'pcm16' AND m.audio_size_bytes > 0
+            AND m.audio_sample_rate > 0 AND m.audio_channels > 0
+            AND {_DURATION_MS} < 2147483647
+        THEN CAST(round({_DURATION_MS}) AS integer) END)
 FROM message_audio_analysis AS a
 WHERE m.id = ANY(:message_ids)
   AND a.message_id = m.id
   AND a.overall_accuracy_score IS NOT NULL
   AND a.analysis_error IS NULL
 RETURNING m.id
-""")
+""")  # noqa: S608 - ours
 
 
 def get(connection: Connection, message_id: str) -> StoredMessage | None:
@@ -96,6 +105,8 @@ def mark_failed(connection: Connection, errors: Iterable[tuple[str, str]]) -> No
 
 def put_back_scores(connection: Connection, *, after_id: str, limit: int) -> list[str]:
     """Put back from their analyses the scores that the app emptied; return of which messages.
+
+    The durations that it empties along with them are put back where the size tells them.
 
     Args:
         connection: In a transaction; it locks the messages until its end.

@@ -109,6 +109,27 @@ def test_scores_that_the_app_emptied_are_put_back(engine, add_scored, app_saves_
     assert put_back(engine) == []
 
 
+@pytest.mark.parametrize(
+    ("columns", "duration_ms"),
+    [
+        ({"audio_size_bytes": 240_000}, 5000),
+        ({"audio_size_bytes": 240_000, "audio_sample_rate": 8000, "audio_channels": 2}, 7500),
+        ({"audio_size_bytes": 240_000, "audio_format": "wav"}, None),  # its header tells it
+        ({"audio_size_bytes": None}, None),
+        ({"audio_size_bytes": 240_000, "audio_sample_rate": 0}, None),
+        ({"audio_size_bytes": 2**31 - 1, "audio_sample_rate": 1}, None),
+    ],
+)
+def test_durations_are_put_back_where_the_size_tells_them(
+    engine, add_scored, app_saves_again, columns, duration_ms
+):
+    message_id = add_scored(message={"audio_duration_ms": 5000, **columns})
+    app_saves_again()
+    assert put_back(engine) == [message_id]
+    with engine.connect() as connection:
+        assert messages.get(connection, message_id).audio_duration_ms == duration_ms
+
+
 def test_scores_are_put_back_page_by_page(engine, add_scored, app_saves_again):
     ids = sorted(add_scored() for _ in range(5))
     app_saves_again()
