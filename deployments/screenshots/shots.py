@@ -17,6 +17,7 @@ ARTIFACT_KEYS = frozenset(
         "backfill-analysis-progress",
         "check-quality",
         "erase-learner",
+        "export-findings",
         "legal-holds",
         "measure-costs",
         "measure-costs-by-language",

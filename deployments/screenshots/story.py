@@ -65,6 +65,7 @@ def tell(scene: Scene) -> None:
     _run(scene, MEASURE)
     _change(scene, _MISJUDGE)
     _run(scene, "reconcile-bucket")
+    _run(scene, "export-findings", {"dry_run": False})
     _hold(scene)
     _run(scene, "work-on-backfill", {"backfill_id": 1})
     for dry_run in (True, False):

@@ -12,6 +12,7 @@ def test_the_measured_database_is_the_apps_after_its_migration_0023(postgres, ad
     assert [step.what.partition(":")[0] for step in seen.steps] == [
         "Change messages",
         "Build the index audio_ops_messages_expiring_idx",
+        "Build the index audio_ops_messages_overwritten_idx",
         "Build the index audio_ops_messages_waiting_idx",
     ]
     assert sum(one.count for one in seen.survey.texts) == 40
