@@ -6,8 +6,8 @@ from datetime import datetime
 from sqlalchemy import Connection, text
 
 from schema.values import Orphan
-from stores.adoption import MESSAGE_OF
 from stores.holds import HELD_ORPHAN
+from stores.stray_objects import MESSAGE_OF
 
 _FACTS = f"""
 SELECT o.storage_key, o.message_id, o.size_bytes, o.queued_at, {HELD_ORPHAN} AS held,

@@ -12,8 +12,8 @@ from sqlalchemy import Connection, text
 from schema.errors import InventoryLost, ListingIncomplete
 from schema.reports import FindingReport
 from schema.states import FindingKind
-from stores.adoption import MESSAGE_OF
 from stores.inventory import WHOLE_TABLE_TIMEOUT, Run, progress
+from stores.stray_objects import MESSAGE_OF
 
 EXAMPLES = 20
 

@@ -19,7 +19,7 @@ from schema.errors import InvalidKey, ListingOutdated, RecordingsMissing, Storag
 from schema.reports import ReconciliationReport
 from schema.states import FindingKind
 from schema.values import Stray
-from stores import adoption, inventory, object_keys, reconciliation, retention
+from stores import inventory, object_keys, reconciliation, retention, stray_objects
 from stores.bucket_listing import ListedObject, list_objects
 from stores.inventory import Progress, Run
 from stores.reconciliation import Comparison, Finding
@@ -184,12 +184,14 @@ def adopt_page(run: Run, *, after: str) -> tuple[str | None, int]:
         return None, 0
     with ThreadPoolExecutor(READERS) as threads:
         measured = [one for one in threads.map(measure, _ours(strays)) if one is not None]
-    adopted = resources.in_transaction(lambda connection: adoption.adopt(connection, run, measured))
+    adopted = resources.in_transaction(
+        lambda connection: stray_objects.adopt(connection, run, measured)
+    )
     return _key(strays[-1]), adopted
 
 
 def _finder(run: Run) -> Callable[[Connection, str], list[Stray]]:
-    return lambda connection, after: adoption.find_strays(
+    return lambda connection, after: stray_objects.find_strays(
         connection, run, after=after, limit=STRAYS_PER_PAGE
     )
 

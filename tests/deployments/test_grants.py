@@ -22,7 +22,6 @@ from schema.states import (
 )
 from schema.values import Adoption, IntendedDeletion
 from stores import (
-    adoption,
     analyses,
     backfill_items,
     backfill_undo,
@@ -41,6 +40,7 @@ from stores import (
     quarantine,
     reconciliation,
     signed_urls,
+    stray_objects,
 )
 from stores.bucket_listing import ListedObject
 from tasks import resources
@@ -192,9 +192,9 @@ def test_the_batch_may_reconcile(batch, add_message, add_conversation, run_sql):
         older_than = now + timedelta(days=1)
         assert reconciliation.compare(connection, run, older_than=older_than).findings == 3
         assert reconciliation.sample_missing(connection, run, limit=1) == ["audio/lost"]
-        (found,) = adoption.find_strays(connection, run, after="", limit=10)
+        (found,) = stray_objects.find_strays(connection, run, after="", limit=10)
         new = Adoption(found.message_id, stray, 2, "pcm16", 24_000, 1, 0)
-        assert adoption.adopt(connection, run, [new]) == 1
+        assert stray_objects.adopt(connection, run, [new]) == 1
         kinds = tuple(FindingKind)
         found = reconciliation.findings(connection, run, kinds, after=0, limit=10)
         seen = [(finding.id, finding.object_bytes, finding.dated_at) for finding in found]

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from schema.errors import ListingOvertaken, StorageUnavailable
 from schema.states import DeletionReason, DeletionState, HoldScope
 from schema.values import IntendedDeletion, Stray
-from stores import adoption, leases, ledger
+from stores import leases, ledger, stray_objects
 from tasks import reconcile_bucket, resources
 from tasks.found_recordings import measure
 from tasks.reconcile_bucket import adopt_page, begin_reconciliation, compare, list_chunk
@@ -434,13 +434,13 @@ def meanwhile(monkeypatch):
     """Let something happen after the objects were read and before they are given away."""
 
     def _meanwhile(function):
-        real = adoption.adopt
+        real = stray_objects.adopt
 
         def later(connection, run, adoptions):
             function(adoptions)
             return real(connection, run, adoptions)
 
-        monkeypatch.setattr(reconcile_bucket.adoption, "adopt", later)
+        monkeypatch.setattr(reconcile_bucket.stray_objects, "adopt", later)
 
     return _meanwhile
 
