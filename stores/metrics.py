@@ -41,51 +41,48 @@ METRICS = {"day": pl.Date, "tier": pl.String, "measure": pl.String, "value": pl.
 _BITS = 9  # a number of days
 _DAYS = (1 << _BITS) - 1
 _LIVE, _IN_GRACE = _DAYS, _DAYS - 1  # codes instead of days since the deletion
-# Moved so that days begin at `as_of` and contain their end. An instant may be infinite.
-_AGO = "(:day - CAST(GREATEST({}, :oldest) + :to_midnight AS date))"
+# Shifted so that days begin at `as_of` and contain their end. An instant may be infinite.
+_AGO = "(:day - CAST(GREATEST({}, :oldest) - :shift AS date))"
 _SAID = _AGO.format("m.timestamp")
 _DELETED = _AGO.format("m.audio_deleted_at")
-# One key of a group in place of four, and one in place of three. Neither inner subquery may be
-# dissolved (OFFSET): whoever sees through it expects as many groups as messages, and neither hashes
-# nor divides the work. The offset is a bigint because only such a zero is known not to need the
-# rows in one place. Most messages are analysed, so one comparison tells them. And the groups arrive
-# as one row of arrays: Python's garbage collector walks over thousands of rows, but not of numbers.
-_STOCK = text(f"""
-SELECT array_agg(g.owner) AS owner, array_agg(g.format) AS format, array_agg(g.code) AS code,
-    array_agg(g.objects) AS objects, array_agg(g.bytes) AS bytes, array_agg(g.audio_ms) AS audio_ms,
-    array_agg(g.unsized) AS unsized
+
+# One key of a group in place of four; and neither subquery may be dissolved (OFFSET): whoever sees
+# through it expects as many groups as messages, and neither hashes nor divides the work. The
+# offset is a bigint because only such a zero is known not to need the rows in one place.
+_GROUPS = f"""
+SELECT c.owner, m.format, m.code, count(*) AS objects, sum(m.bytes) AS bytes,
+    sum(m.audio_ms) AS audio_ms, count(*) - count(m.bytes) AS unsized
 FROM (
-    SELECT c.owner, m.format, m.code, count(*) AS objects, sum(m.bytes) AS bytes,
-        sum(m.audio_ms) AS audio_ms, count(*) - count(m.bytes) AS unsized
-    FROM (
-        SELECT m.conversation_id, m.audio_format AS format,
-            {_SAID} + (CASE
-                WHEN m.audio_deleted_at <= :as_of THEN {_DELETED}
-                WHEN m.audio_retention_expires_at <= :as_of THEN {_IN_GRACE}
-                ELSE {_LIVE}
-            END << {_BITS}) + CASE WHEN m.role = 'system' THEN 1 << {2 * _BITS} ELSE 0 END
-                AS code,
-            CASE WHEN m.audio_size_bytes >= 0 THEN m.audio_size_bytes END AS bytes,
-            CASE WHEN m.audio_duration_ms >= 0 THEN m.audio_duration_ms END AS audio_ms
-        FROM messages AS m
-        WHERE m.timestamp <= :as_of
-            AND (m.audio_storage_key IS NOT NULL OR m.audio_deleted_at IS NOT NULL)
-            AND (
-                m.audio_processing_state = 'analyzed'
-                OR COALESCE(m.audio_processing_state, '') NOT IN ('pending', 'uploading')
-            )
-        OFFSET BIGINT '0'
-    ) AS m
-    JOIN (
-        SELECT c.id, c.target_language_id
-            || CASE WHEN c.user_id IS NULL THEN '/guest/' ELSE '/learner/' END
-            || COALESCE(s.current_tier, '') AS owner
-        FROM conversations AS c LEFT JOIN ({CURRENT_TIERS}
-        ) AS s ON s.user_id = c.user_id
-        OFFSET BIGINT '0'
-    ) AS c ON c.id = m.conversation_id
-    GROUP BY c.owner, m.format, m.code
-) AS g
+    SELECT m.conversation_id, m.audio_format AS format,
+        {_SAID} + (CASE
+            WHEN m.audio_deleted_at <= :as_of THEN {_DELETED}
+            WHEN m.audio_retention_expires_at <= :as_of THEN {_IN_GRACE}
+            ELSE {_LIVE}
+        END << {_BITS}) + CASE WHEN m.role = 'system' THEN 1 << {2 * _BITS} ELSE 0 END AS code,
+        CASE WHEN m.audio_size_bytes >= 0 THEN m.audio_size_bytes END AS bytes,
+        CASE WHEN m.audio_duration_ms >= 0 THEN m.audio_duration_ms END AS audio_ms
+    FROM messages AS m
+    WHERE m.timestamp <= :as_of
+        AND (m.audio_storage_key IS NOT NULL OR m.audio_deleted_at IS NOT NULL)
+        AND COALESCE(m.audio_processing_state, '') NOT IN ('pending', 'uploading')
+    OFFSET BIGINT '0'
+) AS m
+JOIN (
+    SELECT c.id, CAST(json_build_array(
+        c.target_language_id, c.user_id IS NOT NULL, s.current_tier
+    ) AS text) AS owner
+    FROM conversations AS c LEFT JOIN ({CURRENT_TIERS}
+    ) AS s ON s.user_id = c.user_id
+    OFFSET BIGINT '0'
+) AS c ON c.id = m.conversation_id
+GROUP BY c.owner, m.format, m.code
+"""  # noqa: S608 - ours
+_PACKED = {"owner": pl.String, "format": pl.String, "code": pl.Int64} | {
+    name: STOCK[name] for name in ("objects", "bytes", "audio_ms", "unsized")
+}
+# Whole columns arrive, in one row: thousands of rows would set off Python's garbage collector.
+_STOCK = text(f"""
+SELECT {", ".join(f"array_agg(g.{name}) AS {name}" for name in _PACKED)} FROM ({_GROUPS}) AS g
 """).bindparams(  # noqa: S608 - ours
     bindparam("as_of", type_=UtcDateTime), bindparam("oldest", type_=UtcDateTime)
 )
@@ -124,9 +121,6 @@ _FORGET_DAY = text("""
 DELETE FROM audio_ops.storage_metric WHERE day = :measured_day
     AND (reconstructed OR NOT :reconstructed)
 """)
-_KNOWN_DAYS = text("""
-SELECT DISTINCT day FROM audio_ops.storage_metric WHERE day <= :measured_day
-""")
 _WRITE = text("""
 INSERT INTO audio_ops.storage_metric (day, tier, measure, value, reconstructed, measured_at)
 SELECT n.day, n.tier, n.measure, n.value, :reconstructed OR n.day <> :measured_day,
@@ -135,6 +129,9 @@ FROM unnest(
     CAST(:days AS date[]), CAST(:tiers AS text[]), CAST(:measures AS text[]),
     CAST(:values AS bigint[])
 ) AS n (day, tier, measure, value)
+WHERE NOT EXISTS (
+    SELECT FROM audio_ops.storage_metric AS known WHERE known.day = n.day
+)
 """)
 _HISTORY = text("""
 SELECT day, tier, measure, value FROM audio_ops.storage_metric
@@ -151,19 +148,13 @@ def stock(connection: Connection, *, as_of: datetime) -> pl.DataFrame:
     """
     _prepare(connection)
     columns = connection.execute(_STOCK, _instants(as_of)).mappings().one()
-    packed = pl.DataFrame(
-        {name: values or [] for name, values in columns.items()},
-        {"owner": pl.String, "format": pl.String, "code": pl.Int64}
-        | {name: STOCK[name] for name in ("objects", "bytes", "audio_ms", "unsized")},
-    )
-    owner = pl.col("owner").str.splitn("/", 3).struct
-    tier = owner.field("field_2")
+    packed = pl.DataFrame({name: values or [] for name, values in columns.items()}, _PACKED)
     code = pl.col("code")
     state = (code // (1 << _BITS)) % (1 << _BITS)
     return packed.select(
-        language=owner.field("field_0"),
-        has_user=owner.field("field_1") == "learner",
-        current_tier=pl.when(tier != "").then(tier),
+        language=pl.col("owner").str.json_path_match("$[0]"),
+        has_user=pl.col("owner").str.json_path_match("$[1]") == "true",
+        current_tier=pl.col("owner").str.json_path_match("$[2]"),
         system=code >= 1 << (2 * _BITS),
         format="format",
         said_days=(code % (1 << _BITS)).cast(pl.Int32),
@@ -208,9 +199,7 @@ def write(
     """
     look = {"measured_day": as_of.date(), "reconstructed": reconstructed}
     connection.execute(_FORGET_DAY, look)
-    known = connection.scalars(_KNOWN_DAYS, {"measured_day": as_of.date()}).all()
-    new = metrics.filter(~pl.col("day").is_in(known))
-    values = {f"{name}s": new[name].to_list() for name in ("day", "tier", "measure", "value")}
+    values = {f"{name}s": metrics[name].to_list() for name in ("day", "tier", "measure", "value")}
     connection.execute(_WRITE, values | look | {"as_of": as_of})
 
 
@@ -233,5 +222,5 @@ def _instants(as_of: datetime) -> dict[str, object]:
         "oldest": as_of - timedelta(days=OLDEST_DAYS),
         "day": as_of.date() - timedelta(days=1),
         # A day holds its last instant, `as_of`, but not its first.
-        "to_midnight": midnight - as_of - timedelta(microseconds=1),
+        "shift": as_of - midnight + timedelta(microseconds=1),
     }
