@@ -9,6 +9,8 @@
 -- export-findings writes the app's list of findings. Where it is used, grant that too, once:
 --   PGOPTIONS='-c kaiwa.export_findings=on' psql -1 -f grants.sql
 
+SET LOCAL search_path = public;
+
 DO $$
 BEGIN
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'kaiwa_audio') THEN

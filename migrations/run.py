@@ -40,6 +40,9 @@ _NEWER = (
     "audio_ops.alembic_version is at {}, which this version of kaiwa-audio does not know: a newer"
     " one has migrated the database. Install that one."
 )
+_MAKE_APP_TABLES = Step(
+    "Make the app's tables, for this database has none of them: is it the right one?", "nothing", ()
+)
 _COUNT_ANALYSES = sa.text("SELECT count(*) FROM public.message_audio_analysis")
 
 
@@ -77,7 +80,9 @@ def preview(url: str, *, longest_lock_seconds: float = LONGEST_LOCK_SECONDS) -> 
         connection.execute(_READ_ONLY)
         revisions = _pending(url, connection)
         has, seen, obstacles = look(connection)
-    if seen is None or obstacles or preflight.is_empty(has):
+    if preflight.is_empty(has):
+        return Preview(has, seen, obstacles, (_MAKE_APP_TABLES,), revisions)
+    if seen is None or obstacles:
         return Preview(has, seen, obstacles, (), revisions)
     wanted = steps(has, seen, longest_lock_seconds=longest_lock_seconds)
     return Preview(has, seen, obstacles, tuple(wanted), revisions)
@@ -118,7 +123,12 @@ def upgrade(
     with _engine(url) as engine, exclusively(engine, say):
         _refuse_obstacles(url, engine)
         patiently(
-            engine, "Make what parking needs", lambda: _prepare(engine), patience, say, "messages"
+            engine,
+            "Make what parking needs",
+            lambda: _prepare(engine, say),
+            patience,
+            say,
+            "messages",
         )
         done, texts = _adopt(engine, say, patience, longest_lock_seconds)
         with engine.connect() as connection:
@@ -157,8 +167,11 @@ def rollback(
             if not connection.scalar(_HAS_NOTES):
                 return ()  # nothing was ever changed
             notes = list(connection.execute(_NOTES).scalars())
+            if not notes:
+                return ()  # all of it is put back
             _refuse_rollback(url, connection, notes, drop_analyses=drop_analyses)
-        wanted, config = undoing(notes), _config(url)
+            there = frozenset(live.read(connection).tables["messages"].columns)
+        wanted, config = undoing(notes, there), _config(url)
         what = "Our own tables are parked"
         say(what)
         patiently(engine, what, lambda: command.downgrade(config, "base"), patience, say)
@@ -206,15 +219,20 @@ def _refuse_rollback(
         raise AnalysesWouldGo(analyses)
 
 
-def _prepare(engine: sa.Engine) -> None:
+def _prepare(engine: sa.Engine, say: Say) -> None:
     """Make the app's tables where there is no app, and the tables that parking needs."""
     with engine.begin() as connection:
         has = live.read(connection)
         if not has.has_our_schema:  # IF NOT EXISTS would ask for the right to create it even so
             connection.execute(sa.schema.CreateSchema(OPERATIONS_SCHEMA))
         if preflight.is_empty(has):
+            say(f"{_MAKE_APP_TABLES.what} (locks {_MAKE_APP_TABLES.locks})")
             connection.execute(sa.text(APP_TABLES.read_text(encoding="utf-8")))
-        for statement in (*parked.CREATE_TABLES, *earlier.statements(connection)):
+        for statement in (
+            *parked.CREATE_TABLES,
+            *earlier.statements(connection),
+            parked.PROTECT_TABLES,
+        ):
             connection.execute(sa.text(statement))
 
 

@@ -21,6 +21,7 @@ KaiwaError
 ├── LockNotGranted           somebody else holds a table that a migration must change
 ├── StepFailed               Postgres refuses a step of a migration
 ├── AppObjectsLost           our indexes or trigger on the app's tables were dropped
+├── RowsHidden               row security hides rows of the app's tables
 ├── AnalysesWouldGo          a rollback would drop analyses
 ├── ClockSkew                this machine and the database disagree about the time
 ├── HoldSubjectUnknown       a legal hold on something that does not exist
@@ -330,6 +331,19 @@ class AppObjectsLost(KaiwaError):
             "app's schema does not name. Nothing was done. Run `kaiwa-audio database upgrade` as "
             "the tables' owner, which makes them again while the app goes on.",
             names,
+        )
+
+
+class RowsHidden(KaiwaError):
+    """Row security hides rows of the app's tables from this login."""
+
+    def __init__(self, tables: tuple[str, ...]) -> None:
+        self.tables = tables
+        super().__init__(
+            f"Row security hides rows of {', '.join(tables)} from this login: recordings that it "
+            "does not see would look like nobody's. Nothing was done. ALTER ROLE … BYPASSRLS for "
+            "the flows' login, or give it a policy that shows every row and disable row security.",
+            tables,
         )
 
 

@@ -33,6 +33,12 @@ _IS_OWNER = text("""
 SELECT pg_has_role(relowner, 'USAGE') FROM pg_class
 WHERE oid = CAST('public.messages' AS regclass)
 """)
+_HIDING = text("""
+SELECT CAST(relname AS text) FROM pg_class
+WHERE relnamespace = CAST('public' AS regnamespace) AND relkind = 'r' AND row_security_active(oid)
+    AND relname IN ('users', 'subscriptions', 'conversations', 'messages', 'message_audio_analysis')
+ORDER BY relname
+""")
 # The lock of migrations: whoever has it makes what is lost.
 _TRY_LOCK = text("SELECT pg_try_advisory_lock(:lock)")
 _UNLOCK = text("SELECT pg_advisory_unlock(:lock)")
@@ -54,6 +60,11 @@ def lost(connection: Connection) -> tuple[str, ...]:
     """Return the names of our indexes and trigger that are gone, broken or disabled."""
     there = set(connection.execute(_THERE).scalars())
     return tuple(sorted({*INDEXES, TRIGGER} - there))
+
+
+def hiding(connection: Connection) -> tuple[str, ...]:
+    """Return the app's tables of which row security hides rows from this role."""
+    return tuple(connection.execute(_HIDING).scalars())
 
 
 def may_make(connection: Connection) -> bool:

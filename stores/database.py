@@ -54,6 +54,7 @@ def connect(
     """
     settings = {
         "timezone": "UTC",
+        "search_path": "public",  # the app's tables, whatever the role's own setting
         "statement_timeout": _milliseconds(statement_timeout),
         "lock_timeout": _milliseconds(lock_timeout),
         # A worker that lost its network must not keep its locks.

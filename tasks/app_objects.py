@@ -5,7 +5,7 @@ import logging
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from schema.errors import AppObjectsLost
+from schema.errors import AppObjectsLost, RowsHidden
 from stores import app_objects
 from tasks import resources
 
@@ -17,9 +17,13 @@ def mend_app_objects() -> None:
     """Make again what the app's tools have dropped, if this role may.
 
     Raises:
+        RowsHidden: If row security hides rows of the app's tables from this role: recordings that
+            it does not see would look like nobody's.
         AppObjectsLost: If it may not: the run would read whole tables, or the audio of deleted
             messages would not be queued.
     """
+    if hiding := resources.in_transaction(app_objects.hiding):
+        raise RowsHidden(hiding)
     names = resources.in_transaction(app_objects.lost)
     if not names:
         return

@@ -29,14 +29,14 @@ def statements(connection: sa.Connection) -> Iterator[str]:
         return
     yield f"""
         INSERT INTO audio_ops.adoption_step (step)
-        SELECT CASE
+        SELECT known FROM (SELECT step, CASE
             WHEN step = 'renamed' THEN 'renamed messages.audio_duration'
             WHEN step = 'dropped speech_timings' THEN 'dropped messages.speech_timings'
-            WHEN step LIKE 'added %' THEN 'added messages: ' || substr(step, 7)
-            WHEN step LIKE 'cast %' THEN 'cast messages.' || substr(step, 6) || ' from text'
-            ELSE step
-        END
-        FROM {_STEPS} ORDER BY CASE
+            WHEN step ~ '^added [a-z_]+$' THEN 'added messages: ' || substr(step, 7)
+            WHEN step ~ '^cast [a-z_]+$' THEN 'cast messages.' || substr(step, 6) || ' from text'
+            WHEN step ~ '^indexed [a-z0-9_]+$' OR step = 'created message_audio_analysis' THEN step
+        END AS known FROM {_STEPS}) AS noted
+        WHERE known IS NOT NULL ORDER BY CASE
             WHEN step = 'renamed' THEN 1 WHEN step LIKE 'added %' THEN 2
             WHEN step LIKE 'cast %' THEN 3 ELSE 4
         END

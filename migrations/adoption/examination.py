@@ -19,7 +19,7 @@ _HAS_DRIZZLE = sa.text(
 _DRIZZLE = sa.text(
     "SELECT count(*), to_timestamp(max(created_at) / 1000.0) FROM drizzle.__drizzle_migrations"
 )
-_PARKED = ("parked_text", "parked_analysis", "parked_speech_timings")
+_PARKED = ("parked_text", "parked_analysis", "parked_speech_timings", "parked_columns")
 _MAY_READ = sa.text(
     "SELECT EXISTS (SELECT FROM pg_class WHERE relname = :table"
     " AND relnamespace = to_regnamespace('audio_ops') AND has_table_privilege(oid, 'SELECT')"

@@ -15,7 +15,7 @@ from schema.errors import LockNotGranted, StepFailed
 
 Say = Callable[[str], None]
 
-LOCK_NOT_AVAILABLE = "55P03"
+LOCK_NOT_AVAILABLE, DEADLOCK = "55P03", "40P01"
 _NOTE = sa.text(
     "INSERT INTO audio_ops.adoption_step (step) VALUES (:step) ON CONFLICT (step) DO NOTHING"
 )
@@ -83,7 +83,7 @@ def patiently(
         try:
             work()
         except DBAPIError as error:
-            if _sqlstate(error) != LOCK_NOT_AVAILABLE:
+            if _sqlstate(error) not in {LOCK_NOT_AVAILABLE, DEADLOCK}:
                 raise StepFailed(what, _sqlstate(error), _primary(error)) from None
         else:
             return time.monotonic() - started
@@ -103,9 +103,14 @@ def _run(engine: sa.Engine, step: Step, patience: Patience, say: Say) -> None:
     else:
         with engine.begin() as connection:
             for statement in step.statements:
-                connection.execute(sa.text(statement))
+                _execute(connection, statement)
             _note(connection, step)
             _forget(connection, step)
+
+
+def _execute(connection: sa.Connection, statement: str) -> None:
+    """Execute it as it stands: a colon or a percent sign in it names no parameter."""
+    connection.execution_options(no_parameters=True).exec_driver_sql(statement)
 
 
 def _run_batches(engine: sa.Engine, step: Step) -> None:
@@ -126,7 +131,7 @@ def _run_concurrently(engine: sa.Engine, step: Step, patience: Patience, say: Sa
         connection.execute(sa.text("SET lock_timeout = 0"))
         with _watched(engine, connection, patience, say):
             for statement in step.statements:
-                connection.execute(sa.text(statement))
+                _execute(connection, statement)
         _forget(connection, step)
 
 

@@ -109,6 +109,7 @@ class Column:
 
     type: str  # as `format_type` prints it
     default: str | None  # without casts
+    expression: str | None  # the same, as the catalogue prints it
     is_nullable: bool
     is_generated: bool = False
 
@@ -180,7 +181,11 @@ def read(connection: sa.Connection) -> Live:
     columns: dict[str, dict[str, Column]] = {}
     for row in connection.execute(_COLUMNS).mappings():
         column = Column(
-            row["type"], normal_default(row["default"]), row["is_nullable"], row["is_generated"]
+            type=row["type"],
+            default=normal_default(row["default"]),
+            expression=row["default"],
+            is_nullable=row["is_nullable"],
+            is_generated=row["is_generated"],
         )
         columns.setdefault(row["table"], {})[row["name"]] = column
     constraints: dict[str, dict[str, Constraint]] = {}

@@ -7,7 +7,7 @@ meantime must not survive here, nor come back.
 from collections.abc import Sequence
 
 from migrations.adoption.conversions import reading
-from migrations.adoption.documented import ANALYSIS
+from migrations.adoption.documented import ANALYSIS, COLUMNS
 from migrations.adoption.texts import is_kept
 
 # `value` is the text that stood there, and `read_as` the number in its place, if any. A text that
@@ -36,7 +36,34 @@ CREATE_TABLES = (
         document jsonb NOT NULL
     )
     """,
+    """
+    CREATE INDEX IF NOT EXISTS parked_analysis_message_id_idx
+        ON audio_ops.parked_analysis (message_id)
+    """,
 )
+# What a rollback puts back as the tables' owner nobody else may write, whatever rights the flows'
+# role is given on new tables.
+PROTECT_TABLES = """
+DO $$
+DECLARE
+    granted record;
+BEGIN
+    FOR granted IN
+        SELECT DISTINCT c.relname AS table, CAST(CAST(r.grantee AS regrole) AS text) AS role
+        FROM pg_class AS c CROSS JOIN LATERAL aclexplode(c.relacl) AS r
+        WHERE c.relnamespace = CAST('audio_ops' AS regnamespace)
+            AND (c.relname = 'adoption_step' OR starts_with(c.relname, 'parked_'))
+            AND c.relkind = 'r' AND r.grantee <> c.relowner AND r.grantee <> 0
+    LOOP
+        EXECUTE format('REVOKE INSERT, UPDATE, TRUNCATE, TRIGGER ON audio_ops.%I FROM %s',
+            granted.table, granted.role);
+        IF granted.table = 'adoption_step' THEN
+            EXECUTE format('REVOKE DELETE ON audio_ops.adoption_step FROM %s', granted.role);
+        END IF;
+    END LOOP;
+END
+$$
+"""
 _KEEP = """
 INSERT INTO audio_ops.parked_text (message_id, column_name, value, read_as)
 {rows}
@@ -90,18 +117,33 @@ PARKED_COLUMNS = "audio_ops.parked_columns"
 def park_columns(columns: Sequence[str]) -> tuple[str, ...]:
     """Return statements that copy columns of `messages` before they are dropped."""
     return (
+        "LOCK TABLE public.messages IN ACCESS EXCLUSIVE MODE",  # nothing is written in between
         f"DROP TABLE IF EXISTS {PARKED_COLUMNS}",
         f"CREATE TABLE {PARKED_COLUMNS} AS SELECT id, {', '.join(columns)} FROM public.messages",  # noqa: S608 - ours
         f"ALTER TABLE {PARKED_COLUMNS} ADD PRIMARY KEY (id),"
         " ADD FOREIGN KEY (id) REFERENCES public.messages (id) ON DELETE CASCADE",
+        PROTECT_TABLES,
     )
 
 
 def bring_back_columns(columns: Sequence[str]) -> tuple[str, ...]:
-    """Return statements that fill columns that were just added from their parked copies."""
-    values = ", ".join(f"{column} = p.{column}" for column in columns)
+    """Return statements that fill columns from their parked copies, and drop those.
+
+    What was written since stays: only a column that still has its default is filled.
+    """
+    fresh = {name: COLUMNS["messages"][name].default or "NULL" for name in columns}
+    differing = " OR ".join(
+        f"m.{name} IS NOT DISTINCT FROM {default} AND p.{name} IS DISTINCT FROM {default}"
+        for name, default in fresh.items()
+    )
+    values = ", ".join(
+        f"{name} = CASE WHEN m.{name} IS NOT DISTINCT FROM {default} THEN p.{name}"
+        f" ELSE m.{name} END"
+        for name, default in fresh.items()
+    )
     return (
-        f"UPDATE public.messages AS m SET {values} FROM {PARKED_COLUMNS} AS p WHERE p.id = m.id",  # noqa: S608 - ours
+        f"UPDATE public.messages AS m SET {values} FROM {PARKED_COLUMNS} AS p"  # noqa: S608 - ours
+        f" WHERE p.id = m.id AND ({differing})",
         f"DROP TABLE {PARKED_COLUMNS}",
     )
 
@@ -122,6 +164,7 @@ def park_speech_timings() -> tuple[str, ...]:
         ON CONFLICT (message_id) DO UPDATE SET speech_timings = excluded.speech_timings
         """,
         "ALTER TABLE public.messages DROP COLUMN speech_timings",
+        PROTECT_TABLES,
     )
 
 

@@ -55,12 +55,18 @@ def _messages(live: Live, survey: Survey, longest_lock_seconds: float) -> Iterat
             ("ALTER TABLE public.messages RENAME COLUMN audio_duration TO audio_duration_ms",),
             notes=("renamed messages.audio_duration",),
         )
-    yield from _add(live, "messages", columns, AUDIO_COLUMNS)
+    yield from _add("messages", columns, AUDIO_COLUMNS)
     by_shadow = _by_shadow(live, columns, longest_lock_seconds)
     if by_shadow or shadow.is_begun(live):
         yield from shadow.steps(live, columns, by_shadow)
-        columns |= {name: Column("integer", None, is_nullable=True) for name in by_shadow}
+        columns |= {name: Column("integer", None, None, is_nullable=True) for name in by_shadow}
     yield from _change(live, "messages", columns, AUDIO_COLUMNS)
+    if parked := sorted(live.parked_columns.intersection(AUDIO_COLUMNS)):
+        yield Step(
+            f"Bring back what a rollback parked of messages: {', '.join(parked)}",
+            "those rows of messages against other writers",
+            bring_back_columns(parked),
+        )
     if survey.unmerged:
         yield Step(
             f"Fill messages.audio_duration_ms from audio_duration in {survey.unmerged:,} rows,"
@@ -112,7 +118,7 @@ def _analysis(live: Live, survey: Survey) -> Iterator[Step]:
         )
         return
     columns = dict(live.tables[ANALYSIS].columns)
-    yield from _add(live, ANALYSIS, columns, tuple(COLUMNS[ANALYSIS]))
+    yield from _add(ANALYSIS, columns, tuple(COLUMNS[ANALYSIS]))
     if survey.duplicates or survey.orphans:
         yield Step(
             f"Park {survey.orphans:,} analyses without a message, and all but the newest of"
@@ -125,18 +131,14 @@ def _analysis(live: Live, survey: Survey) -> Iterator[Step]:
     yield from _change(live, ANALYSIS, columns, tuple(COLUMNS[ANALYSIS]))
 
 
-def _add(
-    live: Live, table: str, columns: Mapping[str, Column], wanted: tuple[str, ...]
-) -> Iterator[Step]:
+def _add(table: str, columns: Mapping[str, Column], wanted: tuple[str, ...]) -> Iterator[Step]:
     missing = [name for name in wanted if name not in columns]
     if missing:
         added = ", ".join(f"ADD COLUMN {COLUMNS[table][name].declaration}" for name in missing)
-        parked = live.parked_columns.intersection(missing) if table == "messages" else ()
-        back = bring_back_columns(sorted(parked)) if parked else ()
         yield Step(
             f"Add to {table}: {', '.join(missing)}",
             exclusive(table),
-            (f"ALTER TABLE public.{table} {added}", *back),
+            (f"ALTER TABLE public.{table} {added}",),
             table=table,
             notes=(f"added {table}: {', '.join(missing)}",),
         )
@@ -165,9 +167,10 @@ def _change(
         for name in there
         if COLUMNS[table][name].type == "integer" and is_text(columns[name].type)
     ]
-    # No text may come in between the reading and the retyping.
+    # No text may come in between the reading and the retyping; and whoever writes rows first and
+    # then asks for the table can wait in a circle with the app.
     lock = f"LOCK TABLE public.{table} IN ACCESS EXCLUSIVE MODE"
-    parked = [lock, keep_texts(table, texts)] if texts else []
+    parked = [keep_texts(table, texts)] if texts else []
     filled = [
         f"UPDATE public.{table} SET {name} = {default} WHERE {name} IS NULL"  # noqa: S608 - ours
         for name in there
@@ -180,7 +183,12 @@ def _change(
     yield Step(
         f"Change {table}: {'; '.join(change.told for change in changes)}",
         exclusive(table, _rewriting(live, table) if rewrites else A_MOMENT),
-        (*parked, *filled, f"ALTER TABLE public.{table} {alter}"),
+        (
+            *([lock] if parked or filled else []),
+            *parked,
+            *filled,
+            f"ALTER TABLE public.{table} {alter}",
+        ),
         table=table,
         notes=tuple(change.note for change in changes),
     )
@@ -188,18 +196,19 @@ def _change(
 
 def _column(table: str, name: str, has: Column) -> Iterator[_Change]:
     documented = COLUMNS[table][name]
+    # Noted before the type: so a default is put back after the type that it is of.
+    if has.default != documented.default:
+        yield _Change(
+            f"default of {name}: {documented.default or 'none'}",
+            (_default(name, documented.default),),
+            f"default {table}.{name} was {has.expression or 'none'}",
+        )
     if has.type != documented.type:
         yield _Change(
             f"{name} {has.type} → {documented.type}",
             tuple(_retype(name, has, documented)),
             f"cast {table}.{name} from {has.type}",
             retypes=True,
-        )
-    if has.default != documented.default:
-        yield _Change(
-            f"default of {name}: {documented.default or 'none'}",
-            (_default(name, documented.default),),
-            f"default {table}.{name} was {has.default or 'none'}",
         )
     if has.is_nullable and not documented.is_nullable:
         yield _Change(

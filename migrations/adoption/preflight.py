@@ -38,7 +38,12 @@ class Use:
 def obstacles(live: Live) -> list[str]:
     """Return what stands in the way, in words for a person; nothing: it can be done."""
     server = list(_server(live))
-    return server or [*_rights(live), *_strangeness(live), *_dependents(live)]
+    return server or [
+        *_rights(live),
+        *_strangeness(live),
+        *_odd_timings(live),
+        *_dependents(live),
+    ]
 
 
 def obstacles_to_rollback(live: Live, used: Iterable[Use]) -> list[str]:
@@ -152,6 +157,13 @@ def _documented(live: Live) -> Iterator[tuple[str, str, Column | None, Documente
 
 def _is_mended(table: str, name: str) -> bool:
     return table == ANALYSIS or (table == "messages" and name in {*AUDIO_COLUMNS, _OLD_DURATION})
+
+
+def _odd_timings(live: Live) -> Iterator[str]:
+    messages = live.tables.get("messages")
+    timings = messages.columns.get("speech_timings") if messages else None
+    if timings and timings.type not in {"json", "jsonb"}:
+        yield f"messages.speech_timings is {timings.type}, not jsonb, and cannot be parked."
 
 
 def _dependents(live: Live) -> Iterator[str]:

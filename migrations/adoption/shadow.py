@@ -200,6 +200,7 @@ def _begin(names: Sequence[str]) -> Iterator[str]:
         kept = is_kept(text, reading(name, text))
         follow.append(_FOLLOW.format(name=name, shadow=_shadow(name), is_kept=kept))
     yield _FUNCTION.format(columns="".join(follow))
+    yield "REVOKE ALL ON FUNCTION audio_ops.shadow_texts() FROM PUBLIC"
     yield f"""
         CREATE TRIGGER {SHADOW_TRIGGER} BEFORE INSERT OR UPDATE ON public.messages
         FOR EACH ROW EXECUTE FUNCTION audio_ops.shadow_texts()

@@ -2,10 +2,10 @@
 
 import itertools
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from migrations.adoption.conversions import is_text, reversion
-from migrations.adoption.documented import ANALYSIS, COLUMNS
+from migrations.adoption.documented import ANALYSIS, AUDIO_COLUMNS, COLUMNS
 from migrations.adoption.parked import column_name, park_columns
 from migrations.adoption.preflight import Use
 from migrations.adoption.shadow import drop_shadows, forget_texts
@@ -25,8 +25,12 @@ WHERE parked.message_id = t.{key} AND parked.column_name = '{name}'
 """
 
 
-def undoing(notes: Sequence[str]) -> list[Step]:
+def undoing(notes: Sequence[str], columns: Collection[str]) -> list[Step]:
     """Return the steps that undo what the notes say, the last of them first.
+
+    Args:
+        notes: In the order in which they were written.
+        columns: That `messages` has.
 
     Raises:
         ValueError: If a note is none that an upgrade writes.
@@ -36,11 +40,35 @@ def undoing(notes: Sequence[str]) -> list[Step]:
         "messages against writes for a moment",
         (f"DROP TRIGGER IF EXISTS {TRIGGER} ON public.messages",),
     )
+    added = [note for note in notes if note.startswith("added messages: ")]
+    # The columns that several upgrades added are parked together, when it comes to the first.
+    rest = [note for note in notes if note not in added[1:]]
     # Casts that stand side by side are one ALTER again: one rewrite.
     groups = itertools.groupby(
-        reversed(notes), lambda note: note.partition(".")[0] if _is_cast(note) else note
+        reversed(rest), lambda note: note.partition(".")[0] if _is_cast(note) else note
     )
-    return [drop_trigger, *(_undo(tuple(group)) for _, group in groups)]
+    return [
+        drop_trigger,
+        *(
+            _undo_added(added, columns) if group[0] in added else _undo(group)
+            for group in (tuple(group) for _, group in groups)
+        ),
+    ]
+
+
+def _undo_added(notes: Sequence[str], columns: Collection[str]) -> Step:
+    listed = {name for note in notes for name in note.partition(": ")[2].split(", ")}
+    if not listed <= set(AUDIO_COLUMNS):
+        raise _unknown(notes[0])
+    names = [name for name in AUDIO_COLUMNS if name in listed and name in columns]
+    dropped = ", ".join(f"DROP COLUMN {name}" for name in names)
+    statements = (*park_columns(names), f"ALTER TABLE public.messages {dropped}") if names else ()
+    return Step(
+        f"Undo: {'; '.join(notes)}",
+        "messages against reads and writes, while they are copied",
+        statements,
+        forgets=tuple(notes),
+    )
 
 
 def used(notes: Sequence[str]) -> Iterator[Use]:
@@ -61,7 +89,7 @@ def _is_cast(note: str) -> bool:
 
 
 def _undo(notes: tuple[str, ...]) -> Step:
-    table = ANALYSIS if ANALYSIS in notes[0] else "messages"
+    table = ANALYSIS if ANALYSIS in notes[0] or notes[0] == "parked analyses" else "messages"
     is_index = notes[0].startswith("indexed ")
     return Step(
         f"Undo: {'; '.join(notes)}",
@@ -118,10 +146,7 @@ def _merged() -> Iterator[str]:
 
 
 def _added(table: str, listed: str) -> Iterator[str]:
-    columns = listed.split(", ")
-    if table == "messages":
-        yield from park_columns(columns)
-    dropped = ", ".join(f"DROP COLUMN {column}" for column in columns)
+    dropped = ", ".join(f"DROP COLUMN IF EXISTS {column}" for column in listed.split(", "))
     yield f"ALTER TABLE public.{table} {dropped}"
 
 
@@ -147,6 +172,9 @@ def _indexed(index: str) -> Iterator[str]:
 
 
 def _parked_analyses() -> Iterator[str]:
+    # Ours may stand where others stood, which these rows kept.
+    for key in (f"{ANALYSIS}_message_id_unique", f"{ANALYSIS}_message_id_messages_id_fk"):
+        yield f"ALTER TABLE public.{ANALYSIS} DROP CONSTRAINT IF EXISTS {key}"
     yield f"""
         INSERT INTO public.{ANALYSIS}
         SELECT (jsonb_populate_record(CAST(NULL AS public.{ANALYSIS}), document)).*

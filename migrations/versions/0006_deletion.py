@@ -119,6 +119,8 @@ def upgrade() -> None:
     for trigger in _PROTECT_LEDGER_TRIGGERS:
         op.execute(trigger)
     op.execute(_QUEUE_ORPHANS)
+    # With its owner's rights it runs as our trigger alone, on nobody else's table.
+    op.execute("REVOKE ALL ON FUNCTION audio_ops.queue_orphans() FROM PUBLIC")
     op.execute("DROP TRIGGER IF EXISTS audio_ops_queue_orphans ON messages")
     op.execute(_QUEUE_ORPHANS_TRIGGER)
 

@@ -6,6 +6,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import ProgrammingError
 
+from migrations import run
 from schema.backfill import BackfillRequest
 from schema.documents import AnalysisRecord
 from schema.errors import FindingsDenied
@@ -348,3 +349,30 @@ def test_the_batch_may_analyse_history_again_and_undo_it(batch, add_scored):
         assert backfill_undo.begin(connection, number, reason="worse")
         page = backfill_undo.page(connection, number, after_id=0, limit=10)
         assert backfill_undo.undo(connection, page) == 1
+
+
+def test_nobody_puts_our_trigger_function_on_a_table_of_their_own(batch):
+    # There a cast of a type of one's own would run one's own function with its owner's rights.
+    with batch.connect() as connection:
+        connection.exec_driver_sql("CREATE TEMPORARY TABLE mine (id text)")
+        with pytest.raises(ProgrammingError, match="permission denied for function"):
+            connection.exec_driver_sql(
+                "CREATE TRIGGER mine AFTER DELETE ON mine REFERENCING OLD TABLE AS deleted"
+                " FOR EACH STATEMENT EXECUTE FUNCTION audio_ops.queue_orphans()"
+            )
+
+
+def test_what_a_rollback_does_as_the_owner_is_not_the_batchs_to_write(batch, engine, database_url):
+    with engine.begin() as owner:  # as an earlier version left it: new tables come with all rights
+        owner.exec_driver_sql(
+            "DROP TABLE audio_ops.adoption_step, audio_ops.parked_text, audio_ops.parked_analysis"
+        )
+    run.upgrade(database_url)
+    for statement in (
+        "INSERT INTO audio_ops.adoption_step (step) VALUES ('default messages.id was 1')",
+        "DELETE FROM audio_ops.adoption_step",
+        "UPDATE audio_ops.parked_text SET value = 'x'",
+        "INSERT INTO audio_ops.parked_analysis (document) VALUES ('{}')",
+    ):
+        with batch.connect() as connection, pytest.raises(ProgrammingError, match="denied"):
+            connection.exec_driver_sql(statement)

@@ -40,6 +40,7 @@ FACTS = {
     "LockNotGranted": ("Rename a column", "messages", ["pid 7 (app, psql, active, for 9 s)"]),
     "StepFailed": ("Rename a column", "42501", "must be owner of table messages"),
     "AppObjectsLost": (("audio_ops_messages_waiting_idx",),),
+    "RowsHidden": (("messages",),),
     "AnalysesWouldGo": (3,),
     "DatabaseRefused": ("write signed URLs", "23514"),
     "FindingsDenied": (),

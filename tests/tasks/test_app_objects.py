@@ -5,7 +5,7 @@ import threading
 import pytest
 import sqlalchemy as sa
 
-from schema.errors import AppObjectsLost
+from schema.errors import AppObjectsLost, RowsHidden
 from stores import app_objects, database
 from tasks import resources
 from tasks.app_objects import mend_app_objects
@@ -59,6 +59,23 @@ def test_a_role_that_may_not_make_them_is_told_what_to_do(lost, run_sql, engine,
         poor.dispose()
     finally:
         run_sql("DROP ROLE flows_alone")
+
+
+def test_where_row_security_hides_rows_nothing_is_done(lost, run_sql, engine, monkeypatch):
+    run_sql(
+        "ALTER TABLE messages ENABLE ROW LEVEL SECURITY;"
+        "CREATE ROLE bound_by_rows LOGIN PASSWORD 'rows'; GRANT SELECT ON messages TO bound_by_rows"
+    )
+    try:
+        url = engine.url.set(username="bound_by_rows", password="rows")
+        bound = database.connect(url.render_as_string(hide_password=False))
+        with monkeypatch.context() as patch:
+            patch.setattr(resources, "engine", lambda: bound)
+            with pytest.raises(RowsHidden, match="messages"):
+                mend_app_objects.fn()
+        bound.dispose()
+    finally:
+        run_sql("DROP OWNED BY bound_by_rows; DROP ROLE bound_by_rows")
 
 
 def test_while_a_migrator_is_at_it_nothing_is_made(lost, run_sql, engine):

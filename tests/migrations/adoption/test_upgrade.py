@@ -4,6 +4,7 @@ import psycopg
 import pytest
 
 from migrations import run
+from schema.errors import NotAdoptable
 from tests.support.app_database import (
     ALL_MIGRATIONS,
     MIGRATION_0023,
@@ -390,3 +391,105 @@ def test_the_seeds_own_test_script_runs(url):
         assert defaults == (24000, 1)
         app.execute("DELETE FROM messages WHERE id = 'test-msg-1'")
         assert app.execute("SELECT count(*) FROM message_audio_analysis").fetchone() == (0,)
+
+
+def test_a_dry_run_on_an_empty_database_says_that_it_has_no_app(url):
+    assert [step.what.partition(",")[0] for step in run.preview(url).steps] == [
+        "Make the app's tables"
+    ]
+
+
+# Back, and up again
+
+
+def test_what_several_upgrades_have_added_is_taken_back_at_once(url):
+    make(url, TABLES)
+    before = catalogue(url)
+    run.upgrade(url)
+    make(url, "ALTER TABLE messages DROP COLUMN audio_url_expires_at")
+    run.upgrade(url)
+    run.rollback(url)
+    assert catalogue(url) == before
+    assert run.rollback(url) == ()
+
+
+def test_what_a_rollback_parked_comes_back_though_the_app_has_made_the_columns_itself(url):
+    make(url, TABLES, PEOPLE)
+    run.upgrade(url)
+    make(
+        url,
+        "INSERT INTO messages (id, conversation_id, role, content, audio_storage_key,"
+        " audio_processing_state, audio_channels) VALUES"
+        " ('a', 'c1', 'user', 'a', 'audio/a.wav', 'analyzed', 2),"
+        " ('b', 'c1', 'user', 'b', 'audio/b.wav', 'analyzed', 2)",
+    )
+    run.rollback(url)
+    make(url, MIGRATION_0023, "UPDATE messages SET audio_storage_key = 'new' WHERE id = 'b'")
+    run.upgrade(url)
+    with psycopg.connect(url) as connection:
+        rows = connection.execute(
+            "SELECT id, audio_storage_key, audio_processing_state, audio_channels FROM messages"
+            " ORDER BY id"
+        ).fetchall()
+    assert rows == [("a", "audio/a.wav", "analyzed", 2), ("b", "new", "analyzed", 2)]
+    assert run.upgrade(url) == run.Upgrade((), (), ())
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "ADD CONSTRAINT message_audio_analysis_message_id_messages_id_fk"
+        " FOREIGN KEY (message_id) REFERENCES messages (id) NOT VALID",
+        "ADD CONSTRAINT message_audio_analysis_message_id_unique UNIQUE (message_id, analyzed_at)",
+    ],
+)
+def test_parked_analyses_come_back_where_another_key_of_that_name_stood(url, key):
+    make(url, *STATES["analysis without keys, with duplicates and orphans"])
+    make(url, f"ALTER TABLE message_audio_analysis {key}")
+    before = contents(url)
+    run.upgrade(url)
+    run.rollback(url)
+    assert contents(url) == before
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "default"),
+    [
+        ("messages", "audio_format", "'a::b'"),
+        ("messages", "audio_format", "'see :log, 100 %'"),
+        ("messages", "pronunciation_score", "''"),
+        ("messages", "audio_retention_expires_at", "CAST('2099-01-01' AS date) + 1"),
+    ],
+)
+def test_a_default_comes_back_as_it_was(url, table, column, default):
+    make(url, *HALF, f"ALTER TABLE {table} ALTER {column} SET DEFAULT {default}")
+    before = catalogue(url)
+    run.upgrade(url)
+    run.check(url)
+    run.rollback(url)
+    assert catalogue(url) == before
+
+
+def test_another_schema_before_public_is_not_taken_for_the_app(url):
+    name = url.rpartition("/")[2]
+    make(
+        url,
+        *ALL_MIGRATIONS,
+        "CREATE SCHEMA legacy; CREATE TABLE legacy.messages (id text PRIMARY KEY)",
+        f"ALTER DATABASE {name} SET search_path = legacy, public",
+    )
+    run.upgrade(url)
+    with psycopg.connect(url) as connection:
+        referenced = connection.execute(
+            "SELECT DISTINCT confrelid::regclass::text FROM pg_constraint"
+            " WHERE contype = 'f' AND conrelid = 'audio_ops.lease'::regclass"
+        ).fetchall()
+    assert referenced == [("public.messages",)]
+
+
+def test_what_nobody_can_convert_is_refused_before_anything_is_changed(url):
+    make(url, *HALF, "ALTER TABLE messages ADD COLUMN speech_timings text")
+    before = catalogue(url)
+    with pytest.raises(NotAdoptable, match="speech_timings is text"):
+        run.upgrade(url)
+    assert catalogue(url) == before
