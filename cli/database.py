@@ -74,12 +74,12 @@ def upgrade(
         done = run.upgrade(_url(), say=console.print, longest_lock_seconds=longest_lock)
     _tell_texts(done.texts)
     if not done.done and not done.revisions:
-        console.print("Nothing was to be done: the database is as documented.")
+        console.print("Nothing to do: the database is as documented.")
         return
     seconds = sum(one.seconds for one in done.done)
     console.print(
         f"Done: {len(done.done)} steps on the app's tables in {seconds:.1f} s,"
-        f" {len(done.revisions)} versions of our own."
+        f" {len(done.revisions)} revisions of our own tables."
     )
     with told():
         _tell_rest(run.examine(_url()))
@@ -139,7 +139,7 @@ def _tell(found: Examination) -> None:
         newest = found.drizzle.newest_at
         made = f", the newest of {newest:%Y-%m-%d}" if newest else ""
         console.print(f"The app has noted {found.drizzle.migrations} migrations{made}.")
-    console.print(f"Versions of our own tables to come: {', '.join(found.pending) or 'none'}.")
+    console.print(f"Pending revisions of our own tables: {', '.join(found.pending) or 'none'}.")
     if found.drift:
         table = Table("What", *map(_uncut, ("Name", "Expected", "Is")))
         for finding in found.drift:
@@ -216,7 +216,7 @@ def _tell_plan(preview: "Preview") -> None:
     if preview.revisions:
         console.print(f"Our own tables in audio_ops: versions {', '.join(preview.revisions)}.")
     if not preview.steps and not preview.revisions:
-        console.print("Nothing is to be done: the database is as documented.")
+        console.print("Nothing to do: the database is as documented.")
     else:
         console.print("Nothing was changed. Without --dry-run this is done.")
 

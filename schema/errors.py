@@ -354,7 +354,7 @@ class AnalysesWouldGo(KaiwaError):
         self.analyses = analyses
         super().__init__(
             f"The upgrade made message_audio_analysis, which holds {analyses:,} analyses; a "
-            "rollback drops it. Nothing was changed. Say --drop-analyses if they may go.",
+            "rollback drops it. Nothing was changed. Pass --drop-analyses to allow it.",
             analyses,
         )
 

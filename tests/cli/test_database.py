@@ -63,7 +63,7 @@ def test_a_new_database_is_adopted_and_again_is_no_error(run, empty_database_url
     assert "The database is as documented." in first.output
     again = run(empty_database_url, "upgrade")
     assert again.exit_code == 0
-    assert again.output == "Nothing was to be done: the database is as documented.\n"
+    assert again.output == "Nothing to do: the database is as documented.\n"
 
 
 def test_the_doctor_says_what_differs_until_nothing_does(run, half):
@@ -76,7 +76,7 @@ def test_the_doctor_says_what_differs_until_nothing_does(run, half):
     assert run(half, "upgrade").exit_code == 0
     done = run(half, "doctor")
     assert done.exit_code == 0
-    assert "of our own tables to come: none" in done.stdout
+    assert "revisions of our own tables: none" in done.stdout
 
 
 @pytest.mark.parametrize("statements", [(), (TABLES,), (TABLES, MIGRATION_0023)])
