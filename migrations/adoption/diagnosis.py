@@ -8,14 +8,13 @@ from migrations.adoption.documented import (
     COLUMNS,
     CONSTRAINTS,
     INDEXES,
+    OF_EITHER_TYPE,
     DocumentedColumn,
 )
 from migrations.adoption.live import Column, Live
 from stores.app_objects import TRIGGER
 
 MISSING = "missing"
-# The database may have its tiers as an enum or as text.
-_EITHER_TYPE = frozenset({"subscriptions.current_tier"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +43,7 @@ def _columns(live: Live) -> Iterator[Finding]:
         for name, documented in columns.items():
             there = has.get(name)
             expected = _told(documented)
-            if there is not None and f"{table}.{name}" in _EITHER_TYPE:
+            if there is not None and (table, name) in OF_EITHER_TYPE:
                 expected = _told(there)
             actual = MISSING if there is None else _told(there)
             yield Finding("column", f"{table}.{name}", expected, actual)

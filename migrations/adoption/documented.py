@@ -16,6 +16,8 @@ _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 APP_TABLES = ("users", "subscriptions", "conversations", "languages", "messages")
 ANALYSIS = "message_audio_analysis"
+# The tier may be an enum or text: it is read as text.
+OF_EITHER_TYPE = frozenset({("subscriptions", "current_tier")})
 # The seed's columns of `messages`; the others are the app's and only looked at.
 AUDIO_COLUMNS = (
     "audio_url",

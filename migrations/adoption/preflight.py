@@ -9,6 +9,7 @@ from migrations.adoption.documented import (
     APP_TABLES,
     AUDIO_COLUMNS,
     COLUMNS,
+    OF_EITHER_TYPE,
     DocumentedColumn,
 )
 from migrations.adoption.live import Column, Live, Table
@@ -21,8 +22,6 @@ _KINDS = {
     "m": "a materialized view",
     "f": "a foreign table",
 }
-# A tier may be an enum or text; it is read as text.
-_READ_AS_TEXT = frozenset({("subscriptions", "current_tier")})
 _OLD_DURATION = "audio_duration"  # before the app's migration 0023
 
 
@@ -136,7 +135,7 @@ def _strange(table: str, name: str, has: Column | None, documented: DocumentedCo
         return None if is_in_order else "is missing: this is not the app's table."
     if has.is_generated:
         return "is generated, so nobody can write it: make it a plain column."
-    if has.type == documented.type or (table, name) in _READ_AS_TEXT:
+    if has.type == documented.type or (table, name) in OF_EITHER_TYPE:
         return None
     if _is_mended(table, name) and conversion(name, has.type, documented.type) is not None:
         return None
