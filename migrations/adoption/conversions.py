@@ -2,12 +2,17 @@
 
 import re
 
-from migrations.adoption.texts import duration_ms, score, whole_number
+from migrations.adoption.texts import Kind, duration_ms, score, whole_number
 
 _TEXT = re.compile(r"text|character varying(\(\d+\))?|character(\(\d+\))?")
 _NUMBER = re.compile(r"smallint|integer|bigint|real|double precision|numeric(\(\d+,\d+\))?")
 _INSTANT = re.compile(r"timestamp(\(\d\))? without time zone|date")
 _ZONED = re.compile(r"timestamp(\(\d\))? with time zone")
+_READERS = {
+    Kind.DURATION_MS: duration_ms,
+    Kind.SCORE: score,
+    Kind.WHOLE_NUMBER: whole_number,
+}
 
 
 def is_text(type_: str) -> bool:
@@ -20,17 +25,21 @@ def is_number(type_: str) -> bool:
     return _NUMBER.fullmatch(type_) is not None
 
 
+def kind(column: str) -> Kind:
+    """Return what the texts of a column mean, which its name tells."""
+    if column == "audio_duration" or column.endswith("_ms"):
+        return Kind.DURATION_MS
+    return Kind.SCORE if column.endswith("_score") else Kind.WHOLE_NUMBER
+
+
 def reading(column: str, text: str | None = None) -> str:
     """Return SQL that reads text as the whole number that `column` is to hold, or NULL.
 
     Args:
-        column: Its name tells the unit: `…_ms` holds durations, `…_score` scores of a hundred.
+        column: Its name.
         text: SQL of the text; None: the column itself.
     """
-    raw = text or f"CAST({column} AS text)"
-    if column.endswith("_ms"):
-        return duration_ms(raw)
-    return score(raw) if column.endswith("_score") else whole_number(raw)
+    return _READERS[kind(column)](text or f"CAST({column} AS text)")
 
 
 def conversion(column: str, live: str, documented: str) -> str | None:

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from migrations.adoption.conversions import is_number, is_text, reading
+from migrations.adoption.conversions import is_number, is_text, kind, reading
 from migrations.adoption.documented import ANALYSIS, AUDIO_COLUMNS, COLUMNS
 from migrations.adoption.live import Live
-from migrations.adoption.texts import Kind, is_kept, shape
+from migrations.adoption.texts import is_kept, shape
 
 _DUPLICATES = sa.text(f"""
 SELECT count(*) FROM (
@@ -88,13 +88,6 @@ def take(connection: sa.Connection, live: Live) -> Survey:
     )
 
 
-def unit(column: str) -> Kind | None:
-    """Return what the texts of a column mean; None: plain numbers."""
-    if column == "audio_duration" or column.endswith("_ms"):
-        return Kind.DURATION_MS
-    return Kind.SCORE if column.endswith("_score") else None
-
-
 def old_duration() -> str:
     """Return SQL that reads `audio_duration`, the name before the app's migration 0023."""
     return reading("audio_duration_ms", "CAST(audio_duration AS text)")
@@ -103,10 +96,9 @@ def old_duration() -> str:
 def _texts(connection: sa.Connection, table: str, columns: Sequence[str]) -> list[TextCount]:
     counts = []
     for column in columns:
-        kind = unit(column)
         raw = f"CAST({column} AS text)"
         value = old_duration() if column == "audio_duration" else reading(column)
-        looks = "'number'" if kind is None else shape(raw, kind)
+        looks = shape(raw, kind(column))
         rows = connection.execute(
             sa.text(f"""
                 SELECT shape, count(*), count(value),
