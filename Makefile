@@ -24,16 +24,16 @@ demo up down screenshots: | .local
 	@mkdir $@
 
 demo: .venv/installed ## Run the main job for real on this machine, then stop everything
-	$(BIN)/kaiwa-audio demo
+	$(BIN)/python -m local demo
 
 up: .venv/installed ## Start the local stack and print the Prefect UI's address
-	$(BIN)/kaiwa-audio stack up
+	$(BIN)/python -m local up
 
 down: .venv/installed ## Stop the local stack; its data stays in .local/
-	$(BIN)/kaiwa-audio stack down
+	$(BIN)/python -m local down
 
 screenshots: .venv/installed ## Run everything once and photograph the Prefect UI; needs chromium
-	$(BIN)/python -m deployments.screenshots
+	$(BIN)/python -m local screenshots
 
 # As in production: many small matrix products take five times as long on several threads.
 test: export OPENBLAS_NUM_THREADS = 1
@@ -47,7 +47,7 @@ check: .venv/installed ## Everything CI checks, except the tests
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m deployments.check
-	$(BIN)/python -m deployments.check_schema
+	$(BIN)/python -m local.check_schema
 	@cp requirements.lock .venv/all.lock && cp deployments/requirements.lock .venv/production.lock
 	@$(COMPILE) $(ALL_EXTRAS) --output-file .venv/all.lock
 	@$(COMPILE) --extra dask --constraint requirements.lock --output-file .venv/production.lock

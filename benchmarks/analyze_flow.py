@@ -24,18 +24,18 @@ import psutil
 import sqlalchemy as sa
 
 from benchmarks.claim import claim_ratios
-from deployments.demo.corpus import read_corpus
-from deployments.demo.learners import record_all
-from deployments.demo.recordings import ANALYZED, Recording
-from deployments.local.addresses import StackAddresses
-from deployments.local.stack import Stack
+from local.addresses import StackAddresses
+from local.demo.corpus import read_corpus
+from local.demo.learners import record_all
+from local.demo.recordings import ANALYZED, Recording
+from local.stack import Stack
 from settings.demo import DemoSettings
 from settings.processes import limit_blas_threads
 from speech import engine
 from speech.errors import SpeechError
 from speech.waveform import AudioEncoding, decode
 from stores import database
-from tasks.resources import available_cores
+from tasks.analysis.pool import available_cores
 
 MEMORY_CLIPS = 50  # short ones, uploaded once and named by many messages
 MEMORY_MESSAGES = (1_000, 10_000)
@@ -75,7 +75,7 @@ def pause_schedule(stack: StackAddresses) -> None:
     # Here, because the bare engine's processes import this module and must not pay for Prefect.
     from prefect.client.orchestration import SyncPrefectClient
 
-    from deployments.demo.analysis_run import DEPLOYMENT
+    from local.demo.analysis_run import DEPLOYMENT
 
     with SyncPrefectClient(stack.prefect_api_url) as client:
         client.pause_deployment(client.read_deployment_by_name(DEPLOYMENT).id)

@@ -21,14 +21,15 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.quality_tables import make_database
-from deployments.local.postgres import PostgresServer
-from schema.backfill import BackfillRequest, EngineRelease
+from local.postgres import PostgresServer
 from schema.clock import utc_now
-from schema.errors import KaiwaError
+from schema.errors.base import KaiwaError
+from schema.facts.backfill import BackfillRequest, EngineRelease
 from schema.states import BackfillOutcome, BackfillSelection
-from stores import analyses, backfill_items, backfills
+from stores.analysis import analyses
+from stores.backfill import backfills, items
 from stores.database import connect
-from tasks.backfill_steps import FREEZE_AT_ONCE
+from tasks.backfill.backfill_analysis import FREEZE_AT_ONCE
 
 SMALL = 10_000
 CLAIMS, CLAIMED = 30, 100
@@ -120,14 +121,14 @@ def _claim_ms(engine: sa.Engine, releases: dict[int, EngineRelease]) -> list[flo
         for number, release in releases.items():
             began = time.perf_counter()
             with engine.begin() as connection:
-                claim = backfill_items.claim(
+                claim = items.claim(
                     connection, number, release, limit=CLAIMED, owner="benchmark", duration=LEASE
                 )
             times[number].append(1000 * (time.perf_counter() - began))
             if claim is None or len(claim.messages) != CLAIMED:
                 raise NotEnough(number)
             with engine.begin() as connection:
-                backfill_items.release(connection, claim.token)
+                items.release(connection, claim.token)
     return [statistics.median(each) for each in times.values()]
 
 
@@ -139,18 +140,18 @@ def _overwrite(engine: sa.Engine, backfill_id: int) -> float:
     began, overwritten = time.perf_counter(), 0
     while overwritten < OVERWRITTEN:
         with engine.begin() as connection:
-            claim = backfill_items.claim(
+            claim = items.claim(
                 connection, backfill_id, ALL, limit=CLAIMED, owner="benchmark", duration=LEASE
             )
         if claim is None:
             raise NotEnough(backfill_id)
         with engine.begin() as connection:
-            ids = list(backfill_items.lock_held(connection, claim.token, ALL))
+            ids = list(items.lock_held(connection, claim.token, ALL))
             rescored = [model.model_copy(update={"message_id": id_}) for id_ in ids]
-            backfill_items.keep_previous(connection, claim.token, ids)
+            items.keep_previous(connection, claim.token, ids)
             analyses.upsert(connection, rescored)
             done = [(id_, BackfillOutcome.ANALYZED, None, 5000, 50) for id_ in ids]
-            backfill_items.finish(connection, claim.token, done)
+            items.finish(connection, claim.token, done)
         overwritten += len(ids)
     return time.perf_counter() - began
 

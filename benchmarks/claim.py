@@ -19,10 +19,10 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from deployments.local.postgres import PostgresServer
+from local.postgres import PostgresServer
 from migrations import run
-from schema.values import QueuePosition, WaitingChunk
-from stores import leases
+from schema.facts.analysis import QueuePosition, WaitingChunk
+from stores.analysis import leases
 from stores.database import connect
 
 SMALL, LARGE = 10_000, 1_000_000

@@ -16,12 +16,12 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from deployments.local.postgres import PostgresServer
+from local.postgres import PostgresServer
 from migrations import run
+from schema.facts.deletion import IntendedDeletion
 from schema.states import DeletionReason, DeletionState, UserTier
-from schema.values import IntendedDeletion
-from stores import ledger
 from stores.database import connect
+from stores.deletion import ledger
 
 ENTRIES, PAGE, PAGES, FILL = 1_000_000, 100, 50, 10_000
 EXPIRY = datetime(2025, 4, 1, tzinfo=UTC)

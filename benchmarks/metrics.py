@@ -29,12 +29,12 @@ import sqlalchemy as sa
 
 from benchmarks.claim import OPTIONS
 from benchmarks.metrics_tables import make_table
-from deployments.local.postgres import PostgresServer
+from local.postgres import PostgresServer
 from policy import storage_measures
 from policy.costs import prices_of
 from policy.quality import DISTRUSTED
 from schema.clock import utc_now
-from stores import metrics, throughput
+from stores.costs import metrics, throughput
 from stores.database import connect
 from stores.tiers import CURRENT_TIERS
 

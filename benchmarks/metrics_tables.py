@@ -8,7 +8,7 @@ the ledger. The last month's recordings are analysed, one in fifty in vain.
 """
 
 from benchmarks.sweep_tables import make_database
-from deployments.local.postgres import PostgresServer
+from local.postgres import PostgresServer
 
 _PEOPLE = """
 INSERT INTO users (id, email)

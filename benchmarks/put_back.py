@@ -25,10 +25,10 @@ import sqlalchemy as sa
 
 from benchmarks.claim import OPTIONS
 from benchmarks.sweep_tables import make_database
-from deployments.local.postgres import PostgresServer
+from local.postgres import PostgresServer
 from stores.database import connect
-from tasks import resources
-from tasks.analyze_messages import put_back_scores
+from tasks.analysis.analyze_messages import put_back_scores
+from tasks.resources import database as database_resources
 
 ROWS, EACH, IDLE_PASSES = 1_000_000, 100, 30
 ROUNDS, SAVED = 6, 5_000
@@ -108,7 +108,7 @@ def _putting_back(server: PostgresServer, emptied: str, expected: int) -> dict[s
     before = _execute(server, _clone(server, "before"), bare)
     os.environ["DATABASE_URL"] = server.url(_clone(server, "passed"))  # noqa: TID251 - for the task
     passes = [_pass(expected), *(_pass(0) for _ in range(IDLE_PASSES))]
-    resources.engine().dispose()
+    database_resources.engine().dispose()
     after = _execute(server, _clone(server, "after"), bare)
     bare_seconds = statistics.mean([before, after])
     return {

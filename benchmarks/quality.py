@@ -30,7 +30,7 @@ import sqlalchemy as sa
 from benchmarks.claim import OPTIONS
 from benchmarks.quality_tables import WRONG, WRONG_EACH, make_database
 from benchmarks.refresh import BUCKET
-from deployments.local.postgres import PostgresServer
+from local.postgres import PostgresServer
 from policy.configuration import DEFAULT_POLICY
 from policy.quality import (
     ANALYSIS_COLUMNS,
@@ -40,14 +40,14 @@ from policy.quality import (
     MESSAGE_INVARIANTS,
     RULES,
 )
-from schema.quality import RuleResult
+from schema.facts.quality import RuleResult
 from schema.states import CheckScope, Severity
-from stores import checked_rows, quality, quarantine, validation
 from stores.database import connect
-from stores.expectations.message_audio_analysis import LANGUAGE_CODE
-from stores.expectations.messages import FORMATS, SAMPLE_RATES_HZ
-from stores.quality_rules import analyses, messages
-from tasks.rule_facts import rule_facts
+from stores.quality import checked_rows, checks, quarantine, validation
+from stores.quality.expectations.message_audio_analysis import LANGUAGE_CODE
+from stores.quality.expectations.messages import FORMATS, SAMPLE_RATES_HZ
+from stores.quality.rules import analyses, messages
+from tasks.quality.rule_facts import rule_facts
 
 MESSAGES, ROUNDS = 1_000_000, 3
 # Checkpoints and autovacuum would fall into one of the two and not into the other.
@@ -169,7 +169,7 @@ def _check(engine: sa.Engine, count: int, stages: dict[str, list[float]]) -> Non
         stages[name].append(time.perf_counter() - started)
 
     with engine.begin() as connection:
-        check_id, scope = quality.begin(connection, CheckScope.EVERYTHING)
+        check_id, scope = checks.begin(connection, CheckScope.EVERYTHING)
     with engine.begin() as connection:
         with stage("checked_rows"):
             checked = checked_rows.create(connection, scope, rule_facts(AS_OF))
@@ -191,7 +191,7 @@ def _check(engine: sa.Engine, count: int, stages: dict[str, list[float]]) -> Non
                 RuleResult(name, RULES[name].severity, counts.checked, *noted.get(name, (0, ())))
                 for name, counts in asked.counts.items()
             ]
-            quality.finish(connection, check_id, checked=checked, failing=failing, results=results)
+            checks.finish(connection, check_id, checked=checked, failing=failing, results=results)
     _expect({result.rule: result.broken for result in results}, count)
     _expect({name: counts.broken for name, counts in asked.counts.items()}, count)
 

@@ -22,8 +22,8 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 
 from benchmarks.listing_server import OBJECTS, SIZE_BYTES
-from deployments.local.addresses import S3Address, StackAddresses
-from deployments.local.postgres import PostgresServer
+from local.addresses import S3Address, StackAddresses
+from local.postgres import PostgresServer
 from migrations import run as migrations
 from stores.database import connect
 
@@ -70,17 +70,17 @@ FROM early
 
 def bare_listing() -> None:
     """List everything here and forget it."""
-    from stores.bucket_listing import list_objects
-    from tasks import resources
+    from stores.bucket.listing import list_objects
+    from tasks.resources import storage
 
-    objects = sum(len(page) for page in list_objects(resources.bucket(), "audio/"))
+    objects = sum(len(page) for page in list_objects(storage.bucket(), "audio/"))
     if objects != OBJECTS:
         sys.exit(f"{objects} objects were listed")
 
 
 def reconciliation() -> None:
     """Reconcile here, as the flow does."""
-    from tasks import reconcile_bucket as tasks
+    from tasks.reconciliation import reconcile_bucket as tasks
 
     older_than = datetime(2025, 6, 1, tzinfo=UTC)
     run = tasks.begin_reconciliation.fn()

@@ -27,14 +27,14 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from benchmarks.claim import OPTIONS
-from deployments.local.postgres import PostgresServer
+from local.postgres import PostgresServer
 from migrations import run
 from policy.configuration import DEFAULT_POLICY
 from schema.clock import utc_now
-from schema.reports import UrlReport
+from schema.facts.urls import UrlReport
 from stores.database import connect
-from tasks import resources
 from tasks.refresh_signed_urls import RefreshRules, plan_refresh, refresh_span
+from tasks.resources import database, storage
 
 ROWS, BATCH = 1_000_000, 20_000
 BARE = ("bare_before", "bare_after")
@@ -145,7 +145,7 @@ def _autocommit(url: str, *statements: str) -> None:
 def _live(url: str, rows: int) -> None:
     """Let so many rows live their lives, up to a URL that has run out."""
     os.environ.update(BUCKET, DATABASE_URL=url)  # noqa: TID251 - what the tasks will read
-    signer = resources.signer()
+    signer = storage.signer()
     tail = signer.dated(utc_now()).sign("", 604_800).removeprefix(signer.address)
     tail = tail.replace("%", "%%")  # psycopg's own mark
     engine = connect(url, statement_timeout=timedelta(0))
@@ -189,7 +189,7 @@ def _refresh(url: str, rows: int) -> float:
     for number, span in enumerate(plan_refresh.fn(rules).spans):
         report += refresh_span.fn(span, rules, number=number, limit=None)
     seconds = time.perf_counter() - started
-    resources.engine().dispose()
+    database.engine().dispose()
     _expect(report.signed, rows)
     return seconds
 

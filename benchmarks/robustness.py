@@ -35,7 +35,7 @@ import soundfile
 from benchmarks.analysed_corpus import Job, Outcome, outcomes, with_folds
 from benchmarks.expert_agreement import LEVELS, agreement, agreement_by_level
 from benchmarks.pronunciation import cell
-from deployments.demo.synthesis import SAMPLE_RATE_HZ, SynthesisFailed, Voice, speak
+from local.demo.synthesis import SAMPLE_RATE_HZ, SynthesisFailed, Voice, speak
 from training import channels, impostors
 from training.channels import Channel
 from training.corpus import Utterance, other_texts, read_corpus

@@ -39,10 +39,10 @@ from prefect.client.schemas.objects import StateType
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 
 from benchmarks.claim import OPTIONS, waiting_database
-from deployments.local.ports import choose_ports
-from deployments.local.postgres import PostgresServer
-from deployments.local.prefect import PrefectServer, prefect_environment
-from stores import leases, messages
+from local.ports import choose_ports
+from local.postgres import PostgresServer
+from local.prefect import PrefectServer, prefect_environment
+from stores.analysis import leases, messages
 from stores.database import connect
 
 WORKERS = 4

@@ -17,8 +17,8 @@ from uuid import uuid4
 from pydantic import SecretStr
 
 from schema.clock import utc_now
-from stores.audio_bucket import open_bucket
-from stores.url_signer import open_signer
+from stores.bucket.audio_bucket import open_bucket
+from stores.bucket.url_signer import open_signer
 
 ROUNDS = 7
 OURS, BOTO3S = 20_000, 1_000  # URLs a round

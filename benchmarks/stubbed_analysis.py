@@ -12,11 +12,12 @@ from datetime import datetime, timedelta
 from prefect import flow
 
 from schema.documents import AnalysisRecord, SpeechTiming
-from schema.values import ClaimedMessage
-from tasks import analysis_batch, resources
-from tasks import analyze_messages as tasks
-from tasks.analysis_workers import Analysed, Outcome
-from tasks.task_runner import ChunkTaskRunner
+from schema.facts.analysis import ClaimedMessage
+from tasks.analysis import analyze_messages as tasks
+from tasks.analysis import batch, pool
+from tasks.analysis.workers import Analysed, Outcome
+from tasks.resources import storage
+from tasks.runtime.chunk_runner import ChunkTaskRunner
 
 SECONDS_A_MESSAGE = 0.02
 LEASE = timedelta(seconds=15)  # what a killed worker held comes back soon
@@ -69,11 +70,11 @@ def stubbed_analysis(limit: int) -> int:
     # not see what is changed below.
     from flows.analyze_messages import analyze_messages
 
-    resources.bucket = _Bucket  # type: ignore[assignment]
-    resources.analysis_workers = lambda _count: _Workers()  # type: ignore[assignment,return-value]
-    for module in (tasks, analysis_batch):
+    storage.bucket = _Bucket  # type: ignore[assignment]
+    pool.analysis_workers = lambda _count: _Workers()  # type: ignore[assignment,return-value]
+    for module in (tasks, batch):
         module.LEASE_DURATION = LEASE  # type: ignore[attr-defined]
-    analysis_batch.RENEWAL_SECONDS = LEASE.total_seconds() / 3
+    batch.RENEWAL_SECONDS = LEASE.total_seconds() / 3
     return analyze_messages.fn(limit=limit).claimed
 
 

@@ -38,14 +38,14 @@ from benchmarks.claim import OPTIONS
 from benchmarks.sweep_pace import pace
 from benchmarks.sweep_run import GRACE
 from benchmarks.sweep_tables import drop_unused_indexes, make_table
-from deployments.local import swift
-from deployments.local.addresses import S3Address, StackAddresses
-from deployments.local.environment import child_environment
-from deployments.local.postgres import PostgresServer
+from local import swift
+from local.addresses import S3Address, StackAddresses
+from local.environment import child_environment
+from local.postgres import PostgresServer
 from schema.clock import utc_now
-from stores import retention
 from stores.database import connect
-from stores.retention import BEGINNING, Position
+from stores.deletion import retention
+from stores.deletion.retention import BEGINNING, Position
 
 TABLES = {"100k": 100_000, "1m": 1_000_000, "5m": 5_000_000}
 TABLE_OF_10K_DUE = 50_000  # a fifth is due; of the largest table a million

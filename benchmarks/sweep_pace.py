@@ -9,15 +9,15 @@ from pydantic import SecretStr
 
 from benchmarks.sweep_run import GRACE, Calls, swept_pages
 from benchmarks.sweep_tables import make_table
-from deployments.local import swift
-from deployments.local.addresses import StackAddresses
-from deployments.local.ports import choose_ports
-from deployments.local.postgres import PostgresServer
-from deployments.local.swift import SwiftServer
+from local import swift
+from local.addresses import StackAddresses
+from local.ports import choose_ports
+from local.postgres import PostgresServer
+from local.swift import SwiftServer
 from policy.sweep import SweepRules
 from schema.clock import utc_now
-from stores import retention
-from tasks import resources
+from stores.deletion import retention
+from tasks.resources import database, storage
 
 ROWS = 100_000
 PAGE, PAGES, WARM_UP = 100, 18, 2
@@ -36,7 +36,7 @@ def pace(folder: Path) -> tuple[dict[str, float], set[Calls]]:
         variables = StackAddresses(SecretStr(url), address, "").environment()
         os.environ.update({name: value for name, value in variables.items() if value})  # noqa: TID251 - what the tasks will read
         figures = _in_turn()
-        resources.engine().dispose()
+        database.engine().dispose()
         return figures
     finally:
         s3.stop()
@@ -45,10 +45,10 @@ def pace(folder: Path) -> tuple[dict[str, float], set[Calls]]:
 
 def _in_turn() -> tuple[dict[str, float], set[Calls]]:
     """Sweep a page, delete as many objects plainly, and so on; who is first changes each time."""
-    bucket = resources.bucket()
+    bucket = storage.bucket()
     bucket.create_with_marker()
     rules = SweepRules(utc_now(), GRACE, soft_delete=True)
-    found = resources.in_transaction(
+    found = database.in_transaction(
         lambda connection: retention.find_expired(
             connection,
             before=rules.newest_expiry,

@@ -18,10 +18,10 @@ import sqlalchemy as sa
 from policy.configuration import DEFAULT_POLICY
 from policy.sweep import SweepRules
 from schema.clock import utc_now
-from schema.reports import SweepReport
-from tasks import resources
-from tasks.sweep_plan import plan_sweep
-from tasks.sweep_retention import Walk, sweep_chunk
+from schema.facts.deletion import SweepReport
+from tasks.resources import database, storage
+from tasks.sweep.plan import plan_sweep
+from tasks.sweep.sweep_retention import Walk, sweep_chunk
 
 GRACE = timedelta(days=DEFAULT_POLICY.cleanup.grace_period_days)
 Calls = tuple[int, int]  # of the database's statements and the bucket's requests
@@ -36,9 +36,9 @@ def swept_pages(
     """
     calls = Counter[str]()
     sa.event.listen(
-        resources.engine(), "before_cursor_execute", lambda *_: calls.update(["statement"])
+        database.engine(), "before_cursor_execute", lambda *_: calls.update(["statement"])
     )
-    resources.bucket().client.meta.events.register(
+    storage.bucket().client.meta.events.register(
         "before-send.s3", lambda **_: calls.update(["request"])
     )
     walk = Walk(allowance)
@@ -54,7 +54,7 @@ def swept_pages(
 def sweep(page_size: int, pages: int) -> dict[str, float | list[Calls]]:
     """Plan, sweep at most so many pages, and plan again, as a run does; return the figures."""
     rules = SweepRules(utc_now(), GRACE, soft_delete=True)
-    resources.bucket()
+    storage.bucket()
     before_mb = _peak_mb()
     started = time.perf_counter()
     plan = plan_sweep.fn(rules)

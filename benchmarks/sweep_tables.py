@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
-from deployments.local.postgres import PostgresServer
+from local.postgres import PostgresServer
 from migrations import run
 from stores.database import connect
 

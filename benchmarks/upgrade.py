@@ -30,7 +30,7 @@ from benchmarks.claim import OPTIONS
 from benchmarks.metrics import QUIET
 from benchmarks.sweep_tables import autocommit
 from benchmarks.upgrade_tables import make_app
-from deployments.local.postgres import PostgresServer
+from local.postgres import PostgresServer
 from migrations import run
 
 MESSAGES, ROUNDS = 1_000_000, 5

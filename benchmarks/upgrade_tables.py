@@ -9,7 +9,7 @@ learner's a recording, one in ten an analysis.
 from pathlib import Path
 
 from benchmarks.sweep_tables import autocommit, fill_tables
-from deployments.local.postgres import PostgresServer
+from local.postgres import PostgresServer
 from migrations import run
 from migrations.adoption.documented import ANALYSIS, COLUMNS, CONSTRAINTS, INDEXES
 

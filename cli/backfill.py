@@ -22,7 +22,9 @@ def release(
     """Let go of the analyses that a backfill overwrote; it can no longer be undone."""
     if not yes:
         typer.confirm(f"Backfill {number} can no longer be undone then. Go on?", abort=True)
-    from tasks import undo_backfill  # loads the analysis engine: only when a command needs it
+    from tasks.backfill import (
+        undo_backfill,  # loads the analysis engine: only when a command needs it
+    )
 
     with told():
         count = undo_backfill.release(number)

@@ -13,7 +13,7 @@ from migrations.adoption.examination import Examination
 from migrations.adoption.plan import LONGEST_LOCK_SECONDS
 from migrations.adoption.step import Step
 from migrations.adoption.survey import Survey, TextCount
-from schema.errors import NotAdoptable
+from schema.errors.adoption import NotAdoptable
 from settings.environment import DatabaseSettings
 
 if TYPE_CHECKING:

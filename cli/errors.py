@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from schema.errors import KaiwaError
+from schema.errors.base import KaiwaError
 from speech.errors import SpeechError
 
 INSUFFICIENT_PRIVILEGE = "42501"

@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 
 from cli.errors import told
-from schema.values import LedgerHead
+from schema.facts.deletion import LedgerHead
 
 app = typer.Typer(help="The record of everything that was deleted.", no_args_is_help=True)
 
@@ -38,11 +38,11 @@ def verify(
     ] = None,
 ) -> None:
     """Recompute the chain of all finished deletions; exit with 1 where it breaks."""
-    from stores import ledger as store
-    from tasks import resources  # loads the analysis engine: only when a command needs it
+    from stores.deletion import ledger as store
+    from tasks.resources import database  # loads the analysis engine: only when a command needs it
 
     with told():
-        found = resources.in_transaction(lambda connection: store.verify(connection, head))
+        found = database.in_transaction(lambda connection: store.verify(connection, head))
     console = Console(soft_wrap=True, highlight=False)
     broken = found.broken
     if broken is None:

@@ -4,7 +4,7 @@ import typer
 from rich.console import Console
 
 from cli.errors import told
-from stores.audio_bucket import MARKER_KEY
+from stores.bucket.audio_bucket import MARKER_KEY
 
 app = typer.Typer(help="The audio bucket itself.", no_args_is_help=True)
 
@@ -17,11 +17,11 @@ def storage() -> None:
 @app.command()
 def init() -> None:
     """Make the bucket and its marker object; safe to repeat."""
-    from tasks import resources  # loads the analysis engine: only when a command needs it
+    from tasks.resources.storage import bucket  # loads boto3: only when a command needs it
 
     with told():
-        bucket = resources.bucket()
-        made = bucket.create_with_marker()
+        audio = bucket()
+        made = audio.create_with_marker()
     console = Console(soft_wrap=True, highlight=False)
-    console.print(f"Bucket {bucket.name}: {'made' if made.bucket_created else 'stood already'}")
+    console.print(f"Bucket {audio.name}: {'made' if made.bucket_created else 'stood already'}")
     console.print(f"Marker {MARKER_KEY}: {'written' if made.marker_written else 'stood already'}")

@@ -1,1 +1,1 @@
-"""How it runs: registration on a Prefect server, containers, local stack, demo, checks, grants."""
+"""What production needs: registration on a Prefect server, checks, containers, grants."""

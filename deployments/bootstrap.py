@@ -22,7 +22,7 @@ from pydantic import SecretStr
 
 from deployments import automations, work_pool
 from deployments.work_pool import WORK_POOL, PoolType
-from schema.errors import KaiwaError
+from schema.errors.base import KaiwaError
 
 Report = Callable[[str], None]
 

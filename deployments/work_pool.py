@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from schema.errors import KaiwaError
+from schema.errors.base import KaiwaError
 
 WORK_POOL = "kaiwa"
 HEARTBEAT_SECONDS = 30  # between a run's signs of life; Prefect's shortest

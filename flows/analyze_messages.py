@@ -10,11 +10,11 @@ from prefect.logging import get_run_logger
 from pydantic import Field
 
 from policy.runs import too_many_failures
+from reports.analysis import told_languages
 from schema.clock import utc_now
-from schema.errors import AnalysesBroken, RunIncomplete
-from schema.reports import AnalysisReport
-from tasks.analysis_summary import told_languages
-from tasks.analyze_messages import (
+from schema.errors.analysis import AnalysesBroken, RunIncomplete
+from schema.facts.analysis import AnalysisReport
+from tasks.analysis.analyze_messages import (
     analyze_chunk,
     count_without_engine,
     plan_chunks,
@@ -22,8 +22,8 @@ from tasks.analyze_messages import (
     put_back_scores,
     recover_stale_messages,
 )
-from tasks.app_objects import mend_app_objects
-from tasks.task_runner import ChunkTaskRunner
+from tasks.runtime.app_objects import mend_app_objects
+from tasks.runtime.chunk_runner import ChunkTaskRunner
 
 
 @flow(

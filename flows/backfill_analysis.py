@@ -23,19 +23,17 @@ from flows.work_on_backfill import MAX_CHUNKS, work
 from policy.backfill import APPROVED_BY_POLICY, normalised
 from policy.costs import PriceBookName
 from policy.leases import LEASE_DURATION
-from schema.backfill import Backfill, BackfillProgress, BackfillRequest
 from schema.clock import utc_now
-from schema.errors import (
-    AnalysesBroken,
+from schema.errors.analysis import AnalysesBroken
+from schema.errors.backfill import (
     BackfillIncomplete,
     BackfillNotApproved,
     BackfillStalled,
     BackfillStopped,
 )
+from schema.facts.backfill import Backfill, BackfillProgress, BackfillRequest
 from schema.states import AnalysisEngine, BackfillOutcome, BackfillSelection
-from tasks.backfill_children import has_ended, start_child
-from tasks.backfill_queue import count_open, is_stopped
-from tasks.backfill_steps import (
+from tasks.backfill.backfill_analysis import (
     approve,
     compare_sample,
     freeze_backfill,
@@ -45,9 +43,11 @@ from tasks.backfill_steps import (
     stop_backfills,
     take_over,
 )
-from tasks.clocks import check_clocks
-from tasks.sweep_retention import end_pause
-from tasks.task_runner import ChunkTaskRunner
+from tasks.backfill.children import has_ended, start_child
+from tasks.backfill.queue import count_open, is_stopped
+from tasks.runtime.chunk_runner import ChunkTaskRunner
+from tasks.runtime.clocks import check_clocks
+from tasks.sweep.sweep_retention import end_pause
 
 APPROVAL_HOURS = 72  # over a weekend
 POLL_SECONDS = 10.0

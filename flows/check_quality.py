@@ -9,11 +9,11 @@ from pydantic import Field
 
 from policy.quality import FAIL_ABOVE_PERCENT, check_window, too_many_failing
 from schema.clock import utc_now
-from schema.errors import QualityTooLow
-from schema.quality import QualityReport
+from schema.errors.reporting import QualityTooLow
+from schema.facts.quality import QualityReport
 from schema.states import CheckScope
-from tasks.check_quality import CheckPlan, check_rows, publish_check
-from tasks.clocks import check_clocks
+from tasks.quality.check_quality import CheckPlan, check_rows, publish_check
+from tasks.runtime.clocks import check_clocks
 
 
 @flow(name="check-quality", flow_run_name="check-quality-of-{scope}")

@@ -9,10 +9,9 @@ from pydantic import Field
 
 from flows.run_names import with_mode
 from schema.clock import utc_now
-from schema.errors import ErasureIncomplete
-from schema.reports import ErasureReport
-from tasks.clocks import check_clocks
-from tasks.erase_learner import (
+from schema.errors.deletion import ErasureIncomplete
+from schema.facts.deletion import ErasureReport
+from tasks.erasure.erase_learner import (
     begin_erasure,
     erase_leftovers,
     erase_messages,
@@ -21,6 +20,7 @@ from tasks.erase_learner import (
     survey,
     verify_erasure,
 )
+from tasks.runtime.clocks import check_clocks
 
 # The server does not look at a field's format, but at its pattern: the form refuses a mistyped id.
 UUID_PATTERN = "^[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}$"

@@ -8,9 +8,8 @@ from pydantic import Field
 
 from flows.run_names import with_mode
 from schema.clock import utc_now
-from schema.errors import ChunksBroken
-from schema.findings import ExportReport
-from tasks.clocks import check_clocks
+from schema.errors.base import ChunksBroken
+from schema.facts.findings import ExportReport
 from tasks.export_findings import (
     ExportedChunk,
     ExportRules,
@@ -18,6 +17,7 @@ from tasks.export_findings import (
     export_chunk,
     publish_summary,
 )
+from tasks.runtime.clocks import check_clocks
 
 
 @flow(name="export-findings", flow_run_name=with_mode("export-findings", "dry_run"))

@@ -8,13 +8,13 @@ from prefect.logging import get_run_logger
 from pydantic import Field
 
 from policy.costs import PriceBookName, prices_of, require_amount
+from reports.wording import amount, dollars
 from schema.clock import utc_now
-from schema.costs import CostReport
-from tasks.clocks import check_clocks
-from tasks.cost_alerts import alert_on_thresholds
-from tasks.cost_publication import publish_costs
-from tasks.cost_words import amount, dollars
-from tasks.measure_costs import build_report, check_instant, measure, write_metrics
+from schema.facts.costs import CostReport
+from tasks.costs.alerts import alert_on_thresholds
+from tasks.costs.measure_costs import build_report, check_instant, measure, write_metrics
+from tasks.costs.publication import publish_costs
+from tasks.runtime.clocks import check_clocks
 
 
 @flow(name="measure-costs", flow_run_name="measure-costs-{price_book}")

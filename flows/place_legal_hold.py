@@ -6,8 +6,8 @@ from prefect import flow
 from prefect.logging import get_run_logger
 from pydantic import Field
 
+from schema.facts.deletion import PlacedHold
 from schema.states import HoldScope
-from schema.values import PlacedHold
 from tasks.legal_holds import active_holds, place_hold, placed_in_words, publish_holds
 
 

@@ -12,11 +12,9 @@ from pydantic import Field
 from flows.run_names import with_mode
 from policy.reconciliation import is_another_database
 from schema.clock import utc_now
-from schema.errors import MessagesMissing
-from schema.reports import ReconciliationReport
-from tasks.app_objects import mend_app_objects
-from tasks.clocks import check_clocks
-from tasks.reconcile_bucket import (
+from schema.errors.reconciliation import MessagesMissing
+from schema.facts.bucket import ReconciliationReport
+from tasks.reconciliation.reconcile_bucket import (
     adopt_page,
     begin_reconciliation,
     check_chunk,
@@ -29,6 +27,8 @@ from tasks.reconcile_bucket import (
     publish_reconciliation,
     queue_orphans,
 )
+from tasks.runtime.app_objects import mend_app_objects
+from tasks.runtime.clocks import check_clocks
 
 
 @flow(name="reconcile-bucket", flow_run_name=with_mode("reconcile-bucket", "repair"))

@@ -11,11 +11,11 @@ from pydantic import Field
 from flows.run_names import with_mode
 from policy.configuration import AudioPolicy
 from schema.clock import utc_now
-from schema.errors import ChunksBroken
-from schema.reports import UrlReport
-from tasks.app_objects import mend_app_objects
-from tasks.clocks import check_clocks
+from schema.errors.base import ChunksBroken
+from schema.facts.urls import UrlReport
 from tasks.refresh_signed_urls import RefreshRules, plan_refresh, publish_summary, refresh_span
+from tasks.runtime.app_objects import mend_app_objects
+from tasks.runtime.clocks import check_clocks
 
 
 @flow(name="refresh-signed-urls", flow_run_name=with_mode("refresh-signed-urls", "dry_run"))

@@ -15,13 +15,15 @@ from pydantic import Field
 
 from flows.run_names import with_mode
 from policy.sweep import SweepRules, runaway
+from reports.sweep import plan_number, plan_summary
 from schema.clock import utc_now
-from schema.errors import StorageError, SweepIncomplete, SweepNotApproved
-from schema.reports import SweepPlan, SweepReport
-from tasks.app_objects import mend_app_objects
-from tasks.clocks import check_clocks
-from tasks.sweep_plan import check_bucket, plan_sweep
-from tasks.sweep_retention import (
+from schema.errors.deletion import SweepIncomplete, SweepNotApproved
+from schema.errors.storage import StorageError
+from schema.facts.deletion import SweepPlan, SweepReport
+from tasks.runtime.app_objects import mend_app_objects
+from tasks.runtime.clocks import check_clocks
+from tasks.sweep.plan import check_bucket, plan_sweep
+from tasks.sweep.sweep_retention import (
     Walk,
     end_pause,
     publish_plan,
@@ -32,7 +34,6 @@ from tasks.sweep_retention import (
     sole_sweep,
     sweep_chunk,
 )
-from tasks.sweep_summary import plan_number, plan_summary
 
 APPROVAL_HOURS = 8  # from 03:00 UTC into everybody's morning, and over before the next sweep
 MAX_CHUNKS = 500  # task runs

@@ -7,7 +7,7 @@ from prefect.logging import get_run_logger
 from pydantic import Field
 
 from flows.run_names import with_mode
-from tasks.undo_backfill import count_undoable, publish_undo, put_back, require_backfill
+from tasks.backfill.undo_backfill import count_undoable, publish_undo, put_back, require_backfill
 
 
 @flow(name="undo-backfill", flow_run_name=with_mode("undo-backfill-{backfill_id}", "dry_run"))

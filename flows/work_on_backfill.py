@@ -10,12 +10,13 @@ from prefect.logging import get_run_logger
 from pydantic import Field
 
 from schema.clock import utc_now
-from schema.errors import ChunkLost, StorageError, WorkerNotReady
-from schema.reports import AnalysisReport
-from tasks.analyze_messages import analyze_chunk
-from tasks.backfill_chunk import analyze_backfill_chunk, open_backfill
-from tasks.backfill_queue import live_chunk, wait_for_work
-from tasks.task_runner import ChunkTaskRunner, places
+from schema.errors.analysis import ChunkLost, WorkerNotReady
+from schema.errors.storage import StorageError
+from schema.facts.analysis import AnalysisReport
+from tasks.analysis.analyze_messages import analyze_chunk
+from tasks.backfill.chunk import analyze_backfill_chunk, open_backfill
+from tasks.backfill.queue import live_chunk, wait_for_work
+from tasks.runtime.chunk_runner import ChunkTaskRunner, places
 
 MAX_CHUNKS = 500  # task runs; then the parent starts another run
 LIVE_CHUNK = 100

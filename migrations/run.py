@@ -28,7 +28,7 @@ from migrations.adoption.step import Step
 from migrations.adoption.survey import Survey, TextCount
 from migrations.adoption.undo import undoing, used
 from migrations.locking import exclusively
-from schema.errors import AnalysesWouldGo, NotAdoptable
+from schema.errors.adoption import AnalysesWouldGo, NotAdoptable
 from schema.tables.base import OPERATIONS_SCHEMA
 from stores.database import connect
 

@@ -1,1 +1,1 @@
-"""Pure decisions; may use schema.values, schema.states and schema.errors, never tables or I/O."""
+"""Pure decisions; may use `schema`, never its tables or I/O."""

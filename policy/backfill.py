@@ -12,7 +12,13 @@ from numpy.typing import NDArray
 
 from policy.costs import BYTES_PER_GB, PriceBook
 from policy.instants import to_utc
-from schema.backfill import BackfillPlan, BackfillProgress, BackfillRequest, EngineRelease, Rescored
+from schema.facts.backfill import (
+    BackfillPlan,
+    BackfillProgress,
+    BackfillRequest,
+    EngineRelease,
+    Rescored,
+)
 from schema.states import BackfillOutcome
 
 # Where nothing was analysed lately, and so nothing measured: what the engine promises at least.

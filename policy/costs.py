@@ -4,8 +4,8 @@ from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 
 from policy.configuration import DEFAULT_POLICY, AudioPolicy, CostRules
-from schema.costs import MonthlyCost, Transfer
-from schema.errors import PriceRefused
+from schema.errors.reporting import PriceRefused
+from schema.facts.costs import MonthlyCost, Transfer
 from schema.states import TransferSource
 
 BYTES_PER_GB = 1024**3  # the app's gigabyte

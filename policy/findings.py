@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from uuid import UUID, uuid5
 
 from schema.documents import ProblematicWord
-from schema.findings import (
+from schema.facts.findings import (
     AnalysedMessage,
     ExportReport,
     Feature,

@@ -9,7 +9,7 @@ import polars as pl
 
 from policy.configuration import DEFAULT_POLICY, AudioPolicy
 from policy.costs import BYTES_PER_GB
-from schema.costs import Crossing
+from schema.facts.costs import Crossing
 from schema.states import UserTier
 
 DAYS_TO_LEARN_FROM = 28  # whole weeks: learners practise less on some days of them

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from schema.errors import UnclearWindow
+from schema.errors.reporting import UnclearWindow
 from schema.states import CheckScope, Severity
 
 WARN, FAIL = Severity.WARN, Severity.FAIL

@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 
-from schema.reports import AnalysisReport
+from schema.facts.analysis import AnalysisReport, WaitingChunk
 from schema.states import FailureCause
-from schema.values import WaitingChunk
 
 # What the world did to us, not what a learner recorded.
 SYSTEM_CAUSES = frozenset(
@@ -20,6 +19,9 @@ SYSTEM_CAUSES = frozenset(
 
 # One silent clip in a quiet hour is 100 % of the run, and no reason to wake anybody.
 MESSAGES_TO_JUDGE = 20
+
+# Two chunks at a time: while one writes its results the other keeps the cores busy.
+CHUNKS_IN_FLIGHT = 2
 
 MAX_TASK_RUNS = 1000  # more of them in one run slow the Prefect server down
 

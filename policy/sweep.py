@@ -8,9 +8,8 @@ from enum import StrEnum
 from policy.configuration import DEFAULT_POLICY, AudioPolicy
 from policy.instants import to_utc
 from policy.retention import effective_expiry, owner_tier
-from schema.reports import SweepPlan
+from schema.facts.deletion import Recording, SweepPlan
 from schema.states import ProcessingState, UserTier
-from schema.values import Recording
 
 # The alarm rings for audio that should have been gone for longer.
 OVERDUE_AFTER = timedelta(days=3)

@@ -3,8 +3,8 @@
 from datetime import datetime
 from uuid import NAMESPACE_DNS, UUID, uuid5
 
+from schema.facts.costs import ThresholdStanding
 from schema.states import ThresholdMeasure
-from schema.values import ThresholdStanding
 
 # A measure that flutters round its threshold must not ring each day.
 REARM_SHARE = 0.95  # of the threshold; below it, the next rise alerts again

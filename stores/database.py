@@ -18,7 +18,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import ArgumentError
 
-from schema.errors import InvalidDatabaseUrl, SessionNotUtc
+from schema.errors.base import InvalidDatabaseUrl, SessionNotUtc
 
 if TYPE_CHECKING:
     import psycopg

@@ -14,8 +14,9 @@ from pydantic import ValidationError
 from sqlalchemy import Connection, Row, bindparam, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from schema.errors import DatabaseRefused, FindingsDenied
-from schema.findings import (
+from schema.errors.base import DatabaseRefused
+from schema.errors.reporting import FindingsDenied
+from schema.facts.findings import (
     AnalysedMessage,
     Feature,
     Finding,

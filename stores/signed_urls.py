@@ -12,9 +12,9 @@ import orjson
 from sqlalchemy import Connection, Text, bindparam, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from schema.errors import DatabaseRefused
+from schema.errors.base import DatabaseRefused
+from schema.facts.urls import MessageSpan, ScanPosition, SignableMessage
 from schema.tables.base import UtcDateTime
-from schema.values import MessageSpan, ScanPosition, SignableMessage
 
 _LIVE = "m.audio_storage_key IS NOT NULL AND m.audio_deleted_at IS NULL"
 _ORDER = "m.audio_retention_expires_at NULLS FIRST, m.id"

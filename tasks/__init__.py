@@ -1,1 +1,1 @@
-"""Prefect tasks: read, decide, write; one module a flow, plus the resources they share."""
+"""Prefect tasks by subject: read, decide, write."""

@@ -7,11 +7,11 @@ from prefect import task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
-from schema.errors import HoldNotActive
+from schema.errors.deletion import HoldNotActive
+from schema.facts.deletion import ActiveHold, PlacedHold
 from schema.states import HoldScope
-from schema.values import ActiveHold, PlacedHold
-from stores import holds
-from tasks import resources
+from stores.deletion import holds
+from tasks.resources import database
 
 _ESCAPED = str.maketrans({**{c: f"\\{c}" for c in "\\`*_[]<>|#!"}, "\n": " ", "\r": " "})
 
@@ -23,7 +23,7 @@ def place_hold(scope: HoldScope, subject_id: str, reason: str, placed_by: str) -
     Raises:
         HoldSubjectUnknown: If there is no such message, conversation or user.
     """
-    return resources.in_transaction(
+    return database.in_transaction(
         lambda connection: holds.place(connection, scope, subject_id, reason, placed_by)
     )
 
@@ -35,7 +35,7 @@ def release_hold(hold_id: int, released_by: str) -> None:
     Raises:
         HoldNotActive: If there is none of this id, or somebody else released it before.
     """
-    if not resources.in_transaction(
+    if not database.in_transaction(
         lambda connection: holds.release(connection, hold_id, released_by)
     ):
         raise HoldNotActive(hold_id)
@@ -44,7 +44,7 @@ def release_hold(hold_id: int, released_by: str) -> None:
 @task(cache_policy=NO_CACHE)
 def active_holds() -> list[ActiveHold]:
     """Return the holds in force, oldest first."""
-    return resources.in_transaction(holds.active)
+    return database.in_transaction(holds.active)
 
 
 @task(cache_policy=NO_CACHE)

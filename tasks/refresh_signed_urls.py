@@ -15,13 +15,14 @@ from policy.configuration import AudioPolicy
 from policy.quality import REFUSED_KEY_RULE
 from policy.runs import MAX_TASK_RUNS
 from policy.signed_urls import Leave, Sign, deletion_due_until, signed_url_verdict
-from schema.quality import BrokenRule
-from schema.reports import UrlReport
-from schema.values import MessageSpan, SignableMessage
-from stores import object_keys, quarantine, signed_urls
-from stores.url_signer import DatedSigner
-from tasks import resources
-from tasks.url_summary import summary
+from reports.urls import summary
+from schema import object_keys
+from schema.facts.quality import BrokenRule
+from schema.facts.urls import MessageSpan, SignableMessage, UrlReport
+from stores import signed_urls
+from stores.bucket.url_signer import DatedSigner
+from stores.quality import quarantine
+from tasks.resources import database, storage
 
 PAGES_PER_SPAN = 50
 # Pages are read ten at a time and dealt out like cards, so that rows that lie side by side are
@@ -58,7 +59,7 @@ def plan_refresh(rules: RefreshRules) -> RefreshPlan:
         CredentialExpiryUnknown: If nobody knows when the temporary credentials end.
         CredentialsExpired: If they have ended.
     """
-    resources.signer().dated(rules.as_of)
+    storage.signer().dated(rules.as_of)
     due_until = deletion_due_until(rules.as_of, rules.policy)
 
     def plan(connection: Connection) -> RefreshPlan:
@@ -68,7 +69,7 @@ def plan_refresh(rules: RefreshRules) -> RefreshPlan:
         spans = signed_urls.spans(connection, due_until, rows_per_span=rows_per_span)
         return RefreshPlan(tuple(spans), live, due)
 
-    return resources.in_transaction(plan)
+    return database.in_transaction(plan)
 
 
 @task(cache_policy=NO_CACHE, task_run_name="refresh-span-{number}")
@@ -90,12 +91,12 @@ def refresh_span(
         CredentialsExpired: If the temporary credentials have ended.
         DatabaseRefused: If the database does not take the URLs of a page.
     """
-    signer = resources.signer().dated(rules.as_of)
+    signer = storage.signer().dated(rules.as_of)
     active = _active_conversations(rules)
     most = PAGES_READ_TOGETHER * rules.page_size
     report, rest = UrlReport(), span
     while limit is None or report.signed < limit:
-        found = resources.in_transaction(partial(signed_urls.page, span=rest, limit=most))
+        found = database.in_transaction(partial(signed_urls.page, span=rest, limit=most))
         decisions = _decide(found, rules, signer.signed_at, active)
         left = None if limit is None else limit - report.signed
         report += _carry_out(decisions, rules, signer, left)
@@ -109,7 +110,7 @@ def _active_conversations(rules: RefreshRules) -> frozenset[str] | None:
     if rules.only_active_days is None:
         return None
     since = rules.as_of - timedelta(days=rules.only_active_days)
-    return resources.in_transaction(
+    return database.in_transaction(
         lambda connection: signed_urls.active_conversations(connection, since)
     )
 
@@ -129,7 +130,7 @@ def _decide(
     active: frozenset[str] | None,
 ) -> _Decisions:
     to_sign, refused, left, inactive = [], [], Counter[Leave](), 0
-    credentials_expire_at = resources.signer().credentials_expire_at
+    credentials_expire_at = storage.signer().credentials_expire_at
     for message in page:
         if active is not None and message.conversation_id not in active:
             inactive += 1
@@ -161,7 +162,7 @@ def _carry_out(
         cases = [
             BrokenRule(message_id, REFUSED_KEY_RULE, why) for message_id, why in decisions.refused
         ]
-        resources.in_transaction(lambda connection: quarantine.set_aside(connection, cases))
+        database.in_transaction(lambda connection: quarantine.set_aside(connection, cases))
         pages = -(-len(wanted) // rules.page_size)
         written = sum(_sign_page(wanted[start::pages], signer) for start in range(pages))
     return UrlReport(
@@ -179,7 +180,7 @@ def _sign_page(page: Sequence[tuple[SignableMessage, int]], signer: DatedSigner)
     signed = [
         (message, signer.sign(message.storage_key, seconds), seconds) for message, seconds in page
     ]
-    return resources.in_transaction(
+    return database.in_transaction(
         lambda connection: signed_urls.write(connection, signer.signed_at, signed)
     )
 

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from deployments.local.postgres import PostgresServer
+from local.postgres import PostgresServer
 from migrations import run
 from schema.tables.app import Conversation, Message, User
 from schema.tables.base import UtcDateTime
@@ -19,14 +19,14 @@ from stores import database
 from tests.support.app_database import ALL_MIGRATIONS, make
 
 pytest_plugins = [
-    "tests.recordings",
-    "tests.s3_servers",
-    "tests.faulty_bucket",
-    "tests.sweeping",
-    "tests.erasing",
-    "tests.quality",
-    "tests.rated_corpus",
-    "tests.backfilling",
+    "tests.support.recordings",
+    "tests.support.s3_servers",
+    "tests.support.faulty_bucket",
+    "tests.support.sweeping",
+    "tests.support.erasing",
+    "tests.support.quality",
+    "tests.support.rated_corpus",
+    "tests.support.backfilling",
 ]
 
 FIRST_MESSAGE_AT = datetime(2025, 10, 13, 12, tzinfo=UTC)

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from migrations.adoption.step import Step
-from schema.errors import LockNotGranted, StepFailed
+from schema.errors.adoption import LockNotGranted, StepFailed
 
 Say = Callable[[str], None]
 

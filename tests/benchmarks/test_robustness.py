@@ -6,7 +6,7 @@ import pytest
 from benchmarks import robustness
 from benchmarks.analysed_corpus import Job, Outcome, analyse
 from benchmarks.expert_agreement import LEVELS, Comparison
-from deployments.demo.synthesis import SynthesisFailed
+from local.demo.synthesis import SynthesisFailed
 
 
 def test_each_channel_and_each_impostor_has_its_figure(fake_engine, utterances, tmp_path):

@@ -4,7 +4,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
-from stores import backfills
+from stores.backfill import backfills
 
 pytestmark = pytest.mark.usefixtures("at_database")
 

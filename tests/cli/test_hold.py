@@ -4,7 +4,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
-from stores import holds
+from stores.deletion import holds
 
 pytestmark = pytest.mark.usefixtures("at_database")
 WHY = ("--reason", "court order [12/3] :+1:", "--by", "Mori")

@@ -5,9 +5,9 @@ import sqlalchemy as sa
 from typer.testing import CliRunner
 
 from cli.main import app
+from schema.facts.deletion import IntendedDeletion
 from schema.states import DeletionReason, DeletionState
-from schema.values import IntendedDeletion
-from stores import ledger
+from stores.deletion import ledger
 
 pytestmark = pytest.mark.usefixtures("at_database")
 

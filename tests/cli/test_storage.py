@@ -7,8 +7,8 @@ from typer.testing import CliRunner
 
 from cli.main import app
 from schema.clock import utc_now
-from stores.audio_bucket import MARKER_KEY
-from tasks import resources
+from stores.bucket.audio_bucket import MARKER_KEY
+from tasks.resources import storage
 
 SECRET = "a-secret-nobody-may-see"
 
@@ -18,11 +18,11 @@ def bare_environment(monkeypatch):
     for name in os.environ:
         if name.startswith(("TIGRIS_", "AWS_")) or name == "BUCKET_NAME":
             monkeypatch.delenv(name)
-    resources.bucket.cache_clear()
-    resources.signer.cache_clear()
+    storage.bucket.cache_clear()
+    storage.signer.cache_clear()
     yield
-    resources.bucket.cache_clear()
-    resources.signer.cache_clear()
+    storage.bucket.cache_clear()
+    storage.signer.cache_clear()
 
 
 @pytest.fixture(params=["swift", "moto"])
@@ -61,8 +61,8 @@ def test_init_says_what_it_made_and_what_stood_already(server):
 def test_after_init_the_bucket_is_ours_and_its_signed_urls_are_good(server, monkeypatch, region):
     monkeypatch.setenv("TIGRIS_REGION", region)
     assert init().exit_code == 0
-    resources.bucket().verify_marker()
-    url = resources.signer().dated(utc_now()).sign(MARKER_KEY, 60)
+    storage.bucket().verify_marker()
+    url = storage.signer().dated(utc_now()).sign(MARKER_KEY, 60)
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # past any proxy
     with opener.open(url, timeout=30) as response:
         assert response.status == 200
@@ -76,7 +76,7 @@ def test_a_bucket_is_made_in_the_region_that_is_named(server, monkeypatch):
         assert "TIGRIS_REGION" in result.output
         return
     assert result.exit_code == 0
-    bucket = resources.bucket()
+    bucket = storage.bucket()
     location = bucket.client.get_bucket_location(Bucket=bucket.name)
     assert location["LocationConstraint"] == "eu-west-1"
 

@@ -24,18 +24,18 @@ from prefect.states import Scheduled
 from pydantic import SecretStr
 
 from deployments import automations
-from deployments.local.ports import choose_ports
-from deployments.local.prefect import PrefectServer
 from deployments.work_pool import HEARTBEAT_SECONDS
+from local.ports import choose_ports
+from local.prefect import PrefectServer
 from policy.configuration import DEFAULT_POLICY
 from policy.costs import BYTES_PER_GB
-from schema.costs import Transfer
-from schema.reports import SweepPlan
+from schema.facts.costs import Transfer
+from schema.facts.deletion import SweepPlan
 from schema.states import ThresholdMeasure, TransferSource
-from tasks.cost_alerts import THRESHOLD_EVENT, alert_on_thresholds
-from tasks.sweep_retention import OVERDUE_EVENT, raise_alarm
-from tests.listening import listening
-from tests.tasks.costs import AS_OF, measured
+from tasks.costs.alerts import THRESHOLD_EVENT, alert_on_thresholds
+from tasks.sweep.sweep_retention import OVERDUE_EVENT, raise_alarm
+from tests.support.costs import AS_OF, measured
+from tests.support.listening import listening
 
 STORED, TRANSFERRED = ThresholdMeasure
 SECRET = "T0/B0/hunter2"

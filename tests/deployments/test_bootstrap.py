@@ -22,10 +22,10 @@ from deployments.bootstrap import (
     deploy_all,
     ensure_work_pool,
 )
-from deployments.local import prefect
-from deployments.local.ports import choose_ports
-from deployments.local.prefect import PROJECT, BootstrapFailed, PrefectServer
 from deployments.work_pool import WORK_POOL, PoolType, base_job_template, image_of
+from local import prefect
+from local.ports import choose_ports
+from local.prefect import PROJECT, BootstrapFailed, PrefectServer
 
 CRON = "0 3 * * *"  # of sweep-retention
 SECRETS = [

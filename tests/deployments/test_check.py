@@ -10,8 +10,8 @@ from prefect.flows import load_flow_from_entrypoint
 from prefect.utilities.callables import parameter_schema
 
 from deployments import check
-from deployments.local.ports import choose_ports
-from deployments.local.prefect import PrefectServer, bootstrap
+from local.ports import choose_ports
+from local.prefect import PrefectServer, bootstrap
 from policy.configuration import DEFAULT_POLICY
 
 

@@ -8,9 +8,9 @@ import pytest
 from jsonschema.validators import validator_for
 from prefect.settings import Settings
 
-from deployments.local.prefect import PROJECT
 from deployments.work_pool import WORK_POOL
-from tests import containers
+from local.prefect import PROJECT
+from tests.support import containers
 
 DATA = Path(__file__).parent / "data"
 EXAMPLE = (PROJECT / "deployments" / "env.example").read_text()

@@ -7,11 +7,13 @@ import sqlalchemy as sa
 from sqlalchemy.exc import ProgrammingError
 
 from migrations import run
-from schema.backfill import BackfillRequest
 from schema.documents import AnalysisRecord
-from schema.errors import FindingsDenied
-from schema.findings import Feature, Finding, FindingText
-from schema.quality import BrokenRule
+from schema.errors.reporting import FindingsDenied
+from schema.facts.backfill import BackfillRequest
+from schema.facts.bucket import Adoption
+from schema.facts.deletion import IntendedDeletion
+from schema.facts.findings import Feature, Finding, FindingText
+from schema.facts.quality import BrokenRule
 from schema.states import (
     BackfillOutcome,
     BackfillSelection,
@@ -21,33 +23,17 @@ from schema.states import (
     FindingKind,
     HoldScope,
 )
-from schema.values import Adoption, IntendedDeletion
-from stores import (
-    analyses,
-    backfill_items,
-    backfill_undo,
-    backfills,
-    checked_rows,
-    database,
-    erasure,
-    findings,
-    holds,
-    inventory,
-    learner_messages,
-    leases,
-    ledger,
-    messages,
-    quality,
-    quarantine,
-    reconciliation,
-    signed_urls,
-    stray_objects,
-)
-from stores.bucket_listing import ListedObject
-from tasks import resources
-from tasks.sweep_retention import set_missing_expiries
-from tests.backfilling import RELEASE, analysis
-from tests.quality import FACTS
+from stores import database, findings, signed_urls
+from stores.analysis import analyses, leases, messages
+from stores.backfill import backfills, items, undo
+from stores.bucket.listing import ListedObject
+from stores.deletion import erasure, holds, learner_messages, ledger
+from stores.quality import checked_rows, checks, quarantine
+from stores.reconciliation import comparison, inventory, stray_objects
+from tasks.resources import database as database_resources
+from tasks.sweep.sweep_retention import set_missing_expiries
+from tests.support.backfilling import RELEASE, analysis
+from tests.support.quality import FACTS
 
 GRANTS = (Path(__file__).parents[2] / "deployments" / "grants.sql").read_text()
 
@@ -122,15 +108,15 @@ def test_the_batch_may_do_its_whole_job(batch, add_message):
 def test_the_batch_can_check_data_quality(batch, add_analysed):
     wrong = add_analysed(pronunciation_score=80)
     with batch.begin() as connection:
-        check_id, scope = quality.begin(connection, CheckScope.CHANGED)
+        check_id, scope = checks.begin(connection, CheckScope.CHANGED)
         assert checked_rows.create(connection, scope, FACTS) == 1
         quarantine.collect_invariants(connection)
         assert quarantine.open_cases(connection, ["quick_scores"]) == 1
         assert quarantine.release(connection, ["quick_scores"]) == 0
-        quality.finish(connection, check_id, checked=1, failing=1, results=())
+        checks.finish(connection, check_id, checked=1, failing=1, results=())
         assert checked_rows.broken_among(connection, [wrong], FACTS, ["quick_scores"])
     with batch.begin() as connection:
-        _, scope = quality.begin(connection, CheckScope.CHANGED)
+        _, scope = checks.begin(connection, CheckScope.CHANGED)
         assert checked_rows.create(connection, scope, FACTS) == 1  # its case is open
 
 
@@ -151,7 +137,7 @@ def test_the_batch_may_sweep(batch, record, add_orphan, hold, sweep, monkeypatch
     hold(record())
     add_orphan("orphan")
     with monkeypatch.context() as patch:
-        patch.setattr(resources, "engine", lambda: batch)
+        patch.setattr(database_resources, "engine", lambda: batch)
         assert set_missing_expiries.fn() == 0
         assert sweep().objects == 2
 
@@ -191,18 +177,18 @@ def test_the_batch_may_reconcile(batch, add_message, add_conversation, run_sql):
         inventory.add_page(connection, run, page, after=None)
         inventory.end_listing(connection, run)
         older_than = now + timedelta(days=1)
-        assert reconciliation.compare(connection, run, older_than=older_than).findings == 3
-        assert reconciliation.sample_missing(connection, run, limit=1) == ["audio/lost"]
+        assert comparison.compare(connection, run, older_than=older_than).findings == 3
+        assert comparison.sample_missing(connection, run, limit=1) == ["audio/lost"]
         (found,) = stray_objects.find_strays(connection, run, after="", limit=10)
         new = Adoption(found.message_id, stray, 2, "pcm16", 24_000, 1, 0)
         assert stray_objects.adopt(connection, run, [new]) == 1
         kinds = tuple(FindingKind)
-        found = reconciliation.findings(connection, run, kinds, after=0, limit=10)
+        found = comparison.findings(connection, run, kinds, after=0, limit=10)
         seen = [(finding.id, finding.object_bytes, finding.dated_at) for finding in found]
-        reconciliation.settle(connection, run, seen, older_than=older_than)
-        assert reconciliation.count_unclaimed(connection, run) == 1
-        assert reconciliation.queue(connection, run, [finding.id for finding in found]) == 1
-        assert len(reconciliation.report(connection, run)) == 2
+        comparison.settle(connection, run, seen, older_than=older_than)
+        assert comparison.count_unclaimed(connection, run) == 1
+        assert comparison.queue(connection, run, [finding.id for finding in found]) == 1
+        assert len(comparison.report(connection, run)) == 2
         inventory.finish(connection, run)
         inventory.abandon(connection, run)
 
@@ -337,18 +323,18 @@ def test_the_batch_may_analyse_history_again_and_undo_it(batch, add_scored):
         assert not backfills.freeze_page(connection, number, RELEASE, ("en",), limit=10)
         backfills.drive(connection, number, flow_run_id=uuid4())
         backfills.approve(connection, number, approved_by="Mori")
-        claim = backfill_items.claim(
+        claim = items.claim(
             connection, number, RELEASE, limit=10, owner="test", duration=timedelta(minutes=1)
         )
-        assert backfill_items.lock_held(connection, claim.token, RELEASE) == {message_id: None}
-        backfill_items.keep_previous(connection, claim.token, [message_id])
+        assert items.lock_held(connection, claim.token, RELEASE) == {message_id: None}
+        items.keep_previous(connection, claim.token, [message_id])
         analyses.upsert(connection, [analysis(message_id, 90, analysis_version="2.0")])
         done = (message_id, BackfillOutcome.ANALYZED, None, 4000, 50)
-        backfill_items.finish(connection, claim.token, [done])
+        items.finish(connection, claim.token, [done])
         backfills.end(connection, number, {})
-        assert backfill_undo.begin(connection, number, reason="worse")
-        page = backfill_undo.page(connection, number, after_id=0, limit=10)
-        assert backfill_undo.undo(connection, page) == 1
+        assert undo.begin(connection, number, reason="worse")
+        page = undo.page(connection, number, after_id=0, limit=10)
+        assert undo.undo(connection, page) == 1
 
 
 def test_nobody_puts_our_trigger_function_on_a_table_of_their_own(batch):

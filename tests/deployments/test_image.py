@@ -1,6 +1,6 @@
 """The image's and compose.yaml's commands work from a clean installation, unprivileged and locked.
 
-What it stands for, and what only a container engine can show, says tests/containers.py.
+What it stands for, and what only a container engine can show, says tests/support/containers.py.
 """
 
 import json
@@ -22,8 +22,8 @@ from prefect.settings import (
     temporary_settings,
 )
 
-from deployments.local.ports import HOST, choose_ports
-from tests import containers
+from local.ports import HOST, choose_ports
+from tests.support import containers
 
 pytestmark = pytest.mark.timeout(600)
 

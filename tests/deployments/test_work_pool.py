@@ -18,7 +18,7 @@ from deployments.work_pool import (
     image_of,
     with_image,
 )
-from tests import containers
+from tests.support import containers
 
 JOB = json.loads((Path(__file__).parent / "data" / "kubernetes-job.json").read_text())
 CLAIM = {"name": "reports", "persistentVolumeClaim": {"claimName": "kaiwa-reports"}}

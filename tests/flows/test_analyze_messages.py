@@ -19,15 +19,17 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 
 from flows.analyze_messages import analyze_messages
-from schema.errors import AnalysesBroken, RunIncomplete, StorageDenied, StorageUnavailable
-from schema.reports import AnalysisReport
+from schema.errors.analysis import AnalysesBroken, RunIncomplete
+from schema.errors.storage import StorageDenied, StorageUnavailable
+from schema.facts.analysis import AnalysisReport
 from schema.states import FailureCause
-from stores import leases
-from stores.audio_bucket import AudioBucket
-from tasks import analysis_workers, resources
-from tasks.analysis_workers import AnalysisWorkers
-from tests.recordings import SENTENCES
-from tests.tasks import hostile
+from stores.analysis import leases
+from stores.bucket.audio_bucket import AudioBucket
+from tasks.analysis import workers
+from tasks.analysis.workers import AnalysisWorkers
+from tasks.resources import storage
+from tests.support import hostile
+from tests.support.recordings import SENTENCES
 
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server", "stage")]
 
@@ -157,9 +159,9 @@ def test_a_key_that_no_server_stores_fails_its_message_alone(upload, add_message
 
 def test_the_wrong_bucket_fails_no_message(upload, rows, monkeypatch):
     waiting = upload(SENTENCES[0])
-    resources.bucket().client.create_bucket(Bucket="another-bucket")  # and no marker in it
+    storage.bucket().client.create_bucket(Bucket="another-bucket")  # and no marker in it
     monkeypatch.setenv("TIGRIS_BUCKET_NAME", "another-bucket")
-    resources.bucket.cache_clear()
+    storage.bucket.cache_clear()
     with pytest.raises(RunIncomplete, match="broke off"):
         analyze_messages()
     assert rows()[waiting].state == "uploaded"
@@ -168,7 +170,7 @@ def test_the_wrong_bucket_fails_no_message(upload, rows, monkeypatch):
 def test_refused_credentials_fail_no_message(upload, rows, monkeypatch):
     waiting = upload(SENTENCES[0])
     monkeypatch.setenv("TIGRIS_SECRET_ACCESS_KEY", "wrong")
-    resources.bucket.cache_clear()
+    storage.bucket.cache_clear()
     with pytest.raises(RunIncomplete, match="broke off"):
         analyze_messages()
     assert rows()[waiting].state == "uploaded"
@@ -178,11 +180,11 @@ def test_an_outage_of_the_bucket_is_charged_to_no_message(upload, rows, engine, 
     waiting = [upload(SENTENCES[0]) for _ in range(3)]
     with monkeypatch.context() as patch:
         patch.setenv("TIGRIS_ENDPOINT", "http://127.0.0.1:9")  # discard: nobody listens
-        resources.bucket.cache_clear()
+        storage.bucket.cache_clear()
         with pytest.raises(RunIncomplete, match="broke off"):
             analyze_messages()
     assert {rows()[message].state for message in waiting} == {"uploaded"}
-    resources.bucket.cache_clear()
+    storage.bucket.cache_clear()
     with engine.connect() as connection:
         tries = connection.execute(sa.text("SELECT sum(attempts) FROM audio_ops.lease")).scalar()
     assert tries == 0
@@ -259,7 +261,7 @@ def test_a_run_with_nothing_but_languages_without_an_engine_says_so(upload, rows
 def test_what_waited_is_found_when_an_engine_comes(upload, rows, monkeypatch):
     waiting = upload(SENTENCES[0], language="ja")
     analyze_messages()
-    for module in ("tasks.analysis_batch", "speech.engine"):
+    for module in ("tasks.analysis.batch", "speech.engine"):
         monkeypatch.setattr(f"{module}.LANGUAGES", ("en", "ja"))
     assert analyze_messages(fail_above_percent=100).claimed == 1
     assert rows()[waiting].state != "uploaded"
@@ -292,7 +294,7 @@ def test_leases_are_renewed_while_recordings_are_analysed(upload, rows, monkeypa
     monkeypatch.setattr(
         leases, "renew", lambda *arguments: renewals.append(renew(*arguments)) or renewals[-1]
     )
-    monkeypatch.setattr("tasks.analysis_batch.RENEWAL_SECONDS", 0.01)
+    monkeypatch.setattr("tasks.analysis.batch.RENEWAL_SECONDS", 0.01)
     assert analyze_messages().analyzed == 6
     assert set(renewals) == {6}
 
@@ -323,7 +325,7 @@ def test_a_message_that_kills_its_worker_three_times_is_quarantined(
 ):
     killer = upload("die")
     others = [upload("live") for _ in range(5)]
-    monkeypatch.setattr(analysis_workers, "_analyse", hostile.die_if_told)
+    monkeypatch.setattr(workers, "_analyse", hostile.die_if_told)
     for run in range(3):
         with pytest.raises(RunIncomplete):
             analyze_messages(fail_above_percent=0)
@@ -363,14 +365,14 @@ def test_a_wrong_value_is_written_set_aside_and_fails_the_run(upload, rows, engi
 
 def test_a_message_deleted_while_it_is_analysed_is_no_failure(upload, rows, engine, monkeypatch):
     doomed, kept = upload(SENTENCES[0]), upload(SENTENCES[1])
-    get = resources.bucket().get
+    get = storage.bucket().get
 
     def delete_meanwhile(self, key, *, max_bytes):
         with engine.begin() as connection:
             connection.execute(sa.text("DELETE FROM messages WHERE id = :id"), {"id": doomed})
         return get(key, max_bytes=max_bytes)
 
-    monkeypatch.setattr(type(resources.bucket()), "get", delete_meanwhile)
+    monkeypatch.setattr(type(storage.bucket()), "get", delete_meanwhile)
     report = analyze_messages()
     assert (report.analyzed, report.lost) == (1, 1)
     assert set(rows()) == {kept}
@@ -394,7 +396,7 @@ RUN = """
 import json, sys, time
 from pathlib import Path
 from flows.analyze_messages import analyze_messages
-from stores import leases
+from stores.analysis import leases
 
 claim = leases.claim
 

@@ -25,7 +25,7 @@ from flows import backfill_analysis as flow_module
 from flows.backfill_analysis import backfill_analysis
 from flows.undo_backfill import undo_backfill
 from flows.work_on_backfill import work_on_backfill
-from schema.errors import (
+from schema.errors.backfill import (
     BackfillClosed,
     BackfillIncomplete,
     BackfillNotApproved,
@@ -35,12 +35,14 @@ from schema.errors import (
 )
 from schema.states import BackfillOutcome, BackfillSelection, FailureCause
 from speech import engine as speech_engine
-from stores import analyses, backfill_items
-from tasks import backfill_chunk, resources
-from tasks import undo_backfill as undo_tasks
-from tasks.analysis_workers import NotAnalysed
-from tests.backfilling import analysis
-from tests.recordings import SENTENCES
+from stores.analysis import analyses
+from stores.backfill import items
+from tasks.analysis.workers import NotAnalysed
+from tasks.backfill import chunk
+from tasks.backfill import undo_backfill as undo_tasks
+from tasks.resources import database
+from tests.support.backfilling import analysis
+from tests.support.recordings import SENTENCES
 
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server", "stage")]
 
@@ -181,7 +183,7 @@ def test_a_failure_leaves_the_analysis_that_had_worked(analysed, rows):
 
 def test_audio_deleted_meanwhile_is_counted_and_no_failure(analysed, rows, engine, monkeypatch):
     gone, kept = analysed(), analysed(SENTENCES[1])
-    claim = backfill_items.claim
+    claim = items.claim
 
     def delete_first(connection, *arguments, **options):
         with engine.begin() as other:
@@ -190,7 +192,7 @@ def test_audio_deleted_meanwhile_is_counted_and_no_failure(analysed, rows, engin
             )
         return claim(connection, *arguments, **options)
 
-    monkeypatch.setattr(backfill_items, "claim", delete_first)
+    monkeypatch.setattr(items, "claim", delete_first)
     found = backfill_for_real(canary_size=0)
     assert found.outcomes == {BackfillOutcome.GONE: 1, BackfillOutcome.ANALYZED: 1}
     assert (rows()[gone].version, rows()[kept].version) == ("1.0", speech_engine.ENGINE_VERSION)
@@ -320,7 +322,7 @@ def stopped_after(one, engine, monkeypatch):
     """Let somebody stop the backfill once so many of its messages are done."""
 
     def _stopped_after(done):
-        claim = backfill_items.claim
+        claim = items.claim
 
         def stop_first(connection, *arguments, **options):
             query = "SELECT count(*) FROM audio_ops.backfill_item WHERE outcome IS NOT NULL"
@@ -329,7 +331,7 @@ def stopped_after(one, engine, monkeypatch):
                     other.execute(sa.text("UPDATE audio_ops.backfill SET stopped_at = now()"))
             return claim(connection, *arguments, **options)
 
-        monkeypatch.setattr(backfill_items, "claim", stop_first)
+        monkeypatch.setattr(items, "claim", stop_first)
 
     return _stopped_after
 
@@ -339,11 +341,11 @@ def test_a_stopped_backfill_fails_and_goes_on_with_resume(
 ):
     for n in range(12):
         analysed(SENTENCES[n % 4])
-    claim = backfill_items.claim
+    claim = items.claim
     stopped_after(2)
     with pytest.raises(BackfillStopped) as caught:
         backfill_for_real(canary_size=0, chunk_size=2)
-    monkeypatch.setattr(backfill_items, "claim", claim)
+    monkeypatch.setattr(items, "claim", claim)
     assert 0 < caught.value.still_open < 12
     assert "are still to be done" in newest_artifact()
     assert one("SELECT count(*) FROM audio_ops.backfill WHERE ended_at IS NULL") == 1
@@ -365,7 +367,7 @@ def test_a_worker_that_a_person_starts_waits_for_the_approval_too(analysed, one)
     for n in range(3):
         analysed(SENTENCES[n])
     backfill_for_real(canary_size=1)
-    with resources.engine().begin() as connection:
+    with database.engine().begin() as connection:
         connection.execute(
             sa.text("UPDATE audio_ops.backfill SET approved_by = NULL, ended_at = NULL")
         )
@@ -376,7 +378,7 @@ def test_a_worker_that_a_person_starts_waits_for_the_approval_too(analysed, one)
 def test_what_failed_is_taken_again_for_another_reason(analysed, rows, monkeypatch):
     message_id = analysed()
     with monkeypatch.context() as patch:
-        patch.setattr(backfill_chunk, "analyse_all", failing)
+        patch.setattr(chunk, "analyse_all", failing)
         with pytest.raises(BackfillIncomplete, match="with another reason"):
             backfill_for_real(canary_size=0)
     found = backfill_analysis("the bucket is mended", dry_run=False, max_mean_shift=100.0)

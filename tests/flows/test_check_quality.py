@@ -10,10 +10,10 @@ from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 
 from flows.check_quality import check_quality
 from policy.quality import RULES
-from schema.errors import QualityTooLow, UnclearWindow
+from schema.errors.reporting import QualityTooLow, UnclearWindow
 from schema.states import CheckScope
-from tasks import resources
-from tests.faulty_bucket import answered
+from tasks.resources import storage
+from tests.support.faulty_bucket import answered
 
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server", "stage")]
 
@@ -67,7 +67,7 @@ def record(add_message, run_sql):
             " overall_fluency_score, speech_rate_wpm, analysis_language)"
             f" VALUES ('{message_id}', 80, 70, 100, 'en')"
         )
-        resources.bucket().put(f"audio/user/conversation/{message_id}.wav", b"data", "audio/wav")
+        storage.bucket().put(f"audio/user/conversation/{message_id}.wav", b"data", "audio/wav")
         return message_id
 
     return _record
@@ -167,7 +167,7 @@ def test_what_is_known_and_unchanged_fails_no_later_check(record, run_sql, open_
 def test_the_sample_is_judged_by_itself(record):
     for _ in range(30):
         record()
-    resources.bucket().delete_many([f"audio/user/conversation/message-{n}.wav" for n in range(30)])
+    storage.bucket().delete_many([f"audio/user/conversation/message-{n}.wav" for n in range(30)])
     with pytest.raises(QualityTooLow, match=r"0 of 30 messages .* lacks 5 of 5 sampled"):
         check_quality(bucket_sample=5, fail_above_percent=50)
 
@@ -223,12 +223,12 @@ def test_a_recording_that_the_bucket_lacks_or_holds_otherwise_is_found_and_let_g
     record, run_sql, open_cases
 ):
     lost, cut = record(), record(audio_size_bytes=5)
-    resources.bucket().delete_many([f"audio/user/conversation/{lost}.wav"])
+    storage.bucket().delete_many([f"audio/user/conversation/{lost}.wav"])
     with pytest.raises(QualityTooLow):
         check_quality()
     assert open_cases() == {(lost, "object_in_bucket"), (cut, "object_size")}
-    resources.bucket().put(f"audio/user/conversation/{lost}.wav", b"data", "audio/wav")
-    resources.bucket().put(f"audio/user/conversation/{cut}.wav", b"data!", "audio/wav")
+    storage.bucket().put(f"audio/user/conversation/{lost}.wav", b"data", "audio/wav")
+    storage.bucket().put(f"audio/user/conversation/{cut}.wav", b"data!", "audio/wav")
     assert check_quality(bucket_sample=2).released == 2
     assert open_cases() == set()
 

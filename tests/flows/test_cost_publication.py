@@ -9,9 +9,9 @@ from prefect import flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 
-from schema.errors import ReportsUnwritable
-from tasks.cost_publication import publish_costs
-from tests.tasks.costs import measured, nothing_measured
+from schema.errors.reporting import ReportsUnwritable
+from tasks.costs.publication import publish_costs
+from tests.support.costs import measured, nothing_measured
 
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
 

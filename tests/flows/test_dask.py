@@ -12,10 +12,11 @@ import sqlalchemy as sa
 
 from flows.analyze_messages import analyze_messages
 from flows.backfill_analysis import backfill_analysis
-from schema.errors import RunIncomplete
+from schema.errors.analysis import RunIncomplete
 from schema.states import BackfillOutcome
-from tasks import resources
-from tests.recordings import SENTENCES, flac_of
+from tasks.analysis import pool
+from tasks.resources import storage
+from tests.support.recordings import SENTENCES, flac_of
 
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server", "stage")]
 
@@ -176,10 +177,10 @@ def test_a_scheduler_that_is_killed_fails_the_run_and_costs_no_message(
 def test_a_backfill_and_what_learners_wait_for_are_analysed_on_the_cluster(
     upload, add_scored, count, monkeypatch
 ):
-    monkeypatch.setattr(resources, "analysis_workers", None)  # of this process
+    monkeypatch.setattr(pool, "analysis_workers", None)  # of this process
     for number in range(FEW):
         key = f"audio/u/c/{number}.flac"
-        resources.bucket().put(key, flac_of(SENTENCES[number % 4]), "audio/flac")
+        storage.bucket().put(key, flac_of(SENTENCES[number % 4]), "audio/flac")
         add_scored(message={"content": SENTENCES[number % 4], "audio_storage_key": key})
     upload(SENTENCES[0])  # while the backfill goes on, it is served first
     progress = backfill_analysis(

@@ -10,11 +10,11 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 
 from flows.erase_learner import erase_learner
-from schema.errors import ErasureIncomplete, LearnerHeld
+from schema.errors.deletion import ErasureIncomplete, LearnerHeld
 from schema.states import HoldScope
-from stores import holds, ledger
-from tests.erasing import TEXT
-from tests.faulty_bucket import refused
+from stores.deletion import holds, ledger
+from tests.support.erasing import TEXT
+from tests.support.faulty_bucket import refused
 
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server", "stage")]
 

@@ -6,8 +6,9 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
 
 from flows.export_findings import export_findings
-from schema.errors import ChunksBroken, FindingsDenied
-from schema.findings import ExportReport
+from schema.errors.base import ChunksBroken
+from schema.errors.reporting import FindingsDenied
+from schema.facts.findings import ExportReport
 from tasks import export_findings as tasks
 
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server", "stage")]

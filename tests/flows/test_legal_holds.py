@@ -9,7 +9,7 @@ from prefect.client.schemas.sorting import ArtifactSort
 
 from flows.place_legal_hold import place_legal_hold
 from flows.release_legal_hold import release_legal_hold
-from schema.errors import HoldNotActive, HoldSubjectUnknown
+from schema.errors.deletion import HoldNotActive, HoldSubjectUnknown
 from schema.states import HoldScope
 
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server", "stage")]

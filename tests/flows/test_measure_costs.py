@@ -8,8 +8,8 @@ from prefect.exceptions import ParameterTypeError
 
 from flows.measure_costs import measure_costs
 from schema.clock import utc_now
-from schema.errors import NotYetMeasurable
-from tasks import cost_alerts
+from schema.errors.reporting import NotYetMeasurable
+from tasks.costs import alerts
 from tests.flows.test_reconcile_bucket import newest_artifact
 
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server", "stage")]
@@ -44,7 +44,7 @@ def test_an_alert_that_nobody_takes_fails_the_run_after_its_report(monkeypatch, 
         msg = "The server refuses events."
         raise ConnectionError(msg)
 
-    monkeypatch.setattr(cost_alerts, "_emit", refuse)
+    monkeypatch.setattr(alerts, "_emit", refuse)
     with pytest.raises(ConnectionError, match="refuses events"):
         measure_costs(transferred_gb_month=222)
     assert "Transfer: 222 GB a month" in newest_artifact("measure-costs").data

@@ -9,11 +9,12 @@ from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 
 from flows.reconcile_bucket import reconcile_bucket
 from schema import clock
-from schema.errors import MessagesMissing, RecordingsMissing, StorageDenied
+from schema.errors.reconciliation import MessagesMissing
+from schema.errors.storage import RecordingsMissing, StorageDenied
 from schema.states import FindingKind
-from tasks import resources
-from tasks.reconcile_bucket import list_chunk
-from tests.faulty_bucket import answered
+from tasks.reconciliation.reconcile_bucket import list_chunk
+from tasks.resources import storage
+from tests.support.faulty_bucket import answered
 
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server", "stage")]
 
@@ -29,7 +30,7 @@ def newest_artifact(key):
 @pytest.fixture
 def record(add_message):
     def _record(key, size=4):
-        resources.bucket().put(key, b"data", "audio/wav")
+        storage.bucket().put(key, b"data", "audio/wav")
         add_message(audio_storage_key=key, audio_size_bytes=size)
 
     return _record
@@ -39,7 +40,7 @@ def test_findings_are_published_and_warned_of_and_the_run_is_green(record, add_m
     record("audio/good")
     record("audio/size", size=5)
     add_message(audio_storage_key="audio/lost")
-    resources.bucket().put("audio/young", b"data", "audio/wav")
+    storage.bucket().put("audio/young", b"data", "audio/wav")
     with caplog.at_level(logging.WARNING):
         report = reconcile_bucket(repair=True)
     assert {finding.kind for finding in report.findings} == {
@@ -94,7 +95,7 @@ def test_objects_that_wait_for_their_message_to_be_saved_do_not_look_like_lost_m
     conversation = add_conversation(user_id=learner)
     for number in range(3):
         key = f"audio/{learner}/{conversation}/m{number}_1760000000000.wav"
-        resources.bucket().put(key, bytes(48_000), "audio/pcm16")
+        storage.bucket().put(key, bytes(48_000), "audio/pcm16")
         add_message(id=f"m{number}", conversation_id=conversation, audio_storage_key=None)
     assert reconcile_bucket().adopted == 3
     assert "3 objects uploaded before" in newest_artifact("reconcile-bucket").data

@@ -17,10 +17,10 @@ from prefect.client.schemas.filters import (
 from flows import refresh_signed_urls as flow_module
 from flows.refresh_signed_urls import refresh_signed_urls
 from schema.clock import utc_now
-from schema.errors import ChunksBroken, ClockSkew
-from schema.reports import UrlReport
+from schema.errors.base import ChunksBroken, ClockSkew
+from schema.facts.urls import UrlReport
 from tasks import refresh_signed_urls as tasks
-from tasks import resources
+from tasks.resources import storage
 
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server", "stage")]
 
@@ -168,7 +168,7 @@ def test_no_url_signature_secret_or_words_are_told_anywhere(
     everything = "\n".join(told)
     assert "refresh-span-1" in everything  # it was looked at in the right places
     assert "spans done" in everything
-    signer = resources.signer()
+    signer = storage.signer()
     for secret in (
         "X-Amz-Signature",
         "X-Amz-Credential",

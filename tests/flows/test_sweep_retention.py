@@ -23,14 +23,16 @@ from prefect.flow_runs import pause_flow_run
 
 from flows import sweep_retention as flow_module
 from flows.sweep_retention import sweep_retention
-from schema.errors import ClockSkew, SweepIncomplete, SweepNotApproved, UnprovenBucket
+from schema.errors.base import ClockSkew
+from schema.errors.deletion import SweepIncomplete, SweepNotApproved
+from schema.errors.storage import UnprovenBucket
 from schema.states import UserTier
-from tasks import resources
-from tasks import sweep_retention as sweep_tasks
-from tasks.sweep_plan import BACK
-from tasks.sweep_retention import OVERDUE_EVENT, sole_sweep
-from tests.faulty_bucket import answered, calling_before, refused
-from tests.sweeping import DAY, is_in_bucket
+from tasks.resources import storage
+from tasks.sweep import sweep_retention as sweep_tasks
+from tasks.sweep.plan import BACK
+from tasks.sweep.sweep_retention import OVERDUE_EVENT, sole_sweep
+from tests.support.faulty_bucket import answered, calling_before, refused
+from tests.support.sweeping import DAY, is_in_bucket
 
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server", "stage")]
 
@@ -209,8 +211,8 @@ def test_the_wrong_bucket_marks_nothing_and_overdue_audio_raises_the_alarm(
 ):
     message_id = record(due_for=4 * DAY)
     monkeypatch.setenv("TIGRIS_BUCKET_NAME", f"another-bucket-{dry_run}".lower())
-    resources.bucket.cache_clear()
-    resources.bucket().create_with_marker()  # another environment's
+    storage.bucket.cache_clear()
+    storage.bucket().create_with_marker()  # another environment's
     with pytest.raises(UnprovenBucket):
         sweep_for_real(dry_run=dry_run)
     assert stored(message_id).audio_url

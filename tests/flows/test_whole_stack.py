@@ -11,12 +11,13 @@ import sqlalchemy as sa
 from prefect.client.orchestration import SyncPrefectClient
 from rich.console import Console
 
-from deployments.demo.analysis_run import DEPLOYMENT, run_analysis
-from deployments.local import process
-from deployments.local.stack import Stack
-from stores import analyses, database
-from tests.backfilling import analysis
-from tests.recordings import SENTENCES, flac_of
+from local import process
+from local.demo.analysis_run import DEPLOYMENT, run_analysis
+from local.stack import Stack
+from stores import database
+from stores.analysis import analyses
+from tests.support.backfilling import analysis
+from tests.support.recordings import SENTENCES, flac_of
 
 pytestmark = [pytest.mark.flow, pytest.mark.timeout(900)]
 

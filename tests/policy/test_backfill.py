@@ -16,7 +16,7 @@ from policy.backfill import (
     objection,
 )
 from policy.costs import PriceBookName, prices_of
-from schema.backfill import (
+from schema.facts.backfill import (
     BackfillPlan,
     BackfillProgress,
     BackfillRequest,

@@ -17,8 +17,8 @@ from policy.costs import (
     prices_of,
     storage_cost_usd,
 )
-from schema.costs import Transfer
-from schema.errors import PriceRefused
+from schema.errors.reporting import PriceRefused
+from schema.facts.costs import Transfer
 from schema.states import TransferSource, UserTier
 
 sizes = st.integers(0, 10**15)

@@ -4,7 +4,7 @@ import pytest
 
 from policy.findings import changes, finding_id, findings
 from schema.documents import PhonemeAnalysis, ProblematicWord, SpeechTiming
-from schema.findings import (
+from schema.facts.findings import (
     AnalysedMessage,
     ExportReport,
     Feature,

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policy.quality import FAIL_ABOVE_PERCENT, RULES, check_window, too_many_failing
-from schema.errors import UnclearWindow
+from schema.errors.reporting import UnclearWindow
 from schema.states import CheckScope
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)

@@ -14,9 +14,8 @@ from policy.runs import (
     few_enough,
     too_many_failures,
 )
-from schema.reports import AnalysisReport
+from schema.facts.analysis import AnalysisReport, QueuePosition, WaitingChunk
 from schema.states import FailureCause
-from schema.values import QueuePosition, WaitingChunk
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 

@@ -23,9 +23,8 @@ from policy.sweep import (
     runaway,
     verdict,
 )
-from schema.reports import SweepPlan
+from schema.facts.deletion import Recording, SweepPlan
 from schema.states import ProcessingState, UserTier
-from schema.values import Recording
 
 TICK = timedelta(microseconds=1)
 DAY = timedelta(days=1)

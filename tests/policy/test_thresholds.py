@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policy.thresholds import REARM_SHARE, alert_id, standing_after
+from schema.facts.costs import ThresholdStanding
 from schema.states import ThresholdMeasure
-from schema.values import ThresholdStanding
 
 THRESHOLD = 50.0
 REARM = THRESHOLD * REARM_SHARE

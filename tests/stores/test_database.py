@@ -5,7 +5,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError, StatementError
 
-from schema.errors import InvalidDatabaseUrl, SessionNotUtc
+from schema.errors.base import InvalidDatabaseUrl, SessionNotUtc
 from schema.tables.app import Conversation, Message
 from stores import database
 

@@ -7,9 +7,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
-from schema.errors import DatabaseRefused
-from schema.values import MessageSpan, ScanPosition
-from stores import messages, signed_urls
+from schema.errors.base import DatabaseRefused
+from schema.facts.urls import MessageSpan, ScanPosition
+from stores import signed_urls
+from stores.analysis import messages
 
 NOON = datetime(2025, 10, 13, 12, tzinfo=UTC)
 DAY = timedelta(days=1)

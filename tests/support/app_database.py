@@ -2,7 +2,7 @@
 
 import psycopg
 
-from deployments.local import app_database
+from local import app_database
 from migrations import run
 
 TABLES = run.APP_TABLES.read_text(encoding="utf-8")

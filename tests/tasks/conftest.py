@@ -5,8 +5,7 @@ from datetime import UTC, datetime
 import pytest
 import sqlalchemy as sa
 
-from tasks import resources
-from tasks.reconcile_bucket import (
+from tasks.reconciliation.reconcile_bucket import (
     adopt_page,
     begin_reconciliation,
     check_chunk,
@@ -16,6 +15,7 @@ from tasks.reconcile_bucket import (
     list_chunk,
     queue_orphans,
 )
+from tasks.resources import storage
 
 # No bucket lets a test put an old object, so "old" is moved: everything is, or nothing.
 ALL_ARE_OLD = datetime(2100, 1, 1, tzinfo=UTC)
@@ -28,8 +28,8 @@ def put():
 
     def _put(key, data=b"data", content_type="audio/pcm16"):
         # Past our own check of keys: others write to the bucket, too.
-        resources.bucket().client.put_object(
-            Bucket=resources.bucket().name, Key=key, Body=data, ContentType=content_type
+        storage.bucket().client.put_object(
+            Bucket=storage.bucket().name, Key=key, Body=data, ContentType=content_type
         )
         return key
 

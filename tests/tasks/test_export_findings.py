@@ -6,10 +6,12 @@ import pytest
 import sqlalchemy as sa
 
 from policy.findings import finding_id
-from schema.errors import DatabaseRefused
-from schema.findings import ExportReport, Feature
-from schema.quality import BrokenRule
-from stores import erasure, findings, quarantine
+from schema.errors.base import DatabaseRefused
+from schema.facts.findings import ExportReport, Feature
+from schema.facts.quality import BrokenRule
+from stores import findings
+from stores.deletion import erasure
+from stores.quality import quarantine
 from tasks.export_findings import ExportRules, export_chunk
 
 pytestmark = pytest.mark.usefixtures("stage")

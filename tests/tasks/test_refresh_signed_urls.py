@@ -9,8 +9,8 @@ import pytest
 import sqlalchemy as sa
 
 from policy.configuration import AudioPolicy
-from schema.errors import CredentialExpiryUnknown, CredentialsExpired
-from schema.reports import UrlReport
+from schema.errors.storage import CredentialExpiryUnknown, CredentialsExpired
+from schema.facts.urls import UrlReport
 from schema.states import UserTier
 from stores import signed_urls
 from tasks.refresh_signed_urls import RefreshRules, plan_refresh, refresh_span

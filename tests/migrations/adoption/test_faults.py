@@ -16,8 +16,8 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from deployments.local.postgres import PostgresServer
-from deployments.local.postgres_home import (
+from local.postgres import PostgresServer
+from local.postgres_home import (
     binaries,
     find_home,
     prepare_home,
@@ -26,7 +26,7 @@ from deployments.local.postgres_home import (
 from migrations import locking, run
 from migrations.adoption import live
 from migrations.adoption.execute import Patience
-from schema.errors import LockNotGranted, NotAdoptable, StepFailed
+from schema.errors.adoption import LockNotGranted, NotAdoptable, StepFailed
 from stores import database
 from tests.support.app_database import (
     ALL_MIGRATIONS,

@@ -4,7 +4,7 @@ import psycopg
 import pytest
 
 from migrations import run
-from schema.errors import NotAdoptable
+from schema.errors.adoption import NotAdoptable
 from tests.support.app_database import (
     ALL_MIGRATIONS,
     MIGRATION_0023,

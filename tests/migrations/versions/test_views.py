@@ -11,8 +11,9 @@ import sqlalchemy as sa
 
 from migrations import run
 from policy.quality import DISTRUSTED
-from schema.quality import BrokenRule
-from stores import erasure, quarantine
+from schema.facts.quality import BrokenRule
+from stores.deletion import erasure
+from stores.quality import quarantine
 
 MONDAY = datetime(2025, 10, 13, tzinfo=UTC)
 FACTS = {

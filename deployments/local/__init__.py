@@ -1,1 +1,0 @@
-"""The local stack: real servers in a private folder on loopback ports."""

@@ -1,0 +1,18 @@
+"""The whole system on this machine: `python -m local`, which the Makefile calls."""
+
+import typer
+
+from local.commands.demo import demo
+from local.commands.screenshots import screenshots
+from local.commands.stack import down, status, up
+
+app = typer.Typer(
+    help="The whole system on this machine.",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,  # locals hold secrets
+)
+for command in (up, down, status, demo, screenshots):
+    app.command()(command)
+
+if __name__ == "__main__":
+    app(prog_name="python -m local")

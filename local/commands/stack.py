@@ -1,0 +1,58 @@
+"""`python -m local up`, `down` and `status`: the stack, without Docker."""
+
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from cli.errors import told
+from local.prefect import reports_folder
+from local.stack import Stack
+
+console = Console(soft_wrap=True, highlight=False)
+
+Folder = Annotated[Path, typer.Option(help="Where all state lives; deleting it is a clean reset.")]
+DEFAULT_FOLDER = Path(".local")
+
+
+def up(folder: Folder = DEFAULT_FOLDER) -> None:
+    """Start Postgres, S3, Prefect and a worker; migrate and deploy. Safe to repeat."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that it cleans up after itself
+    begin = time.monotonic()
+    with told():
+        stack = Stack(folder)
+        addresses = stack.up(lambda step: console.print(f"  {step}", markup=False))
+    console.print(f"The stack is up after {time.monotonic() - begin:.0f} s.\n")
+    table = Table.grid(padding=(0, 2))
+    table.add_row("Prefect UI", f"{addresses.prefect_ui_url}  (open it in a browser)")
+    table.add_row("S3", addresses.s3.endpoint)
+    table.add_row("Logs", str(stack.folder / "logs"))
+    table.add_row("Reports", str(reports_folder(stack.folder)))
+    table.add_row("Settings and secrets", f"source {stack.folder / 'env'}")
+    here = folder == DEFAULT_FOLDER
+    table.add_row("Stop it", "make down" if here else f"python -m local down --folder {folder}")
+    console.print(table)
+
+
+def down(folder: Folder = DEFAULT_FOLDER) -> None:
+    """Stop everything that runs in the folder; its data stays."""
+    with told():
+        Stack(folder).down()
+    console.print("The stack is down; its data stays in the folder.")
+
+
+def status(folder: Folder = DEFAULT_FOLDER) -> None:
+    """Show what runs; exit with 1 if a part does not."""
+    stack = Stack(folder)
+    parts = stack.status()
+    for name, running in parts.items():
+        console.print(f"{name:<16} {'[green]up' if running else '[red]down'}")
+    if addresses := stack.addresses():
+        console.print(f"{'Prefect UI':<16} {addresses.prefect_ui_url}", markup=False)
+    if not all(parts.values()):
+        raise typer.Exit(1)

@@ -1,0 +1,72 @@
+"""Recordings that the demo makes old, and what a sweep must do with each."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import Connection, text
+
+from local.demo.outcomes import Outcome
+from local.demo.recordings import Recording
+from schema.states import HoldScope, ProcessingState, UserTier
+from stores.deletion import holds
+
+AGE = timedelta(days=38)  # beyond a free learner's 30 days and 7 of grace, within a premium one's
+
+_GROW_OLD = text("""
+UPDATE messages SET timestamp = timestamp - CAST(:age AS interval),
+    audio_retention_expires_at = audio_retention_expires_at - CAST(:age AS interval)
+WHERE id = ANY(:ids)
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class OldRecording:
+    """One of the recordings that are made `AGE` older."""
+
+    message_id: str
+    learner: str
+    tier: UserTier
+    is_held: bool  # under a legal hold
+    goes: bool  # whether a sweep must delete it
+
+
+CASES = (  # tier, under a legal hold, must go
+    (UserTier.GUEST, False, True),
+    (UserTier.FREE, False, True),
+    (UserTier.FREE, True, False),
+    (UserTier.PREMIUM, False, False),
+)
+
+
+def choose(
+    uploaded: Mapping[str, Recording], outcomes: Mapping[str, Outcome]
+) -> list[OldRecording]:
+    """Choose analysed recordings of four learners, one for each part; fewer if one finds none."""
+    candidates: dict[tuple[str, UserTier], str] = {}  # the first of each learner
+    for message_id, recording in uploaded.items():
+        learner = recording.learner
+        if outcomes[message_id].state is ProcessingState.ANALYZED:
+            candidates.setdefault((learner.name, learner.tier or UserTier.FREE), message_id)
+    chosen = []
+    for tier, is_held, goes in CASES:
+        owner = next((owner for owner in candidates if owner[1] is tier), None)
+        if owner is not None:
+            message_id = candidates.pop(owner)
+            chosen.append(OldRecording(message_id, owner[0], tier, is_held, goes))
+    return chosen
+
+
+def make_old(connection: Connection, recordings: Collection[OldRecording]) -> None:
+    """Let `AGE` pass for these recordings alone, some of them under a legal hold before."""
+    for recording in recordings:
+        if recording.is_held:
+            holds.place(
+                connection,
+                HoldScope.MESSAGE,
+                recording.message_id,
+                "Shown in the demo",
+                "make demo",
+            )
+    ids = [recording.message_id for recording in recordings]
+    connection.execute(_GROW_OLD, {"age": AGE, "ids": ids})

@@ -1,0 +1,98 @@
+"""What became of the demo's messages, and whether it is what must become of them."""
+
+from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import Engine, select
+
+from local.demo.recordings import Recording
+from schema.states import ProcessingState
+from schema.tables.app import Message
+
+SETTLED = frozenset({ProcessingState.ANALYZED, ProcessingState.FAILED})
+# Of real learners nobody knows beforehand who can be analysed; nearly all can.
+MIN_ANALYZED_SHARE = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A message as the app sees it."""
+
+    state: ProcessingState
+    error: str | None
+    accuracy: int | None
+    fluency: int | None
+    words_per_minute: int | None
+
+
+def read_outcomes(engine: Engine, message_ids: Collection[str]) -> dict[str, Outcome]:
+    """Return every message's outcome so far, by its id."""
+    query = select(
+        Message.id,
+        Message.audio_processing_state,
+        Message.audio_processing_error,
+        Message.pronunciation_score,
+        Message.fluency_score,
+        Message.speech_rate_wpm,
+    ).where(Message.id.in_(message_ids))
+    with engine.connect() as connection:
+        return {
+            message_id: Outcome(ProcessingState(state), *facts)
+            for message_id, state, *facts in connection.execute(query)
+        }
+
+
+def count_states(outcomes: Mapping[str, Outcome]) -> Counter[ProcessingState]:
+    """Count the messages in each state."""
+    return Counter(outcome.state for outcome in outcomes.values())
+
+
+def surprise(recording: Recording, outcome: Outcome) -> str | None:
+    """Say in what way the outcome is not the expected one; None if it is."""
+    expected = recording.expected
+    if expected is not None and outcome.state is not expected.state:
+        return f"should be {expected.state}"
+    if expected is not None and expected.error not in (outcome.error or ""):
+        return f"should say {expected.error!r}"
+    if expected is None and outcome.state not in SETTLED:
+        return "should be analyzed or failed"
+    if outcome.state is ProcessingState.FAILED and not outcome.error:
+        return "should say why"
+    if outcome.state is ProcessingState.ANALYZED and None in (
+        outcome.accuracy,
+        outcome.fluency,
+        outcome.words_per_minute,
+    ):
+        return "should have all three scores"
+    return None
+
+
+def surprises(
+    recordings: Mapping[str, Recording], outcomes: Mapping[str, Outcome]
+) -> dict[str, str]:
+    """Return what is not as expected, by message id; a vanished message is a surprise too."""
+    found = dict.fromkeys(recordings.keys() - outcomes, "has vanished from the database")
+    for message_id, outcome in outcomes.items():
+        reason = surprise(recordings[message_id], outcome)
+        if reason is not None:
+            found[message_id] = reason
+    return found
+
+
+def complaint(
+    recordings: Mapping[str, Recording],
+    outcomes: Mapping[str, Outcome],
+    unexpected: Mapping[str, str],
+) -> str | None:
+    """Say what is wrong with the whole; None if nothing is."""
+    if unexpected:
+        return (
+            f"{len(unexpected)} of {len(recordings)} recordings did not end as they should; "
+            "the table marks them with ✗"
+        )
+    real = {key: outcomes[key] for key, recording in recordings.items() if recording.experts}
+    analyzed = count_states(real)[ProcessingState.ANALYZED]
+    if analyzed < MIN_ANALYZED_SHARE * len(real):
+        return f"only {analyzed} of {len(real)} real learners were analysed; the table says why"
+    return None

@@ -1,0 +1,48 @@
+"""The demo's steps: each is timed and printed, and ends the demo if it fails."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from sqlalchemy import Engine
+
+from schema.errors.base import KaiwaError
+from stores.bucket.audio_bucket import AudioBucket
+
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """Where the demo plays."""
+
+    prefect_api_url: str
+    engine: Engine  # of the app's database
+    bucket: AudioBucket
+    log: str  # where a person looks when a flow run fails
+    console: Console
+    reports: Path  # where flow runs leave files
+
+
+class DemoFailed(KaiwaError):
+    """The demo did not do what it says."""
+
+    def __init__(self, reason: str, log: str) -> None:
+        self.reason, self.log = reason, log
+        super().__init__(f"The demo failed: {reason}. Look into {log}.", reason, log)
+
+
+@contextmanager
+def step(console: Console, title: str) -> Iterator[Report]:
+    """Time a step and print it once it is done; the yielded function prints a part of it."""
+    started = time.monotonic()
+
+    def report(part: str) -> None:
+        console.print(f"  {escape(part)} [dim]{time.monotonic() - started:.1f} s[/]")
+
+    yield report
+    console.print(f"[green]✓[/] {title} [dim]{time.monotonic() - started:.1f} s[/]")

@@ -1,0 +1,205 @@
+"""A Prefect server with its UI, and a process worker; their state lies in `FOLDER/prefect`.
+
+The server keeps its state in SQLite: the embedded Postgres lacks pg_trgm, which Prefect needs.
+"""
+
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from deployments.work_pool import WORK_POOL
+from local.addresses import StackAddresses
+from local.environment import child_environment
+from local.ports import HOST
+from local.process import MARK, Service
+from schema.clock import utc_now
+from schema.errors.base import KaiwaError
+from settings.environment import NotificationSettings
+
+PROJECT = Path(__file__).parents[1]
+_LEASE_STORAGE = "prefect.server.concurrency.lease_storage.filesystem"
+_START_SECONDS = 120  # the first start migrates its database; slow disks need a while
+_STOP_SECONDS = 8
+_ANSWER_SECONDS = 90  # the server itself waits a minute for its SQLite's lock
+_BOOTSTRAP_SECONDS = 240
+
+
+class BootstrapFailed(KaiwaError):
+    """The server got no work pool, or not all automations and deployments."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"`kaiwa-audio prefect bootstrap` failed: {reason}", reason)
+
+
+class PrefectServer:
+    """The Prefect server of one stack's folder.
+
+    Args:
+        folder: Where the stack's state lives, absolute.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._service = Service("prefect-server", folder)
+
+    def start(self, port: int) -> str:
+        """Start the server on a free loopback port; return the API's URL.
+
+        Raises:
+            ServiceFailed: If it ends or does not listen within two minutes.
+        """
+        api_url = f"http://{HOST}:{port}/api"
+        home = self._folder / "prefect"
+        environment = prefect_environment(
+            self._folder,
+            PREFECT_API_URL=api_url,  # where the UI finds it
+            PREFECT_SERVER_DATABASE_CONNECTION_URL=f"sqlite+aiosqlite:///{home / 'prefect.db'}",
+            PREFECT_SERVER_UI_STATIC_DIRECTORY=str(home / "ui"),  # the package may be read-only
+            PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT="false",
+            PREFECT_SERVER_ANALYTICS_ENABLED="false",
+            # A run that finds its deployment busy asks again soon.
+            PREFECT_SERVER_DEPLOYMENTS_CONCURRENCY_SLOT_WAIT_SECONDS="2",
+            # In memory, the default, a restart forgets who holds places: they stay taken for ever.
+            PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE=_LEASE_STORAGE,
+            DO_NOT_TRACK="1",
+        )
+        command = [sys.executable, "-m", "prefect", "server", "start"]
+        self._service.start([*command, "--host", HOST, "--port", str(port)], environment)
+        self._service.wait_listening(port, timeout_seconds=_START_SECONDS)
+        _end_dead_runs(api_url)
+        _cancel_missed_runs(api_url)
+        return api_url
+
+    def stop(self) -> None:
+        """Stop the server; its records stay."""
+        self._service.stop(grace_seconds=_STOP_SECONDS)
+
+    @property
+    def running(self) -> bool:
+        """Whether the server runs."""
+        return self._service.process() is not None
+
+
+class PrefectWorker:
+    """The worker that runs the deployments of the work pool in processes on this machine.
+
+    Args:
+        folder: Where the stack's state lives, absolute.
+    """
+
+    name = "local"
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._service = Service("prefect-worker", folder)
+
+    def start(self, addresses: StackAddresses) -> None:
+        """Start the worker; its flow runs use the servers at these addresses.
+
+        Raises:
+            ServiceFailed: If it ends or does not report to the server within two minutes.
+        """
+        environment = prefect_environment(
+            self._folder,
+            **addresses.environment(),
+            KAIWA_REPORTS_DIR=str(reports_folder(self._folder)),
+            PREFECT_WORKER_QUERY_SECONDS="2",  # a triggered run starts at once, not after ten
+        )
+        command = [sys.executable, "-m", "prefect", "worker", "start", "--type", "process"]
+        self._service.start([*command, "--pool", WORK_POOL, "--name", self.name], environment)
+        self._service.wait_ready(
+            lambda: self._online(addresses.prefect_api_url), timeout_seconds=_START_SECONDS
+        )
+
+    def stop(self) -> None:
+        """Stop the worker and its flow runs; what they held comes back when their leases end."""
+        self._service.stop(grace_seconds=_STOP_SECONDS)
+
+    @property
+    def running(self) -> bool:
+        """Whether the worker runs."""
+        return self._service.process() is not None
+
+    def _online(self, api_url: str) -> bool:
+        workers = _post(api_url, f"work_pools/{WORK_POOL}/workers/filter", {})
+        return any(w["name"] == self.name and w["status"] == "ONLINE" for w in workers)
+
+
+def reports_folder(folder: Path) -> Path:
+    """Return where flow runs of the stack leave files for people and other programs."""
+    return folder / "reports"
+
+
+def bootstrap(folder: Path, api_url: str) -> str:
+    """Register work pool, automations and deployments; return what the command says.
+
+    Raises:
+        BootstrapFailed: If the command fails.
+    """
+    url = NotificationSettings().webhook_url
+    told = {"KAIWA_NOTIFICATION_WEBHOOK_URL": url.get_secret_value()} if url else {}
+    environment = prefect_environment(folder, PREFECT_API_URL=api_url, **told)
+    try:
+        done = subprocess.run(
+            [Path(sys.executable).with_name("kaiwa-audio"), "prefect", "bootstrap"],
+            cwd=PROJECT,
+            env={**environment, MARK: str(folder)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=_BOOTSTRAP_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        reason = f"no end after {_BOOTSTRAP_SECONDS} s"
+        raise BootstrapFailed(reason) from None
+    if done.returncode != 0:
+        raise BootstrapFailed(done.stdout.strip())
+    return done.stdout.strip()
+
+
+def prefect_environment(folder: Path, **variables: str) -> dict[str, str]:
+    """Return the environment of any Prefect process of the stack."""
+    home = str(folder / "prefect")
+    return child_environment(folder, PREFECT_HOME=home, PREFECT_CLI_COLORS="false", **variables)
+
+
+def _end_dead_runs(api_url: str) -> None:
+    """Say of runs that went on when the stack ended that they crashed; that frees their places.
+
+    No worker of this stack runs before its server does, so none of them can be alive.
+    """
+    going_on = {"state": {"type": {"any_": ["RUNNING", "PENDING", "CANCELLING"]}}}
+    for run in _post(api_url, "flow_runs/filter", {"flow_runs": going_on}):
+        crashed = {"type": "CRASHED", "message": "The local stack ended while it ran."}
+        _post(api_url, f"flow_runs/{run['id']}/set_state", {"state": crashed, "force": True})
+
+
+def _cancel_missed_runs(api_url: str) -> None:
+    """Cancel runs that were due while the stack was down.
+
+    Otherwise the worker would start them all while deploying deletes them, and the place of one
+    that was deleted on its way stays taken for minutes.
+    """
+    missed = {
+        "state": {"type": {"any_": ["SCHEDULED"]}},
+        "expected_start_time": {"before_": utc_now().isoformat()},
+    }
+    cancelled = {"type": "CANCELLED", "message": "The local stack was down when it was due."}
+    while runs := _post(api_url, "flow_runs/filter", {"flow_runs": missed}):
+        for run in runs:
+            _post(api_url, f"flow_runs/{run['id']}/set_state", {"state": cancelled, "force": True})
+
+
+def _post(api_url: str, path: str, body: Mapping[str, Any]) -> Any:  # noqa: ANN401 - JSON
+    """Ask the server, past any proxy of this process's environment, again while it is busy."""
+    from prefect.client.base import PrefectHttpxSyncClient  # a second that `--help` need not wait
+
+    with PrefectHttpxSyncClient(
+        base_url=api_url, trust_env=False, timeout=_ANSWER_SECONDS
+    ) as client:
+        return client.post(path, json=body).json()

@@ -1,0 +1,134 @@
+"""What happens before the pictures are taken: the demo, and then a run of every other kind."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Row, TextClause, text
+
+from local.demo.analysis_run import DEPLOYMENT as ANALYZE
+from local.demo.backfill import BACKFILL
+from local.demo.costs import MEASURE
+from local.demo.deployment_run import RunPaused, failure, run_deployment
+from local.demo.learners import record_all
+from local.demo.life_of_audio import SWEEP
+from local.demo.old_recordings import AGE
+from local.demo.recordings import ANALYZED
+from local.demo.run import demonstrate
+from local.demo.steps import DemoFailed, Scene, step
+from local.demo.upload import upload
+from schema.clock import utc_now
+
+_TIMES = 6  # times what the demo says: charts need some stock, and progress some chunks
+_CHUNK = 20
+_NOTHING: Mapping[str, object] = {}
+# Recordings of three months: each is made older by a part of its retention, and stays undeleted.
+_SPREAD = text("""
+WITH aged AS (
+    SELECT id, least(audio_retention_expires_at - timestamp, interval '90 days') * 0.95
+        * (row_number() OVER (ORDER BY timestamp, id)) / count(*) OVER () AS age
+    FROM messages WHERE audio_storage_key IS NOT NULL AND audio_deleted_at IS NULL
+)
+UPDATE messages AS m SET timestamp = timestamp - age,
+    audio_retention_expires_at = audio_retention_expires_at - age
+FROM aged WHERE m.id = aged.id
+""")
+_FORGET = text("DELETE FROM audio_ops.storage_metric")
+# One recording of another size than the table says, and three whose grace is over.
+_MISJUDGE = text("""
+UPDATE messages SET audio_size_bytes = audio_size_bytes + 1024 WHERE id = (
+    SELECT id FROM messages WHERE audio_processing_state = 'analyzed'
+        AND audio_deleted_at IS NULL ORDER BY timestamp, id LIMIT 1)
+""")
+_LET_END = text("""
+UPDATE messages SET timestamp = timestamp - CAST(:age AS interval),
+    audio_retention_expires_at = audio_retention_expires_at - CAST(:age AS interval)
+WHERE id IN (
+    SELECT m.id FROM messages AS m JOIN conversations AS c ON c.id = m.conversation_id
+        JOIN subscriptions AS s ON s.user_id = c.user_id
+    WHERE s.current_tier = 'free' AND m.audio_deleted_at IS NULL ORDER BY m.timestamp, m.id LIMIT 3)
+""")
+_SOMEBODY = text("""
+SELECT CAST(c.user_id AS text), c.id AS conversation_id FROM conversations AS c
+    JOIN subscriptions AS s ON s.user_id = c.user_id
+WHERE s.current_tier = :tier ORDER BY c.started_at, c.id LIMIT 1
+""")
+
+
+def tell(scene: Scene) -> None:
+    """Run everything once that leaves something to be looked at.
+
+    Raises:
+        KaiwaError: If a run does not end as it should.
+    """
+    demonstrate(scene, None)
+    _speak_on(scene)
+    _run(scene, MEASURE)
+    _change(scene, _MISJUDGE)
+    _run(scene, "reconcile-bucket")
+    _run(scene, "export-findings", {"dry_run": False})
+    _hold(scene)
+    _run(scene, "work-on-backfill", {"backfill_id": 1})
+    for dry_run in (True, False):
+        asked = {"backfill_id": 1, "reason": "the new scores are not better", "dry_run": dry_run}
+        _run(scene, "undo-backfill", asked)
+    # What was undone is outdated again; a second try moves the means, and waits for a person.
+    asked = {"reason": "the demo: once more", "canary_size": 5, "max_mean_shift": 1}
+    _run(scene, BACKFILL, asked | {"dry_run": False}, waits=True)
+    erased = {"user_id": _ask(scene, _SOMEBODY, tier="plus")[0], "reason": "request 17"}
+    for dry_run in (True, False):
+        _run(scene, "erase-learner", erased | {"dry_run": dry_run})
+    _change(scene, _LET_END, age=AGE)
+    _run(scene, SWEEP, {"max_objects": 0}, waits=True)
+
+
+def _speak_on(scene: Scene) -> None:
+    """Let the learners speak on, over three months, and analyse it in small chunks."""
+    with step(scene.console, f"They have spoken {_TIMES} times as much"):
+        # With all that fails on purpose a scheduled run, which may come first, would end failed.
+        recordings = [
+            one
+            for _ in range(_TIMES)
+            for one in record_all()
+            if one.expected is ANALYZED or one.is_missing
+        ]
+        upload(scene.engine, scene.bucket, recordings, as_of=utc_now())
+    _run(scene, ANALYZE, {"chunk_size": _CHUNK})
+    _change(scene, _SPREAD)
+    _change(scene, _FORGET)  # else days that were measured before would stay as they were
+
+
+def _hold(scene: Scene) -> None:
+    """Place two holds, and release the one that the demo placed."""
+    learner, conversation = _ask(scene, _SOMEBODY, tier="premium")
+    for scope, subject_id in (("user", learner), ("conversation", conversation)):
+        who = {"reason": "case 2026-117", "placed_by": "legal department"}
+        _run(scene, "place-legal-hold", who | {"scope": scope, "subject_id": subject_id})
+    _run(scene, "release-legal-hold", {"hold_id": 1, "released_by": "legal department"})
+
+
+def _run(
+    scene: Scene, name: str, parameters: Mapping[str, object] = _NOTHING, *, waits: bool = False
+) -> None:
+    """Run a deployment until it completes, or until it waits for a person."""
+    waited = False
+    with step(
+        scene.console, f"The deployment {name} {'waits for a person' if waits else 'has run'}"
+    ):
+        try:
+            reason = failure(run_deployment(scene.prefect_api_url, name, parameters, log=scene.log))
+        except RunPaused:
+            reason, waited = None, True
+    if reason is None and waited is not waits:
+        reason = f"{name} {'waited' if waited else 'did not wait'} for a person"
+    if reason is not None:
+        raise DemoFailed(reason, scene.log)
+
+
+def _change(scene: Scene, statement: TextClause, **values: object) -> None:
+    with scene.engine.begin() as connection:
+        connection.execute(statement, values)
+
+
+def _ask(scene: Scene, query: TextClause, **values: object) -> Row[Any]:
+    with scene.engine.connect() as connection:
+        return connection.execute(query, values).one()

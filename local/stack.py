@@ -1,0 +1,200 @@
+"""The whole stack in one folder: Postgres, an S3 server, a Prefect server and a worker.
+
+All state lies in that folder (as root, Postgres may have to keep its data elsewhere and links to
+it), everything listens on 127.0.0.1 alone, and a stack whose starter was killed can be stopped.
+"""
+
+import fcntl
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+from pydantic import SecretStr
+
+from local import addresses, app_database, moto, process, swift
+from local.addresses import S3Address, StackAddresses
+from local.moto import MotoServer
+from local.ports import choose_ports
+from local.postgres import PostgresServer
+from local.prefect import PrefectServer, PrefectWorker, bootstrap
+from local.swift import SwiftServer
+from migrations.run import upgrade
+from schema.errors.base import KaiwaError
+
+Report = Callable[[str], None]
+
+_LOCK_SECONDS = 2  # a killed launcher's child holds its lock between fork and exec
+_PORT_NAMES = (*swift.SERVERS, *moto.SERVERS, "postgres", "prefect")
+
+
+class StackBusy(KaiwaError):
+    """Another command starts or stops the same stack."""
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+        super().__init__(
+            f"Another command starts or stops the stack in {folder} just now. "
+            "Wait for it, or end it, and run this again.",
+            folder,
+        )
+
+
+class Stack:
+    """The servers of one folder, running or not.
+
+    Args:
+        folder: Where all state lives; made when needed, deleting it is a clean reset.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder.resolve()
+        self._postgres = PostgresServer(self.folder / "postgres")
+        self._swift = SwiftServer(self.folder)
+        self._moto = MotoServer(self.folder)
+        self._prefect = PrefectServer(self.folder)
+        self._worker = PrefectWorker(self.folder)
+
+    def up(self, report: Report) -> StackAddresses:
+        """Start what is needed, migrate, make the bucket, register work pool and deployments.
+
+        On a running stack only the last three are done again. A start that fails, or is broken
+        off, stops what it started.
+
+        Args:
+            report: Is told each step when it is done, from any thread.
+
+        Raises:
+            StackBusy: If another command works on the same folder.
+            ServiceFailed, PostgresFailed: If a server does not get ready.
+            BootstrapFailed: If the work pool, a deployment or an automation is missing afterwards.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with self._locked():
+            known = addresses.load(self.folder)
+            if known is not None and all(self.status().values()):
+                self._prepare_database(report)
+                _prepare_bucket(known.s3, report)
+                self._deploy(known.prefect_api_url, report)
+                return known
+            self._stop()  # the rest of a stack of which a part ended
+            try:
+                started = self._start(report)
+            except BaseException:
+                self._stop()
+                raise
+            addresses.save(started, self.folder)
+            return started
+
+    def down(self) -> None:
+        """Stop everything that runs in this folder, whoever started it; data stays.
+
+        Raises:
+            StackBusy: If another command works on the same folder.
+        """
+        if self.folder.exists():
+            with self._locked():
+                self._stop()
+
+    def status(self) -> dict[str, bool]:
+        """Return which parts run."""
+        return {
+            "Postgres": self._postgres.running,
+            "S3": self._swift.running or self._moto.running,
+            "Prefect server": self._prefect.running,
+            "Prefect worker": self._worker.running,
+        }
+
+    def addresses(self) -> StackAddresses | None:
+        """Return where things are; None if the stack is down."""
+        return addresses.load(self.folder)
+
+    def _start(self, report: Report) -> StackAddresses:
+        """Start everything, side by side where nothing waits for the other."""
+        ports = choose_ports(_PORT_NAMES, self.folder / "ports.json")
+        with ThreadPoolExecutor() as pool:
+            try:
+                database = pool.submit(self._start_database, ports["postgres"], report)
+                s3 = pool.submit(self._start_s3, ports, report)
+                api_url = self._prefect.start(ports["prefect"])
+                report(f"Prefect server at {api_url}")
+                deployed = pool.submit(self._deploy, api_url, report)
+                started = StackAddresses(database.result(), s3.result(), api_url)
+                deployed.result()  # the worker needs its work pool
+                self._worker.start(started)
+                report("Prefect worker polls the work pool")
+            except BaseException:
+                self._stop()  # the threads wait for these processes and end with them
+                raise
+        return started
+
+    def _start_database(self, port: int, report: Report) -> SecretStr:
+        self._postgres.start(port)
+        return self._prepare_database(report)
+
+    def _prepare_database(self, report: Report) -> SecretStr:
+        url = self._postgres.url()
+        if app_database.begin(url):
+            report("The app's database is there, as its own migrations leave it")
+        done = upgrade(url)
+        read = sum(one.read for one in done.texts)
+        report(
+            f"Postgres runs, the app's database is adopted: {len(done.done)} steps,"
+            f" {read} texts read as numbers"
+        )
+        return SecretStr(url)
+
+    def _start_s3(self, ports: dict[str, int], report: Report) -> S3Address:
+        reason = swift.obstacle(self.folder)
+        if reason is None:
+            address = self._swift.start({name: ports[name] for name in swift.SERVERS})
+            report(f"S3 server (OpenStack Swift) at {address.endpoint}")
+        else:
+            address = self._moto.start({name: ports[name] for name in moto.SERVERS})
+            report(
+                f"S3 server (moto) at {address.endpoint}: {reason}. It checks no signatures and "
+                "forgets its objects when it stops."
+            )
+        _prepare_bucket(address, report)
+        return address
+
+    def _deploy(self, api_url: str, report: Report) -> None:
+        for step in bootstrap(self.folder, api_url).splitlines():
+            report(step)
+
+    def _stop(self) -> None:
+        for name in ("stack.json", "env"):
+            (self.folder / name).unlink(missing_ok=True)
+        self._worker.stop()  # first: its flow runs use all others
+        servers = (self._prefect, self._swift, self._moto, self._postgres)
+        with ThreadPoolExecutor() as pool:
+            stopping = [pool.submit(server.stop) for server in servers]
+        process.kill_marked(self.folder)  # what no record covers
+        for stopped in stopping:
+            stopped.result()
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        deadline = time.monotonic() + _LOCK_SECONDS
+        with (self.folder / "lock").open("w") as lock:
+            while not _taken(lock):
+                if time.monotonic() > deadline:
+                    raise StackBusy(str(self.folder))
+                time.sleep(0.05)
+            yield
+
+
+def _taken(lock: TextIO) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _prepare_bucket(address: S3Address, report: Report) -> None:
+    bucket = address.bucket()
+    made = bucket.create_with_marker()
+    report(f"Bucket {bucket.name} {'made' if made.bucket_created else 'stands'}")

@@ -1,0 +1,175 @@
+"""What a backfill would do, how its first sample compares and what it did, as Markdown."""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+
+from policy.backfill import BackfillEstimate, Change, Comparison
+from policy.quality import RULES
+from schema.facts.backfill import BackfillPlan, BackfillProgress, EngineRelease, RescoredMessage
+from schema.states import BackfillOutcome
+from reports.wording import amount, dollars, duration, plain
+
+_OUTCOMES = {
+    BackfillOutcome.ANALYZED: "Analysed",
+    BackfillOutcome.FAILED: "Failed; an analysis that had worked stays",
+    BackfillOutcome.QUARANTINED: "Quarantined: killed their worker process",
+    BackfillOutcome.GONE: "Their audio was deleted meanwhile",
+    BackfillOutcome.LIVE: "Uploaded anew: left to the live pipeline",
+    BackfillOutcome.NEWER: "Analysed by a newer version meanwhile",
+    BackfillOutcome.UNDONE: "Undone",
+}
+
+
+def plan_summary(plan: BackfillPlan, estimate: BackfillEstimate, release: EngineRelease) -> str:
+    """Return what a backfill would do."""
+    rows = [
+        ("**Would be analysed**", f"{estimate.messages:,} messages"),
+        ("Audio", duration(60 * estimate.audio_hours)),
+        ("CPU", f"{_hours(estimate.cpu_hours)}, about {dollars(estimate.cpu_usd)}"),
+        ("Wall time", _hours(estimate.wall_hours)),
+        ("Reading the bucket", f"{amount(plan.bytes)} in all, {dollars(estimate.reading_usd)}"),
+        ("Already gone from retention", f"{plan.gone:,}"),
+        ("Analysed by a newer version, left alone", f"{plan.newer:,}"),
+        ("In another backfill of this version, or done by it", f"{plan.done:,}"),
+    ]
+    lines = [f"By **{release}**. Nothing is changed yet.", "", "| | |", "|---|--:|"]
+    lines += [f"| {what} | {value} |" for what, value in rows]
+    pace = "measured over 30 days" if estimate.is_measured else "promised; nothing was measured yet"
+    lines += ["", f"At {estimate.times_real_time:.0f} times real time on one core, {pace}."]
+    if estimate.messages < plan.messages:
+        lines += [f"The selection holds {plan.messages:,} messages; the limit takes its share."]
+    if plan.unknown_languages:
+        unknown = ", ".join(
+            f"{plain(language)} ({count:,})"
+            for language, count in plan.unknown_languages.most_common()
+        )
+        lines += ["", f"Left out, because the engine does not know the language: {unknown}."]
+    if plan.groups:
+        lines += ["", "| Language | Stored analysis | Messages | Audio |", "|---|---|--:|--:|"]
+        lines += [
+            f"| {plain(g.language)} | {plain(g.stored)} | {g.messages:,} "
+            f"| {duration(g.audio_seconds / 60)} |"
+            for g in plan.groups
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def canary_summary(
+    sample: BackfillProgress,
+    most_changed: Sequence[RescoredMessage],
+    comparison: Comparison | None,
+    objection: str | None,
+) -> str:
+    """Return how the first sample compares with what was stored."""
+    if comparison is None:
+        verdict = "Nothing stored had scores to compare with."
+    else:
+        verdict = "It changed little."
+    lines = [f"**A person must look: {objection}.**" if objection else verdict, ""]
+    lines += _outcomes(sample)
+    if comparison is None:
+        return "\n".join(lines) + "\n"
+    lines += ["", *_comparisons({"the sample": comparison})]
+    lines += ["", "Messages whose accuracy changed most:", ""]
+    lines += ["| Message | Accuracy before | after | Fluency before | after |"]
+    lines += ["|---|--:|--:|--:|--:|"]
+    lines += [
+        f"| {plain(one.message_id)} | {one.accuracy_before} | {one.accuracy_after} "
+        f"| {one.fluency_before} | {one.fluency_after} |"
+        for one in most_changed
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def report_summary(
+    backfill_id: int,
+    progress: BackfillProgress,
+    languages: Mapping[str, Comparison],
+    *,
+    broken: Mapping[str, int],
+    took: timedelta,
+) -> str:
+    """Return what a backfill did.
+
+    Args:
+        backfill_id: Its number.
+        progress: How far it came.
+        languages: Scores before and after, by language.
+        broken: Analyses that break rules of data quality, by rule.
+        took: This run's time.
+    """
+    lines = [f"Backfill {backfill_id}.", "", *_outcomes(progress)]
+    if progress.open:
+        lines += [
+            "",
+            f"**{progress.open:,} are still to be done**: run it again with `resume` "
+            f"{backfill_id}.",
+        ]
+    if progress.causes:
+        lines += ["", "| Why not analysed | |", "|---|--:|"]
+        lines += [
+            f"| {plain(cause.replace('_', ' '))} | {count:,} |"
+            for cause, count in progress.causes.most_common()
+        ]
+    if broken:
+        lines += ["", "| Broken rule, set aside in `audio_ops.quarantine` | |", "|---|--:|"]
+        lines += [f"| {RULES[rule].says} | {count:,} |" for rule, count in broken.items()]
+    if languages:
+        lines += ["", *_comparisons(languages)]
+    lines += ["", _throughput(progress, took.total_seconds())]
+    lines += [
+        f"Undo it with `undo-backfill` and the number {backfill_id}, or let go of what it "
+        f"overwrote with `kaiwa-audio backfill release {backfill_id}`."
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _outcomes(progress: BackfillProgress) -> list[str]:
+    lines = ["| Messages | |", "|---|--:|"]
+    lines += [
+        f"| {says} | {progress.outcomes[outcome]:,} |"
+        for outcome, says in _OUTCOMES.items()
+        if progress.outcomes[outcome] or outcome is BackfillOutcome.ANALYZED
+    ]
+    return [*lines, f"| **Selected** | {progress.selected:,} |"]
+
+
+def _comparisons(compared: Mapping[str, Comparison]) -> list[str]:
+    lines = [
+        "| Scores of | | Messages | Mean before | after | Shift | Middle shift "
+        "| 80 % of shifts | Rank correlation |",
+        "|---|---|--:|--:|--:|--:|--:|--:|--:|",
+    ]
+    for name, comparison in compared.items():
+        for score, change in (
+            ("accuracy", comparison.accuracy),
+            ("fluency", comparison.fluency),
+        ):
+            lines.append(f"| {plain(name)} | {score} {_cells(change)}")
+    return lines
+
+
+def _cells(change: Change) -> str:
+    correlation = change.rank_correlation
+    return (
+        f"| {change.messages:,} | {change.mean_before:.1f} | {change.mean_after:.1f} "
+        f"| {change.mean_shift:+.1f} | {change.median_shift:+.1f} "
+        f"| {change.lowest_decile:+.0f} to {change.highest_decile:+.0f} "
+        f"| {'-' if correlation is None else f'{correlation:.2f}'} |"
+    )
+
+
+def _throughput(progress: BackfillProgress, seconds: float) -> str:
+    if not progress.cpu_seconds:
+        return f"Took {seconds:.0f} s; no audio was analysed."
+    return (
+        f"{duration(progress.audio_seconds / 60)} of audio, "
+        f"{progress.audio_seconds / progress.cpu_seconds:.0f} times real time per core; "
+        f"this run took {_hours(seconds / 3600)}."
+    )
+
+
+def _hours(hours: float) -> str:
+    if hours >= 1:
+        return f"{hours:,.1f} h"
+    return f"{60 * hours:.1f} min" if hours >= 1 / 60 else f"{3600 * hours:.0f} s"

@@ -1,0 +1,96 @@
+"""What a check of data quality found, as Markdown for its artifact."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
+
+from policy.quality import RULES
+from schema.facts.quality import QualityReport, RuleResult
+from schema.states import CheckScope, Severity
+
+_SCOPES = {
+    CheckScope.CHANGED: "changed since the last check",
+    CheckScope.EVERYTHING: "all there are",
+    CheckScope.WINDOW: "said in the chosen window",
+}
+_NO_RULE_BROKEN = "**Every rule holds.**"
+_ADVICE = (
+    "Nothing was repaired. Each case, with what was observed, is in `audio_ops.quarantine` and is "
+    "closed by the first check that finds its rule kept again."
+)
+
+
+def summary(
+    report: QualityReport,
+    *,
+    earlier: Mapping[str, Sequence[int]],
+    allowed_percent: float,
+    took: timedelta,
+) -> str:
+    """Return a check's findings as Markdown.
+
+    Args:
+        report: What was found.
+        earlier: How many rows broke each rule in the last checks before, oldest first.
+        allowed_percent: Above this share of failing messages the check fails.
+        took: How long it was at work.
+    """
+    broken = [result for result in report.results if result.broken]
+    held = [result for result in report.results if not result.broken]
+    lines = [
+        f"{report.checked:,} messages checked ({_SCOPES[report.scope]}) in "
+        f"{took.total_seconds():.0f} s. **{report.failing:,} break a rule that fails the check: "
+        f"{report.failing_percent:.3g} %**, allowed are {allowed_percent:g} %. The bucket lacks "
+        f"**{report.missing:,} of {report.sampled:,}** recordings chosen at random. What is in "
+        "quarantine and has not changed counts in the table only.",
+        "",
+    ]
+    if broken:
+        lines += [*_broken_table(broken, earlier), "", *_examples(broken), _ADVICE, ""]
+    else:
+        lines += [_NO_RULE_BROKEN, ""]
+    lines += [
+        f"Quarantine: {report.quarantined:,} cases opened, {report.released:,} closed.",
+        "",
+        "| Rules that hold | | rows | broken before |",
+        "|---|---|--:|---|",
+        *(_held_row(result, earlier) for result in held),
+    ]
+    if report.bucket_problem:
+        lines += ["", f"**The bucket could not be sampled:** {report.bucket_problem}"]
+    return "\n".join(lines) + "\n"
+
+
+def _broken_table(
+    broken: Iterable[RuleResult], earlier: Mapping[str, Sequence[int]]
+) -> Iterable[str]:
+    yield "| Broken rule | what should hold | | broken | rows | broken before |"
+    yield "|---|---|---|--:|--:|---|"
+    # What fails the check first, then by how many break it.
+    for result in sorted(broken, key=lambda r: (r.severity is not Severity.FAIL, -r.broken)):
+        severity = "**fails**" if result.severity is Severity.FAIL else "warns"
+        yield (
+            f"| `{result.rule}` | {RULES[result.rule].says} | {severity} | {result.broken:,} "
+            f"| {result.checked:,} | {_before(result, earlier)} |"
+        )
+
+
+def _held_row(result: RuleResult, earlier: Mapping[str, Sequence[int]]) -> str:
+    return (
+        f"| `{result.rule}` | {RULES[result.rule].says} | {result.checked:,} "
+        f"| {_before(result, earlier)} |"
+    )
+
+
+def _before(result: RuleResult, earlier: Mapping[str, Sequence[int]]) -> str:
+    return ", ".join(f"{count:,}" for count in earlier.get(result.rule, ())) or "-"
+
+
+def _examples(broken: Iterable[RuleResult]) -> Iterable[str]:
+    yield "Messages, for example:"
+    yield ""
+    yield "```"
+    for result in broken:  # as JSON: no id can end the block, or a line
+        yield f"{result.rule}: {', '.join(json.dumps(example) for example in result.examples)}"
+    yield "```"
+    yield ""

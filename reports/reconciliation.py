@@ -1,0 +1,77 @@
+"""What a run of `reconcile-bucket` found, as Markdown for its artifact."""
+
+import json
+from collections.abc import Iterable
+from datetime import timedelta
+
+from schema.facts.bucket import FindingReport, ReconciliationReport
+from schema.states import FindingKind
+from reports.wording import amount
+
+_ORPHAN_ADVICE = (
+    "Nobody can reach it and its storage is paid for. Run with `repair` on: a message without a "
+    "recording whose id, conversation and learner it names adopts it, or the next sweep deletes it."
+)
+_NAMES_AND_ADVICE = {
+    FindingKind.ROW_WITHOUT_OBJECT: (
+        "Rows without an object",
+        "The recording is lost, the app still offers it. Bring it back from a backup or an older "
+        "version, or ask the app to mark the message's audio as deleted.",
+    ),
+    FindingKind.OBJECT_WITHOUT_ROW: ("Objects without a row", _ORPHAN_ADVICE),
+    FindingKind.OBJECT_OF_DELETED_ROW: ("Objects of deleted rows", _ORPHAN_ADVICE),
+    FindingKind.SIZE_DIFFERENCE: (
+        "Size differences",
+        "An upload broke off, or replaced the recording. Listen to it, then correct "
+        "`audio_size_bytes` or upload again: costs are counted from that column.",
+    ),
+}
+
+
+def summary(report: ReconciliationReport, *, repair: bool, took: timedelta) -> str:
+    """Return a run's findings as Markdown."""
+    lines = [
+        f"{report.objects:,} objects ({amount(report.size_bytes)}) and {report.rows:,} "
+        f"rows that claim one, in {took.total_seconds():.0f} s.",
+        "",
+    ]
+    if report.elsewhere:
+        lines += [f"{report.elsewhere:,} rows name keys elsewhere; nobody looked there.", ""]
+    if report.adopted:
+        lines += [_adopted(report.adopted, repair=repair), ""]
+    if not report.findings:
+        return "\n".join([*lines, "**Bucket and messages agree.**"]) + "\n"
+    lines += ["| Found | | size | oldest | queued |", "|---|--:|--:|---|--:|"]
+    lines += [_row(found) for found in report.findings]
+    if not repair:
+        lines += ["", "Nothing was queued by this run: `repair` is off."]
+    for found in report.findings:
+        lines += ["", *_details(found)]
+    lines += ["", "All of them: table `audio_ops.reconciliation_finding`."]
+    return "\n".join(lines) + "\n"
+
+
+def _adopted(count: int, *, repair: bool) -> str:
+    early = "objects uploaded before their message was saved"
+    if repair:
+        return f"{count:,} {early} were given to it and wait for analysis."
+    return f"{count:,} {early} could be given to it: `repair` does that."
+
+
+def _row(found: FindingReport) -> str:
+    name, _ = _NAMES_AND_ADVICE[found.kind]
+    return (
+        f"| {name} | {found.count:,} | {amount(found.size_bytes)} | "
+        f"{found.oldest_at:%Y-%m-%d} | {found.queued:,} |"
+    )
+
+
+def _details(found: FindingReport) -> Iterable[str]:
+    name, advice = _NAMES_AND_ADVICE[found.kind]
+    yield f"### {name}"
+    yield ""
+    yield advice
+    yield ""
+    yield "```"
+    yield from (json.dumps(key) for key in found.examples)  # no key can end the block, or a line
+    yield "```"

@@ -1,0 +1,107 @@
+"""What a run of `sweep-retention` would do or did, as Markdown for its artifact."""
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import timedelta
+
+from policy.costs import DAYS_PER_MONTH, storage_cost_usd
+from schema.facts.deletion import SweepPlan, SweepReport
+from schema.states import UserTier
+from reports.wording import amount
+
+
+def plan_summary(plan: SweepPlan) -> str:
+    """Return what a sweep would delete."""
+    rows = _by_tier(plan.due, plan.due_bytes, plan.orphans, plan.orphan_bytes)
+    lines = [
+        f"{plan.objects:,} of {plan.live:,} objects are due. Plan `{plan_number(plan)}`.",
+        "",
+        *_table(("Due", "objects", "size"), rows),
+        "",
+        _savings(plan.size_bytes),
+    ]
+    if plan.oldest_due_at is not None:
+        lines.append(f"The oldest has been due since {plan.oldest_due_at:%Y-%m-%d %H:%M} UTC.")
+    if plan.overdue:
+        lines.append(f"**{plan.overdue:,} should have been gone for over 3 days.**")
+    if plan.without_expiry:
+        lines.append(
+            f"{plan.without_expiry:,} recordings have no end yet; a real sweep gives them theirs."
+        )
+    return "\n".join([*lines, *_counts("Due, but not to be deleted", plan.kept)]) + "\n"
+
+
+def plan_number(plan: SweepPlan) -> str:
+    """Return the short name by which a person approves just this plan."""
+    return plan.digest[:12]
+
+
+def sweep_summary(report: SweepReport, *, left: SweepPlan, withdrawn: int, took: timedelta) -> str:
+    """Return what a sweep did.
+
+    Args:
+        report: What was deleted, and what not.
+        left: What is due after it, before ends were given.
+        withdrawn: Intents of broken runs that were taken back.
+        took: The run's length.
+    """
+    rows = _by_tier(report.deleted, report.deleted_bytes, report.orphans, report.orphan_bytes)
+    rest = {
+        "ended, while another message still needs the object": report.let_go,
+        "kept longer, by the owner's tier now": report.extended,
+        "given an end, having had none": report.expiries_set,
+        "held or changed just before the deletion": report.withdrawn,
+        "taken back from a broken run": withdrawn,
+    }
+    lines = [
+        *_table(("Deleted", "objects", "size"), rows),
+        "",
+        f"{_savings(report.size_bytes)} Took {took.total_seconds():.0f} s.",
+        *_counts("Messages", Counter(rest)),
+        *_counts("Due, but not deleted", report.kept),
+        *_counts("Not deleted, although tried", report.failed),
+    ]
+    if report.broken:
+        lines += ["", f"**The sweep stopped early.** {report.broken}"]
+    if left.objects:
+        oldest = f", the oldest since {left.oldest_due_at:%Y-%m-%d}" if left.oldest_due_at else ""
+        lines += ["", f"{left.objects:,} objects are still due{oldest}; the next sweep goes on."]
+    endless = left.without_expiry - report.expiries_set
+    if endless > 0:
+        lines += ["", f"{endless:,} recordings have no end: nobody knows their tier."]
+    if left.overdue:
+        lines += [
+            "",
+            f"**{left.overdue:,} recordings should have been gone for over 3 days.**",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _savings(size_bytes: int) -> str:
+    usd = storage_cost_usd(size_bytes, DAYS_PER_MONTH)
+    return f"Saves ${usd:,.2f} a month." if usd >= 0.01 else "Saves less than a cent a month."
+
+
+def _by_tier(
+    counts: Counter[UserTier], sizes: Counter[UserTier], orphans: int, orphan_bytes: int
+) -> Iterable[tuple[str, int, int]]:
+    for tier in UserTier:
+        if counts[tier]:
+            yield tier.value, counts[tier], sizes[tier]
+    if orphans:
+        yield "orphans", orphans, orphan_bytes
+    yield "**all**", counts.total() + orphans, sizes.total() + orphan_bytes
+
+
+def _table(header: tuple[str, str, str], rows: Iterable[tuple[str, int, int]]) -> Iterable[str]:
+    yield f"| {' | '.join(header)} |"
+    yield "|---|--:|--:|"
+    for name, count, size_bytes in rows:
+        yield f"| {name} | {count:,} | {amount(size_bytes)} |"
+
+
+def _counts(title: str, counts: Counter[str]) -> list[str]:
+    found = [(name, count) for name, count in counts.most_common() if count]
+    if not found:
+        return []
+    return ["", f"| {title} | |", "|---|--:|", *(f"| {n} | {c:,} |" for n, c in found)]

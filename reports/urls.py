@@ -1,0 +1,34 @@
+"""What a run of `refresh-signed-urls` did, as Markdown for its artifact."""
+
+from datetime import timedelta
+
+from schema.facts.urls import UrlReport
+
+
+def summary(report: UrlReport, *, broken_spans: int, dry_run: bool, took: timedelta) -> str:
+    """Return a run's summary as Markdown."""
+    rows = [
+        ("To be signed; a dry run writes nothing" if dry_run else "Signed", report.signed),
+        ("Already fresh", report.fresh),
+        ("Of learners who were not active lately", report.inactive),
+        ("Audio due for deletion, or being deleted: no URL any more", report.due),
+        ("Refused: the key is not one of ours; quarantined", report.refused),
+        ("Changed meanwhile; left to the next run", report.changed),
+    ]
+    lines = ["| Messages | |", "|---|--:|", *(f"| {what} | {count:,} |" for what, count in rows)]
+    if report.refused:
+        lines += [
+            "",
+            f"**{report.refused:,} keys are refused**: `audio_ops.quarantine` lists their messages "
+            "under the rule `storage_key`. Correct `audio_storage_key`; they get no URL till then.",
+        ]
+    if broken_spans:
+        lines += [
+            "",
+            f"**{broken_spans} spans broke off**; their task runs say why. "
+            "The next run takes up what they left.",
+        ]
+    seconds = took.total_seconds()
+    pace = f", {report.signed / seconds:,.0f} URLs/s" if report.signed and seconds else ""
+    lines += ["", f"Took {seconds:.0f} s{pace}."]
+    return "\n".join(lines) + "\n"

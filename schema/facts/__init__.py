@@ -1,0 +1,1 @@
+"""Frozen values by subject, as they travel between stores, policy, reports and tasks."""

@@ -1,0 +1,34 @@
+"""Keys of objects that every S3 server stores under just that name."""
+
+from schema.errors.storage import InvalidKey
+
+MAX_KEY_BYTES = 1024
+
+
+def checked_key(key: str) -> str:
+    """Return the key as it is.
+
+    Raises:
+        InvalidKey: If some server, client or proxy would change, refuse or fail to list it.
+    """
+    problem = None
+    if not key or len(key.encode()) > MAX_KEY_BYTES:
+        problem = f"has 1 to {MAX_KEY_BYTES} bytes"
+    elif not key.isprintable():
+        problem = "has no control characters"  # XML cannot carry them, listings would break
+    elif not {".", ".."}.isdisjoint(key.split("/")):
+        problem = "has no `.` or `..` segments"  # clients and proxies resolve them
+    if problem:
+        raise InvalidKey(key, problem)
+    return key
+
+
+def refusal(key: str, prefix: str) -> str | None:
+    """Return why an object of this key is not ours to sign or delete, or None if it is ours."""
+    if not key.startswith(prefix):
+        return f"the key does not begin with {prefix}"
+    try:
+        checked_key(key)
+    except InvalidKey as error:
+        return f"a key {error.rule}; this one does not"
+    return None

@@ -1,0 +1,1 @@
+"""Messages to analyse, their leases and their analyses."""

@@ -1,0 +1,321 @@
+"""Leases on messages: who analyses what, until when, and when to try again.
+
+Times run on the database's clock, the only one that all workers share (docs/adr/0011). Whoever
+locks rows locks `messages` before `lease`, in the order of ids, so that writers cannot deadlock.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+from sqlalchemy import Connection, Text, bindparam, text
+
+from schema.facts.analysis import Claim, ClaimedMessage, QueuePosition, WaitingChunk
+from schema.tables.base import UtcDateTime
+
+# "en-GB" is English, as for the engine.
+PRIMARY_LANGUAGE = "lower(trim(split_part(replace(c.target_language_id, '_', '-'), '-', 1)))"
+
+# The tutor's turns are left alone, whatever the app uploads of them.
+#
+# The planner cannot know how many messages are in some language, or of erased learners, and a wrong
+# guess leaves the index: OFFSET 0 lets it look up conversations one by one only, CASE lets it guess
+# every other message, and asking about the tombstone beside another condition keeps that a filter.
+_WAITING = f"""\
+    FROM messages AS m
+    CROSS JOIN LATERAL (
+        SELECT c.user_id, c.target_language_id, {PRIMARY_LANGUAGE} AS language
+        FROM conversations AS c WHERE c.id = m.conversation_id OFFSET 0
+    ) AS c
+    WHERE m.audio_processing_state = 'uploaded'
+      AND m.audio_storage_key IS NOT NULL
+      AND m.audio_deleted_at IS NULL
+      AND m.role = 'user'
+      AND CASE WHEN c.language = ANY(:languages) THEN {{covered}} ELSE NOT {{covered}} END
+      AND NOT EXISTS (
+          SELECT FROM audio_ops.lease AS l
+          WHERE l.message_id = m.id AND l.available_at > statement_timestamp()
+      )
+      AND (c.user_id IS NULL OR NOT EXISTS (
+          SELECT FROM audio_ops.erased_learner AS e WHERE e.user_id = c.user_id
+      ))"""  # noqa: S608 - our own fragments
+_COVERED = _WAITING.format(covered="TRUE")
+_UNCOVERED = _WAITING.format(covered="FALSE")
+
+# Only audio_ops_messages_waiting_idx has this order: NULLS FIRST keeps the planner, whose
+# statistics lag behind a queue, from walking messages_timestamp_idx through all that is done
+# (docs/adr/0014).
+_ORDER = "m.timestamp NULLS FIRST, m.id"
+
+_CHUNKS = text(f"""
+SELECT said_at, id, least(:chunk_size, waiting - number + 1) AS size
+FROM (
+    SELECT said_at, id, row_number() OVER (ORDER BY said_at, id) AS number,
+        count(*) OVER () AS waiting
+    FROM (
+        SELECT m.timestamp AS said_at, m.id
+        {_COVERED}
+        ORDER BY {_ORDER} LIMIT :limit
+    ) AS queue
+) AS numbered
+WHERE (number - 1) % :chunk_size = 0
+ORDER BY number
+""").columns(said_at=UtcDateTime, id=Text)  # noqa: S608 - our own fragments
+
+_COUNT_UNCOVERED = text(f"""
+SELECT c.language, count(*)
+{_UNCOVERED}
+GROUP BY 1
+""")
+
+# A row claimed by someone else between our snapshot and our lock is rechecked. Of a start that is
+# selected the planner knows nothing: else it may believe that hardly anything is as young, and read
+# all of it by messages_timestamp_idx.
+_CLAIM = text(f"""
+WITH picked AS MATERIALIZED (
+    SELECT m.id, m.timestamp, c.target_language_id
+    {_COVERED}
+      AND (m.timestamp, m.id) >= (
+          (SELECT coalesce(CAST(:said_at AS timestamp), '-infinity')),
+          (SELECT CAST(:first_id AS text))
+      )
+    ORDER BY {_ORDER}
+    LIMIT :limit
+    FOR NO KEY UPDATE OF m SKIP LOCKED
+), taken AS (
+    UPDATE messages AS m SET audio_processing_state = 'analyzing'
+    FROM picked WHERE m.id = picked.id
+    RETURNING m.id, m.timestamp, m.audio_storage_key, m.content, picked.target_language_id,
+        m.audio_format, m.audio_sample_rate, m.audio_channels
+), leased AS (
+    INSERT INTO audio_ops.lease AS l (message_id, token, owner, leased_until)
+    SELECT id, :token, :owner, statement_timestamp() + :duration FROM taken
+    ON CONFLICT (message_id) DO UPDATE
+    SET token = excluded.token, owner = excluded.owner, leased_until = excluded.leased_until,
+        available_at = NULL
+    RETURNING l.message_id, l.attempts, l.crashes
+)
+SELECT taken.id, audio_storage_key, content, target_language_id, audio_format, audio_sample_rate,
+    audio_channels, attempts, crashes
+FROM taken JOIN leased ON leased.message_id = taken.id
+ORDER BY taken.timestamp, taken.id
+""").bindparams(bindparam("said_at", type_=UtcDateTime))  # noqa: S608 - our own fragments
+
+_RENEW = text(
+    "UPDATE audio_ops.lease SET leased_until = statement_timestamp() + :duration"
+    " WHERE token = :token"
+)
+
+# Both rows are locked: else a lease taken over while we wait for `m` would look unchanged.
+_LOCK_HELD = text("""
+SELECT m.id
+FROM messages AS m
+JOIN audio_ops.lease AS l ON l.message_id = m.id
+WHERE m.id = ANY(:message_ids) AND m.audio_processing_state = 'analyzing' AND l.token = :token
+ORDER BY m.id
+FOR NO KEY UPDATE OF m, l
+""")
+
+_PUT_BACK = text("""
+WITH retry AS (
+    SELECT * FROM unnest(
+        CAST(:message_ids AS text[]), CAST(:delays AS interval[]),
+        CAST(:attempts AS integer[]), CAST(:crashes AS integer[])
+    ) AS r (message_id, delay, attempts, crashes)
+), counted AS (
+    UPDATE audio_ops.lease AS l
+    SET token = NULL, owner = NULL, leased_until = NULL,
+        available_at = statement_timestamp() + retry.delay,
+        attempts = retry.attempts, crashes = retry.crashes
+    FROM retry WHERE l.message_id = retry.message_id
+    RETURNING l.message_id
+)
+UPDATE messages AS m SET audio_processing_state = 'uploaded'
+FROM counted WHERE m.id = counted.message_id
+""")
+
+_RELEASE = """
+WITH given_back AS MATERIALIZED (
+    {rows}
+), freed AS (
+    UPDATE audio_ops.lease AS l SET token = NULL, owner = NULL, leased_until = NULL
+    FROM given_back WHERE l.message_id = given_back.id
+)
+UPDATE messages AS m SET audio_processing_state = 'uploaded'
+FROM given_back WHERE m.id = given_back.id
+"""
+_RELEASE_HELD = text(
+    _RELEASE.format(
+        rows="""
+    SELECT m.id FROM messages AS m JOIN audio_ops.lease AS l ON l.message_id = m.id
+    WHERE l.token = :token AND m.audio_processing_state = 'analyzing'
+    ORDER BY m.id FOR NO KEY UPDATE OF m, l"""
+    )
+)
+_RECOVER_EXPIRED = text(
+    _RELEASE.format(
+        rows="""
+    SELECT m.id FROM messages AS m JOIN audio_ops.lease AS l ON l.message_id = m.id
+    WHERE m.audio_processing_state = 'analyzing' AND l.leased_until < statement_timestamp()
+    ORDER BY l.leased_until LIMIT :limit FOR NO KEY UPDATE OF m, l SKIP LOCKED"""
+    )
+)
+_RECOVER_UNLEASED = text("""
+WITH abandoned AS MATERIALIZED (
+    SELECT m.id FROM messages AS m
+    WHERE m.audio_processing_state = 'analyzing' AND m.role = 'user'
+      AND m.timestamp < (statement_timestamp() - :unleased_age) AT TIME ZONE 'UTC'
+      AND NOT EXISTS (
+          SELECT FROM audio_ops.lease AS l WHERE l.message_id = m.id AND l.token IS NOT NULL
+      )
+    LIMIT :limit FOR NO KEY UPDATE OF m SKIP LOCKED
+)
+UPDATE messages AS m SET audio_processing_state = 'uploaded'
+FROM abandoned WHERE m.id = abandoned.id
+""")
+
+
+def waiting_chunks(
+    connection: Connection, *, languages: Collection[str], limit: int, chunk_size: int
+) -> list[WaitingChunk]:
+    """Cut the oldest messages that can be claimed now into chunks.
+
+    This walks past all that waits in front of them and cannot be claimed, once; the claims of the
+    chunks do not walk there again.
+
+    Args:
+        connection: In a transaction.
+        languages: Primary languages that are analysed, in lower case, such as `en`.
+        limit: Most messages in all chunks together.
+        chunk_size: Messages in each but the last.
+    """
+    arguments = {"languages": list(languages), "limit": limit, "chunk_size": chunk_size}
+    return [
+        WaitingChunk(QueuePosition(row.said_at, row.id), row.size)
+        for row in connection.execute(_CHUNKS, arguments)
+    ]
+
+
+def count_uncovered(connection: Connection, languages: Collection[str]) -> Counter[str]:
+    """Count the messages that would wait for analysis but for their language, by language.
+
+    It reads all that waits.
+
+    Args:
+        connection: In a transaction.
+        languages: Primary languages that are analysed, in lower case, such as `en`.
+    """
+    rows = connection.execute(_COUNT_UNCOVERED, {"languages": list(languages)})
+    return Counter(dict(rows.tuples().all()))
+
+
+def claim(
+    connection: Connection,
+    *,
+    languages: Collection[str],
+    limit: int,
+    owner: str,
+    duration: timedelta,
+    start: QueuePosition | None = None,
+) -> Claim | None:
+    """Take the oldest waiting messages under a new lease, and set them to `analyzing`.
+
+    Messages that wait out a pause after a failed try are passed over, as are rows that other
+    workers are claiming at this moment. However many wait, the cost is that of `limit` rows;
+    each row passed over after `start` adds a few microseconds.
+
+    Args:
+        connection: In a transaction; others see the claim at its commit.
+        languages: Primary languages that are analysed, in lower case, such as `en`; messages of
+            all others go on waiting.
+        limit: Most messages to take.
+        owner: Who takes them, for people who look into the table.
+        duration: How long they are ours unless renewed.
+        start: Pass over what waits in front of this; None: nothing.
+
+    Returns:
+        The messages, oldest first, or None when nothing waits.
+    """
+    token = uuid4()
+    arguments = {
+        "languages": list(languages),
+        "said_at": start and start.said_at,
+        "first_id": start.message_id if start else "",
+        "limit": limit,
+        "token": token,
+        "owner": owner,
+        "duration": duration,
+    }
+    rows = connection.execute(_CLAIM, arguments)
+    claimed = tuple(ClaimedMessage(*row) for row in rows)
+    return Claim(token, claimed) if claimed else None
+
+
+def renew(connection: Connection, token: UUID, duration: timedelta) -> int:
+    """Let the lease last `duration` from now; return how many messages it still holds."""
+    return connection.execute(_RENEW, {"token": token, "duration": duration}).rowcount
+
+
+def lock_held(connection: Connection, token: UUID, message_ids: Sequence[str]) -> set[str]:
+    """Lock, until the transaction ends, the messages that this lease still holds.
+
+    Call it first in the transaction that writes results, and write only what it returns.
+    Messages deleted or taken over in the meantime are missing from it. A lease that ran out
+    but that nobody took over is still ours.
+    """
+    rows = connection.execute(_LOCK_HELD, {"token": token, "message_ids": list(message_ids)})
+    return set(rows.scalars())
+
+
+def put_back(
+    connection: Connection, token: UUID, retries: Iterable[tuple[str, timedelta, int, int]]
+) -> int:
+    """Let messages that failed for now wait for another try; return how many were still ours.
+
+    Args:
+        connection: In a transaction.
+        token: The lease under which they failed.
+        retries: Message id, pause before it may be claimed again, and from now on its failed
+            tries and its crashes.
+    """
+    by_id = {retry[0]: retry for retry in retries}
+    held = lock_held(connection, token, list(by_id))
+    if held:
+        message_ids, delays, attempts, crashes = zip(*(by_id[key] for key in held), strict=True)
+        arguments = {
+            "message_ids": list(message_ids),
+            "delays": list(delays),
+            "attempts": list(attempts),
+            "crashes": list(crashes),
+        }
+        connection.execute(_PUT_BACK, arguments)
+    return len(held)
+
+
+def release(connection: Connection, token: UUID) -> int:
+    """Give back every message this lease holds, its counters kept; return how many."""
+    return connection.execute(_RELEASE_HELD, {"token": token}).rowcount
+
+
+def recover_stale(
+    connection: Connection,
+    *,
+    limit: int,
+    unleased_age: timedelta,
+) -> int:
+    """Give back messages stuck in `analyzing` because their worker died; return how many.
+
+    Not counted as failed tries: a worker is killed for many reasons, and one that a message
+    killed is counted where it was seen.
+
+    Args:
+        connection: In a transaction.
+        limit: Most messages to recover of each kind below.
+        unleased_age: A message in `analyzing` without a lease was put there by another system,
+            which may still be at work: it is recovered once it was said longer ago than this.
+            `messages` does not tell when its state changed.
+    """
+    expired = connection.execute(_RECOVER_EXPIRED, {"limit": limit})
+    unleased = connection.execute(_RECOVER_UNLEASED, {"limit": limit, "unleased_age": unleased_age})
+    return expired.rowcount + unleased.rowcount

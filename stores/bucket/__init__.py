@@ -1,0 +1,1 @@
+"""The audio bucket: objects, listings, versions, signed URLs."""

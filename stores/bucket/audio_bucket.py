@@ -1,0 +1,274 @@
+"""The audio bucket: any S3-compatible store, through boto3."""
+
+import base64
+import hashlib
+import ipaddress
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, closing
+from dataclasses import dataclass
+from datetime import UTC
+from typing import TYPE_CHECKING, Literal, cast
+from urllib.parse import urlsplit
+
+import boto3
+from botocore import UNSIGNED
+from botocore.config import Config
+from botocore.exceptions import IncompleteReadError
+from pydantic import SecretStr
+
+from schema.errors.storage import ObjectMissing, ObjectTooLarge, StorageError, WrongBucket
+from schema.facts.bucket import ObjectFacts
+from schema.object_keys import checked_key
+from stores.bucket.errors import BROKEN_BODY, translated
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.literals import BucketLocationConstraintType
+    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef
+
+MAX_KEYS_PER_DELETE = 1000
+
+# S3 reports keys it never had as deleted, so a wrong bucket looks like success: the marker tells.
+MARKER_KEY = ".kaiwa-audio"
+_MARKER = b"This bucket holds the audio of Kaiwa's learners; `kaiwa-audio storage init` made it.\n"
+
+# botocore retries requests, but not a body that breaks off while it is read.
+_PAUSES_BEFORE_BODY_RETRY_SECONDS = (0.2, 0.8, 3.2)
+
+_DEFAULT_REGION = "us-east-1"  # AWS's first; also of S3 servers that were given none
+_REGIONS_WITHOUT_CONSTRAINT = {_DEFAULT_REGION, "auto"}  # the first refuses one; Tigris chooses
+
+_TIGRIS = (".tigris.dev", ".storage.dev")
+
+
+@dataclass(frozen=True, slots=True)
+class DeletionReport:
+    """What became of the keys of one `delete_many`; every key is in one of the two."""
+
+    deleted: tuple[str, ...]  # confirmed by the bucket, keys it never had included
+    failed: Mapping[str, str]  # key → the bucket's error code, or the kind of `broken`
+    broken: StorageError | None = None  # why a call failed as a whole; none was made after it
+
+
+@dataclass(frozen=True, slots=True)
+class MarkerReport:
+    """What `create_with_marker` had to do."""
+
+    bucket_created: bool
+    marker_written: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AudioBucket:
+    """One bucket; safe to share between threads, not between processes."""
+
+    name: str
+    client: "S3Client"
+
+    def put(self, key: str, data: bytes, content_type: str) -> None:
+        """Store an object, over an older one of that key; its MD5 guards the way."""
+        digest = hashlib.md5(data, usedforsecurity=False).digest()
+        with self._translated("put an object", checked_key(key)):
+            self.client.put_object(
+                Bucket=self.name,
+                Key=key,
+                Body=data,
+                ContentType=content_type,
+                ContentMD5=base64.b64encode(digest).decode(),
+            )
+
+    def get(self, key: str, *, max_bytes: int) -> bytes:
+        """Return an object's bytes, all of them.
+
+        Raises:
+            ObjectMissing: If the bucket has no such key.
+            ObjectTooLarge: If it is larger than `max_bytes`; nothing is read then.
+            StorageUnavailable: If the body still breaks off after four tries.
+        """
+        checked_key(key)
+        for pause_seconds in (*_PAUSES_BEFORE_BODY_RETRY_SECONDS, None):
+            with self._translated("get an object", key):
+                response = self.client.get_object(Bucket=self.name, Key=key)
+                try:
+                    return _body(response, key, max_bytes)
+                except BROKEN_BODY:
+                    if pause_seconds is None:
+                        raise
+            time.sleep(pause_seconds)
+        raise AssertionError  # the last round returns or raises
+
+    def head(self, key: str) -> ObjectFacts | None:
+        """Return an object's size, ETag and age; None if the bucket or the key is missing."""
+        try:
+            with self._translated("head an object", checked_key(key)):
+                facts = self.client.head_object(Bucket=self.name, Key=key)
+        except ObjectMissing:
+            return None
+        modified_at = facts["LastModified"].astimezone(UTC)
+        return ObjectFacts(key, facts["ContentLength"], facts["ETag"].strip('"'), modified_at)
+
+    def delete_many(self, keys: Sequence[str]) -> DeletionReport:
+        """Delete objects, 1,000 a call.
+
+        Only keys the bucket confirmed count as deleted. A call that fails as a whole is reported,
+        not raised, with all keys after it: what was confirmed before must not get lost.
+        """
+        unique = list(dict.fromkeys(checked_key(key) for key in keys))
+        deleted: list[str] = []
+        failed: dict[str, str] = {}
+        broken = None
+        for start in range(0, len(unique), MAX_KEYS_PER_DELETE):
+            batch = unique[start : start + MAX_KEYS_PER_DELETE]
+            try:
+                confirmed, errors = self._delete_batch(batch)
+            except StorageError as error:
+                broken = error
+                failed.update(dict.fromkeys(unique[start:], type(error).__name__))
+                break
+            deleted += (key for key in batch if key in confirmed)
+            failed.update((k, errors.get(k, "NotConfirmed")) for k in batch if k not in confirmed)
+        return DeletionReport(tuple(deleted), failed, broken)
+
+    def create_with_marker(self) -> MarkerReport:
+        """Make the bucket and its marker object unless they stand."""
+        created = not self._exists()
+        if created:
+            self._create()
+        marked = self.head(MARKER_KEY) is not None
+        if not marked:
+            self.put(MARKER_KEY, _MARKER, "text/plain")
+        return MarkerReport(created, not marked)
+
+    def verify_marker(self) -> None:
+        """Make sure that this is our bucket.
+
+        Raises:
+            WrongBucket: If the bucket or its marker object does not exist.
+        """
+        if self.head(MARKER_KEY) is None:
+            raise WrongBucket(self.name)
+
+    def _exists(self) -> bool:
+        try:
+            with self._translated("find the bucket"):
+                self.client.head_bucket(Bucket=self.name)
+        except WrongBucket:
+            return False
+        return True
+
+    def _create(self) -> None:
+        region = self.client.meta.region_name
+        with self._translated("create the bucket"):
+            if region in _REGIONS_WITHOUT_CONSTRAINT:
+                self.client.create_bucket(Bucket=self.name)
+            else:
+                constraint = cast("BucketLocationConstraintType", region)
+                self.client.create_bucket(
+                    Bucket=self.name, CreateBucketConfiguration={"LocationConstraint": constraint}
+                )
+
+    def _delete_batch(self, keys: Sequence[str]) -> tuple[set[str], dict[str, str]]:
+        """Return the confirmed keys and the error codes of others."""
+        with self._translated("delete objects"):
+            answer = self.client.delete_objects(
+                Bucket=self.name, Delete={"Objects": [{"Key": key} for key in keys]}
+            )
+        confirmed = {entry["Key"] for entry in answer.get("Deleted", [])}
+        errors = {entry["Key"]: entry["Code"] for entry in answer.get("Errors", [])}
+        return confirmed - errors.keys(), errors
+
+    def _translated(self, operation: str, key: str | None = None) -> AbstractContextManager[None]:
+        return translated(operation, bucket=self.name, key=key)
+
+
+def open_bucket(
+    name: str,
+    *,
+    endpoint: str | None,
+    region: str,
+    access_key_id: SecretStr,
+    secret_access_key: SecretStr,
+    session_token: SecretStr | None = None,
+    max_connections: int = 32,
+) -> AudioBucket:
+    """Return a bucket; no request is made yet.
+
+    Args:
+        name: The bucket's name.
+        endpoint: URL of the S3 server; None for AWS itself.
+        region: Region that goes into signatures, or "auto"; see `signing_region`.
+        access_key_id: Who asks.
+        secret_access_key: Signs the requests.
+        session_token: Of temporary credentials only.
+        max_connections: Of the pool; at least the number of threads that share the bucket.
+    """
+    host = urlsplit(endpoint).hostname if endpoint else None
+    client = boto3.session.Session().client(
+        "s3",
+        endpoint_url=endpoint,
+        region_name=signing_region(region, endpoint=endpoint),
+        aws_access_key_id=access_key_id.get_secret_value(),
+        aws_secret_access_key=secret_access_key.get_secret_value(),
+        aws_session_token=session_token.get_secret_value() if session_token else None,
+        config=Config(
+            signature_version="s3v4",  # boto3 signs with SigV2 in some regions otherwise
+            s3={"addressing_style": _addressing_style(host)},
+            # Not every S3 server knows the newer checksums.
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+            retries={"mode": "standard", "total_max_attempts": 5},
+            connect_timeout=5,
+            read_timeout=30,
+            max_pool_connections=max_connections,
+            proxies={} if _is_loopback(host) else None,  # {} shuts out those of the environment
+        ),
+    )
+    return AudioBucket(name, client)
+
+
+def signing_region(region: str, *, endpoint: str | None) -> str:
+    """Return the region that goes into signatures: "auto" means one only to Tigris."""
+    host = urlsplit(endpoint).hostname if endpoint else None
+    if region != "auto" or (host or "").endswith(_TIGRIS):
+        return region
+    return _DEFAULT_REGION
+
+
+def objects_address(name: str, *, endpoint: str | None, region: str) -> str:
+    """Return what stands before the key in the URL of a bucket's object, as boto3 decides it."""
+    host = urlsplit(endpoint).hostname if endpoint else None
+    client = boto3.session.Session().client(
+        "s3",
+        endpoint_url=endpoint,
+        region_name=region,
+        config=Config(signature_version=UNSIGNED, s3={"addressing_style": _addressing_style(host)}),
+    )
+    url = client.generate_presigned_url("get_object", Params={"Bucket": name, "Key": "-"})
+    return url.removesuffix("-")
+
+
+def _body(response: "GetObjectOutputTypeDef", key: str, max_bytes: int) -> bytes:
+    """Read a response's body; IncompleteReadError if it is shorter than announced."""
+    with closing(response["Body"]) as body:
+        announced = response["ContentLength"]
+        if announced > max_bytes:
+            raise ObjectTooLarge(key, announced, max_bytes)
+        data = body.read()
+    if len(data) != announced:
+        raise IncompleteReadError(actual_bytes=len(data), expected_bytes=announced)
+    return data
+
+
+def _addressing_style(host: str | None) -> Literal["virtual", "path"]:
+    """Choose `bucket.host` where it resolves: AWS and Tigris want it, others need wildcard DNS."""
+    if host is None or host.endswith((".amazonaws.com", *_TIGRIS)):
+        return "virtual"
+    return "path"
+
+
+def _is_loopback(host: str | None) -> bool:
+    try:
+        return ipaddress.ip_address(host or "").is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,54 @@
+"""The S3 client's errors as those of `schema.errors`; none holds a secret or a signed URL."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import botocore.exceptions
+from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError
+from botocore.parsers import ResponseParserError
+
+from schema.errors.storage import (
+    ObjectMissing,
+    StorageDenied,
+    StorageError,
+    StorageUnavailable,
+    WrongBucket,
+)
+
+BROKEN_BODY = (HTTPClientError, IncompleteReadError)
+_BROKEN_CONNECTION = (
+    *BROKEN_BODY,
+    botocore.exceptions.ConnectionError,
+    ResponseParserError,  # a proxy's error page instead of S3's XML
+)
+_TRANSIENT_CODES = {"SlowDown", "RequestTimeout", "Throttling", "TooManyRequests"}
+
+
+@contextmanager
+def translated(operation: str, *, bucket: str, key: str | None = None) -> Iterator[None]:
+    """Turn the client's errors into ours.
+
+    Args:
+        operation: What is done, for the sentence "The bucket failed to …".
+        bucket: The bucket's name.
+        key: The object asked for; None if the request is about the bucket or many objects.
+    """
+    try:
+        yield
+    except ClientError as error:
+        raise _translation(error, operation, bucket, key) from error
+    except _BROKEN_CONNECTION as error:
+        raise StorageUnavailable(operation, type(error).__name__) from error
+
+
+def _translation(error: ClientError, operation: str, bucket: str, key: str | None) -> StorageError:
+    code = error.response["Error"]["Code"]
+    status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+    if status >= 500 or status == 429 or code in _TRANSIENT_CODES:
+        return StorageUnavailable(operation, code)
+    # HEAD has no body, hence no code: a missing bucket then looks like a missing key.
+    if code == "NoSuchBucket" or (status == 404 and key is None):
+        return WrongBucket(bucket)
+    if status == 404 and key is not None:
+        return ObjectMissing(key)
+    return StorageDenied(operation, code)

@@ -1,0 +1,79 @@
+"""What lies in the bucket, page by page."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from schema.errors.storage import StorageUnavailable
+from stores.bucket.audio_bucket import AudioBucket
+from stores.bucket.errors import translated
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.type_defs import ListObjectsV2RequestTypeDef
+
+KEYS_PER_PAGE = 1000  # what S3 gives at most
+
+NO_MARKER = "it said that there is more, but not where"
+_OUT_OF_ORDER = "its keys are not in order"
+_OPERATION = "list objects"
+
+
+@dataclass(frozen=True, slots=True)
+class ListedObject:
+    """One object of a listing."""
+
+    key: str  # whoever may write to the bucket chose it: any character, any length up to 1,024
+    size_bytes: int
+    modified_at: datetime  # UTC; when it was put
+
+
+def list_objects(
+    bucket: AudioBucket, prefix: str, *, after: str | None = None
+) -> Iterator[list[ListedObject]]:
+    """Yield the objects whose keys begin with `prefix`, in the order of their keys' UTF-8 bytes.
+
+    Args:
+        bucket: Where they lie.
+        prefix: What their keys begin with.
+        after: Only keys behind this one: where an earlier listing broke off.
+
+    Yields:
+        Pages of 1 to 1,000 objects.
+
+    Raises:
+        StorageUnavailable: If the bucket does not answer; or if it does not keep that order, so
+            that nobody could tell what is missing and go on after the last key.
+    """
+    request: ListObjectsV2RequestTypeDef = {
+        "Bucket": bucket.name,
+        "Prefix": prefix,
+        "MaxKeys": KEYS_PER_PAGE,
+    }
+    if after is not None:
+        request["StartAfter"] = after
+    last = after
+    while True:
+        with translated(_OPERATION, bucket=bucket.name):
+            answer = bucket.client.list_objects_v2(**request)
+        page = [
+            ListedObject(entry["Key"], entry["Size"], entry["LastModified"].astimezone(UTC))
+            for entry in answer.get("Contents", [])
+        ]
+        if page:
+            _check_order(page, last)
+            last = page[-1].key
+            yield page
+        if not answer["IsTruncated"]:
+            return
+        if "NextContinuationToken" not in answer:
+            raise StorageUnavailable(_OPERATION, NO_MARKER)
+        request["ContinuationToken"] = answer["NextContinuationToken"]
+
+
+def _check_order(page: Sequence[ListedObject], last: str | None) -> None:
+    """Raise unless the keys ascend from `last`; text sorts like its UTF-8 bytes."""
+    for listed in page:
+        if last is not None and listed.key <= last:
+            raise StorageUnavailable(_OPERATION, _OUT_OF_ORDER)
+        last = listed.key

@@ -1,0 +1,158 @@
+"""Signed URLs: AWS Signature Version 4 in the query, byte for byte as boto3 makes them.
+
+boto3 signs some 6,000 URLs a second and writes what it signs into the debug log; a day's work is
+millions, and whoever has a URL can listen (docs/adr/0050).
+"""
+
+import hashlib
+import hmac
+import re
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from urllib.parse import quote, urlsplit
+
+from pydantic import SecretStr
+
+from schema.errors.storage import CredentialExpiryUnknown, CredentialsExpired
+from stores.bucket.audio_bucket import objects_address, signing_region
+
+MAX_EXPIRY_SECONDS = 604_800  # SigV4's limit; not every server enforces it
+
+_ALGORITHM = "AWS4-HMAC-SHA256"
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_needs_no_quoting = re.compile(r"[A-Za-z0-9/._~-]*").fullmatch
+
+
+@dataclass(frozen=True, slots=True)
+class DatedSigner:
+    """Signs as of one second: all that is the same for every key is computed once."""
+
+    signed_at: datetime  # UTC, whole seconds: just what the signatures say
+    _address: str
+    _path: str
+    _query_until_expiry: str = field(repr=False)
+    _query_after_expiry: str = field(repr=False)
+    _canonical_after_expiry: str = field(repr=False)
+    _text_until_digest: str = field(repr=False)
+    _day_key: bytes = field(repr=False)
+
+    def sign(self, key: str, expires_in_seconds: int) -> str:
+        """Return a URL that reads the object until `signed_at + expires_in_seconds`.
+
+        Raises:
+            ValueError: If it should live less than a second or more than seven days.
+        """
+        if not 1 <= expires_in_seconds <= MAX_EXPIRY_SECONDS:
+            message = f"A signed URL lives 1 to {MAX_EXPIRY_SECONDS} s, not {expires_in_seconds}."
+            raise ValueError(message)
+        name = key if _needs_no_quoting(key) else quote(key, safe="/-._~")
+        query = f"{self._query_until_expiry}{expires_in_seconds}"
+        request = f"GET\n{self._path}{name}\n{query}{self._canonical_after_expiry}"
+        text = self._text_until_digest + hashlib.sha256(request.encode()).hexdigest()
+        signature = hmac.digest(self._day_key, text.encode(), "sha256").hex()
+        return f"{self._address}{name}?{query}{self._query_after_expiry}{signature}"
+
+
+@dataclass(frozen=True, slots=True)
+class UrlSigner:
+    """Whose signatures, for which bucket; safe to share between threads."""
+
+    address: str  # of the bucket's objects: a key follows
+    region: str
+    access_key_id: SecretStr
+    secret_access_key: SecretStr
+    session_token: SecretStr | None
+    credentials_expire_at: datetime | None  # of temporary credentials, whose URLs end with them
+
+    def dated(self, moment: datetime) -> DatedSigner:
+        """Return a signer whose URLs are signed at `moment`, cut to the second.
+
+        Raises:
+            CredentialsExpired: If the credentials end within a second from then.
+        """
+        end = self.credentials_expire_at
+        if end is not None and end < moment + timedelta(seconds=1):
+            raise CredentialsExpired(end)
+        signed_at = moment.astimezone(UTC).replace(microsecond=0)
+        timestamp = f"{signed_at:%Y%m%dT%H%M%SZ}"
+        scope = f"{timestamp[:8]}/{self.region}/s3/aws4_request"
+        credential = _quoted(f"{self.access_key_id.get_secret_value()}/{scope}")
+        token = ""
+        if self.session_token is not None:
+            token = f"&X-Amz-Security-Token={_quoted(self.session_token.get_secret_value())}"
+        url = urlsplit(self.address)
+        return DatedSigner(
+            signed_at=signed_at,
+            _address=self.address,
+            _path=url.path,
+            _query_until_expiry=(
+                f"X-Amz-Algorithm={_ALGORITHM}&X-Amz-Credential={credential}"
+                f"&X-Amz-Date={timestamp}&X-Amz-Expires="
+            ),
+            # What is signed is sorted by name; a URL has the token last, as boto3 has it.
+            _query_after_expiry=f"&X-Amz-SignedHeaders=host{token}&X-Amz-Signature=",
+            _canonical_after_expiry=(
+                f"{token}&X-Amz-SignedHeaders=host\nhost:{_host(self.address)}\n\nhost\n"
+                "UNSIGNED-PAYLOAD"
+            ),
+            _text_until_digest=f"{_ALGORITHM}\n{timestamp}\n{scope}\n",
+            _day_key=self._day_key(scope),
+        )
+
+    def _day_key(self, scope: str) -> bytes:
+        """Return the key of one day, region and service, as SigV4 derives it."""
+        key = b"AWS4" + self.secret_access_key.get_secret_value().encode()
+        for part in scope.split("/"):
+            key = hmac.digest(key, part.encode(), "sha256")
+        return key
+
+
+def open_signer(
+    name: str,
+    *,
+    endpoint: str | None,
+    region: str,
+    access_key_id: SecretStr,
+    secret_access_key: SecretStr,
+    session_token: SecretStr | None = None,
+    credentials_expire_at: datetime | None = None,
+) -> UrlSigner:
+    """Return a signer for the bucket that `open_bucket` would open; no request is ever made.
+
+    Args:
+        name: The bucket's name.
+        endpoint: URL of the S3 server; None for AWS itself.
+        region: Region that goes into signatures, or "auto"; see `signing_region`.
+        access_key_id: Who signs; it shows in every URL.
+        secret_access_key: What is signed with.
+        session_token: Of temporary credentials only.
+        credentials_expire_at: When they end, and with them every URL.
+
+    Raises:
+        CredentialExpiryUnknown: If there is a session token, and nobody knows when it ends.
+    """
+    if session_token is not None and credentials_expire_at is None:
+        raise CredentialExpiryUnknown
+    return UrlSigner(
+        objects_address(name, endpoint=endpoint, region=region),
+        signing_region(region, endpoint=endpoint),
+        access_key_id,
+        secret_access_key,
+        session_token,
+        credentials_expire_at,
+    )
+
+
+def _quoted(text: str) -> str:
+    return quote(text, safe="-._~")
+
+
+def _host(address: str) -> str:
+    """Return the Host header that a client sends: lower case, no default port."""
+    url = urlsplit(address)
+    host = url.hostname or ""
+    if ":" in host:
+        host = f"[{host}]"
+    if url.port in {None, _DEFAULT_PORTS.get(url.scheme)}:
+        return host
+    return f"{host}:{url.port}"

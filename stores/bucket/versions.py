@@ -1,0 +1,184 @@
+"""Versions: what a bucket that keeps them still holds of a deleted or replaced object.
+
+A bucket that never kept any answers as if each object had one version, named `null`.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from itertools import takewhile
+from typing import TYPE_CHECKING
+
+from schema.errors.storage import ObjectMissing, StorageDenied, StorageError, StorageUnavailable
+from stores.bucket.audio_bucket import MAX_KEYS_PER_DELETE, AudioBucket, DeletionReport
+from stores.bucket.errors import translated
+from stores.bucket.listing import KEYS_PER_PAGE, NO_MARKER
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.type_defs import ListObjectVersionsRequestTypeDef
+
+_Identifier = tuple[str, str]  # key and version id
+_LIST = "list versions"
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectVersion:
+    """One version of an object, or the marker that says it was deleted."""
+
+    key: str  # any character, as in every listing
+    version_id: str
+    size_bytes: int  # 0 for a delete marker
+    is_delete_marker: bool
+
+
+def keeps_versions(bucket: AudioBucket) -> bool:
+    """Whether a deletion may leave versions behind: they are kept now, or were once."""
+    try:
+        with translated("say whether it keeps versions", bucket=bucket.name):
+            answer = bucket.client.get_bucket_versioning(Bucket=bucket.name)
+    except StorageUnavailable as error:
+        if error.reason == "NotImplemented":
+            return False
+        raise
+    return answer.get("Status") in {"Enabled", "Suspended"}
+
+
+def list_versions(bucket: AudioBucket, prefix: str) -> Iterator[list[ObjectVersion]]:
+    """Yield every version and delete marker of the keys that begin with `prefix`.
+
+    Yields:
+        Pages of 1 to 1,000, by key; a key itself is a prefix, of itself and of longer ones.
+
+    Raises:
+        StorageUnavailable: If the bucket does not answer, or not all.
+    """
+    request: ListObjectVersionsRequestTypeDef = {
+        "Bucket": bucket.name,
+        "Prefix": prefix,
+        "MaxKeys": KEYS_PER_PAGE,
+    }
+    while True:
+        with translated(_LIST, bucket=bucket.name):
+            answer = bucket.client.list_object_versions(**request)
+        page = [
+            ObjectVersion(entry["Key"], entry["VersionId"], entry["Size"], False)
+            for entry in answer.get("Versions", [])
+        ]
+        page += (
+            ObjectVersion(entry["Key"], entry["VersionId"], 0, True)
+            for entry in answer.get("DeleteMarkers", [])
+        )
+        if page:
+            yield sorted(page, key=lambda version: version.key)
+        if not answer["IsTruncated"]:
+            return
+        key, version = answer.get("NextKeyMarker"), answer.get("NextVersionIdMarker")
+        asked = request.get("KeyMarker"), request.get("VersionIdMarker")
+        if key is None or version is None or (key, version) == asked:
+            raise StorageUnavailable(_LIST, NO_MARKER)
+        request["KeyMarker"], request["VersionIdMarker"] = key, version
+
+
+def versions_of(bucket: AudioBucket, keys: Iterable[str]) -> list[ObjectVersion]:
+    """Return every version and delete marker of just these keys; one request each.
+
+    Raises:
+        StorageUnavailable: If the bucket does not answer, or not all.
+    """
+    return [version for key in keys for version in of_key(list_versions(bucket, key), key)]
+
+
+def of_key(pages: Iterable[list[ObjectVersion]], key: str) -> Iterator[ObjectVersion]:
+    """Yield the versions of just this key from the listing of what begins with it."""
+    for page in pages:
+        # The key itself sorts first.
+        theirs = list(takewhile(lambda version: version.key == key, page))
+        yield from theirs
+        if len(theirs) < len(page):
+            return
+
+
+def deletion_for_good(bucket: AudioBucket) -> Callable[[Sequence[str]], DeletionReport]:
+    """Return what deletes objects of this bucket: with all versions, if it keeps any.
+
+    A plain deletion there leaves the recording behind a marker, where it can be restored.
+    """
+    if not keeps_versions(bucket):
+        return bucket.delete_many
+    return partial(_delete_all_versions, bucket)
+
+
+def _delete_all_versions(bucket: AudioBucket, keys: Sequence[str]) -> DeletionReport:
+    versions: list[ObjectVersion] = []
+    denied: dict[str, str] = {}
+    for key in keys:
+        try:
+            versions += versions_of(bucket, [key])
+        except StorageDenied as error:  # of this key, perhaps
+            denied[key] = error.code
+        except StorageError as error:
+            return DeletionReport((), dict.fromkeys(keys, type(error).__name__), error)
+    report = delete_versions(bucket, versions)
+    failed = {**report.failed, **denied}
+    # Of a key without any version nothing is left to delete.
+    return DeletionReport(tuple(k for k in keys if k not in failed), failed, report.broken)
+
+
+def delete_versions(bucket: AudioBucket, versions: Sequence[ObjectVersion]) -> DeletionReport:
+    """Delete versions and markers for good, 1,000 a call; nothing can bring them back.
+
+    Returns:
+        By key: deleted are those of which the bucket confirmed every version given. As with
+        `delete_many`, a call that fails as a whole is reported with all that come after it.
+    """
+    wanted = list(dict.fromkeys((version.key, version.version_id) for version in versions))
+    failed: dict[str, str] = {}
+    broken = None
+    for batch in _batches(wanted):
+        if broken is None:
+            try:
+                failed.update(_unconfirmed(bucket, batch))
+                continue
+            except StorageError as error:
+                broken = error
+        failed.update((key, type(broken).__name__) for key, _ in batch)
+    deleted = dict.fromkeys(key for key, _ in wanted if key not in failed)
+    return DeletionReport(tuple(deleted), failed, broken)
+
+
+def _batches(wanted: Sequence[_Identifier]) -> Iterator[Sequence[_Identifier]]:
+    """Split into what one call deletes: XML cannot carry control characters, a URL of one can."""
+    in_xml = [one for one in wanted if one[0].isprintable()]
+    for start in range(0, len(in_xml), MAX_KEYS_PER_DELETE):
+        yield in_xml[start : start + MAX_KEYS_PER_DELETE]
+    yield from ([one] for one in wanted if not one[0].isprintable())
+
+
+def _unconfirmed(bucket: AudioBucket, batch: Sequence[_Identifier]) -> dict[str, str]:
+    """Delete one batch; return the error codes of keys that the bucket did not confirm."""
+    if not batch[0][0].isprintable():
+        return _delete_one(bucket, *batch[0])
+    with translated("delete versions", bucket=bucket.name):
+        answer = bucket.client.delete_objects(
+            Bucket=bucket.name,
+            Delete={"Objects": [{"Key": key, "VersionId": version} for key, version in batch]},
+        )
+    # Counted by key: not every server repeats the versions in its answer.
+    confirmed = Counter(entry["Key"] for entry in answer.get("Deleted", []))
+    errors = {entry["Key"]: entry["Code"] for entry in answer.get("Errors", [])}
+    return {
+        key: errors.get(key, "NotConfirmed")
+        for key, asked in Counter(key for key, _ in batch).items()
+        if key in errors or confirmed[key] < asked
+    }
+
+
+def _delete_one(bucket: AudioBucket, key: str, version_id: str) -> dict[str, str]:
+    with (
+        suppress(ObjectMissing),  # gone already
+        translated("delete a version", bucket=bucket.name, key=key),
+    ):
+        bucket.client.delete_object(Bucket=bucket.name, Key=key, VersionId=version_id)
+    return {}

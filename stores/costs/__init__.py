@@ -1,0 +1,1 @@
+"""What storage holds and costs, measured in one pass and kept."""

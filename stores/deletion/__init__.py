@@ -1,0 +1,1 @@
+"""Due recordings, legal holds, erasure and the ledger of deletions."""

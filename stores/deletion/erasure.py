@@ -1,0 +1,161 @@
+"""The tombstone of an erased learner and what it stops; what else than their messages is theirs."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, text
+
+from schema.facts.deletion import IntendedDeletion
+from schema.states import DeletionReason
+from schema.tables.base import UtcDateTime
+
+_IS_KNOWN = text("""
+SELECT EXISTS (SELECT FROM users WHERE id = :user_id)
+    OR EXISTS (SELECT FROM conversations WHERE user_id = :user_id)
+    OR EXISTS (SELECT FROM audio_ops.orphan_object WHERE user_id = :user_id)
+    OR EXISTS (SELECT FROM audio_ops.erased_learner WHERE user_id = :user_id)
+""")
+_BEGIN = text("""
+INSERT INTO audio_ops.erased_learner AS e (user_id, reason) VALUES (:user_id, :reason)
+ON CONFLICT (user_id) DO UPDATE SET completed_at = NULL
+RETURNING e.receipt
+""")
+_COMPLETE = text(
+    "UPDATE audio_ops.erased_learner SET completed_at = now() WHERE user_id = :user_id"
+)
+
+_USED_BY_OTHERS = text("""
+SELECT DISTINCT m.audio_storage_key
+FROM messages AS m JOIN conversations AS c ON c.id = m.conversation_id
+WHERE m.audio_storage_key = ANY(:keys) AND m.audio_deleted_at IS NULL
+    AND c.user_id IS DISTINCT FROM :user_id
+""")
+
+_SAMPLE_OF_OTHERS = text("""
+SELECT m.audio_storage_key
+FROM messages AS m JOIN conversations AS c ON c.id = m.conversation_id
+WHERE m.audio_storage_key IS NOT NULL AND m.audio_deleted_at IS NULL
+    AND m.audio_retention_expires_at > :as_of
+    AND m.audio_processing_state NOT IN ('pending', 'uploading')
+    AND c.user_id IS DISTINCT FROM :user_id
+    AND NOT EXISTS (SELECT FROM audio_ops.erased_learner AS e WHERE e.user_id = c.user_id)
+ORDER BY m.audio_retention_expires_at DESC NULLS LAST, m.id DESC
+LIMIT :limit
+""").bindparams(sa.bindparam("as_of", type_=UtcDateTime))
+
+_ORPHANS = text("""
+SELECT storage_key, message_id, size_bytes FROM audio_ops.orphan_object
+WHERE storage_key > :after
+    AND (user_id = :user_id OR starts_with(storage_key, :folder)
+        OR conversation_id IN (SELECT id FROM conversations WHERE user_id = :user_id))
+ORDER BY storage_key LIMIT :limit
+""")
+
+# Their keys name the learner. An unfinished listing that misses rows is begun anew.
+_FORGET_LISTED = (
+    text("DELETE FROM audio_ops.bucket_inventory WHERE starts_with(storage_key, :folder)"),
+    text("""
+DELETE FROM audio_ops.reconciliation_finding
+WHERE starts_with(storage_key, :folder) OR message_id IN (
+    SELECT m.id FROM conversations AS c JOIN messages AS m ON m.conversation_id = c.id
+    WHERE c.user_id = :user_id
+)
+"""),
+)
+
+_UNDER_TOMBSTONE = text("""
+SELECT m.id
+FROM messages AS m
+JOIN conversations AS c ON c.id = m.conversation_id
+JOIN audio_ops.erased_learner AS e ON e.user_id = c.user_id
+WHERE m.id = ANY(:message_ids) AND EXISTS (SELECT FROM audio_ops.erased_learner)
+""")
+
+# From the tombstones to their messages, by index. As a join the planner would guess how many there
+# are, and read all of `messages`; OFFSET 0 leaves it no choice.
+_REVIVED = text("""
+WITH revived AS MATERIALIZED (
+    SELECT e.user_id
+    FROM audio_ops.erased_learner AS e
+    CROSS JOIN LATERAL (
+        SELECT id FROM conversations WHERE user_id = e.user_id OFFSET 0
+    ) AS c
+    CROSS JOIN LATERAL (
+        SELECT * FROM messages WHERE conversation_id = c.id OFFSET 0
+    ) AS m
+    WHERE m.audio_storage_key IS NOT NULL AND m.audio_deleted_at IS NULL
+        OR m.audio_url IS NOT NULL
+        OR EXISTS (SELECT FROM message_audio_analysis AS a WHERE a.message_id = m.id)
+)
+SELECT DISTINCT user_id FROM revived ORDER BY user_id LIMIT :limit
+""")
+
+
+def is_known(connection: Connection, user_id: UUID) -> bool:
+    """Return whether any table has heard of the learner."""
+    return bool(connection.execute(_IS_KNOWN, {"user_id": user_id}).scalar_one())
+
+
+def begin(connection: Connection, user_id: UUID, reason: str) -> UUID:
+    """Set the learner's tombstone; return its receipt.
+
+    From its commit on nothing of the learner is claimed for analysis, and no analysis of theirs
+    is written. An older tombstone keeps its receipt and its reason.
+    """
+    arguments = {"user_id": user_id, "reason": reason}
+    receipt: UUID = connection.execute(_BEGIN, arguments).scalar_one()
+    return receipt
+
+
+def complete(connection: Connection, user_id: UUID) -> None:
+    """Note in the tombstone that nothing is left."""
+    connection.execute(_COMPLETE, {"user_id": user_id})
+
+
+def used_by_others(connection: Connection, user_id: UUID, keys: Collection[str]) -> set[str]:
+    """Return those keys that live messages of others, guests included, refer to."""
+    arguments = {"user_id": user_id, "keys": list(keys)}
+    return set(connection.execute(_USED_BY_OTHERS, arguments).scalars())
+
+
+def sample_of_others(
+    connection: Connection, user_id: UUID, *, as_of: datetime, limit: int
+) -> list[str]:
+    """Return keys of others' live recordings that expire after `as_of`, the latest first.
+
+    Not the learner's own: after a killed erasure theirs may be gone.
+    """
+    arguments = {"user_id": user_id, "as_of": as_of, "limit": limit}
+    return list(connection.execute(_SAMPLE_OF_OTHERS, arguments).scalars())
+
+
+def orphans(
+    connection: Connection, user_id: UUID, *, folder: str, after: str, limit: int
+) -> list[IntendedDeletion]:
+    """Return queued objects of the learner's deleted messages, by key; refused ones too."""
+    arguments = {"user_id": user_id, "folder": folder, "after": after, "limit": limit}
+    return [
+        IntendedDeletion(key, message_id, DeletionReason.ERASURE, size_bytes=size_bytes)
+        for key, message_id, size_bytes in connection.execute(_ORPHANS, arguments)
+    ]
+
+
+def forget_listed(connection: Connection, user_id: UUID, *, folder: str) -> int:
+    """Delete what reconciliations noted of the learner's objects; return how many rows."""
+    arguments = {"user_id": user_id, "folder": folder}
+    return sum(connection.execute(statement, arguments).rowcount for statement in _FORGET_LISTED)
+
+
+def under_tombstone(connection: Connection, message_ids: Sequence[str]) -> set[str]:
+    """Return those messages whose learner is erased, or is being erased."""
+    return set(connection.execute(_UNDER_TOMBSTONE, {"message_ids": list(message_ids)}).scalars())
+
+
+def revived(connection: Connection, *, limit: int) -> list[UUID]:
+    """Return erased learners of whom there is audio, a URL or an analysis again.
+
+    A restored backup brings them back. Costs nothing while no learner has been erased.
+    """
+    return list(connection.execute(_REVIVED, {"limit": limit}).scalars())

@@ -1,0 +1,209 @@
+"""Legal holds: what nobody may delete, whatever its age, and who said so.
+
+Whoever deletes calls `keep_out`, then looks for holds, then deletes, in one transaction. Placing a
+hold waits for such transactions to end and lets no new one begin, so that nothing it covers is
+deleted after it was placed (docs/adr/0052).
+"""
+
+from uuid import UUID
+
+from sqlalchemy import Connection, text
+
+from schema.errors.deletion import HoldSubjectUnknown
+from schema.facts.deletion import ActiveHold, PlacedHold
+from schema.states import HoldScope
+
+ADVISORY_LOCK = 0x686F6C64  # "hold"
+
+_ACTIVE = "EXISTS (SELECT FROM audio_ops.legal_hold AS h WHERE h.released_at IS NULL AND h.scope = "
+
+# SQL: whether an active hold covers message `m` of conversation `c`. Three probes of an index.
+HELD = f"""(
+    {_ACTIVE}'message' AND h.subject_id = m.id)
+    OR {_ACTIVE}'conversation' AND h.subject_id = m.conversation_id)
+    OR {_ACTIVE}'user' AND h.subject_id = CAST(c.user_id AS text))
+)"""
+
+# SQL: the same for orphan `o`, whose message is gone. What nobody knows of it, such as its learner,
+# might be what a hold is on: then every hold of that scope covers it.
+_OF_CONVERSATION = "(SELECT c.{} FROM conversations AS c WHERE c.id = o.conversation_id)"
+HELD_ORPHAN = f"""(
+    {_ACTIVE}'message' AND h.subject_id = o.message_id)
+    OR {_ACTIVE}'conversation' AND h.subject_id = o.conversation_id)
+    OR {_ACTIVE}'user' AND h.subject_id = CAST(
+        COALESCE(o.user_id, {_OF_CONVERSATION.format("user_id")}) AS text
+    ))
+    OR o.message_id IS NULL AND {_ACTIVE}'message')
+    OR o.conversation_id IS NULL AND {_ACTIVE}'conversation')
+    OR o.user_id IS NULL AND {_OF_CONVERSATION.format("id")} IS NULL AND {_ACTIVE}'user')
+)"""
+
+_LOCK_SHARED = text("SELECT pg_advisory_xact_lock_shared(:lock)")
+_LOCK = text("SELECT pg_advisory_xact_lock(:lock)")
+# A page waits for the bucket while it deletes; with all its tries that may take minutes.
+_WAIT_FOR_A_SLOW_BUCKET = text(
+    "SELECT set_config('lock_timeout', '10min', true),"
+    " set_config('statement_timeout', '10min', true)"
+)
+
+# What a hold is on, and where messages and orphans name it.
+_SUBJECTS = {
+    HoldScope.MESSAGE: ("messages", "m.id", "o.message_id"),
+    HoldScope.CONVERSATION: ("conversations", "m.conversation_id", "o.conversation_id"),
+    HoldScope.USER: ("users", "c.user_id", "o.user_id"),
+}
+_COVERED = {
+    scope: text(f"""
+SELECT EXISTS (SELECT FROM {table} WHERE id = :subject),
+    (SELECT count(*) FROM audio_ops.orphan_object AS o WHERE {of_orphan} = :subject),
+    count(*) FILTER (WHERE m.audio_storage_key IS NOT NULL AND m.audio_deleted_at IS NULL),
+    count(*) FILTER (WHERE m.audio_deleted_at IS NOT NULL)
+FROM messages AS m JOIN conversations AS c ON c.id = m.conversation_id
+WHERE {of_message} = :subject
+""")  # noqa: S608 - our own names
+    for scope, (table, of_message, of_orphan) in _SUBJECTS.items()
+}
+
+# The same hold placed twice, such as by a repeated transaction, is one.
+_PLACE = text("""
+WITH standing AS (
+    SELECT id FROM audio_ops.legal_hold
+    WHERE released_at IS NULL AND scope = :scope AND subject_id = :subject_id
+      AND reason = :reason AND placed_by = :placed_by
+    LIMIT 1
+), placed AS (
+    INSERT INTO audio_ops.legal_hold (scope, subject_id, reason, placed_by)
+    SELECT :scope, :subject_id, :reason, :placed_by WHERE NOT EXISTS (SELECT FROM standing)
+    RETURNING id
+)
+SELECT id FROM standing UNION ALL SELECT id FROM placed
+""")
+_RELEASE = text("""
+UPDATE audio_ops.legal_hold
+SET released_by = :released_by, released_at = COALESCE(released_at, statement_timestamp())
+WHERE id = :hold_id AND (released_at IS NULL OR released_by = :released_by)
+""")
+_ACTIVE_HOLDS = text("""
+SELECT id, scope, subject_id, reason, placed_by, placed_at FROM audio_ops.legal_hold
+WHERE released_at IS NULL ORDER BY id
+""")
+# An orphan whose learner is not known is theirs if its key names them.
+_ON_LEARNER = text("""
+SELECT count(*) FROM audio_ops.legal_hold AS h
+WHERE h.released_at IS NULL AND CASE h.scope
+    WHEN 'user' THEN h.subject_id = CAST(:user_id AS text)
+    WHEN 'conversation' THEN EXISTS (
+        SELECT FROM conversations AS c WHERE c.id = h.subject_id AND c.user_id = :user_id
+    )
+    ELSE EXISTS (
+        SELECT FROM messages AS m JOIN conversations AS c ON c.id = m.conversation_id
+        WHERE m.id = h.subject_id AND c.user_id = :user_id
+    )
+END OR h.released_at IS NULL AND EXISTS (
+    SELECT FROM audio_ops.orphan_object AS o
+    WHERE h.subject_id = CASE h.scope
+            WHEN 'conversation' THEN o.conversation_id WHEN 'message' THEN o.message_id
+        END
+      AND (
+          o.user_id = :user_id
+          OR o.user_id IS NULL AND strpos(o.storage_key, CAST(:user_id AS text)) > 0
+      )
+)
+""")
+# What they are on is gone, and no orphan says that it was another learner's.
+_UNATTRIBUTED = text("""
+SELECT count(*) FROM audio_ops.legal_hold AS h
+WHERE h.released_at IS NULL AND h.scope <> 'user'
+  AND NOT EXISTS (SELECT FROM messages AS m WHERE h.scope = 'message' AND m.id = h.subject_id)
+  AND NOT EXISTS (
+    SELECT FROM conversations AS c WHERE h.scope = 'conversation' AND c.id = h.subject_id
+  )
+  AND NOT EXISTS (
+    SELECT FROM audio_ops.orphan_object AS o
+    WHERE h.subject_id = CASE h.scope
+            WHEN 'conversation' THEN o.conversation_id ELSE o.message_id
+        END
+      AND COALESCE(CAST(o.user_id AS text), substring(o.storage_key FROM '^audio/([0-9a-f-]{36})/'))
+        <> CAST(:user_id AS text)
+  )
+""")
+
+
+def keep_out(connection: Connection) -> None:
+    """Let no hold be placed until this transaction ends.
+
+    Call it before the statement that looks for holds, in the transaction that stays open until
+    the bucket has deleted. Any number of transactions may do so at once.
+    """
+    connection.execute(_LOCK_SHARED, {"lock": ADVISORY_LOCK})
+
+
+def place(
+    connection: Connection, scope: HoldScope, subject_id: str, reason: str, placed_by: str
+) -> PlacedHold:
+    """Place a hold, once nothing is being deleted; the same one again is the same hold.
+
+    Args:
+        connection: In a transaction, READ COMMITTED; deletions wait until it ends.
+        scope: What kind of thing is held.
+        subject_id: Its id.
+        reason: Why, for whoever has to decide about its release.
+        placed_by: Who says so.
+
+    Returns:
+        The hold, how many recordings it covers, and how many of its subject's were deleted before.
+
+    Raises:
+        HoldSubjectUnknown: If there is no such thing, nor a queued orphan of it: a hold on a
+            mistyped id would protect nothing.
+    """
+    subject = _learner(subject_id) if scope is HoldScope.USER else subject_id
+    connection.execute(_WAIT_FOR_A_SLOW_BUCKET)
+    connection.execute(_LOCK, {"lock": ADVISORY_LOCK})
+    exists, orphans, live, deleted = connection.execute(_COVERED[scope], {"subject": subject}).one()
+    if not (exists or orphans):
+        raise HoldSubjectUnknown(scope, subject_id)
+    arguments = {
+        "scope": scope,
+        "subject_id": str(subject),
+        "reason": reason,
+        "placed_by": placed_by,
+    }
+    hold_id = connection.execute(_PLACE, arguments).scalar_one()
+    return PlacedHold(hold_id, protected=live + orphans, already_deleted=deleted)
+
+
+def release(connection: Connection, hold_id: int, released_by: str) -> bool:
+    """Release a hold; False if there is none of this id, or somebody else released it before."""
+    arguments = {"hold_id": hold_id, "released_by": released_by}
+    return connection.execute(_RELEASE, arguments).rowcount == 1
+
+
+def active(connection: Connection) -> list[ActiveHold]:
+    """Return the holds that nobody has released, oldest first."""
+    return [
+        ActiveHold(id_, HoldScope(scope), *rest)
+        for id_, scope, *rest in connection.execute(_ACTIVE_HOLDS)
+    ]
+
+
+def on_learner(connection: Connection, user_id: UUID) -> int:
+    """Count the active holds on a learner, or on any conversation or message of theirs.
+
+    A hold on something that is gone counts too, unless it is known to have been another's.
+    """
+    whose = {"user_id": user_id}
+    theirs = int(connection.execute(_ON_LEARNER, whose).scalar_one())
+    return theirs or int(connection.execute(_UNATTRIBUTED, whose).scalar_one())
+
+
+def _learner(subject_id: str) -> UUID:
+    """Read a learner's id, however it is written.
+
+    Raises:
+        HoldSubjectUnknown: If it is no UUID.
+    """
+    try:
+        return UUID(subject_id)
+    except ValueError:
+        raise HoldSubjectUnknown(HoldScope.USER, subject_id) from None

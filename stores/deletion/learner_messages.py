@@ -1,0 +1,150 @@
+"""What a learner's messages hold of recordings, and letting go of it.
+
+Rows are locked in the order of ids, `messages` before all others, as leases do it. Our tables that
+speak of single messages are found by their foreign keys (docs/adr/0012), so that later ones, and
+what a downgrade parked, are erased too.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, text
+
+from schema.facts.deletion import LearnerRecording
+from schema.tables.app import Message
+
+# Said to the learner and to support; `analyzed` would promise an analysis.
+ERASED = "Erased at the learner's request."
+
+# Materialised, else the planner may walk all of `messages` in the order of ids.
+_THEIRS = """theirs AS MATERIALIZED (
+    SELECT m.* FROM conversations AS c JOIN messages AS m ON m.conversation_id = c.id
+    WHERE c.user_id = :user_id
+)"""
+_PAGE = text(f"""
+WITH {_THEIRS}
+SELECT id FROM theirs WHERE id > :after_id ORDER BY id LIMIT :limit
+""")  # noqa: S608 - ours
+
+# A message holds something of a recording if one of these columns is set. Sample rate and
+# channels are not among them: the app's defaults fill them for text-only messages too.
+_HOLDS_AUDIO = """num_nonnulls(
+    audio_storage_key, audio_url, audio_url_expires_at, audio_duration_ms, audio_size_bytes,
+    audio_format, audio_retention_expires_at, pronunciation_score, fluency_score, speech_rate_wpm
+) > 0"""
+_COUNT_MESSAGES = text(f"WITH {_THEIRS} SELECT count(*) FROM theirs WHERE {_HOLDS_AUDIO}")  # noqa: S608 - ours
+
+_KEYS = text(f"""
+WITH {_THEIRS}
+SELECT DISTINCT audio_storage_key FROM theirs
+WHERE audio_storage_key IS NOT NULL AND NOT starts_with(audio_storage_key, :folder)
+""")  # noqa: S608 - ours
+
+_MESSAGE_TABLES = text("""
+SELECT t.relname, format('%I.%I', s.nspname, t.relname), quote_ident(a.attname)
+FROM pg_constraint AS c
+JOIN pg_class AS t ON t.oid = c.conrelid
+JOIN pg_namespace AS s ON s.oid = t.relnamespace
+JOIN pg_attribute AS a ON a.attrelid = t.oid AND a.attnum = c.conkey[1]
+WHERE c.contype = 'f' AND c.confrelid = 'messages'::regclass
+    AND (s.nspname = 'audio_ops' OR t.oid = 'message_audio_analysis'::regclass)
+ORDER BY t.relname
+""")
+
+_LOCK = (
+    sa.select(
+        Message.id,
+        Message.audio_storage_key,
+        Message.audio_size_bytes,
+        Message.audio_retention_expires_at,
+    )
+    .where(Message.id.in_(sa.bindparam("message_ids", expanding=True)))
+    .order_by(Message.id)
+    .with_for_update(key_share=True)
+)
+_SILENCE = text(f"""
+UPDATE messages
+SET audio_processing_state = 'failed', audio_processing_error = :error,
+    audio_url = NULL, audio_url_expires_at = NULL,
+    pronunciation_score = NULL, fluency_score = NULL, speech_rate_wpm = NULL
+WHERE id = ANY(:message_ids) AND {_HOLDS_AUDIO}
+""")  # noqa: S608 - ours
+_CONFIRM = text(f"""
+UPDATE messages
+SET audio_processing_state = 'failed', audio_processing_error = :error,
+    audio_deleted_at = CASE
+        WHEN audio_storage_key IS NULL THEN audio_deleted_at
+        ELSE coalesce(audio_deleted_at, statement_timestamp() AT TIME ZONE 'UTC')
+    END,
+    audio_storage_key = NULL, audio_url = NULL, audio_url_expires_at = NULL,
+    audio_duration_ms = NULL, audio_size_bytes = NULL, audio_format = NULL,
+    audio_sample_rate = NULL, audio_channels = NULL, audio_retention_expires_at = NULL
+WHERE id = ANY(:message_ids) AND {_HOLDS_AUDIO}
+""")  # noqa: S608 - ours
+
+
+def page(connection: Connection, user_id: UUID, *, after_id: str, limit: int) -> list[str]:
+    """Return ids of the learner's messages after `after_id`, in their order."""
+    arguments = {"user_id": user_id, "after_id": after_id, "limit": limit}
+    return list(connection.execute(_PAGE, arguments).scalars())
+
+
+def count_messages(connection: Connection, user_id: UUID) -> int:
+    """Count the learner's messages that hold anything of a recording."""
+    return int(connection.execute(_COUNT_MESSAGES, {"user_id": user_id}).scalar_one())
+
+
+def keys_outside(connection: Connection, user_id: UUID, *, folder: str) -> set[str]:
+    """Return the keys of the learner's messages that do not begin with `folder`."""
+    return set(connection.execute(_KEYS, {"user_id": user_id, "folder": folder}).scalars())
+
+
+def count_rows(connection: Connection, user_id: UUID) -> Counter[str]:
+    """Count what was made of the learner's messages, by table."""
+    counts: Counter[str] = Counter()
+    for name, table, column in connection.execute(_MESSAGE_TABLES):
+        count = text(
+            f"WITH {_THEIRS} SELECT count(*) FROM theirs"  # noqa: S608 - quoted by Postgres
+            f" JOIN {table} AS t ON t.{column} = theirs.id"
+        )
+        counts[name] = connection.execute(count, {"user_id": user_id}).scalar_one()
+    return counts
+
+
+def recordings(connection: Connection, message_ids: Sequence[str]) -> list[LearnerRecording]:
+    """Lock messages until the transaction ends; return what they say of their recordings."""
+    rows = connection.execute(_LOCK, {"message_ids": list(message_ids)})
+    return [LearnerRecording(*row) for row in rows]
+
+
+def silence(connection: Connection, message_ids: Sequence[str]) -> Counter[str]:
+    """Take locked messages' URLs, scores and leases, and end their processing.
+
+    What was made of them goes too: analyses, history, control rows. A worker that is analysing
+    one of them finds its lease gone. Messages without audio stay as they are.
+
+    Args:
+        connection: In the transaction that locked them by `recordings`.
+        message_ids: Which.
+
+    Returns:
+        Rows deleted, by table.
+    """
+    connection.execute(_SILENCE, {"message_ids": list(message_ids), "error": ERASED})
+    deleted: Counter[str] = Counter()
+    for name, table, column in connection.execute(_MESSAGE_TABLES).all():
+        delete = text(f"DELETE FROM {table} WHERE {column} = ANY(:message_ids)")  # noqa: S608 - quoted by Postgres
+        deleted[name] = connection.execute(delete, {"message_ids": list(message_ids)}).rowcount
+    return deleted
+
+
+def confirm(connection: Connection, message_ids: Sequence[str]) -> int:
+    """Let locked messages go of recordings that are deleted, and of all that describes them.
+
+    Returns:
+        How many of them held something; text-only messages stay as they are.
+    """
+    arguments = {"message_ids": list(message_ids), "error": ERASED}
+    return connection.execute(_CONFIRM, arguments).rowcount

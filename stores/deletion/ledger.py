@@ -1,0 +1,263 @@
+"""The deletion ledger: what is about to be deleted, what was, and whether that record is whole.
+
+Finishing appends to one chain, so it is done one transaction at a time, under an advisory lock
+that is held until the commit: call it last, just before. Times run on the database's clock.
+"""
+
+import hashlib
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import UTC
+from typing import Any, cast
+
+from sqlalchemy import Connection, Row, text
+
+from schema.facts.deletion import (
+    IntendedDeletion,
+    LedgerBreak,
+    LedgerHead,
+    LedgerVerification,
+    OpenIntent,
+)
+from schema.states import DeletionReason, DeletionState
+from stores.deletion.ledger_chain import FIRST, Facts, entry_hash
+
+ADVISORY_LOCK = 0x6C6564676572  # "ledger"
+ENTRIES_AT_ONCE = 5000  # of a walk along the chain; a few MB
+
+# In the order of keys, so that two writers of the same keys wait for each other in one direction.
+_INTEND = text("""
+INSERT INTO audio_ops.deletion_ledger
+    (message_id, storage_key, key_sha256, reason, tier, size_bytes, retention_expires_at)
+SELECT message_id, storage_key, sha256(convert_to(storage_key, 'UTF8')), reason, tier, size_bytes,
+    retention_expires_at
+FROM unnest(
+    CAST(:message_ids AS text[]), CAST(:storage_keys AS text[]), CAST(:reasons AS text[]),
+    CAST(:tiers AS text[]), CAST(:sizes_bytes AS bigint[]), CAST(:expiries AS timestamptz[])
+) AS intended (message_id, storage_key, reason, tier, size_bytes, retention_expires_at)
+ORDER BY storage_key
+ON CONFLICT (key_sha256) WHERE state = 'intended' DO NOTHING
+""")
+
+_OPEN_INTENTS = text("""
+SELECT id, storage_key, message_id, reason, attempts FROM audio_ops.deletion_ledger
+WHERE state = 'intended' AND id > :after_id ORDER BY id LIMIT :limit
+""")
+
+_INTENDED = text("""
+SELECT storage_key FROM audio_ops.deletion_ledger
+WHERE state = 'intended' AND key_sha256 = ANY(:digests) AND reason = :reason
+""")
+
+# All of the ledger is read: only open intents are indexed by their keys.
+_DELETED = text("""
+SELECT key_sha256 FROM audio_ops.deletion_ledger
+WHERE key_sha256 = ANY(CAST(:digests AS bytea[])) AND state <> 'withdrawn'
+""")
+
+_NOTE_FAILURES = text("""
+UPDATE audio_ops.deletion_ledger AS entry
+SET attempts = entry.attempts + 1, last_error = failed.error
+FROM unnest(CAST(:digests AS bytea[]), CAST(:errors AS text[])) AS failed (key_sha256, error)
+WHERE entry.state = 'intended' AND entry.key_sha256 = failed.key_sha256
+""")
+
+_LOCK = text("SELECT pg_advisory_xact_lock(:lock)")
+_CLOCK = text("SELECT clock_timestamp()")
+_HEAD = text("""
+SELECT position, encode(hash, 'hex') FROM audio_ops.deletion_ledger
+WHERE position IS NOT NULL ORDER BY position DESC LIMIT 1
+""")
+
+
+def _instant(column: str) -> str:
+    """Return SQL that writes an instant as the chain does, whatever the session's settings."""
+    finite = f"""to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
+    # A forged `infinity` would else read like an instant that is not known.
+    return f"CASE WHEN isfinite({column}) THEN {finite} ELSE CAST({column} AS text) END"
+
+
+_FACTS = f"""\
+    position, id, message_id, encode(key_sha256, 'hex') AS key_sha256, reason, tier, size_bytes,
+    {_instant("retention_expires_at")} AS retention_expires_at, state,
+    {_instant("intended_at")} AS intended_at, attempts, last_error,
+    {_instant("finished_at")} AS finished_at"""
+_TO_FINISH = text(f"""
+SELECT {_FACTS} FROM audio_ops.deletion_ledger AS entry
+WHERE entry.state = 'intended' AND entry.key_sha256 = ANY(CAST(:digests AS bytea[]))
+ORDER BY entry.id FOR NO KEY UPDATE
+""")  # noqa: S608 - our own columns
+_FINISH = text("""
+UPDATE audio_ops.deletion_ledger AS entry
+SET state = final.state, storage_key = NULL, finished_at = :finished_at,
+    position = final.position, hash = final.hash
+FROM unnest(
+    CAST(:ids AS bigint[]), CAST(:states AS text[]), CAST(:positions AS bigint[]),
+    CAST(:hashes AS bytea[])
+) AS final (id, state, position, hash)
+WHERE entry.id = final.id
+""")
+
+_CHAIN = text(f"""
+SELECT {_FACTS}, hash FROM audio_ops.deletion_ledger AS entry
+WHERE entry.position IS NOT NULL ORDER BY entry.position, entry.id
+""")  # noqa: S608 - our own columns
+_WITHOUT_PLACE = text("""
+SELECT min(id) FROM audio_ops.deletion_ledger WHERE state <> 'intended' AND position IS NULL
+""")
+
+
+def intend(connection: Connection, deletions: Sequence[IntendedDeletion]) -> None:
+    """Write down what is about to be deleted; a key already intended keeps its entry as it is.
+
+    Args:
+        connection: In a transaction. Commit it before anything is deleted: whatever happens
+            then, the ledger knows of it.
+        deletions: What, and why.
+    """
+    if not deletions:
+        return
+    arguments = {
+        "message_ids": [deletion.message_id for deletion in deletions],
+        "storage_keys": [deletion.storage_key for deletion in deletions],
+        "reasons": [deletion.reason for deletion in deletions],
+        "tiers": [deletion.tier for deletion in deletions],
+        "sizes_bytes": [deletion.size_bytes for deletion in deletions],
+        "expiries": [deletion.retention_expires_at for deletion in deletions],
+    }
+    connection.execute(_INTEND, arguments)
+
+
+def open_intents(connection: Connection, *, after_id: int, limit: int) -> list[OpenIntent]:
+    """Return entries that are not final, oldest first: a page of those after `after_id`."""
+    rows = connection.execute(_OPEN_INTENTS, {"after_id": after_id, "limit": limit})
+    return [
+        OpenIntent(id_, storage_key, message_id, DeletionReason(reason), attempts)
+        for id_, storage_key, message_id, reason, attempts in rows
+    ]
+
+
+def intended(connection: Connection, keys: Iterable[str], reason: DeletionReason) -> list[str]:
+    """Return those of the keys that have an open intent for this reason."""
+    wanted = {"digests": _digests(keys), "reason": reason}
+    return list(connection.execute(_INTENDED, wanted).scalars())
+
+
+def deleted(connection: Connection, keys: Collection[str]) -> set[str]:
+    """Return those of the keys that were deleted, or are on their way to it."""
+    if not keys:
+        return set()
+    by_digest = dict(zip(_digests(keys), keys, strict=True))
+    found = connection.execute(_DELETED, {"digests": list(by_digest)}).scalars()
+    return {by_digest[digest] for digest in found}
+
+
+def note_failures(connection: Connection, errors: Mapping[str, str]) -> None:
+    """Count a failed try on the open intents of these keys.
+
+    Args:
+        connection: In a transaction.
+        errors: Key, and the bucket's error code; never a text that names the key.
+    """
+    if errors:
+        _lock(connection)  # before the rows, as in `finish`: else the two could deadlock
+        arguments = {"digests": _digests(errors), "errors": list(errors.values())}
+        connection.execute(_NOTE_FAILURES, arguments)
+
+
+def finish(connection: Connection, states: Mapping[str, DeletionState]) -> int:
+    """End the open intents of these keys and append them to the chain; return how many.
+
+    Their keys are emptied: they name the learner. Keys without an open intent are passed over,
+    so that repeating is safe. Everybody else who finishes waits until this transaction ends.
+
+    Args:
+        connection: In a transaction, READ COMMITTED.
+        states: Key, and how its deletion ended: deleted or withdrawn.
+    """
+    if not states:
+        return 0
+    _lock(connection)  # alone in its statement: the next one must see what the last holder wrote
+    end_states = dict(zip(_digests(states), states.values(), strict=True))
+    last = head(connection)
+    position, previous = last.position, bytes.fromhex(last.hash)
+    finished_at = connection.execute(_CLOCK).scalar_one().astimezone(UTC)
+    ids, final_states, hashes = [], [], []
+    for row in connection.execute(_TO_FINISH, {"digests": list(end_states)}):
+        position += 1
+        facts: Facts = {
+            **_facts(row),
+            "position": position,
+            "state": end_states[bytes.fromhex(row.key_sha256)],
+            "finished_at": finished_at.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        }
+        previous = entry_hash(previous, facts)
+        ids.append(row.id)
+        final_states.append(facts["state"])
+        hashes.append(previous)
+    arguments = {
+        "ids": ids,
+        "states": final_states,
+        "positions": list(range(last.position + 1, position + 1)),
+        "hashes": hashes,
+        "finished_at": finished_at,
+    }
+    if ids:
+        connection.execute(_FINISH, arguments)
+    return len(ids)
+
+
+def head(connection: Connection) -> LedgerHead:
+    """Return the newest final entry's place and hash; place 0 in an empty ledger."""
+    row = connection.execute(_HEAD).one_or_none()
+    return LedgerHead(0, FIRST.hex()) if row is None else LedgerHead(*row)
+
+
+def verify(connection: Connection, noted: LedgerHead | None = None) -> LedgerVerification:
+    """Walk along the whole chain and recompute it, in flat memory, up to the first break.
+
+    Args:
+        connection: Any; all is read as it was when this began.
+        noted: A head that was noted before. Without it nobody can tell whether the newest
+            entries were cut off, nor whether the whole chain was written anew.
+    """
+    last = LedgerHead(0, FIRST.hex())
+    rows = connection.execute(_CHAIN, execution_options={"yield_per": ENTRIES_AT_ONCE})
+    with rows:
+        for row in rows:
+            problem = _problem(last, row, noted)
+            if problem:
+                return LedgerVerification(last, LedgerBreak(last.position + 1, row.id, problem))
+            last = LedgerHead(row.position, row.hash.hex())
+    if noted and noted.position > last.position:
+        cut_off = LedgerBreak(last.position + 1, None, "the ledger ends before the noted head")
+        return LedgerVerification(last, cut_off)
+    entry_id = connection.execute(_WITHOUT_PLACE).scalar_one()
+    if entry_id is not None:
+        stray = LedgerBreak(None, entry_id, "a final entry has no place in the chain")
+        return LedgerVerification(last, stray)
+    return LedgerVerification(last, None)
+
+
+def _problem(last: LedgerHead, row: Row[Any], noted: LedgerHead | None) -> str | None:
+    """Return what is wrong with the entry that should follow `last`, if anything is."""
+    if row.position != last.position + 1:
+        return f"the next entry has place {row.position}: entries were removed or moved"
+    if row.hash != entry_hash(bytes.fromhex(last.hash), _facts(row)):
+        return "its facts, or the entry before it, are not what was hashed"
+    if noted and row.position == noted.position and row.hash.hex() != noted.hash:
+        return "its hash is not the noted one: the chain was written anew"
+    return None
+
+
+def _facts(row: Row[Any]) -> Facts:
+    facts = dict(row._mapping)
+    facts.pop("hash", None)
+    return cast("Facts", facts)
+
+
+def _lock(connection: Connection) -> None:
+    connection.execute(_LOCK, {"lock": ADVISORY_LOCK})
+
+
+def _digests(keys: Iterable[str]) -> list[bytes]:
+    return [hashlib.sha256(key.encode()).digest() for key in keys]

@@ -1,0 +1,114 @@
+"""Objects that no message refers to: the queue of what the sweep deletes beside recordings."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, text
+
+from schema.facts.deletion import Orphan
+from stores.deletion.holds import HELD_ORPHAN
+from stores.reconciliation.stray_objects import MESSAGE_OF
+
+_FACTS = f"""
+SELECT o.storage_key, o.message_id, o.size_bytes, o.queued_at, {HELD_ORPHAN} AS held,
+    EXISTS (
+        SELECT FROM messages AS m
+        WHERE m.audio_storage_key = o.storage_key
+            AND (m.audio_deleted_at IS NULL OR m.audio_processing_state = 'uploading')
+    ) OR o.source = 'reconciliation' AND EXISTS (
+        {MESSAGE_OF.format("o.storage_key")} OFFSET 0
+    ) AS in_use
+FROM audio_ops.orphan_object AS o"""  # noqa: S608 - ours
+
+_FIND = text(f"""{_FACTS}
+WHERE o.refused IS NULL AND o.storage_key > :after
+ORDER BY o.storage_key
+LIMIT :limit
+""")
+_LOCK = text(f"""{_FACTS}
+WHERE o.refused IS NULL AND o.storage_key = ANY(:keys)
+ORDER BY o.storage_key
+FOR UPDATE OF o SKIP LOCKED
+""")
+_CLAIMED = text(f"""
+SELECT o.storage_key FROM audio_ops.orphan_object AS o
+WHERE o.storage_key = ANY(:keys) AND {HELD_ORPHAN}
+UNION
+SELECT m.audio_storage_key FROM messages AS m
+WHERE m.audio_storage_key = ANY(:keys) AND m.audio_deleted_at IS NOT NULL
+    AND m.audio_processing_state = 'uploading'
+""")  # noqa: S608 - ours
+_COUNT = text("SELECT count(*) FROM audio_ops.orphan_object WHERE refused IS NULL")
+_COUNT_REFUSED = text("""
+SELECT count(*), count(*) FILTER (WHERE queued_at <= :before) FROM audio_ops.orphan_object
+WHERE refused IS NOT NULL
+""")
+_REMOVE = text("DELETE FROM audio_ops.orphan_object WHERE storage_key = ANY(:keys)")
+_REFUSE = text("""
+UPDATE audio_ops.orphan_object AS o SET refused = bad.refused
+FROM unnest(CAST(:keys AS text[]), CAST(:reasons AS text[])) AS bad (storage_key, refused)
+WHERE o.storage_key = bad.storage_key
+""")
+_QUEUE = text("""
+INSERT INTO audio_ops.orphan_object (storage_key, source, size_bytes, message_id,
+    conversation_id, user_id)
+SELECT l.storage_key, 'message_deleted', l.size_bytes, l.message_id, m.conversation_id, c.user_id
+FROM audio_ops.deletion_ledger AS l
+LEFT JOIN messages AS m ON m.id = l.message_id
+LEFT JOIN conversations AS c ON c.id = m.conversation_id
+WHERE l.state = 'intended' AND l.storage_key = ANY(:keys)
+ON CONFLICT (storage_key) DO NOTHING
+""")
+
+
+def count(connection: Connection) -> int:
+    """Count the objects in the queue, refused ones left out."""
+    return int(connection.execute(_COUNT).scalar_one())
+
+
+def count_refused(connection: Connection, *, before: datetime) -> tuple[int, int]:
+    """Count the refused objects: all, and those queued at or before an instant."""
+    refused, old = connection.execute(_COUNT_REFUSED, {"before": before}).one()
+    return int(refused), int(old)
+
+
+def find(connection: Connection, *, after: str, limit: int) -> list[Orphan]:
+    """Return orphans with keys after `after`, in the order of keys; refused ones left out."""
+    return [Orphan(*row) for row in connection.execute(_FIND, {"after": after, "limit": limit})]
+
+
+def lock(connection: Connection, keys: Collection[str]) -> list[Orphan]:
+    """Lock the orphans of these keys; pass over what others have locked."""
+    return [Orphan(*row) for row in connection.execute(_LOCK, {"keys": list(keys)})]
+
+
+def claimed(connection: Connection, keys: Collection[str]) -> set[str]:
+    """Return the keys that others than live messages claim.
+
+    A hold on a message that is gone still covers its object, and a message whose recording was
+    deleted may be uploading the next one.
+    """
+    return set(connection.execute(_CLAIMED, {"keys": list(keys)}).scalars())
+
+
+def queue_intended(connection: Connection, keys: Sequence[str]) -> None:
+    """Queue objects on their way to deletion whose messages let go of them meanwhile."""
+    if keys:
+        connection.execute(_QUEUE, {"keys": list(keys)})
+
+
+def remove(connection: Connection, keys: Sequence[str]) -> None:
+    """Take objects out of the queue: they are deleted, or in use again."""
+    if keys:
+        connection.execute(_REMOVE, {"keys": list(keys)})
+
+
+def refuse(connection: Connection, reasons: Mapping[str, str]) -> None:
+    """Leave objects in the queue for a person: no sweep deletes them.
+
+    Args:
+        connection: In a transaction.
+        reasons: By key, why in words.
+    """
+    if reasons:
+        connection.execute(_REFUSE, {"keys": list(reasons), "reasons": list(reasons.values())})

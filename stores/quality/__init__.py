@@ -1,0 +1,1 @@
+"""Rules of data quality, asked of the tables, and what breaks them."""

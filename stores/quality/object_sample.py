@@ -1,0 +1,92 @@
+"""A sample of the recordings that a check looks at: the bucket is asked for them."""
+
+from collections.abc import Collection
+
+from sqlalchemy import Connection, text
+
+from schema.facts.quality import SampledRecording
+
+RULES = ("object_in_bucket", "object_size")
+
+# A message that failed says itself what is wrong with its recording. Those that broke a rule before
+# are asked for besides, or their cases would stay open by chance.
+_PICK = text("""
+SELECT message_id, live_storage_key, audio_size_bytes, is_known
+FROM (
+    SELECT c.message_id, c.live_storage_key, c.audio_size_bytes,
+        q.message_id IS NOT NULL AS is_known, row_number() OVER (
+        PARTITION BY q.message_id IS NOT NULL ORDER BY random()
+    ) AS number
+    FROM checked_message AS c
+    LEFT JOIN (
+        SELECT DISTINCT message_id FROM audio_ops.quarantine
+        WHERE released_at IS NULL AND rule = ANY(:rules)
+    ) AS q ON q.message_id = c.message_id
+    WHERE c.live_storage_key IS NOT NULL
+      AND COALESCE(c.audio_processing_state, '') NOT IN ('pending', 'uploading', 'failed')
+) AS candidate
+WHERE number <= :limit
+""")
+
+# A sweep deletes the object before it commits what it says of the row; its intent is there before.
+_STILL_CLAIMED = text("""
+SELECT m.id
+FROM messages AS m
+JOIN unnest(CAST(:message_ids AS text[]), CAST(:keys AS text[]), CAST(:sizes AS bigint[]))
+    AS seen (message_id, storage_key, size_bytes) ON seen.message_id = m.id
+WHERE m.audio_storage_key = seen.storage_key
+  AND m.audio_size_bytes IS NOT DISTINCT FROM seen.size_bytes
+  AND m.audio_deleted_at IS NULL
+  AND m.audio_processing_state IS DISTINCT FROM 'uploading'
+  AND NOT EXISTS (
+      SELECT FROM audio_ops.deletion_ledger AS d
+      WHERE d.state = 'intended' AND d.key_sha256 = sha256(convert_to(m.audio_storage_key, 'UTF8'))
+  )
+""")
+
+
+# A recording that is deleted need not be there any more.
+_RELEASE = text("""
+UPDATE audio_ops.quarantine AS q SET released_at = statement_timestamp()
+FROM checked_message AS c
+WHERE c.message_id = q.message_id AND q.released_at IS NULL AND q.rule = ANY(:rules)
+  AND (q.message_id = ANY(:message_ids) OR c.live_storage_key IS NULL)
+  AND NOT EXISTS (
+      SELECT FROM broken AS b WHERE b.message_id = q.message_id AND b.rule = q.rule
+  )
+""")
+
+
+def pick(connection: Connection, limit: int) -> list[SampledRecording]:
+    """Return live recordings at random, and besides some of those with an open case.
+
+    Args:
+        connection: Where `checked_rows.create` has made its tables.
+        limit: Recordings at most of either kind.
+    """
+    rows = connection.execute(_PICK, {"limit": limit, "rules": list(RULES)})
+    return [SampledRecording(*row) for row in rows]
+
+
+def still_claimed(connection: Connection, sample: Collection[SampledRecording]) -> set[str]:
+    """Return those messages whose rows still say what they said, ids; nobody deletes them now."""
+    facts = {
+        "message_ids": [recording.message_id for recording in sample],
+        "keys": [recording.storage_key for recording in sample],
+        "sizes": [recording.size_bytes for recording in sample],
+    }
+    return set(connection.execute(_STILL_CLAIMED, facts).scalars())
+
+
+def release(connection: Connection, sample: Collection[SampledRecording]) -> int:
+    """Close the open cases of sampled recordings that are in order now, and of deleted ones.
+
+    Args:
+        connection: Where what is `broken` has been noted.
+        sample: Those that the bucket was asked for.
+
+    Returns:
+        How many were closed.
+    """
+    ids = [recording.message_id for recording in sample]
+    return connection.execute(_RELEASE, {"message_ids": ids, "rules": list(RULES)}).rowcount

@@ -1,0 +1,1 @@
+"""The bucket's inventory and how it compares with rows."""

@@ -1,0 +1,149 @@
+"""The bucket's listing on its way into the database: begun, taken up, ended.
+
+Every write of a run is guarded by its token: a run that another one has taken over writes nothing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import psycopg
+from sqlalchemy import Connection, text
+
+from schema.errors.reconciliation import ListingOvertaken
+from stores.bucket.listing import ListedObject
+
+WHOLE_TABLE_TIMEOUT = (
+    "1h"  # of a pass over all objects or messages, not the few rows of other statements
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A reconciliation in the hands of one run."""
+
+    id: int
+    token: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the listing is."""
+
+    last_key: str | None
+    objects: int
+    size_bytes: int
+    complete: bool
+
+
+# An inventory that was lost looks like a listing of nothing, so such a one is never taken up.
+_LOCK = text("LOCK TABLE audio_ops.reconciliation IN EXCLUSIVE MODE")
+_RESUME = text("""
+UPDATE audio_ops.reconciliation AS r SET token = :token
+WHERE r.finished_at IS NULL AND r.bucket = :bucket AND r.prefix = :prefix
+  AND r.started_at > now() - CAST(:resume_within AS interval)
+  AND r.objects > 0 AND r.objects = (SELECT count(*) FROM audio_ops.bucket_inventory)
+RETURNING r.id
+""")
+_FORGET_UNFINISHED = text("DELETE FROM audio_ops.reconciliation WHERE finished_at IS NULL")
+_ABANDON = text("DELETE FROM audio_ops.reconciliation WHERE id = :id AND token = :token")
+_CLEAR = text("DELETE FROM audio_ops.bucket_inventory")
+_BEGIN = text("""
+INSERT INTO audio_ops.reconciliation (token, bucket, prefix)
+VALUES (:token, :bucket, :prefix)
+RETURNING id
+""")
+_HOLD = text("""
+SELECT last_key, objects, size_bytes, listed_at IS NOT NULL
+FROM audio_ops.reconciliation
+WHERE id = :id AND token = :token
+FOR UPDATE
+""")
+_ADVANCE = text("""
+UPDATE audio_ops.reconciliation
+SET last_key = :last_key, objects = objects + :objects, size_bytes = size_bytes + :size_bytes
+WHERE id = :id
+""")
+_END_LISTING = text("UPDATE audio_ops.reconciliation SET listed_at = now() WHERE id = :id")
+_COPY = "COPY audio_ops.bucket_inventory (storage_key, size_bytes, modified_at) FROM STDIN"
+_FINISH = (
+    text("UPDATE audio_ops.reconciliation SET finished_at = now() WHERE id = :id"),
+    text("DELETE FROM audio_ops.reconciliation_finding WHERE reconciliation_id <> :id"),
+    _CLEAR,
+)
+
+
+def begin(connection: Connection, bucket: str, prefix: str, *, resume_within: timedelta) -> Run:
+    """Take up the unfinished reconciliation of this bucket and prefix, or begin a new one.
+
+    Args:
+        connection: In a transaction.
+        bucket: The bucket's address: buckets of several servers may have the same name.
+        prefix: Of the keys to compare.
+        resume_within: How old an unfinished one may be; others are forgotten, as are those that
+            listed nothing yet or whose inventory was lost.
+    """
+    token = uuid4()
+    what = {"token": token, "bucket": bucket, "prefix": prefix}
+    connection.execute(_LOCK)
+    resumed = connection.execute(_RESUME, {**what, "resume_within": resume_within}).scalar()
+    if resumed is not None:
+        return Run(int(resumed), token)
+    connection.execute(_FORGET_UNFINISHED)
+    connection.execute(_CLEAR)
+    return Run(int(connection.execute(_BEGIN, what).scalar_one()), token)
+
+
+def progress(connection: Connection, run: Run) -> Progress:
+    """Return how far the listing is, and keep other runs from taking over in this transaction.
+
+    Raises:
+        ListingOvertaken: If another run has done so already.
+    """
+    row = connection.execute(_HOLD, {"id": run.id, "token": run.token}).one_or_none()
+    if row is None:
+        raise ListingOvertaken
+    return Progress(*row)
+
+
+def add_page(
+    connection: Connection, run: Run, page: Sequence[ListedObject], *, after: str | None
+) -> None:
+    """Write one page of the listing, unless it is written already.
+
+    Args:
+        connection: In a transaction.
+        run: Who lists.
+        page: In the order of keys; none of them holds a NUL, which no text column takes.
+        after: The last key of the page before.
+    """
+    if not page or progress(connection, run).last_key != after:
+        return
+    size_bytes = sum(listed.size_bytes for listed in page)
+    advance = {"last_key": page[-1].key, "objects": len(page), "size_bytes": size_bytes}
+    connection.execute(_ADVANCE, {"id": run.id, **advance})
+    raw: psycopg.Connection[Any] = connection.connection.driver_connection  # type: ignore[assignment]
+    with raw.cursor() as cursor, cursor.copy(_COPY) as copy:
+        for listed in page:
+            copy.write_row((listed.key, listed.size_bytes, listed.modified_at))
+
+
+def end_listing(connection: Connection, run: Run) -> None:
+    """Note that the listing is complete."""
+    progress(connection, run)
+    connection.execute(_END_LISTING, {"id": run.id})
+
+
+def abandon(connection: Connection, run: Run) -> None:
+    """Forget the reconciliation with its listing and findings; the next run begins anew."""
+    if connection.execute(_ABANDON, {"id": run.id, "token": run.token}).rowcount:
+        connection.execute(_CLEAR)
+
+
+def finish(connection: Connection, run: Run) -> None:
+    """End the reconciliation: its findings replace those of earlier ones."""
+    progress(connection, run)
+    for statement in _FINISH:
+        connection.execute(statement, {"id": run.id})

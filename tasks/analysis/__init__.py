@@ -1,0 +1,1 @@
+"""Tasks that claim, analyse and store messages."""

@@ -1,0 +1,138 @@
+"""Tasks of `flows/analyze_messages.py`: claim, analyse, write, report."""
+
+from collections import Counter
+from datetime import datetime
+
+from prefect import task
+from prefect.artifacts import create_markdown_artifact
+from prefect.cache_policies import NO_CACHE
+
+from policy.leases import LEASE_DURATION, UNLEASED_AGE
+from policy.runs import few_enough
+from reports.analysis import summary
+from schema.facts.analysis import AnalysisReport, WaitingChunk
+from stores.analysis import leases, messages
+from tasks.analysis import pool
+from tasks.analysis.batch import analyse_all, blame_the_bucket, covered_languages, owner
+from tasks.analysis.results import write_outcomes
+from tasks.resources import database
+from tasks.runtime.paging import pages
+
+STALE_MESSAGES_AT_ONCE = 10_000
+SCORES_AT_ONCE = 1_000
+
+
+@task(cache_policy=NO_CACHE)
+def recover_stale_messages() -> int:
+    """Give back the messages whose run was killed; return how many."""
+    return database.in_transaction(
+        lambda connection: leases.recover_stale(
+            connection, limit=STALE_MESSAGES_AT_ONCE, unleased_age=UNLEASED_AGE
+        )
+    )
+
+
+@task(cache_policy=NO_CACHE)
+def put_back_scores() -> int:
+    """Put back the scores that the app emptied when it saved messages again; return how many."""
+    put_back = pages(
+        lambda connection, after_id: messages.put_back_scores(
+            connection, after_id=after_id, limit=SCORES_AT_ONCE
+        ),
+        "",
+        str,
+    )
+    return sum(len(page) for page in put_back)
+
+
+@task(cache_policy=NO_CACHE)
+def plan_chunks(limit: int, chunk_size: int, languages: list[str] | None) -> list[WaitingChunk]:
+    """Cut what can be claimed now, at most `limit` messages, into chunks.
+
+    Args:
+        limit: Most messages in all of them.
+        chunk_size: Messages in each, or more where there would be too many chunks.
+        languages: Only of conversations in these languages; None: all that the engine knows.
+    """
+    chunks = database.in_transaction(
+        lambda connection: leases.waiting_chunks(
+            connection, languages=covered_languages(languages), limit=limit, chunk_size=chunk_size
+        )
+    )
+    return few_enough(chunks)
+
+
+@task(cache_policy=NO_CACHE)
+def count_without_engine() -> Counter[str]:
+    """Count the messages that wait for an engine that knows their language, by language."""
+    return database.in_transaction(
+        lambda connection: leases.count_uncovered(connection, covered_languages(None))
+    )
+
+
+@task(cache_policy=NO_CACHE, task_run_name="analyze-{chunk.size}-messages")
+def analyze_chunk(
+    chunk: WaitingChunk,
+    languages: list[str] | None,
+    *,
+    max_attempts: int,
+    workers: int | None,
+    as_of: datetime,
+) -> AnalysisReport:
+    """Claim the messages of a chunk, analyse them, and write all results in one transaction.
+
+    What others have taken meanwhile is made up for with what waits behind.
+
+    Args:
+        chunk: Where to begin, and messages to claim; fewer may wait.
+        languages: Only of conversations in these languages; None: all that the engine knows.
+        max_attempts: Tries before a transient failure becomes final.
+        workers: Analysis processes; None: one per core.
+        as_of: Dates the analyses, UTC.
+
+    Returns:
+        What became of the claimed messages.
+
+    Raises:
+        StorageDenied: If the bucket refuses the credentials.
+        StorageUnavailable: If it gives neither one of the recordings nor its marker.
+        WrongBucket: If recordings are missing, and so is the bucket's marker.
+        WorkerNotReady: If no analysis process can be started.
+            After each of these the messages are given back, and none is charged a try.
+    """
+    claim = database.in_transaction(
+        lambda connection: leases.claim(
+            connection,
+            languages=covered_languages(languages),
+            limit=chunk.size,
+            owner=owner(),
+            duration=LEASE_DURATION,
+            start=chunk.start,
+        )
+    )
+    if claim is None:
+        return AnalysisReport()
+    try:
+        outcomes = analyse_all(claim, pool.analysis_workers(workers), as_of, leases.renew)
+        blame_the_bucket(outcomes)
+        return database.in_transaction(
+            lambda connection: write_outcomes(
+                connection, claim, outcomes, max_attempts=max_attempts, as_of=as_of
+            )
+        )
+    except BaseException:
+        # Else they would wait until the lease runs out.
+        database.in_transaction(lambda connection: leases.release(connection, claim.token))
+        raise
+
+
+@task(cache_policy=NO_CACHE)
+def publish_summary(
+    report: AnalysisReport, *, broken_chunks: int, started_at: datetime, ended_at: datetime
+) -> None:
+    """Publish what the run did as the artifact `analyze-messages`."""
+    create_markdown_artifact(
+        summary(report, broken_chunks=broken_chunks, took=ended_at - started_at),
+        key="analyze-messages",
+        description=f"{report.analyzed} of {report.claimed} messages analysed",
+    )

@@ -1,0 +1,28 @@
+"""The analysis workers of this process."""
+
+import atexit
+import os
+
+from settings.processes import limit_blas_threads
+from tasks.analysis.workers import AnalysisWorkers
+from tasks.resources.process import OnePerProcess
+
+
+def analysis_workers(count: int | None) -> AnalysisWorkers:
+    """Return this process's analysis workers; None: one for each core it may use."""
+    return _so_many_workers(count or available_cores())
+
+
+@OnePerProcess
+def _so_many_workers(count: int) -> AnalysisWorkers:
+    limit_blas_threads()
+    workers = AnalysisWorkers(count)
+    atexit.register(workers.close)
+    return workers
+
+
+def available_cores() -> int:
+    """Count the cores this process may use (affinity, not the machine's total)."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1  # macOS has no affinity

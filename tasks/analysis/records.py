@@ -1,0 +1,56 @@
+"""From speech's own dataclasses to rows of `message_audio_analysis`."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from itertools import accumulate
+from typing import Any
+
+from schema.documents import AnalysisRecord
+from schema.facts.analysis import ClaimedMessage
+from schema.states import FailureCause
+from speech import engine
+from speech.analysis import SpeechAnalysis, SpeechTiming
+
+
+def analysis_record(
+    message: ClaimedMessage, analysis: SpeechAnalysis, *, as_of: datetime, duration_ms: int
+) -> AnalysisRecord:
+    """Return the row of one analysis; its fields are named like the columns.
+
+    Speech counts characters in code points, as Python does. The app is JavaScript, whose strings
+    count UTF-16 units: an emoji is two, and what follows it moves.
+
+    Raises:
+        ValidationError: If the engine returned what the columns or documents do not allow.
+    """
+    return AnalysisRecord(
+        message_id=message.message_id,
+        analyzed_at=as_of,
+        analysis_duration_ms=duration_ms,
+        **asdict(analysis) | {"speech_timings": _in_utf16(analysis.speech_timings, message.text)},
+    )
+
+
+def _in_utf16(timings: Sequence[SpeechTiming], text: str) -> list[dict[str, Any]]:
+    units = list(accumulate((1 + (ord(character) > 0xFFFF) for character in text), initial=0))
+    return [
+        asdict(timing)
+        | {"char_start": units[timing.char_start], "char_end": units[timing.char_end]}
+        for timing in timings
+    ]
+
+
+def failed_record(
+    message_id: str, cause: FailureCause, error: str, *, as_of: datetime
+) -> AnalysisRecord:
+    """Return the row that says why there is no analysis, for people and for counting."""
+    return AnalysisRecord(
+        message_id=message_id,
+        analyzed_at=as_of,
+        analysis_version=engine.ENGINE_VERSION,
+        analysis_engine=engine.ENGINE,
+        analysis_model_version=engine.model_version(),
+        analysis_error=error,
+        raw_features={"failure_cause": cause.value},
+    )

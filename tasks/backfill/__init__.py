@@ -1,0 +1,1 @@
+"""Tasks that analyse history again, and put it back."""

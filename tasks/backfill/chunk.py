@@ -1,0 +1,118 @@
+"""The task of backfills that analyses: claim, analyse, write, as the live pipeline does."""
+
+from datetime import datetime
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from policy.leases import LEASE_DURATION
+from schema.errors.backfill import BackfillClosed, BackfillUnknown, EngineChanged
+from schema.facts.analysis import AnalysisReport
+from schema.facts.backfill import Backfill, EngineRelease
+from speech import engine
+from stores.backfill import backfills, items
+from tasks.analysis.batch import analyse_all, blame_the_bucket, owner
+from tasks.analysis.pool import analysis_workers
+from tasks.backfill.results import write_backfill_outcomes
+from tasks.resources import database
+
+
+def installed_release() -> EngineRelease:
+    """Return which engine analyses here."""
+    return EngineRelease(engine.ENGINE, engine.ENGINE_VERSION, engine.model_version())
+
+
+def require_backfill(backfill_id: int) -> Backfill:
+    """Return a backfill, whatever became of it.
+
+    Raises:
+        BackfillUnknown: If there is none of this number.
+    """
+    found = database.in_transaction(lambda connection: backfills.get(connection, backfill_id))
+    if found is None:
+        raise BackfillUnknown(backfill_id)
+    return found
+
+
+def open_backfill(backfill_id: int) -> Backfill:
+    """Return a backfill that this machine may go on with.
+
+    Raises:
+        BackfillUnknown: If there is none of this number.
+        BackfillClosed: If it was undone or released.
+        EngineChanged: If it is for another version of the engine.
+    """
+    found = require_backfill(backfill_id)
+    if found.undone:
+        raise BackfillClosed(backfill_id, "was undone")
+    if found.released:
+        raise BackfillClosed(backfill_id, "was released")
+    _require_its_engine(found)
+    return found
+
+
+def _require_its_engine(backfill: Backfill) -> None:
+    if backfill.engine_version != str(installed_release()):
+        raise EngineChanged(backfill.id, backfill.engine_version, str(installed_release()))
+
+
+@task(cache_policy=NO_CACHE, task_run_name="backfill-{backfill_id}-{size}-messages")
+def analyze_backfill_chunk(
+    backfill_id: int,
+    size: int,
+    *,
+    canary: bool,
+    max_attempts: int,
+    workers: int | None,
+    as_of: datetime,
+) -> AnalysisReport:
+    """Claim up to `size` messages of a backfill, analyse them, and write all in one transaction.
+
+    Args:
+        backfill_id: Which.
+        size: Messages to claim; fewer may be there.
+        canary: Only of the first sample.
+        max_attempts: Tries before a transient failure becomes final.
+        workers: Analysis processes; None: one per core.
+        as_of: Dates the analyses, UTC.
+
+    Returns:
+        What became of the claimed messages; none are claimed of a backfill that is stopped.
+
+    Raises:
+        EngineChanged: If the backfill is for another version of the engine; nothing is claimed.
+        StorageDenied, StorageUnavailable, WrongBucket, WorkerNotReady: As the live pipeline's
+            chunks; the messages are given back, and none is charged a try.
+    """
+    _require_its_engine(require_backfill(backfill_id))  # here may be another machine than the run's
+    claim = database.in_transaction(
+        lambda connection: items.claim(
+            connection,
+            backfill_id,
+            installed_release(),
+            limit=size,
+            owner=owner(),
+            duration=LEASE_DURATION,
+            canary=canary,
+        )
+    )
+    if claim is None:
+        return AnalysisReport()
+    try:
+        running = analysis_workers(workers)
+        outcomes = analyse_all(claim, running, as_of, items.renew)
+        blame_the_bucket(outcomes)
+        return database.in_transaction(
+            lambda connection: write_backfill_outcomes(
+                connection,
+                claim,
+                outcomes,
+                release=installed_release(),
+                max_attempts=max_attempts,
+                as_of=as_of,
+            )
+        )
+    except BaseException:
+        # Else they would wait until the lease runs out.
+        database.in_transaction(lambda connection: items.release(connection, claim.token))
+        raise

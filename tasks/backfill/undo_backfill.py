@@ -1,0 +1,99 @@
+"""Tasks of `flows/undo_backfill.py`, and of `kaiwa-audio backfill release`."""
+
+from prefect import task
+from prefect.artifacts import create_markdown_artifact
+from prefect.cache_policies import NO_CACHE
+
+from schema.errors.backfill import BackfillClosed, BackfillUnknown
+from schema.facts.backfill import Backfill
+from stores.backfill import backfills, undo
+from tasks.resources import database
+
+ITEMS_AT_ONCE = 500
+
+
+def require_backfill(backfill_id: int) -> Backfill:
+    """Return a backfill that may be undone.
+
+    Raises:
+        BackfillUnknown: If there is none of this number.
+        BackfillClosed: If what it overwrote was let go of.
+    """
+    found = database.in_transaction(lambda connection: backfills.get(connection, backfill_id))
+    if found is None:
+        raise BackfillUnknown(backfill_id)
+    if found.released:
+        raise BackfillClosed(backfill_id, "was released: what it overwrote is no longer kept")
+    return found
+
+
+@task(cache_policy=NO_CACHE)
+def count_undoable(backfill_id: int) -> tuple[int, int]:
+    """Count the analyses that a backfill wrote: those that stand, and those changed since."""
+    return database.in_transaction(lambda connection: undo.count(connection, backfill_id))
+
+
+@task(cache_policy=NO_CACHE)
+def put_back(backfill_id: int, reason: str) -> int:
+    """Put back everything that a backfill overwrote; return of how many messages.
+
+    Raises:
+        BackfillClosed: If what it overwrote was let go of.
+    """
+    begun = database.in_transaction(
+        lambda connection: undo.begin(connection, backfill_id, reason=reason)
+    )
+    if not begun:
+        raise BackfillClosed(backfill_id, "was released: what it overwrote is no longer kept")
+    undone, last = 0, 0
+    while page := _page_after(backfill_id, last):
+        undone += _undo(page)
+        last = page[-1]
+    return undone
+
+
+def _page_after(backfill_id: int, after_id: int) -> list[int]:
+    return database.in_transaction(
+        lambda connection: undo.page(
+            connection, backfill_id, after_id=after_id, limit=ITEMS_AT_ONCE
+        )
+    )
+
+
+def _undo(item_ids: list[int]) -> int:
+    return database.in_transaction(lambda connection: undo.undo(connection, item_ids))
+
+
+def release(backfill_id: int) -> int:
+    """Let go of what a backfill overwrote; return of how many messages.
+
+    Raises:
+        BackfillUnknown: If there is none of this number.
+        BackfillClosed: If it was let go of before, has not ended, or was undone.
+    """
+    require_backfill(backfill_id)
+    released = database.in_transaction(lambda connection: undo.release(connection, backfill_id))
+    if released is None:
+        raise BackfillClosed(backfill_id, "has not ended, or was undone")
+    return released
+
+
+@task(cache_policy=NO_CACHE)
+def publish_undo(backfill_id: int, *, standing: int, changed: int, undone: int | None) -> None:
+    """Publish what undoing did, or would do, as the artifact `undo-backfill`.
+
+    Args:
+        backfill_id: Which.
+        standing: Analyses that stand as the backfill wrote them.
+        changed: Those that somebody else wrote over since.
+        undone: Messages put back; None: a dry run.
+    """
+    would = "Would be put back" if undone is None else "Put back"
+    count = standing if undone is None else undone
+    create_markdown_artifact(
+        f"Backfill {backfill_id}.\n\n| Messages | |\n|---|--:|\n"
+        f"| **{would} as they were before** | {count:,} |\n"
+        f"| Analysed anew since, left alone | {changed:,} |\n",
+        key="undo-backfill",
+        description=f"{would}: {count:,} messages of backfill {backfill_id}",
+    )

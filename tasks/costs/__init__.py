@@ -1,0 +1,1 @@
+"""Tasks that measure what storage costs, and publish it."""

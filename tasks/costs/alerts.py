@@ -1,0 +1,120 @@
+"""Alerts of `flows/measure_costs.py`: the stock or the traffic has risen to its threshold."""
+
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from uuid import UUID
+
+import polars as pl
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.orchestration import get_client
+from prefect.events import Event, Resource
+from sqlalchemy import Connection
+
+from policy.configuration import DEFAULT_POLICY
+from policy.costs import BYTES_PER_GB, DAYS_PER_MONTH
+from policy.thresholds import alert_id, standing_after
+from schema.facts.costs import CostReport
+from schema.states import ThresholdMeasure
+from stores.costs import thresholds
+from tasks.resources import database
+
+THRESHOLD_EVENT = "kaiwa.costs.threshold-crossed"
+MEASURED = "measured"  # the source of what is stored; that of transfer is a `TransferSource`
+_WHAT_TO_DO = {
+    ThresholdMeasure.STORED: "See which tier grows in the artifact measure-costs, and whether"
+    " sweep-retention deletes what is due; then shorten a period, or raise the threshold.",
+    ThresholdMeasure.TRANSFERRED: "See in the provider's access log who reads so much; then stop"
+    " it, or raise the threshold.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A measure and its threshold; the event's payload, but for `as_of` and `what_to_do`."""
+
+    measure: ThresholdMeasure
+    value_gb: float
+    threshold_gb: float
+    source: str
+    expected_gb_in_30_days: float | None  # None: no forecast, or none so far ahead
+
+
+@task(cache_policy=NO_CACHE)
+def alert_on_thresholds(report: CostReport) -> list[ThresholdMeasure]:
+    """Emit `kaiwa.costs.threshold-crossed` for each measure that has risen to its threshold.
+
+    Of the resource `kaiwa.costs.stored` or `kaiwa.costs.transferred`, once until it falls well
+    below it again. Payload: `measure`, `value_gb`, `threshold_gb`, `source`, `as_of` (ISO, UTC),
+    `expected_gb_in_30_days` (or null), `what_to_do`. A repeated event has the same id.
+
+    Returns:
+        The measures that were alerted of.
+    """
+    return [
+        reading.measure
+        for reading in _readings(report)
+        if database.in_transaction(partial(_look, reading, report.as_of))
+    ]
+
+
+def _readings(report: CostReport) -> list[Reading]:
+    rules = DEFAULT_POLICY.costs
+    stored = Reading(
+        ThresholdMeasure.STORED,
+        report.bytes / BYTES_PER_GB,
+        rules.storage_alert_threshold_gb,
+        MEASURED,
+        _expected_gb(report),
+    )
+    transferred = Reading(
+        ThresholdMeasure.TRANSFERRED,
+        report.transfer.month_bytes / BYTES_PER_GB,
+        rules.transfer_alert_threshold_gb,
+        report.transfer.source,
+        None,
+    )
+    return [stored, transferred]
+
+
+def _expected_gb(report: CostReport) -> float | None:
+    day = (report.as_of + timedelta(days=DAYS_PER_MONTH)).date()
+    expected = report.forecast.filter(pl.col("day") == day)["expected_bytes"]
+    return float(expected[0]) / BYTES_PER_GB if len(expected) else None
+
+
+def _look(reading: Reading, as_of: datetime, connection: Connection) -> bool:
+    """Alert if a measure has crossed its threshold since the last look; return whether it has."""
+    before = thresholds.lock(connection, reading.measure)
+    after = standing_after(before, reading.value_gb, threshold=reading.threshold_gb, as_of=as_of)
+    crossed = after.crossed_at != before.crossed_at
+    if crossed:
+        # Before the commit: a crash in between alerts twice, under one id, rather than never.
+        _emit(reading, as_of, alert_id(reading.measure, before))
+    thresholds.write(connection, reading.measure, after)
+    return crossed
+
+
+def _emit(reading: Reading, as_of: datetime, event_id: UUID) -> None:
+    """Give an event to the Prefect server, and wait until it has it.
+
+    `prefect.events.emit_event` only queues it, and drops it silently when the server is away.
+    """
+    event = Event(
+        id=event_id,
+        event=THRESHOLD_EVENT,
+        resource=Resource(
+            {
+                "prefect.resource.id": f"kaiwa.costs.{reading.measure}",
+                "prefect.resource.name": reading.measure,
+            }
+        ),
+        payload={
+            **asdict(reading),
+            "as_of": as_of.isoformat(),
+            "what_to_do": _WHAT_TO_DO[reading.measure],
+        },
+    )
+    with get_client(sync_client=True) as client:
+        client.request("POST", "/events", json=[event.model_dump(mode="json")])

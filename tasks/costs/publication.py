@@ -1,0 +1,56 @@
+"""Shows a measurement of costs: artifacts in the Prefect UI, files for people and programs."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from prefect import task
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.cache_policies import NO_CACHE
+
+from reports.canvas import page_of_images
+from reports.cost_charts import charts
+from reports.cost_exports import exports
+from reports.cost_metrics import metrics
+from reports.costs import group_table, summary
+from reports.wording import amount, dollars
+from schema.errors.reporting import ReportsUnwritable
+from schema.facts.costs import CostReport
+from stores.report_files import write_file
+from tasks.resources import report_folder
+
+
+@task(cache_policy=NO_CACHE)
+def publish_costs(report: CostReport) -> None:
+    """Publish the artifacts `measure-costs*`, then the files of the folder for reports.
+
+    Raises:
+        ReportsUnwritable: If a file cannot be written; the artifacts are published by then.
+    """
+    create_markdown_artifact(
+        summary(report),
+        key="measure-costs",
+        description=f"{dollars(report.cost.total_usd)} a month, {amount(report.bytes)} stored",
+    )
+    for column, frame in (("tier", report.by_tier), ("language", report.by_language)):
+        create_table_artifact(
+            group_table(column, frame),
+            key=f"measure-costs-by-{column}",
+            description=f"Stored audio and its cost by {column}",
+        )
+    drawn = charts(report)
+    create_markdown_artifact(
+        page_of_images(drawn),
+        key="measure-costs-charts",
+        description="Stock, growth and monthly cost",
+    )
+    pictures = {f"{name}.png": png for name, png in drawn.items()}
+    _write(report_folder.reports_dir(), pictures | exports(report), metrics(report))
+
+
+def _write(folder: Path, files: Mapping[str, bytes], prometheus: bytes) -> None:
+    try:
+        for name, content in files.items():
+            write_file(folder / "costs" / name, content)
+        write_file(folder / "prometheus" / "kaiwa_audio_costs.prom", prometheus)
+    except OSError as error:
+        raise ReportsUnwritable(str(folder), error.strerror or type(error).__name__) from error

@@ -1,0 +1,1 @@
+"""Tasks that erase all of one learner."""

@@ -1,0 +1,168 @@
+"""Tasks of `flows/erase_learner.py`: take stock, set the tombstone, erase, look again, report.
+
+Each may be repeated: what is erased already is not found again.
+"""
+
+from datetime import datetime
+from uuid import UUID
+
+from prefect import task
+from prefect.artifacts import create_markdown_artifact
+from prefect.cache_policies import NO_CACHE
+
+from policy.sweep import is_convincing
+from reports.erasure import plan, receipt_page
+from schema.errors.deletion import LearnerUnknown
+from schema.errors.storage import UnprovenBucket
+from schema.facts.deletion import ErasureReport
+from stores.deletion import erasure, learner_messages, ledger
+from tasks.erasure.objects import folder, is_refused, keep_holds_out, listed
+from tasks.erasure.pages import erase_orphans, erase_page, erase_versions
+from tasks.erasure.survey import ROWS_AT_ONCE, take_stock
+from tasks.resources import database, storage
+from tasks.runtime.paging import pages
+
+SAMPLED_KEYS = 20
+
+
+@task(cache_policy=NO_CACHE)
+def survey(user_id: UUID, *, as_of: datetime) -> ErasureReport:
+    """Count what an erasure would erase, once it is sure that it may, and in this bucket.
+
+    Raises:
+        LearnerHeld: If a legal hold touches the learner.
+        LearnerUnknown: If neither a table nor the bucket has heard of them.
+        UnprovenBucket: If others' recordings are not in the bucket.
+        WrongBucket: If the bucket's marker is not.
+    """
+    storage.bucket().verify_marker()
+    database.in_transaction(lambda connection: keep_holds_out(connection, user_id))
+    _prove_bucket(user_id, as_of)
+    found = take_stock(user_id)
+    known = database.in_transaction(lambda connection: erasure.is_known(connection, user_id))
+    if not known and found == ErasureReport():
+        raise LearnerUnknown
+    return found
+
+
+@task(cache_policy=NO_CACHE)
+def begin_erasure(user_id: UUID, reason: str) -> UUID:
+    """Set the learner's tombstone; return its receipt."""
+    return database.in_transaction(lambda connection: erasure.begin(connection, user_id, reason))
+
+
+@task(cache_policy=NO_CACHE)
+def erase_messages(user_id: UUID) -> ErasureReport:
+    """Erase what the learner's messages say of their recordings, and the recordings.
+
+    Stops early when the bucket confirms nothing of a page.
+
+    Raises:
+        LearnerHeld: If a legal hold was placed meanwhile; the page in hand stays.
+    """
+    report = ErasureReport()
+    for page in pages(
+        lambda connection, after_id: learner_messages.page(
+            connection, user_id, after_id=after_id, limit=ROWS_AT_ONCE
+        ),
+        "",
+        lambda message_id: message_id,
+    ):
+        step = erase_page(user_id, page)
+        report += step
+        if _is_stuck(step):
+            break
+    return report
+
+
+@task(cache_policy=NO_CACHE)
+def erase_leftovers(user_id: UUID) -> ErasureReport:
+    """Erase the learner's objects that no message refers to: queued orphans, and their folder.
+
+    Raises:
+        LearnerHeld: If a legal hold was placed meanwhile; the page in hand stays.
+    """
+    report = ErasureReport()
+    for queued in pages(
+        lambda connection, after: erasure.orphans(
+            connection, user_id, folder=folder(user_id), after=after, limit=ROWS_AT_ONCE
+        ),
+        "",
+        lambda deletion: deletion.storage_key,
+    ):
+        step = erase_orphans(user_id, queued)
+        report += step
+        if _is_stuck(step):
+            return report
+    for versions in listed(storage.bucket(), folder(user_id)):
+        step = erase_versions(user_id, versions)
+        report += step
+        if _is_stuck(step):
+            break
+    forgotten = database.in_transaction(
+        lambda connection: erasure.forget_listed(connection, user_id, folder=folder(user_id))
+    )
+    return report + ErasureReport(control_rows=forgotten)
+
+
+@task(cache_policy=NO_CACHE)
+def verify_erasure(user_id: UUID) -> ErasureReport:
+    """Look again everywhere; if nothing is left, note it in the tombstone.
+
+    Returns:
+        What is left.
+    """
+    left = take_stock(user_id)
+    if left.is_empty:
+        database.in_transaction(lambda connection: erasure.complete(connection, user_id))
+    return left
+
+
+@task(cache_policy=NO_CACHE)
+def publish_plan(found: ErasureReport) -> None:
+    """Publish what an erasure would erase as the artifact `erase-learner`."""
+    create_markdown_artifact(
+        plan(found),
+        key="erase-learner",
+        description=f"Dry run: {found.objects:,} objects would be erased",
+    )
+
+
+@task(cache_policy=NO_CACHE)
+def publish_receipt(
+    receipt: UUID,
+    erased: ErasureReport,
+    left: ErasureReport,
+    *,
+    started_at: datetime,
+    ended_at: datetime,
+) -> None:
+    """Publish the receipt as the artifact `erase-learner`; it does not tell whose it is."""
+    head = database.in_transaction(ledger.head)
+    create_markdown_artifact(
+        receipt_page(receipt, erased, left, head, started_at=started_at, ended_at=ended_at),
+        key="erase-learner",
+        description=f"{erased.objects:,} objects erased, {left.objects:,} left. Receipt {receipt}",
+    )
+
+
+def _prove_bucket(user_id: UUID, as_of: datetime) -> None:
+    """Raise unless others' recordings are there: S3 reports keys it never had as deleted.
+
+    Where nobody else has any, the marker alone is the proof.
+    """
+    bucket = storage.bucket()
+    sample = database.in_transaction(
+        lambda connection: erasure.sample_of_others(
+            connection, user_id, as_of=as_of, limit=SAMPLED_KEYS
+        )
+    )
+    keys = [key for key in sample if not is_refused(key)]
+    found = sum(bucket.head(key) is not None for key in keys)
+    if keys and not is_convincing(found, len(keys)):
+        raise UnprovenBucket(bucket.name, found, len(keys))
+
+
+def _is_stuck(step: ErasureReport) -> bool:
+    """Whether the bucket confirms nothing any more: going on would only take time."""
+    return step.failed > 0 and step.objects == 0

@@ -1,0 +1,71 @@
+"""What there is of a learner, in the database and in the bucket."""
+
+from collections import Counter
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from schema.facts.deletion import ErasureReport
+from stores import findings
+from stores.bucket.versions import ObjectVersion, of_key
+from stores.deletion import erasure, learner_messages
+from tasks.erasure.objects import folder, is_refused, listed
+from tasks.resources import database, storage
+from tasks.runtime.paging import pages
+
+ROWS_AT_ONCE = 100
+
+
+def take_stock(user_id: UUID) -> ErasureReport:
+    """Count all that there is of the learner, in the database and in the bucket."""
+    place = folder(user_id)
+
+    def count(connection: Connection) -> tuple[ErasureReport, set[str]]:
+        messages = learner_messages.count_messages(connection, user_id)
+        counted = rows_counted(learner_messages.count_rows(connection, user_id))
+        counted += ErasureReport(control_rows=findings.count_of_learner(connection, user_id))
+        return counted + ErasureReport(messages=messages), learner_messages.keys_outside(
+            connection, user_id, folder=place
+        )
+
+    report, elsewhere = database.in_transaction(count)
+    for queued in pages(
+        lambda connection, after: erasure.orphans(
+            connection, user_id, folder=place, after=after, limit=ROWS_AT_ONCE
+        ),
+        "",
+        lambda deletion: deletion.storage_key,
+    ):
+        report += ErasureReport(orphans=len(queued))
+        elsewhere.update(d.storage_key for d in queued if not d.storage_key.startswith(place))
+    refused = {key for key in elsewhere if is_refused(key)}
+    report += ErasureReport(refused=len(refused))
+    bucket = storage.bucket()
+    for key in sorted(elsewhere - refused):
+        report += _count_versions(user_id, list(of_key(listed(bucket, key), key)))
+    for versions in listed(bucket, place):
+        report += _count_versions(user_id, versions)
+    return report
+
+
+def _count_versions(user_id: UUID, versions: Sequence[ObjectVersion]) -> ErasureReport:
+    keys = {version.key for version in versions}
+    needed = database.in_transaction(
+        lambda connection: erasure.used_by_others(connection, user_id, keys)
+    )
+    theirs = [version for version in versions if version.key not in needed]
+    return ErasureReport(
+        objects=len(keys - needed),
+        versions=len(theirs),
+        size_bytes=sum(version.size_bytes for version in theirs),
+        shared=len(needed),
+    )
+
+
+def rows_counted(counts: Counter[str]) -> ErasureReport:
+    """Return counts by table as a report."""
+    analyses, history = counts["message_audio_analysis"], counts["analysis_history"]
+    return ErasureReport(
+        analyses=analyses, history=history, control_rows=counts.total() - analyses - history
+    )

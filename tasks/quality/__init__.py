@@ -1,0 +1,1 @@
+"""Tasks that check what is stored."""

@@ -1,0 +1,62 @@
+"""Ask the bucket for a sample of recordings: are they there, with the size their rows say?"""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from schema.errors.storage import InvalidKey, StorageError
+from schema.facts.bucket import ObjectFacts
+from schema.facts.quality import BrokenRule, SampledRecording
+from stores.quality import object_sample
+from tasks.resources import database, storage
+
+THREADS = 16
+
+
+def broken_in_bucket(sample: Sequence[SampledRecording]) -> list[BrokenRule]:
+    """Return which recordings of the sample the bucket lacks, or holds with another size.
+
+    Raises:
+        WrongBucket: If the bucket's marker is missing.
+        StorageUnavailable: If the bucket does not answer.
+        StorageDenied: If it refuses the credentials.
+    """
+    if not sample:
+        return []
+    storage.bucket().verify_marker()  # one question tells an outage, a hundred take minutes
+    with ThreadPoolExecutor(THREADS) as threads:
+        try:
+            answers = list(zip(sample, threads.map(_head, sample), strict=True))
+        except StorageError:
+            threads.shutdown(wait=False, cancel_futures=True)  # the others would fail as slowly
+            raise
+    differing = {
+        recording: difference
+        for recording, facts in answers
+        if (difference := _difference(recording, facts)) is not None
+    }
+    if not differing:
+        return []
+    # Asked after the bucket: what was deleted or uploaded anew in between is no finding.
+    still = database.in_transaction(
+        lambda connection: object_sample.still_claimed(connection, differing)
+    )
+    return [
+        BrokenRule(recording.message_id, rule, observed)
+        for recording, (rule, observed) in differing.items()
+        if recording.message_id in still
+    ]
+
+
+def _head(recording: SampledRecording) -> ObjectFacts | None:
+    try:
+        return storage.bucket().head(recording.storage_key)
+    except InvalidKey:
+        return None  # no bucket holds an object under such a name
+
+
+def _difference(recording: SampledRecording, facts: ObjectFacts | None) -> tuple[str, str] | None:
+    if facts is None:
+        return "object_in_bucket", "no such object"
+    if recording.size_bytes not in (None, facts.size_bytes):
+        return "object_size", f"row {recording.size_bytes} bytes, object {facts.size_bytes} bytes"
+    return None

@@ -1,0 +1,173 @@
+"""Tasks of `flows/check_quality.py`: lay out, ask, set aside, release, report."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from prefect import task
+from prefect.artifacts import create_markdown_artifact
+from prefect.cache_policies import NO_CACHE
+from sqlalchemy import Connection
+
+from policy.configuration import DEFAULT_POLICY
+from policy.quality import (
+    ANALYSIS_COLUMNS,
+    ANALYSIS_INVARIANTS,
+    BUCKET_SAMPLE,
+    MESSAGE_COLUMNS,
+    MESSAGE_INVARIANTS,
+    RULES,
+)
+from reports.quality import summary
+from schema.errors.reporting import ReportsUnwritable
+from schema.errors.storage import StorageError
+from schema.facts.quality import QualityReport, RowScope, RuleResult, SampledRecording
+from schema.states import CheckScope, Severity
+from stores.quality import checked_rows, checks, data_docs, object_sample, quarantine, validation
+from stores.quality.validation import Counts, Validation
+from tasks.quality.bucket_sample import broken_in_bucket
+from tasks.quality.rule_facts import rule_facts
+from tasks.resources import database, report_folder
+
+CHECKS_SHOWN = 5  # before this one
+_ASKED_OF_ALL = RULES.keys() - BUCKET_SAMPLE.keys()
+_FAILING = [
+    rule.name
+    for rule in RULES.values()
+    if rule.severity is Severity.FAIL and rule.name in _ASKED_OF_ALL
+]
+_MISSING = "object_in_bucket"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckPlan:
+    """What a check looks at."""
+
+    as_of: datetime  # UTC
+    scope: CheckScope
+    since: datetime | None
+    until: datetime | None
+    bucket_sample: int  # recordings to look for in the bucket
+
+
+@dataclass(frozen=True, slots=True)
+class CheckOutcome:
+    """What a check found, and the pages that show it."""
+
+    report: QualityReport
+    validation: Validation
+
+
+@task(cache_policy=NO_CACHE)
+def check_rows(plan: CheckPlan) -> CheckOutcome:
+    """Check rows against all rules; open cases of quarantine, and close those that hold again.
+
+    All of it is written in one transaction, or nothing.
+    """
+    check_id, scope = database.in_transaction(
+        lambda connection: checks.begin(connection, plan.scope, since=plan.since, until=plan.until)
+    )
+    return database.in_transaction(lambda connection: _check(connection, plan, check_id, scope))
+
+
+def _check(connection: Connection, plan: CheckPlan, check_id: int, scope: RowScope) -> CheckOutcome:
+    checked_rows.create(connection, scope, rule_facts(plan.as_of))
+    asked = validation.validate(
+        connection,
+        MESSAGE_COLUMNS | MESSAGE_INVARIANTS,
+        ANALYSIS_COLUMNS | ANALYSIS_INVARIANTS,
+        key_prefix=DEFAULT_POLICY.key_prefix,
+    )
+    quarantine.collect_invariants(connection)
+    sample = _ask_bucket(connection, plan.bucket_sample)
+    quarantined = quarantine.open_cases(connection, RULES)
+    released = quarantine.release(connection, _ASKED_OF_ALL)
+    released += object_sample.release(connection, sample.asked)
+    checked = checked_rows.count_new(connection)
+    failing = quarantine.failing(connection, _FAILING)
+    results = _results(connection, asked.counts, len(sample.asked))
+    checks.finish(connection, check_id, checked=checked, failing=failing, results=results)
+    report = QualityReport(
+        check_id=check_id,
+        scope=plan.scope,
+        checked=checked,
+        failing=failing,
+        sampled=sum(not recording.is_known for recording in sample.asked),
+        missing=sample.missing,
+        results=results,
+        quarantined=quarantined,
+        released=released,
+        bucket_problem=sample.problem,
+    )
+    return CheckOutcome(report, asked)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    """What the bucket said."""
+
+    asked: list[SampledRecording]
+    missing: int = 0  # of those not known before
+    problem: str | None = None  # why it could not be asked
+
+
+def _ask_bucket(connection: Connection, limit: int) -> _Sample:
+    """Ask the bucket for a sample; add to what is broken what it lacks."""
+    asked = object_sample.pick(connection, limit)
+    try:
+        broken = broken_in_bucket(asked)
+    except StorageError as error:
+        return _Sample([], problem=str(error))
+    quarantine.collect(connection, broken)
+    known = {recording.message_id for recording in asked if recording.is_known}
+    missing = [case for case in broken if case.rule == _MISSING and case.message_id not in known]
+    return _Sample(asked, len(missing))
+
+
+def _results(
+    connection: Connection, counts: Mapping[str, Counts], sampled: int
+) -> tuple[RuleResult, ...]:
+    """Return how each rule fared; of what is broken, what was noted counts."""
+    noted = quarantine.counts_and_examples(connection)
+    return tuple(
+        RuleResult(
+            name,
+            rule.severity,
+            counts[name].checked if name in counts else sampled,
+            *noted.get(name, (0, ())),
+        )
+        for name, rule in RULES.items()
+    )
+
+
+@task(cache_policy=NO_CACHE)
+def publish_check(
+    outcome: CheckOutcome, *, allowed_percent: float, checked_at: datetime, took: timedelta
+) -> None:
+    """Publish what was found: the artifact `check-quality`, and Data Docs as files.
+
+    Raises:
+        ReportsUnwritable: If the Data Docs cannot be written; the artifact is there.
+    """
+    report = outcome.report
+    before = database.in_transaction(
+        lambda connection: checks.last_checks(connection, CHECKS_SHOWN, before=report.check_id)
+    )
+    earlier = {
+        name: [past.results[name].broken for past in before if name in past.results]
+        for name in RULES
+    }
+    create_markdown_artifact(
+        summary(report, earlier=earlier, allowed_percent=allowed_percent, took=took),
+        key="check-quality",
+        description=f"{report.failing} of {report.checked} messages break a failing rule",
+    )
+    _write_data_docs(outcome.validation, checked_at)
+
+
+def _write_data_docs(asked: Validation, checked_at: datetime) -> None:
+    folder = report_folder.reports_dir() / "data-docs"
+    try:
+        data_docs.write(folder, asked.results, checked_at=checked_at)
+    except OSError as error:
+        raise ReportsUnwritable(str(folder), error.strerror or type(error).__name__) from error

@@ -1,0 +1,48 @@
+"""What rules of data quality compare rows with: the law, and where our bucket is."""
+
+from datetime import datetime, timedelta
+from urllib.parse import urlsplit
+
+from policy.configuration import DEFAULT_POLICY
+from policy.leases import UNLEASED_AGE
+from policy.quality import (
+    DOCUMENT_TOLERANCE_MS,
+    PCM_TOLERANCE_MS,
+    STALE_LEASE_SECONDS,
+    URL_EXPIRY_TOLERANCE_SECONDS,
+)
+from schema.facts.quality import RuleFacts
+from schema.states import UserTier
+from tasks.resources import storage
+
+
+def rule_facts(as_of: datetime) -> RuleFacts:
+    """Return what rules compare rows with at this instant (UTC)."""
+    return RuleFacts(
+        as_of=as_of,
+        url_prefixes=url_prefixes(storage.bucket().name, storage.objects_address()),
+        tier_days={tier: DEFAULT_POLICY.retention_days.of(tier) for tier in UserTier},
+        url_expiry_tolerance=timedelta(seconds=URL_EXPIRY_TOLERANCE_SECONDS),
+        stale_lease=timedelta(seconds=STALE_LEASE_SECONDS),
+        unleased_age=UNLEASED_AGE,
+        document_tolerance_ms=DOCUMENT_TOLERANCE_MS,
+        pcm_tolerance_ms=PCM_TOLERANCE_MS,
+    )
+
+
+def url_prefixes(bucket: str, address: str) -> tuple[str, ...]:
+    """Return how URLs of a bucket's objects may begin: the app's client may choose otherwise.
+
+    Args:
+        bucket: Its name.
+        address: What stands before the key in the URLs that we sign.
+
+    Returns:
+        That, and the same place with the bucket's name in the path instead of the host, or the
+        other way round.
+    """
+    url = urlsplit(address)
+    if url.netloc.startswith(f"{bucket}."):
+        host = url.netloc.removeprefix(f"{bucket}.")
+        return address, f"{url.scheme}://{host}/{bucket}/"
+    return address, f"{url.scheme}://{bucket}.{url.netloc}/"

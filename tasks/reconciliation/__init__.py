@@ -1,0 +1,1 @@
+"""Tasks that compare rows with the bucket."""

@@ -1,0 +1,48 @@
+"""What an object that nobody described turns out to be, from its bytes."""
+
+from schema.errors.storage import ObjectMissing, ObjectTooLarge
+from schema.facts.bucket import Adoption, Stray
+from speech.formats import has_container
+from speech.sound_facts import SoundFacts, file_facts, pcm_facts, unread_format
+from speech.waveform import MAX_BYTES
+from stores.bucket.object_beginning import ObjectBeginning, read_beginning
+from tasks.resources import storage
+
+# The app's own for its headerless PCM, and what others take from its keys, which end in `.wav`.
+PCM_CONTENT_TYPES = frozenset({"audio/pcm16", "audio/pcm", "audio/wav", "audio/x-wav"})
+
+
+def measure(stray: Stray) -> Adoption | None:
+    """Read as much of an object as tells what it is; None if it is gone."""
+    try:
+        seen = read_beginning(storage.bucket(), stray.storage_key)
+        facts = _facts(stray.storage_key, seen)
+    except ObjectMissing:
+        return None
+    return Adoption(
+        message_id=stray.message_id,
+        storage_key=stray.storage_key,
+        size_bytes=seen.size_bytes,
+        format=facts.format,
+        sample_rate_hz=facts.sample_rate_hz,
+        channels=facts.channels,
+        duration_ms=facts.duration_ms,
+    )
+
+
+def _facts(key: str, seen: ObjectBeginning) -> SoundFacts:
+    if has_container(seen.data):
+        return _file_facts(key, seen)
+    unread = unread_format(seen.data)
+    if unread is None and seen.content_type in PCM_CONTENT_TYPES:
+        return pcm_facts(seen.size_bytes)
+    return SoundFacts(format=unread)
+
+
+def _file_facts(key: str, seen: ObjectBeginning) -> SoundFacts:
+    if seen.is_whole:
+        return file_facts(seen.data)
+    try:
+        return file_facts(storage.bucket().get(key, max_bytes=MAX_BYTES))
+    except ObjectTooLarge:
+        return SoundFacts()

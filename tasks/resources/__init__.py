@@ -1,0 +1,1 @@
+"""What tasks share inside one process; each is made at its first use."""

@@ -1,0 +1,52 @@
+"""The database of this process, and transactions that survive its failover."""
+
+import logging
+import random
+import time
+from collections.abc import Callable
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import OperationalError
+
+from settings.environment import DatabaseSettings
+from stores import database
+from tasks.resources.process import OnePerProcess, T
+
+logger = logging.getLogger(__name__)
+
+DATABASE_PATIENCE_SECONDS = 120.0  # a failover takes under a minute
+# SQLSTATE classes that no waiting mends: wrong user or password, no such database.
+FINAL_SQLSTATE_CLASSES = ("28", "3D")
+
+
+@OnePerProcess
+def engine() -> Engine:
+    """Return this process's pool of database connections."""
+    return database.connect(DatabaseSettings().database_url.get_secret_value())
+
+
+def in_transaction(work: Callable[[Connection], T]) -> T:
+    """Run `work` in one transaction; if the database goes away, again until it is back.
+
+    `work` must be safe to repeat: the answer to a COMMIT can be lost on the way. What it returns
+    then is of the repetition, which finds the work done.
+
+    Raises:
+        OperationalError: If the database stays away for `DATABASE_PATIENCE_SECONDS`, or refuses
+            the user or the database's name.
+    """
+    deadline = time.monotonic() + DATABASE_PATIENCE_SECONDS
+    delay = 0.5
+    while True:
+        try:
+            with engine().begin() as connection:
+                return work(connection)
+        except OperationalError as error:
+            sqlstate = getattr(error.orig, "sqlstate", None) or "no answer"
+            if time.monotonic() + delay > deadline or sqlstate.startswith(FINAL_SQLSTATE_CLASSES):
+                raise
+            logger.warning(
+                "Database: %s (%s); again in %.1f s", type(error.orig).__name__, sqlstate, delay
+            )
+            time.sleep(delay * random.uniform(0.5, 1.0))  # noqa: S311 - spreads retries, no secret
+            delay = min(delay * 2, 10.0)

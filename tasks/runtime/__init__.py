@@ -1,0 +1,1 @@
+"""What every run needs: where its chunks run, its clock, its pages."""

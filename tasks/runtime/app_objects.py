@@ -1,0 +1,35 @@
+"""Whether our indexes and trigger on the app's tables are still there; each flow asks first."""
+
+import logging
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from schema.errors.adoption import AppObjectsLost, RowsHidden
+from stores import app_objects
+from tasks.resources import database
+
+logger = logging.getLogger(__name__)
+
+
+@task(cache_policy=NO_CACHE)
+def mend_app_objects() -> None:
+    """Make again what the app's tools have dropped, if this role may.
+
+    Raises:
+        RowsHidden: If row security hides rows of the app's tables from this role: recordings that
+            it does not see would look like nobody's.
+        AppObjectsLost: If it may not: the run would read whole tables, or the audio of deleted
+            messages would not be queued.
+    """
+    if hiding := database.in_transaction(app_objects.hiding):
+        raise RowsHidden(hiding)
+    names = database.in_transaction(app_objects.lost)
+    if not names:
+        return
+    if not database.in_transaction(app_objects.may_make):
+        raise AppObjectsLost(names)
+    logger.warning("Lost on the app's tables, and made again: %s", ", ".join(names))
+    autocommit = database.engine().execution_options(isolation_level="AUTOCOMMIT")
+    with autocommit.connect() as connection:
+        app_objects.make(connection, names)

@@ -1,0 +1,79 @@
+"""Where the chunks of a run work: in threads of its process, or on the Dask cluster in settings."""
+
+from contextlib import ExitStack
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, cast
+
+from prefect.context import FlowRunContext, get_run_context
+from prefect.futures import PrefectFuture
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from policy.runs import CHUNKS_IN_FLIGHT
+from schema.errors.analysis import ClusterUnavailable
+from settings.environment import ClusterSettings
+
+if TYPE_CHECKING:
+    from tasks.runtime.dask_runner import DaskChunkRunner
+
+
+class ChunkTaskRunner(ThreadPoolTaskRunner[Any]):
+    """Threads, or the Dask cluster that settings name; asked for when the first chunk is submitted.
+
+    So importing a flow reads no settings and needs neither a cluster nor the extra `dask`, and
+    a cluster that cannot be used fails the run instead of leaving it without a final state.
+    """
+
+    def __init__(self, max_workers: int = CHUNKS_IN_FLIGHT) -> None:
+        super().__init__(max_workers)
+        self._connected = ExitStack()
+
+    @cached_property
+    def cluster(self) -> "DaskChunkRunner | None":
+        """Return what submits to the cluster; None: there is none.
+
+        Raises:
+            ClusterUnavailable: If the extra `dask` is not installed.
+        """
+        address = ClusterSettings().dask_address
+        if address is None:
+            return None
+        try:
+            from tasks.runtime.dask_runner import DaskChunkRunner
+        except ModuleNotFoundError as error:
+            reason = f"{error.name} is not installed here; it comes with the extra `dask`"
+            raise ClusterUnavailable(address, reason) from error
+        runner = DaskChunkRunner(address=address)
+        self._connected.enter_context(runner)
+        return runner
+
+    @property
+    def places(self) -> int:
+        """How many chunks are worked on at once, at this moment."""
+        return self.cluster.places if self.cluster else CHUNKS_IN_FLIGHT
+
+    def submit(self, *args: Any, **kwargs: Any) -> PrefectFuture[Any]:  # type: ignore[override]  # noqa: ANN401 - overloads, passed on
+        """Submit a chunk.
+
+        Raises:
+            ClusterUnavailable: If it is to run on a cluster that cannot be used.
+        """
+        if self.cluster:
+            return self.cluster.submit(*args, **kwargs)
+        return super().submit(*args, **kwargs)
+
+    def __exit__(self, *exception: Any) -> None:  # noqa: ANN401 - Prefect's signature
+        """Let go of threads and cluster."""
+        try:
+            self._connected.close()
+        finally:
+            super().__exit__(*exception)
+
+
+def places() -> int:
+    """Count the chunks that this flow run can work on at once.
+
+    Raises:
+        ClusterUnavailable: If they are to run on a cluster that does not answer.
+    """
+    context = cast("FlowRunContext", get_run_context())
+    return cast("ChunkTaskRunner", context.task_runner).places

@@ -1,0 +1,32 @@
+"""Whether this machine knows what time it is."""
+
+import time
+from datetime import datetime
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from schema.errors.base import ClockSkew
+from stores import database
+from tasks.resources.database import in_transaction
+
+ALLOWED_SKEW_SECONDS = 60.0
+
+
+@task(cache_policy=NO_CACHE)
+def check_clocks(as_of: datetime) -> None:
+    """Compare this machine's clock with the database's.
+
+    Args:
+        as_of: The run's instant, just read from this machine's clock.
+
+    Raises:
+        ClockSkew: If they differ by more than a minute: audio would be deleted too early or too
+            late, and URLs be signed for the wrong days.
+    """
+    began = time.monotonic()
+    there = in_transaction(database.now)
+    waited_seconds = time.monotonic() - began  # a database that is slow is not one that is wrong
+    skew_seconds = (as_of - there).total_seconds() + waited_seconds
+    if abs(skew_seconds) > ALLOWED_SKEW_SECONDS:
+        raise ClockSkew(skew_seconds, ALLOWED_SKEW_SECONDS)

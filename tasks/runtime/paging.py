@@ -1,0 +1,31 @@
+"""Walking through many rows in short transactions and little memory."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
+
+from sqlalchemy import Connection
+
+from tasks.resources import database
+
+Row = TypeVar("Row")
+Key = TypeVar("Key")
+
+
+def pages(
+    find: Callable[[Connection, Key], Sequence[Row]], start: Key, key: Callable[[Row], Key]
+) -> Iterator[Sequence[Row]]:
+    """Yield page after page, each read in a transaction of its own, until one is empty.
+
+    Args:
+        find: Returns the page after a position.
+        start: The position before the first row.
+        key: Returns a row's position.
+    """
+    page = _read(find, start)
+    while page:
+        yield page
+        page = _read(find, key(page[-1]))
+
+
+def _read(find: Callable[[Connection, Key], Sequence[Row]], position: Key) -> Sequence[Row]:
+    return database.in_transaction(lambda connection: find(connection, position))

@@ -1,0 +1,1 @@
+"""Tasks that delete due audio."""

@@ -1,0 +1,199 @@
+"""What a sweep would do, counted and sampled without a lock; and whether it is the right bucket."""
+
+import hashlib
+import heapq
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import chain
+
+import orjson
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from policy.sweep import (
+    FAULTS,
+    OVERDUE_AFTER,
+    Fate,
+    SweepRules,
+    Verdict,
+    is_convincing,
+    is_overdue,
+    verdict,
+)
+from schema.errors.storage import StorageDenied, UnprovenBucket
+from schema.facts.deletion import Orphan, Recording, SweepPlan
+from schema.states import UserTier
+from stores.deletion import erasure, ledger, orphans, retention
+from tasks.resources import database, storage
+from tasks.runtime.paging import pages
+from tasks.sweep.recordings import refusal
+
+ROWS_AT_ONCE = 1000  # of several thousand a planner without statistics sorts all for each page
+SAMPLE_SIZE = 20
+BACK = "erased learner is back"
+
+
+@dataclass(slots=True)
+class _Survey:
+    """Counts that grow while the due rows stream by; its memory does not."""
+
+    rules: SweepRules
+    digest: "hashlib._Hash"
+    under_way: set[str]  # keys that an earlier run has intended, perhaps deleted already
+    due: Counter[UserTier] = field(default_factory=Counter)
+    due_bytes: Counter[UserTier] = field(default_factory=Counter)
+    orphans: int = 0
+    orphan_bytes: int = 0
+    kept: Counter[str] = field(default_factory=Counter)
+    oldest_expiry: datetime | None = None
+    overdue: int = 0
+    sample: list[tuple[int, str]] = field(default_factory=list)
+
+    def add_recording(self, recording: Recording, said: Verdict) -> None:
+        self.overdue += is_overdue(said, self.rules)
+        if said.fate is Fate.HELD or said.fate in FAULTS:
+            self.kept[said.fate.value] += 1
+        if said.fate is not Fate.DELETE or said.tier is None or said.expires_at is None:
+            return
+        self.due[said.tier] += 1
+        self.due_bytes[said.tier] += recording.size_bytes or 0
+        self.oldest_expiry = min(self.oldest_expiry or said.expires_at, said.expires_at)
+        self._add_key(recording.message_id, recording.storage_key)
+
+    def add_orphan(self, orphan: Orphan) -> None:
+        if orphan.in_use:
+            return
+        if orphan.held:
+            self.kept[Fate.HELD.value] += 1
+            return
+        self.overdue += orphan.queued_at <= self.rules.as_of - OVERDUE_AFTER
+        if refusal(orphan.storage_key) is not None:
+            self.kept[Fate.REFUSED_KEY.value] += 1
+            return
+        self.orphans += 1
+        self.orphan_bytes += orphan.size_bytes or 0
+        self._add_key(orphan.message_id or "", orphan.storage_key)
+
+    def add_refused_orphans(self) -> None:
+        """Count the orphans that earlier sweeps have left to a person."""
+        refused, old = database.in_transaction(
+            lambda connection: orphans.count_refused(
+                connection, before=self.rules.as_of - OVERDUE_AFTER
+            )
+        )
+        self.kept[Fate.REFUSED_KEY.value] += refused
+        self.overdue += old
+
+    def add_revived_learners(self) -> None:
+        """Count erased learners whom a restored backup brought back; a person erases them again."""
+        back = database.in_transaction(
+            lambda connection: erasure.revived(connection, limit=ROWS_AT_ONCE)
+        )
+        self.kept[BACK] += len(back)
+        self.overdue += len(back)
+
+    def _add_key(self, message_id: str, key: str) -> None:
+        self.digest.update(orjson.dumps([message_id, key]))
+        if key in self.under_way:
+            return
+        # The smallest hashes of all keys: an even sample, the same whenever the plan is.
+        rank = -int.from_bytes(hashlib.sha256(key.encode()).digest()[:8])
+        if len(self.sample) < SAMPLE_SIZE:
+            heapq.heappush(self.sample, (rank, key))
+        else:
+            heapq.heappushpop(self.sample, (rank, key))
+
+
+@task(cache_policy=NO_CACHE)
+def plan_sweep(rules: SweepRules) -> SweepPlan:
+    """Count what is due now, and what is passed over, in pages and without any lock."""
+    header = [rules.as_of.isoformat(), rules.grace.total_seconds(), rules.soft_delete]
+    digest = hashlib.sha256(orjson.dumps([storage.bucket().name, *header]))
+    survey = _Survey(rules, digest, set(_keys_under_way()))
+    for recording in _expired(rules):
+        survey.add_recording(recording, verdict(recording, rules, refusal))
+    for orphan in _orphans():
+        survey.add_orphan(orphan)
+    survey.add_refused_orphans()
+    survey.add_revived_learners()
+    live = database.in_transaction(retention.count_live)
+    return SweepPlan(
+        live=live + database.in_transaction(orphans.count),
+        due=survey.due,
+        due_bytes=survey.due_bytes,
+        orphans=survey.orphans,
+        orphan_bytes=survey.orphan_bytes,
+        kept=+survey.kept,
+        without_expiry=database.in_transaction(retention.count_without_expiry),
+        oldest_due_at=None if survey.oldest_expiry is None else survey.oldest_expiry + rules.grace,
+        overdue=survey.overdue,
+        digest=survey.digest.hexdigest(),
+        sample=tuple(key for _, key in sorted(survey.sample)),
+    )
+
+
+@task(cache_policy=NO_CACHE)
+def check_bucket(plan: SweepPlan, rules: SweepRules) -> None:
+    """Prove, before anything is deleted, that this bucket holds this database's recordings.
+
+    S3 says of keys it never had that they are deleted, so the wrong bucket would look like success.
+
+    Raises:
+        WrongBucket: If the bucket holds no marker.
+        UnprovenBucket: If it holds less than half of a sample of what is due, and of what is not.
+    """
+    bucket = storage.bucket()
+    bucket.verify_marker()
+    found = sum(_is_there(key) for key in plan.sample)
+    if not plan.objects or is_convincing(found, len(plan.sample)):
+        return
+    # What is due may really be missing; then the rest must be there.
+    others = database.in_transaction(
+        lambda connection: retention.sample_live(
+            connection, before=rules.newest_expiry, limit=SAMPLE_SIZE
+        )
+    )
+    others = [key for key in others if refusal(key) is None]
+    found_others = sum(_is_there(key) for key in others)
+    sampled = len(plan.sample) + len(others)
+    if sampled and not is_convincing(found_others, len(others)):
+        raise UnprovenBucket(bucket.name, found + found_others, sampled)
+
+
+def _is_there(key: str) -> bool:
+    """Ask the bucket; a key that it refuses, such as under a forbidden prefix, proves nothing."""
+    try:
+        return storage.bucket().head(key) is not None
+    except StorageDenied:
+        return False
+
+
+def _expired(rules: SweepRules) -> Iterator[Recording]:
+    found = pages(
+        lambda connection, position: retention.find_expired(
+            connection, before=rules.newest_expiry, after=position, limit=ROWS_AT_ONCE
+        ),
+        retention.BEGINNING,
+        retention.position_of,
+    )
+    return chain.from_iterable(found)
+
+
+def _orphans() -> Iterator[Orphan]:
+    found = pages(
+        lambda connection, key: orphans.find(connection, after=key, limit=ROWS_AT_ONCE),
+        "",
+        lambda orphan: orphan.storage_key,
+    )
+    return chain.from_iterable(found)
+
+
+def _keys_under_way() -> Iterator[str]:
+    found = pages(
+        lambda connection, id_: ledger.open_intents(connection, after_id=id_, limit=ROWS_AT_ONCE),
+        0,
+        lambda intent: intent.id,
+    )
+    return (intent.storage_key for intent in chain.from_iterable(found))

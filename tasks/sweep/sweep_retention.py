@@ -1,0 +1,209 @@
+"""Tasks of `flows/sweep_retention.py`: one sweep at a time, chunk after chunk, then the rest."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from uuid import UUID
+
+from prefect import task
+from prefect.artifacts import create_markdown_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.client.orchestration import get_client
+from prefect.events import emit_event
+from prefect.runtime import flow_run
+from prefect.states import Running
+from sqlalchemy import Connection
+
+from policy.retention import effective_expiry, owner_tier
+from policy.sweep import SweepRules
+from reports.sweep import plan_summary, sweep_summary
+from schema.errors.storage import StorageError
+from schema.facts.deletion import SweepPlan, SweepReport
+from stores.bucket import versions
+from stores.deletion import ledger, orphans, retention
+from stores.deletion.retention import Position
+from tasks.resources import database, storage
+from tasks.runtime.paging import pages
+from tasks.sweep.orphans import sweep_orphans
+from tasks.sweep.recordings import Delete, settle_intents, sweep_recordings
+
+ROWS_AT_ONCE = 1000  # where no bucket is asked
+ARTIFACT = "sweep-retention"
+OVERDUE_EVENT = "kaiwa.audio.overdue"
+
+
+@contextmanager
+def sole_sweep() -> Iterator[bool]:
+    """Hold the sweep's lock; yield False if another sweep is at work.
+
+    The lock spares the second sweep's work. Safety does not rest on it: rows are locked, and an
+    object is intended once.
+    """
+    engine = database.engine().execution_options(isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        try:
+            yield retention.try_lock_sweep(connection)
+        finally:
+            connection.invalidate()  # a session's lock goes with its session, not with an error
+
+
+@task(cache_policy=NO_CACHE)
+def settle_broken_runs(rules: SweepRules) -> int:
+    """End what broken runs intended and what is no longer due; return how many."""
+    intents = pages(
+        lambda connection, id_: ledger.open_intents(connection, after_id=id_, limit=ROWS_AT_ONCE),
+        0,
+        lambda intent: intent.id,
+    )
+    return sum(settle_intents(page, rules) for page in intents)
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """How far a sweep has come; None where it has come to the end."""
+
+    allowance: int  # objects that may still be deleted: never more than were planned
+    recordings: Position | None = retention.BEGINNING
+    orphans: str | None = ""
+
+    @property
+    def ended(self) -> bool:
+        """Whether all that was due has been looked at."""
+        return self.recordings is None and self.orphans is None
+
+
+@task(cache_policy=NO_CACHE)
+def sweep_chunk(
+    walk: Walk, rules: SweepRules, *, page_size: int, pages: int
+) -> tuple[SweepReport, Walk]:
+    """Sweep up to `pages` pages, recordings first, then orphans.
+
+    Args:
+        walk: Where the last chunk ended.
+        rules: Of the run.
+        page_size: Rows a page.
+        pages: Pages in this chunk.
+
+    Returns:
+        What was done, and how far; `broken` in the report ends the sweep.
+    """
+    report = SweepReport()
+    try:
+        delete = versions.deletion_for_good(storage.bucket())
+    except StorageError as error:
+        return SweepReport(broken=str(error)), walk
+    for _ in range(pages):
+        if walk.ended or report.broken:
+            break
+        if walk.recordings is not None:
+            done, walk = _sweep_recordings_after(walk.recordings, walk, rules, page_size, delete)
+        else:
+            done, walk = _sweep_orphans_after(walk.orphans or "", walk, page_size, delete)
+        report += done
+        walk = replace(walk, allowance=walk.allowance - done.intended)
+    return report, walk
+
+
+def _sweep_recordings_after(
+    position: Position, walk: Walk, rules: SweepRules, limit: int, delete: Delete
+) -> tuple[SweepReport, Walk]:
+    page = database.in_transaction(
+        lambda connection: retention.find_expired(
+            connection, before=rules.newest_expiry, after=position, limit=limit
+        )
+    )
+    if not page:
+        return SweepReport(), replace(walk, recordings=None)
+    report = sweep_recordings(page, rules, allowance=walk.allowance, delete=delete)
+    return report, replace(walk, recordings=retention.position_of(page[-1]))
+
+
+def _sweep_orphans_after(
+    key: str, walk: Walk, limit: int, delete: Delete
+) -> tuple[SweepReport, Walk]:
+    page = database.in_transaction(
+        lambda connection: orphans.find(connection, after=key, limit=limit)
+    )
+    if not page:
+        return SweepReport(), replace(walk, orphans=None)
+    keys = [orphan.storage_key for orphan in page]
+    report = sweep_orphans(keys, allowance=walk.allowance, delete=delete)
+    return report, replace(walk, orphans=keys[-1])
+
+
+@task(cache_policy=NO_CACHE)
+def set_missing_expiries() -> int:
+    """Give recordings without an end theirs, by their owners' tiers and creation; return how many.
+
+    The run's last step: so none of them is deleted in the same run.
+    """
+    written = pages(_set_expiries, "", lambda row: row[0])
+    return sum(changed for page in written for _, changed in page)
+
+
+def _set_expiries(connection: Connection, after_id: str) -> list[tuple[str, bool]]:
+    """Set the expiries of a page; return its message ids, and whether each was changed."""
+    found = retention.lock_without_expiry(connection, after_id=after_id, limit=ROWS_AT_ONCE)
+    expiries = {}
+    for recording in found:
+        tier = owner_tier(
+            recording.role, has_user=recording.has_user, current_tier=recording.current_tier
+        )
+        if tier is not None:
+            expiries[recording.message_id] = effective_expiry(None, tier, recording.created_at)
+    retention.set_expiry(connection, expiries)
+    return [(r.message_id, r.message_id in expiries) for r in found]
+
+
+def end_pause() -> None:
+    """Let this run go on after a pause that nobody ended, so that it fails for its own reason.
+
+    A run that is still paused when its time is over gets the server's reason, which says nothing.
+    """
+    with get_client(sync_client=True) as client:
+        run = client.read_flow_run(UUID(flow_run.id))
+        if run.state is not None and run.state.is_paused():  # not if it was cancelled
+            client.set_flow_run_state(run.id, Running(), force=True)
+
+
+@task(cache_policy=NO_CACHE)
+def publish_plan(plan: SweepPlan) -> None:
+    """Publish what a sweep would do as the artifact `sweep-retention`."""
+    create_markdown_artifact(
+        plan_summary(plan),
+        key=ARTIFACT,
+        description=f"{plan.objects:,} of {plan.live:,} objects are due; nothing is deleted",
+    )
+
+
+@task(cache_policy=NO_CACHE)
+def publish_report(
+    report: SweepReport, *, left: SweepPlan, withdrawn: int, took: timedelta
+) -> None:
+    """Publish what a sweep did as the artifact `sweep-retention`."""
+    head = database.in_transaction(ledger.head)
+    create_markdown_artifact(
+        sweep_summary(report, left=left, withdrawn=withdrawn, took=took)
+        + f"\nHead of the deletion ledger: `{head}`\n",
+        key=ARTIFACT,
+        description=f"{report.objects:,} objects deleted, {left.objects:,} still due",
+    )
+
+
+@task(cache_policy=NO_CACHE)
+def raise_alarm(plan: SweepPlan) -> None:
+    """Emit the event `kaiwa.audio.overdue` if audio should have been gone for days.
+
+    Its payload: `overdue` (recordings), `oldest_due_at` (ISO, UTC), `kept` (counts by reason).
+    """
+    if plan.overdue:
+        emit_event(
+            OVERDUE_EVENT,
+            resource={"prefect.resource.id": "kaiwa.audio", "prefect.resource.name": "audio"},
+            payload={
+                "overdue": plan.overdue,
+                "oldest_due_at": plan.oldest_due_at and plan.oldest_due_at.isoformat(),
+                "kept": dict(plan.kept),
+            },
+        )

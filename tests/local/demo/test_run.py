@@ -1,0 +1,54 @@
+"""The demo does what it says, on real servers, and notices when something does not."""
+
+import io
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+
+from local.demo import run
+from local.demo.learners import record_all
+from local.demo.recordings import ANALYZED
+from local.demo.run import run_demo
+from local.demo.steps import DemoFailed
+from local.process import marked
+from local.stack import Stack
+
+pytestmark = pytest.mark.flow
+
+
+@pytest.fixture
+def printed():
+    return Console(file=io.StringIO(), width=160)
+
+
+def mislabelled():
+    """The demo's recordings, all of them said to be good."""
+    return (replace(one, expected=ANALYZED) for one in record_all() if one.audio)
+
+
+def test_every_recording_ends_as_it_should_and_everything_is_stopped(tmp_path, printed):
+    run_demo(tmp_path, None, printed)
+    text = printed.file.getvalue()
+    assert "Every recording ended as it should" in text
+    assert "18 analyzed" in text
+    assert "4 failed" in text
+    assert "1 uploaded" in text
+    assert "2 of 23 objects are due" in text
+    assert "Head of the deletion ledger: 2:" in text
+    assert "Just what had to go is gone" in text
+    assert "History has the new scores" in text
+    assert "X-Amz" not in text
+    assert not any(Stack(tmp_path).status().values())
+    assert marked(tmp_path) == []
+
+
+def test_a_recording_that_ends_otherwise_fails_the_demo_and_everything_is_stopped(
+    tmp_path, printed, monkeypatch
+):
+    monkeypatch.setattr(run, "record_all", mislabelled)
+    with pytest.raises(DemoFailed, match="5 of 23"):
+        run_demo(tmp_path, None, printed)
+    assert printed.file.getvalue().count("should be analyzed") == 5
+    assert not any(Stack(tmp_path).status().values())
+    assert marked(tmp_path) == []

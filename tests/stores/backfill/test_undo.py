@@ -1,0 +1,225 @@
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from schema.states import BackfillOutcome
+from stores.analysis import analyses, messages
+from stores.backfill import backfills
+from stores.backfill import items as backfill_items
+from stores.backfill import undo as backfill_undo
+from stores.deletion import erasure
+from tests.support.backfilling import ANALYZED_AT, RELEASE, analysis
+
+LATER = ANALYZED_AT + timedelta(days=30)
+
+
+@pytest.fixture
+def snapshot(engine):
+    """Everything that messages and analyses say."""
+
+    def _snapshot():
+        with engine.connect() as connection:
+            return {
+                table: connection.execute(sa.text(f"SELECT * FROM {table} ORDER BY 1")).all()
+                for table in ("messages", "message_audio_analysis")
+            }
+
+    return _snapshot
+
+
+@pytest.fixture
+def rescore(engine):
+    """Let a backfill analyse all its messages."""
+
+    def _rescore(number):
+        with engine.begin() as connection:
+            claim = backfill_items.claim(
+                connection,
+                number,
+                RELEASE,
+                limit=100,
+                owner="test",
+                duration=timedelta(minutes=1),
+            )
+            ids = [message.message_id for message in claim.messages]
+            backfill_items.lock_held(connection, claim.token, RELEASE)
+            backfill_items.keep_previous(connection, claim.token, ids)
+            version = {"analysis_version": "2.0", "analysis_model_version": "en-new"}
+            records = [analysis(id_, 90, 95, analyzed_at=LATER, **version) for id_ in ids]
+            analyses.upsert(connection, records)
+            messages.mark_analyzed(connection, [(id_, 90, 95, 100) for id_ in ids])
+            done = [(id_, BackfillOutcome.ANALYZED, None, 4000, 50) for id_ in ids]
+            backfill_items.finish(connection, claim.token, done)
+
+    return _rescore
+
+
+@pytest.fixture
+def undo(engine):
+    """Undo a backfill, page by page; return how many messages were put back."""
+
+    def _undo(number, limit=2):
+        undone, after = 0, 0
+        with engine.begin() as connection:
+            assert backfill_undo.begin(connection, number, reason="worse")
+        while True:
+            with engine.begin() as connection:
+                page = backfill_undo.page(connection, number, after_id=after, limit=limit)
+                if not page:
+                    return undone
+                undone += backfill_undo.undo(connection, page)
+                after = page[-1]
+
+    return _undo
+
+
+@pytest.fixture
+def history(add_scored, add_message):
+    """An analysis, a failed one, and none."""
+    return [
+        add_scored(analysis_warnings=("noisy",), practice_words=("world",)),
+        add_scored(analysis_error="silence"),
+        add_message(audio_processing_state="analyzed"),
+    ]
+
+
+def test_everything_is_again_as_it_was(history, freeze, rescore, undo, snapshot, engine):
+    before = snapshot()
+    number = freeze()
+    rescore(number)
+    assert snapshot() != before
+    with engine.connect() as connection:
+        assert backfill_undo.count(connection, number) == (3, 0)
+    assert undo(number) == 3
+    assert snapshot() == before
+    assert undo(number) == 0
+
+
+def test_what_is_taken_back_leaves_its_scores(history, freeze, rescore, undo, engine):
+    number = freeze()
+    rescore(number)
+    undo(number)
+    query = sa.text(
+        "SELECT analysis_version, overall_accuracy_score FROM audio_ops.analysis_history"
+        " WHERE message_id = :id ORDER BY id"
+    )
+    with engine.connect() as connection:
+        assert connection.execute(query, {"id": history[0]}).all() == [("1.0", 60), ("2.0", 90)]
+
+
+def test_what_was_analysed_since_stays(history, freeze, rescore, undo, engine, snapshot):
+    number = freeze()
+    rescore(number)
+    with engine.begin() as connection:
+        newer = analysis(history[0], 77, 77, analyzed_at=LATER + timedelta(days=1))
+        analyses.upsert(connection, [newer])
+        assert backfill_undo.count(connection, number) == (2, 1)
+    assert undo(number) == 2
+    with engine.connect() as connection:
+        assert analyses.get_by_message(connection, history[0]).overall_accuracy_score == 77
+
+
+def test_a_message_uploaded_anew_stays_with_the_live_pipeline(
+    history, freeze, rescore, undo, engine
+):
+    number = freeze()
+    rescore(number)
+    with engine.begin() as connection:
+        connection.execute(
+            sa.text("UPDATE messages SET audio_processing_state = 'uploaded' WHERE id = :id"),
+            {"id": history[0]},
+        )
+    undo(number)
+    with engine.connect() as connection:
+        assert messages.get(connection, history[0]).audio_processing_state == "uploaded"
+
+
+def test_what_was_not_begun_is_not_begun_any_more_and_may_be_taken_again(
+    history, freeze, undo, items
+):
+    number = freeze()
+    undo(number)
+    assert {item.outcome for item in items(number)} == {"undone"}
+    again = freeze()
+    assert again != number
+    assert len(items(again)) == 3
+
+
+def test_erased_learners_get_nothing_back(
+    add_user, add_conversation, add_scored, freeze, rescore, undo, engine
+):
+    user = add_user()
+    message_id = add_scored(message={"conversation_id": add_conversation(user_id=user)})
+    number = freeze()
+    rescore(number)
+    with engine.begin() as connection:
+        erasure.begin(connection, user, "request 3")
+    assert undo(number) == 0
+    with engine.connect() as connection:
+        assert analyses.get_by_message(connection, message_id).overall_accuracy_score == 90
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        # Uploaded anew; the live analysis failed, and left the older one that had worked.
+        "UPDATE messages SET audio_processing_state = 'failed', audio_processing_error = 'silence'",
+        "UPDATE messages SET audio_storage_key = 'audio/user/conversation/anew.wav'",
+    ],
+)
+def test_what_happened_to_a_newer_recording_stays(
+    add_scored, freeze, rescore, undo, engine, snapshot, change
+):
+    add_scored()
+    number = freeze()
+    rescore(number)
+    with engine.begin() as connection:
+        connection.execute(sa.text(change))
+    before = snapshot()
+    assert undo(number) == 0
+    assert snapshot() == before
+
+
+def test_columns_that_the_app_adds_later_keep_what_they_say(
+    add_scored, freeze, rescore, undo, engine
+):
+    add_scored()
+    number = freeze()
+    rescore(number)
+    with engine.begin() as connection:
+        connection.execute(
+            sa.text("ALTER TABLE message_audio_analysis ADD COLUMN note text NOT NULL DEFAULT 'n'")
+        )
+    assert undo(number) == 1
+    with engine.connect() as connection:
+        said = connection.execute(
+            sa.text("SELECT note, overall_accuracy_score FROM message_audio_analysis")
+        ).one()
+    assert tuple(said) == ("n", 60)
+
+
+def test_only_what_has_ended_and_is_not_undone_can_be_let_go_of(
+    history, freeze, rescore, undo, engine
+):
+    number = freeze()
+    rescore(number)
+    with engine.begin() as connection:
+        assert backfill_undo.release(connection, number) is None
+        backfills.end(connection, number, {})
+    undo(number)
+    with engine.begin() as connection:
+        assert backfill_undo.release(connection, number) is None
+
+
+def test_what_was_let_go_of_cannot_be_undone(history, freeze, rescore, engine):
+    number = freeze()
+    rescore(number)
+    with engine.begin() as connection:
+        backfills.end(connection, number, {})
+        assert backfill_undo.release(connection, number) == 3
+        assert not backfill_undo.begin(connection, number, reason="worse")
+        assert backfills.get(connection, number).released
+    with engine.connect() as connection:
+        kept = sa.text("SELECT count(*) FROM audio_ops.backfill_previous")
+        assert connection.execute(kept).scalar_one() == 0

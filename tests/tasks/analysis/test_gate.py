@@ -1,0 +1,51 @@
+"""The gate: what it opens cases for, and what it holds against the writer."""
+
+import pytest
+import sqlalchemy as sa
+
+from tasks.analysis.gate import set_broken_aside
+from tests.support.quality import AS_OF
+
+pytestmark = pytest.mark.usefixtures("stage")
+
+
+@pytest.fixture
+def gate(engine):
+    """Ask about messages; return the broken rules held against the writer, and all open cases."""
+
+    def _gate(*message_ids):
+        with engine.begin() as connection:
+            held = {case.rule for case in set_broken_aside(connection, message_ids, as_of=AS_OF)}
+            cases = connection.scalars(sa.text("SELECT rule FROM audio_ops.quarantine"))
+            return held, set(cases)
+
+    return _gate
+
+
+def test_analyses_that_keep_all_rules_pass(add_analysed, gate):
+    assert gate(add_analysed(), add_analysed()) == (set(), set())
+
+
+def test_what_the_app_wrote_gets_a_case_and_is_not_the_writers_fault(add_analysed, gate):
+    message_id = add_analysed(
+        {"total_pause_duration_ms": 900, "pause_count": 3},
+        audio_duration_ms=700,
+        audio_storage_key="audio/u/c/m.wav",
+        audio_url="https://elsewhere.example/m.wav",
+    )
+    assert gate(message_id) == (set(), {"timings_in_audio", "pauses_in_audio", "url_is_ours"})
+
+
+def test_what_the_analysis_wrote_is_the_writers_fault(add_analysed, gate):
+    message_id = add_analysed(
+        {"articulation_rate_wpm": 1, "speech_timings": [{"word": "Hello"}]},
+        audio_duration_ms=2,
+        fluency_score=1,
+    )
+    ours = {"articulation_rate", "document_shapes", "quick_scores"}
+    assert gate(message_id) == (ours, ours | {"pauses_in_audio"})
+
+
+def test_what_only_warns_is_left_to_the_daily_check(add_analysed, gate):
+    message_id = add_analysed({"average_pause_duration_ms": 298}, audio_size_bytes=1)
+    assert gate(message_id) == (set(), set())

@@ -1,0 +1,18 @@
+"""A chunk of a backfill may run on another machine than the flow that asked for it."""
+
+import pytest
+
+from schema.errors.backfill import EngineChanged
+from tasks.backfill.chunk import analyze_backfill_chunk
+
+
+@pytest.mark.usefixtures("stage")
+def test_a_machine_with_another_engine_claims_nothing(add_scored, freeze, items, noon):
+    add_scored()
+    backfill_id = freeze()  # for a version that is installed nowhere
+    before = items(backfill_id)
+    with pytest.raises(EngineChanged):
+        analyze_backfill_chunk.fn(
+            backfill_id, 10, canary=False, max_attempts=1, workers=1, as_of=noon
+        )
+    assert items(backfill_id) == before
