@@ -18,6 +18,7 @@ from policy.sweep import SweepRules
 from schema.clock import utc_now
 from stores.deletion import retention
 from tasks.resources import database, storage
+from tasks.resources.database import in_transaction
 
 ROWS = 100_000
 PAGE, PAGES, WARM_UP = 100, 18, 2
@@ -48,13 +49,11 @@ def _in_turn() -> tuple[dict[str, float], set[Calls]]:
     bucket = storage.bucket()
     bucket.create_with_marker()
     rules = SweepRules(utc_now(), GRACE, soft_delete=True)
-    found = database.in_transaction(
-        lambda connection: retention.find_expired(
-            connection,
-            before=rules.newest_expiry,
-            after=retention.BEGINNING,
-            limit=PAGE * PAGES,
-        )
+    found = in_transaction(
+        retention.find_expired,
+        before=rules.newest_expiry,
+        after=retention.BEGINNING,
+        limit=PAGE * PAGES,
     )
     keys = [recording.storage_key for recording in found]
     plain_keys = [f"{key}.plain" for key in keys]

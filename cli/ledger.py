@@ -39,10 +39,12 @@ def verify(
 ) -> None:
     """Recompute the chain of all finished deletions; exit with 1 where it breaks."""
     from stores.deletion import ledger as store
-    from tasks.resources import database  # loads the analysis engine: only when a command needs it
+    from tasks.resources.database import (
+        in_transaction,  # loads the analysis engine: only when a command needs it
+    )
 
     with told():
-        found = database.in_transaction(lambda connection: store.verify(connection, head))
+        found = in_transaction(store.verify, head)
     console = Console(soft_wrap=True, highlight=False)
     broken = found.broken
     if broken is None:

@@ -12,7 +12,7 @@ from policy.findings import changes, findings
 from policy.quality import DISTRUSTED
 from schema.facts.findings import ExportReport
 from stores import findings as stored_findings
-from tasks.resources import database
+from tasks.resources.database import in_transaction
 
 PAGES_PER_CHUNK = 20
 
@@ -41,7 +41,7 @@ def check_rights() -> None:
     Raises:
         FindingsDenied: If the login lacks a right; it says how to grant it.
     """
-    database.in_transaction(stored_findings.require_rights)
+    in_transaction(stored_findings.require_rights)
 
 
 @task(cache_policy=NO_CACHE, task_run_name="export-chunk-{number}")
@@ -84,7 +84,7 @@ def _export_page(after_id: str, rules: ExportRules) -> tuple[ExportReport, str |
             stored_findings.remove(connection, decided.remove)
         return decided.report, ids[-1] if len(ids) == rules.page_size else None
 
-    return database.in_transaction(work)
+    return in_transaction(work)
 
 
 @task(cache_policy=NO_CACHE)

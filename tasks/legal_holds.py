@@ -11,7 +11,7 @@ from schema.errors.deletion import HoldNotActive
 from schema.facts.deletion import ActiveHold, PlacedHold
 from schema.states import HoldScope
 from stores.deletion import holds
-from tasks.resources import database
+from tasks.resources.database import in_transaction
 
 _ESCAPED = str.maketrans({**{c: f"\\{c}" for c in "\\`*_[]<>|#!"}, "\n": " ", "\r": " "})
 
@@ -23,9 +23,7 @@ def place_hold(scope: HoldScope, subject_id: str, reason: str, placed_by: str) -
     Raises:
         HoldSubjectUnknown: If there is no such message, conversation or user.
     """
-    return database.in_transaction(
-        lambda connection: holds.place(connection, scope, subject_id, reason, placed_by)
-    )
+    return in_transaction(holds.place, scope, subject_id, reason, placed_by)
 
 
 @task(cache_policy=NO_CACHE)
@@ -35,16 +33,14 @@ def release_hold(hold_id: int, released_by: str) -> None:
     Raises:
         HoldNotActive: If there is none of this id, or somebody else released it before.
     """
-    if not database.in_transaction(
-        lambda connection: holds.release(connection, hold_id, released_by)
-    ):
+    if not in_transaction(holds.release, hold_id, released_by):
         raise HoldNotActive(hold_id)
 
 
 @task(cache_policy=NO_CACHE)
 def active_holds() -> list[ActiveHold]:
     """Return the holds in force, oldest first."""
-    return database.in_transaction(holds.active)
+    return in_transaction(holds.active)
 
 
 @task(cache_policy=NO_CACHE)

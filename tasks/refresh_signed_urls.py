@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import partial
 
 from prefect import task
 from prefect.artifacts import create_markdown_artifact
@@ -22,7 +21,8 @@ from schema.facts.urls import MessageSpan, SignableMessage, UrlReport
 from stores import signed_urls
 from stores.bucket.url_signer import DatedSigner
 from stores.quality import quarantine
-from tasks.resources import database, storage
+from tasks.resources import storage
+from tasks.resources.database import in_transaction
 
 PAGES_PER_SPAN = 50
 # Pages are read ten at a time and dealt out like cards, so that rows that lie side by side are
@@ -69,7 +69,7 @@ def plan_refresh(rules: RefreshRules) -> RefreshPlan:
         spans = signed_urls.spans(connection, due_until, rows_per_span=rows_per_span)
         return RefreshPlan(tuple(spans), live, due)
 
-    return database.in_transaction(plan)
+    return in_transaction(plan)
 
 
 @task(cache_policy=NO_CACHE, task_run_name="refresh-span-{number}")
@@ -96,7 +96,7 @@ def refresh_span(
     most = PAGES_READ_TOGETHER * rules.page_size
     report, rest = UrlReport(), span
     while limit is None or report.signed < limit:
-        found = database.in_transaction(partial(signed_urls.page, span=rest, limit=most))
+        found = in_transaction(signed_urls.page, span=rest, limit=most)
         decisions = _decide(found, rules, signer.signed_at, active)
         left = None if limit is None else limit - report.signed
         report += _carry_out(decisions, rules, signer, left)
@@ -110,9 +110,7 @@ def _active_conversations(rules: RefreshRules) -> frozenset[str] | None:
     if rules.only_active_days is None:
         return None
     since = rules.as_of - timedelta(days=rules.only_active_days)
-    return database.in_transaction(
-        lambda connection: signed_urls.active_conversations(connection, since)
-    )
+    return in_transaction(signed_urls.active_conversations, since)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +160,7 @@ def _carry_out(
         cases = [
             BrokenRule(message_id, REFUSED_KEY_RULE, why) for message_id, why in decisions.refused
         ]
-        database.in_transaction(lambda connection: quarantine.set_aside(connection, cases))
+        in_transaction(quarantine.set_aside, cases)
         pages = -(-len(wanted) // rules.page_size)
         written = sum(_sign_page(wanted[start::pages], signer) for start in range(pages))
     return UrlReport(
@@ -180,9 +178,7 @@ def _sign_page(page: Sequence[tuple[SignableMessage, int]], signer: DatedSigner)
     signed = [
         (message, signer.sign(message.storage_key, seconds), seconds) for message, seconds in page
     ]
-    return database.in_transaction(
-        lambda connection: signed_urls.write(connection, signer.signed_at, signed)
-    )
+    return in_transaction(signed_urls.write, signer.signed_at, signed)
 
 
 @task(cache_policy=NO_CACHE)

@@ -15,7 +15,7 @@ from stores.analysis import leases, messages
 from tasks.analysis import pool
 from tasks.analysis.batch import analyse_all, blame_the_bucket, covered_languages, owner
 from tasks.analysis.results import write_outcomes
-from tasks.resources import database
+from tasks.resources.database import in_transaction
 from tasks.runtime.paging import pages
 
 STALE_MESSAGES_AT_ONCE = 10_000
@@ -25,10 +25,8 @@ SCORES_AT_ONCE = 1_000
 @task(cache_policy=NO_CACHE)
 def recover_stale_messages() -> int:
     """Give back the messages whose run was killed; return how many."""
-    return database.in_transaction(
-        lambda connection: leases.recover_stale(
-            connection, limit=STALE_MESSAGES_AT_ONCE, unleased_age=UNLEASED_AGE
-        )
+    return in_transaction(
+        leases.recover_stale, limit=STALE_MESSAGES_AT_ONCE, unleased_age=UNLEASED_AGE
     )
 
 
@@ -54,10 +52,11 @@ def plan_chunks(limit: int, chunk_size: int, languages: list[str] | None) -> lis
         chunk_size: Messages in each, or more where there would be too many chunks.
         languages: Only of conversations in these languages; None: all that the engine knows.
     """
-    chunks = database.in_transaction(
-        lambda connection: leases.waiting_chunks(
-            connection, languages=covered_languages(languages), limit=limit, chunk_size=chunk_size
-        )
+    chunks = in_transaction(
+        leases.waiting_chunks,
+        languages=covered_languages(languages),
+        limit=limit,
+        chunk_size=chunk_size,
     )
     return few_enough(chunks)
 
@@ -65,9 +64,7 @@ def plan_chunks(limit: int, chunk_size: int, languages: list[str] | None) -> lis
 @task(cache_policy=NO_CACHE)
 def count_without_engine() -> Counter[str]:
     """Count the messages that wait for an engine that knows their language, by language."""
-    return database.in_transaction(
-        lambda connection: leases.count_uncovered(connection, covered_languages(None))
-    )
+    return in_transaction(leases.count_uncovered, covered_languages(None))
 
 
 @task(cache_policy=NO_CACHE, task_run_name="analyze-{chunk.size}-messages")
@@ -100,29 +97,25 @@ def analyze_chunk(
         WorkerNotReady: If no analysis process can be started.
             After each of these the messages are given back, and none is charged a try.
     """
-    claim = database.in_transaction(
-        lambda connection: leases.claim(
-            connection,
-            languages=covered_languages(languages),
-            limit=chunk.size,
-            owner=owner(),
-            duration=LEASE_DURATION,
-            start=chunk.start,
-        )
+    claim = in_transaction(
+        leases.claim,
+        languages=covered_languages(languages),
+        limit=chunk.size,
+        owner=owner(),
+        duration=LEASE_DURATION,
+        start=chunk.start,
     )
     if claim is None:
         return AnalysisReport()
     try:
         outcomes = analyse_all(claim, pool.analysis_workers(workers), as_of, leases.renew)
         blame_the_bucket(outcomes)
-        return database.in_transaction(
-            lambda connection: write_outcomes(
-                connection, claim, outcomes, max_attempts=max_attempts, as_of=as_of
-            )
+        return in_transaction(
+            write_outcomes, claim, outcomes, max_attempts=max_attempts, as_of=as_of
         )
     except BaseException:
         # Else they would wait until the lease runs out.
-        database.in_transaction(lambda connection: leases.release(connection, claim.token))
+        in_transaction(leases.release, claim.token)
         raise
 
 

@@ -24,7 +24,8 @@ from schema.states import FailureCause
 from speech.engine import LANGUAGES, primary_language
 from speech.waveform import MAX_BYTES
 from tasks.analysis.workers import AnalysisWorkers, NotAnalysed, Outcome
-from tasks.resources import database, storage
+from tasks.resources import storage
+from tasks.resources.database import in_transaction
 
 RENEWAL_SECONDS = LEASE_DURATION.total_seconds() / 3
 # Downloads and waiting per worker: enough to keep it busy, few enough to hold little audio.
@@ -71,9 +72,7 @@ def analyse_all(
                 done, pending = wait(pending, RENEWAL_SECONDS / 2, FIRST_COMPLETED)
                 outcomes |= {futures[future].message_id: future.result() for future in done}
                 if time.monotonic() - renewed_at > RENEWAL_SECONDS:
-                    database.in_transaction(
-                        lambda connection: renew(connection, claim.token, LEASE_DURATION)
-                    )
+                    in_transaction(renew, claim.token, LEASE_DURATION)
                     renewed_at = time.monotonic()
         except BaseException:
             threads.shutdown(wait=False, cancel_futures=True)

@@ -33,7 +33,7 @@ from stores.costs import throughput
 from tasks.analysis import pool
 from tasks.analysis.gate import OURS
 from tasks.backfill.chunk import installed_release, open_backfill, require_backfill
-from tasks.resources import database
+from tasks.resources.database import in_transaction
 
 ARTIFACT = "backfill-analysis"
 MEASURED_OVER = timedelta(days=30)
@@ -52,15 +52,9 @@ def plan_backfill(
         price_book: Whose prices the bucket asks.
         as_of: The pace is that of the 30 days before, UTC.
     """
-    plan = database.in_transaction(
-        lambda connection: backfills.plan(
-            connection, request, installed_release(), engine.LANGUAGES
-        )
-    )
-    lately = database.in_transaction(
-        lambda connection: throughput.throughput(
-            connection, since=as_of - MEASURED_OVER, as_of=as_of, distrusted=DISTRUSTED
-        )
+    plan = in_transaction(backfills.plan, request, installed_release(), engine.LANGUAGES)
+    lately = in_transaction(
+        throughput.throughput, since=as_of - MEASURED_OVER, as_of=as_of, distrusted=DISTRUSTED
     )
     pace = None
     if lately.analysis_seconds and lately.audio_hours:
@@ -97,28 +91,24 @@ def take_over(request: BackfillRequest, reason: str, resume: int | None) -> Back
     run_id = UUID(flow_run.id) if flow_run.id else None
     backfill_id = resume or _driven_by(run_id) or _begin(request, reason)
     open_backfill(backfill_id)
-    database.in_transaction(
-        lambda connection: backfills.drive(connection, backfill_id, flow_run_id=run_id)
-    )
+    in_transaction(backfills.drive, backfill_id, flow_run_id=run_id)
     return open_backfill(backfill_id)
 
 
 def _driven_by(run_id: UUID | None) -> int | None:
     if run_id is None:
         return None
-    return database.in_transaction(lambda connection: backfills.driven_by(connection, run_id))
+    return in_transaction(backfills.driven_by, run_id)
 
 
 def _begin(request: BackfillRequest, reason: str) -> int:
     release = installed_release()
-    return database.in_transaction(
-        lambda connection: backfills.begin(
-            connection,
-            request,
-            release,
-            fingerprint=fingerprint(request, release, reason),
-            reason=reason,
-        )
+    return in_transaction(
+        backfills.begin,
+        request,
+        release,
+        fingerprint=fingerprint(request, release, reason),
+        reason=reason,
     )
 
 
@@ -129,10 +119,12 @@ def freeze_backfill(backfill_id: int) -> Backfill:
     Raises:
         BackfillUnknown, BackfillClosed, EngineChanged: If it cannot go on here.
     """
-    while database.in_transaction(
-        lambda connection: backfills.freeze_page(
-            connection, backfill_id, installed_release(), engine.LANGUAGES, limit=FREEZE_AT_ONCE
-        )
+    while in_transaction(
+        backfills.freeze_page,
+        backfill_id,
+        installed_release(),
+        engine.LANGUAGES,
+        limit=FREEZE_AT_ONCE,
     ):
         pass
     return open_backfill(backfill_id)
@@ -140,7 +132,7 @@ def freeze_backfill(backfill_id: int) -> Backfill:
 
 def stop_backfills(flow_run_id: UUID) -> list[int]:
     """Let nothing more be claimed of what a run drives; what is being analysed is still written."""
-    return database.in_transaction(lambda connection: backfills.stop(connection, flow_run_id))
+    return in_transaction(backfills.stop, flow_run_id)
 
 
 @task(cache_policy=NO_CACHE)
@@ -155,7 +147,7 @@ def compare_sample(backfill_id: int, *, max_mean_shift: float) -> str | None:
     Raises:
         BackfillStopped: If part of the sample is still to be done.
     """
-    sample, rescored, most_changed, broken = database.in_transaction(
+    sample, rescored, most_changed, broken = in_transaction(
         lambda connection: (
             items.progress(connection, backfill_id, canary=True),
             items.rescored(connection, backfill_id, canary=True),
@@ -168,9 +160,7 @@ def compare_sample(backfill_id: int, *, max_mean_shift: float) -> str | None:
     comparison = compare(rescored)
     reason = objection(comparison, sample, broken.total(), max_mean_shift=max_mean_shift)
     kept = {"objection": reason, "comparison": comparison and asdict(comparison)}
-    database.in_transaction(
-        lambda connection: backfills.write_comparison(connection, backfill_id, kept)
-    )
+    in_transaction(backfills.write_comparison, backfill_id, kept)
     create_markdown_artifact(
         canary_summary(sample, most_changed, comparison, reason),
         key=f"{ARTIFACT}-canary",
@@ -187,9 +177,7 @@ def compare_sample(backfill_id: int, *, max_mean_shift: float) -> str | None:
 @task(cache_policy=NO_CACHE)
 def approve(backfill_id: int, approved_by: str) -> None:
     """Let a backfill go on after its first sample."""
-    database.in_transaction(
-        lambda connection: backfills.approve(connection, backfill_id, approved_by=approved_by)
-    )
+    in_transaction(backfills.approve, backfill_id, approved_by=approved_by)
 
 
 @task(cache_policy=NO_CACHE)
@@ -212,7 +200,7 @@ def report_backfill(
         BackfillUnknown: If there is none of this number.
     """
     require_backfill(backfill_id)
-    progress, rescored, broken = database.in_transaction(
+    progress, rescored, broken = in_transaction(
         lambda connection: (
             items.progress(connection, backfill_id),
             items.rescored(connection, backfill_id),
@@ -232,7 +220,7 @@ def report_backfill(
         )
     if not (progress.open or dry_run):
         report = _report(progress, languages, broken, took)
-        database.in_transaction(lambda connection: backfills.end(connection, backfill_id, report))
+        in_transaction(backfills.end, backfill_id, report)
     return progress, broken
 
 

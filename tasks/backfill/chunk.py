@@ -14,7 +14,7 @@ from stores.backfill import backfills, items
 from tasks.analysis.batch import analyse_all, blame_the_bucket, owner
 from tasks.analysis.pool import analysis_workers
 from tasks.backfill.results import write_backfill_outcomes
-from tasks.resources import database
+from tasks.resources.database import in_transaction
 
 
 def installed_release() -> EngineRelease:
@@ -28,7 +28,7 @@ def require_backfill(backfill_id: int) -> Backfill:
     Raises:
         BackfillUnknown: If there is none of this number.
     """
-    found = database.in_transaction(lambda connection: backfills.get(connection, backfill_id))
+    found = in_transaction(backfills.get, backfill_id)
     if found is None:
         raise BackfillUnknown(backfill_id)
     return found
@@ -85,16 +85,14 @@ def analyze_backfill_chunk(
             chunks; the messages are given back, and none is charged a try.
     """
     _require_its_engine(require_backfill(backfill_id))  # here may be another machine than the run's
-    claim = database.in_transaction(
-        lambda connection: items.claim(
-            connection,
-            backfill_id,
-            installed_release(),
-            limit=size,
-            owner=owner(),
-            duration=LEASE_DURATION,
-            canary=canary,
-        )
+    claim = in_transaction(
+        items.claim,
+        backfill_id,
+        installed_release(),
+        limit=size,
+        owner=owner(),
+        duration=LEASE_DURATION,
+        canary=canary,
     )
     if claim is None:
         return AnalysisReport()
@@ -102,17 +100,15 @@ def analyze_backfill_chunk(
         running = analysis_workers(workers)
         outcomes = analyse_all(claim, running, as_of, items.renew)
         blame_the_bucket(outcomes)
-        return database.in_transaction(
-            lambda connection: write_backfill_outcomes(
-                connection,
-                claim,
-                outcomes,
-                release=installed_release(),
-                max_attempts=max_attempts,
-                as_of=as_of,
-            )
+        return in_transaction(
+            write_backfill_outcomes,
+            claim,
+            outcomes,
+            release=installed_release(),
+            max_attempts=max_attempts,
+            as_of=as_of,
         )
     except BaseException:
         # Else they would wait until the lease runs out.
-        database.in_transaction(lambda connection: items.release(connection, claim.token))
+        in_transaction(items.release, claim.token)
         raise

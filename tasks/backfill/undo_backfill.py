@@ -7,7 +7,7 @@ from prefect.cache_policies import NO_CACHE
 from schema.errors.backfill import BackfillClosed, BackfillUnknown
 from schema.facts.backfill import Backfill
 from stores.backfill import backfills, undo
-from tasks.resources import database
+from tasks.resources.database import in_transaction
 
 ITEMS_AT_ONCE = 500
 
@@ -19,7 +19,7 @@ def require_backfill(backfill_id: int) -> Backfill:
         BackfillUnknown: If there is none of this number.
         BackfillClosed: If what it overwrote was let go of.
     """
-    found = database.in_transaction(lambda connection: backfills.get(connection, backfill_id))
+    found = in_transaction(backfills.get, backfill_id)
     if found is None:
         raise BackfillUnknown(backfill_id)
     if found.released:
@@ -30,7 +30,7 @@ def require_backfill(backfill_id: int) -> Backfill:
 @task(cache_policy=NO_CACHE)
 def count_undoable(backfill_id: int) -> tuple[int, int]:
     """Count the analyses that a backfill wrote: those that stand, and those changed since."""
-    return database.in_transaction(lambda connection: undo.count(connection, backfill_id))
+    return in_transaction(undo.count, backfill_id)
 
 
 @task(cache_policy=NO_CACHE)
@@ -40,9 +40,7 @@ def put_back(backfill_id: int, reason: str) -> int:
     Raises:
         BackfillClosed: If what it overwrote was let go of.
     """
-    begun = database.in_transaction(
-        lambda connection: undo.begin(connection, backfill_id, reason=reason)
-    )
+    begun = in_transaction(undo.begin, backfill_id, reason=reason)
     if not begun:
         raise BackfillClosed(backfill_id, "was released: what it overwrote is no longer kept")
     undone, last = 0, 0
@@ -53,15 +51,11 @@ def put_back(backfill_id: int, reason: str) -> int:
 
 
 def _page_after(backfill_id: int, after_id: int) -> list[int]:
-    return database.in_transaction(
-        lambda connection: undo.page(
-            connection, backfill_id, after_id=after_id, limit=ITEMS_AT_ONCE
-        )
-    )
+    return in_transaction(undo.page, backfill_id, after_id=after_id, limit=ITEMS_AT_ONCE)
 
 
 def _undo(item_ids: list[int]) -> int:
-    return database.in_transaction(lambda connection: undo.undo(connection, item_ids))
+    return in_transaction(undo.undo, item_ids)
 
 
 def release(backfill_id: int) -> int:
@@ -72,7 +66,7 @@ def release(backfill_id: int) -> int:
         BackfillClosed: If it was let go of before, has not ended, or was undone.
     """
     require_backfill(backfill_id)
-    released = database.in_transaction(lambda connection: undo.release(connection, backfill_id))
+    released = in_transaction(undo.release, backfill_id)
     if released is None:
         raise BackfillClosed(backfill_id, "has not ended, or was undone")
     return released

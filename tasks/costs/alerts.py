@@ -2,7 +2,6 @@
 
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from functools import partial
 from uuid import UUID
 
 import polars as pl
@@ -18,7 +17,7 @@ from policy.thresholds import alert_id, standing_after
 from schema.facts.costs import CostReport
 from schema.states import ThresholdMeasure
 from stores.costs import thresholds
-from tasks.resources import database
+from tasks.resources.database import in_transaction
 
 THRESHOLD_EVENT = "kaiwa.costs.threshold-crossed"
 MEASURED = "measured"  # the source of what is stored; that of transfer is a `TransferSource`
@@ -55,7 +54,7 @@ def alert_on_thresholds(report: CostReport) -> list[ThresholdMeasure]:
     return [
         reading.measure
         for reading in _readings(report)
-        if database.in_transaction(partial(_look, reading, report.as_of))
+        if in_transaction(_look, reading, report.as_of)
     ]
 
 
@@ -84,7 +83,7 @@ def _expected_gb(report: CostReport) -> float | None:
     return float(expected[0]) / BYTES_PER_GB if len(expected) else None
 
 
-def _look(reading: Reading, as_of: datetime, connection: Connection) -> bool:
+def _look(connection: Connection, reading: Reading, as_of: datetime) -> bool:
     """Alert if a measure has crossed its threshold since the last look; return whether it has."""
     before = thresholds.lock(connection, reading.measure)
     after = standing_after(before, reading.value_gb, threshold=reading.threshold_gb, as_of=as_of)

@@ -73,7 +73,7 @@ def measure(as_of: datetime) -> Measurement:
     Args:
         as_of: UTC; what came later is left out, what was deleted later is still there.
     """
-    return in_transaction(lambda connection: _measure(connection, as_of))
+    return in_transaction(_measure, as_of)
 
 
 def _measure(connection: Connection, as_of: datetime) -> Measurement:
@@ -107,12 +107,10 @@ def _logged(connection: Connection, until: datetime) -> LoggedTraffic:
 def write_metrics(measurement: Measurement) -> None:
     """Replace the day's figures in `audio_ops.storage_metric`; add days that nobody measured."""
     in_transaction(
-        lambda connection: metrics.write(
-            connection,
-            measurement.daily,
-            as_of=measurement.as_of,
-            reconstructed=measurement.reconstructed,
-        )
+        metrics.write,
+        measurement.daily,
+        as_of=measurement.as_of,
+        reconstructed=measurement.reconstructed,
     )
 
 
@@ -132,9 +130,7 @@ def build_report(
     as_of, stock = measurement.as_of, measurement.stock
     today = as_of.date()
     history = in_transaction(
-        lambda connection: metrics.history(
-            connection, after=today - timedelta(days=metrics.OLDEST_DAYS), until=today
-        )
+        metrics.history, after=today - timedelta(days=metrics.OLDEST_DAYS), until=today
     )
     expected = forecast(
         storage_measures.daily(measurement.daily),

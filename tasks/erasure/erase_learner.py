@@ -19,7 +19,8 @@ from stores.deletion import erasure, learner_messages, ledger
 from tasks.erasure.objects import folder, is_refused, keep_holds_out, listed
 from tasks.erasure.pages import erase_orphans, erase_page, erase_versions
 from tasks.erasure.survey import ROWS_AT_ONCE, take_stock
-from tasks.resources import database, storage
+from tasks.resources import storage
+from tasks.resources.database import in_transaction
 from tasks.runtime.paging import pages
 
 SAMPLED_KEYS = 20
@@ -36,10 +37,10 @@ def survey(user_id: UUID, *, as_of: datetime) -> ErasureReport:
         WrongBucket: If the bucket's marker is not.
     """
     storage.bucket().verify_marker()
-    database.in_transaction(lambda connection: keep_holds_out(connection, user_id))
+    in_transaction(keep_holds_out, user_id)
     _prove_bucket(user_id, as_of)
     found = take_stock(user_id)
-    known = database.in_transaction(lambda connection: erasure.is_known(connection, user_id))
+    known = in_transaction(erasure.is_known, user_id)
     if not known and found == ErasureReport():
         raise LearnerUnknown
     return found
@@ -48,7 +49,7 @@ def survey(user_id: UUID, *, as_of: datetime) -> ErasureReport:
 @task(cache_policy=NO_CACHE)
 def begin_erasure(user_id: UUID, reason: str) -> UUID:
     """Set the learner's tombstone; return its receipt."""
-    return database.in_transaction(lambda connection: erasure.begin(connection, user_id, reason))
+    return in_transaction(erasure.begin, user_id, reason)
 
 
 @task(cache_policy=NO_CACHE)
@@ -99,9 +100,7 @@ def erase_leftovers(user_id: UUID) -> ErasureReport:
         report += step
         if _is_stuck(step):
             break
-    forgotten = database.in_transaction(
-        lambda connection: erasure.forget_listed(connection, user_id, folder=folder(user_id))
-    )
+    forgotten = in_transaction(erasure.forget_listed, user_id, folder=folder(user_id))
     return report + ErasureReport(control_rows=forgotten)
 
 
@@ -114,7 +113,7 @@ def verify_erasure(user_id: UUID) -> ErasureReport:
     """
     left = take_stock(user_id)
     if left.is_empty:
-        database.in_transaction(lambda connection: erasure.complete(connection, user_id))
+        in_transaction(erasure.complete, user_id)
     return left
 
 
@@ -138,7 +137,7 @@ def publish_receipt(
     ended_at: datetime,
 ) -> None:
     """Publish the receipt as the artifact `erase-learner`; it does not tell whose it is."""
-    head = database.in_transaction(ledger.head)
+    head = in_transaction(ledger.head)
     create_markdown_artifact(
         receipt_page(receipt, erased, left, head, started_at=started_at, ended_at=ended_at),
         key="erase-learner",
@@ -152,11 +151,7 @@ def _prove_bucket(user_id: UUID, as_of: datetime) -> None:
     Where nobody else has any, the marker alone is the proof.
     """
     bucket = storage.bucket()
-    sample = database.in_transaction(
-        lambda connection: erasure.sample_of_others(
-            connection, user_id, as_of=as_of, limit=SAMPLED_KEYS
-        )
-    )
+    sample = in_transaction(erasure.sample_of_others, user_id, as_of=as_of, limit=SAMPLED_KEYS)
     keys = [key for key in sample if not is_refused(key)]
     found = sum(bucket.head(key) is not None for key in keys)
     if keys and not is_convincing(found, len(keys)):

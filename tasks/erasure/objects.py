@@ -15,7 +15,8 @@ from stores.bucket import versions as bucket_versions
 from stores.bucket.audio_bucket import AudioBucket, DeletionReport
 from stores.bucket.versions import ObjectVersion
 from stores.deletion import erasure, holds, ledger
-from tasks.resources import database, storage
+from tasks.resources import storage
+from tasks.resources.database import in_transaction
 
 Confirm = Callable[[Connection, Collection[str]], ErasureReport]
 
@@ -79,9 +80,7 @@ def erase_objects(
         versions = None
     elif versions is None:
         versions = bucket_versions.versions_of(bucket, [d.storage_key for d in deletions])
-    outcome = database.in_transaction(
-        lambda connection: _erase(connection, user_id, deletions, confirm, versions)
-    )
+    outcome = in_transaction(_erase, user_id, deletions, confirm, versions)
     if isinstance(outcome, LearnerHeld):
         raise outcome
     return outcome

@@ -17,14 +17,12 @@ from stores.bucket.versions import ObjectVersion
 from stores.deletion import erasure, learner_messages, ledger, orphans
 from tasks.erasure.objects import erase_objects, is_refused, keep_holds_out
 from tasks.erasure.survey import rows_counted
-from tasks.resources import database
+from tasks.resources.database import in_transaction
 
 
 def erase_page(user_id: UUID, message_ids: Sequence[str]) -> ErasureReport:
     """Erase what some messages say of their recordings, and the recordings."""
-    report, deletions = database.in_transaction(
-        lambda connection: _silence(connection, user_id, message_ids)
-    )
+    report, deletions = in_transaction(_silence, user_id, message_ids)
 
     def confirm(connection: Connection, keys: Collection[str]) -> ErasureReport:
         ended = [
@@ -85,9 +83,7 @@ def erase_versions(user_id: UUID, versions: Sequence[ObjectVersion]) -> ErasureR
     sizes: Counter[str] = Counter()
     for version in versions:
         sizes[version.key] += version.size_bytes
-    needed = database.in_transaction(
-        lambda connection: erasure.used_by_others(connection, user_id, sizes.keys())
-    )
+    needed = in_transaction(erasure.used_by_others, user_id, sizes.keys())
     deletions = [
         IntendedDeletion(key, None, DeletionReason.ERASURE, size_bytes=size)
         for key, size in sizes.items()
@@ -102,4 +98,4 @@ def _intend(user_id: UUID, deletions: Sequence[IntendedDeletion]) -> None:
         keep_holds_out(connection, user_id)
         ledger.intend(connection, deletions)
 
-    database.in_transaction(work)
+    in_transaction(work)

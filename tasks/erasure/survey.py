@@ -11,7 +11,8 @@ from stores import findings
 from stores.bucket.versions import ObjectVersion, of_key
 from stores.deletion import erasure, learner_messages
 from tasks.erasure.objects import folder, is_refused, listed
-from tasks.resources import database, storage
+from tasks.resources import storage
+from tasks.resources.database import in_transaction
 from tasks.runtime.paging import pages
 
 ROWS_AT_ONCE = 100
@@ -29,7 +30,7 @@ def take_stock(user_id: UUID) -> ErasureReport:
             connection, user_id, folder=place
         )
 
-    report, elsewhere = database.in_transaction(count)
+    report, elsewhere = in_transaction(count)
     for queued in pages(
         lambda connection, after: erasure.orphans(
             connection, user_id, folder=place, after=after, limit=ROWS_AT_ONCE
@@ -51,9 +52,7 @@ def take_stock(user_id: UUID) -> ErasureReport:
 
 def _count_versions(user_id: UUID, versions: Sequence[ObjectVersion]) -> ErasureReport:
     keys = {version.key for version in versions}
-    needed = database.in_transaction(
-        lambda connection: erasure.used_by_others(connection, user_id, keys)
-    )
+    needed = in_transaction(erasure.used_by_others, user_id, keys)
     theirs = [version for version in versions if version.key not in needed]
     return ErasureReport(
         objects=len(keys - needed),

@@ -7,7 +7,8 @@ from schema.errors.storage import InvalidKey, StorageError
 from schema.facts.bucket import ObjectFacts
 from schema.facts.quality import BrokenRule, SampledRecording
 from stores.quality import object_sample
-from tasks.resources import database, storage
+from tasks.resources import storage
+from tasks.resources.database import in_transaction
 
 THREADS = 16
 
@@ -37,9 +38,7 @@ def broken_in_bucket(sample: Sequence[SampledRecording]) -> list[BrokenRule]:
     if not differing:
         return []
     # Asked after the bucket: what was deleted or uploaded anew in between is no finding.
-    still = database.in_transaction(
-        lambda connection: object_sample.still_claimed(connection, differing)
-    )
+    still = in_transaction(object_sample.still_claimed, differing)
     return [
         BrokenRule(recording.message_id, rule, observed)
         for recording, (rule, observed) in differing.items()

@@ -27,7 +27,8 @@ from stores.quality import checked_rows, checks, data_docs, object_sample, quara
 from stores.quality.validation import Counts, Validation
 from tasks.quality.bucket_sample import broken_in_bucket
 from tasks.quality.rule_facts import rule_facts
-from tasks.resources import database, report_folder
+from tasks.resources import report_folder
+from tasks.resources.database import in_transaction
 
 CHECKS_SHOWN = 5  # before this one
 _ASKED_OF_ALL = RULES.keys() - BUCKET_SAMPLE.keys()
@@ -64,10 +65,8 @@ def check_rows(plan: CheckPlan) -> CheckOutcome:
 
     All of it is written in one transaction, or nothing.
     """
-    check_id, scope = database.in_transaction(
-        lambda connection: checks.begin(connection, plan.scope, since=plan.since, until=plan.until)
-    )
-    return database.in_transaction(lambda connection: _check(connection, plan, check_id, scope))
+    check_id, scope = in_transaction(checks.begin, plan.scope, since=plan.since, until=plan.until)
+    return in_transaction(_check, plan, check_id, scope)
 
 
 def _check(connection: Connection, plan: CheckPlan, check_id: int, scope: RowScope) -> CheckOutcome:
@@ -150,9 +149,7 @@ def publish_check(
         ReportsUnwritable: If the Data Docs cannot be written; the artifact is there.
     """
     report = outcome.report
-    before = database.in_transaction(
-        lambda connection: checks.last_checks(connection, CHECKS_SHOWN, before=report.check_id)
-    )
+    before = in_transaction(checks.last_checks, CHECKS_SHOWN, before=report.check_id)
     earlier = {
         name: [past.results[name].broken for past in before if name in past.results]
         for name in RULES

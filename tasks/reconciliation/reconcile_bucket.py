@@ -28,7 +28,8 @@ from stores.reconciliation import inventory, stray_objects
 from stores.reconciliation.comparison import Comparison, Finding
 from stores.reconciliation.inventory import Progress, Run
 from tasks.reconciliation.found_recordings import measure
-from tasks.resources import database, storage
+from tasks.resources import storage
+from tasks.resources.database import in_transaction
 from tasks.runtime.paging import pages
 
 PREFIX = DEFAULT_POLICY.key_prefix
@@ -59,15 +60,13 @@ def begin_reconciliation() -> Run:
     bucket = storage.bucket()
     bucket.verify_marker()
     address = f"{bucket.client.meta.endpoint_url}/{bucket.name}"
-    return database.in_transaction(
-        lambda connection: inventory.begin(connection, address, PREFIX, resume_within=RESUME_WITHIN)
-    )
+    return in_transaction(inventory.begin, address, PREFIX, resume_within=RESUME_WITHIN)
 
 
 @task(cache_policy=NO_CACHE)
 def count_live() -> int:
     """Count the messages with audio: about as many objects are to be listed."""
-    return database.in_transaction(retention.count_live)
+    return in_transaction(retention.count_live)
 
 
 @task(
@@ -91,12 +90,12 @@ def list_chunk(run: Run) -> Progress:
     for listed, page in enumerate(chunk, 1):  # noqa: B007 - counts the pages
         after = _store(run, page, after)
     if listed < PAGES_PER_CHUNK:
-        database.in_transaction(lambda connection: inventory.end_listing(connection, run))
+        in_transaction(inventory.end_listing, run)
     return _progress(run)
 
 
 def _progress(run: Run) -> Progress:
-    return database.in_transaction(lambda connection: inventory.progress(connection, run))
+    return in_transaction(inventory.progress, run)
 
 
 def _store(run: Run, page: Sequence[ListedObject], after: str | None) -> str | None:
@@ -106,9 +105,7 @@ def _store(run: Run, page: Sequence[ListedObject], after: str | None) -> str | N
         logger.warning("%d keys hold a NUL and are left out", len(page) - len(storable))
     if not storable:
         return after
-    database.in_transaction(
-        lambda connection: inventory.add_page(connection, run, storable, after=after)
-    )
+    in_transaction(inventory.add_page, run, storable, after=after)
     return storable[-1].key
 
 
@@ -126,13 +123,11 @@ def compare(run: Run, *, older_than: datetime) -> Comparison:
         RecordingsMissing: If so many are missing that this is rather another bucket.
         ListingOutdated: If they are missing from the listing alone.
     """
-    found = database.in_transaction(
-        lambda connection: reconciliation.compare(connection, run, older_than=older_than)
-    )
+    found = in_transaction(reconciliation.compare, run, older_than=older_than)
     if is_another_bucket(found.missing, found.rows):
         sampled, there = _look_for_missing(run)
         # Or the next run would take up this listing.
-        database.in_transaction(lambda connection: inventory.abandon(connection, run))
+        in_transaction(inventory.abandon, run)
         if is_another_bucket(sampled - there, sampled):
             raise RecordingsMissing(storage.bucket().name, found.missing, found.rows)
         raise ListingOutdated(found.missing, there, sampled)
@@ -144,9 +139,7 @@ def _look_for_missing(run: Run) -> tuple[int, int]:
 
     The listing may be a day old, and the bucket have been filled since.
     """
-    keys = database.in_transaction(
-        lambda connection: reconciliation.sample_missing(connection, run, limit=SAMPLE_SIZE)
-    )
+    keys = in_transaction(reconciliation.sample_missing, run, limit=SAMPLE_SIZE)
     return len(keys), sum(_is_there(key) for key in keys)
 
 
@@ -182,14 +175,12 @@ def adopt_page(run: Run, *, after: str) -> tuple[str | None, int]:
     Raises:
         StorageUnavailable: If the bucket does not answer; nothing of the page is written then.
     """
-    strays = database.in_transaction(lambda connection: _finder(run)(connection, after))
+    strays = in_transaction(_finder(run), after)
     if not strays:
         return None, 0
     with ThreadPoolExecutor(READERS) as threads:
         measured = [one for one in threads.map(measure, _ours(strays)) if one is not None]
-    adopted = database.in_transaction(
-        lambda connection: stray_objects.adopt(connection, run, measured)
-    )
+    adopted = in_transaction(stray_objects.adopt, run, measured)
     return _key(strays[-1]), adopted
 
 
@@ -249,9 +240,7 @@ def _findings(run: Run, kinds: Sequence[FindingKind], after: int) -> Iterator[Se
 def _settle(
     run: Run, seen: Sequence[tuple[int, int | None, datetime | None]], older_than: datetime
 ) -> None:
-    database.in_transaction(
-        lambda connection: reconciliation.settle(connection, run, seen, older_than=older_than)
-    )
+    in_transaction(reconciliation.settle, run, seen, older_than=older_than)
 
 
 def _look_again(finding: Finding) -> tuple[int, int | None, datetime | None]:
@@ -266,9 +255,7 @@ def _look_again(finding: Finding) -> tuple[int, int | None, datetime | None]:
 @task(cache_policy=NO_CACHE)
 def count_unclaimed(run: Run) -> int:
     """Count the old objects that belong to no message, once all findings are checked."""
-    return database.in_transaction(
-        lambda connection: reconciliation.count_unclaimed(connection, run)
-    )
+    return in_transaction(reconciliation.count_unclaimed, run)
 
 
 @task(cache_policy=NO_CACHE)
@@ -279,7 +266,7 @@ def queue_orphans(run: Run) -> int:
 
 def _queue(run: Run, page: Sequence[Finding]) -> int:
     ours = [f.id for f in page if object_keys.refusal(f.storage_key, PREFIX) is None]
-    return database.in_transaction(lambda connection: reconciliation.queue(connection, run, ours))
+    return in_transaction(reconciliation.queue, run, ours)
 
 
 @task(cache_policy=NO_CACHE)
@@ -288,8 +275,8 @@ def finish_reconciliation(
 ) -> ReconciliationReport:
     """End the reconciliation; its findings replace the earlier ones."""
     listed = _progress(run)
-    findings = database.in_transaction(lambda connection: reconciliation.report(connection, run))
-    database.in_transaction(lambda connection: inventory.finish(connection, run))
+    findings = in_transaction(reconciliation.report, run)
+    in_transaction(inventory.finish, run)
     return ReconciliationReport(
         objects=listed.objects,
         size_bytes=listed.size_bytes,

@@ -4,14 +4,17 @@ import logging
 import random
 import time
 from collections.abc import Callable
+from typing import Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import OperationalError
 
 from settings.environment import DatabaseSettings
 from stores import database
-from tasks.resources.process import OnePerProcess, T
+from tasks.resources.process import OnePerProcess
 
+P = ParamSpec("P")
+T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 DATABASE_PATIENCE_SECONDS = 120.0  # a failover takes under a minute
@@ -25,11 +28,13 @@ def engine() -> Engine:
     return database.connect(DatabaseSettings().database_url.get_secret_value())
 
 
-def in_transaction(work: Callable[[Connection], T]) -> T:
-    """Run `work` in one transaction; if the database goes away, again until it is back.
+def in_transaction(
+    work: Callable[Concatenate[Connection, P], T], *arguments: P.args, **options: P.kwargs
+) -> T:
+    """Call `work(connection, ...)` in one transaction; repeat it while the database is away.
 
-    `work` must be safe to repeat: the answer to a COMMIT can be lost on the way. What it returns
-    then is of the repetition, which finds the work done.
+    `work` must be safe to repeat, because the answer to a COMMIT can be lost on the way. The
+    result is then that of the repetition, which finds the work done.
 
     Raises:
         OperationalError: If the database stays away for `DATABASE_PATIENCE_SECONDS`, or refuses
@@ -40,7 +45,7 @@ def in_transaction(work: Callable[[Connection], T]) -> T:
     while True:
         try:
             with engine().begin() as connection:
-                return work(connection)
+                return work(connection, *arguments, **options)
         except OperationalError as error:
             sqlstate = getattr(error.orig, "sqlstate", None) or "no answer"
             if time.monotonic() + delay > deadline or sqlstate.startswith(FINAL_SQLSTATE_CLASSES):

@@ -8,6 +8,7 @@ from prefect.cache_policies import NO_CACHE
 from schema.errors.adoption import AppObjectsLost, RowsHidden
 from stores import app_objects
 from tasks.resources import database
+from tasks.resources.database import in_transaction
 
 logger = logging.getLogger(__name__)
 
@@ -22,12 +23,12 @@ def mend_app_objects() -> None:
         AppObjectsLost: If it may not: the run would read whole tables, or the audio of deleted
             messages would not be queued.
     """
-    if hiding := database.in_transaction(app_objects.hiding):
+    if hiding := in_transaction(app_objects.hiding):
         raise RowsHidden(hiding)
-    names = database.in_transaction(app_objects.lost)
+    names = in_transaction(app_objects.lost)
     if not names:
         return
-    if not database.in_transaction(app_objects.may_make):
+    if not in_transaction(app_objects.may_make):
         raise AppObjectsLost(names)
     logger.warning("Lost on the app's tables, and made again: %s", ", ".join(names))
     autocommit = database.engine().execution_options(isolation_level="AUTOCOMMIT")

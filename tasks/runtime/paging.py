@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from sqlalchemy import Connection
 
-from tasks.resources import database
+from tasks.resources.database import in_transaction
 
 Row = TypeVar("Row")
 Key = TypeVar("Key")
@@ -21,11 +21,7 @@ def pages(
         start: The position before the first row.
         key: Returns a row's position.
     """
-    page = _read(find, start)
+    page = in_transaction(find, start)
     while page:
         yield page
-        page = _read(find, key(page[-1]))
-
-
-def _read(find: Callable[[Connection, Key], Sequence[Row]], position: Key) -> Sequence[Row]:
-    return database.in_transaction(lambda connection: find(connection, position))
+        page = in_transaction(find, key(page[-1]))

@@ -9,20 +9,16 @@ from policy.sweep import Fate
 from schema.facts.deletion import IntendedDeletion, SweepReport
 from schema.states import DeletionReason
 from stores.deletion import holds, ledger, orphans
-from tasks.resources import database
+from tasks.resources.database import in_transaction
 from tasks.sweep.recordings import UNPLANNED, Delete, record_outcome, refusal, states_of_spared
 
 
 def sweep_orphans(keys: Collection[str], *, allowance: int, delete: Delete) -> SweepReport:
     """Delete the objects of these keys that are still in the orphans' queue."""
-    report, intended = database.in_transaction(
-        lambda connection: _intend(connection, keys, allowance)
-    )
+    report, intended = in_transaction(_intend, keys, allowance)
     if not intended:
         return report
-    return report + database.in_transaction(
-        lambda connection: _delete(connection, intended, delete)
-    )
+    return report + in_transaction(_delete, intended, delete)
 
 
 def _intend(

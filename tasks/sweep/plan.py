@@ -26,7 +26,8 @@ from schema.errors.storage import StorageDenied, UnprovenBucket
 from schema.facts.deletion import Orphan, Recording, SweepPlan
 from schema.states import UserTier
 from stores.deletion import erasure, ledger, orphans, retention
-from tasks.resources import database, storage
+from tasks.resources import storage
+from tasks.resources.database import in_transaction
 from tasks.runtime.paging import pages
 from tasks.sweep.recordings import refusal
 
@@ -78,19 +79,15 @@ class _Survey:
 
     def add_refused_orphans(self) -> None:
         """Count the orphans that earlier sweeps have left to a person."""
-        refused, old = database.in_transaction(
-            lambda connection: orphans.count_refused(
-                connection, before=self.rules.as_of - OVERDUE_AFTER
-            )
+        refused, old = in_transaction(
+            orphans.count_refused, before=self.rules.as_of - OVERDUE_AFTER
         )
         self.kept[Fate.REFUSED_KEY.value] += refused
         self.overdue += old
 
     def add_revived_learners(self) -> None:
         """Count erased learners whom a restored backup brought back; a person erases them again."""
-        back = database.in_transaction(
-            lambda connection: erasure.revived(connection, limit=ROWS_AT_ONCE)
-        )
+        back = in_transaction(erasure.revived, limit=ROWS_AT_ONCE)
         self.kept[BACK] += len(back)
         self.overdue += len(back)
 
@@ -118,15 +115,15 @@ def plan_sweep(rules: SweepRules) -> SweepPlan:
         survey.add_orphan(orphan)
     survey.add_refused_orphans()
     survey.add_revived_learners()
-    live = database.in_transaction(retention.count_live)
+    live = in_transaction(retention.count_live)
     return SweepPlan(
-        live=live + database.in_transaction(orphans.count),
+        live=live + in_transaction(orphans.count),
         due=survey.due,
         due_bytes=survey.due_bytes,
         orphans=survey.orphans,
         orphan_bytes=survey.orphan_bytes,
         kept=+survey.kept,
-        without_expiry=database.in_transaction(retention.count_without_expiry),
+        without_expiry=in_transaction(retention.count_without_expiry),
         oldest_due_at=None if survey.oldest_expiry is None else survey.oldest_expiry + rules.grace,
         overdue=survey.overdue,
         digest=survey.digest.hexdigest(),
@@ -150,11 +147,7 @@ def check_bucket(plan: SweepPlan, rules: SweepRules) -> None:
     if not plan.objects or is_convincing(found, len(plan.sample)):
         return
     # What is due may really be missing; then the rest must be there.
-    others = database.in_transaction(
-        lambda connection: retention.sample_live(
-            connection, before=rules.newest_expiry, limit=SAMPLE_SIZE
-        )
-    )
+    others = in_transaction(retention.sample_live, before=rules.newest_expiry, limit=SAMPLE_SIZE)
     others = [key for key in others if refusal(key) is None]
     found_others = sum(_is_there(key) for key in others)
     sampled = len(plan.sample) + len(others)

@@ -26,7 +26,8 @@ from schema.states import DeletionReason, DeletionState, ProcessingState, UserTi
 from stores.bucket.audio_bucket import DeletionReport
 from stores.deletion import holds, ledger, orphans, retention
 from stores.quality import quarantine
-from tasks.resources import database, storage
+from tasks.resources import storage
+from tasks.resources.database import in_transaction
 
 logger = logging.getLogger(__name__)
 
@@ -109,14 +110,10 @@ def _sweep_recordings(
 ) -> SweepReport:
     ids = {recording.message_id for recording in page}
     keys = {recording.storage_key for recording in page}
-    report, intended = database.in_transaction(
-        lambda connection: _intend(connection, keys, ids, rules, allowance)
-    )
+    report, intended = in_transaction(_intend, keys, ids, rules, allowance)
     if not intended:
         return report
-    return report + database.in_transaction(
-        lambda connection: _delete(connection, intended, rules, delete)
-    )
+    return report + in_transaction(_delete, intended, rules, delete)
 
 
 def _intend(
@@ -250,7 +247,7 @@ def settle_intents(intents: Collection[OpenIntent], rules: SweepRules) -> int:
 
     Those that still hold are left: their recordings are due, so the sweep comes to them.
     """
-    return database.in_transaction(lambda connection: _settle(connection, intents, rules))
+    return in_transaction(_settle, intents, rules)
 
 
 def _settle(connection: Connection, intents: Collection[OpenIntent], rules: SweepRules) -> int:

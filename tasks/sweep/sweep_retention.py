@@ -24,6 +24,7 @@ from stores.bucket import versions
 from stores.deletion import ledger, orphans, retention
 from stores.deletion.retention import Position
 from tasks.resources import database, storage
+from tasks.resources.database import in_transaction
 from tasks.runtime.paging import pages
 from tasks.sweep.orphans import sweep_orphans
 from tasks.sweep.recordings import Delete, settle_intents, sweep_recordings
@@ -108,10 +109,8 @@ def sweep_chunk(
 def _sweep_recordings_after(
     position: Position, walk: Walk, rules: SweepRules, limit: int, delete: Delete
 ) -> tuple[SweepReport, Walk]:
-    page = database.in_transaction(
-        lambda connection: retention.find_expired(
-            connection, before=rules.newest_expiry, after=position, limit=limit
-        )
+    page = in_transaction(
+        retention.find_expired, before=rules.newest_expiry, after=position, limit=limit
     )
     if not page:
         return SweepReport(), replace(walk, recordings=None)
@@ -122,9 +121,7 @@ def _sweep_recordings_after(
 def _sweep_orphans_after(
     key: str, walk: Walk, limit: int, delete: Delete
 ) -> tuple[SweepReport, Walk]:
-    page = database.in_transaction(
-        lambda connection: orphans.find(connection, after=key, limit=limit)
-    )
+    page = in_transaction(orphans.find, after=key, limit=limit)
     if not page:
         return SweepReport(), replace(walk, orphans=None)
     keys = [orphan.storage_key for orphan in page]
@@ -182,7 +179,7 @@ def publish_report(
     report: SweepReport, *, left: SweepPlan, withdrawn: int, took: timedelta
 ) -> None:
     """Publish what a sweep did as the artifact `sweep-retention`."""
-    head = database.in_transaction(ledger.head)
+    head = in_transaction(ledger.head)
     create_markdown_artifact(
         sweep_summary(report, left=left, withdrawn=withdrawn, took=took)
         + f"\nHead of the deletion ledger: `{head}`\n",

@@ -28,6 +28,7 @@ from tasks.reconciliation.reconcile_bucket import (
     queue_orphans,
 )
 from tasks.resources import database, storage
+from tasks.resources.database import in_transaction
 from tests.support.faulty_bucket import answered, calling_before
 from tests.tasks.conftest import ALL_ARE_OLD, NONE_IS_OLD
 
@@ -518,14 +519,14 @@ def test_a_page_written_twice_counts_once(record, rows):
     # The answer to a COMMIT can be lost, and the transaction is repeated.
     record("audio/1")
     run = begin_reconciliation.fn()
-    real = database.in_transaction
+    real = in_transaction
 
-    def twice(work):
-        real(work)
-        return real(work)
+    def twice(*arguments, **options):
+        real(*arguments, **options)
+        return real(*arguments, **options)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(database, "in_transaction", twice)
+        patch.setattr(reconcile_bucket, "in_transaction", twice)
         assert list_chunk.fn(run).objects == 1
         comparison = compare.fn(run, older_than=ALL_ARE_OLD)
         check_chunk.fn(run, after=0, older_than=ALL_ARE_OLD)

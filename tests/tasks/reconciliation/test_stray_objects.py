@@ -25,7 +25,8 @@ from tasks.reconciliation.reconcile_bucket import (
     compare,
     list_chunk,
 )
-from tasks.resources import database, storage
+from tasks.resources import storage
+from tasks.resources.database import in_transaction
 from tasks.sweep.sweep_retention import set_missing_expiries
 from tests.support.faulty_bucket import answered
 from tests.support.sweeping import is_in_bucket
@@ -522,13 +523,13 @@ def test_a_bucket_that_breaks_off_costs_only_a_second_run(
 
 
 def test_a_page_whose_commit_was_not_heard_of_is_written_once(listed, monkeypatch, rows):
-    real = database.in_transaction
+    real = in_transaction
 
-    def twice(work):
-        real(work)
-        return real(work)
+    def twice(*arguments, **options):
+        real(*arguments, **options)
+        return real(*arguments, **options)
 
-    monkeypatch.setattr(database, "in_transaction", twice)
+    monkeypatch.setattr(reconcile_bucket, "in_transaction", twice)
     adopt_page.fn(listed, after="")
     assert rows("SELECT id FROM messages WHERE audio_storage_key IS NOT NULL") == [("m",)]
 
