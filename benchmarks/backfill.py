@@ -58,10 +58,12 @@ _OVERWRITES = ("audio_ops.analysis_history", "audio_ops.backfill_previous")
 
 
 class NotEnough(KaiwaError):
-    """A backfill of the benchmark gave fewer messages than it holds."""
+    """A backfill of the benchmark returned fewer messages than it holds."""
 
-    def __init__(self, backfill_id: int) -> None:
-        super().__init__(f"Backfill {backfill_id} gave too few messages.", backfill_id)
+    backfill_id: int
+
+    def __str__(self) -> str:
+        return f"Backfill {self.backfill_id} returned too few messages."
 
 
 def measure(messages: int) -> tuple[dict[str, float], list[tuple[str, str, float]]]:

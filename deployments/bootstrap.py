@@ -31,43 +31,46 @@ _OUTPUT_CHARACTERS = 2000
 
 
 class ServerNotNamed(KaiwaError):
-    """Nothing says which Prefect server is meant."""
+    """PREFECT_API_URL is not set."""
 
-    def __init__(self) -> None:
-        super().__init__("PREFECT_API_URL is not set: it says which Prefect server is meant.")
+    def __str__(self) -> str:
+        return "PREFECT_API_URL is not set. Set it to the URL of the Prefect server's API."
 
 
 class ServerRefused(KaiwaError):
-    """The Prefect server is away, or answered with an error."""
+    """The Prefect server is unreachable, or answered with an error."""
 
-    def __init__(self, api_url: str, reason: str) -> None:
-        self.api_url, self.reason = api_url, reason
-        message = (
-            f"The Prefect server at {api_url} does not do as asked: {reason}. Its log says why."
+    api_url: str
+    reason: str
+
+    def __str__(self) -> str:
+        return (
+            f"The request to the Prefect server at {self.api_url} failed: {self.reason}. Check "
+            "that the server runs, and its log."
         )
-        super().__init__(message, api_url, reason)
 
 
 class PoolOfAnotherType(KaiwaError):
-    """The work pool stands, but starts its runs in another way."""
+    """The work pool exists with another type."""
 
-    def __init__(self, standing: str, wanted: str) -> None:
-        self.standing, self.wanted = standing, wanted
-        super().__init__(
-            f"The work pool {WORK_POOL} is of type {standing}, and Prefect cannot change that to "
-            f"{wanted}. Use --pool-type {standing}, or delete the pool once nothing runs: "
-            f"`prefect work-pool delete {WORK_POOL}`.",
-            standing,
-            wanted,
+    standing: str
+    wanted: str
+
+    def __str__(self) -> str:
+        return (
+            f"The work pool {WORK_POOL} is of type {self.standing}, and Prefect cannot change that "
+            f"to {self.wanted}. Use --pool-type {self.standing}, or delete the pool once nothing "
+            f"runs: `prefect work-pool delete {WORK_POOL}`."
         )
 
 
 class DeployFailed(KaiwaError):
     """Not every deployment of prefect.yaml was registered."""
 
-    def __init__(self, reason: str) -> None:
-        self.reason = reason
-        super().__init__(f"Deploying failed: {reason}\nRun `python -m deployments.check`.", reason)
+    reason: str
+
+    def __str__(self) -> str:
+        return f"Deploying failed: {self.reason}\nRun `python -m deployments.check`."
 
 
 def bootstrap(
@@ -110,7 +113,7 @@ def bootstrap(
     except httpx.HTTPStatusError as error:
         # What the server says of it may quote what was sent, a secret among it.
         asked = f"{error.request.method} {error.request.url.path}"
-        reason = f"{asked} was answered with {error.response.status_code}"
+        reason = f"{asked} returned {error.response.status_code}"
         raise ServerRefused(api_url, reason) from None
     except httpx.TransportError as error:
         raise ServerRefused(api_url, str(error) or type(error).__name__) from error
@@ -163,7 +166,7 @@ def deploy_all(client: SyncPrefectClient, prefect_yaml: Path) -> list[str]:
     wanted = {deployment["name"] for deployment in content["deployments"]}
     missing = sorted(name for name in wanted if _standing(client, name) is None)
     if missing:
-        reason = f"{', '.join(missing)} missing afterwards. {output}"
+        reason = f"{', '.join(missing)} not registered. {output}"
         raise DeployFailed(reason)
     return sorted(wanted)
 
@@ -213,7 +216,7 @@ def _run_deploy(described: Path, folder: Path) -> str:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        reason = f"no end after {_DEPLOY_SECONDS} s"
+        reason = f"it did not finish within {_DEPLOY_SECONDS} s."
         raise DeployFailed(reason) from None
     output = done.stdout.strip()[-_OUTPUT_CHARACTERS:]
     if done.returncode != 0:

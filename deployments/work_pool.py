@@ -24,12 +24,16 @@ class PoolType(StrEnum):
 
 
 class TemplateUnreadable(KaiwaError):
-    """A file holds no base job template."""
+    """A file is not a base job template."""
 
-    def __init__(self, path: str, reason: str) -> None:
-        self.path, self.reason = path, reason
-        message = f"{path} is no base job template: {reason}. Start from a copy of {TEMPLATES}."
-        super().__init__(message, path, reason)
+    path: str
+    reason: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.path} is not a base job template: {self.reason}. Start from a copy of one in "
+            f"{TEMPLATES}."
+        )
 
 
 def base_job_template(pool_type: PoolType) -> dict[str, Any]:
@@ -62,7 +66,7 @@ def read_template(path: Path) -> dict[str, Any]:
     except ValueError as error:
         raise TemplateUnreadable(str(path), str(error)) from None
     if not isinstance(template, dict) or not {"job_configuration", "variables"} <= template.keys():
-        reason = "it takes job_configuration and variables"
+        reason = "it must hold job_configuration and variables"
         raise TemplateUnreadable(str(path), reason)
     return template
 

@@ -29,13 +29,13 @@ STOP_SECONDS = 30
 class PostgresFailed(KaiwaError):
     """Postgres did not start, stop or answer."""
 
-    def __init__(self, folder: str, reason: str) -> None:
-        self.folder, self.reason = folder, reason
-        super().__init__(
-            f"Postgres in {folder}: {reason}. Look into {folder}/server.log; "
-            "with the server stopped, deleting the folder resets it and its data.",
-            folder,
-            reason,
+    folder: str
+    reason: str
+
+    def __str__(self) -> str:
+        return (
+            f"Postgres in {self.folder}: {self.reason}. See {self.folder}/server.log. To "
+            "reset the server and its data, stop it and delete the folder."
         )
 
 

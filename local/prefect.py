@@ -27,11 +27,12 @@ _BOOTSTRAP_SECONDS = 240
 
 
 class BootstrapFailed(KaiwaError):
-    """The server got no work pool, or not all automations and deployments."""
+    """The work pool, automations or deployments could not be registered."""
 
-    def __init__(self, reason: str) -> None:
-        self.reason = reason
-        super().__init__(f"`kaiwa-audio prefect bootstrap` failed: {reason}", reason)
+    reason: str
+
+    def __str__(self) -> str:
+        return f"`kaiwa-audio prefect bootstrap` failed: {self.reason}"
 
 
 class PrefectServer:

@@ -24,12 +24,15 @@ _SAME_START_SECONDS = 1.0  # two readings of one start differ when the clock is 
 
 
 class ServiceFailed(KaiwaError):
-    """A server of the local stack ended or did not get ready."""
+    """A server of the local stack ended or did not become ready."""
 
-    def __init__(self, name: str, reason: str, log: str, tail: str) -> None:
-        self.name, self.reason, self.log, self.tail = name, reason, log, tail
-        message = f"{name} {reason}. The end of {log}:\n{tail or '(empty)'}"
-        super().__init__(message, name, reason, log, tail)
+    name: str
+    reason: str
+    log: str
+    tail: str
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.reason}. The end of {self.log}:\n{self.tail or '(empty)'}"
 
 
 class Service:

@@ -31,14 +31,14 @@ _PORT_NAMES = (*swift.SERVERS, *moto.SERVERS, "postgres", "prefect")
 
 
 class StackBusy(KaiwaError):
-    """Another command starts or stops the same stack."""
+    """Another command is starting or stopping the same stack."""
 
-    def __init__(self, folder: str) -> None:
-        self.folder = folder
-        super().__init__(
-            f"Another command starts or stops the stack in {folder} just now. "
-            "Wait for it, or end it, and run this again.",
-            folder,
+    folder: str
+
+    def __str__(self) -> str:
+        return (
+            f"Another command is starting or stopping the stack in {self.folder}. Wait for it or "
+            "stop it, then run this again."
         )
 
 

@@ -13,11 +13,11 @@ def checked_key(key: str) -> str:
     """
     problem = None
     if not key or len(key.encode()) > MAX_KEY_BYTES:
-        problem = f"has 1 to {MAX_KEY_BYTES} bytes"
+        problem = f"must have 1 to {MAX_KEY_BYTES} bytes"
     elif not key.isprintable():
-        problem = "has no control characters"  # XML cannot carry them, listings would break
+        problem = "must not contain control characters"  # XML cannot carry them: listings break
     elif not {".", ".."}.isdisjoint(key.split("/")):
-        problem = "has no `.` or `..` segments"  # clients and proxies resolve them
+        problem = "must not contain `.` or `..` segments"  # clients and proxies resolve them
     if problem:
         raise InvalidKey(key, problem)
     return key
@@ -26,9 +26,9 @@ def checked_key(key: str) -> str:
 def refusal(key: str, prefix: str) -> str | None:
     """Return why an object of this key is not ours to sign or delete, or None if it is ours."""
     if not key.startswith(prefix):
-        return f"the key does not begin with {prefix}"
+        return f"the key must begin with {prefix}"
     try:
         checked_key(key)
     except InvalidKey as error:
-        return f"a key {error.rule}; this one does not"
+        return f"the key {error.rule}"
     return None

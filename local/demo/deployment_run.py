@@ -20,28 +20,28 @@ STALLED_SECONDS = 300.0
 
 
 class RunStalled(KaiwaError):
-    """Nothing happened any more in a run that had not ended."""
+    """An unfinished run makes no progress."""
 
-    def __init__(self, state: str, log: str) -> None:
-        self.state, self.log = state, log
-        super().__init__(
-            f"For {STALLED_SECONDS:.0f} s nothing has happened in the run, which is {state}. "
-            f"Look into {log}.",
-            state,
-            log,
+    state: str
+    log: str
+
+    def __str__(self) -> str:
+        return (
+            f"The run has made no progress for {STALLED_SECONDS:.0f} s; its state is {self.state}. "
+            f"See {self.log}."
         )
 
 
 class RunPaused(KaiwaError):
-    """A run waits for a person, whom the demo cannot stand in for."""
+    """A run waits for approval, which the demo cannot give."""
 
-    def __init__(self, deployment: str) -> None:
-        self.deployment = deployment
-        super().__init__(
-            f"A run of {deployment} waits for a person: earlier demos left much that is due. Run "
-            "`make up`, answer it in the Prefect UI or cancel it there, and run the demo again; or "
-            "delete the stack's folder.",
-            deployment,
+    deployment: str
+
+    def __str__(self) -> str:
+        return (
+            f"A run of {self.deployment} waits for approval, because earlier demos left much that "
+            "is due. Run `make up`, approve or cancel the run in the Prefect UI, then run the demo "
+            "again; or delete the stack's folder."
         )
 
 

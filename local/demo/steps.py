@@ -29,11 +29,13 @@ class Scene:
 
 
 class DemoFailed(KaiwaError):
-    """The demo did not do what it says."""
+    """A step of the demo failed."""
 
-    def __init__(self, reason: str, log: str) -> None:
-        self.reason, self.log = reason, log
-        super().__init__(f"The demo failed: {reason}. Look into {log}.", reason, log)
+    reason: str
+    log: str
+
+    def __str__(self) -> str:
+        return f"The demo failed: {self.reason}. See {self.log}."
 
 
 @contextmanager

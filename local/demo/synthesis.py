@@ -23,14 +23,14 @@ class Voice:
 
 
 class SynthesisFailed(KaiwaError):
-    """espeak-ng did not speak."""
+    """espeak-ng failed to synthesise speech."""
 
-    def __init__(self, reason: str) -> None:
-        self.reason = reason
-        super().__init__(
-            f"espeak-ng did not speak: {reason}. "
-            "Is the extra `local` installed? `make demo` installs it.",
-            reason,
+    reason: str
+
+    def __str__(self) -> str:
+        return (
+            f"espeak-ng failed: {self.reason}. Install the extra `local`, as `make demo` does, if "
+            "it is missing."
         )
 
 

@@ -26,11 +26,12 @@ _STILL_LOOKS = 5  # looks in a row at which a page must be the same before it co
 
 
 class BrowserFailed(KaiwaError):
-    """Chromium did not do as asked."""
+    """Chromium failed."""
 
-    def __init__(self, reason: str) -> None:
-        self.reason = reason
-        super().__init__(f"Chromium failed: {reason}.", reason)
+    reason: str
+
+    def __str__(self) -> str:
+        return f"Chromium failed: {self.reason}."
 
 
 class Browser:

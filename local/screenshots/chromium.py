@@ -37,10 +37,8 @@ _OPTIONS = (
 class BrowserMissing(KaiwaError):
     """No Chromium is installed."""
 
-    def __init__(self) -> None:
-        super().__init__(
-            f"None of {', '.join(NAMES)} is installed. On Debian: `apt-get install chromium`."
-        )
+    def __str__(self) -> str:
+        return f"None of {', '.join(NAMES)} is installed. On Debian: `apt-get install chromium`."
 
 
 def find_browser() -> str:

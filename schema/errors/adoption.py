@@ -6,77 +6,77 @@ from schema.errors.base import KaiwaError
 class NotAdoptable(KaiwaError):
     """The app's database cannot be adopted as it is; nothing was changed."""
 
-    def __init__(self, obstacles: tuple[str, ...]) -> None:
-        self.obstacles = obstacles
-        listed = "\n".join(f"- {obstacle}" for obstacle in obstacles)
-        super().__init__(
-            f"Nothing was changed. Mend this, then run the command again:\n{listed}", obstacles
-        )
+    obstacles: tuple[str, ...]
+
+    def __str__(self) -> str:
+        obstacles = "\n".join(f"- {obstacle}" for obstacle in self.obstacles)
+        return f"Nothing was changed. Fix the following, then run the command again:\n{obstacles}"
 
 
 class LockNotGranted(KaiwaError):
-    """A table was in use all the time, so a migration could not change it."""
+    """A migration step could not lock its table, because other transactions kept using it."""
 
-    def __init__(self, step: str, table: str, holders: list[str]) -> None:
-        self.step, self.table, self.holders = step, table, holders
-        by = "; ".join(holders) or "transactions that have ended by now"
-        super().__init__(
-            f"{table} was held by {by}, so this could not be done: {step}. What was done before "
-            "stays done. End that transaction, SELECT pg_terminate_backend(<pid>), and run the "
-            "command again.",
-            step,
-            table,
-            holders,
+    step: str
+    table: str
+    holders: list[str]
+
+    def __str__(self) -> str:
+        holders = "; ".join(self.holders) or "transactions that have ended since"
+        return (
+            f"{self.table} was locked by {holders}, so this step did not run: {self.step}. Earlier "
+            "steps are kept. End the transaction with SELECT pg_terminate_backend(<pid>), then "
+            "run the command again."
         )
 
 
 class StepFailed(KaiwaError):
-    """Postgres refused a step of a migration; the steps before it stay done."""
+    """Postgres rejected a migration step; the steps before it are kept."""
 
-    def __init__(self, step: str, sqlstate: str, reason: str) -> None:
-        self.step, self.sqlstate, self.reason = step, sqlstate, reason
-        super().__init__(
-            f"Postgres refused: {reason} ({sqlstate}). It was about this step: {step}. What was "
-            "done before stays done. Mend what is named, and run the command again: it goes on.",
-            step,
-            sqlstate,
-            reason,
+    step: str
+    sqlstate: str
+    reason: str
+
+    def __str__(self) -> str:
+        return (
+            f"Postgres rejected this step: {self.step}. It reported: {self.reason} "
+            f"({self.sqlstate}). Earlier steps are kept. Fix the cause, then run the command "
+            "again; it resumes at this step."
         )
 
 
 class AppObjectsLost(KaiwaError):
-    """Our indexes or trigger on the app's tables were dropped, and this role may not make them."""
+    """Our indexes or trigger on the app's tables are gone, and this role may not recreate them."""
 
-    def __init__(self, names: tuple[str, ...]) -> None:
-        self.names = names
-        super().__init__(
-            f"The app's database has lost {', '.join(names)}: `drizzle-kit push` drops what the "
-            "app's schema does not name. Nothing was done. Run `kaiwa-audio database upgrade` as "
-            "the tables' owner, which makes them again while the app goes on.",
-            names,
+    names: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return (
+            f"The app's database has lost {', '.join(self.names)}: `drizzle-kit push` drops what "
+            "the app's schema does not define. Nothing was done. Run `kaiwa-audio database "
+            "upgrade` as the owner of the tables to recreate them; the app can keep running."
         )
 
 
 class RowsHidden(KaiwaError):
-    """Row security hides rows of the app's tables from this login."""
+    """Row-level security hides rows of the app's tables from this login."""
 
-    def __init__(self, tables: tuple[str, ...]) -> None:
-        self.tables = tables
-        super().__init__(
-            f"Row security hides rows of {', '.join(tables)} from this login: recordings that it "
-            "does not see would look like nobody's. Nothing was done. ALTER ROLE … BYPASSRLS for "
-            "the flows' login, or give it a policy that shows every row and disable row security.",
-            tables,
+    tables: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return (
+            f"Row-level security hides rows of {', '.join(self.tables)} from this login, so "
+            "recordings would wrongly look orphaned. Nothing was done. Run ALTER ROLE … BYPASSRLS "
+            "for the flows' login, or disable row-level security on these tables."
         )
 
 
 class AnalysesWouldGo(KaiwaError):
     """A rollback would drop the table of analyses."""
 
-    def __init__(self, analyses: int) -> None:
-        self.analyses = analyses
-        super().__init__(
-            f"The upgrade made message_audio_analysis, which holds {analyses:,} analyses; a "
-            "rollback drops it. Nothing was changed. Pass --drop-analyses to allow it.",
-            analyses,
+    analyses: int
+
+    def __str__(self) -> str:
+        return (
+            "A rollback drops message_audio_analysis, which the upgrade created and which holds "
+            f"{self.analyses:,} analyses. Nothing was changed. Pass --drop-analyses to allow it."
         )

@@ -4,77 +4,73 @@ from schema.errors.base import KaiwaError
 
 
 class WorkerNotReady(KaiwaError):
-    """An analysis process ended, or hung, before it was ready for its first recording."""
+    """An analysis process ended or hung before it was ready for its first recording."""
 
-    def __init__(self, exit_code: int | None) -> None:
-        self.exit_code = exit_code
-        super().__init__(
-            f"An analysis process did not get ready (exit code {exit_code}). The messages are "
-            "given back. Look for its traceback in the worker's log; memory may be short, or the "
-            "installation incomplete.",
-            exit_code,
+    exit_code: int | None
+
+    def __str__(self) -> str:
+        return (
+            f"An analysis process failed to start (exit code {self.exit_code}). Its messages were "
+            "returned to the queue. Look for a traceback in the worker's log; memory may be short "
+            "or the installation incomplete."
         )
 
 
 class ClusterUnavailable(KaiwaError):
-    """The Dask cluster that settings name cannot be used from here."""
+    """The Dask cluster named in the settings cannot be used."""
 
-    def __init__(self, address: str, reason: str) -> None:
-        self.address, self.reason = address, reason
-        super().__init__(
-            f"The Dask cluster at {address} cannot be used: {reason}. Nothing more was claimed. "
-            "Mend that, or leave KAIWA_DASK_ADDRESS empty: chunks then run in the flow run's own "
-            "process.",
-            address,
-            reason,
+    address: str
+    reason: str
+
+    def __str__(self) -> str:
+        return (
+            f"The Dask cluster at {self.address} cannot be used: {self.reason}. No further "
+            "messages were claimed. Fix the cluster, or leave KAIWA_DASK_ADDRESS empty to run "
+            "chunks in the flow run's own process."
         )
 
 
 class ChunkLost(KaiwaError):
-    """The Dask cluster cannot say what became of a chunk; leases keep its messages from harm."""
+    """The Dask cluster lost track of a chunk; leases protect its messages."""
 
-    def __init__(self, reason: str) -> None:
-        self.reason = reason
-        super().__init__(
-            f"A chunk was lost on the Dask cluster: {reason.rstrip('.')}. What it had claimed is "
-            "either written or taken up again when its leases end. Look into the logs of Dask's "
-            "scheduler and workers.",
-            reason,
+    reason: str
+
+    def __str__(self) -> str:
+        return (
+            f"A chunk was lost on the Dask cluster: {self.reason.rstrip('.')}. Its messages are "
+            "either written already or retried when their leases expire. Check the logs of Dask's "
+            "scheduler and workers."
         )
 
 
 class AnalysesBroken(KaiwaError):
-    """Analyses just written break rules of data quality, so the run must not end green."""
+    """New analyses break data quality rules, so the run must not end green."""
 
-    def __init__(self, broken: int, analyzed: int, rules: tuple[str, ...]) -> None:
-        self.broken, self.analyzed, self.rules = broken, analyzed, rules
-        super().__init__(
-            f"{broken} of {analyzed} analyses break rules of data quality: {', '.join(rules)}. "
-            "They are written and set aside; `audio_ops.quarantine` says what was observed. Mend "
-            "what wrote them, then analyse these messages again.",
-            broken,
-            analyzed,
-            rules,
+    broken: int
+    analyzed: int
+    rules: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return (
+            f"{self.broken} of {self.analyzed} analyses break data quality rules: "
+            f"{', '.join(self.rules)}. They are written and quarantined; `audio_ops.quarantine` "
+            "shows what was observed. Fix what wrote them, then analyse these messages again."
         )
 
 
 class RunIncomplete(KaiwaError):
     """Part of the work failed, so the run must not end green."""
 
-    def __init__(self, failed: int, total: int, broken_chunks: int, allowed_percent: float) -> None:
-        self.failed, self.total = failed, total
-        self.broken_chunks, self.allowed_percent = broken_chunks, allowed_percent
-        broken = (
-            f" Chunks that broke off, for later runs to take up: {broken_chunks}."
-            if broken_chunks
-            else ""
-        )
-        super().__init__(
-            f"{failed} of {total} messages were not analysed (allowed: {allowed_percent:g} %)."
-            f"{broken} Everything else is written. The artifact `analyze-messages` counts the "
-            "causes, and each failed message says why in `audio_processing_error`.",
-            failed,
-            total,
-            broken_chunks,
-            allowed_percent,
+    failed: int
+    total: int
+    broken_chunks: int
+    allowed_percent: float
+
+    def __str__(self) -> str:
+        chunks = f" Failed chunks, left to later runs: {self.broken_chunks}."
+        return (
+            f"{self.failed} of {self.total} messages were not analysed (limit: "
+            f"{self.allowed_percent:g} %).{chunks if self.broken_chunks else ''} Everything else "
+            "is written. The artifact `analyze-messages` counts the causes; each failed message "
+            "shows its own in `audio_processing_error`."
         )

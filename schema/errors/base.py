@@ -1,79 +1,87 @@
-"""What all errors share, and those of machine and database."""
+"""The base of all errors, and errors of the database and of runs in chunks."""
 
-from typing import Any
+from dataclasses import dataclass, fields
+from typing import dataclass_transform
 
 
+@dataclass_transform(eq_default=False)
+@dataclass(eq=False, repr=False)
 class KaiwaError(Exception):
-    """Base of all errors of this project; `facts` are the constructor's arguments."""
+    """Base of all errors of this project; every subclass is a dataclass of its facts.
 
-    def __init__(self, message: str, *facts: Any) -> None:  # noqa: ANN401 - facts differ by error
-        self.facts = facts
-        super().__init__(message)
+    `__str__` makes the message from them. Errors compare and hash by identity, as exceptions do.
+    """
 
-    def __reduce__(self) -> tuple[type, tuple[Any, ...]]:
+    def __init_subclass__(cls) -> None:
+        dataclass(eq=False, repr=False)(cls)
+
+    def __post_init__(self) -> None:
+        self.args = (str(self),)  # `repr` and loggers show the message
+
+    def __reduce__(self) -> tuple[type, tuple[object, ...]]:
         """Survive pickling: rebuild from the facts, not from the message."""
-        return type(self), self.facts
+        return type(self), tuple(getattr(self, fact.name) for fact in fields(self))
 
 
 class InvalidDatabaseUrl(KaiwaError):
-    """DATABASE_URL is not one of Postgres; the message does not repeat it, it holds a password."""
+    """DATABASE_URL is no Postgres URL; the message leaves it out, because it holds a password."""
 
-    def __init__(self) -> None:
-        super().__init__(
-            "DATABASE_URL is not a Postgres URL; "
-            "it should read postgresql://user:password@host:port/database."
+    def __str__(self) -> str:
+        return (
+            "DATABASE_URL is not a Postgres URL. Use postgresql://user:password@host:port/database."
         )
 
 
 class SessionNotUtc(KaiwaError):
-    """A session does not run in UTC: something on the way dropped what we asked for."""
+    """A database session does not run in UTC although it was requested."""
 
-    def __init__(self, time_zone: str) -> None:
-        self.time_zone = time_zone
-        super().__init__(
-            f"The database's session runs in {time_zone}, although UTC was asked for; deadlines "
-            "would be off by hours, so nothing is done. A connection pooler that ignores startup "
-            "options does that: connect past it, or set the options on the role "
-            "(docs/scaling.md, Connections).",
-            time_zone,
+    time_zone: str
+
+    def __str__(self) -> str:
+        return (
+            f"The database session runs in {self.time_zone} although UTC was requested. Nothing "
+            "was done, because deadlines would be off by hours. A connection pooler probably "
+            "ignores startup options: bypass it, or set the options on the role "
+            "(docs/scaling.md, Connections)."
         )
 
 
 class DatabaseRefused(KaiwaError):
-    """The database did not take what was written; its own message, which quotes it, is left out."""
+    """The database rejected a write; its own message is left out, because it quotes the row."""
 
-    def __init__(self, operation: str, sqlstate: str | None) -> None:
-        self.operation, self.sqlstate = operation, sqlstate
-        super().__init__(
-            f"The database refused to {operation} (SQLSTATE {sqlstate}). Look for a constraint or "
-            "trigger on `messages` that is newer than this project, and into the server's log.",
-            operation,
-            sqlstate,
+    operation: str
+    sqlstate: str | None
+
+    def __str__(self) -> str:
+        return (
+            f"The database refused to {self.operation} (SQLSTATE {self.sqlstate}). Check the "
+            "server's log, and `messages` for a constraint or trigger newer than this project."
         )
 
 
 class ClockSkew(KaiwaError):
-    """This machine and the database disagree about the time; one of them would decide wrongly."""
+    """The clocks of this machine and the database differ too much to decide by either."""
 
-    def __init__(self, skew_seconds: float, allowed_seconds: float) -> None:
-        self.skew_seconds, self.allowed_seconds = skew_seconds, allowed_seconds
-        super().__init__(
-            f"This machine's clock is {abs(skew_seconds):.0f} s "
-            f"{'ahead of' if skew_seconds > 0 else 'behind'} the database's (allowed: "
-            f"{allowed_seconds:.0f} s). Nothing was done. Synchronise both by NTP, then run again.",
-            skew_seconds,
-            allowed_seconds,
+    skew_seconds: float
+    allowed_seconds: float
+
+    def __str__(self) -> str:
+        return (
+            f"This machine's clock is {abs(self.skew_seconds):.0f} s "
+            f"{'ahead of' if self.skew_seconds > 0 else 'behind'} the database's (limit: "
+            f"{self.allowed_seconds:.0f} s). Nothing was done. Synchronise both clocks with NTP, "
+            "then run again."
         )
 
 
 class ChunksBroken(KaiwaError):
-    """Part of a run's chunks broke off, so the run must not end green."""
+    """Some chunks of a run failed, so the run must not end green."""
 
-    def __init__(self, broken: int, chunks: int) -> None:
-        self.broken, self.chunks = broken, chunks
-        super().__init__(
-            f"{broken} of {chunks} chunks broke off. Everything else is written, and the next run "
-            "takes up the rest; the failed task runs say why.",
-            broken,
-            chunks,
+    broken: int
+    chunks: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.broken} of {self.chunks} chunks failed. Everything else is written, and the "
+            "next run processes the rest. The failed task runs show the cause."
         )

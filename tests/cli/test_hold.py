@@ -61,8 +61,8 @@ def test_a_command_that_says_too_little_or_too_much_is_refused(arguments, told):
     ("arguments", "told"),
     [
         (("place", "--message", "nobody's", *WHY), "There is no message"),
-        (("place", "--user", "Hana", *WHY), "a user's is a UUID"),
-        (("release", 7, "--by", "Sato"), "No legal hold 7 is in force"),
+        (("place", "--user", "Hana", *WHY), "the id of a user is a UUID"),
+        (("release", 7, "--by", "Sato"), "Legal hold 7 is not in force"),
     ],
 )
 def test_what_cannot_be_done_is_told_without_a_traceback(arguments, told):

@@ -208,7 +208,7 @@ def test_a_file_that_is_no_template_is_named(tmp_path, monkeypatch, text):
     (tmp_path / "own.json").write_text(text)
     done = command("--base-job-template", tmp_path / "own.json")
     assert done.exit_code == 1
-    assert "own.json is no base job template" in done.output
+    assert "own.json is not a base job template" in done.output
 
 
 def test_outside_of_the_projects_folder_nothing_is_begun(tmp_path, monkeypatch):

@@ -162,7 +162,7 @@ def test_the_wrong_bucket_fails_no_message(upload, rows, monkeypatch):
     storage.bucket().client.create_bucket(Bucket="another-bucket")  # and no marker in it
     monkeypatch.setenv("TIGRIS_BUCKET_NAME", "another-bucket")
     storage.bucket.cache_clear()
-    with pytest.raises(RunIncomplete, match="broke off"):
+    with pytest.raises(RunIncomplete, match="Failed chunks"):
         analyze_messages()
     assert rows()[waiting].state == "uploaded"
 
@@ -171,7 +171,7 @@ def test_refused_credentials_fail_no_message(upload, rows, monkeypatch):
     waiting = upload(SENTENCES[0])
     monkeypatch.setenv("TIGRIS_SECRET_ACCESS_KEY", "wrong")
     storage.bucket.cache_clear()
-    with pytest.raises(RunIncomplete, match="broke off"):
+    with pytest.raises(RunIncomplete, match="Failed chunks"):
         analyze_messages()
     assert rows()[waiting].state == "uploaded"
 
@@ -181,7 +181,7 @@ def test_an_outage_of_the_bucket_is_charged_to_no_message(upload, rows, engine, 
     with monkeypatch.context() as patch:
         patch.setenv("TIGRIS_ENDPOINT", "http://127.0.0.1:9")  # discard: nobody listens
         storage.bucket.cache_clear()
-        with pytest.raises(RunIncomplete, match="broke off"):
+        with pytest.raises(RunIncomplete, match="Failed chunks"):
             analyze_messages()
     assert {rows()[message].state for message in waiting} == {"uploaded"}
     storage.bucket.cache_clear()

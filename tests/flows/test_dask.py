@@ -161,7 +161,7 @@ def test_a_scheduler_that_is_killed_fails_the_run_and_costs_no_message(
     scheduler, workers = cluster
     with ThreadPoolExecutor(1) as threads:
         killer = threads.submit(lambda: wait_until(leases) and kill_with_children(scheduler))
-        with pytest.raises(RunIncomplete, match="Chunks that broke off"):
+        with pytest.raises(RunIncomplete, match="Failed chunks"):
             analyze_messages(chunk_size=CHUNK_SIZE, workers=1)
     killer.result()
     _, alive = psutil.wait_procs(workers, timeout=60)

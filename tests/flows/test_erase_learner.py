@@ -79,7 +79,7 @@ def test_what_is_left_ends_the_run_failed_after_its_receipt(
 ):
     bad, _ = add_recording(learner), add_recording(learner)
     faulty_bucket.on("DeleteObjects", refused({read_message(bad).audio_storage_key}))
-    with pytest.raises(ErasureIncomplete, match="1 messages that speak of a recording, 1 objects"):
+    with pytest.raises(ErasureIncomplete, match="1 messages still refer to a recording, 1 objects"):
         erase_learner(learner.user_id, REASON, dry_run=False)
     assert "Not complete; run it again." in receipts()[0]
     faulty_bucket.heal()

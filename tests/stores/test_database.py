@@ -24,7 +24,7 @@ def test_where_a_pooler_drops_the_settings_nothing_is_done(database_url, monkeyp
 
     monkeypatch.setattr(psycopg, "connect", forgetful)
     engine = database.connect(database_url)
-    with pytest.raises(SessionNotUtc, match="Asia/Kathmandu, although UTC was asked for"):
+    with pytest.raises(SessionNotUtc, match="Asia/Kathmandu although UTC was requested"):
         engine.connect()
 
 

@@ -201,7 +201,7 @@ def test_placing_counts_what_it_protects_and_what_it_comes_too_late_for(
 )
 def test_a_mistyped_id_is_told_and_nothing_is_placed(scope, subject_id, add_message, place, active):
     add_message()
-    with pytest.raises(HoldSubjectUnknown, match="nothing is held"):
+    with pytest.raises(HoldSubjectUnknown, match="No hold was placed"):
         place(scope, subject_id)
     assert active() == []
 
