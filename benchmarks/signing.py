@@ -17,36 +17,29 @@ from uuid import uuid4
 from pydantic import SecretStr
 
 from schema.clock import utc_now
+from stores.bucket.access import BucketAccess
 from stores.bucket.audio_bucket import open_bucket
 from stores.bucket.url_signer import open_signer
 
 ROUNDS = 7
 OURS, BOTO3S = 20_000, 1_000  # URLs a round
 SECONDS = 604_800
-NAME, ENDPOINT, REGION = "kaiwa-audio", "https://fly.storage.tigris.dev", "auto"
-ACCESS_KEY_ID = SecretStr("tid_benchmark_of_usual_length")
-SECRET_ACCESS_KEY = SecretStr("tsec_benchmark_of_usual_length_too")
+ACCESS = BucketAccess(
+    name="kaiwa-audio",
+    endpoint="https://fly.storage.tigris.dev",
+    region="auto",
+    access_key_id=SecretStr("tid_benchmark_of_usual_length"),
+    secret_access_key=SecretStr("tsec_benchmark_of_usual_length_too"),
+)
 
 
 def signing_ratio() -> dict[str, float]:
     """Return URLs a second of both, medians, and their ratio, as the report names them."""
-    signer = open_signer(
-        NAME,
-        endpoint=ENDPOINT,
-        region=REGION,
-        access_key_id=ACCESS_KEY_ID,
-        secret_access_key=SECRET_ACCESS_KEY,
-    )
-    client = open_bucket(
-        NAME,
-        endpoint=ENDPOINT,
-        region=REGION,
-        access_key_id=ACCESS_KEY_ID,
-        secret_access_key=SECRET_ACCESS_KEY,
-    ).client
+    signer = open_signer(ACCESS)
+    client = open_bucket(ACCESS).client
 
     def boto3_signs(key: str) -> str:
-        parameters = {"Bucket": NAME, "Key": key}
+        parameters = {"Bucket": ACCESS.name, "Key": key}
         return client.generate_presigned_url("get_object", Params=parameters, ExpiresIn=SECONDS)
 
     def we_sign(keys: list[str]) -> list[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from stores.bucket.access import BucketAccess
 from stores.bucket.audio_bucket import AudioBucket, open_bucket
 
 BUCKET = "kaiwa-audio"
@@ -23,15 +24,14 @@ class S3Address:
     access_key_id: str
     secret_access_key: SecretStr
 
+    def access(self, name: str = BUCKET, region: str = REGION) -> BucketAccess:
+        """Return how to use a bucket of the server."""
+        key_id = SecretStr(self.access_key_id)
+        return BucketAccess(name, self.endpoint, region, key_id, self.secret_access_key)
+
     def bucket(self, name: str = BUCKET) -> AudioBucket:
         """Return a bucket of the server, made or not."""
-        return open_bucket(
-            name,
-            endpoint=self.endpoint,
-            region=REGION,
-            access_key_id=SecretStr(self.access_key_id),
-            secret_access_key=self.secret_access_key,
-        )
+        return open_bucket(self.access(name))
 
 
 @dataclass(frozen=True, slots=True)

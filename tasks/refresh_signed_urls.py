@@ -128,7 +128,7 @@ def _decide(
     active: frozenset[str] | None,
 ) -> _Decisions:
     to_sign, refused, left, inactive = [], [], Counter[Leave](), 0
-    credentials_expire_at = storage.signer().credentials_expire_at
+    credentials_expire_at = storage.signer().access.credentials_expire_at
     for message in page:
         if active is not None and message.conversation_id not in active:
             inactive += 1

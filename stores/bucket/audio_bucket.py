@@ -2,24 +2,21 @@
 
 import base64
 import hashlib
-import ipaddress
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from datetime import UTC
-from typing import TYPE_CHECKING, Literal, cast
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, cast
 
 import boto3
-from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import IncompleteReadError
-from pydantic import SecretStr
 
 from schema.errors.storage import ObjectMissing, ObjectTooLarge, StorageError, WrongBucket
 from schema.facts.bucket import ObjectFacts
 from schema.object_keys import checked_key
+from stores.bucket.access import DEFAULT_REGION, BucketAccess
 from stores.bucket.errors import BROKEN_BODY, translated
 
 if TYPE_CHECKING:
@@ -36,10 +33,7 @@ _MARKER = b"This bucket holds the audio of Kaiwa's learners; `kaiwa-audio storag
 # botocore retries requests, but not a body that breaks off while it is read.
 _PAUSES_BEFORE_BODY_RETRY_SECONDS = (0.2, 0.8, 3.2)
 
-_DEFAULT_REGION = "us-east-1"  # AWS's first; also of S3 servers that were given none
-_REGIONS_WITHOUT_CONSTRAINT = {_DEFAULT_REGION, "auto"}  # the first refuses one; Tigris chooses
-
-_TIGRIS = (".tigris.dev", ".storage.dev")
+_REGIONS_WITHOUT_CONSTRAINT = {DEFAULT_REGION, "auto"}  # the first refuses one; Tigris chooses
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,38 +176,24 @@ class AudioBucket:
         return translated(operation, bucket=self.name, key=key)
 
 
-def open_bucket(
-    name: str,
-    *,
-    endpoint: str | None,
-    region: str,
-    access_key_id: SecretStr,
-    secret_access_key: SecretStr,
-    session_token: SecretStr | None = None,
-    max_connections: int = 32,
-) -> AudioBucket:
+def open_bucket(access: BucketAccess, *, max_connections: int = 32) -> AudioBucket:
     """Return a bucket; no request is made yet.
 
     Args:
-        name: The bucket's name.
-        endpoint: URL of the S3 server; None for AWS itself.
-        region: Region that goes into signatures, or "auto"; see `signing_region`.
-        access_key_id: Who asks.
-        secret_access_key: Signs the requests.
-        session_token: Of temporary credentials only.
+        access: Where the bucket is, and the credentials for it.
         max_connections: Of the pool; at least the number of threads that share the bucket.
     """
-    host = urlsplit(endpoint).hostname if endpoint else None
+    token = access.session_token
     client = boto3.session.Session().client(
         "s3",
-        endpoint_url=endpoint,
-        region_name=signing_region(region, endpoint=endpoint),
-        aws_access_key_id=access_key_id.get_secret_value(),
-        aws_secret_access_key=secret_access_key.get_secret_value(),
-        aws_session_token=session_token.get_secret_value() if session_token else None,
+        endpoint_url=access.endpoint,
+        region_name=access.signing_region,
+        aws_access_key_id=access.access_key_id.get_secret_value(),
+        aws_secret_access_key=access.secret_access_key.get_secret_value(),
+        aws_session_token=token.get_secret_value() if token else None,
         config=Config(
             signature_version="s3v4",  # boto3 signs with SigV2 in some regions otherwise
-            s3={"addressing_style": _addressing_style(host)},
+            s3={"addressing_style": access.addressing_style},
             # Not every S3 server knows the newer checksums.
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
@@ -221,31 +201,10 @@ def open_bucket(
             connect_timeout=5,
             read_timeout=30,
             max_pool_connections=max_connections,
-            proxies={} if _is_loopback(host) else None,  # {} shuts out those of the environment
+            proxies={} if access.is_loopback else None,  # {} shuts out those of the environment
         ),
     )
-    return AudioBucket(name, client)
-
-
-def signing_region(region: str, *, endpoint: str | None) -> str:
-    """Return the region that goes into signatures: "auto" means one only to Tigris."""
-    host = urlsplit(endpoint).hostname if endpoint else None
-    if region != "auto" or (host or "").endswith(_TIGRIS):
-        return region
-    return _DEFAULT_REGION
-
-
-def objects_address(name: str, *, endpoint: str | None, region: str) -> str:
-    """Return what stands before the key in the URL of a bucket's object, as boto3 decides it."""
-    host = urlsplit(endpoint).hostname if endpoint else None
-    client = boto3.session.Session().client(
-        "s3",
-        endpoint_url=endpoint,
-        region_name=region,
-        config=Config(signature_version=UNSIGNED, s3={"addressing_style": _addressing_style(host)}),
-    )
-    url = client.generate_presigned_url("get_object", Params={"Bucket": name, "Key": "-"})
-    return url.removesuffix("-")
+    return AudioBucket(access.name, client)
 
 
 def _body(response: "GetObjectOutputTypeDef", key: str, max_bytes: int) -> bytes:
@@ -258,17 +217,3 @@ def _body(response: "GetObjectOutputTypeDef", key: str, max_bytes: int) -> bytes
     if len(data) != announced:
         raise IncompleteReadError(actual_bytes=len(data), expected_bytes=announced)
     return data
-
-
-def _addressing_style(host: str | None) -> Literal["virtual", "path"]:
-    """Choose `bucket.host` where it resolves: AWS and Tigris want it, others need wildcard DNS."""
-    if host is None or host.endswith((".amazonaws.com", *_TIGRIS)):
-        return "virtual"
-    return "path"
-
-
-def _is_loopback(host: str | None) -> bool:
-    try:
-        return ipaddress.ip_address(host or "").is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -11,10 +11,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote, urlsplit
 
-from pydantic import SecretStr
-
 from schema.errors.storage import CredentialExpiryUnknown, CredentialsExpired
-from stores.bucket.audio_bucket import objects_address, signing_region
+from stores.bucket.access import BucketAccess
 
 MAX_EXPIRY_SECONDS = 604_800  # SigV4's limit; not every server enforces it
 
@@ -55,14 +53,10 @@ class DatedSigner:
 
 @dataclass(frozen=True, slots=True)
 class UrlSigner:
-    """Whose signatures, for which bucket; safe to share between threads."""
+    """Signs URLs of one bucket's objects; safe to share between threads."""
 
+    access: BucketAccess
     address: str  # of the bucket's objects: a key follows
-    region: str
-    access_key_id: SecretStr
-    secret_access_key: SecretStr
-    session_token: SecretStr | None
-    credentials_expire_at: datetime | None  # of temporary credentials, whose URLs end with them
 
     def dated(self, moment: datetime) -> DatedSigner:
         """Return a signer whose URLs are signed at `moment`, cut to the second.
@@ -70,16 +64,16 @@ class UrlSigner:
         Raises:
             CredentialsExpired: If the credentials end within a second from then.
         """
-        end = self.credentials_expire_at
+        end = self.access.credentials_expire_at
         if end is not None and end < moment + timedelta(seconds=1):
             raise CredentialsExpired(end)
         signed_at = moment.astimezone(UTC).replace(microsecond=0)
         timestamp = f"{signed_at:%Y%m%dT%H%M%SZ}"
-        scope = f"{timestamp[:8]}/{self.region}/s3/aws4_request"
-        credential = _quoted(f"{self.access_key_id.get_secret_value()}/{scope}")
+        scope = f"{timestamp[:8]}/{self.access.signing_region}/s3/aws4_request"
+        credential = _quoted(f"{self.access.access_key_id.get_secret_value()}/{scope}")
         token = ""
-        if self.session_token is not None:
-            token = f"&X-Amz-Security-Token={_quoted(self.session_token.get_secret_value())}"
+        if (session_token := self.access.session_token) is not None:
+            token = f"&X-Amz-Security-Token={_quoted(session_token.get_secret_value())}"
         url = urlsplit(self.address)
         return DatedSigner(
             signed_at=signed_at,
@@ -101,46 +95,21 @@ class UrlSigner:
 
     def _day_key(self, scope: str) -> bytes:
         """Return the key of one day, region and service, as SigV4 derives it."""
-        key = b"AWS4" + self.secret_access_key.get_secret_value().encode()
+        key = b"AWS4" + self.access.secret_access_key.get_secret_value().encode()
         for part in scope.split("/"):
             key = hmac.digest(key, part.encode(), "sha256")
         return key
 
 
-def open_signer(
-    name: str,
-    *,
-    endpoint: str | None,
-    region: str,
-    access_key_id: SecretStr,
-    secret_access_key: SecretStr,
-    session_token: SecretStr | None = None,
-    credentials_expire_at: datetime | None = None,
-) -> UrlSigner:
+def open_signer(access: BucketAccess) -> UrlSigner:
     """Return a signer for the bucket that `open_bucket` would open; no request is ever made.
 
-    Args:
-        name: The bucket's name.
-        endpoint: URL of the S3 server; None for AWS itself.
-        region: Region that goes into signatures, or "auto"; see `signing_region`.
-        access_key_id: Who signs; it shows in every URL.
-        secret_access_key: What is signed with.
-        session_token: Of temporary credentials only.
-        credentials_expire_at: When they end, and with them every URL.
-
     Raises:
-        CredentialExpiryUnknown: If there is a session token, and nobody knows when it ends.
+        CredentialExpiryUnknown: If the credentials are temporary without a known expiry.
     """
-    if session_token is not None and credentials_expire_at is None:
+    if access.session_token is not None and access.credentials_expire_at is None:
         raise CredentialExpiryUnknown
-    return UrlSigner(
-        objects_address(name, endpoint=endpoint, region=region),
-        signing_region(region, endpoint=endpoint),
-        access_key_id,
-        secret_access_key,
-        session_token,
-        credentials_expire_at,
-    )
+    return UrlSigner(access, access.objects_address())
 
 
 def _quoted(text: str) -> str:

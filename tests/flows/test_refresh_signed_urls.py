@@ -168,12 +168,12 @@ def test_no_url_signature_secret_or_words_are_told_anywhere(
     everything = "\n".join(told)
     assert "refresh-span-1" in everything  # it was looked at in the right places
     assert "spans done" in everything
-    signer = storage.signer()
+    access = storage.signer().access
     for secret in (
         "X-Amz-Signature",
         "X-Amz-Credential",
-        signer.access_key_id.get_secret_value(),
-        signer.secret_access_key.get_secret_value(),
+        access.access_key_id.get_secret_value(),
+        access.secret_access_key.get_secret_value(),
         SAID,
         *(url.rpartition("=")[2] for url in urls()),
     ):

@@ -20,11 +20,16 @@ from schema.errors.storage import (
     WrongBucket,
 )
 from stores.bucket import audio_bucket
-from stores.bucket.audio_bucket import MARKER_KEY, MAX_KEYS_PER_DELETE, objects_address, open_bucket
+from stores.bucket.access import BucketAccess
+from stores.bucket.audio_bucket import MARKER_KEY, MAX_KEYS_PER_DELETE, open_bucket
 from tests.support.faulty_server import BODY, FaultyServer
 
 KEY = "audio/user-1/conversation-1/message-1_1700000000000.wav"
 SECRET = "a-secret-nobody-may-see"
+
+
+def access(endpoint, region):
+    return BucketAccess("bucket-1", endpoint, region, SecretStr("key"), SecretStr(SECRET))
 
 
 @pytest.fixture
@@ -147,13 +152,7 @@ def test_the_marker_is_made_once(s3_address):
 
 @pytest.mark.parametrize("region", ["auto", "us-east-1"])
 def test_the_default_regions_will_do_on_servers_of_one_region(s3_address, region):
-    bucket = open_bucket(
-        f"default-{region}",
-        endpoint=s3_address.endpoint,
-        region=region,
-        access_key_id=SecretStr(s3_address.access_key_id),
-        secret_access_key=s3_address.secret_access_key,
-    )
+    bucket = open_bucket(s3_address.access(f"default-{region}", region))
     assert bucket.create_with_marker().bucket_created
     bucket.verify_marker()
 
@@ -161,13 +160,7 @@ def test_the_default_regions_will_do_on_servers_of_one_region(s3_address, region
 @pytest.mark.parametrize("region", ["eu-west-1", "eu-central-1"])
 def test_a_bucket_is_made_in_its_region(moto_address, region):
     # moto alone: Swift has the one region that it is configured with.
-    bucket = open_bucket(
-        f"in-{region}",
-        endpoint=moto_address.endpoint,
-        region=region,
-        access_key_id=SecretStr("key"),
-        secret_access_key=SecretStr(SECRET),
-    )
+    bucket = open_bucket(moto_address.access(f"in-{region}", region))
     assert bucket.create_with_marker().bucket_created
     location = bucket.client.get_bucket_location(Bucket=bucket.name)
     assert location["LocationConstraint"] == region
@@ -186,13 +179,7 @@ def test_a_bucket_is_made_in_its_region(moto_address, region):
 def test_a_request_to_make_a_bucket_names_the_region_as_its_server_wants_it(
     endpoint, region, signed_for, constraint
 ):
-    bucket = open_bucket(
-        "bucket-1",
-        endpoint=endpoint,
-        region=region,
-        access_key_id=SecretStr("key"),
-        secret_access_key=SecretStr(SECRET),
-    )
+    bucket = open_bucket(access(endpoint, region))
     sent = []
 
     def refuse(request, **_):
@@ -395,17 +382,11 @@ def test_keys_that_some_server_would_change_are_refused(faulty, key):
     ],
 )
 def test_the_bucket_is_addressed_as_its_endpoint_can_resolve(endpoint, address):
-    bucket = open_bucket(
-        "bucket-1",
-        endpoint=endpoint,
-        region="eu-central-1",
-        access_key_id=SecretStr("key"),
-        secret_access_key=SecretStr(SECRET),
-    )
+    bucket = open_bucket(access(endpoint, "eu-central-1"))
     parameters = {"Bucket": bucket.name, "Key": "k"}
     url = bucket.client.generate_presigned_url("get_object", Params=parameters)
     assert url.partition("?")[0] == f"{address}k"
-    assert objects_address("bucket-1", endpoint=endpoint, region="eu-central-1") == address
+    assert access(endpoint, "eu-central-1").objects_address() == address
 
 
 def test_loopback_is_reached_past_a_proxy(faulty, monkeypatch):

@@ -5,7 +5,6 @@ import pickle
 import time
 import urllib.error
 import urllib.request
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from urllib.parse import parse_qs, urlsplit
 
@@ -19,6 +18,7 @@ from pydantic import SecretStr
 from local.addresses import REGION
 from schema.clock import utc_now
 from schema.errors.storage import CredentialExpiryUnknown, CredentialsExpired
+from stores.bucket.access import BucketAccess
 from stores.bucket.url_signer import MAX_EXPIRY_SECONDS, open_signer
 
 KEY = "audio/user-1/conversation-1/message-1_1700000000000.wav"
@@ -46,12 +46,9 @@ keys = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=10
 )
 
 
-def signer(name="bucket-1", endpoint=None, region="auto", **more):
-    credentials = {
-        "access_key_id": SecretStr(ACCESS_KEY_ID),
-        "secret_access_key": SecretStr(SECRET),
-    }
-    return open_signer(name, endpoint=endpoint, region=region, **(credentials | more))
+def signer(name="bucket-1", endpoint=None, region="auto", **temporary):
+    keys = SecretStr(ACCESS_KEY_ID), SecretStr(SECRET)
+    return open_signer(BucketAccess(name, endpoint, region, *keys, **temporary))
 
 
 def boto3_client(name, endpoint, region, token):
@@ -74,7 +71,9 @@ def pair(request):
     """Boto3's client and our signers, without and with a session token."""
     name, endpoint, region = request.param
     lasting = signer(name, endpoint, region)
-    temporary = replace(lasting, session_token=SecretStr(TOKEN), credentials_expire_at=FAR)
+    temporary = signer(
+        name, endpoint, region, session_token=SecretStr(TOKEN), credentials_expire_at=FAR
+    )
     return name, [
         (boto3_client(name, endpoint, region, None), lasting),
         (boto3_client(name, endpoint, region, TOKEN), temporary),
@@ -130,13 +129,7 @@ def fetch(url):
 @pytest.fixture(params=[REGION, "auto"])
 def sign(swift_address, swift_bucket, request):
     """Sign a URL of the server's bucket as of now."""
-    real = signer(
-        swift_bucket.name,
-        swift_address.endpoint,
-        request.param,
-        access_key_id=SecretStr(swift_address.access_key_id),
-        secret_access_key=swift_address.secret_access_key,
-    )
+    real = open_signer(swift_address.access(swift_bucket.name, request.param))
     return lambda key, seconds: real.dated(utc_now()).sign(key, seconds)
 
 

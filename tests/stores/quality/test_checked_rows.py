@@ -14,6 +14,7 @@ from schema.documents import PhonemeAnalysis, ProblematicWord, SpeechTiming
 from schema.facts.quality import BrokenRule, RowScope
 from stores.analysis import analyses as stores_analyses
 from stores.bucket import url_signer
+from stores.bucket.access import BucketAccess
 from stores.quality import checked_rows, quarantine
 from stores.quality.rules import analyses, messages
 from tasks.analysis.workers import AnalysisWorkers
@@ -33,13 +34,8 @@ LAST_WEEK = AS_OF - timedelta(days=7)
 
 
 def signed(key, *, days=7, at=AS_OF):
-    signer = url_signer.open_signer(
-        "audio",
-        endpoint="https://s3.example",
-        region="auto",
-        access_key_id=SecretStr("key-id"),
-        secret_access_key=SecretStr("secret"),
-    )
+    keys = SecretStr("key-id"), SecretStr("secret")
+    signer = url_signer.open_signer(BucketAccess("audio", "https://s3.example", "auto", *keys))
     return signer.dated(at).sign(key, days * 86_400)
 
 
