@@ -4,8 +4,9 @@ from collections import Counter
 from datetime import timedelta
 
 from policy.quality import RULES
-from schema.facts.analysis import AnalysisReport
+from reports.markdown import table
 from reports.wording import plain
+from schema.facts.analysis import AnalysisReport
 
 
 def summary(report: AnalysisReport, *, broken_chunks: int, took: timedelta) -> str:
@@ -18,32 +19,26 @@ def summary(report: AnalysisReport, *, broken_chunks: int, took: timedelta) -> s
         ("Deleted or taken over meanwhile", report.lost),
         ("**Claimed in all**", report.claimed),
     ]
-    lines = ["| Messages | |", "|---|--:|", *(f"| {what} | {count:,} |" for what, count in rows)]
+    lines = table(("Messages", ""), rows)
     if report.causes:
-        lines += ["", "| Why not analysed | |", "|---|--:|"]
-        lines += [
-            f"| {cause.value.replace('_', ' ')} | {count:,} |"
-            for cause, count in report.causes.most_common()
-        ]
+        causes = report.causes.most_common()
+        named = [(cause.value.replace("_", " "), count) for cause, count in causes]
+        lines += ["", *table(("Why not analysed", ""), named)]
     if report.broken:
         lines += [
             "",
-            f"**{report.broken:,} of the analysed break rules of data quality** and are set aside; "
-            "`audio_ops.quarantine` says what was observed.",
+            f"**{report.broken:,} of these analyses break data quality rules** and are "
+            "quarantined; `audio_ops.quarantine` shows what was observed.",
             "",
-            "| Broken rule | |",
-            "|---|--:|",
-            *(
-                f"| {RULES[rule].says} | {count:,} |"
-                for rule, count in report.broken_rules.most_common()
+            *table(
+                ("Broken rule", ""),
+                [(RULES[rule].says, count) for rule, count in report.broken_rules.most_common()],
             ),
         ]
     if report.without_engine:
-        lines += ["", "| Waiting for an engine | |", "|---|--:|"]
-        lines += [
-            f"| {plain(language)} | {count:,} |"
-            for language, count in report.without_engine.most_common()
-        ]
+        waiting = report.without_engine.most_common()
+        named = [(plain(language), count) for language, count in waiting]
+        lines += ["", *table(("Waiting for an engine", ""), named)]
     if report.scores_put_back:
         lines += ["", f"{report.scores_put_back:,} scores put back after the app saved again."]
     if broken_chunks:

@@ -5,9 +5,10 @@ from datetime import timedelta
 
 from policy.backfill import BackfillEstimate, Change, Comparison
 from policy.quality import RULES
+from reports.markdown import table
+from reports.wording import amount, dollars, duration, plain
 from schema.facts.backfill import BackfillPlan, BackfillProgress, EngineRelease, RescoredMessage
 from schema.states import BackfillOutcome
-from reports.wording import amount, dollars, duration, plain
 
 _OUTCOMES = {
     BackfillOutcome.ANALYZED: "Analysed",
@@ -32,8 +33,7 @@ def plan_summary(plan: BackfillPlan, estimate: BackfillEstimate, release: Engine
         ("Analysed by a newer version, left alone", f"{plan.newer:,}"),
         ("In another backfill of this version, or done by it", f"{plan.done:,}"),
     ]
-    lines = [f"By **{release}**. Nothing is changed yet.", "", "| | |", "|---|--:|"]
-    lines += [f"| {what} | {value} |" for what, value in rows]
+    lines = [f"By **{release}**. Nothing is changed yet.", "", *table(("", ""), rows)]
     pace = "measured over 30 days" if estimate.is_measured else "promised; nothing was measured yet"
     lines += ["", f"At {estimate.times_real_time:.0f} times real time on one core, {pace}."]
     if estimate.messages < plan.messages:
@@ -45,12 +45,12 @@ def plan_summary(plan: BackfillPlan, estimate: BackfillEstimate, release: Engine
         )
         lines += ["", f"Left out, because the engine does not know the language: {unknown}."]
     if plan.groups:
-        lines += ["", "| Language | Stored analysis | Messages | Audio |", "|---|---|--:|--:|"]
-        lines += [
-            f"| {plain(g.language)} | {plain(g.stored)} | {g.messages:,} "
-            f"| {duration(g.audio_seconds / 60)} |"
+        groups = [
+            (plain(g.language), plain(g.stored), g.messages, duration(g.audio_seconds / 60))
             for g in plan.groups
         ]
+        header = ("Language", "Stored analysis", "Messages", "Audio")
+        lines += ["", *table(header, groups, align="llrr")]
     return "\n".join(lines) + "\n"
 
 
@@ -71,13 +71,19 @@ def canary_summary(
         return "\n".join(lines) + "\n"
     lines += ["", *_comparisons({"the sample": comparison})]
     lines += ["", "Messages whose accuracy changed most:", ""]
-    lines += ["| Message | Accuracy before | after | Fluency before | after |"]
-    lines += ["|---|--:|--:|--:|--:|"]
-    lines += [
-        f"| {plain(one.message_id)} | {one.accuracy_before} | {one.accuracy_after} "
-        f"| {one.fluency_before} | {one.fluency_after} |"
-        for one in most_changed
-    ]
+    lines += table(
+        ("Message", "Accuracy before", "after", "Fluency before", "after"),
+        [
+            (
+                plain(one.message_id),
+                one.accuracy_before,
+                one.accuracy_after,
+                one.fluency_before,
+                one.fluency_after,
+            )
+            for one in most_changed
+        ],
+    )
     return "\n".join(lines) + "\n"
 
 
@@ -106,14 +112,12 @@ def report_summary(
             f"{backfill_id}.",
         ]
     if progress.causes:
-        lines += ["", "| Why not analysed | |", "|---|--:|"]
-        lines += [
-            f"| {plain(cause.replace('_', ' '))} | {count:,} |"
-            for cause, count in progress.causes.most_common()
-        ]
+        causes = progress.causes.most_common()
+        named = [(plain(cause.replace("_", " ")), count) for cause, count in causes]
+        lines += ["", *table(("Why not analysed", ""), named)]
     if broken:
-        lines += ["", "| Broken rule, set aside in `audio_ops.quarantine` | |", "|---|--:|"]
-        lines += [f"| {RULES[rule].says} | {count:,} |" for rule, count in broken.items()]
+        rules = [(RULES[rule].says, count) for rule, count in broken.items()]
+        lines += ["", *table(("Broken rule; see `audio_ops.quarantine`", ""), rules)]
     if languages:
         lines += ["", *_comparisons(languages)]
     lines += ["", _throughput(progress, took.total_seconds())]
@@ -125,37 +129,47 @@ def report_summary(
 
 
 def _outcomes(progress: BackfillProgress) -> list[str]:
-    lines = ["| Messages | |", "|---|--:|"]
-    lines += [
-        f"| {says} | {progress.outcomes[outcome]:,} |"
+    rows = [
+        (says, progress.outcomes[outcome])
         for outcome, says in _OUTCOMES.items()
         if progress.outcomes[outcome] or outcome is BackfillOutcome.ANALYZED
     ]
-    return [*lines, f"| **Selected** | {progress.selected:,} |"]
+    return table(("Messages", ""), [*rows, ("**Selected**", progress.selected)])
 
 
 def _comparisons(compared: Mapping[str, Comparison]) -> list[str]:
-    lines = [
-        "| Scores of | | Messages | Mean before | after | Shift | Middle shift "
-        "| 80 % of shifts | Rank correlation |",
-        "|---|---|--:|--:|--:|--:|--:|--:|--:|",
-    ]
-    for name, comparison in compared.items():
+    header = (
+        "Scores of",
+        "",
+        "Messages",
+        "Mean before",
+        "after",
+        "Shift",
+        "Median shift",
+        "80 % of shifts",
+        "Rank correlation",
+    )
+    rows = [
+        (plain(name), score, *_cells(change))
+        for name, comparison in compared.items()
         for score, change in (
             ("accuracy", comparison.accuracy),
             ("fluency", comparison.fluency),
-        ):
-            lines.append(f"| {plain(name)} | {score} {_cells(change)}")
-    return lines
+        )
+    ]
+    return table(header, rows, align="llrrrrrrr")
 
 
-def _cells(change: Change) -> str:
+def _cells(change: Change) -> tuple[str | int, ...]:
     correlation = change.rank_correlation
     return (
-        f"| {change.messages:,} | {change.mean_before:.1f} | {change.mean_after:.1f} "
-        f"| {change.mean_shift:+.1f} | {change.median_shift:+.1f} "
-        f"| {change.lowest_decile:+.0f} to {change.highest_decile:+.0f} "
-        f"| {'-' if correlation is None else f'{correlation:.2f}'} |"
+        change.messages,
+        f"{change.mean_before:.1f}",
+        f"{change.mean_after:.1f}",
+        f"{change.mean_shift:+.1f}",
+        f"{change.median_shift:+.1f}",
+        f"{change.lowest_decile:+.0f} to {change.highest_decile:+.0f}",
+        "-" if correlation is None else f"{correlation:.2f}",
     )
 
 

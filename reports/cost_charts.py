@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from policy.costs import BYTES_PER_GB, DAYS_PER_MONTH
-from schema.facts.costs import CostReport, MonthlyCost
-from schema.states import TransferSource, UserTier
 from reports.canvas import canvas, png
 from reports.wording import amount, byte_unit, dollars, plain
+from schema.facts.costs import CostReport, MonthlyCost
+from schema.states import TransferSource, UserTier
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

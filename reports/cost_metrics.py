@@ -3,8 +3,8 @@
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
 from policy.costs import BYTES_PER_GB, DAYS_PER_MONTH
-from schema.facts.costs import CostReport
 from reports.costs import milestones
+from schema.facts.costs import CostReport
 
 
 def metrics(report: CostReport) -> bytes:

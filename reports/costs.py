@@ -7,9 +7,10 @@ import polars as pl
 
 from policy.costs import BYTES_PER_GB, DAYS_PER_MONTH
 from policy.storage_measures import UNKNOWN
+from reports.markdown import table
+from reports.wording import amount, byte_unit, dollars, duration, plain
 from schema.facts.costs import CostReport, Crossing, MonthlyCost, Transfer
 from schema.states import TransferSource
-from reports.wording import amount, byte_unit, dollars, duration, plain
 
 _MAX_ROWS = 20
 
@@ -68,16 +69,16 @@ def _origin(transfer: Transfer) -> str:
     }[transfer.source]
 
 
-def _costs(report: CostReport) -> Iterator[str]:
+def _costs(report: CostReport) -> list[str]:
     now = _parts(report.cost)
     before = _parts(report.cost_before) if report.cost_before else None
-    yield f"| A month | now | {DAYS_PER_MONTH} days ago | difference |"
-    yield "|---|--:|--:|--:|"
+    rows = []
     for number, name in enumerate(("storage", "transfer", "requests", "**all**")):
-        past = "unknown |"
+        past = ("unknown", "")
         if before is not None:
-            past = f"{dollars(before[number])} | {_difference(now[number] - before[number])}"
-        yield f"| {name} | {dollars(now[number])} | {past} |"
+            past = dollars(before[number]), _difference(now[number] - before[number])
+        rows.append((name, dollars(now[number]), *past))
+    return table(("A month", "now", f"{DAYS_PER_MONTH} days ago", "difference"), rows)
 
 
 def _parts(cost: MonthlyCost) -> tuple[float, float, float, float]:
@@ -85,10 +86,9 @@ def _parts(cost: MonthlyCost) -> tuple[float, float, float, float]:
 
 
 def _difference(usd: float) -> str:
-    told = dollars(abs(usd))
     if usd == 0:
         return "none"
-    return f"{told} {'more' if usd > 0 else 'less'}"
+    return f"{dollars(abs(usd))} {'more' if usd > 0 else 'less'}"
 
 
 def _groups(column: str, frame: pl.DataFrame) -> Iterator[str]:
@@ -98,14 +98,19 @@ def _groups(column: str, frame: pl.DataFrame) -> Iterator[str]:
         return
     unit = byte_unit(max(frame["bytes"]))
     audio, minutes = ("hours", 60) if max(frame["audio_minutes"]) >= 60 else ("minutes", 1)
-    yield f"| {column} | recordings | {unit.name} | {audio} | storage a month |"
-    yield "|---|--:|--:|--:|--:|"
-    for row in frame.head(_MAX_ROWS).iter_rows(named=True):
-        yield (
-            f"| {plain(row['group'])} | {row['objects']:,} | "
-            f"{row['bytes'] / unit.size_bytes:,.2f} | {row['audio_minutes'] / minutes:,.1f} | "
-            f"{dollars(row['storage_usd_month'])} |"
-        )
+    yield from table(
+        (column, "recordings", unit.name, audio, "storage a month"),
+        [
+            (
+                plain(row["group"]),
+                row["objects"],
+                f"{row['bytes'] / unit.size_bytes:,.2f}",
+                f"{row['audio_minutes'] / minutes:,.1f}",
+                dollars(row["storage_usd_month"]),
+            )
+            for row in frame.head(_MAX_ROWS).iter_rows(named=True)
+        ],
+    )
     if frame.height > _MAX_ROWS:
         yield ""
         yield f"{frame.height - _MAX_ROWS:,} more are in `by_{column}.csv`."
@@ -140,30 +145,34 @@ def _retention(report: CostReport) -> Iterator[str]:
     )
 
 
-def _unit_costs(report: CostReport) -> Iterator[str]:
+def _unit_costs(report: CostReport) -> list[str]:
     minutes, learners = report.audio_minutes, report.active_learners
-    yield "| A month, for each of | |"
-    yield "|---|--:|"
-    for name, count, told, decimals in (
+    rows = []
+    for name, count, shown, decimals in (
         (f"learners who sent audio in {DAYS_PER_MONTH} days", learners, f"{learners:,}", 4),
         ("hours of stored audio", minutes / 60, f"{minutes / 60:,.2f}", 4),
         ("minutes of stored audio", minutes, f"{minutes:,.1f}", 6),
     ):
         cost = dollars(report.cost.total_usd / count, decimals) if count > 0 else ""
-        yield f"| {told} {name} | {cost} |"
+        rows.append((f"{shown} {name}", cost))
+    return table(("A month, for each of", ""), rows)
 
 
 def _forecast(report: CostReport) -> Iterator[str]:
     if report.forecast.is_empty():
         yield "None: it takes at least two days of history."
     else:
-        yield "| On | expected | 95 % of cases |"
-        yield "|---|--:|--:|"
-        for row in milestones(report).iter_rows(named=True):
-            yield (
-                f"| {row['day']:%Y-%m-%d} | {amount(row['expected_bytes'])} | "
-                f"{amount(row['low_bytes'])} to {amount(row['high_bytes'])} |"
-            )
+        yield from table(
+            ("On", "expected", "95 % of cases"),
+            [
+                (
+                    f"{row['day']:%Y-%m-%d}",
+                    amount(row["expected_bytes"]),
+                    f"{amount(row['low_bytes'])} to {amount(row['high_bytes'])}",
+                )
+                for row in milestones(report).iter_rows(named=True)
+            ],
+        )
     for crossing in report.crossings:
         yield ""
         yield _crossing(crossing, report)
@@ -208,9 +217,9 @@ def _throughput(report: CostReport) -> Iterable[str]:
         f"{duration(done.analysis_seconds / 60)} of analysis, each on one core.",
     ]
     if not done.failures.is_empty():
-        lines += ["", "| Cause of failure | recordings |", "|---|--:|"]
-        lines += [
-            f"| {plain(cause.replace('_', ' '))} | {messages:,} |"
+        causes = [
+            (plain(cause.replace("_", " ")), messages)
             for cause, messages in done.failures.head(_MAX_ROWS).iter_rows()
         ]
+        lines += ["", *table(("Cause of failure", "recordings"), causes)]
     return lines

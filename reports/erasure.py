@@ -3,8 +3,8 @@
 from datetime import datetime
 from uuid import UUID
 
-from schema.facts.deletion import ErasureReport
-from schema.facts.deletion import LedgerHead
+from reports.markdown import table
+from schema.facts.deletion import ErasureReport, LedgerHead
 
 _NOT_OURS = """
 The app still has to erase what it owns: the text of the messages, conversations, the account and
@@ -65,6 +65,4 @@ def _table(counts: ErasureReport) -> str:
         ("Keys that are not ours to delete; correct `audio_storage_key`", counts.refused),
         ("Objects whose deletion the bucket did not confirm", counts.failed),
     ]
-    return "\n".join(
-        ["| | |", "|---|--:|", *(f"| {what} | {count:,} |" for what, count in rows), ""]
-    )
+    return "\n".join([*table(("", ""), rows), ""])

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 
 from policy.quality import RULES
+from reports.markdown import table
 from schema.facts.quality import QualityReport, RuleResult
 from schema.states import CheckScope, Severity
 
@@ -52,9 +53,11 @@ def summary(
     lines += [
         f"Quarantine: {report.quarantined:,} cases opened, {report.released:,} closed.",
         "",
-        "| Rules that hold | | rows | broken before |",
-        "|---|---|--:|---|",
-        *(_held_row(result, earlier) for result in held),
+        *table(
+            ("Rules that hold", "", "rows", "broken before"),
+            [(*_rule(result), result.checked, _before(result, earlier)) for result in held],
+            align="llrl",
+        ),
     ]
     if report.bucket_problem:
         lines += ["", f"**The bucket could not be sampled:** {report.bucket_problem}"]
@@ -63,23 +66,25 @@ def summary(
 
 def _broken_table(
     broken: Iterable[RuleResult], earlier: Mapping[str, Sequence[int]]
-) -> Iterable[str]:
-    yield "| Broken rule | what should hold | | broken | rows | broken before |"
-    yield "|---|---|---|--:|--:|---|"
+) -> list[str]:
     # What fails the check first, then by how many break it.
-    for result in sorted(broken, key=lambda r: (r.severity is not Severity.FAIL, -r.broken)):
-        severity = "**fails**" if result.severity is Severity.FAIL else "warns"
-        yield (
-            f"| `{result.rule}` | {RULES[result.rule].says} | {severity} | {result.broken:,} "
-            f"| {result.checked:,} | {_before(result, earlier)} |"
+    ordered = sorted(broken, key=lambda r: (r.severity is not Severity.FAIL, -r.broken))
+    rows = [
+        (
+            *_rule(result),
+            "**fails**" if result.severity is Severity.FAIL else "warns",
+            result.broken,
+            result.checked,
+            _before(result, earlier),
         )
+        for result in ordered
+    ]
+    header = ("Broken rule", "what should hold", "", "broken", "rows", "broken before")
+    return table(header, rows, align="lllrrl")
 
 
-def _held_row(result: RuleResult, earlier: Mapping[str, Sequence[int]]) -> str:
-    return (
-        f"| `{result.rule}` | {RULES[result.rule].says} | {result.checked:,} "
-        f"| {_before(result, earlier)} |"
-    )
+def _rule(result: RuleResult) -> tuple[str, str]:
+    return f"`{result.rule}`", RULES[result.rule].says
 
 
 def _before(result: RuleResult, earlier: Mapping[str, Sequence[int]]) -> str:

@@ -4,9 +4,10 @@ import json
 from collections.abc import Iterable
 from datetime import timedelta
 
+from reports.markdown import table
+from reports.wording import amount
 from schema.facts.bucket import FindingReport, ReconciliationReport
 from schema.states import FindingKind
-from reports.wording import amount
 
 _ORPHAN_ADVICE = (
     "Nobody can reach it and its storage is paid for. Run with `repair` on: a message without a "
@@ -41,8 +42,8 @@ def summary(report: ReconciliationReport, *, repair: bool, took: timedelta) -> s
         lines += [_adopted(report.adopted, repair=repair), ""]
     if not report.findings:
         return "\n".join([*lines, "**Bucket and messages agree.**"]) + "\n"
-    lines += ["| Found | | size | oldest | queued |", "|---|--:|--:|---|--:|"]
-    lines += [_row(found) for found in report.findings]
+    header = ("Found", "", "size", "oldest", "queued")
+    lines += table(header, [_row(found) for found in report.findings], align="lrrlr")
     if not repair:
         lines += ["", "Nothing was queued by this run: `repair` is off."]
     for found in report.findings:
@@ -58,12 +59,10 @@ def _adopted(count: int, *, repair: bool) -> str:
     return f"{count:,} {early} could be given to it: `repair` does that."
 
 
-def _row(found: FindingReport) -> str:
+def _row(found: FindingReport) -> tuple[str | int, ...]:
     name, _ = _NAMES_AND_ADVICE[found.kind]
-    return (
-        f"| {name} | {found.count:,} | {amount(found.size_bytes)} | "
-        f"{found.oldest_at:%Y-%m-%d} | {found.queued:,} |"
-    )
+    oldest = f"{found.oldest_at:%Y-%m-%d}"
+    return name, found.count, amount(found.size_bytes), oldest, found.queued
 
 
 def _details(found: FindingReport) -> Iterable[str]:

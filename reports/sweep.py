@@ -5,9 +5,10 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 from policy.costs import DAYS_PER_MONTH, storage_cost_usd
+from reports.markdown import table
+from reports.wording import amount
 from schema.facts.deletion import SweepPlan, SweepReport
 from schema.states import UserTier
-from reports.wording import amount
 
 
 def plan_summary(plan: SweepPlan) -> str:
@@ -16,7 +17,7 @@ def plan_summary(plan: SweepPlan) -> str:
     lines = [
         f"{plan.objects:,} of {plan.live:,} objects are due. Plan `{plan_number(plan)}`.",
         "",
-        *_table(("Due", "objects", "size"), rows),
+        *table(("Due", "objects", "size"), rows),
         "",
         _savings(plan.size_bytes),
     ]
@@ -54,7 +55,7 @@ def sweep_summary(report: SweepReport, *, left: SweepPlan, withdrawn: int, took:
         "taken back from a broken run": withdrawn,
     }
     lines = [
-        *_table(("Deleted", "objects", "size"), rows),
+        *table(("Deleted", "objects", "size"), rows),
         "",
         f"{_savings(report.size_bytes)} Took {took.total_seconds():.0f} s.",
         *_counts("Messages", Counter(rest)),
@@ -84,24 +85,17 @@ def _savings(size_bytes: int) -> str:
 
 def _by_tier(
     counts: Counter[UserTier], sizes: Counter[UserTier], orphans: int, orphan_bytes: int
-) -> Iterable[tuple[str, int, int]]:
+) -> Iterable[tuple[str, int, str]]:
     for tier in UserTier:
         if counts[tier]:
-            yield tier.value, counts[tier], sizes[tier]
+            yield tier.value, counts[tier], amount(sizes[tier])
     if orphans:
-        yield "orphans", orphans, orphan_bytes
-    yield "**all**", counts.total() + orphans, sizes.total() + orphan_bytes
-
-
-def _table(header: tuple[str, str, str], rows: Iterable[tuple[str, int, int]]) -> Iterable[str]:
-    yield f"| {' | '.join(header)} |"
-    yield "|---|--:|--:|"
-    for name, count, size_bytes in rows:
-        yield f"| {name} | {count:,} | {amount(size_bytes)} |"
+        yield "orphans", orphans, amount(orphan_bytes)
+    yield "**all**", counts.total() + orphans, amount(sizes.total() + orphan_bytes)
 
 
 def _counts(title: str, counts: Counter[str]) -> list[str]:
     found = [(name, count) for name, count in counts.most_common() if count]
     if not found:
         return []
-    return ["", f"| {title} | |", "|---|--:|", *(f"| {n} | {c:,} |" for n, c in found)]
+    return ["", *table((title, ""), found)]

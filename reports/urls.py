@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from reports.markdown import table
 from schema.facts.urls import UrlReport
 
 
@@ -15,7 +16,7 @@ def summary(report: UrlReport, *, broken_spans: int, dry_run: bool, took: timede
         ("Refused: the key is not one of ours; quarantined", report.refused),
         ("Changed meanwhile; left to the next run", report.changed),
     ]
-    lines = ["| Messages | |", "|---|--:|", *(f"| {what} | {count:,} |" for what, count in rows)]
+    lines = table(("Messages", ""), rows)
     if report.refused:
         lines += [
             "",

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from policy.findings import changes, findings
 from policy.quality import DISTRUSTED
+from reports.markdown import table
 from schema.facts.findings import ExportReport
 from stores import findings as stored_findings
 from tasks.resources.database import in_transaction
@@ -106,7 +107,7 @@ def publish_summary(
         ("Kept although none does: the learner has acted on them", report.kept),
     ]
     lines = ["**Dry run: nothing was written.**", ""] if dry_run else []
-    lines += ["| | |", "|---|--:|", *(f"| {what} | {count:,} |" for what, count in rows)]
+    lines += table(("", ""), rows)
     if broke_off:
         lines += ["", "**It broke off**; its last task run says why. The next run does the rest."]
     lines += ["", f"Took {(ended_at - started_at).total_seconds():.0f} s."]

@@ -7,13 +7,14 @@ from prefect import task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
+from reports.markdown import table
 from schema.errors.deletion import HoldNotActive
 from schema.facts.deletion import ActiveHold, PlacedHold
 from schema.states import HoldScope
 from stores.deletion import holds
 from tasks.resources.database import in_transaction
 
-_ESCAPED = str.maketrans({**{c: f"\\{c}" for c in "\\`*_[]<>|#!"}, "\n": " ", "\r": " "})
+_ESCAPED = str.maketrans({c: f"\\{c}" for c in "\\`*_[]>#!"})  # the table escapes the rest
 
 
 @task(cache_policy=NO_CACHE)
@@ -64,11 +65,15 @@ def _page(change: str, active: list[ActiveHold]) -> str:
     """Write Markdown; what people typed cannot break the table, nor become a link."""
     if not active:
         return f"{change}\n\nNo legal hold is in force.\n"
-    lines = ["| Hold | On | Reason | Placed by | Placed at (UTC) |", "|--:|---|---|---|---|"]
-    lines += [
-        f"| {hold.hold_id} | {hold.scope} {hold.subject_id.translate(_ESCAPED)} "
-        f"| {hold.reason.translate(_ESCAPED)} | {hold.placed_by.translate(_ESCAPED)} "
-        f"| {hold.placed_at:%Y-%m-%d %H:%M} |"
+    header = ("Hold", "On", "Reason", "Placed by", "Placed at (UTC)")
+    rows = [
+        (
+            str(hold.hold_id),
+            f"{hold.scope} {hold.subject_id.translate(_ESCAPED)}",
+            hold.reason.translate(_ESCAPED),
+            hold.placed_by.translate(_ESCAPED),
+            f"{hold.placed_at:%Y-%m-%d %H:%M}",
+        )
         for hold in active
     ]
-    return "\n".join([change, "", *lines]) + "\n"
+    return "\n".join([change, "", *table(header, rows, align="rllll")]) + "\n"

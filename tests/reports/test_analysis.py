@@ -3,9 +3,9 @@
 from collections import Counter
 from datetime import timedelta
 
+from reports.analysis import summary, told_languages
 from schema.facts.analysis import AnalysisReport
 from schema.states import FailureCause
-from reports.analysis import summary, told_languages
 
 REPORT = AnalysisReport(
     claimed=1210,
@@ -48,7 +48,7 @@ def test_broken_rules_are_told_with_the_commonest_first():
     rules = Counter({"timings_in_text": 1, "quick_scores": 2})
     report = AnalysisReport(claimed=9, analyzed=9, broken=2, broken_rules=rules)
     text = summary(report + report, broken_chunks=0, took=timedelta(seconds=60))
-    assert "**4 of the analysed break rules of data quality**" in text
+    assert "**4 of these analyses break data quality rules**" in text
     told = ["| a message's three scores equal its analysis' | 4 |"]
     told += ["| words lie inside the message's text | 2 |"]
     assert [line for line in text.splitlines() if line in told] == told

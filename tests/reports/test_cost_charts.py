@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 from policy.costs import BYTES_PER_GB
-from schema.facts.costs import MonthlyCost
 from reports import cost_charts
 from reports.cost_charts import charts
+from schema.facts.costs import MonthlyCost
 from tests.support.costs import measured, nothing_measured
 
 TINY = MonthlyCost(3.2e-6, 2.7e-4, 1e-7)

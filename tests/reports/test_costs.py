@@ -7,9 +7,9 @@ import polars as pl
 import pytest
 
 from policy.costs import BYTES_PER_GB
+from reports.costs import group_table, milestones, summary
 from schema.facts.costs import Crossing, MonthlyCost, Throughput, Transfer
 from schema.states import TransferSource
-from reports.costs import group_table, milestones, summary
 from tests.support.costs import forecast, groups, measured, nothing_measured
 
 GB = BYTES_PER_GB

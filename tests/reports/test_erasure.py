@@ -1,9 +1,8 @@
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from schema.facts.deletion import ErasureReport
-from schema.facts.deletion import LedgerHead
 from reports.erasure import receipt_page
+from schema.facts.deletion import ErasureReport, LedgerHead
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 

@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 
 from policy.quality import RULES
+from reports.quality import summary
 from schema.facts.quality import QualityReport, RuleResult
 from schema.states import CheckScope
-from reports.quality import summary
 
 
 @pytest.fixture

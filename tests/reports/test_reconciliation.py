@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from reports.reconciliation import summary
 from schema.facts.bucket import FindingReport, ReconciliationReport
 from schema.states import FindingKind
-from reports.reconciliation import summary
 
 OLDEST = datetime(2025, 3, 1, tzinfo=UTC)
 TOOK = timedelta(seconds=90)

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from policy.sweep import Fate
+from reports.sweep import plan_number, plan_summary, sweep_summary
 from schema.facts.deletion import SweepPlan, SweepReport
 from schema.states import UserTier
-from reports.sweep import plan_number, plan_summary, sweep_summary
 
 GB = 1024**3
 PLAN = SweepPlan(

@@ -1,7 +1,7 @@
 from datetime import timedelta
 
-from schema.facts.urls import UrlReport
 from reports.urls import summary
+from schema.facts.urls import UrlReport
 
 REPORT = UrlReport(signed=120_000, fresh=7, inactive=6, due=5, refused=4, changed=3)
 
