@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
+from schema.facts.report import Report
 from schema.states import FailureCause
 
 
@@ -85,7 +86,7 @@ class AnalysisSummary:
 
 
 @dataclass(frozen=True, slots=True)
-class AnalysisReport:
+class AnalysisReport(Report):
     """What became of the messages claimed by a chunk, or by a whole run, and of some others.
 
     `claimed = analyzed + failed + retried + quarantined + lost`.
@@ -109,21 +110,3 @@ class AnalysisReport:
     def not_analyzed(self) -> int:
         """Messages that were tried and have no analysis now."""
         return self.failed + self.retried + self.quarantined
-
-    def __add__(self, other: "AnalysisReport") -> "AnalysisReport":
-        """Add up two reports."""
-        return AnalysisReport(
-            claimed=self.claimed + other.claimed,
-            analyzed=self.analyzed + other.analyzed,
-            broken=self.broken + other.broken,
-            broken_rules=self.broken_rules + other.broken_rules,
-            failed=self.failed + other.failed,
-            retried=self.retried + other.retried,
-            quarantined=self.quarantined + other.quarantined,
-            lost=self.lost + other.lost,
-            causes=self.causes + other.causes,
-            audio_seconds=self.audio_seconds + other.audio_seconds,
-            cpu_seconds=self.cpu_seconds + other.cpu_seconds,
-            scores_put_back=self.scores_put_back + other.scores_put_back,
-            without_engine=self.without_engine + other.without_engine,
-        )

@@ -1,9 +1,10 @@
 """Facts about due recordings, the ledger, holds and erasure."""
 
 from collections import Counter
-from dataclasses import astuple, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 
+from schema.facts.report import Report
 from schema.states import DeletionReason, HoldScope, UserTier
 
 
@@ -146,7 +147,7 @@ class SweepPlan:
 
 
 @dataclass(frozen=True, slots=True)
-class SweepReport:
+class SweepReport(Report):
     """What a sweep, or a chunk of one, did."""
 
     intended: int = 0  # objects under way to their deletion: confirmed, failed or withdrawn
@@ -172,26 +173,9 @@ class SweepReport:
         """How much was freed, as far as sizes are known."""
         return self.deleted_bytes.total() + self.orphan_bytes
 
-    def __add__(self, other: "SweepReport") -> "SweepReport":
-        """Add up two reports."""
-        return SweepReport(
-            intended=self.intended + other.intended,
-            deleted=self.deleted + other.deleted,
-            deleted_bytes=self.deleted_bytes + other.deleted_bytes,
-            orphans=self.orphans + other.orphans,
-            orphan_bytes=self.orphan_bytes + other.orphan_bytes,
-            let_go=self.let_go + other.let_go,
-            extended=self.extended + other.extended,
-            withdrawn=self.withdrawn + other.withdrawn,
-            kept=self.kept + other.kept,
-            failed=self.failed + other.failed,
-            expiries_set=self.expiries_set + other.expiries_set,
-            broken=self.broken or other.broken,
-        )
-
 
 @dataclass(frozen=True, slots=True)
-class ErasureReport:
+class ErasureReport(Report):
     """What an erasure found, or a step of it erased; nothing here tells whose it was."""
 
     messages: int = 0  # that held a recording, or facts of one
@@ -210,7 +194,3 @@ class ErasureReport:
     def is_empty(self) -> bool:
         """Whether nothing is left, if this counts what is left."""
         return self == ErasureReport(shared=self.shared)
-
-    def __add__(self, other: "ErasureReport") -> "ErasureReport":
-        """Add up two reports."""
-        return ErasureReport(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))

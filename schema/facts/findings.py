@@ -1,12 +1,13 @@
 """What the app's list of findings is told about pronunciation."""
 
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 
 from schema.documents import PhonemeAnalysis, ProblematicWord, SpeechTiming, Text
+from schema.facts.report import Report
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ class StoredFinding:
 
 
 @dataclass(frozen=True, slots=True)
-class ExportReport:
+class ExportReport(Report):
     """What became of the findings of the messages that were looked at."""
 
     messages: int = 0  # with an analysis, or with findings of ours
@@ -87,7 +88,3 @@ class ExportReport:
     unchanged: int = 0
     removed: int = 0  # no analysis says it any more
     kept: int = 0  # nor that, but the learner has acted on it
-
-    def __add__(self, other: "ExportReport") -> "ExportReport":
-        """Add up two reports."""
-        return ExportReport(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from schema.facts.report import Report
+
 
 @dataclass(frozen=True, slots=True)
 class ScanPosition:
@@ -39,7 +41,7 @@ class SignableMessage:
 
 
 @dataclass(frozen=True, slots=True)
-class UrlReport:
+class UrlReport(Report):
     """What became of the URLs of messages with a recording, in a span of them or in all."""
 
     signed: int = 0  # in a dry run: would have been
@@ -48,14 +50,3 @@ class UrlReport:
     due: int = 0  # their recording may be deleted, or is being: no URL any more
     refused: int = 0  # their key is not one of ours; quarantined
     changed: int = 0  # somebody changed the message meanwhile; left to the next run
-
-    def __add__(self, other: "UrlReport") -> "UrlReport":
-        """Add up two reports."""
-        return UrlReport(
-            signed=self.signed + other.signed,
-            fresh=self.fresh + other.fresh,
-            inactive=self.inactive + other.inactive,
-            due=self.due + other.due,
-            refused=self.refused + other.refused,
-            changed=self.changed + other.changed,
-        )
