@@ -28,7 +28,7 @@ from reports.canvas import page_of_images
 from schema.errors.backfill import BackfillStopped
 from schema.facts.backfill import Backfill, BackfillPlan, BackfillProgress, BackfillRequest
 from speech import engine
-from stores.backfill import backfills, items
+from stores.backfill import backfills, leases
 from stores.costs import throughput
 from tasks.analysis import pool
 from tasks.analysis.gate import OURS
@@ -149,10 +149,10 @@ def compare_sample(backfill_id: int, *, max_mean_shift: float) -> str | None:
     """
     sample, rescored, most_changed, broken = in_transaction(
         lambda connection: (
-            items.progress(connection, backfill_id, canary=True),
-            items.rescored(connection, backfill_id, canary=True),
-            items.most_changed(connection, backfill_id, limit=MOST_CHANGED_SHOWN),
-            items.broken_rules(connection, backfill_id, OURS, canary=True),
+            leases.progress(connection, backfill_id, canary=True),
+            leases.rescored(connection, backfill_id, canary=True),
+            leases.most_changed(connection, backfill_id, limit=MOST_CHANGED_SHOWN),
+            leases.broken_rules(connection, backfill_id, OURS, canary=True),
         )
     )
     if sample.open:
@@ -202,9 +202,9 @@ def report_backfill(
     require_backfill(backfill_id)
     progress, rescored, broken = in_transaction(
         lambda connection: (
-            items.progress(connection, backfill_id),
-            items.rescored(connection, backfill_id),
-            items.broken_rules(connection, backfill_id, OURS),
+            leases.progress(connection, backfill_id),
+            leases.rescored(connection, backfill_id),
+            leases.broken_rules(connection, backfill_id, OURS),
         )
     )
     languages = by_language(rescored)

@@ -10,7 +10,7 @@ from schema.errors.backfill import BackfillClosed, BackfillUnknown, EngineChange
 from schema.facts.analysis import AnalysisReport
 from schema.facts.backfill import Backfill, EngineRelease
 from speech import engine
-from stores.backfill import backfills, items
+from stores.backfill import backfills, leases
 from tasks.analysis.batch import analyse_all, blame_the_bucket, owner
 from tasks.analysis.pool import analysis_workers
 from tasks.backfill.results import write_backfill_outcomes
@@ -86,7 +86,7 @@ def analyze_backfill_chunk(
     """
     _require_its_engine(require_backfill(backfill_id))  # here may be another machine than the run's
     claim = in_transaction(
-        items.claim,
+        leases.claim,
         backfill_id,
         installed_release(),
         limit=size,
@@ -98,7 +98,7 @@ def analyze_backfill_chunk(
         return AnalysisReport()
     try:
         running = analysis_workers(workers)
-        outcomes = analyse_all(claim, running, as_of, items.renew)
+        outcomes = analyse_all(claim, running, as_of, leases.renew)
         blame_the_bucket(outcomes)
         return in_transaction(
             write_backfill_outcomes,
@@ -110,5 +110,5 @@ def analyze_backfill_chunk(
         )
     except BaseException:
         # Else they would wait until the lease runs out.
-        in_transaction(items.release, claim.token)
+        in_transaction(leases.release, claim.token)
         raise

@@ -4,7 +4,8 @@ from datetime import timedelta
 
 from schema.facts.analysis import WaitingChunk
 from stores.analysis import leases
-from stores.backfill import backfills, items
+from stores.backfill import backfills
+from stores.backfill import leases as backfill_leases
 from tasks.analysis.batch import covered_languages
 from tasks.resources.database import in_transaction
 
@@ -19,12 +20,12 @@ def live_chunk(size: int) -> WaitingChunk | None:
 
 def wait_for_work(backfill_id: int, *, canary: bool) -> timedelta | None:
     """Return how long until something can be claimed; None: nothing is left, or it is stopped."""
-    return in_transaction(items.wait_for, backfill_id, canary=canary)
+    return in_transaction(backfill_leases.wait_for, backfill_id, canary=canary)
 
 
 def count_open(backfill_id: int) -> int:
     """Count the messages that are still to be done."""
-    return in_transaction(items.count_open, backfill_id)
+    return in_transaction(backfill_leases.count_open, backfill_id)
 
 
 def is_stopped(backfill_id: int) -> bool:

@@ -10,7 +10,7 @@ from schema.facts.analysis import AnalysisReport
 from schema.facts.backfill import BackfillClaim, EngineRelease
 from schema.states import BackfillOutcome
 from stores.analysis import analyses
-from stores.backfill import items
+from stores.backfill import leases
 from tasks.analysis.gate import set_broken_aside
 from tasks.analysis.results import (
     Sorted,
@@ -47,7 +47,7 @@ def write_backfill_outcomes(
         max_attempts: Tries before a transient failure becomes final.
         as_of: Dates the failures, UTC.
     """
-    held = items.lock_held(connection, claim.token, release)
+    held = leases.lock_held(connection, claim.token, release)
     fates = {message_id: fate for message_id, fate in held.items() if fate is not None}
     ours = [m for m in claim.messages if m.message_id in held and m.message_id not in fates]
     results = sort_outcomes(ours, outcomes, max_attempts)
@@ -55,13 +55,13 @@ def write_backfill_outcomes(
     working = analyses.working(connection, [message_id for message_id, *_ in results.final])
     spoilt = [failure for failure in results.final if failure[0] not in working]
     written = [*analysed, *(message_id for message_id, *_ in spoilt)]
-    items.keep_previous(connection, claim.token, written)
+    leases.keep_previous(connection, claim.token, written)
     write_analyses(connection, results.analysed)
     write_failures(connection, spoilt, as_of)
     set_crashes_aside(connection, results)
-    items.put_back(connection, claim.token, results.retries)
+    leases.put_back(connection, claim.token, results.retries)
     passed_over: list[Done] = [(id_, fate, None, None, None) for id_, fate in fates.items()]
-    items.finish(connection, claim.token, [*_done(results), *passed_over])
+    leases.finish(connection, claim.token, [*_done(results), *passed_over])
     broken = set_broken_aside(connection, analysed, as_of=as_of)
     return counted(len(claim.messages) + claim.passed_over, results, broken)
 

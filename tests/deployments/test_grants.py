@@ -25,7 +25,8 @@ from schema.states import (
 )
 from stores import database, findings, signed_urls
 from stores.analysis import analyses, leases, messages
-from stores.backfill import backfills, items, undo
+from stores.backfill import backfills, undo
+from stores.backfill import leases as backfill_leases
 from stores.bucket.listing import ListedObject
 from stores.deletion import erasure, holds, learner_messages, ledger
 from stores.quality import checked_rows, checks, quarantine
@@ -323,14 +324,14 @@ def test_the_batch_may_analyse_history_again_and_undo_it(batch, add_scored):
         assert not backfills.freeze_page(connection, number, RELEASE, ("en",), limit=10)
         backfills.drive(connection, number, flow_run_id=uuid4())
         backfills.approve(connection, number, approved_by="Mori")
-        claim = items.claim(
+        claim = backfill_leases.claim(
             connection, number, RELEASE, limit=10, owner="test", duration=timedelta(minutes=1)
         )
-        assert items.lock_held(connection, claim.token, RELEASE) == {message_id: None}
-        items.keep_previous(connection, claim.token, [message_id])
+        assert backfill_leases.lock_held(connection, claim.token, RELEASE) == {message_id: None}
+        backfill_leases.keep_previous(connection, claim.token, [message_id])
         analyses.upsert(connection, [analysis(message_id, 90, analysis_version="2.0")])
         done = (message_id, BackfillOutcome.ANALYZED, None, 4000, 50)
-        items.finish(connection, claim.token, [done])
+        backfill_leases.finish(connection, claim.token, [done])
         backfills.end(connection, number, {})
         assert undo.begin(connection, number, reason="worse")
         page = undo.page(connection, number, after_id=0, limit=10)

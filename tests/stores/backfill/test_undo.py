@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from schema.states import BackfillOutcome
 from stores.analysis import analyses, messages
 from stores.backfill import backfills
-from stores.backfill import items as backfill_items
+from stores.backfill import leases as backfill_leases
 from stores.backfill import undo as backfill_undo
 from stores.deletion import erasure
 from tests.support.backfilling import ANALYZED_AT, RELEASE, analysis
@@ -34,7 +34,7 @@ def rescore(engine):
 
     def _rescore(number):
         with engine.begin() as connection:
-            claim = backfill_items.claim(
+            claim = backfill_leases.claim(
                 connection,
                 number,
                 RELEASE,
@@ -43,14 +43,14 @@ def rescore(engine):
                 duration=timedelta(minutes=1),
             )
             ids = [message.message_id for message in claim.messages]
-            backfill_items.lock_held(connection, claim.token, RELEASE)
-            backfill_items.keep_previous(connection, claim.token, ids)
+            backfill_leases.lock_held(connection, claim.token, RELEASE)
+            backfill_leases.keep_previous(connection, claim.token, ids)
             version = {"analysis_version": "2.0", "analysis_model_version": "en-new"}
             records = [analysis(id_, 90, 95, analyzed_at=LATER, **version) for id_ in ids]
             analyses.upsert(connection, records)
             messages.mark_analyzed(connection, [(id_, 90, 95, 100) for id_ in ids])
             done = [(id_, BackfillOutcome.ANALYZED, None, 4000, 50) for id_ in ids]
-            backfill_items.finish(connection, claim.token, done)
+            backfill_leases.finish(connection, claim.token, done)
 
     return _rescore
 

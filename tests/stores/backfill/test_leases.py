@@ -11,7 +11,7 @@ from schema.facts.quality import BrokenRule
 from schema.states import BackfillOutcome
 from stores.analysis import analyses
 from stores.backfill import backfills
-from stores.backfill import items as backfill_items
+from stores.backfill import leases as backfill_leases
 from stores.quality import quarantine
 from tests.support.backfilling import RELEASE, analysis
 
@@ -25,7 +25,7 @@ def claim(engine):
 
     def _claim(backfill_id, limit=10, duration=MINUTE, canary=False):
         with engine.begin() as connection:
-            return backfill_items.claim(
+            return backfill_leases.claim(
                 connection,
                 backfill_id,
                 RELEASE,
@@ -44,7 +44,7 @@ def held(engine):
 
     def _held(claim):
         with engine.begin() as connection:
-            return backfill_items.lock_held(connection, claim.token, RELEASE)
+            return backfill_leases.lock_held(connection, claim.token, RELEASE)
 
     return _held
 
@@ -56,8 +56,8 @@ def write(engine):
     def _write(claim, accuracy=80, fluency=90):
         ids = [message.message_id for message in claim.messages]
         with engine.begin() as connection:
-            backfill_items.lock_held(connection, claim.token, RELEASE)
-            backfill_items.keep_previous(connection, claim.token, ids)
+            backfill_leases.lock_held(connection, claim.token, RELEASE)
+            backfill_leases.keep_previous(connection, claim.token, ids)
             records = [
                 analysis(
                     id_, accuracy, fluency, analysis_version="2.0", analysis_model_version="en-new"
@@ -65,7 +65,7 @@ def write(engine):
                 for id_ in ids
             ]
             analyses.upsert(connection, records)
-            backfill_items.finish(
+            backfill_leases.finish(
                 connection, claim.token, [(id_, ANALYZED, None, 4000, 50) for id_ in ids]
             )
 
@@ -76,7 +76,7 @@ def write(engine):
 def progress(engine):
     def _progress(backfill_id, **options):
         with engine.connect() as connection:
-            return backfill_items.progress(connection, backfill_id, **options)
+            return backfill_leases.progress(connection, backfill_id, **options)
 
     return _progress
 
@@ -104,7 +104,7 @@ def test_a_claim_takes_the_sample_first_and_tells_what_the_analysis_needs(
     assert claim(number, canary=True) is None
     assert claim(number) is None  # nobody has approved it
     with engine.begin() as connection:
-        assert backfill_items.wait_for(connection, number) is None
+        assert backfill_leases.wait_for(connection, number) is None
         backfills.approve(connection, number, approved_by="Mori")
     rest = claim(number)
     assert {*ids(sample), *ids(rest)} == found
@@ -149,7 +149,7 @@ def test_nothing_is_claimed_of_what_is_stopped_undone_or_released(
     execute(f"UPDATE audio_ops.backfill SET {ending} = now()")
     assert claim(number) is None
     with engine.begin() as connection:
-        assert backfill_items.wait_for(connection, number) is None
+        assert backfill_leases.wait_for(connection, number) is None
 
 
 def test_nothing_is_claimed_before_all_is_selected(add_scored, freeze, claim, execute):
@@ -176,10 +176,10 @@ def test_a_lease_is_renewed_and_given_back(add_scored, freeze, claim, engine):
     number = freeze()
     first = claim(number, duration=timedelta(0))
     with engine.begin() as connection:
-        assert backfill_items.renew(connection, first.token, MINUTE) == 1
+        assert backfill_leases.renew(connection, first.token, MINUTE) == 1
     assert claim(number) is None
     with engine.begin() as connection:
-        assert backfill_items.release(connection, first.token) == 1
+        assert backfill_leases.release(connection, first.token) == 1
     assert claim(number) is not None
 
 
@@ -259,9 +259,9 @@ def test_progress_tells_outcomes_causes_and_what_it_took(
     other = claim(number, limit=1)
     with engine.begin() as connection:
         done = [(ids(other)[0], FAILED, "no_speech", None, None)]
-        backfill_items.finish(connection, other.token, done)
+        backfill_leases.finish(connection, other.token, done)
     with engine.begin() as connection:
-        assert backfill_items.count_open(connection, number) == 1
+        assert backfill_leases.count_open(connection, number) == 1
     found = progress(number)
     assert found.outcomes == {ANALYZED: 1, FAILED: 1}
     assert (found.open, found.done, found.causes) == (1, 2, {"no_speech": 1})
@@ -277,11 +277,11 @@ def test_scores_before_and_after_stand_side_by_side(
     number = freeze()
     write(claim(number), accuracy=80, fluency=65)
     with engine.connect() as connection:
-        assert backfill_items.rescored(connection, number) == [
+        assert backfill_leases.rescored(connection, number) == [
             Rescored("en", "accuracy", 60, 80, 1),
             Rescored("en", "fluency", 70, 65, 1),
         ]
-        (found,) = backfill_items.most_changed(connection, number, limit=10)
+        (found,) = backfill_leases.most_changed(connection, number, limit=10)
     assert found == RescoredMessage(message_id, 60, 80, 70, 65)
 
 
@@ -296,7 +296,7 @@ def test_analyses_that_break_rules_since_the_backfill_began_are_counted(
         quarantine.set_aside(connection, [BrokenRule("message-0", "quick_scores", "odd")])
         quarantine.set_aside(connection, [BrokenRule("message-1", "url_expiry", "odd")])
         rules = {"quick_scores", "timings_in_text"}
-        assert backfill_items.broken_rules(connection, number, rules) == {"quick_scores": 1}
+        assert backfill_leases.broken_rules(connection, number, rules) == {"quick_scores": 1}
 
 
 def test_an_app_that_deletes_messages_finds_its_items_by_index(add_scored, freeze, engine):
@@ -318,8 +318,8 @@ def test_a_message_put_back_waits_and_keeps_its_counters(
     number = freeze()
     first = claim(number)
     with engine.begin() as connection:
-        backfill_items.put_back(connection, first.token, [(message_id, MINUTE, 2, 1)])
-        wait = backfill_items.wait_for(connection, number)
+        backfill_leases.put_back(connection, first.token, [(message_id, MINUTE, 2, 1)])
+        wait = backfill_leases.wait_for(connection, number)
         assert timedelta(seconds=50) < wait <= MINUTE
     assert claim(number) is None
     execute("UPDATE audio_ops.backfill_item SET available_at = now()")
@@ -334,7 +334,7 @@ def test_how_long_to_wait_for_work(add_scored, freeze, claim, write, engine):
 
     def wait():
         with engine.connect() as connection:
-            return backfill_items.wait_for(connection, number)
+            return backfill_leases.wait_for(connection, number)
 
     first = claim(number, limit=1)
     assert wait() <= timedelta(0)  # the second is there
@@ -350,8 +350,8 @@ def test_another_lease_finishes_nothing(add_scored, freeze, claim, progress, eng
     number = freeze()
     claim(number)
     with engine.begin() as connection:
-        backfill_items.finish(connection, uuid4(), [(message_id, ANALYZED, None, 1, 1)])
-        backfill_items.put_back(connection, uuid4(), [(message_id, MINUTE, 9, 9)])
+        backfill_leases.finish(connection, uuid4(), [(message_id, ANALYZED, None, 1, 1)])
+        backfill_leases.put_back(connection, uuid4(), [(message_id, MINUTE, 9, 9)])
     assert progress(number).open == 1
     with engine.connect() as connection:
         assert backfills.get(connection, number).selected == 1
