@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from policy.backfill import Comparison
-from schema.facts.backfill import Rescored
+from policy.score_changes import Comparison
 from reports.canvas import canvas, png
+from schema.facts.backfill import Rescored
 
 _BEFORE, _AFTER = "#E69F00", "#0072B2"  # Okabe and Ito (2008)
 _BIN = 5  # points

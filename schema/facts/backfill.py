@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from schema.facts.analysis import ClaimedMessage
-from schema.states import BackfillOutcome, BackfillSelection
+from schema.states import BackfillOutcome, BackfillSelection, FailureCause
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,26 @@ class BackfillClaim:
 
     token: UUID
     messages: tuple[ClaimedMessage, ...]
-    passed_over: int  # need no analysis any more, and are done with
+    passed_over: int  # need no analysis any more, and are finished
+
+
+@dataclass(frozen=True, slots=True)
+class BackfillChild:
+    """A run of `work-on-backfill` that works in one place; a later generation replaces it."""
+
+    run_id: UUID
+    generation: int  # from 0
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedItem:
+    """What became of one claimed message of a backfill."""
+
+    message_id: str
+    outcome: BackfillOutcome
+    cause: FailureCause | None = None  # of a failure
+    audio_ms: int | None = None  # length of the recording that was analysed
+    cpu_ms: int | None = None  # what its analysis took
 
 
 @dataclass(frozen=True, slots=True)

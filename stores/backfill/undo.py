@@ -4,7 +4,7 @@ from sqlalchemy import Connection, text
 
 from schema.tables.analysis import MessageAudioAnalysis
 from stores.analysis import analyses
-from stores.backfill.backfills import LONG
+from stores.backfill.backfills import ALLOW_LONG_STATEMENTS
 from stores.deletion import erasure
 
 _BEGIN = text("""
@@ -105,7 +105,7 @@ def count(connection: Connection, backfill_id: int) -> tuple[int, int]:
         connection: In a transaction; its settings change until its end.
         backfill_id: Which.
     """
-    connection.execute(LONG)
+    connection.execute(ALLOW_LONG_STATEMENTS)
     row = connection.execute(_COUNT, {"backfill_id": backfill_id}).one()
     return row.standing, row.written - row.standing
 
@@ -157,7 +157,7 @@ def release(connection: Connection, backfill_id: int) -> int | None:
     Returns:
         Of how many messages; None if the backfill has not ended, or is being undone.
     """
-    connection.execute(LONG)
+    connection.execute(ALLOW_LONG_STATEMENTS)
     if not connection.execute(_RELEASE, {"backfill_id": backfill_id}).rowcount:
         return None
     return connection.execute(_FORGET, {"backfill_id": backfill_id}).rowcount

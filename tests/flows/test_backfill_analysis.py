@@ -21,7 +21,6 @@ from prefect.client.schemas.objects import StateType
 from prefect.exceptions import ParameterTypeError, PrefectHTTPStatusError
 from prefect.flow_runs import pause_flow_run
 
-from flows import backfill_analysis as flow_module
 from flows.backfill_analysis import backfill_analysis
 from flows.undo_backfill import undo_backfill
 from flows.work_on_backfill import work_on_backfill
@@ -37,8 +36,9 @@ from schema.states import BackfillOutcome, BackfillSelection, FailureCause
 from speech import engine as speech_engine
 from stores.analysis import analyses
 from stores.backfill import leases
+from tasks.analysis import batch
 from tasks.analysis.workers import NotAnalysed
-from tasks.backfill import chunk
+from tasks.backfill import approval
 from tasks.backfill import undo_backfill as undo_tasks
 from tasks.resources import database
 from tests.support.backfilling import analysis
@@ -243,7 +243,7 @@ def test_another_version_of_the_engine_may_not_go_on(analysed, monkeypatch):
 def quick_pause(monkeypatch):
     """Look for an answer every second instead of every ten."""
     quick = functools.partial(pause_flow_run, poll_interval=1)
-    monkeypatch.setattr(flow_module, "pause_flow_run", quick)
+    monkeypatch.setattr(approval, "pause_flow_run", quick)
 
 
 @pytest.fixture
@@ -378,7 +378,7 @@ def test_a_worker_that_a_person_starts_waits_for_the_approval_too(analysed, one)
 def test_what_failed_is_taken_again_for_another_reason(analysed, rows, monkeypatch):
     message_id = analysed()
     with monkeypatch.context() as patch:
-        patch.setattr(chunk, "analyse_all", failing)
+        patch.setattr(batch, "analyse_all", failing)
         with pytest.raises(BackfillIncomplete, match="with another reason"):
             backfill_for_real(canary_size=0)
     found = backfill_analysis("the bucket is mended", dry_run=False, max_mean_shift=100.0)
