@@ -29,7 +29,7 @@ class BackfillRequest:
     Attributes:
         selection: The kind of messages.
         start: Start of the window, UTC, inclusive; None: from the first message on.
-        end: End of the window, UTC, exclusive; None: the instant at which it is frozen.
+        end: End of the window, UTC, exclusive; None: when the backfill is created.
         languages: Languages of the conversations, such as `en`; empty: all that the engine knows.
         conversation_ids: Only these conversations; empty: all.
         newest_first: Whether to begin with the newest message, or with the oldest.
