@@ -24,10 +24,10 @@ from benchmarks.quality_tables import make_database
 from local.postgres import PostgresServer
 from schema.clock import utc_now
 from schema.errors.base import KaiwaError
-from schema.facts.backfill import BackfillRequest, EngineRelease
+from schema.facts.backfill import BackfillRequest, EngineRelease, FinishedItem
 from schema.states import BackfillOutcome, BackfillSelection
 from stores.analysis import analyses
-from stores.backfill import backfills, items
+from stores.backfill import backfills, freezing, leases, outcomes
 from stores.database import connect
 from tasks.backfill.backfill_analysis import FREEZE_AT_ONCE
 
@@ -107,7 +107,7 @@ def _freeze(engine: sa.Engine, release: EngineRelease, limit: int | None) -> tup
     more = True
     while more:
         with engine.begin() as connection:
-            more = backfills.freeze_page(connection, number, release, ("en",), limit=FREEZE_AT_ONCE)
+            more = freezing.freeze_page(connection, number, release, ("en",), limit=FREEZE_AT_ONCE)
     took = time.perf_counter() - began
     with engine.begin() as connection:
         backfills.approve(connection, number, approved_by="a benchmark")
@@ -123,14 +123,14 @@ def _claim_ms(engine: sa.Engine, releases: dict[int, EngineRelease]) -> list[flo
         for number, release in releases.items():
             began = time.perf_counter()
             with engine.begin() as connection:
-                claim = items.claim(
+                claim = leases.claim(
                     connection, number, release, limit=CLAIMED, owner="benchmark", duration=LEASE
                 )
             times[number].append(1000 * (time.perf_counter() - began))
             if claim is None or len(claim.messages) != CLAIMED:
                 raise NotEnough(number)
             with engine.begin() as connection:
-                items.release(connection, claim.token)
+                leases.release(connection, claim.token)
     return [statistics.median(each) for each in times.values()]
 
 
@@ -142,18 +142,20 @@ def _overwrite(engine: sa.Engine, backfill_id: int) -> float:
     began, overwritten = time.perf_counter(), 0
     while overwritten < OVERWRITTEN:
         with engine.begin() as connection:
-            claim = items.claim(
+            claim = leases.claim(
                 connection, backfill_id, ALL, limit=CLAIMED, owner="benchmark", duration=LEASE
             )
         if claim is None:
             raise NotEnough(backfill_id)
         with engine.begin() as connection:
-            ids = list(items.lock_held(connection, claim.token, ALL))
+            ids = list(leases.lock_held(connection, claim.token, ALL))
             rescored = [model.model_copy(update={"message_id": id_}) for id_ in ids]
-            items.keep_previous(connection, claim.token, ids)
+            outcomes.keep_previous(connection, claim.token, ids)
             analyses.upsert(connection, rescored)
-            done = [(id_, BackfillOutcome.ANALYZED, None, 5000, 50) for id_ in ids]
-            items.finish(connection, claim.token, done)
+            finished = [
+                FinishedItem(id_, BackfillOutcome.ANALYZED, audio_ms=5000, cpu_ms=50) for id_ in ids
+            ]
+            outcomes.finish(connection, claim.token, finished)
         overwritten += len(ids)
     return time.perf_counter() - began
 

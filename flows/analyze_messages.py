@@ -1,14 +1,13 @@
 """Every uploaded recording → alignment, scores and feedback in `message_audio_analysis`."""
 
-from typing import Annotated, cast
-from uuid import UUID
+from typing import Annotated
 
 from prefect import flow
-from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.futures import PrefectFuture, as_completed
 from prefect.logging import get_run_logger
 from pydantic import Field
 
+from flows.progress import Progress
 from policy.runs import too_many_failures
 from reports.analysis import told_languages
 from schema.clock import utc_now
@@ -103,24 +102,20 @@ def analyze_messages(
 def _gather(
     chunks: list[PrefectFuture[AnalysisReport]], waiting: int
 ) -> tuple[AnalysisReport, int]:
-    """Wait for all chunks, telling how far they are; return their sum, and how many broke off."""
+    """Wait for all chunks, and report progress; return their sum, and how many broke off."""
     report, broken = AnalysisReport(), 0
     if not chunks:
         return report, broken
     logger = get_run_logger()
-    progress = cast(  # a coroutine only in async flows
-        "UUID",
-        create_progress_artifact(
-            0.0, key="analyze-messages-progress", description=f"0 of {waiting:,} messages done"
-        ),
-    )
+    progress = Progress(description=f"0 of {waiting:,} messages done")
     for chunk in as_completed(chunks):
         outcome = chunk.result(raise_on_failure=False)  # `state` would ask the server, which lags
         if isinstance(outcome, AnalysisReport):
             report += outcome
-            told = f"{report.claimed:,} of {waiting:,} messages done"
-            logger.info(told)
-            update_progress_artifact(progress, 100 * report.claimed / waiting, told)
+            progress.report(
+                100 * report.claimed / waiting,
+                f"{report.claimed:,} of {waiting:,} messages done",
+            )
         else:
             broken += 1
             logger.warning("A chunk broke off: %s", outcome)

@@ -1,38 +1,26 @@
 """History, analysed again: selected and frozen, tried on a sample, then all of it."""
 
-import math
 import time
-from contextlib import suppress
-from typing import Annotated, Any, cast
-from uuid import UUID
+from typing import Annotated, Any
 
-from httpx import HTTPError
 from prefect import flow
-from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.client.schemas.objects import FlowRun, State
-from prefect.exceptions import FlowPauseTimeout, PrefectHTTPStatusError
-from prefect.flow_runs import pause_flow_run, suspend_flow_run
 from prefect.flows import Flow
-from prefect.input import RunInput
 from prefect.logging import get_run_logger
 from prefect.runtime import deployment, flow_run
 from pydantic import AwareDatetime, Field
 
+from flows.progress import Progress
 from flows.run_names import with_mode
 from flows.work_on_backfill import MAX_CHUNKS, work
 from policy.backfill import APPROVED_BY_POLICY, normalised
 from policy.costs import PriceBookName
-from policy.leases import LEASE_DURATION
 from schema.clock import utc_now
 from schema.errors.analysis import AnalysesBroken
-from schema.errors.backfill import (
-    BackfillIncomplete,
-    BackfillNotApproved,
-    BackfillStalled,
-    BackfillStopped,
-)
+from schema.errors.backfill import BackfillIncomplete, BackfillStopped
 from schema.facts.backfill import Backfill, BackfillProgress, BackfillRequest
 from schema.states import AnalysisEngine, BackfillOutcome, BackfillSelection
+from tasks.backfill.approval import wait_for_approval
 from tasks.backfill.backfill_analysis import (
     approve,
     compare_sample,
@@ -43,29 +31,16 @@ from tasks.backfill.backfill_analysis import (
     stop_backfills,
     take_over,
 )
-from tasks.backfill.children import has_ended, start_child
-from tasks.backfill.queue import count_open, is_stopped
+from tasks.backfill.children import BackfillChildren
+from tasks.backfill.queue import count_open
 from tasks.runtime.chunk_runner import ChunkTaskRunner
 from tasks.runtime.clocks import check_clocks
-from tasks.sweep.sweep_retention import end_pause
 
-APPROVAL_HOURS = 72  # over a weekend
 POLL_SECONDS = 10.0
-STUCK_SECONDS = 2 * LEASE_DURATION.total_seconds()
-STARTED_IN_VAIN = 3  # children of one place, without anything being done
-
-
-class BackfillApproval(RunInput):
-    """What a person says to a first sample that changed suspiciously much."""
-
-    backfill: int = Field(
-        description="The backfill's number as shown above; approves just this one"
-    )
-    approved_by: str = Field(description="Your name, for the log", min_length=1)
 
 
 def stop_when_cancelled(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
-    """Let the children of a cancelled run claim nothing more."""
+    """Stop the children of a cancelled run from claiming more."""
     stop_backfills(flow_run.id)
 
 
@@ -184,98 +159,40 @@ def backfill_analysis(
 
 
 def _try_sample(backfill_id: int, chunk_size: int, max_mean_shift: float) -> None:
-    """Analyse the first sample here, and go on only if it changed little or a person says so."""
+    """Analyse the first sample here; if it changed much, wait until a person approves the rest."""
     work(backfill_id, chunk_size=chunk_size, canary=True)
     objection = compare_sample(backfill_id, max_mean_shift=max_mean_shift)
     if objection is None:
         approve(backfill_id, APPROVED_BY_POLICY)
         return
     get_run_logger().warning("Waiting for approval: %s", objection)
-    form = BackfillApproval.with_initial_data(
-        description=f"**Backfill {backfill_id}: {objection}.**\n\nLook at the artifacts "
-        f"`backfill-analysis-canary` and `backfill-analysis-charts`. To analyse the rest, enter "
-        f"the number {backfill_id} and your name; else cancel this run, and undo the sample."
-    )
-    try:
-        # A run of a deployment lets go of its process and begins again from the top when a person
-        # has answered; without a deployment there is nobody to begin it again.
-        if deployment.id:
-            answer = suspend_flow_run(wait_for_input=form, timeout=APPROVAL_HOURS * 3600)
-        else:
-            answer = pause_flow_run(wait_for_input=form, timeout=APPROVAL_HOURS * 3600)
-    except FlowPauseTimeout:
-        end_pause()
-        waited = f"nobody answered for {APPROVAL_HOURS} hours"
-        raise BackfillNotApproved(backfill_id, objection, waited) from None
-    if answer.backfill != backfill_id:
-        raise BackfillNotApproved(backfill_id, objection, "the answer named another backfill")
-    approve(backfill_id, answer.approved_by)
-
-
-class _Pace:
-    """Tells how far the backfill has come and when it will be done, in log and artifact."""
-
-    def __init__(self, backfill: Backfill) -> None:
-        self._backfill = backfill
-        self._began, self._first = time.monotonic(), count_open(backfill.id)
-        self._told = -math.inf
-        self._artifact = cast(  # a coroutine only in async flows
-            "UUID", create_progress_artifact(0.0, key="backfill-analysis-progress")
-        )
-
-    def tell(self) -> None:
-        """Tell, unless that was done a moment ago."""
-        if time.monotonic() - self._told >= POLL_SECONDS:
-            self.count()
-
-    def count(self) -> int:
-        """Tell; return how many messages are still to be done."""
-        self._told, selected = time.monotonic(), self._backfill.selected
-        still_open = count_open(self._backfill.id)
-        words = f"{selected - still_open:,} of {selected:,} done"
-        if self._first > still_open > 0:
-            pace = (self._told - self._began) / (self._first - still_open)
-            minutes = pace * still_open / 60
-            left = f"{minutes:.0f} minutes" if minutes >= 1 else "less than a minute"
-            words += f"; {left} left"
-        get_run_logger().info(words)
-        share = 100 * (1 - still_open / selected) if selected else 100.0
-        with suppress(HTTPError, PrefectHTTPStatusError):  # a server away ends no work of days
-            update_progress_artifact(self._artifact, share, words)
-        return still_open
+    approve(backfill_id, wait_for_approval(backfill_id, objection))
 
 
 def _analyse_all(backfill: Backfill, max_parallel: int, chunk_size: int) -> None:
-    pace = _Pace(backfill)
-    chunks = pace.count() / chunk_size
-    if deployment.id and (max_parallel > 1 or chunks > MAX_CHUNKS):
-        _lead(backfill.id, max_parallel, chunk_size, pace)
+    still_open = count_open(backfill.id)
+    progress = Progress(percent=_percent_done(backfill, still_open))
+
+    def report_now_and_then() -> None:
+        if progress.is_older_than(POLL_SECONDS):
+            _report(backfill, progress)
+
+    report_now_and_then()
+    if deployment.id and (max_parallel > 1 or still_open > MAX_CHUNKS * chunk_size):
+        children = BackfillChildren(backfill.id, max_parallel, chunk_size)
+        while children.keep_going():
+            time.sleep(POLL_SECONDS)
+            report_now_and_then()
     else:
-        work(backfill.id, chunk_size=chunk_size, told=pace.tell)
-        pace.count()
+        work(backfill.id, chunk_size=chunk_size, after_chunk=report_now_and_then)
+    _report(backfill, progress)
 
 
-def _lead(backfill_id: int, max_parallel: int, chunk_size: int, pace: _Pace) -> None:
-    """Start children, and others where they end before everything is done.
+def _report(backfill: Backfill, progress: Progress) -> None:
+    still_open = count_open(backfill.id)
+    done = f"{backfill.selected - still_open:,} of {backfill.selected:,} done"
+    progress.report_with_time_left(_percent_done(backfill, still_open), done)
 
-    A child that was killed together with its worker never ends for Prefect: where nothing has got
-    done for longer than its leases last, others take the places of all.
-    """
-    children = {place: start_child(backfill_id, place, chunk_size) for place in range(max_parallel)}
-    least, since, in_vain = math.inf, time.monotonic(), 0
-    while still_open := pace.count():
-        if still_open < least:
-            least, since, in_vain = still_open, time.monotonic(), 0
-        if in_vain >= STARTED_IN_VAIN * max_parallel:
-            raise BackfillStalled(backfill_id, still_open, in_vain)
-        time.sleep(POLL_SECONDS)
-        is_stuck = time.monotonic() - since > STUCK_SECONDS
-        ended = [place for place, (run_id, _) in children.items() if is_stuck or has_ended(run_id)]
-        if not ended:
-            continue
-        if is_stopped(backfill_id):  # asked after they ended
-            return
-        for place in ended:
-            _, generation = children[place]
-            children[place] = start_child(backfill_id, place, chunk_size, after=generation)
-        in_vain, since = in_vain + len(ended), time.monotonic()
+
+def _percent_done(backfill: Backfill, still_open: int) -> float:
+    return 100 * (1 - still_open / backfill.selected) if backfill.selected else 100.0

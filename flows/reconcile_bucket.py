@@ -1,14 +1,13 @@
 """Bucket against messages, both ways → adopted recordings, findings, orphans for the sweep."""
 
 from datetime import timedelta
-from typing import Annotated, cast
-from uuid import UUID
+from typing import Annotated
 
 from prefect import flow
-from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.logging import get_run_logger
 from pydantic import Field
 
+from flows.progress import Progress
 from flows.run_names import with_mode
 from policy.reconciliation import is_another_database
 from schema.clock import utc_now
@@ -68,17 +67,13 @@ def reconcile_bucket(
     mend_app_objects()
     run = begin_reconciliation()
     expected = count_live()
-    progress = cast(  # a coroutine only in async flows
-        "UUID", create_progress_artifact(0.0, key="reconcile-bucket-progress")
-    )
+    progress = Progress()
     complete = False
     while not complete:
         listed = list_chunk(run)
         complete = listed.complete
-        told = f"{listed.objects:,} objects listed"
-        logger.info(told)
         percent = 100.0 if complete else min(99.0, 100 * listed.objects / max(expected, 1))
-        update_progress_artifact(progress, percent, told)
+        progress.report(percent, f"{listed.objects:,} objects listed")
 
     comparison = compare(run, older_than=older_than)
     logger.info("%d findings to look at again", comparison.findings)

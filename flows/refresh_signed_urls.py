@@ -1,13 +1,12 @@
 """Every live recording keeps a URL that works for another day: sign anew what ends before that."""
 
-from typing import Annotated, cast
-from uuid import UUID
+from typing import Annotated
 
 from prefect import flow
-from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.logging import get_run_logger
 from pydantic import Field
 
+from flows.progress import Progress
 from flows.run_names import with_mode
 from policy.configuration import AudioPolicy
 from schema.clock import utc_now
@@ -60,12 +59,7 @@ def refresh_signed_urls(
     plan = plan_refresh(rules)
     logger.info("%d live recordings in %d spans", plan.live, len(plan.spans))
 
-    progress = cast(  # a coroutine only in async flows
-        "UUID",
-        create_progress_artifact(
-            0.0, key="refresh-signed-urls-progress", description=f"{plan.live:,} recordings"
-        ),
-    )
+    progress = Progress(description=f"{plan.live:,} recordings")
     report, broken = UrlReport(due=plan.due), 0
     for number, span in enumerate(plan.spans, start=1):
         left = None if limit is None else limit - report.signed
@@ -77,9 +71,10 @@ def refresh_signed_urls(
             report += outcome
         else:
             broken += 1
-        told = f"{number:,} of {len(plan.spans):,} spans done, {report.signed:,} URLs signed"
-        logger.info(told)
-        update_progress_artifact(progress, 100 * number / len(plan.spans), told)
+        progress.report(
+            100 * number / len(plan.spans),
+            f"{number:,} of {len(plan.spans):,} spans done, {report.signed:,} URLs signed",
+        )
 
     publish_summary(
         report, broken_spans=broken, dry_run=dry_run, started_at=started_at, ended_at=utc_now()

@@ -2,17 +2,16 @@
 
 from contextlib import nullcontext
 from datetime import timedelta
-from typing import Annotated, cast
-from uuid import UUID
+from typing import Annotated
 
 from prefect import flow
-from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.exceptions import FlowPauseTimeout
 from prefect.flow_runs import pause_flow_run
 from prefect.input import RunInput
 from prefect.logging import get_run_logger
 from pydantic import Field
 
+from flows.progress import Progress
 from flows.run_names import with_mode
 from policy.sweep import SweepRules, runaway
 from reports.sweep import plan_number, plan_summary
@@ -143,24 +142,14 @@ def _ask_for_approval(plan: SweepPlan, reason: str) -> None:
 
 def _sweep(plan: SweepPlan, rules: SweepRules, page_size: int) -> SweepReport:
     """Sweep chunk after chunk until nothing is due; never more than was planned."""
-    logger = get_run_logger()
     pages = max(LEAST_PAGES_A_CHUNK, -(-plan.objects // (page_size * MAX_CHUNKS)))
-    progress = cast(  # a coroutine only in async flows
-        "UUID", create_progress_artifact(0.0, key="sweep-retention-progress")
-    )
-    began_at = utc_now()
+    progress = Progress()
     report, walk = SweepReport(), Walk(allowance=plan.objects)
     while not (walk.ended or report.broken):
         done, walk = sweep_chunk(walk, rules, page_size=page_size, pages=pages)
         report += done
-        told = _progress(report.objects, plan.objects, utc_now() - began_at)
-        logger.info(told)
-        update_progress_artifact(progress, 100 * report.objects / max(plan.objects, 1), told)
+        progress.report_with_time_left(
+            100 * report.objects / max(plan.objects, 1),
+            f"{report.objects:,} of {plan.objects:,} deleted",
+        )
     return report
-
-
-def _progress(done: int, planned: int, took: timedelta) -> str:
-    left = (planned - done) / done * took if done else None
-    return f"{done:,} of {planned:,} deleted" + (
-        f"; {left.total_seconds() / 60:.0f} minutes left" if left else ""
-    )

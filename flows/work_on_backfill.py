@@ -15,17 +15,15 @@ from schema.errors.storage import StorageError
 from schema.facts.analysis import AnalysisReport
 from tasks.analysis.analyze_messages import analyze_chunk
 from tasks.backfill.chunk import analyze_backfill_chunk, open_backfill
-from tasks.backfill.queue import live_chunk, wait_for_work
+from tasks.backfill.queue import live_chunk, time_until_claimable
 from tasks.runtime.chunk_runner import ChunkTaskRunner, places
 
 MAX_CHUNKS = 500  # task runs; then the parent starts another run
 LIVE_CHUNK = 100
-LIVE_LOOK_SECONDS = 30.0  # a look walks past all that waits for an engine
+LIVE_LOOK_SECONDS = 30.0  # each look reads past all messages that wait for an engine
 LONGEST_WAIT_SECONDS = 10.0
-BROKEN_IN_A_ROW = 3  # the bucket or the database is away: more tries would tell nothing new
+BROKEN_IN_A_ROW = 3  # by then the bucket or the database is away
 MAX_ATTEMPTS = 5
-
-Told = Callable[[], object]
 
 
 @flow(
@@ -66,7 +64,7 @@ def work(
     chunk_size: int,
     canary: bool = False,
     max_chunks: int | None = None,
-    told: Told = lambda: None,
+    after_chunk: Callable[[], object] = lambda: None,
 ) -> AnalysisReport:
     """Analyse what can be claimed, inside a flow.
 
@@ -75,7 +73,7 @@ def work(
         chunk_size: Messages claimed together.
         canary: Only the first sample.
         max_chunks: At most so many chunks; None: until nothing can be claimed.
-        told: Is called after each chunk.
+        after_chunk: Called after each chunk.
 
     Returns:
         What became of the messages claimed here; others may still be open.
@@ -108,10 +106,10 @@ def work(
             continue
         broken = 0
         report += done
-        told()
+        after_chunk()
         is_idle = not done.claimed
         if is_idle and not in_flight:
-            wait = wait_for_work(backfill_id, canary=canary)
+            wait = time_until_claimable(backfill_id, canary=canary)
             if wait is None:
                 break
             time.sleep(min(max(wait.total_seconds(), 0.5), LONGEST_WAIT_SECONDS))
@@ -133,9 +131,9 @@ def _begin_chunk(
 
 
 def _serve_live() -> None:
-    """Analyse first what learners are waiting for; what fails for now is the live pipeline's.
+    """Analyse recordings that learners wait for; those that fail for now are left to the live flow.
 
-    Of the places at least one is free: this is asked before the first chunk or after one.
+    At least one place is free, because this runs before the first chunk or after a finished one.
     """
     while chunk := live_chunk(LIVE_CHUNK):
         try:

@@ -1,40 +1,34 @@
-"""What a backfill takes, whether its first sample lets it go on, and what it changed."""
+"""What a backfill costs, whether a person must approve it, and what its run does next."""
 
 import hashlib
 import json
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import timedelta
 from typing import Final
-
-import numpy as np
-import polars as pl
-from numpy.typing import NDArray
 
 from policy.costs import BYTES_PER_GB, PriceBook
 from policy.instants import to_utc
-from schema.facts.backfill import (
-    BackfillPlan,
-    BackfillProgress,
-    BackfillRequest,
-    EngineRelease,
-    Rescored,
-)
+from policy.leases import LEASE_DURATION
+from policy.score_changes import Comparison
+from schema.facts.backfill import BackfillPlan, BackfillProgress, BackfillRequest, EngineRelease
 from schema.states import BackfillOutcome
 
-# Where nothing was analysed lately, and so nothing measured: what the engine promises at least.
+# The least that the engine promises; used when no recent analysis was measured.
 PROMISED_TIMES_REAL_TIME: Final = 60.0
-# About what the large clouds ask for one core of a general-purpose machine on demand.
+# About the on-demand price of one core of a general-purpose machine at the large clouds.
 CPU_USD_PER_HOUR: Final = 0.05
-# Of a first sample: more failures than this are no bad luck.
+# More failures in a first sample than this are not bad luck.
 MOST_FAILED_PERCENT: Final = 10.0
 MOST_CHANGED_SHOWN: Final = 10
-LEAST_TO_CORRELATE: Final = 3
 APPROVED_BY_POLICY: Final = "policy: the first sample changed little"
+# A child killed together with its worker never ends for Prefect; its leases run out, though.
+STUCK_AFTER: Final = 2 * LEASE_DURATION
+MOST_STARTED_IN_VAIN: Final = 3  # children per place, without a single message done
 
 
 @dataclass(frozen=True, slots=True)
 class BackfillEstimate:
-    """What a backfill would take; `is_measured` is False if its pace is only promised."""
+    """What a backfill would cost; `is_measured` is False if its pace is only promised."""
 
     messages: int
     audio_hours: float
@@ -47,33 +41,74 @@ class BackfillEstimate:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """How one score changed over the same messages, 0-100; deciles are of the differences."""
+class BackfillState:
+    """What the run that leads a backfill knows of its children.
 
-    messages: int
-    mean_before: float
-    mean_after: float
-    median_shift: float
-    lowest_decile: float
-    highest_decile: float
-    rank_correlation: float | None  # None: too few, or all the same
+    Attributes:
+        open: Messages still to be done.
+        places: Children that may work at once, in places 0, 1 and on.
+        free: Places without a child at work, because none was started or it has ended.
+        idle: Time since a message was done or a child was started.
+        started_in_vain: Children started since a message was last done.
+        stopped: Whether the backfill was stopped or undone.
+    """
 
-    @property
-    def mean_shift(self) -> float:
-        """After less before."""
-        return self.mean_after - self.mean_before
+    open: int
+    places: int
+    free: tuple[int, ...]
+    idle: timedelta = timedelta(0)
+    started_in_vain: int = 0
+    stopped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
-    """What a new engine says of messages that an old one had scored."""
+class Finish:
+    """Return: nothing is left to do, or the backfill was stopped."""
 
-    accuracy: Change
-    fluency: Change
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Look again later."""
+
+
+@dataclass(frozen=True, slots=True)
+class StartChildren:
+    """Start a child in each of these places, whatever became of the one before."""
+
+    places: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """Fail: children end again and again, and no message gets done."""
+
+
+NextStep = Finish | Wait | StartChildren | GiveUp
+
+
+def next_step(state: BackfillState) -> NextStep:
+    """Decide what the run that leads a backfill does next.
+
+    When no message was done for `STUCK_AFTER`, the children of all places are replaced.
+
+    Args:
+        state: Look up `free` before `open` and `stopped`, so that a child that ended because of
+            these is not replaced.
+    """
+    if not state.open:
+        return Finish()
+    places = tuple(range(state.places)) if state.idle > STUCK_AFTER else state.free
+    if not places:
+        return Wait()
+    if state.stopped:
+        return Finish()
+    if state.started_in_vain >= MOST_STARTED_IN_VAIN * state.places:
+        return GiveUp()
+    return StartChildren(places)
 
 
 def normalised(request: BackfillRequest) -> BackfillRequest:
-    """Say the same request in one way: instants in UTC, names sorted, `en-US` as `en`."""
+    """Return the request in its normal form: instants in UTC, names sorted, `en-US` as `en`."""
     primary = {language.lower().partition("-")[0] for language in request.languages}
     return replace(
         request,
@@ -85,10 +120,10 @@ def normalised(request: BackfillRequest) -> BackfillRequest:
 
 
 def fingerprint(request: BackfillRequest, release: EngineRelease, reason: str) -> str:
-    """Return what is the same for the same backfill only: SHA-256 in hexadecimal digits.
+    """Return a SHA-256 in hexadecimal digits that is equal for the same backfill only.
 
     Args:
-        request: As `normalised` says it.
+        request: As `normalised` returns it.
         release: The engine that analyses.
         reason: Why.
     """
@@ -108,11 +143,11 @@ def estimate(
 
     Args:
         plan: What would be analysed.
-        limit: At most so many messages; the rest of the plan does not count.
-        cores: That analyse at once.
-        times_real_time: Seconds of audio that one core analysed in a second lately; None: nobody
-            knows.
-        prices: Of the bucket.
+        limit: Most messages; the rest of the plan does not count.
+        cores: Cores that analyse at once.
+        times_real_time: Seconds of audio that one core has lately analysed per second; None if
+            that is unknown.
+        prices: Prices of the bucket.
     """
     messages = plan.messages if limit is None else min(limit, plan.messages)
     share = messages / plan.messages if plan.messages else 0.0
@@ -132,60 +167,15 @@ def estimate(
     )
 
 
-def compare(rescored: Sequence[Rescored]) -> Comparison | None:
-    """Compare scores before and after; None if there is none to compare."""
-    accuracy, fluency = (
-        [one for one in rescored if one.score == score] for score in ("accuracy", "fluency")
-    )
-    if not (accuracy and fluency):
-        return None
-    return Comparison(_change(accuracy), _change(fluency))
-
-
-def by_language(rescored: Sequence[Rescored]) -> dict[str, Comparison]:
-    """Compare each language alone, in alphabetical order."""
-    languages = sorted({one.language for one in rescored})
-    compared = {
-        language: compare([one for one in rescored if one.language == language])
-        for language in languages
-    }
-    return {language: one for language, one in compared.items() if one is not None}
-
-
-def _change(rescored: Sequence[Rescored]) -> Change:
-    counts = [one.messages for one in rescored]
-    before = np.repeat(np.array([one.before for one in rescored], np.int8), counts)
-    after = np.repeat(np.array([one.after for one in rescored], np.int8), counts)
-    low, median, high = np.quantile(after - before, [0.1, 0.5, 0.9]).tolist()
-    return Change(
-        messages=len(before),
-        mean_before=float(before.mean()),
-        mean_after=float(after.mean()),
-        median_shift=median,
-        lowest_decile=low,
-        highest_decile=high,
-        rank_correlation=_spearman(before, after),
-    )
-
-
-def _spearman(before: NDArray[np.int8], after: NDArray[np.int8]) -> float | None:
-    """Rank correlation (Spearman 1904), ties sharing their mean rank."""
-    enough = len(before) >= LEAST_TO_CORRELATE
-    if not enough or np.ptp(before) == 0 or np.ptp(after) == 0:
-        return None
-    frame = pl.DataFrame({"before": before, "after": after})
-    return float(frame.select(pl.corr("before", "after", method="spearman")).item())
-
-
 def objection(
     comparison: Comparison | None, sample: BackfillProgress, broken: int, *, max_mean_shift: float
 ) -> str | None:
-    """Say why a person must look at the first sample before the rest is analysed; None: no need.
+    """Return why a person must approve the rest after the first sample; None: no need.
 
     Args:
-        comparison: Of the sample; None if nothing was there to compare with.
-        sample: What became of it.
-        broken: Analyses of it that break rules of data quality.
+        comparison: How the sample's scores changed; None if there was nothing to compare with.
+        sample: What became of the sample.
+        broken: Analyses of the sample that break rules of data quality.
         max_mean_shift: Points that a mean score may move, up or down.
     """
     analysed = sample.outcomes[BackfillOutcome.ANALYZED]

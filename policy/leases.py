@@ -61,10 +61,10 @@ class Quarantine:
     error: str
 
 
-Verdict = Retry | Fail | Quarantine
+FailureDecision = Retry | Fail | Quarantine
 
 
-def failure_verdict(
+def failure_decision(
     cause: FailureCause,
     reason: str,
     *,
@@ -72,7 +72,7 @@ def failure_verdict(
     crashes: int,
     max_attempts: int,
     jitter: float,
-) -> Verdict:
+) -> FailureDecision:
     """Decide what becomes of a message after one more failed analysis.
 
     Args:

@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
-from policy.backfill import BackfillEstimate, Change, Comparison
+from policy.backfill import BackfillEstimate
 from policy.quality import RULES
+from policy.score_changes import Change, Comparison
 from reports.markdown import table
 from reports.wording import amount, dollars, duration, plain
 from schema.facts.backfill import BackfillPlan, BackfillProgress, EngineRelease, RescoredMessage

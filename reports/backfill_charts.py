@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from policy.backfill import Comparison
+from policy.score_changes import Comparison
 from reports.canvas import canvas, png
 from schema.facts.backfill import Rescored
 

@@ -117,7 +117,7 @@ class ReportSettings(BaseSettings):
     model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True)
 
     reports_dir: Path = Field(
-        Path("reports"),
+        Path("kaiwa-reports"),
         description="Tables, charts, Data Docs and Prometheus metrics; made when it is not there",
         validation_alias="KAIWA_REPORTS_DIR",
     )

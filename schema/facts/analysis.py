@@ -2,7 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from schema.facts.report import Report
@@ -30,6 +30,16 @@ class Claim:
 
     token: UUID
     messages: tuple[ClaimedMessage, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MessageRetry:
+    """When a message that failed for now may be claimed again, and its counters from then on."""
+
+    message_id: str
+    delay: timedelta
+    attempts: int  # failed tries so far
+    crashes: int  # tries that killed their worker process
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Frozen facts of backfills: what is asked for, what it would do, how far it has come."""
+"""Frozen facts of backfills: the request, the plan, the state, what is done and what changed."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -6,12 +6,12 @@ from datetime import datetime
 from uuid import UUID
 
 from schema.facts.analysis import ClaimedMessage
-from schema.states import BackfillOutcome, BackfillSelection
+from schema.states import BackfillOutcome, BackfillSelection, FailureCause
 
 
 @dataclass(frozen=True, slots=True)
 class EngineRelease:
-    """Which engine analyses, as `message_audio_analysis` names it."""
+    """An engine with its versions, as `message_audio_analysis` names them."""
 
     engine: str
     version: str  # numbers with points between them
@@ -24,17 +24,17 @@ class EngineRelease:
 
 @dataclass(frozen=True, slots=True)
 class BackfillRequest:
-    """Which messages to analyse again, and in what order; all conditions hold at once.
+    """Which messages to analyse again, and in what order; a message must meet all conditions.
 
     Attributes:
-        selection: What kind of messages.
-        start: Said at this instant or later, UTC; None: from the beginning.
-        end: Said before; None: before the selection is frozen.
-        languages: Of their conversations, such as `en`; empty: all that the engine knows.
-        conversation_ids: Only these; empty: all.
-        newest_first: Begin with the newest; the oldest otherwise.
-        limit: At most so many, the first in that order; None: all.
-        canary_size: Of these, so many at random are analysed first.
+        selection: The kind of messages.
+        start: Start of the window, UTC, inclusive; None: from the first message on.
+        end: End of the window, UTC, exclusive; None: when the backfill is created.
+        languages: Languages of the conversations, such as `en`; empty: all that the engine knows.
+        conversation_ids: Only these conversations; empty: all.
+        newest_first: Whether to begin with the newest message, or with the oldest.
+        limit: Most messages, counted in that order; None: all.
+        canary_size: Messages of the first sample, drawn at random.
     """
 
     selection: BackfillSelection
@@ -49,10 +49,10 @@ class BackfillRequest:
 
 @dataclass(frozen=True, slots=True)
 class SelectedGroup:
-    """Messages of a plan that share a language and who analysed them last."""
+    """Messages of a plan with the same language and the same stored engine version."""
 
     language: str
-    stored: str  # engine and version of what is stored, or `none`
+    stored: str  # engine and version of the stored analysis, or `none`
     messages: int
     audio_seconds: float
     bytes: int
@@ -60,13 +60,13 @@ class SelectedGroup:
 
 @dataclass(frozen=True, slots=True)
 class BackfillPlan:
-    """What a backfill would analyse, and what it would pass over."""
+    """What a backfill would analyse, and what it would leave out."""
 
     groups: tuple[SelectedGroup, ...]
     gone: int  # their audio is deleted
-    newer: int  # a newer version of the engine analysed them
-    done: int  # another backfill has them, with the same version of the engine
-    unknown_languages: Counter[str]  # the engine does not know
+    newer: int  # analysed by a newer version of the engine
+    done: int  # in another backfill with the same version of the engine
+    unknown_languages: Counter[str]  # languages that the engine does not know
 
     @property
     def messages(self) -> int:
@@ -75,18 +75,18 @@ class BackfillPlan:
 
     @property
     def audio_seconds(self) -> float:
-        """How much speech that is."""
+        """Their length."""
         return sum(group.audio_seconds for group in self.groups)
 
     @property
     def bytes(self) -> int:
-        """What would be read from the bucket."""
+        """Bytes to read from the bucket."""
         return sum(group.bytes for group in self.groups)
 
 
 @dataclass(frozen=True, slots=True)
 class Backfill:
-    """One backfill as it stands."""
+    """The current state of one backfill."""
 
     id: int
     engine_version: str
@@ -105,7 +105,26 @@ class BackfillClaim:
 
     token: UUID
     messages: tuple[ClaimedMessage, ...]
-    passed_over: int  # need no analysis any more, and are done with
+    passed_over: int  # need no analysis any more, and are finished
+
+
+@dataclass(frozen=True, slots=True)
+class BackfillChild:
+    """A run of `work-on-backfill` that works in one place; a later generation replaces it."""
+
+    run_id: UUID
+    generation: int  # from 0
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedItem:
+    """What became of one claimed message of a backfill."""
+
+    message_id: str
+    outcome: BackfillOutcome
+    cause: FailureCause | None = None  # of a failure
+    audio_ms: int | None = None  # length of the recording that was analysed
+    cpu_ms: int | None = None  # what its analysis took
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,14 +133,14 @@ class BackfillProgress:
 
     selected: int
     outcomes: Counter[BackfillOutcome] = field(default_factory=Counter)
-    open: int = 0  # to be done, those included that wait out a pause or are being analysed
-    causes: Counter[str] = field(default_factory=Counter)  # of what failed
+    open: int = 0  # still to be done, being analysed and waiting for another try included
+    causes: Counter[str] = field(default_factory=Counter)  # why messages failed
     audio_seconds: float = 0.0  # analysed
     cpu_seconds: float = 0.0
 
     @property
     def done(self) -> int:
-        """Messages that are done with, whatever became of them; deleted ones are, too."""
+        """Messages with any outcome, deleted ones included."""
         return self.selected - self.open
 
     @property

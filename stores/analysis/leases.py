@@ -11,7 +11,13 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import Connection, Text, bindparam, text
 
-from schema.facts.analysis import Claim, ClaimedMessage, QueuePosition, WaitingChunk
+from schema.facts.analysis import (
+    Claim,
+    ClaimedMessage,
+    MessageRetry,
+    QueuePosition,
+    WaitingChunk,
+)
 from schema.tables.base import UtcDateTime
 
 # "en-GB" is English, as for the engine.
@@ -268,26 +274,22 @@ def lock_held(connection: Connection, token: UUID, message_ids: Sequence[str]) -
     return set(rows.scalars())
 
 
-def put_back(
-    connection: Connection, token: UUID, retries: Iterable[tuple[str, timedelta, int, int]]
-) -> int:
+def put_back(connection: Connection, token: UUID, retries: Iterable[MessageRetry]) -> int:
     """Let messages that failed for now wait for another try; return how many were still ours.
 
     Args:
         connection: In a transaction.
         token: The lease under which they failed.
-        retries: Message id, pause before it may be claimed again, and from now on its failed
-            tries and its crashes.
+        retries: The pause of each, and its new counters.
     """
-    by_id = {retry[0]: retry for retry in retries}
-    held = lock_held(connection, token, list(by_id))
+    by_id = {retry.message_id: retry for retry in retries}
+    held = [by_id[message_id] for message_id in lock_held(connection, token, list(by_id))]
     if held:
-        message_ids, delays, attempts, crashes = zip(*(by_id[key] for key in held), strict=True)
         arguments = {
-            "message_ids": list(message_ids),
-            "delays": list(delays),
-            "attempts": list(attempts),
-            "crashes": list(crashes),
+            "message_ids": [retry.message_id for retry in held],
+            "delays": [retry.delay for retry in held],
+            "attempts": [retry.attempts for retry in held],
+            "crashes": [retry.crashes for retry in held],
         }
         connection.execute(_PUT_BACK, arguments)
     return len(held)

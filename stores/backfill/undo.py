@@ -1,10 +1,10 @@
-"""Put back what a backfill overwrote, page by page, or let go of it for good."""
+"""Restore what a backfill overwrote, page by page, or delete the copies of it for good."""
 
 from sqlalchemy import Connection, text
 
 from schema.tables.analysis import MessageAudioAnalysis
 from stores.analysis import analyses
-from stores.backfill.backfills import LONG
+from stores.backfill.backfills import ALLOW_LONG_STATEMENTS
 from stores.deletion import erasure
 
 _BEGIN = text("""
@@ -13,8 +13,8 @@ SET undone_at = coalesce(undone_at, statement_timestamp()), undo_reason = :reaso
     stopped_at = coalesce(stopped_at, statement_timestamp())
 WHERE id = :backfill_id AND released_at IS NULL
 """)
-# What the backfill wrote stands while nobody wrote since: not the live pipeline, nor another
-# backfill, and no newer recording is there.
+# An analysis still stands if nobody has written since (neither the live pipeline nor another
+# backfill) and there is no newer recording.
 _STANDS = """i.analyzed_at = a.analyzed_at AT TIME ZONE 'UTC'
         AND m.audio_storage_key IS NOT DISTINCT FROM i.storage_key
         AND CASE i.outcome
@@ -31,7 +31,7 @@ SELECT count(*) FILTER (WHERE {_STANDS}) AS standing, count(*) AS written
 FROM {_WRITTEN}
 WHERE i.backfill_id = :backfill_id
 """)  # noqa: S608 - our own fragments
-# Items still being analysed end too: whoever analyses them finds that they are held no more.
+# Includes items that are being analysed: their worker will find its lease gone.
 _PAGE = text("""
 SELECT i.id FROM audio_ops.backfill_item AS i
 WHERE i.backfill_id = :backfill_id AND i.id > :after_id AND i.outcome IS DISTINCT FROM 'undone'
@@ -99,19 +99,19 @@ WHERE p.item_id = i.id AND i.backfill_id = :backfill_id
 
 
 def count(connection: Connection, backfill_id: int) -> tuple[int, int]:
-    """Count what a backfill wrote and did not take back: what stands, and what changed since.
+    """Count the analyses that a backfill wrote: those that still stand, and those changed since.
 
     Args:
         connection: In a transaction; its settings change until its end.
         backfill_id: Which.
     """
-    connection.execute(LONG)
+    connection.execute(ALLOW_LONG_STATEMENTS)
     row = connection.execute(_COUNT, {"backfill_id": backfill_id}).one()
     return row.standing, row.written - row.standing
 
 
 def begin(connection: Connection, backfill_id: int, *, reason: str) -> bool:
-    """Let nothing more be analysed by it; return False if its documents were let go of."""
+    """Mark a backfill as undone and stop it; return False if it was released."""
     arguments = {"backfill_id": backfill_id, "reason": reason}
     return connection.execute(_BEGIN, arguments).rowcount == 1
 
@@ -123,10 +123,10 @@ def page(connection: Connection, backfill_id: int, *, after_id: int, limit: int)
 
 
 def undo(connection: Connection, item_ids: list[int]) -> int:
-    """Put back what was there before; return of how many messages.
+    """Restore messages and analyses as they were before; return how many messages.
 
-    What somebody else wrote since stays, and so does what erased learners lost. What is taken
-    back leaves its scores in `audio_ops.analysis_history`, like anything that is overwritten.
+    What somebody else has written since is left alone, and nothing of an erased learner is
+    restored. The scores that are replaced are kept in `audio_ops.analysis_history`, as always.
 
     Args:
         connection: In a transaction; it locks messages and items until its end.
@@ -148,16 +148,16 @@ def undo(connection: Connection, item_ids: list[int]) -> int:
 
 
 def release(connection: Connection, backfill_id: int) -> int | None:
-    """Let go of what a backfill overwrote, so that it can no longer be undone.
+    """Delete the copies of what a backfill overwrote; it can no longer be undone then.
 
     Args:
         connection: In a transaction; its settings change until its end.
         backfill_id: Which.
 
     Returns:
-        Of how many messages; None if the backfill has not ended, or is being undone.
+        How many messages had a copy; None if the backfill has not ended, or was undone.
     """
-    connection.execute(LONG)
+    connection.execute(ALLOW_LONG_STATEMENTS)
     if not connection.execute(_RELEASE, {"backfill_id": backfill_id}).rowcount:
         return None
     return connection.execute(_FORGET, {"backfill_id": backfill_id}).rowcount

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from datetime import datetime
+from functools import partial
 
 from prefect import task
 from prefect.artifacts import create_markdown_artifact
@@ -12,8 +13,7 @@ from policy.runs import few_enough
 from reports.analysis import summary
 from schema.facts.analysis import AnalysisReport, WaitingChunk
 from stores.analysis import leases, messages
-from tasks.analysis import pool
-from tasks.analysis.batch import analyse_all, blame_the_bucket, covered_languages, owner
+from tasks.analysis.batch import covered_languages, owner, work_off
 from tasks.analysis.results import write_outcomes
 from tasks.resources.database import in_transaction
 from tasks.runtime.paging import pages
@@ -78,7 +78,7 @@ def analyze_chunk(
 ) -> AnalysisReport:
     """Claim the messages of a chunk, analyse them, and write all results in one transaction.
 
-    What others have taken meanwhile is made up for with what waits behind.
+    If others have taken some of them meanwhile, the next ones in the queue take their place.
 
     Args:
         chunk: Where to begin, and messages to claim; fewer may wait.
@@ -91,32 +91,24 @@ def analyze_chunk(
         What became of the claimed messages.
 
     Raises:
-        StorageDenied: If the bucket refuses the credentials.
-        StorageUnavailable: If it gives neither one of the recordings nor its marker.
-        WrongBucket: If recordings are missing, and so is the bucket's marker.
-        WorkerNotReady: If no analysis process can be started.
-            After each of these the messages are given back, and none is charged a try.
+        StorageDenied, StorageUnavailable, WrongBucket, WorkerNotReady: As `work_off`; the messages
+            are given back, and none is charged a try.
     """
-    claim = in_transaction(
-        leases.claim,
-        languages=covered_languages(languages),
-        limit=chunk.size,
-        owner=owner(),
-        duration=LEASE_DURATION,
-        start=chunk.start,
+    return work_off(
+        partial(
+            leases.claim,
+            languages=covered_languages(languages),
+            limit=chunk.size,
+            owner=owner(),
+            duration=LEASE_DURATION,
+            start=chunk.start,
+        ),
+        partial(write_outcomes, max_attempts=max_attempts, as_of=as_of),
+        leases.renew,
+        leases.release,
+        workers=workers,
+        as_of=as_of,
     )
-    if claim is None:
-        return AnalysisReport()
-    try:
-        outcomes = analyse_all(claim, pool.analysis_workers(workers), as_of, leases.renew)
-        blame_the_bucket(outcomes)
-        return in_transaction(
-            write_outcomes, claim, outcomes, max_attempts=max_attempts, as_of=as_of
-        )
-    except BaseException:
-        # Else they would wait until the lease runs out.
-        in_transaction(leases.release, claim.token)
-        raise
 
 
 @task(cache_policy=NO_CACHE)

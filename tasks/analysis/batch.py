@@ -1,4 +1,4 @@
-"""What is done with claimed messages, whoever claimed them: download, analyse, find the guilty."""
+"""How any claim of messages is worked off: download, analyse, write, and give back on failure."""
 
 import os
 import socket
@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from datetime import datetime, timedelta
+from typing import TypeVar
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -18,11 +19,12 @@ from schema.errors.storage import (
     StorageDenied,
     StorageUnavailable,
 )
-from schema.facts.analysis import Claim, ClaimedMessage
+from schema.facts.analysis import AnalysisReport, Claim, ClaimedMessage
 from schema.facts.backfill import BackfillClaim
 from schema.states import FailureCause
 from speech.engine import LANGUAGES, primary_language
 from speech.waveform import MAX_BYTES
+from tasks.analysis import pool
 from tasks.analysis.workers import AnalysisWorkers, NotAnalysed, Outcome
 from tasks.resources import storage
 from tasks.resources.database import in_transaction
@@ -31,33 +33,77 @@ RENEWAL_SECONDS = LEASE_DURATION.total_seconds() / 3
 # Downloads and waiting per worker: enough to keep it busy, few enough to hold little audio.
 CLIPS_PER_WORKER_IN_FLIGHT = 4
 
+C = TypeVar("C", Claim, BackfillClaim)
 Renew = Callable[[Connection, UUID, timedelta], int]
+Release = Callable[[Connection, UUID], int]
 
 
 def owner() -> str:
-    """Return who claims, for people: this machine and process."""
+    """Return the name under which this process claims messages: its machine and process id."""
     return f"{socket.gethostname()}:{os.getpid()}"
 
 
 def covered_languages(asked: Collection[str] | None) -> list[str]:
-    """Return those languages that the engine of this machine knows, of the asked ones if any are.
+    """Return the languages that the engine of this machine knows, or those of them in `asked`.
 
-    What nobody can analyse yet goes on waiting: it is not claimed.
+    Messages in other languages are not claimed; they wait for an engine.
     """
     wanted = LANGUAGES if asked is None else {primary_language(language) for language in asked}
     return [language for language in LANGUAGES if language in wanted]
 
 
+def work_off(
+    claim: Callable[[Connection], C | None],
+    write: Callable[[Connection, C, Mapping[str, Outcome]], AnalysisReport],
+    renew: Renew,
+    release: Release,
+    *,
+    workers: int | None,
+    as_of: datetime,
+) -> AnalysisReport:
+    """Claim messages, analyse them, and write all outcomes in one transaction.
+
+    Args:
+        claim: Takes messages under a lease; None: there are none to take.
+        write: Writes the outcomes, by message id, where the lease still holds, and counts them.
+        renew: Extends the lease with a token by a duration.
+        release: Gives back what the lease with a token still holds.
+        workers: Analysis processes; None: one per core.
+        as_of: Dates the analyses, UTC.
+
+    Returns:
+        What became of the claimed messages.
+
+    Raises:
+        StorageDenied: If the bucket refuses the credentials.
+        StorageUnavailable: If it gives neither one of the recordings nor its marker.
+        WrongBucket: If recordings are missing, and so is the bucket's marker.
+        WorkerNotReady: If no analysis process can be started.
+            After each of these the messages are given back, and none is charged a try.
+    """
+    claimed = in_transaction(claim)
+    if claimed is None:
+        return AnalysisReport()
+    try:
+        outcomes = analyse_all(claimed, pool.analysis_workers(workers), as_of, renew)
+        blame_the_bucket(outcomes)
+        return in_transaction(write, claimed, outcomes)
+    except BaseException:
+        # Otherwise they would wait until the lease runs out.
+        in_transaction(release, claimed.token)
+        raise
+
+
 def analyse_all(
     claim: Claim | BackfillClaim, workers: AnalysisWorkers, as_of: datetime, renew: Renew
 ) -> dict[str, Outcome]:
-    """Download and analyse every message of the claim, keeping its lease alive.
+    """Download and analyse every message of a claim, and renew its lease meanwhile.
 
     Args:
         claim: The messages.
-        workers: This process's.
+        workers: The analysis processes.
         as_of: Dates the analyses, UTC.
-        renew: Lets the lease of a token last so long from now.
+        renew: Extends the lease with a token by a duration.
     """
     outcomes: dict[str, Outcome] = {}
     renewed_at = time.monotonic()
@@ -98,7 +144,7 @@ def blame_the_bucket(outcomes: Mapping[str, Outcome]) -> None:
     """Raise if the bucket as a whole is at fault, so that no message is charged for it.
 
     One recording that is missing, refused or unreadable looks like the wrong bucket, wrong
-    credentials or an outage. The marker tells: where it can be read, the recordings are at fault.
+    credentials or an outage. If the bucket's marker can be read, the recordings are at fault.
     """
     causes = [
         outcome.cause if isinstance(outcome, NotAnalysed) else None for outcome in outcomes.values()

@@ -3,13 +3,13 @@
 import random
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from policy.leases import Fail, Quarantine, Retry, Verdict, failure_verdict
-from schema.facts.analysis import AnalysisReport, Claim, ClaimedMessage
+from policy.leases import Fail, FailureDecision, Quarantine, Retry, failure_decision
+from schema.facts.analysis import AnalysisReport, Claim, ClaimedMessage, MessageRetry
 from schema.facts.quality import BrokenRule
 from schema.states import FailureCause
 from stores.analysis import analyses, leases, messages
@@ -20,35 +20,43 @@ from tasks.analysis.workers import Analysed, NotAnalysed, Outcome
 
 
 class Failure(NamedTuple):
-    """A message that could not be analysed, and what becomes of it."""
+    """A message that could not be analysed, and what is decided about it."""
 
     message_id: str
     cause: FailureCause
-    verdict: Verdict
+    decision: FailureDecision
 
 
-class Sorted(NamedTuple):
-    """The outcomes of messages that may still be written to."""
+class FinalFailure(NamedTuple):
+    """A message that is not tried again, and the error that says why."""
+
+    message_id: str
+    cause: FailureCause
+    error: str
+
+
+class DecidedOutcomes(NamedTuple):
+    """What is written to the messages of a claim that may still be written to."""
 
     analysed: list[Analysed]
     failures: list[Failure]
 
     @property
-    def final(self) -> list[tuple[str, FailureCause, str]]:
-        """Message id, cause and error of what is not tried again."""
+    def final_failures(self) -> list[FinalFailure]:
+        """Messages that fail for good."""
         return [
-            (message_id, cause, verdict.error)
-            for message_id, cause, verdict in self.failures
-            if isinstance(verdict, Fail | Quarantine)
+            FinalFailure(message_id, cause, decision.error)
+            for message_id, cause, decision in self.failures
+            if isinstance(decision, Fail | Quarantine)
         ]
 
     @property
-    def retries(self) -> list[tuple[str, timedelta, int, int]]:
-        """Message id, pause, failed tries and crashes of what is."""
+    def retries(self) -> list[MessageRetry]:
+        """Messages that wait for another try."""
         return [
-            (message_id, verdict.delay, verdict.attempts, verdict.crashes)
-            for message_id, _, verdict in self.failures
-            if isinstance(verdict, Retry)
+            MessageRetry(message_id, decision.delay, decision.attempts, decision.crashes)
+            for message_id, _, decision in self.failures
+            if isinstance(decision, Retry)
         ]
 
 
@@ -73,18 +81,18 @@ def write_outcomes(
     """
     held = leases.lock_held(connection, claim.token, list(outcomes))
     ours = [message for message in claim.messages if message.message_id in held]
-    results = sort_outcomes(ours, outcomes, max_attempts)
-    write_analyses(connection, results.analysed)
-    write_failures(connection, results.final, as_of)
-    set_crashes_aside(connection, results)
-    leases.put_back(connection, claim.token, results.retries)
-    broken = set_broken_aside(connection, _ids(results.analysed), as_of=as_of)
-    return counted(len(claim.messages), results, broken)
+    decided = decide_outcomes(ours, outcomes, max_attempts)
+    write_analyses(connection, decided.analysed)
+    write_failures(connection, decided.final_failures, as_of)
+    set_crashes_aside(connection, decided)
+    leases.put_back(connection, claim.token, decided.retries)
+    broken = set_broken_aside(connection, _ids(decided.analysed), as_of=as_of)
+    return counted(len(claim.messages), decided, broken)
 
 
-def sort_outcomes(
+def decide_outcomes(
     messages: Iterable[ClaimedMessage], outcomes: Mapping[str, Outcome], max_attempts: int
-) -> Sorted:
+) -> DecidedOutcomes:
     """Decide what becomes of each message."""
     analysed: list[Analysed] = []
     failures: list[Failure] = []
@@ -93,26 +101,28 @@ def sort_outcomes(
         if isinstance(outcome, Analysed):
             analysed.append(outcome)
         else:
-            verdict = _verdict(message, outcome, max_attempts)
-            failures.append(Failure(message.message_id, outcome.cause, verdict))
-    return Sorted(analysed, failures)
+            decision = _decide(message, outcome, max_attempts)
+            failures.append(Failure(message.message_id, outcome.cause, decision))
+    return DecidedOutcomes(analysed, failures)
 
 
-def counted(claimed: int, results: Sorted, broken: Collection[BrokenRule]) -> AnalysisReport:
-    """Count what became of so many claimed messages; those without a result are lost."""
-    verdicts = Counter(type(failure.verdict) for failure in results.failures)
+def counted(
+    claimed: int, decided: DecidedOutcomes, broken: Collection[BrokenRule]
+) -> AnalysisReport:
+    """Count what became of the claimed messages; those without a result are lost."""
+    decisions = Counter(type(failure.decision) for failure in decided.failures)
     return AnalysisReport(
         claimed=claimed,
-        analyzed=len(results.analysed),
+        analyzed=len(decided.analysed),
         broken=len({case.message_id for case in broken}),
         broken_rules=Counter(case.rule for case in broken),
-        failed=verdicts[Fail],
-        retried=verdicts[Retry],
-        quarantined=verdicts[Quarantine],
-        lost=claimed - len(results.analysed) - len(results.failures),
-        causes=Counter(failure.cause for failure in results.failures),
-        audio_seconds=sum(outcome.audio_seconds for outcome in results.analysed),
-        cpu_seconds=sum(outcome.cpu_seconds for outcome in results.analysed),
+        failed=decisions[Fail],
+        retried=decisions[Retry],
+        quarantined=decisions[Quarantine],
+        lost=claimed - len(decided.analysed) - len(decided.failures),
+        causes=Counter(failure.cause for failure in decided.failures),
+        audio_seconds=sum(outcome.audio_seconds for outcome in decided.analysed),
+        cpu_seconds=sum(outcome.cpu_seconds for outcome in decided.analysed),
     )
 
 
@@ -120,8 +130,8 @@ def _ids(analysed: Iterable[Analysed]) -> list[str]:
     return [outcome.record.message_id for outcome in analysed]
 
 
-def _verdict(message: ClaimedMessage, outcome: NotAnalysed, max_attempts: int) -> Verdict:
-    return failure_verdict(
+def _decide(message: ClaimedMessage, outcome: NotAnalysed, max_attempts: int) -> FailureDecision:
+    return failure_decision(
         outcome.cause,
         outcome.reason,
         attempts=message.attempts,
@@ -150,20 +160,20 @@ def write_analyses(connection: Connection, analysed: Iterable[Analysed]) -> None
 
 
 def write_failures(
-    connection: Connection, final: Sequence[tuple[str, FailureCause, str]], as_of: datetime
+    connection: Connection, failures: Sequence[FinalFailure], as_of: datetime
 ) -> None:
-    """Let messages fail, saying why; see `Sorted.final`."""
-    analyses.upsert(connection, [failed_record(*failure, as_of=as_of) for failure in final])
-    messages.mark_failed(connection, [(message_id, error) for message_id, _, error in final])
+    """Set messages to `failed`, with the error on the message and on its analysis."""
+    analyses.upsert(connection, [failed_record(*failure, as_of=as_of) for failure in failures])
+    messages.mark_failed(connection, [(one.message_id, one.error) for one in failures])
 
 
-def set_crashes_aside(connection: Connection, results: Sorted) -> None:
-    """Quarantine what killed its worker too often."""
+def set_crashes_aside(connection: Connection, decided: DecidedOutcomes) -> None:
+    """Quarantine messages that killed their worker process too often."""
     quarantine.set_aside(
         connection,
         [
-            BrokenRule(message_id, quarantine.CRASH_RULE, verdict.error)
-            for message_id, _, verdict in results.failures
-            if isinstance(verdict, Quarantine)
+            BrokenRule(message_id, quarantine.CRASH_RULE, decision.error)
+            for message_id, _, decision in decided.failures
+            if isinstance(decision, Quarantine)
         ],
     )

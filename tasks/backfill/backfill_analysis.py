@@ -1,4 +1,4 @@
-"""Tasks of `flows/backfill_analysis.py` before and after the analyses themselves."""
+"""Tasks of `flows/backfill_analysis.py` before and after the analyses."""
 
 from collections import Counter
 from dataclasses import asdict
@@ -13,22 +13,20 @@ from prefect.runtime import flow_run
 from policy.backfill import (
     MOST_CHANGED_SHOWN,
     BackfillEstimate,
-    Comparison,
-    by_language,
-    compare,
     estimate,
     fingerprint,
     objection,
 )
 from policy.costs import PriceBookName, prices_of
 from policy.quality import DISTRUSTED
+from policy.score_changes import Comparison, by_language, compare
 from reports.backfill import canary_summary, plan_summary, report_summary
 from reports.backfill_charts import charts
 from reports.canvas import page_of_images
 from schema.errors.backfill import BackfillStopped
 from schema.facts.backfill import Backfill, BackfillPlan, BackfillProgress, BackfillRequest
 from speech import engine
-from stores.backfill import backfills, items
+from stores.backfill import backfills, comparison, freezing, progress, selection
 from stores.costs import throughput
 from tasks.analysis import pool
 from tasks.analysis.gate import OURS
@@ -44,15 +42,15 @@ FREEZE_AT_ONCE = 1_000  # messages; they are locked against deletion for so long
 def plan_backfill(
     request: BackfillRequest, *, parallel: int, price_book: PriceBookName, as_of: datetime
 ) -> tuple[BackfillPlan, BackfillEstimate]:
-    """Count what a backfill would take, and estimate time and money.
+    """Count what a backfill would select, and estimate time and money.
 
     Args:
         request: Which messages.
-        parallel: Runs at once, each on as many cores as this machine lends.
-        price_book: Whose prices the bucket asks.
-        as_of: The pace is that of the 30 days before, UTC.
+        parallel: Runs at once, each on as many cores as this process may use.
+        price_book: Prices of the bucket.
+        as_of: The pace is measured over the 30 days before, UTC.
     """
-    plan = in_transaction(backfills.plan, request, installed_release(), engine.LANGUAGES)
+    plan = in_transaction(selection.plan, request, installed_release(), engine.LANGUAGES)
     lately = in_transaction(
         throughput.throughput, since=as_of - MEASURED_OVER, as_of=as_of, distrusted=DISTRUSTED
     )
@@ -80,10 +78,10 @@ def publish_plan(plan: BackfillPlan, estimated: BackfillEstimate) -> None:
 
 @task(cache_policy=NO_CACHE)
 def take_over(request: BackfillRequest, reason: str, resume: int | None) -> Backfill:
-    """Let this run drive a backfill, and return it as it stands.
+    """Let this run drive a backfill, and return it.
 
-    That is the one to resume, or the one that this run drove before it was suspended, or else that
-    of this request and reason, which is written down unless it is there already.
+    It is the one to resume, or the one that this run drove before it was suspended, or else the
+    one for this request and reason, created if there is none.
 
     Raises:
         BackfillUnknown, BackfillClosed, EngineChanged: If it cannot go on here.
@@ -114,13 +112,13 @@ def _begin(request: BackfillRequest, reason: str) -> int:
 
 @task(cache_policy=NO_CACHE)
 def freeze_backfill(backfill_id: int) -> Backfill:
-    """Select all messages of a backfill, page by page; one that broke off goes on.
+    """Select all messages of a backfill, page by page, from where an interrupted run stopped.
 
     Raises:
         BackfillUnknown, BackfillClosed, EngineChanged: If it cannot go on here.
     """
     while in_transaction(
-        backfills.freeze_page,
+        freezing.freeze_page,
         backfill_id,
         installed_release(),
         engine.LANGUAGES,
@@ -131,44 +129,44 @@ def freeze_backfill(backfill_id: int) -> Backfill:
 
 
 def stop_backfills(flow_run_id: UUID) -> list[int]:
-    """Let nothing more be claimed of what a run drives; what is being analysed is still written."""
+    """Stop further claims on the backfills that a run drives; chunks in work are still written."""
     return in_transaction(backfills.stop, flow_run_id)
 
 
 @task(cache_policy=NO_CACHE)
 def compare_sample(backfill_id: int, *, max_mean_shift: float) -> str | None:
-    """Compare the first sample with what was stored, and publish that.
+    """Compare the first sample with the earlier analyses, and publish the result.
 
     The artifacts are `backfill-analysis-canary` and `backfill-analysis-charts`.
 
     Returns:
-        Why a person must look at it before the rest is analysed; None: no need.
+        Why a person must approve the rest; None: no need.
 
     Raises:
         BackfillStopped: If part of the sample is still to be done.
     """
     sample, rescored, most_changed, broken = in_transaction(
         lambda connection: (
-            items.progress(connection, backfill_id, canary=True),
-            items.rescored(connection, backfill_id, canary=True),
-            items.most_changed(connection, backfill_id, limit=MOST_CHANGED_SHOWN),
-            items.broken_rules(connection, backfill_id, OURS, canary=True),
+            progress.count(connection, backfill_id, canary=True),
+            comparison.rescored(connection, backfill_id, canary=True),
+            comparison.most_changed(connection, backfill_id, limit=MOST_CHANGED_SHOWN),
+            comparison.broken_rules(connection, backfill_id, OURS, canary=True),
         )
     )
     if sample.open:
         raise BackfillStopped(backfill_id, sample.open)
-    comparison = compare(rescored)
-    reason = objection(comparison, sample, broken.total(), max_mean_shift=max_mean_shift)
-    kept = {"objection": reason, "comparison": comparison and asdict(comparison)}
+    compared = compare(rescored)
+    reason = objection(compared, sample, broken.total(), max_mean_shift=max_mean_shift)
+    kept = {"objection": reason, "comparison": compared and asdict(compared)}
     in_transaction(backfills.write_comparison, backfill_id, kept)
     create_markdown_artifact(
-        canary_summary(sample, most_changed, comparison, reason),
+        canary_summary(sample, most_changed, compared, reason),
         key=f"{ARTIFACT}-canary",
         description=f"First sample of backfill {backfill_id}: {reason or 'no objection'}",
     )
-    if comparison is not None:
+    if compared is not None:
         _publish_charts(
-            charts(rescored, comparison),
+            charts(rescored, compared),
             f"Scores before and after: first sample of backfill {backfill_id}",
         )
     return reason
@@ -176,7 +174,7 @@ def compare_sample(backfill_id: int, *, max_mean_shift: float) -> str | None:
 
 @task(cache_policy=NO_CACHE)
 def approve(backfill_id: int, approved_by: str) -> None:
-    """Let a backfill go on after its first sample."""
+    """Approve the rest of a backfill after its first sample."""
     in_transaction(backfills.approve, backfill_id, approved_by=approved_by)
 
 
@@ -184,14 +182,14 @@ def approve(backfill_id: int, approved_by: str) -> None:
 def report_backfill(
     backfill_id: int, *, took: timedelta, dry_run: bool
 ) -> tuple[BackfillProgress, Counter[str]]:
-    """Publish what a backfill did so far, and write it to its table if all is done.
+    """Publish how far a backfill has come; once nothing is left, store that as its report.
 
     The artifacts are `backfill-analysis` and `backfill-analysis-charts`.
 
     Args:
         backfill_id: Which.
-        took: This run's time.
-        dry_run: Write nothing.
+        took: How long this run took.
+        dry_run: Store nothing.
 
     Returns:
         How far it came, and how many of its analyses break rules of data quality, by rule.
@@ -200,44 +198,43 @@ def report_backfill(
         BackfillUnknown: If there is none of this number.
     """
     require_backfill(backfill_id)
-    progress, rescored, broken = in_transaction(
+    so_far, rescored, broken = in_transaction(
         lambda connection: (
-            items.progress(connection, backfill_id),
-            items.rescored(connection, backfill_id),
-            items.broken_rules(connection, backfill_id, OURS),
+            progress.count(connection, backfill_id),
+            comparison.rescored(connection, backfill_id),
+            comparison.broken_rules(connection, backfill_id, OURS),
         )
     )
     languages = by_language(rescored)
     create_markdown_artifact(
-        report_summary(backfill_id, progress, languages, broken=broken, took=took),
+        report_summary(backfill_id, so_far, languages, broken=broken, took=took),
         key=ARTIFACT,
-        description=f"Backfill {backfill_id}: {progress.done:,} of {progress.selected:,} done",
+        description=f"Backfill {backfill_id}: {so_far.done:,} of {so_far.selected:,} done",
     )
-    comparison = compare(rescored)
-    if comparison is not None:
+    compared = compare(rescored)
+    if compared is not None:
         _publish_charts(
-            charts(rescored, comparison), f"Scores before and after: backfill {backfill_id}"
+            charts(rescored, compared), f"Scores before and after: backfill {backfill_id}"
         )
-    if not (progress.open or dry_run):
-        report = _report(progress, languages, broken, took)
-        in_transaction(backfills.end, backfill_id, report)
-    return progress, broken
+    if not (so_far.open or dry_run):
+        in_transaction(backfills.end, backfill_id, _report(so_far, languages, broken, took))
+    return so_far, broken
 
 
 def _report(
-    progress: BackfillProgress,
+    so_far: BackfillProgress,
     languages: dict[str, Comparison],
     broken: Counter[str],
     took: timedelta,
 ) -> dict[str, object]:
     return {
-        "selected": progress.selected,
-        "outcomes": {outcome.value: count for outcome, count in progress.outcomes.items()},
-        "causes": dict(progress.causes),
+        "selected": so_far.selected,
+        "outcomes": {outcome.value: count for outcome, count in so_far.outcomes.items()},
+        "causes": dict(so_far.causes),
         "broken_rules": dict(broken),
         "languages": {language: asdict(one) for language, one in languages.items()},
-        "audio_seconds": progress.audio_seconds,
-        "cpu_seconds": progress.cpu_seconds,
+        "audio_seconds": so_far.audio_seconds,
+        "cpu_seconds": so_far.cpu_seconds,
         "last_run_seconds": took.total_seconds(),
     }
 

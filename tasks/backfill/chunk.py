@@ -1,6 +1,7 @@
 """The task of backfills that analyses: claim, analyse, write, as the live pipeline does."""
 
 from datetime import datetime
+from functools import partial
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -10,20 +11,19 @@ from schema.errors.backfill import BackfillClosed, BackfillUnknown, EngineChange
 from schema.facts.analysis import AnalysisReport
 from schema.facts.backfill import Backfill, EngineRelease
 from speech import engine
-from stores.backfill import backfills, items
-from tasks.analysis.batch import analyse_all, blame_the_bucket, owner
-from tasks.analysis.pool import analysis_workers
+from stores.backfill import backfills, leases
+from tasks.analysis.batch import owner, work_off
 from tasks.backfill.results import write_backfill_outcomes
 from tasks.resources.database import in_transaction
 
 
 def installed_release() -> EngineRelease:
-    """Return which engine analyses here."""
+    """Return the engine that is installed here, with its versions."""
     return EngineRelease(engine.ENGINE, engine.ENGINE_VERSION, engine.model_version())
 
 
 def require_backfill(backfill_id: int) -> Backfill:
-    """Return a backfill, whatever became of it.
+    """Return a backfill in any state.
 
     Raises:
         BackfillUnknown: If there is none of this number.
@@ -81,34 +81,24 @@ def analyze_backfill_chunk(
 
     Raises:
         EngineChanged: If the backfill is for another version of the engine; nothing is claimed.
-        StorageDenied, StorageUnavailable, WrongBucket, WorkerNotReady: As the live pipeline's
-            chunks; the messages are given back, and none is charged a try.
+        StorageDenied, StorageUnavailable, WrongBucket, WorkerNotReady: As `work_off`; the messages
+            are given back, and none is charged a try.
     """
-    _require_its_engine(require_backfill(backfill_id))  # here may be another machine than the run's
-    claim = in_transaction(
-        items.claim,
-        backfill_id,
-        installed_release(),
-        limit=size,
-        owner=owner(),
-        duration=LEASE_DURATION,
-        canary=canary,
+    _require_its_engine(require_backfill(backfill_id))  # maybe not on the flow's machine
+    release = installed_release()
+    return work_off(
+        partial(
+            leases.claim,
+            backfill_id=backfill_id,
+            release=release,
+            limit=size,
+            owner=owner(),
+            duration=LEASE_DURATION,
+            canary=canary,
+        ),
+        partial(write_backfill_outcomes, release=release, max_attempts=max_attempts, as_of=as_of),
+        leases.renew,
+        leases.release,
+        workers=workers,
+        as_of=as_of,
     )
-    if claim is None:
-        return AnalysisReport()
-    try:
-        running = analysis_workers(workers)
-        outcomes = analyse_all(claim, running, as_of, items.renew)
-        blame_the_bucket(outcomes)
-        return in_transaction(
-            write_backfill_outcomes,
-            claim,
-            outcomes,
-            release=installed_release(),
-            max_attempts=max_attempts,
-            as_of=as_of,
-        )
-    except BaseException:
-        # Else they would wait until the lease runs out.
-        in_transaction(items.release, claim.token)
-        raise

@@ -1,10 +1,10 @@
-"""What the loop of a backfill asks between two chunks."""
+"""What a backfill's worker looks up between two chunks."""
 
 from datetime import timedelta
 
 from schema.facts.analysis import WaitingChunk
-from stores.analysis import leases
-from stores.backfill import backfills, items
+from stores.analysis import leases as live_leases
+from stores.backfill import backfills, leases, progress
 from tasks.analysis.batch import covered_languages
 from tasks.resources.database import in_transaction
 
@@ -12,22 +12,22 @@ from tasks.resources.database import in_transaction
 def live_chunk(size: int) -> WaitingChunk | None:
     """Return the first `size` recordings that wait for the live pipeline; None: none does."""
     chunks = in_transaction(
-        leases.waiting_chunks, languages=covered_languages(None), limit=size, chunk_size=size
+        live_leases.waiting_chunks, languages=covered_languages(None), limit=size, chunk_size=size
     )
     return chunks[0] if chunks else None
 
 
-def wait_for_work(backfill_id: int, *, canary: bool) -> timedelta | None:
+def time_until_claimable(backfill_id: int, *, canary: bool) -> timedelta | None:
     """Return how long until something can be claimed; None: nothing is left, or it is stopped."""
-    return in_transaction(items.wait_for, backfill_id, canary=canary)
+    return in_transaction(leases.time_until_claimable, backfill_id, canary=canary)
 
 
 def count_open(backfill_id: int) -> int:
-    """Count the messages that are still to be done."""
-    return in_transaction(items.count_open, backfill_id)
+    """Count the messages still to be done."""
+    return in_transaction(progress.count_open, backfill_id)
 
 
 def is_stopped(backfill_id: int) -> bool:
-    """Return whether nothing more may be claimed, or all is done."""
+    """Return whether nothing more may be claimed."""
     found = in_transaction(backfills.get, backfill_id)
-    return found is None or found.stopped or found.undone or not count_open(backfill_id)
+    return found is None or found.stopped or found.undone

@@ -1,4 +1,4 @@
-"""Write what became of a chunk of a backfill, keeping what was there before."""
+"""Write what became of a chunk of a backfill, and keep what that overwrites."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -7,28 +7,26 @@ from sqlalchemy import Connection
 
 from policy.leases import Quarantine
 from schema.facts.analysis import AnalysisReport
-from schema.facts.backfill import BackfillClaim, EngineRelease
+from schema.facts.backfill import BackfillClaim, EngineRelease, FinishedItem
 from schema.states import BackfillOutcome
 from stores.analysis import analyses
-from stores.backfill import items
+from stores.backfill import leases, outcomes
 from tasks.analysis.gate import set_broken_aside
 from tasks.analysis.results import (
-    Sorted,
+    DecidedOutcomes,
     counted,
+    decide_outcomes,
     set_crashes_aside,
-    sort_outcomes,
     write_analyses,
     write_failures,
 )
 from tasks.analysis.workers import Outcome
 
-Done = tuple[str, BackfillOutcome, str | None, int | None, int | None]
-
 
 def write_backfill_outcomes(
     connection: Connection,
     claim: BackfillClaim,
-    outcomes: Mapping[str, Outcome],
+    results: Mapping[str, Outcome],
     *,
     release: EngineRelease,
     max_attempts: int,
@@ -36,56 +34,53 @@ def write_backfill_outcomes(
 ) -> AnalysisReport:
     """Write a chunk's outcomes where they may be written, and count them all.
 
-    An analysis that had worked stays where the new one failed. What need not be analysed any more
-    counts as lost.
+    Where the new analysis failed, an earlier one that had worked stays. Messages that need no
+    analysis any more count as lost.
 
     Args:
         connection: In a transaction; safe to repeat in another one.
         claim: The messages and the lease they are held under.
-        outcomes: One for each of them, by message id.
+        results: The outcome of each, by message id.
         release: The engine that analysed them.
         max_attempts: Tries before a transient failure becomes final.
         as_of: Dates the failures, UTC.
     """
-    held = items.lock_held(connection, claim.token, release)
-    fates = {message_id: fate for message_id, fate in held.items() if fate is not None}
-    ours = [m for m in claim.messages if m.message_id in held and m.message_id not in fates]
-    results = sort_outcomes(ours, outcomes, max_attempts)
-    analysed = [outcome.record.message_id for outcome in results.analysed]
-    working = analyses.working(connection, [message_id for message_id, *_ in results.final])
-    spoilt = [failure for failure in results.final if failure[0] not in working]
-    written = [*analysed, *(message_id for message_id, *_ in spoilt)]
-    items.keep_previous(connection, claim.token, written)
-    write_analyses(connection, results.analysed)
-    write_failures(connection, spoilt, as_of)
-    set_crashes_aside(connection, results)
-    items.put_back(connection, claim.token, results.retries)
-    passed_over: list[Done] = [(id_, fate, None, None, None) for id_, fate in fates.items()]
-    items.finish(connection, claim.token, [*_done(results), *passed_over])
-    broken = set_broken_aside(connection, analysed, as_of=as_of)
-    return counted(len(claim.messages) + claim.passed_over, results, broken)
+    held = leases.lock_held(connection, claim.token, release)
+    passed_over = [FinishedItem(id_, fate) for id_, fate in held.items() if fate is not None]
+    writable = [m for m in claim.messages if m.message_id in held and held[m.message_id] is None]
+    decided = decide_outcomes(writable, results, max_attempts)
+    rescored = [outcome.record.message_id for outcome in decided.analysed]
+    failed = [failure.message_id for failure in decided.final_failures]
+    working = analyses.working(connection, failed)
+    to_fail = [failure for failure in decided.final_failures if failure.message_id not in working]
+    overwritten = [*rescored, *(failure.message_id for failure in to_fail)]
+    outcomes.keep_previous(connection, claim.token, overwritten)
+    write_analyses(connection, decided.analysed)
+    write_failures(connection, to_fail, as_of)
+    set_crashes_aside(connection, decided)
+    leases.put_back(connection, claim.token, decided.retries)
+    outcomes.finish(connection, claim.token, [*_finished(decided), *passed_over])
+    broken = set_broken_aside(connection, rescored, as_of=as_of)
+    return counted(len(claim.messages) + claim.passed_over, decided, broken)
 
 
-def _done(results: Sorted) -> list[Done]:
-    quarantined = {f.message_id for f in results.failures if isinstance(f.verdict, Quarantine)}
-    analysed: list[Done] = [
-        (
+def _finished(decided: DecidedOutcomes) -> list[FinishedItem]:
+    quarantined = {f.message_id for f in decided.failures if isinstance(f.decision, Quarantine)}
+    analysed = [
+        FinishedItem(
             outcome.record.message_id,
             BackfillOutcome.ANALYZED,
-            None,
-            round(1000 * outcome.audio_seconds),
-            round(1000 * outcome.cpu_seconds),
+            audio_ms=round(1000 * outcome.audio_seconds),
+            cpu_ms=round(1000 * outcome.cpu_seconds),
         )
-        for outcome in results.analysed
+        for outcome in decided.analysed
     ]
-    failed: list[Done] = [
-        (
+    failed = [
+        FinishedItem(
             message_id,
             BackfillOutcome.QUARANTINED if message_id in quarantined else BackfillOutcome.FAILED,
-            cause.value,
-            None,
-            None,
+            cause,
         )
-        for message_id, cause, _ in results.final
+        for message_id, cause, _ in decided.final_failures
     ]
     return [*analysed, *failed]

@@ -17,7 +17,7 @@ def require_backfill(backfill_id: int) -> Backfill:
 
     Raises:
         BackfillUnknown: If there is none of this number.
-        BackfillClosed: If what it overwrote was let go of.
+        BackfillClosed: If it was released.
     """
     found = in_transaction(backfills.get, backfill_id)
     if found is None:
@@ -29,16 +29,16 @@ def require_backfill(backfill_id: int) -> Backfill:
 
 @task(cache_policy=NO_CACHE)
 def count_undoable(backfill_id: int) -> tuple[int, int]:
-    """Count the analyses that a backfill wrote: those that stand, and those changed since."""
+    """Count the analyses that a backfill wrote: those that still stand, those changed since."""
     return in_transaction(undo.count, backfill_id)
 
 
 @task(cache_policy=NO_CACHE)
 def put_back(backfill_id: int, reason: str) -> int:
-    """Put back everything that a backfill overwrote; return of how many messages.
+    """Restore everything that a backfill overwrote; return how many messages.
 
     Raises:
-        BackfillClosed: If what it overwrote was let go of.
+        BackfillClosed: If it was released.
     """
     begun = in_transaction(undo.begin, backfill_id, reason=reason)
     if not begun:
@@ -59,11 +59,11 @@ def _undo(item_ids: list[int]) -> int:
 
 
 def release(backfill_id: int) -> int:
-    """Let go of what a backfill overwrote; return of how many messages.
+    """Delete the copies of what a backfill overwrote; return how many messages had one.
 
     Raises:
         BackfillUnknown: If there is none of this number.
-        BackfillClosed: If it was let go of before, has not ended, or was undone.
+        BackfillClosed: If it was released before, has not ended, or was undone.
     """
     require_backfill(backfill_id)
     released = in_transaction(undo.release, backfill_id)
@@ -77,10 +77,10 @@ def publish_undo(backfill_id: int, *, standing: int, changed: int, undone: int |
     """Publish what undoing did, or would do, as the artifact `undo-backfill`.
 
     Args:
-        backfill_id: Which.
-        standing: Analyses that stand as the backfill wrote them.
-        changed: Those that somebody else wrote over since.
-        undone: Messages put back; None: a dry run.
+        backfill_id: Number of the backfill.
+        standing: Analyses that still stand as the backfill wrote them.
+        changed: Those that somebody else has overwritten since.
+        undone: Messages restored; None: a dry run.
     """
     would = "Would be put back" if undone is None else "Put back"
     count = standing if undone is None else undone

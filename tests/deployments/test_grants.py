@@ -9,7 +9,8 @@ from sqlalchemy.exc import ProgrammingError
 from migrations import run
 from schema.documents import AnalysisRecord
 from schema.errors.reporting import FindingsDenied
-from schema.facts.backfill import BackfillRequest
+from schema.facts.analysis import MessageRetry
+from schema.facts.backfill import BackfillRequest, FinishedItem
 from schema.facts.bucket import Adoption
 from schema.facts.deletion import IntendedDeletion
 from schema.facts.findings import Feature, Finding, FindingText
@@ -25,7 +26,8 @@ from schema.states import (
 )
 from stores import database, findings, signed_urls
 from stores.analysis import analyses, leases, messages
-from stores.backfill import backfills, items, undo
+from stores.backfill import backfills, freezing, outcomes, selection, undo
+from stores.backfill import leases as backfill_leases
 from stores.bucket.listing import ListedObject
 from stores.deletion import erasure, holds, learner_messages, ledger
 from stores.quality import checked_rows, checks, quarantine
@@ -99,7 +101,7 @@ def test_the_batch_may_do_its_whole_job(batch, add_message):
         messages.mark_failed(connection, [(failed, "No speech.")])
         assert messages.put_back_scores(connection, after_id="", limit=10) == []
         quarantine.set_aside(connection, [BrokenRule(failed, "analysis_crash", "3 crashes")])
-        assert leases.put_back(connection, token, [(later, timedelta(0), 1, 0)]) == 1
+        assert leases.put_back(connection, token, [MessageRetry(later, timedelta(0), 1, 0)]) == 1
         assert leases.release(connection, token) == 0
         assert leases.recover_stale(connection, limit=10, unleased_age=timedelta(days=1)) == 0
         assert messages.get(connection, done).audio_processing_state == "analyzed"
@@ -319,18 +321,18 @@ def test_the_batch_may_analyse_history_again_and_undo_it(batch, add_scored):
     request = BackfillRequest(BackfillSelection.ALL)
     with batch.begin() as connection:
         number = backfills.begin(connection, request, RELEASE, fingerprint="a", reason="better")
-        assert backfills.plan(connection, request, RELEASE, ("en",)).messages == 1
-        assert not backfills.freeze_page(connection, number, RELEASE, ("en",), limit=10)
+        assert selection.plan(connection, request, RELEASE, ("en",)).messages == 1
+        assert not freezing.freeze_page(connection, number, RELEASE, ("en",), limit=10)
         backfills.drive(connection, number, flow_run_id=uuid4())
         backfills.approve(connection, number, approved_by="Mori")
-        claim = items.claim(
+        claim = backfill_leases.claim(
             connection, number, RELEASE, limit=10, owner="test", duration=timedelta(minutes=1)
         )
-        assert items.lock_held(connection, claim.token, RELEASE) == {message_id: None}
-        items.keep_previous(connection, claim.token, [message_id])
+        assert backfill_leases.lock_held(connection, claim.token, RELEASE) == {message_id: None}
+        outcomes.keep_previous(connection, claim.token, [message_id])
         analyses.upsert(connection, [analysis(message_id, 90, analysis_version="2.0")])
-        done = (message_id, BackfillOutcome.ANALYZED, None, 4000, 50)
-        items.finish(connection, claim.token, [done])
+        done = FinishedItem(message_id, BackfillOutcome.ANALYZED, audio_ms=4000, cpu_ms=50)
+        outcomes.finish(connection, claim.token, [done])
         backfills.end(connection, number, {})
         assert undo.begin(connection, number, reason="worse")
         page = undo.page(connection, number, after_id=0, limit=10)

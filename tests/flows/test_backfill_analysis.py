@@ -21,7 +21,6 @@ from prefect.client.schemas.objects import StateType
 from prefect.exceptions import ParameterTypeError, PrefectHTTPStatusError
 from prefect.flow_runs import pause_flow_run
 
-from flows import backfill_analysis as flow_module
 from flows.backfill_analysis import backfill_analysis
 from flows.undo_backfill import undo_backfill
 from flows.work_on_backfill import work_on_backfill
@@ -36,9 +35,10 @@ from schema.errors.backfill import (
 from schema.states import BackfillOutcome, BackfillSelection, FailureCause
 from speech import engine as speech_engine
 from stores.analysis import analyses
-from stores.backfill import items
+from stores.backfill import leases
+from tasks.analysis import batch
 from tasks.analysis.workers import NotAnalysed
-from tasks.backfill import chunk
+from tasks.backfill import approval
 from tasks.backfill import undo_backfill as undo_tasks
 from tasks.resources import database
 from tests.support.backfilling import analysis
@@ -183,7 +183,7 @@ def test_a_failure_leaves_the_analysis_that_had_worked(analysed, rows):
 
 def test_audio_deleted_meanwhile_is_counted_and_no_failure(analysed, rows, engine, monkeypatch):
     gone, kept = analysed(), analysed(SENTENCES[1])
-    claim = items.claim
+    claim = leases.claim
 
     def delete_first(connection, *arguments, **options):
         with engine.begin() as other:
@@ -192,7 +192,7 @@ def test_audio_deleted_meanwhile_is_counted_and_no_failure(analysed, rows, engin
             )
         return claim(connection, *arguments, **options)
 
-    monkeypatch.setattr(items, "claim", delete_first)
+    monkeypatch.setattr(leases, "claim", delete_first)
     found = backfill_for_real(canary_size=0)
     assert found.outcomes == {BackfillOutcome.GONE: 1, BackfillOutcome.ANALYZED: 1}
     assert (rows()[gone].version, rows()[kept].version) == ("1.0", speech_engine.ENGINE_VERSION)
@@ -243,7 +243,7 @@ def test_another_version_of_the_engine_may_not_go_on(analysed, monkeypatch):
 def quick_pause(monkeypatch):
     """Look for an answer every second instead of every ten."""
     quick = functools.partial(pause_flow_run, poll_interval=1)
-    monkeypatch.setattr(flow_module, "pause_flow_run", quick)
+    monkeypatch.setattr(approval, "pause_flow_run", quick)
 
 
 @pytest.fixture
@@ -322,7 +322,7 @@ def stopped_after(one, engine, monkeypatch):
     """Let somebody stop the backfill once so many of its messages are done."""
 
     def _stopped_after(done):
-        claim = items.claim
+        claim = leases.claim
 
         def stop_first(connection, *arguments, **options):
             query = "SELECT count(*) FROM audio_ops.backfill_item WHERE outcome IS NOT NULL"
@@ -331,7 +331,7 @@ def stopped_after(one, engine, monkeypatch):
                     other.execute(sa.text("UPDATE audio_ops.backfill SET stopped_at = now()"))
             return claim(connection, *arguments, **options)
 
-        monkeypatch.setattr(items, "claim", stop_first)
+        monkeypatch.setattr(leases, "claim", stop_first)
 
     return _stopped_after
 
@@ -341,11 +341,11 @@ def test_a_stopped_backfill_fails_and_goes_on_with_resume(
 ):
     for n in range(12):
         analysed(SENTENCES[n % 4])
-    claim = items.claim
+    claim = leases.claim
     stopped_after(2)
     with pytest.raises(BackfillStopped) as caught:
         backfill_for_real(canary_size=0, chunk_size=2)
-    monkeypatch.setattr(items, "claim", claim)
+    monkeypatch.setattr(leases, "claim", claim)
     assert 0 < caught.value.still_open < 12
     assert "are still to be done" in newest_artifact()
     assert one("SELECT count(*) FROM audio_ops.backfill WHERE ended_at IS NULL") == 1
@@ -378,7 +378,7 @@ def test_a_worker_that_a_person_starts_waits_for_the_approval_too(analysed, one)
 def test_what_failed_is_taken_again_for_another_reason(analysed, rows, monkeypatch):
     message_id = analysed()
     with monkeypatch.context() as patch:
-        patch.setattr(chunk, "analyse_all", failing)
+        patch.setattr(batch, "analyse_all", failing)
         with pytest.raises(BackfillIncomplete, match="with another reason"):
             backfill_for_real(canary_size=0)
     found = backfill_analysis("the bucket is mended", dry_run=False, max_mean_shift=100.0)

@@ -7,15 +7,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policy.backfill import (
+    MOST_STARTED_IN_VAIN,
     PROMISED_TIMES_REAL_TIME,
-    by_language,
-    compare,
+    STUCK_AFTER,
+    BackfillState,
+    Finish,
+    GiveUp,
+    StartChildren,
+    Wait,
     estimate,
     fingerprint,
+    next_step,
     normalised,
     objection,
 )
 from policy.costs import PriceBookName, prices_of
+from policy.score_changes import compare
 from schema.facts.backfill import (
     BackfillPlan,
     BackfillProgress,
@@ -29,7 +36,6 @@ from schema.states import BackfillOutcome, BackfillSelection
 RELEASE = EngineRelease("kaiwa", "2.0", "en-new")
 REQUEST = BackfillRequest(BackfillSelection.OUTDATED, end=datetime(2025, 11, 1, tzinfo=UTC))
 GB = 1024**3
-scores = st.integers(0, 100)
 
 
 def rescored(before, after, language="en", messages=1):
@@ -103,44 +109,6 @@ def test_nothing_to_do_costs_nothing():
     assert (found.messages, found.cpu_hours, found.reading_usd) == (0, 0, 0)
 
 
-def test_a_comparison_tells_means_shifts_and_order():
-    found = compared(*(rescored(before, before + 4) for before in (10, 20, 40, 90)))
-    assert found.accuracy.messages == 4
-    assert (found.accuracy.mean_before, found.accuracy.mean_after) == (40, 44)
-    assert (found.accuracy.mean_shift, found.accuracy.median_shift) == (4, 4)
-    assert (found.accuracy.lowest_decile, found.accuracy.highest_decile) == (4, 4)
-    assert found.accuracy.rank_correlation == pytest.approx(1)
-    turned = compared(rescored(1, 9), rescored(2, 8), rescored(3, 7))
-    assert turned.fluency.rank_correlation == pytest.approx(-1)
-
-
-def test_so_many_messages_count_so_many_times():
-    counted = compared(rescored(10, 20, messages=3), rescored(50, 40), rescored(0, 100))
-    spelled_out = compared(*[rescored(10, 20)] * 3, rescored(50, 40), rescored(0, 100))
-    assert counted == spelled_out
-    assert counted.accuracy.messages == 5
-
-
-def test_what_is_too_little_or_all_the_same_has_no_correlation():
-    assert compare([]) is None
-    assert compared(rescored(1, 2), rescored(2, 3)).accuracy.rank_correlation is None
-    assert compared(rescored(5, 7, messages=5)).accuracy.rank_correlation is None
-
-
-@given(st.lists(st.tuples(scores, scores), min_size=1, max_size=30))
-def test_a_comparison_turned_round_shifts_the_other_way(pairs):
-    there = compared(*(rescored(a, b) for a, b in pairs)).accuracy
-    back = compared(*(rescored(b, a) for a, b in pairs)).accuracy
-    assert there.mean_shift == pytest.approx(-back.mean_shift)
-    assert there.lowest_decile == pytest.approx(-back.highest_decile)
-    assert there.rank_correlation == pytest.approx(back.rank_correlation)
-
-
-def test_each_language_is_compared_alone():
-    found = by_language([*rescored(10, 20), *rescored(30, 20, "ja"), *rescored(20, 30)])
-    assert {name: one.accuracy.mean_shift for name, one in found.items()} == {"en": 10, "ja": -10}
-
-
 @pytest.mark.parametrize(
     ("shift", "failed", "expected"),
     [
@@ -170,3 +138,84 @@ def test_fluency_counts_as_much_as_accuracy_and_crashes_as_failures():
 def test_a_person_is_asked_when_analyses_break_rules():
     found = objection(None, sample(), 1, max_mean_shift=100)
     assert found.startswith("1 of the 200 analyses of the first sample break rules")
+
+
+MOMENT = timedelta(microseconds=1)
+STATE = BackfillState(open=10, places=3, free=())
+
+
+@pytest.mark.parametrize(
+    ("facts", "step"),
+    [
+        ({}, Wait()),
+        ({"free": (0, 1, 2)}, StartChildren((0, 1, 2))),  # at the beginning
+        ({"free": (1,)}, StartChildren((1,))),
+        ({"open": 0}, Finish()),
+        ({"open": 0, "free": (0, 1, 2)}, Finish()),
+        ({"stopped": True}, Wait()),  # its children finish what they hold
+        ({"stopped": True, "free": (1,)}, Finish()),
+        ({"idle": STUCK_AFTER}, Wait()),
+        ({"idle": STUCK_AFTER + MOMENT}, StartChildren((0, 1, 2))),
+        ({"idle": STUCK_AFTER + MOMENT, "free": (1,)}, StartChildren((0, 1, 2))),
+        ({"idle": STUCK_AFTER + MOMENT, "stopped": True}, Finish()),
+        ({"free": (1,), "started_in_vain": 8}, StartChildren((1,))),
+        ({"free": (1,), "started_in_vain": 9}, GiveUp()),
+        ({"started_in_vain": 9}, Wait()),  # the last ones are still at work
+        ({"idle": STUCK_AFTER + MOMENT, "started_in_vain": 9}, GiveUp()),
+        ({"free": (1,), "started_in_vain": 9, "stopped": True}, Finish()),
+    ],
+)
+def test_what_a_backfill_does_next(facts, step):
+    assert next_step(replace(STATE, **facts)) == step
+
+
+states = st.integers(1, 64).flatmap(
+    lambda places: st.builds(
+        BackfillState,
+        open=st.integers(0, 3),
+        places=st.just(places),
+        free=st.sets(st.integers(0, places - 1)).map(lambda free: tuple(sorted(free))),
+        idle=st.timedeltas(timedelta(0), 2 * STUCK_AFTER),
+        started_in_vain=st.integers(0, 2 * MOST_STARTED_IN_VAIN * places),
+        stopped=st.booleans(),
+    )
+)
+
+
+@given(states)
+def test_children_are_started_only_where_there_is_work_and_a_place(state):
+    step = next_step(state)
+    if isinstance(step, StartChildren):
+        assert state.open
+        assert not state.stopped
+        assert step.places
+        assert set(state.free) <= set(step.places) <= set(range(state.places))
+
+
+@given(states)
+def test_a_child_that_works_is_left_alone_while_messages_get_done(state):
+    step = next_step(replace(state, idle=timedelta(0)))
+    if isinstance(step, StartChildren):
+        assert step.places == state.free
+
+
+@given(states)
+def test_a_backfill_is_given_up_only_after_every_place_was_tried_often(state):
+    if isinstance(next_step(state), GiveUp):
+        assert state.open
+        assert not state.stopped
+        assert state.started_in_vain >= MOST_STARTED_IN_VAIN * state.places
+
+
+@given(st.integers(1, 64), st.integers(1, 10))
+def test_a_backfill_whose_children_all_end_at_once_is_given_up(places, still_open):
+    started, step = 0, None
+    for _ in range(MOST_STARTED_IN_VAIN + 1):
+        state = BackfillState(
+            still_open, places, free=tuple(range(places)), started_in_vain=started
+        )
+        step = next_step(state)
+        if isinstance(step, StartChildren):
+            started += len(step.places)
+    assert step == GiveUp()
+    assert started == MOST_STARTED_IN_VAIN * places

@@ -18,7 +18,7 @@ from policy.leases import (
     Retry,
     backoff,
     clip_deadline,
-    failure_verdict,
+    failure_decision,
 )
 from schema.states import FailureCause
 
@@ -31,7 +31,7 @@ jitters = st.floats(0, 1, exclude_max=True)
 
 @given(st.sampled_from(sorted(PERMANENT_CAUSES)), counts, counts, st.integers(1, 100), jitters)
 def test_what_lies_in_the_recording_fails_at_once(cause, attempts, crashes, max_attempts, jitter):
-    verdict = failure_verdict(
+    verdict = failure_decision(
         cause, REASON, attempts=attempts, crashes=crashes, max_attempts=max_attempts, jitter=jitter
     )
     assert verdict == Fail(REASON)
@@ -41,7 +41,7 @@ def test_what_lies_in_the_recording_fails_at_once(cause, attempts, crashes, max_
 def test_what_lies_in_the_world_is_tried_max_attempts_times(
     cause, attempts, crashes, max_attempts, jitter
 ):
-    verdict = failure_verdict(
+    verdict = failure_decision(
         cause, REASON, attempts=attempts, crashes=crashes, max_attempts=max_attempts, jitter=jitter
     )
     assert isinstance(verdict, Retry if attempts + 1 < max_attempts else Fail)
@@ -51,7 +51,7 @@ def test_what_lies_in_the_world_is_tried_max_attempts_times(
 def test_crashes_are_counted_apart_and_the_third_quarantines(
     attempts, crashes, max_attempts, jitter
 ):
-    verdict = failure_verdict(
+    verdict = failure_decision(
         FailureCause.CRASHED,
         REASON,
         attempts=attempts,
@@ -64,7 +64,7 @@ def test_crashes_are_counted_apart_and_the_third_quarantines(
 
 def test_a_message_that_always_crashes_is_analysed_three_times():
     verdicts = [
-        failure_verdict(
+        failure_decision(
             FailureCause.CRASHED, REASON, attempts=0, crashes=crashes, max_attempts=5, jitter=0.5
         )
         for crashes in range(3)
@@ -74,7 +74,7 @@ def test_a_message_that_always_crashes_is_analysed_three_times():
 
 @given(st.sampled_from(list(FailureCause)), st.integers(0, 3), st.integers(0, 1), jitters)
 def test_each_try_counts_once(cause, attempts, crashes, jitter):
-    verdict = failure_verdict(
+    verdict = failure_decision(
         cause, REASON, attempts=attempts, crashes=crashes, max_attempts=5, jitter=jitter
     )
     if isinstance(verdict, Retry):
@@ -83,12 +83,12 @@ def test_each_try_counts_once(cause, attempts, crashes, jitter):
 
 @pytest.mark.parametrize("cause", FailureCause)
 def test_the_last_verdict_says_why(cause):
-    verdict = failure_verdict(cause, REASON, attempts=4, crashes=2, max_attempts=5, jitter=0.0)
+    verdict = failure_decision(cause, REASON, attempts=4, crashes=2, max_attempts=5, jitter=0.0)
     assert REASON in verdict.error
 
 
 def test_giving_up_says_after_how_many_tries():
-    verdict = failure_verdict(
+    verdict = failure_decision(
         FailureCause.STORAGE_UNAVAILABLE, REASON, attempts=4, crashes=0, max_attempts=5, jitter=0.0
     )
     assert "after 5 tries" in verdict.error

@@ -4,9 +4,10 @@ from datetime import timedelta
 
 from PIL import Image
 
-from policy.backfill import by_language, compare, estimate, objection
+from policy.backfill import estimate, objection
 from policy.costs import prices_of
 from policy.quality import RULES
+from policy.score_changes import by_language, compare
 from reports.backfill import canary_summary, plan_summary, report_summary
 from reports.backfill_charts import charts
 from schema.facts.backfill import (

@@ -9,7 +9,7 @@ from schema.documents import AnalysisRecord
 from schema.facts.backfill import BackfillRequest, EngineRelease
 from schema.states import BackfillSelection
 from stores.analysis import analyses
-from stores.backfill import backfills
+from stores.backfill import backfills, freezing
 
 RELEASE = EngineRelease("kaiwa", "2.0", "en-new")
 ANALYZED_AT = datetime(2025, 10, 14, 3, tzinfo=UTC)
@@ -79,7 +79,7 @@ def freeze(engine):
         more = True
         while more:
             with engine.begin() as connection:
-                more = backfills.freeze_page(connection, number, release, ("en",), limit=page)
+                more = freezing.freeze_page(connection, number, release, ("en",), limit=page)
         if approved_by is not None:
             with engine.begin() as connection:
                 backfills.approve(connection, number, approved_by=approved_by)

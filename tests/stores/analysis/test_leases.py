@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from schema.facts.analysis import MessageRetry
 from schema.tables.app import Message
 from schema.tables.base import UtcDateTime
 from schema.tables.operations import Lease
@@ -453,7 +454,7 @@ def test_released_messages_wait_again_with_their_counters(engine, claim, add_mes
     message_id = add_message()
     token = claim().token
     with engine.begin() as connection:
-        leases.put_back(connection, token, [(message_id, timedelta(0), 2, 1)])
+        leases.put_back(connection, token, [MessageRetry(message_id, timedelta(0), 2, 1)])
     token = claim().token
     with engine.begin() as connection:
         assert leases.release(connection, token) == 1
@@ -477,7 +478,10 @@ def test_a_message_put_back_waits_out_its_pause(engine, claim, add_message, stat
     paused, ready = add_message(), add_message()
     token = claim().token
     with engine.begin() as connection:
-        retries = [(paused, timedelta(hours=1), 1, 0), (ready, timedelta(0), 3, 2)]
+        retries = [
+            MessageRetry(paused, timedelta(hours=1), 1, 0),
+            MessageRetry(ready, timedelta(0), 3, 2),
+        ]
         assert leases.put_back(connection, token, retries) == 2
     assert state(paused) == state(ready) == "uploaded"
     (message,) = claim().messages
@@ -490,7 +494,7 @@ def test_chunks_leave_out_messages_that_wait_out_a_pause(engine, claim, chunks, 
     token = claim().token
     ready = add_message()
     with engine.begin() as connection:
-        leases.put_back(connection, token, [(paused, timedelta(hours=1), 1, 0)])
+        leases.put_back(connection, token, [MessageRetry(paused, timedelta(hours=1), 1, 0)])
     assert [(chunk.start.message_id, chunk.size) for chunk in chunks()] == [(ready, 1)]
 
 
@@ -502,7 +506,7 @@ def test_a_stale_token_puts_nothing_back(engine, claim, add_message, state, expi
         leases.recover_stale(connection, limit=10, unleased_age=DAY)
     claim()
     with engine.begin() as connection:
-        assert leases.put_back(connection, mine, [(message_id, MINUTE, 1, 0)]) == 0
+        assert leases.put_back(connection, mine, [MessageRetry(message_id, MINUTE, 1, 0)]) == 0
     assert state(message_id) == "analyzing"
 
 

@@ -3,10 +3,10 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
+from schema.facts.backfill import FinishedItem
 from schema.states import BackfillOutcome
 from stores.analysis import analyses, messages
-from stores.backfill import backfills
-from stores.backfill import items as backfill_items
+from stores.backfill import backfills, leases, outcomes
 from stores.backfill import undo as backfill_undo
 from stores.deletion import erasure
 from tests.support.backfilling import ANALYZED_AT, RELEASE, analysis
@@ -34,7 +34,7 @@ def rescore(engine):
 
     def _rescore(number):
         with engine.begin() as connection:
-            claim = backfill_items.claim(
+            claim = leases.claim(
                 connection,
                 number,
                 RELEASE,
@@ -43,14 +43,14 @@ def rescore(engine):
                 duration=timedelta(minutes=1),
             )
             ids = [message.message_id for message in claim.messages]
-            backfill_items.lock_held(connection, claim.token, RELEASE)
-            backfill_items.keep_previous(connection, claim.token, ids)
+            leases.lock_held(connection, claim.token, RELEASE)
+            outcomes.keep_previous(connection, claim.token, ids)
             version = {"analysis_version": "2.0", "analysis_model_version": "en-new"}
             records = [analysis(id_, 90, 95, analyzed_at=LATER, **version) for id_ in ids]
             analyses.upsert(connection, records)
             messages.mark_analyzed(connection, [(id_, 90, 95, 100) for id_ in ids])
-            done = [(id_, BackfillOutcome.ANALYZED, None, 4000, 50) for id_ in ids]
-            backfill_items.finish(connection, claim.token, done)
+            done = [FinishedItem(id_, BackfillOutcome.ANALYZED) for id_ in ids]
+            outcomes.finish(connection, claim.token, done)
 
     return _rescore
 

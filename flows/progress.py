@@ -1,0 +1,51 @@
+"""How far a run is: one line in its log, and the same beside a progress bar in the Prefect UI."""
+
+import math
+import time
+
+from prefect.logging import get_run_logger
+
+from tasks.runtime.progress import ProgressBar
+
+
+class Progress:
+    """Reports how far a run is.
+
+    Args:
+        percent: Done when the run began.
+        description: Shown beside the bar until the first report.
+    """
+
+    def __init__(self, *, percent: float = 0.0, description: str | None = None) -> None:
+        self._bar = ProgressBar(percent, description)
+        self._began_at, self._percent_before = time.monotonic(), percent
+        self._reported_at = -math.inf
+
+    def report(self, percent: float, text: str) -> None:
+        """Log `text` and show it beside the bar."""
+        self._reported_at = time.monotonic()
+        get_run_logger().info(text)
+        self._bar.update(percent, text)
+
+    def report_with_time_left(self, percent: float, text: str) -> None:
+        """Report, and add how long the rest takes at the pace of this run so far."""
+        took_seconds = time.monotonic() - self._began_at
+        self.report(percent, text + time_left(self._percent_before, percent, took_seconds))
+
+    def is_older_than(self, seconds: float) -> bool:
+        """Return whether the last report was that long ago, or there was none."""
+        return time.monotonic() - self._reported_at >= seconds
+
+
+def time_left(percent_before: float, percent: float, took_seconds: float) -> str:
+    """Return how long the rest takes, such as `; 3 minutes left`, or nothing if that is unknown.
+
+    Args:
+        percent_before: Done at the beginning.
+        percent: Done now.
+        took_seconds: Time between both.
+    """
+    if not percent_before < percent < 100:
+        return ""
+    minutes = (100 - percent) / (percent - percent_before) * took_seconds / 60
+    return f"; {minutes:.0f} minutes left" if minutes >= 1 else "; less than a minute left"

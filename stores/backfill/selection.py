@@ -1,0 +1,155 @@
+"""Which messages a backfill selects, as SQL, and how many they are.
+
+A backfill selects only messages that the live pipeline has finished (`analyzed`, `failed`): the
+newest engine analyses the others anyway. Like the live pipeline it selects only what learners said,
+in languages that the engine knows.
+"""
+
+from collections import Counter
+from dataclasses import asdict
+from typing import Any
+
+from sqlalchemy import Connection, TextClause, bindparam, text
+
+from schema.facts.backfill import BackfillPlan, BackfillRequest, EngineRelease, SelectedGroup
+from schema.states import BackfillSelection
+from schema.tables.base import UtcDateTime
+from stores.analysis.leases import PRIMARY_LANGUAGE
+from stores.backfill.backfills import ALLOW_LONG_STATEMENTS
+
+# A version that is not made of numbers with points between them counts as older.
+_VERSION = r"""a.analysis_engine = :engine AND CASE
+            WHEN a.analysis_version ~ '^[0-9]{1,6}([.][0-9]{1,6}){0,3}$'
+            THEN CAST(string_to_array(a.analysis_version, '.') AS integer[]) """
+_OURS = "CAST(string_to_array(:version, '.') AS integer[]) ELSE false END"
+IS_NEWER = f"coalesce({_VERSION} > {_OURS}, false)"
+_IS_CURRENT = (
+    f"coalesce({_VERSION} = {_OURS}"
+    " AND a.analysis_model_version IS NOT DISTINCT FROM :model_version, false)"
+)
+
+CONDITIONS = {
+    BackfillSelection.MISSING: "a.message_id IS NULL",
+    BackfillSelection.FAILED: (
+        "(m.audio_processing_state = 'failed' OR a.analysis_error IS NOT NULL)"
+    ),
+    BackfillSelection.OUTDATED: (
+        f"a.message_id IS NOT NULL AND a.analysis_error IS NULL AND NOT {_IS_CURRENT}"
+    ),
+    BackfillSelection.QUARANTINED: (
+        "EXISTS (SELECT FROM audio_ops.quarantine AS q"
+        " WHERE q.message_id = m.id AND q.released_at IS NULL)"
+    ),
+    BackfillSelection.ALL: "TRUE",
+}
+
+
+def matching(condition: str) -> str:
+    """Return a query for the messages that meet a condition, and the `fate` of each.
+
+    Only those whose fate is `selected` are part of a backfill.
+    """
+    return f"""
+    SELECT m.id, m.timestamp, {PRIMARY_LANGUAGE} AS language,
+        coalesce(a.analysis_engine || ' ' || a.analysis_version, 'none') AS stored,
+        coalesce(m.audio_duration_ms, a.total_speech_duration_ms + a.total_pause_duration_ms, 0)
+            AS audio_ms,
+        coalesce(m.audio_size_bytes, 0) AS bytes,
+        CASE
+            WHEN m.audio_deleted_at IS NOT NULL THEN 'gone'
+            WHEN {IS_NEWER} THEN 'newer'
+            WHEN EXISTS (
+                SELECT FROM audio_ops.backfill_item AS i
+                WHERE i.message_id = m.id AND i.engine_version = :engine_version
+                    AND (i.outcome IS NULL OR i.outcome = 'analyzed')
+            ) THEN 'done'
+            WHEN NOT {PRIMARY_LANGUAGE} = ANY(:known_languages) THEN 'unknown'
+            ELSE 'selected'
+        END AS fate
+    FROM messages AS m
+    JOIN conversations AS c ON c.id = m.conversation_id
+    LEFT JOIN message_audio_analysis AS a ON a.message_id = m.id
+    WHERE m.audio_storage_key IS NOT NULL AND m.role = 'user'
+        AND m.audio_processing_state IN ('analyzed', 'failed')
+        AND m.timestamp >= coalesce(:start, CAST('-infinity' AS timestamp))
+        AND m.timestamp < coalesce(:end, statement_timestamp() AT TIME ZONE 'UTC')
+        AND (:all_languages OR {PRIMARY_LANGUAGE} = ANY(:languages))
+        AND (:all_conversations OR m.conversation_id = ANY(:conversation_ids))
+        AND (c.user_id IS NULL OR NOT EXISTS (
+            SELECT FROM audio_ops.erased_learner AS e WHERE e.user_id = c.user_id
+        ))
+        AND {condition}"""  # noqa: S608 - our own fragments
+
+
+WINDOW = (bindparam("start", type_=UtcDateTime), bindparam("end", type_=UtcDateTime))
+
+
+def _plan(condition: str) -> TextClause:
+    return text(f"""
+SELECT fate, language, stored, count(*) AS messages, sum(audio_ms) AS audio_ms, sum(bytes) AS bytes
+FROM ({matching(condition)}) AS matching
+GROUP BY fate, language, stored ORDER BY messages DESC, language, stored
+""").bindparams(*WINDOW)  # noqa: S608 - our own fragments
+
+
+_PLAN = {kind: _plan(condition) for kind, condition in CONDITIONS.items()}
+
+
+def plan(
+    connection: Connection,
+    request: BackfillRequest,
+    release: EngineRelease,
+    known_languages: tuple[str, ...],
+) -> BackfillPlan:
+    """Count what a backfill would select without its limit.
+
+    Args:
+        connection: In a transaction; its settings change until its end.
+        request: Which messages.
+        release: The engine that would analyse them.
+        known_languages: Languages that the engine knows.
+    """
+    connection.execute(ALLOW_LONG_STATEMENTS)
+    rows = connection.execute(
+        _PLAN[request.selection], selection_arguments(request, release, known_languages)
+    ).all()
+    counts: Counter[str] = Counter()
+    unknown: Counter[str] = Counter()
+    for row in rows:
+        counts[row.fate] += row.messages
+        if row.fate == "unknown":
+            unknown[row.language] += row.messages
+    return BackfillPlan(
+        groups=tuple(
+            SelectedGroup(
+                row.language, row.stored, row.messages, int(row.audio_ms) / 1000, int(row.bytes)
+            )
+            for row in rows
+            if row.fate == "selected"
+        ),
+        gone=counts["gone"],
+        newer=counts["newer"],
+        done=counts["done"],
+        unknown_languages=unknown,
+    )
+
+
+def release_arguments(release: EngineRelease) -> dict[str, str]:
+    """Return the parameters of `IS_NEWER`."""
+    return asdict(release)
+
+
+def selection_arguments(
+    request: BackfillRequest, release: EngineRelease, known_languages: tuple[str, ...]
+) -> dict[str, Any]:
+    """Return the parameters of a query made by `matching`."""
+    return release_arguments(release) | {
+        "engine_version": str(release),
+        "known_languages": list(known_languages),
+        "start": request.start,
+        "end": request.end,
+        "languages": list(request.languages),
+        "all_languages": not request.languages,
+        "conversation_ids": list(request.conversation_ids),
+        "all_conversations": not request.conversation_ids,
+    }

@@ -1,0 +1,97 @@
+"""Working off a claim on real rows; the analysis itself is left out."""
+
+from datetime import timedelta
+from functools import partial
+
+import pytest
+import sqlalchemy as sa
+
+from schema.errors.storage import WrongBucket
+from schema.facts.analysis import AnalysisReport
+from schema.states import FailureCause
+from stores.analysis import leases
+from stores.bucket.audio_bucket import MARKER_KEY
+from tasks.analysis import batch
+from tasks.analysis.batch import work_off
+from tasks.analysis.workers import NotAnalysed
+from tasks.resources import storage
+
+pytestmark = pytest.mark.usefixtures("stage")
+
+
+@pytest.fixture
+def analysed_with(monkeypatch):
+    """Let every message have the same outcome."""
+
+    def _analysed_with(cause):
+        def analyse_all(claim, *_):
+            return {message.message_id: NotAnalysed(cause, "odd") for message in claim.messages}
+
+        monkeypatch.setattr(batch, "analyse_all", analyse_all)
+
+    return _analysed_with
+
+
+@pytest.fixture
+def work(noon):
+    """Work off all waiting messages."""
+    claim = partial(
+        leases.claim, languages=["en"], limit=10, owner="test", duration=timedelta(minutes=1)
+    )
+
+    def _work(write):
+        return work_off(claim, write, leases.renew, leases.release, workers=1, as_of=noon)
+
+    return _work
+
+
+@pytest.fixture
+def states(engine):
+    def _states():
+        query = (
+            "SELECT m.audio_processing_state, l.token"
+            " FROM messages AS m JOIN audio_ops.lease AS l ON l.message_id = m.id"
+        )
+        with engine.connect() as connection:
+            return {tuple(row) for row in connection.execute(sa.text(query))}
+
+    return _states
+
+
+def test_where_nothing_can_be_claimed_nothing_is_written(work):
+    assert work(None) == AnalysisReport()
+
+
+def test_outcomes_are_written_under_the_lease(work, add_message, analysed_with, states):
+    ids = {add_message() for _ in range(3)}
+    analysed_with(FailureCause.NO_SPEECH)
+
+    def write(connection, claim, outcomes):
+        assert leases.lock_held(connection, claim.token, list(ids)) == set(outcomes) == ids
+        return AnalysisReport(claimed=len(outcomes))
+
+    assert work(write).claimed == 3
+    assert {state for state, _ in states()} == {"analyzing"}  # `write` wrote nothing
+
+
+def test_messages_are_given_back_when_writing_fails(work, add_message, analysed_with, states):
+    add_message()
+    analysed_with(FailureCause.NO_SPEECH)
+
+    def fail(*_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        work(fail)
+    assert states() == {("uploaded", None)}
+
+
+def test_messages_are_given_back_when_the_bucket_is_at_fault(
+    work, add_message, analysed_with, states
+):
+    add_message()
+    storage.bucket().delete_many([MARKER_KEY])
+    analysed_with(FailureCause.OBJECT_MISSING)
+    with pytest.raises(WrongBucket):
+        work(None)
+    assert states() == {("uploaded", None)}
