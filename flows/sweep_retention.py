@@ -22,9 +22,9 @@ from schema.errors.storage import StorageError
 from schema.facts.deletion import SweepPlan, SweepReport
 from tasks.runtime.app_objects import mend_app_objects
 from tasks.runtime.clocks import check_clocks
-from tasks.sweep.plan import check_bucket, plan_sweep
+from tasks.sweep.planning import check_bucket, plan_sweep
 from tasks.sweep.sweep_retention import (
-    Walk,
+    SweepCursor,
     end_pause,
     publish_plan,
     publish_report,
@@ -149,9 +149,9 @@ def _sweep(plan: SweepPlan, rules: SweepRules, page_size: int) -> SweepReport:
         "UUID", create_progress_artifact(0.0, key="sweep-retention-progress")
     )
     began_at = utc_now()
-    report, walk = SweepReport(), Walk(allowance=plan.objects)
-    while not (walk.ended or report.broken):
-        done, walk = sweep_chunk(walk, rules, page_size=page_size, pages=pages)
+    report, cursor = SweepReport(), SweepCursor(allowance=plan.objects)
+    while not (cursor.ended or report.broken):
+        done, cursor = sweep_chunk(cursor, rules, page_size=page_size, pages=pages)
         report += done
         told = _progress(report.objects, plan.objects, utc_now() - began_at)
         logger.info(told)

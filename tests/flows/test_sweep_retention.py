@@ -29,7 +29,7 @@ from schema.errors.storage import UnprovenBucket
 from schema.states import UserTier
 from tasks.resources import storage
 from tasks.sweep import sweep_retention as sweep_tasks
-from tasks.sweep.plan import BACK
+from tasks.sweep.planning import BACK
 from tasks.sweep.sweep_retention import OVERDUE_EVENT, sole_sweep
 from tests.support.faulty_bucket import answered, calling_before, refused
 from tests.support.sweeping import DAY, is_in_bucket

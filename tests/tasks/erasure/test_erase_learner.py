@@ -15,12 +15,11 @@ from schema.errors.storage import UnprovenBucket, WrongBucket
 from schema.facts.deletion import ErasureReport, IntendedDeletion
 from schema.states import DeletionReason, HoldScope
 from stores.analysis import analyses, leases
-from stores.bucket import versions as bucket_versions
+from stores.bucket.versions import list_versions
 from stores.deletion import erasure, holds, ledger
 from tasks.analysis.results import write_outcomes
 from tasks.analysis.workers import Analysed
-from tasks.erasure import erase_learner as steps
-from tasks.erasure import pages as erasure_steps
+from tasks.erasure import erase_learner, erase_pages
 from tasks.resources import storage
 from tests.support.erasing import LATER, analysis, erase
 from tests.support.faulty_bucket import (
@@ -43,7 +42,7 @@ def keep_versions(status="Enabled"):
 
 
 def versions(prefix):
-    pages = bucket_versions.list_versions(storage.bucket(), prefix)
+    pages = list_versions(storage.bucket(), prefix)
     return [version for page in pages for version in page]
 
 
@@ -121,7 +120,7 @@ def test_another_learners_rows_objects_and_analyses_stay_byte_for_byte(
 
 
 def test_more_messages_than_a_page_holds_all_go(learner, add_recording, everything, monkeypatch):
-    monkeypatch.setattr(steps, "ROWS_AT_ONCE", 2)
+    monkeypatch.setattr(erase_learner, "ROWS_AT_ONCE", 2)
     for _ in range(5):
         add_recording(learner)
     erased, left = erase(learner)
@@ -241,7 +240,7 @@ def test_findings_in_the_apps_list_go_whatever_the_learner_did_with_them(
                 run_id=run_id,
                 action=action,
             )
-    assert steps.survey.fn(learner.user_id, as_of=NOW).control_rows == 1
+    assert erase_learner.plan_erasure.fn(learner.user_id, as_of=NOW).control_rows == 1
     erased, left = erase(learner)
     assert (erased.control_rows, left.is_empty) == (1, True)
     kept = execute("SELECT user_id, run_id FROM analysis_findings ORDER BY run_id")
@@ -358,7 +357,7 @@ def test_a_survey_counts_and_changes_nothing(learner, add_recording, everything,
     storage.bucket().put("audio/elsewhere/m.wav", b"again", "audio/wav")
     storage.bucket().put("audio/elsewhere/m.wav.other", b"another's", "audio/wav")
     before = everything(learner)
-    found = steps.survey.fn(learner.user_id, as_of=NOW)
+    found = erase_learner.plan_erasure.fn(learner.user_id, as_of=NOW)
     assert (found.messages, found.objects, found.versions, found.size_bytes) == (2, 2, 3, 15)
     assert (found.analyses, found.history) == (2, 2)
     assert everything(learner) == before
@@ -368,7 +367,7 @@ def test_a_survey_counts_and_changes_nothing(learner, add_recording, everything,
 
 def test_somebody_of_whom_there_is_no_trace_is_an_error(stage, noon):
     with pytest.raises(LearnerUnknown):
-        steps.survey.fn(uuid4(), as_of=noon)
+        erase_learner.plan_erasure.fn(uuid4(), as_of=noon)
 
 
 def test_a_learner_without_recordings_can_be_erased(learner):
@@ -429,13 +428,13 @@ def test_a_hold_placed_between_intent_and_deletion_keeps_the_recordings(
     learner, add_recording, place_hold, ledger_entries, monkeypatch
 ):
     message_id = add_recording(learner)
-    erase_objects = steps.erase_page.__globals__["erase_objects"]
+    erase_objects = erase_pages.erase_objects
 
     def hold_first(*arguments, **options):
         place_hold(HoldScope.MESSAGE, message_id)
         return erase_objects(*arguments, **options)
 
-    monkeypatch.setitem(steps.erase_page.__globals__, "erase_objects", hold_first)
+    monkeypatch.setattr(erase_pages, "erase_objects", hold_first)
     with pytest.raises(LearnerHeld):
         erase(learner)
     assert len(versions(learner.folder)) == 1
@@ -446,7 +445,7 @@ def test_a_hold_waits_for_the_page_in_progress_and_stops_the_next(
     learner, add_recording, place_hold, faulty_bucket, engine, monkeypatch, ledger_entries
 ):
 
-    monkeypatch.setattr(steps, "ROWS_AT_ONCE", 1)
+    monkeypatch.setattr(erase_learner, "ROWS_AT_ONCE", 1)
     add_recording(learner)
     add_recording(learner)
     with ThreadPoolExecutor(1) as threads:
@@ -544,7 +543,7 @@ def test_a_bucket_that_fails_marks_nothing_and_the_next_run_ends_it(
 def test_a_bucket_that_confirms_nothing_is_not_asked_page_after_page(
     learner, add_recording, faulty_bucket, monkeypatch
 ):
-    monkeypatch.setattr(steps, "ROWS_AT_ONCE", 1)
+    monkeypatch.setattr(erase_learner, "ROWS_AT_ONCE", 1)
     for _ in range(4):
         add_recording(learner)
     faulty_bucket.on("DeleteObjects", answered(403, "AccessDenied"))
@@ -569,10 +568,10 @@ def test_an_object_outside_the_folder_that_is_still_there_is_not_believed(
 RUN = """
 import sys
 from uuid import UUID
-from tasks.erasure import erase_learner as steps
+from tasks.erasure import erase_learner
 user_id = UUID(sys.argv[1])
-steps.begin_erasure.fn(user_id, "request 7")
-steps.erase_messages.fn(user_id)
+erase_learner.begin_erasure.fn(user_id, "request 7")
+erase_learner.erase_messages.fn(user_id)
 """
 
 
@@ -619,9 +618,9 @@ def test_a_killed_erasure_is_simply_run_again(
 
 
 def test_an_erasure_keeps_its_receipt_over_all_its_runs(learner, execute):
-    first = steps.begin_erasure.fn(learner.user_id, "request 7")
+    first = erase_learner.begin_erasure.fn(learner.user_id, "request 7")
     assert erase(learner, reason="request 8")[1].is_empty
-    assert steps.begin_erasure.fn(learner.user_id, "request 9") == first
+    assert erase_learner.begin_erasure.fn(learner.user_id, "request 9") == first
     (row,) = execute("SELECT * FROM audio_ops.erased_learner").all()
     assert (row.reason, row.completed_at) == ("request 7", None)  # it has begun again
 
@@ -645,14 +644,14 @@ def test_what_a_backup_brings_back_is_found_and_erased_again(
     add_recording(other)
     add_recording(learner)
     erase(learner)
-    assert steps.survey.fn(learner.user_id, as_of=NOW) == ErasureReport()
+    assert erase_learner.plan_erasure.fn(learner.user_id, as_of=NOW) == ErasureReport()
     back = add_recording(learner)
     with engine.connect() as connection:
         assert erasure.revived(connection, limit=10) == [learner.user_id]
     erased, left = erase(learner)
     assert (erased.messages, erased.objects, left.is_empty) == (1, 1, True)
     assert read_message(back).audio_deleted_at is not None
-    assert steps.survey.fn(other.user_id, as_of=NOW).objects == 1
+    assert erase_learner.plan_erasure.fn(other.user_id, as_of=NOW).objects == 1
     with engine.connect() as connection:
         assert erasure.revived(connection, limit=10) == []
 
@@ -727,7 +726,7 @@ def test_an_erasure_that_a_hold_stops_leaves_other_intents_alone(
     with engine.begin() as connection:
         ledger.intend(connection, [IntendedDeletion(key, message_id, DeletionReason.RETENTION)])
     monkeypatch.setattr(
-        erasure_steps, "erase_objects", held_first(erasure_steps.erase_objects, hold, message_id)
+        erase_pages, "erase_objects", held_first(erase_pages.erase_objects, hold, message_id)
     )
     with pytest.raises(LearnerHeld):
         erase(learner)

@@ -18,15 +18,10 @@ from schema.facts.deletion import IntendedDeletion
 from schema.states import DeletionReason, FindingKind
 from stores.bucket.audio_bucket import MARKER_KEY
 from stores.deletion import ledger
-from tasks.reconciliation import reconcile_bucket
-from tasks.reconciliation.reconcile_bucket import (
-    begin_reconciliation,
-    check_chunk,
-    compare,
-    finish_reconciliation,
-    list_chunk,
-    queue_orphans,
-)
+from stores.reconciliation import comparison
+from tasks.reconciliation import listing
+from tasks.reconciliation.findings import check_chunk, compare, finish_reconciliation, queue_orphans
+from tasks.reconciliation.listing import begin_reconciliation, list_chunk
 from tasks.resources import database, storage
 from tasks.resources.database import in_transaction
 from tests.support.faulty_bucket import answered, calling_before
@@ -62,7 +57,7 @@ def do(engine):
 def small_pages(monkeypatch):
     """Two objects a page, two pages a chunk."""
     monkeypatch.setattr("stores.bucket.listing.KEYS_PER_PAGE", 2)
-    monkeypatch.setattr(reconcile_bucket, "PAGES_PER_CHUNK", 2)
+    monkeypatch.setattr(listing, "PAGES_PER_CHUNK", 2)
 
 
 def found(report):
@@ -352,13 +347,13 @@ def test_a_deletion_that_begins_after_the_comparison_is_no_loss(record, add_mess
 
 def spy_on_compare(monkeypatch):
     compared = []
-    real = reconcile_bucket.reconciliation.compare
+    real = comparison.compare
 
     def spy(*arguments, **options):
         compared.append(real(*arguments, **options))
         return compared[-1]
 
-    monkeypatch.setattr(reconcile_bucket.reconciliation, "compare", spy)
+    monkeypatch.setattr(comparison, "compare", spy)
     return compared
 
 
@@ -366,7 +361,7 @@ def spy_on_compare(monkeypatch):
 
 LIST_IN_A_PROCESS = """
 from stores.bucket import listing
-from tasks.reconciliation.reconcile_bucket import begin_reconciliation, list_chunk
+from tasks.reconciliation.listing import begin_reconciliation, list_chunk
 listing.KEYS_PER_PAGE = 2
 list_chunk.fn(begin_reconciliation.fn())
 """
@@ -387,8 +382,8 @@ def test_a_killed_listing_goes_on_where_it_was(record, reconcile, faulty_bucket,
     report = reconcile()
     assert report.objects == 8
     assert report.findings == ()
-    [listing] = [r for r in faulty_bucket.requests if r.operation == "ListObjectsV2"]
-    assert listing.query["start-after"] == keys[3]
+    [request] = [r for r in faulty_bucket.requests if r.operation == "ListObjectsV2"]
+    assert request.query["start-after"] == keys[3]
 
 
 def interrupted():
@@ -526,7 +521,7 @@ def test_a_page_written_twice_counts_once(record, rows):
         return real(*arguments, **options)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reconcile_bucket, "in_transaction", twice)
+        patch.setattr(listing, "in_transaction", twice)
         assert list_chunk.fn(run).objects == 1
         comparison = compare.fn(run, older_than=ALL_ARE_OLD)
         check_chunk.fn(run, after=0, older_than=ALL_ARE_OLD)

@@ -19,13 +19,13 @@ SWEEP = """
 import sys
 from datetime import datetime, timedelta
 from policy.sweep import SweepRules
-from tasks.sweep.plan import plan_sweep
-from tasks.sweep.sweep_retention import Walk, settle_broken_runs, sweep_chunk
+from tasks.sweep.planning import plan_sweep
+from tasks.sweep.sweep_retention import SweepCursor, settle_broken_runs, sweep_chunk
 
 rules = SweepRules(datetime.fromisoformat(sys.argv[1]), timedelta(days=7), soft_delete=True)
 plan = plan_sweep.fn(rules)
 settle_broken_runs.fn(rules)
-sweep_chunk.fn(Walk(allowance=plan.objects), rules, page_size=2, pages=100)
+sweep_chunk.fn(SweepCursor(allowance=plan.objects), rules, page_size=2, pages=100)
 """
 UPGRADE = (
     "INSERT INTO subscriptions (user_id, stripe_subscription_id, stripe_price_id, current_tier)"

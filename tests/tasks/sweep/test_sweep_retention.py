@@ -10,7 +10,7 @@ from policy.sweep import Fate, SweepRules
 from schema.states import UserTier
 from tasks.resources import database
 from tasks.sweep import sweep_retention
-from tasks.sweep.plan import plan_sweep
+from tasks.sweep.planning import plan_sweep
 from tasks.sweep.sweep_retention import (
     OVERDUE_EVENT,
     raise_alarm,

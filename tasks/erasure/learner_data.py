@@ -1,4 +1,4 @@
-"""What there is of a learner, in the database and in the bucket."""
+"""What the database and the bucket hold of a learner, counted."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -18,8 +18,8 @@ from tasks.runtime.paging import pages
 ROWS_AT_ONCE = 100
 
 
-def take_stock(user_id: UUID) -> ErasureReport:
-    """Count all that there is of the learner, in the database and in the bucket."""
+def count_learner_data(user_id: UUID) -> ErasureReport:
+    """Count all that the database and the bucket hold of the learner."""
     place = folder(user_id)
 
     def count(connection: Connection) -> tuple[ErasureReport, set[str]]:
