@@ -149,3 +149,15 @@ def erase(learner, reason="request 7"):
     erase_learner.begin_erasure.fn(user_id, reason)
     erased = erase_learner.erase_messages.fn(user_id) + erase_learner.erase_leftovers.fn(user_id)
     return erased, erase_learner.verify_erasure.fn(user_id)
+
+
+def keep_versions(status="Enabled"):
+    bucket = storage.bucket()
+    bucket.client.put_bucket_versioning(
+        Bucket=bucket.name, VersioningConfiguration={"Status": status}
+    )
+
+
+def versions_under(prefix):
+    pages = versions.list_versions(storage.bucket(), prefix)
+    return [version for page in pages for version in page]
