@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from policy.configuration import DEFAULT_POLICY
 from policy.sweep import SweepRules
 from schema.clock import utc_now
-from schema.states import HoldScope, OrphanSource, UserTier
+from schema.states import HoldScope, UserTier
 from schema.tables.deletion import OrphanObject
 from stores.analysis import messages
 from stores.deletion import holds, ledger
@@ -139,7 +139,7 @@ def add_orphan(stage, engine):
     def _add_orphan(name, **columns):
         row = {
             "storage_key": f"audio/user/gone/{name}.wav",
-            "source": OrphanSource.RECONCILIATION,
+            "source": "reconciliation",
             "size_bytes": len(AUDIO),
             "message_id": name,
             "conversation_id": "gone",
