@@ -116,8 +116,8 @@ def judge(
 
     Args:
         recordings: All live ones of these objects' keys, as they are now and under lock.
-        busy: Keys of which a recording is locked by somebody else, or which somebody claims who
-            has no live recording; nothing is deleted there.
+        busy: Keys with a recording that another session has locked, or that something other than
+            a live recording claims; nothing of theirs is deleted.
         rules: The run's instant and grace.
         policy: Retention periods and key prefix.
     """

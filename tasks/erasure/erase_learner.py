@@ -18,7 +18,7 @@ from schema.facts.deletion import ErasureReport
 from stores.deletion import erasure, learner_messages, ledger
 from tasks.erasure.erase_pages import erase_orphans, erase_page, erase_versions
 from tasks.erasure.learner_data import ROWS_AT_ONCE, count_learner_data
-from tasks.erasure.objects import folder, is_refused, keep_holds_out, listed
+from tasks.erasure.objects import folder, is_refused, keep_holds_out, versions_under
 from tasks.resources import storage
 from tasks.resources.database import in_transaction
 from tasks.runtime.paging import pages
@@ -95,7 +95,7 @@ def erase_leftovers(user_id: UUID) -> ErasureReport:
         report += step
         if _is_stuck(step):
             return report
-    for versions in listed(storage.bucket(), folder(user_id)):
+    for versions in versions_under(storage.bucket(), folder(user_id)):
         step = erase_versions(user_id, versions)
         report += step
         if _is_stuck(step):

@@ -46,7 +46,7 @@ def keep_holds_out(connection: Connection, user_id: UUID) -> None:
         raise LearnerHeld(held)
 
 
-def listed(bucket: AudioBucket, prefix: str) -> Iterator[list[ObjectVersion]]:
+def versions_under(bucket: AudioBucket, prefix: str) -> Iterator[list[ObjectVersion]]:
     """Yield what lies under a prefix by key, with all versions if the bucket keeps any.
 
     Servers that keep none need not know the request for versions.
@@ -73,7 +73,7 @@ def erase_objects(
         user_id: The learner.
         deletions: Each key once; intended, and committed, before.
         confirm: Writes that these keys are nobody's or gone, and counts what it wrote.
-        versions: Of these keys, as `listed`; None: not listed yet.
+        versions: Of these keys, as `versions_under` lists them; None: not listed yet.
 
     Raises:
         LearnerHeld: If a hold was placed since; nothing is deleted then.

@@ -63,7 +63,7 @@ def test_a_listing_of_nothing_is_not_taken_up(add_message, put, reconcile):
     assert (report.objects, report.findings) == (3, ())
 
 
-def test_a_listing_from_before_the_bucket_was_filled_is_told_from_another_bucket(
+def test_a_listing_from_before_the_bucket_was_filled_is_no_sign_of_another_bucket(
     record, put, add_message, reconcile
 ):
     record("audio/0")

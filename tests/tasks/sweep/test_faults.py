@@ -109,7 +109,7 @@ def test_a_call_that_fails_as_a_whole_ends_the_sweep_and_the_next_one_goes_on(
 @pytest.mark.parametrize(
     "fault", [answered(503, "SlowDown"), lost_answer], ids=["503", "lost answer"]
 )
-def test_a_fault_that_passes_is_not_even_told(record, sweep, entries, faulty_bucket, fault):
+def test_a_fault_that_passes_is_not_even_reported(record, sweep, entries, faulty_bucket, fault):
     message_id = record()
     faulty_bucket.on("DeleteObjects", fault, times=3)
     report = sweep()

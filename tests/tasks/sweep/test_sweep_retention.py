@@ -23,7 +23,7 @@ from tests.support.sweeping import DAY, GRACE, is_in_bucket
 # One at a time
 
 
-def test_a_second_sweep_is_told_that_it_is_not_alone(stage):
+def test_a_second_sweep_learns_that_it_is_not_alone(stage):
     with sole_sweep() as first, sole_sweep() as second:
         assert (first, second) == (True, False)
 
