@@ -60,6 +60,11 @@ class Judgement:
     expires_at: datetime | None  # UTC; effective, or as stored if that decides
 
     @property
+    def message_id(self) -> str:
+        """Id of the recording's message."""
+        return self.recording.message_id
+
+    @property
     def key(self) -> str:
         """Key of the recording's object."""
         return self.recording.storage_key

@@ -62,7 +62,7 @@ class _Counts:
         self.due[judged.tier] += 1
         self.due_bytes[judged.tier] += judged.recording.size_bytes or 0
         self.oldest_expiry = min(self.oldest_expiry or judged.expires_at, judged.expires_at)
-        self._add_key(judged.recording.message_id, judged.key)
+        self._add_key(judged.message_id, judged.key)
 
     def add_orphan(self, orphan: Orphan) -> None:
         fate = judge_orphan(orphan)

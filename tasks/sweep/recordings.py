@@ -96,15 +96,18 @@ def _intend(
     planned = due[:allowance]
     ended = judged.with_fate(Fate.SHARED)
     extended = judged.with_fate(Fate.EXTEND)
-    retention.clear_urls(connection, [_id(judgement) for group in planned for judgement in group])
-    retention.mark_deleted(connection, [_id(j) for j in ended], soft=rules.soft_delete)
-    retention.set_expiry(connection, {_id(j): j.expires_at for j in extended if j.expires_at})
+    retention.clear_urls(
+        connection, [judgement.message_id for group in planned for judgement in group]
+    )
+    retention.mark_deleted(connection, [j.message_id for j in ended], soft=rules.soft_delete)
+    retention.set_expiry(connection, {j.message_id: j.expires_at for j in extended if j.expires_at})
     quarantine.set_aside(connection, [_refused(j) for j in judged.with_fate(Fate.REFUSED_KEY)])
     ledger.intend(connection, [_intention(group) for group in planned])
     kept = Counter(
         judgement.fate.value
         for judgement in judged.of_recordings
-        if _id(judgement) in page_ids and (judgement.fate is Fate.HELD or judgement.fate in FAULTS)
+        if judgement.message_id in page_ids
+        and (judgement.fate is Fate.HELD or judgement.fate in FAULTS)
     )
     kept[Fate.BUSY.value] = len(judged.busy)
     kept[UNPLANNED] = len(due) - len(planned)
@@ -124,7 +127,7 @@ def _delete(
     due = judged.deletions
     answer = delete(list(due))
     spared = _spare(connection, judged, rules)
-    gone = [_id(judgement) for key in answer.deleted for judgement in due[key]]
+    gone = [judgement.message_id for key in answer.deleted for judgement in due[key]]
     retention.mark_deleted(connection, gone, soft=rules.soft_delete)
     # Of a message that shared the object and is no more.
     orphan_queue.remove(connection, answer.deleted)
@@ -151,16 +154,12 @@ def _lock_and_judge(connection: Connection, keys: Collection[str], rules: SweepR
     return judge(locked.recordings, locked.busy | orphan_queue.claimed(connection, keys), rules)
 
 
-def _id(judgement: Judgement) -> str:
-    return judgement.recording.message_id
-
-
 def _intention(judgements: Sequence[Judgement]) -> IntendedDeletion:
     """Return the deletion of an object, described by the last of its recordings."""
     last = judgements[-1]
     return IntendedDeletion(
         storage_key=last.key,
-        message_id=last.recording.message_id,
+        message_id=last.message_id,
         reason=DeletionReason.RETENTION,
         tier=last.tier,
         size_bytes=last.recording.size_bytes,
@@ -170,13 +169,13 @@ def _intention(judgements: Sequence[Judgement]) -> IntendedDeletion:
 
 def _refused(judgement: Judgement) -> BrokenRule:
     why = DEFAULT_POLICY.key_refusal(judgement.key) or ""
-    return BrokenRule(_id(judgement), REFUSED_KEY_RULE, why)
+    return BrokenRule(judgement.message_id, REFUSED_KEY_RULE, why)
 
 
 def _spare(
     connection: Connection, judged: Judgements, rules: SweepRules
 ) -> dict[str, DeletionState]:
-    """Return how the intents on objects that are needed after all end.
+    """Return how the intents on objects that are still needed end; end messages without object.
 
     A broken run may have deleted such an object before it died. Then the bucket alone knows, and
     whatever came later, such as a hold, came too late.
@@ -184,7 +183,7 @@ def _spare(
     spared = judged.spared
     states = states_of_spared(spared)
     gone = [
-        _id(judgement)
+        judgement.message_id
         for key, state in states.items()
         for judgement in spared[key]
         if state is DeletionState.DELETED and expects_object(judgement.recording)
@@ -194,7 +193,7 @@ def _spare(
 
 
 def states_of_spared(keys: Collection[str]) -> dict[str, DeletionState]:
-    """Ask the bucket for objects not to be deleted; those it does not tell of are left out."""
+    """Ask the bucket for objects that are not to be deleted; those it refuses are left out."""
     bucket = storage.bucket()
     states = {}
     for key in keys:
