@@ -80,21 +80,21 @@ def bare_listing() -> None:
 
 def reconciliation() -> None:
     """Reconcile here, as the flow does."""
-    from tasks.reconciliation import reconcile_bucket as tasks
+    from tasks.reconciliation import adoption, findings, listing
 
     older_than = datetime(2025, 6, 1, tzinfo=UTC)
-    run = tasks.begin_reconciliation.fn()
-    while not tasks.list_chunk.fn(run).complete:
+    run = listing.begin_reconciliation.fn()
+    while not listing.list_chunk.fn(run).complete:
         pass
-    comparison = tasks.compare.fn(run, older_than=older_than)
+    comparison = findings.compare.fn(run, older_than=older_than)
     stray: str | None = ""
     while stray is not None:
-        stray, _ = tasks.adopt_page.fn(run, after=stray)
+        stray, _ = adoption.adopt_page.fn(run, after=stray)
     checked: int | None = 0
     while checked is not None:
-        checked = tasks.check_chunk.fn(run, after=checked, older_than=older_than)
-    tasks.queue_orphans.fn(run)
-    tasks.finish_reconciliation.fn(run, comparison)
+        checked = findings.check_chunk.fn(run, after=checked, older_than=older_than)
+    findings.queue_orphans.fn(run)
+    findings.finish_reconciliation.fn(run, comparison)
 
 
 WORK = {"bare": bare_listing, "reconcile": reconciliation}

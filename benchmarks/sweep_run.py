@@ -20,8 +20,8 @@ from policy.sweep import SweepRules
 from schema.clock import utc_now
 from schema.facts.deletion import SweepReport
 from tasks.resources import database, storage
-from tasks.sweep.plan import plan_sweep
-from tasks.sweep.sweep_retention import Walk, sweep_chunk
+from tasks.sweep.planning import plan_sweep
+from tasks.sweep.sweep_retention import SweepCursor, sweep_chunk
 
 GRACE = timedelta(days=DEFAULT_POLICY.cleanup.grace_period_days)
 Calls = tuple[int, int]  # of the database's statements and the bucket's requests
@@ -41,10 +41,10 @@ def swept_pages(
     storage.bucket().client.meta.events.register(
         "before-send.s3", lambda **_: calls.update(["request"])
     )
-    walk = Walk(allowance)
-    while not walk.ended:
+    cursor = SweepCursor(allowance)
+    while not cursor.ended:
         calls.clear()
-        report, walk = sweep_chunk.fn(walk, rules, page_size=page_size, pages=1)
+        report, cursor = sweep_chunk.fn(cursor, rules, page_size=page_size, pages=1)
         if report.broken:
             raise RuntimeError(report.broken)
         if report.objects:

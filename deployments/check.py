@@ -15,8 +15,10 @@ from prefect.exceptions import ParameterTypeError
 from prefect.flows import Flow, load_flow_from_entrypoint
 
 from deployments import automations
+from policy.configuration import DEFAULT_POLICY, CleanupRules
 
 PREFECT_YAML = Path(__file__).parent.parent / "prefect.yaml"
+SWEEP = "sweep-retention"
 
 
 def problems(deployment: dict[str, Any]) -> Iterator[str]:
@@ -36,6 +38,12 @@ def problems(deployment: dict[str, Any]) -> Iterator[str]:
     if automations.TAG not in deployment.get("tags", []):
         yield f"lacks the tag {automations.TAG}, so that no automation looks after its runs"
     yield from _problems_of_parameters(deployment, flow)
+    yield from _problems_of_schedules(deployment)
+    if name == SWEEP:
+        yield from _differences_from_policy(deployment, DEFAULT_POLICY.cleanup)
+
+
+def _problems_of_schedules(deployment: dict[str, Any]) -> Iterator[str]:
     for schedule in deployment.get("schedules", []):
         try:
             CronSchedule(cron=schedule["cron"])
@@ -43,6 +51,23 @@ def problems(deployment: dict[str, Any]) -> Iterator[str]:
             yield f"schedule {schedule['cron']!r}: {error}"
         if schedule.get("timezone") != "UTC":
             yield "schedules are in UTC, so that summer time neither skips nor doubles a run"
+
+
+def _differences_from_policy(deployment: dict[str, Any], rules: CleanupRules) -> Iterator[str]:
+    parameters = deployment.get("parameters", {})
+    schedules = [schedule["cron"] for schedule in deployment.get("schedules", [])]
+    for name, registered, rule in (
+        ("schedules", schedules, [rules.schedule]),
+        ("page_size", parameters.get("page_size"), rules.page_size),
+        ("grace_days", parameters.get("grace_days"), rules.grace_period_days),
+        ("soft_delete", parameters.get("soft_delete"), rules.soft_delete),
+        ("dry_run", parameters.get("dry_run"), rules.dry_run),
+    ):
+        if registered != rule:
+            yield (
+                f"{name} is {registered}, but CleanupRules in policy/configuration.py says {rule}; "
+                "change one of them"
+            )
 
 
 def _problems_of_parameters(deployment: dict[str, Any], flow: Flow[..., Any]) -> Iterator[str]:

@@ -15,9 +15,9 @@ from tasks.erasure.erase_learner import (
     begin_erasure,
     erase_leftovers,
     erase_messages,
+    plan_erasure,
     publish_plan,
     publish_receipt,
-    survey,
     verify_erasure,
 )
 from tasks.runtime.clocks import check_clocks
@@ -53,7 +53,7 @@ def erase_learner(
     """
     started_at = utc_now()
     check_clocks(started_at)
-    found = survey(user_id, as_of=started_at)
+    found = plan_erasure(user_id, as_of=started_at)
     if dry_run:
         publish_plan(found)
         return found

@@ -13,19 +13,16 @@ from policy.reconciliation import is_another_database
 from schema.clock import utc_now
 from schema.errors.reconciliation import MessagesMissing
 from schema.facts.bucket import ReconciliationReport
-from tasks.reconciliation.reconcile_bucket import (
-    adopt_page,
-    begin_reconciliation,
+from tasks.reconciliation.adoption import adopt_page, count_adoptable
+from tasks.reconciliation.findings import (
     check_chunk,
     compare,
-    count_adoptable,
-    count_live,
     count_unclaimed,
     finish_reconciliation,
-    list_chunk,
     publish_reconciliation,
     queue_orphans,
 )
+from tasks.reconciliation.listing import begin_reconciliation, count_live, list_chunk
 from tasks.runtime.app_objects import mend_app_objects
 from tasks.runtime.clocks import check_clocks
 

@@ -21,9 +21,9 @@ from schema.errors.storage import StorageError
 from schema.facts.deletion import SweepPlan, SweepReport
 from tasks.runtime.app_objects import mend_app_objects
 from tasks.runtime.clocks import check_clocks
-from tasks.sweep.plan import check_bucket, plan_sweep
+from tasks.sweep.planning import check_bucket, plan_sweep
 from tasks.sweep.sweep_retention import (
-    Walk,
+    SweepCursor,
     end_pause,
     publish_plan,
     publish_report,
@@ -144,9 +144,9 @@ def _sweep(plan: SweepPlan, rules: SweepRules, page_size: int) -> SweepReport:
     """Sweep chunk after chunk until nothing is due; never more than was planned."""
     pages = max(LEAST_PAGES_A_CHUNK, -(-plan.objects // (page_size * MAX_CHUNKS)))
     progress = Progress()
-    report, walk = SweepReport(), Walk(allowance=plan.objects)
-    while not (walk.ended or report.broken):
-        done, walk = sweep_chunk(walk, rules, page_size=page_size, pages=pages)
+    report, cursor = SweepReport(), SweepCursor(allowance=plan.objects)
+    while not (cursor.ended or report.broken):
+        done, cursor = sweep_chunk(cursor, rules, page_size=page_size, pages=pages)
         report += done
         progress.report_with_time_left(
             100 * report.objects / max(plan.objects, 1),

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field, fields
 
+from schema import object_keys
 from schema.states import UserTier
 
 MAX_SIGNED_URL_TTL_DAYS = 7  # SigV4 allows at most 604,800 s, and not every server refuses more
@@ -93,6 +94,10 @@ class AudioPolicy:
                 "or every run would sign every URL again."
             )
             raise ValueError(msg)
+
+    def key_refusal(self, key: str) -> str | None:
+        """Return why an object of this key is not ours to sign or delete, or None if it is."""
+        return object_keys.refusal(key, self.key_prefix)
 
 
 DEFAULT_POLICY = AudioPolicy()

@@ -1,33 +1,38 @@
-"""What becomes of an expired recording, and when a sweep may not go on without a person."""
+"""What happens to an expired recording, and when a sweep needs a person's approval."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from policy.configuration import DEFAULT_POLICY, AudioPolicy
 from policy.instants import to_utc
 from policy.retention import effective_expiry, owner_tier
-from schema.facts.deletion import Recording, SweepPlan
+from schema.facts.deletion import Orphan, Recording, SweepPlan
 from schema.states import ProcessingState, UserTier
 
 # The alarm rings for audio that should have been gone for longer.
 OVERDUE_AFTER = timedelta(days=3)
+# In these states a message may name an object that is not in the bucket yet.
+STILL_TO_COME = frozenset({ProcessingState.PENDING, ProcessingState.UPLOADING})
 
 
 class Fate(StrEnum):
-    """What becomes of one recording; all but the first keep it."""
+    """What happens to a recording or an orphan, or why nothing does."""
 
-    DELETE = "delete"
-    KEEP = "keep"  # its time is not over by what is stored
-    EXTEND = "extend"  # it is, but the owner's tier keeps it longer
+    DELETE = "delete"  # the object, and every recording that refers to it
+    SHARED = "shared"  # due, but another needs its object: only the recording ends
+    EXTEND = "extend"  # due by its stored expiry, but the owner's tier keeps it longer
+    KEEP = "keep"  # not due by its stored expiry
     HELD = "legal hold"
+    BUSY = "locked or claimed by another"  # due, but this run cannot tell who needs its object
     UPLOADING = "being uploaded"  # a new recording is on its way to the same key
     REFUSED_KEY = "key refused"
     UNKNOWN_TIER = "unknown tier"
+    IN_USE = "in use again"  # an orphan that leaves the queue
 
 
-# Over, but kept because something is wrong: people must look at these.
+# Due, but kept because something is wrong: people must look at these.
 FAULTS = frozenset({Fate.UPLOADING, Fate.REFUSED_KEY, Fate.UNKNOWN_TIER})
 
 
@@ -46,36 +51,107 @@ class SweepRules:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """The fate of one recording, with the tier and expiry it follows from."""
+class Judgement:
+    """What happens to one recording, and what that follows from."""
 
+    recording: Recording
     fate: Fate
     tier: UserTier | None  # None if unknown
     expires_at: datetime | None  # UTC; effective, or as stored if that decides
 
+    @property
+    def message_id(self) -> str:
+        """Id of the recording's message."""
+        return self.recording.message_id
 
-def verdict(
-    recording: Recording,
+    @property
+    def key(self) -> str:
+        """Key of the recording's object."""
+        return self.recording.storage_key
+
+
+@dataclass(frozen=True, slots=True)
+class Judgements:
+    """What happens to all live recordings of some keys, and so to the objects."""
+
+    of_recordings: tuple[Judgement, ...]  # one for each, in the order in which they were given
+    busy: frozenset[str]  # keys that stay as they are in this run
+
+    def with_fate(self, fate: Fate) -> list[Judgement]:
+        """Return those with this fate."""
+        return [judgement for judgement in self.of_recordings if judgement.fate is fate]
+
+    @property
+    def deletions(self) -> dict[str, list[Judgement]]:
+        """The objects to delete, by key: the recordings that end with each."""
+        return _by_key(self.with_fate(Fate.DELETE))
+
+    @property
+    def spared(self) -> dict[str, list[Judgement]]:
+        """The objects that a live recording needs, by key: all that refer to each."""
+        deleted = self.deletions
+        return {
+            key: judgements
+            for key, judgements in _by_key(self.of_recordings).items()
+            if key not in deleted and key not in self.busy
+        }
+
+    def without_recording(self, keys: Collection[str]) -> list[str]:
+        """Return those of the judged keys that no live recording refers to."""
+        referred = {judgement.key for judgement in self.of_recordings}
+        return [key for key in keys if key not in referred and key not in self.busy]
+
+
+def _by_key(judgements: Sequence[Judgement]) -> dict[str, list[Judgement]]:
+    grouped: dict[str, list[Judgement]] = {}
+    for judgement in judgements:
+        grouped.setdefault(judgement.key, []).append(judgement)
+    return grouped
+
+
+def judge(
+    recordings: Sequence[Recording],
+    busy: Collection[str],
     rules: SweepRules,
-    refusal: Callable[[str], str | None],
     policy: AudioPolicy = DEFAULT_POLICY,
-) -> Verdict:
-    """Decide what becomes of one recording.
+) -> Judgements:
+    """Decide what happens to the recordings of some objects.
+
+    An object is deleted only with its last recording.
 
     Args:
-        recording: As it is now; under lock, if anything is done about it.
+        recordings: All live ones of these objects' keys, as they are now and under lock.
+        busy: Keys with a recording that another session has locked, or that something other than
+            a live recording claims; nothing of theirs is deleted.
         rules: The run's instant and grace.
-        refusal: Says why an object of this key may not be deleted, or None.
-        policy: Retention periods.
+        policy: Retention periods and key prefix.
     """
+    alone = [judge_alone(recording, rules, policy) for recording in recordings]
+    needed = {judgement.key for judgement in alone if judgement.fate is not Fate.DELETE}
+
+    def together(judgement: Judgement) -> Judgement:
+        if judgement.fate is not Fate.DELETE:
+            return judgement
+        if judgement.key in busy:
+            return replace(judgement, fate=Fate.BUSY)
+        return replace(judgement, fate=Fate.SHARED) if judgement.key in needed else judgement
+
+    return Judgements(tuple(together(judgement) for judgement in alone), frozenset(busy))
+
+
+def judge_alone(
+    recording: Recording, rules: SweepRules, policy: AudioPolicy = DEFAULT_POLICY
+) -> Judgement:
+    """Decide what would happen to a recording if no other referred to its object."""
     tier = owner_tier(
         recording.role, has_user=recording.has_user, current_tier=recording.current_tier
     )
     stored = recording.retention_expires_at
     if stored is None or to_utc(stored) > rules.newest_expiry:
-        return Verdict(Fate.KEEP, tier, stored)
+        return Judgement(recording, Fate.KEEP, tier, stored)
     if tier is None:
-        return Verdict(Fate.HELD if recording.held else Fate.UNKNOWN_TIER, None, stored)
+        fate = Fate.HELD if recording.held else Fate.UNKNOWN_TIER
+        return Judgement(recording, fate, None, stored)
     expires_at = effective_expiry(stored, tier, recording.created_at, policy)
     if recording.held:
         fate = Fate.HELD
@@ -83,27 +159,29 @@ def verdict(
         fate = Fate.EXTEND
     elif recording.processing_state == ProcessingState.UPLOADING:
         fate = Fate.UPLOADING
-    elif refusal(recording.storage_key) is not None:
+    elif policy.key_refusal(recording.storage_key) is not None:
         fate = Fate.REFUSED_KEY
     else:
         fate = Fate.DELETE
-    return Verdict(fate, tier, expires_at)
+    return Judgement(recording, fate, tier, expires_at)
 
 
-def objects_to_delete(fates: Iterable[tuple[str, Fate]]) -> set[str]:
-    """Return the keys whose every live message is to be deleted: an object goes with its last.
-
-    Args:
-        fates: Key and fate of all live messages of each key.
-    """
-    wanted: set[str] = set()
-    needed: set[str] = set()
-    for key, fate in fates:
-        (wanted if fate is Fate.DELETE else needed).add(key)
-    return wanted - needed
+def judge_orphan(orphan: Orphan, policy: AudioPolicy = DEFAULT_POLICY) -> Fate:
+    """Decide what happens to an object in the queue of those that no message refers to."""
+    if orphan.in_use:
+        # A held one stays queued: once no message refers to it, only the queue knows of the hold.
+        return Fate.KEEP if orphan.held else Fate.IN_USE
+    if policy.key_refusal(orphan.storage_key) is not None:
+        return Fate.REFUSED_KEY
+    return Fate.HELD if orphan.held else Fate.DELETE
 
 
-def is_overdue(judged: Verdict, rules: SweepRules) -> bool:
+def expects_object(recording: Recording) -> bool:
+    """Decide whether a recording's object must be in the bucket: not before its upload ends."""
+    return recording.processing_state not in STILL_TO_COME
+
+
+def is_overdue(judged: Judgement, rules: SweepRules) -> bool:
     """Decide whether audio should have been gone for days: it is due, and no hold keeps it."""
     late = judged.fate is Fate.DELETE or judged.fate in FAULTS
     return (

@@ -68,13 +68,6 @@ class DeletionState(StrEnum):
     WITHDRAWN = "withdrawn"  # no longer due when it was looked at again
 
 
-class OrphanSource(StrEnum):
-    """How an object without a message was found."""
-
-    MESSAGE_DELETED = "message_deleted"
-    RECONCILIATION = "reconciliation"
-
-
 class FindingKind(StrEnum):
     """How bucket and messages disagree."""
 

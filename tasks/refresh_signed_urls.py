@@ -15,7 +15,6 @@ from policy.quality import REFUSED_KEY_RULE
 from policy.runs import MAX_TASK_RUNS
 from policy.signed_urls import Leave, Sign, deletion_due_until, signed_url_verdict
 from reports.urls import summary
-from schema import object_keys
 from schema.facts.quality import BrokenRule
 from schema.facts.urls import MessageSpan, SignableMessage, UrlReport
 from stores import signed_urls
@@ -143,7 +142,7 @@ def _decide(
         )
         if not isinstance(verdict, Sign):
             left[verdict] += 1
-        elif why := object_keys.refusal(message.storage_key, rules.policy.key_prefix):
+        elif why := rules.policy.key_refusal(message.storage_key):
             refused.append((message.message_id, why))
         else:
             to_sign.append((message, verdict.expires_in_seconds))

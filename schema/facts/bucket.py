@@ -12,7 +12,6 @@ class ObjectFacts:
 
     key: str
     size_bytes: int
-    etag: str
     modified_at: datetime  # UTC; when it was put
 
 

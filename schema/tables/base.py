@@ -24,7 +24,10 @@ _NAMES = {
 
 
 class Base(DeclarativeBase):
-    """Base of every table."""
+    """Base of every table.
+
+    Stores use plain SQL for most; `alembic check` compares the database with these classes.
+    """
 
     metadata = MetaData(naming_convention=_NAMES)
 

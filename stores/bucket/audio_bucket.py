@@ -93,14 +93,14 @@ class AudioBucket:
         raise AssertionError  # the last round returns or raises
 
     def head(self, key: str) -> ObjectFacts | None:
-        """Return an object's size, ETag and age; None if the bucket or the key is missing."""
+        """Return an object's size and age; None if the bucket or the key is missing."""
         try:
             with self._translated("head an object", checked_key(key)):
                 facts = self.client.head_object(Bucket=self.name, Key=key)
         except ObjectMissing:
             return None
         modified_at = facts["LastModified"].astimezone(UTC)
-        return ObjectFacts(key, facts["ContentLength"], facts["ETag"].strip('"'), modified_at)
+        return ObjectFacts(key, facts["ContentLength"], modified_at)
 
     def delete_many(self, keys: Sequence[str]) -> DeletionReport:
         """Delete objects, 1,000 a call.

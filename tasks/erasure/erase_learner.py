@@ -1,4 +1,4 @@
-"""Tasks of `flows/erase_learner.py`: take stock, set the tombstone, erase, look again, report.
+"""Tasks of `flows/erase_learner.py`: plan, set the tombstone, erase, look again, report.
 
 Each may be repeated: what is erased already is not found again.
 """
@@ -16,9 +16,9 @@ from schema.errors.deletion import LearnerUnknown
 from schema.errors.storage import UnprovenBucket
 from schema.facts.deletion import ErasureReport
 from stores.deletion import erasure, learner_messages, ledger
-from tasks.erasure.objects import folder, is_refused, keep_holds_out, listed
-from tasks.erasure.pages import erase_orphans, erase_page, erase_versions
-from tasks.erasure.survey import ROWS_AT_ONCE, take_stock
+from tasks.erasure.erase_pages import erase_orphans, erase_page, erase_versions
+from tasks.erasure.learner_data import ROWS_AT_ONCE, count_learner_data
+from tasks.erasure.objects import folder, is_refused, keep_holds_out, versions_under
 from tasks.resources import storage
 from tasks.resources.database import in_transaction
 from tasks.runtime.paging import pages
@@ -27,7 +27,7 @@ SAMPLED_KEYS = 20
 
 
 @task(cache_policy=NO_CACHE)
-def survey(user_id: UUID, *, as_of: datetime) -> ErasureReport:
+def plan_erasure(user_id: UUID, *, as_of: datetime) -> ErasureReport:
     """Count what an erasure would erase, once it is sure that it may, and in this bucket.
 
     Raises:
@@ -39,7 +39,7 @@ def survey(user_id: UUID, *, as_of: datetime) -> ErasureReport:
     storage.bucket().verify_marker()
     in_transaction(keep_holds_out, user_id)
     _prove_bucket(user_id, as_of)
-    found = take_stock(user_id)
+    found = count_learner_data(user_id)
     known = in_transaction(erasure.is_known, user_id)
     if not known and found == ErasureReport():
         raise LearnerUnknown
@@ -95,7 +95,7 @@ def erase_leftovers(user_id: UUID) -> ErasureReport:
         report += step
         if _is_stuck(step):
             return report
-    for versions in listed(storage.bucket(), folder(user_id)):
+    for versions in versions_under(storage.bucket(), folder(user_id)):
         step = erase_versions(user_id, versions)
         report += step
         if _is_stuck(step):
@@ -111,7 +111,7 @@ def verify_erasure(user_id: UUID) -> ErasureReport:
     Returns:
         What is left.
     """
-    left = take_stock(user_id)
+    left = count_learner_data(user_id)
     if left.is_empty:
         in_transaction(erasure.complete, user_id)
     return left

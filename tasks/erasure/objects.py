@@ -6,14 +6,18 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from policy.configuration import DEFAULT_POLICY
-from schema import object_keys
 from schema.errors.deletion import LearnerHeld
 from schema.facts.deletion import ErasureReport, IntendedDeletion
 from schema.states import DeletionReason, DeletionState
-from stores.bucket import listing
-from stores.bucket import versions as bucket_versions
 from stores.bucket.audio_bucket import AudioBucket, DeletionReport
-from stores.bucket.versions import ObjectVersion
+from stores.bucket.listing import list_objects
+from stores.bucket.versions import (
+    ObjectVersion,
+    delete_versions,
+    keeps_versions,
+    list_versions,
+    versions_of,
+)
 from stores.deletion import erasure, holds, ledger
 from tasks.resources import storage
 from tasks.resources.database import in_transaction
@@ -28,7 +32,7 @@ def folder(user_id: UUID) -> str:
 
 def is_refused(key: str) -> bool:
     """Whether an object of this key is not ours to delete."""
-    return object_keys.refusal(key, DEFAULT_POLICY.key_prefix) is not None
+    return DEFAULT_POLICY.key_refusal(key) is not None
 
 
 def keep_holds_out(connection: Connection, user_id: UUID) -> None:
@@ -42,15 +46,15 @@ def keep_holds_out(connection: Connection, user_id: UUID) -> None:
         raise LearnerHeld(held)
 
 
-def listed(bucket: AudioBucket, prefix: str) -> Iterator[list[ObjectVersion]]:
+def versions_under(bucket: AudioBucket, prefix: str) -> Iterator[list[ObjectVersion]]:
     """Yield what lies under a prefix by key, with all versions if the bucket keeps any.
 
     Servers that keep none need not know the request for versions.
     """
-    if bucket_versions.keeps_versions(bucket):
-        yield from bucket_versions.list_versions(bucket, prefix)
+    if keeps_versions(bucket):
+        yield from list_versions(bucket, prefix)
         return
-    for page in listing.list_objects(bucket, prefix):
+    for page in list_objects(bucket, prefix):
         yield [ObjectVersion(found.key, "null", found.size_bytes, False) for found in page]
 
 
@@ -69,17 +73,17 @@ def erase_objects(
         user_id: The learner.
         deletions: Each key once; intended, and committed, before.
         confirm: Writes that these keys are nobody's or gone, and counts what it wrote.
-        versions: Of these keys, as `listed`; None: not listed yet.
+        versions: Of these keys, as `versions_under` lists them; None: not listed yet.
 
     Raises:
         LearnerHeld: If a hold was placed since; nothing is deleted then.
         StorageError: If the bucket does not list what it keeps; nothing is deleted then.
     """
     bucket = storage.bucket()
-    if not deletions or not bucket_versions.keeps_versions(bucket):
+    if not deletions or not keeps_versions(bucket):
         versions = None
     elif versions is None:
-        versions = bucket_versions.versions_of(bucket, [d.storage_key for d in deletions])
+        versions = versions_of(bucket, [d.storage_key for d in deletions])
     outcome = in_transaction(_erase, user_id, deletions, confirm, versions)
     if isinstance(outcome, LearnerHeld):
         raise outcome
@@ -136,7 +140,7 @@ def _delete(
         answer = bucket.delete_many([key for key in keys if key not in failed])
     else:
         wanted = set(keys)
-        answer = bucket_versions.delete_versions(bucket, [v for v in versions if v.key in wanted])
+        answer = delete_versions(bucket, [v for v in versions if v.key in wanted])
     failed.update(answer.failed)
     for key in keys:
         # The learner's folder is listed at the end; what lies elsewhere is looked at one by one.

@@ -5,12 +5,13 @@ from collections.abc import Collection
 
 from sqlalchemy import Connection
 
-from policy.sweep import Fate
-from schema.facts.deletion import IntendedDeletion, SweepReport
+from policy.configuration import DEFAULT_POLICY
+from policy.sweep import Fate, judge_orphan
+from schema.facts.deletion import IntendedDeletion, Orphan, SweepReport
 from schema.states import DeletionReason
-from stores.deletion import holds, ledger, orphans
+from stores.deletion import holds, ledger, orphan_queue
 from tasks.resources.database import in_transaction
-from tasks.sweep.recordings import UNPLANNED, Delete, record_outcome, refusal, states_of_spared
+from tasks.sweep.recordings import UNPLANNED, Delete, record_outcome, states_of_spared
 
 
 def sweep_orphans(keys: Collection[str], *, allowance: int, delete: Delete) -> SweepReport:
@@ -24,47 +25,49 @@ def sweep_orphans(keys: Collection[str], *, allowance: int, delete: Delete) -> S
 def _intend(
     connection: Connection, keys: Collection[str], allowance: int
 ) -> tuple[SweepReport, list[str]]:
-    holds.keep_out(connection)
-    locked = orphans.lock(connection, keys)
-    # A held one stays: it is all that remembers the hold when the messages have let go.
-    in_use = [orphan.storage_key for orphan in locked if orphan.in_use and not orphan.held]
-    orphans.remove(connection, in_use)
-    unused = [orphan for orphan in locked if not orphan.in_use]
-    refused = {o.storage_key: why for o in unused if (why := refusal(o.storage_key))}
-    orphans.refuse(connection, refused)
-    free = [o for o in unused if not o.held and o.storage_key not in refused]
-    due = free[:allowance]
-    ledger.intend(
-        connection,
-        [
-            IntendedDeletion(
-                storage_key=orphan.storage_key,
-                message_id=orphan.message_id,
-                reason=DeletionReason.ORPHAN,
-                size_bytes=orphan.size_bytes,
-            )
-            for orphan in due
-        ],
+    judged = _lock_and_judge(connection, keys)
+    due = judged[Fate.DELETE]
+    planned = due[:allowance]
+    orphan_queue.remove(connection, [orphan.storage_key for orphan in judged[Fate.IN_USE]])
+    refused = [orphan.storage_key for orphan in judged[Fate.REFUSED_KEY]]
+    orphan_queue.refuse(connection, {key: DEFAULT_POLICY.key_refusal(key) or "" for key in refused})
+    ledger.intend(connection, [_intention(orphan) for orphan in planned])
+    kept = Counter({fate.value: len(judged[fate]) for fate in (Fate.REFUSED_KEY, Fate.HELD)})
+    kept[UNPLANNED] = len(due) - len(planned)
+    report = SweepReport(intended=len(planned), kept=+kept)
+    return report, [orphan.storage_key for orphan in planned]
+
+
+def _intention(orphan: Orphan) -> IntendedDeletion:
+    return IntendedDeletion(
+        storage_key=orphan.storage_key,
+        message_id=orphan.message_id,
+        reason=DeletionReason.ORPHAN,
+        size_bytes=orphan.size_bytes,
     )
-    kept = Counter({Fate.REFUSED_KEY.value: len(refused)})
-    kept[Fate.HELD.value] = sum(o.held for o in unused if o.storage_key not in refused)
-    kept[UNPLANNED] = len(free) - len(due)
-    report = SweepReport(intended=len(due), kept=+kept)
-    return report, [orphan.storage_key for orphan in due]
 
 
 def _delete(connection: Connection, keys: Collection[str], delete: Delete) -> SweepReport:
-    holds.keep_out(connection)
-    locked = {orphan.storage_key: orphan for orphan in orphans.lock(connection, keys)}
-    due = [key for key, orphan in locked.items() if not orphan.held and not orphan.in_use]
+    judged = _lock_and_judge(connection, keys)
+    due = {orphan.storage_key: orphan for orphan in judged[Fate.DELETE]}
+    locked = [orphan.storage_key for orphans in judged.values() for orphan in orphans]
     spared = states_of_spared([key for key in locked if key not in due])
-    answer = delete(due)
-    orphans.remove(connection, answer.deleted)
+    answer = delete(list(due))
+    orphan_queue.remove(connection, answer.deleted)
     record_outcome(connection, answer, spared)
     return SweepReport(
         orphans=len(answer.deleted),
-        orphan_bytes=sum(locked[key].size_bytes or 0 for key in answer.deleted),
+        orphan_bytes=sum(due[key].size_bytes or 0 for key in answer.deleted),
         withdrawn=len(spared),
         failed=Counter(answer.failed.values()),
         broken=str(answer.broken) if answer.broken else None,
     )
+
+
+def _lock_and_judge(connection: Connection, keys: Collection[str]) -> dict[Fate, list[Orphan]]:
+    """Let no hold be placed, and lock these orphans, until the commit."""
+    holds.keep_out(connection)
+    judged: dict[Fate, list[Orphan]] = {fate: [] for fate in Fate}
+    for orphan in orphan_queue.lock(connection, keys):
+        judged[judge_orphan(orphan)].append(orphan)
+    return judged

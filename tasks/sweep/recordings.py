@@ -9,22 +9,20 @@ a new upload can slip in between the last decision and the deletion.
 import logging
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from dataclasses import replace
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from policy.configuration import DEFAULT_POLICY
 from policy.quality import REFUSED_KEY_RULE
-from policy.sweep import FAULTS, Fate, SweepRules, objects_to_delete, verdict
-from schema import object_keys
+from policy.sweep import FAULTS, Fate, Judgement, Judgements, SweepRules, expects_object, judge
 from schema.errors.storage import StorageDenied, StorageUnavailable
 from schema.facts.deletion import IntendedDeletion, OpenIntent, Recording, SweepReport
 from schema.facts.quality import BrokenRule
-from schema.states import DeletionReason, DeletionState, ProcessingState, UserTier
+from schema.states import DeletionReason, DeletionState, UserTier
 from stores.bucket.audio_bucket import DeletionReport
-from stores.deletion import holds, ledger, orphans, retention
+from stores.deletion import holds, ledger, orphan_queue, retention
 from stores.quality import quarantine
 from tasks.resources import storage
 from tasks.resources.database import in_transaction
@@ -33,42 +31,11 @@ logger = logging.getLogger(__name__)
 
 Delete = Callable[[Sequence[str]], DeletionReport]
 
-BUSY = "locked or claimed by another"
 UNPLANNED = "more than was planned"
 REFUSED_ROW = "refused by the database"
 MOST_REFUSED_ROWS = 5  # of one page
 # Data that is out of range, violates a constraint, or is refused by a trigger.
 SQLSTATE_CLASSES_OF_A_ROW = ("22", "23", "P0")
-# In these states a message may name an object before the app has put it.
-STILL_TO_COME = frozenset({ProcessingState.PENDING, ProcessingState.UPLOADING})
-
-
-def refusal(key: str) -> str | None:
-    """Return why an object of this key may not be deleted, or None."""
-    return object_keys.refusal(key, DEFAULT_POLICY.key_prefix)
-
-
-@dataclass(slots=True)
-class _Judgement:
-    """What is to be done about all live messages of some keys."""
-
-    deletions: dict[str, IntendedDeletion] = field(default_factory=dict)  # by key
-    messages: dict[str, list[str]] = field(default_factory=dict)  # of `deletions`, by key
-    let_go: list[str] = field(default_factory=list)  # messages of objects that others need
-    extended: dict[str, datetime] = field(default_factory=dict)  # message id → expiry
-    refused: list[BrokenRule] = field(default_factory=list)
-    fates: dict[str, Fate] = field(default_factory=dict)  # by message id
-    live: dict[str, list[Recording]] = field(default_factory=dict)  # all that was locked, by key
-    busy: frozenset[str] = frozenset()  # keys about which nothing can be said
-
-    @property
-    def spared(self) -> list[str]:
-        """Keys whose objects are needed after all."""
-        return [k for k in self.live if k not in self.deletions and k not in self.busy]
-
-    def unused(self, keys: Collection[str]) -> list[str]:
-        """Return those of the keys asked about that no live message refers to."""
-        return [k for k in keys if k not in self.live and k not in self.busy]
 
 
 def sweep_recordings(
@@ -123,48 +90,50 @@ def _intend(
     rules: SweepRules,
     allowance: int,
 ) -> tuple[SweepReport, list[str]]:
-    holds.keep_out(connection)
-    judged = _judge(connection, keys, rules)
-    unplanned = list(judged.deletions)[allowance:]
-    for key in unplanned:
-        del judged.deletions[key], judged.messages[key]
-    retention.clear_urls(connection, [i for ids in judged.messages.values() for i in ids])
-    retention.mark_deleted(connection, judged.let_go, soft=rules.soft_delete)
-    retention.set_expiry(connection, judged.extended)
-    quarantine.set_aside(connection, judged.refused)
-    ledger.intend(connection, list(judged.deletions.values()))
+    """Write down what is about to be deleted, and what needs no bucket; return those keys."""
+    judged = _lock_and_judge(connection, keys, rules)
+    due = list(judged.deletions.values())
+    planned = due[:allowance]
+    ended = judged.with_fate(Fate.SHARED)
+    extended = judged.with_fate(Fate.EXTEND)
+    retention.clear_urls(
+        connection, [judgement.message_id for group in planned for judgement in group]
+    )
+    retention.mark_deleted(connection, [j.message_id for j in ended], soft=rules.soft_delete)
+    retention.set_expiry(connection, {j.message_id: j.expires_at for j in extended if j.expires_at})
+    quarantine.set_aside(connection, [_refused(j) for j in judged.with_fate(Fate.REFUSED_KEY)])
+    ledger.intend(connection, [_intention(group) for group in planned])
     kept = Counter(
-        fate.value
-        for message_id, fate in judged.fates.items()
-        if message_id in page_ids and (fate is Fate.HELD or fate in FAULTS)
+        judgement.fate.value
+        for judgement in judged.of_recordings
+        if judgement.message_id in page_ids
+        and (judgement.fate is Fate.HELD or judgement.fate in FAULTS)
     )
-    kept[BUSY] += len(judged.busy)
-    kept[UNPLANNED] += len(unplanned)
+    kept[Fate.BUSY.value] = len(judged.busy)
+    kept[UNPLANNED] = len(due) - len(planned)
     report = SweepReport(
-        intended=len(judged.deletions),
-        let_go=len(judged.let_go),
-        extended=len(judged.extended),
-        kept=+kept,
+        intended=len(planned), let_go=len(ended), extended=len(extended), kept=+kept
     )
-    return report, list(judged.deletions)
+    return report, [group[0].key for group in planned]
 
 
 def _delete(
     connection: Connection, keys: Collection[str], rules: SweepRules, delete: Delete
 ) -> SweepReport:
-    holds.keep_out(connection)
-    judged = _judge(connection, keys, rules)
+    """Delete what is still due of what was intended; write what the bucket confirmed."""
+    judged = _lock_and_judge(connection, keys, rules)
     # Their messages went, or took another key: nobody else would remember these objects.
-    orphans.queue_intended(connection, judged.unused(keys))
-    answer = delete(list(judged.deletions))
+    orphan_queue.queue_intended(connection, judged.without_recording(keys))
+    due = judged.deletions
+    answer = delete(list(due))
     spared = _spare(connection, judged, rules)
-    gone = [i for key in answer.deleted for i in judged.messages[key]]
+    gone = [judgement.message_id for key in answer.deleted for judgement in due[key]]
     retention.mark_deleted(connection, gone, soft=rules.soft_delete)
-    orphans.remove(connection, answer.deleted)  # of a message that shared the object and went
+    # Of a message that shared the object and is no more.
+    orphan_queue.remove(connection, answer.deleted)
     record_outcome(connection, answer, spared)
     deleted, deleted_bytes = Counter[UserTier](), Counter[UserTier]()
-    for key in answer.deleted:
-        deletion = judged.deletions[key]
+    for deletion in (_intention(due[key]) for key in answer.deleted):
         if deletion.tier is not None:
             deleted[deletion.tier] += 1
             deleted_bytes[deletion.tier] += deletion.size_bytes or 0
@@ -172,63 +141,59 @@ def _delete(
         deleted=deleted,
         deleted_bytes=deleted_bytes,
         withdrawn=len(spared),
-        kept=Counter({BUSY: len(judged.busy)} if judged.busy else {}),
+        kept=Counter({Fate.BUSY.value: len(judged.busy)} if judged.busy else {}),
         failed=Counter(answer.failed.values()),
         broken=str(answer.broken) if answer.broken else None,
     )
 
 
-def _judge(connection: Connection, keys: Collection[str], rules: SweepRules) -> _Judgement:
-    """Lock all live messages of these keys and decide about each."""
+def _lock_and_judge(connection: Connection, keys: Collection[str], rules: SweepRules) -> Judgements:
+    """Let no hold be placed, and lock all live messages of these keys, until the commit."""
+    holds.keep_out(connection)
     locked = retention.lock(connection, keys)
-    busy = locked.busy | orphans.claimed(connection, keys)
-    verdicts = [(r, verdict(r, rules, refusal)) for r in locked.recordings]
-    doomed = objects_to_delete((r.storage_key, v.fate) for r, v in verdicts) - busy
-    judged = _Judgement(busy=busy)
-    for recording, said in verdicts:
-        message_id, key = recording.message_id, recording.storage_key
-        judged.live.setdefault(key, []).append(recording)
-        judged.fates[message_id] = said.fate
-        if key in doomed:
-            judged.messages.setdefault(key, []).append(message_id)
-            judged.deletions[key] = IntendedDeletion(
-                storage_key=key,
-                message_id=message_id,
-                reason=DeletionReason.RETENTION,
-                tier=said.tier,
-                size_bytes=recording.size_bytes,
-                retention_expires_at=said.expires_at,
-            )
-        elif said.fate is Fate.DELETE and key not in busy:
-            judged.let_go.append(message_id)
-        elif said.fate is Fate.EXTEND and said.expires_at is not None:
-            judged.extended[message_id] = said.expires_at
-        elif said.fate is Fate.REFUSED_KEY:
-            judged.refused.append(BrokenRule(message_id, REFUSED_KEY_RULE, refusal(key) or ""))
-    return judged
+    return judge(locked.recordings, locked.busy | orphan_queue.claimed(connection, keys), rules)
+
+
+def _intention(judgements: Sequence[Judgement]) -> IntendedDeletion:
+    """Return the deletion of an object, described by the last of its recordings."""
+    last = judgements[-1]
+    return IntendedDeletion(
+        storage_key=last.key,
+        message_id=last.message_id,
+        reason=DeletionReason.RETENTION,
+        tier=last.tier,
+        size_bytes=last.recording.size_bytes,
+        retention_expires_at=last.expires_at,
+    )
+
+
+def _refused(judgement: Judgement) -> BrokenRule:
+    why = DEFAULT_POLICY.key_refusal(judgement.key) or ""
+    return BrokenRule(judgement.message_id, REFUSED_KEY_RULE, why)
 
 
 def _spare(
-    connection: Connection, judged: _Judgement, rules: SweepRules
+    connection: Connection, judged: Judgements, rules: SweepRules
 ) -> dict[str, DeletionState]:
-    """Say how the intents on objects that are needed after all end.
+    """Return how the intents on objects that are still needed end; end messages without object.
 
     A broken run may have deleted such an object before it died. Then the bucket alone knows, and
     whatever came later, such as a hold, came too late.
     """
-    states = states_of_spared(judged.spared)
+    spared = judged.spared
+    states = states_of_spared(spared)
     gone = [
-        recording.message_id
+        judgement.message_id
         for key, state in states.items()
-        for recording in judged.live[key]
-        if state is DeletionState.DELETED and recording.processing_state not in STILL_TO_COME
+        for judgement in spared[key]
+        if state is DeletionState.DELETED and expects_object(judgement.recording)
     ]
     retention.mark_deleted(connection, gone, soft=rules.soft_delete)
     return states
 
 
 def states_of_spared(keys: Collection[str]) -> dict[str, DeletionState]:
-    """Ask the bucket for objects not to be deleted; those it does not tell of are left out."""
+    """Ask the bucket for objects that are not to be deleted; those it refuses are left out."""
     bucket = storage.bucket()
     states = {}
     for key in keys:
@@ -251,10 +216,9 @@ def settle_intents(intents: Collection[OpenIntent], rules: SweepRules) -> int:
 
 
 def _settle(connection: Connection, intents: Collection[OpenIntent], rules: SweepRules) -> int:
-    holds.keep_out(connection)
     keys = [i.storage_key for i in intents if i.reason is not DeletionReason.ERASURE]
-    judged = _judge(connection, keys, rules)
-    orphans.queue_intended(connection, judged.unused(keys))
+    judged = _lock_and_judge(connection, keys, rules)
+    orphan_queue.queue_intended(connection, judged.without_recording(keys))
     return ledger.finish(connection, _spare(connection, judged, rules))
 
 

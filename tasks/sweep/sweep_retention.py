@@ -20,8 +20,8 @@ from policy.sweep import SweepRules
 from reports.sweep import plan_summary, sweep_summary
 from schema.errors.storage import StorageError
 from schema.facts.deletion import SweepPlan, SweepReport
-from stores.bucket import versions
-from stores.deletion import ledger, orphans, retention
+from stores.bucket.versions import deletion_for_good
+from stores.deletion import ledger, orphan_queue, retention
 from stores.deletion.retention import Position
 from tasks.resources import database, storage
 from tasks.resources.database import in_transaction
@@ -61,8 +61,8 @@ def settle_broken_runs(rules: SweepRules) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Walk:
-    """How far a sweep has come; None where it has come to the end."""
+class SweepCursor:
+    """Where a sweep continues, and how much it may still delete; None: nothing left there."""
 
     allowance: int  # objects that may still be deleted: never more than were planned
     recordings: Position | None = retention.BEGINNING
@@ -76,57 +76,59 @@ class Walk:
 
 @task(cache_policy=NO_CACHE)
 def sweep_chunk(
-    walk: Walk, rules: SweepRules, *, page_size: int, pages: int
-) -> tuple[SweepReport, Walk]:
+    cursor: SweepCursor, rules: SweepRules, *, page_size: int, pages: int
+) -> tuple[SweepReport, SweepCursor]:
     """Sweep up to `pages` pages, recordings first, then orphans.
 
     Args:
-        walk: Where the last chunk ended.
+        cursor: From the last chunk.
         rules: Of the run.
         page_size: Rows a page.
         pages: Pages in this chunk.
 
     Returns:
-        What was done, and how far; `broken` in the report ends the sweep.
+        What was done, and where to continue; `broken` in the report ends the sweep.
     """
     report = SweepReport()
     try:
-        delete = versions.deletion_for_good(storage.bucket())
+        delete = deletion_for_good(storage.bucket())
     except StorageError as error:
-        return SweepReport(broken=str(error)), walk
+        return SweepReport(broken=str(error)), cursor
     for _ in range(pages):
-        if walk.ended or report.broken:
+        if cursor.ended or report.broken:
             break
-        if walk.recordings is not None:
-            done, walk = _sweep_recordings_after(walk.recordings, walk, rules, page_size, delete)
+        if cursor.recordings is not None:
+            done, cursor = _sweep_recordings_page(
+                cursor, cursor.recordings, rules, page_size, delete
+            )
         else:
-            done, walk = _sweep_orphans_after(walk.orphans or "", walk, page_size, delete)
+            done, cursor = _sweep_orphans_page(cursor, cursor.orphans or "", page_size, delete)
         report += done
-        walk = replace(walk, allowance=walk.allowance - done.intended)
-    return report, walk
+        cursor = replace(cursor, allowance=cursor.allowance - done.intended)
+    return report, cursor
 
 
-def _sweep_recordings_after(
-    position: Position, walk: Walk, rules: SweepRules, limit: int, delete: Delete
-) -> tuple[SweepReport, Walk]:
+def _sweep_recordings_page(
+    cursor: SweepCursor, after: Position, rules: SweepRules, limit: int, delete: Delete
+) -> tuple[SweepReport, SweepCursor]:
     page = in_transaction(
-        retention.find_expired, before=rules.newest_expiry, after=position, limit=limit
+        retention.find_expired, before=rules.newest_expiry, after=after, limit=limit
     )
     if not page:
-        return SweepReport(), replace(walk, recordings=None)
-    report = sweep_recordings(page, rules, allowance=walk.allowance, delete=delete)
-    return report, replace(walk, recordings=retention.position_of(page[-1]))
+        return SweepReport(), replace(cursor, recordings=None)
+    report = sweep_recordings(page, rules, allowance=cursor.allowance, delete=delete)
+    return report, replace(cursor, recordings=retention.position_of(page[-1]))
 
 
-def _sweep_orphans_after(
-    key: str, walk: Walk, limit: int, delete: Delete
-) -> tuple[SweepReport, Walk]:
-    page = in_transaction(orphans.find, after=key, limit=limit)
+def _sweep_orphans_page(
+    cursor: SweepCursor, after: str, limit: int, delete: Delete
+) -> tuple[SweepReport, SweepCursor]:
+    page = in_transaction(orphan_queue.find, after=after, limit=limit)
     if not page:
-        return SweepReport(), replace(walk, orphans=None)
+        return SweepReport(), replace(cursor, orphans=None)
     keys = [orphan.storage_key for orphan in page]
-    report = sweep_orphans(keys, allowance=walk.allowance, delete=delete)
-    return report, replace(walk, orphans=keys[-1])
+    report = sweep_orphans(keys, allowance=cursor.allowance, delete=delete)
+    return report, replace(cursor, orphans=keys[-1])
 
 
 @task(cache_policy=NO_CACHE)

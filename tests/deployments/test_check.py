@@ -2,6 +2,7 @@
 
 import copy
 import time
+from dataclasses import replace
 
 import pytest
 import yaml
@@ -12,7 +13,7 @@ from prefect.utilities.callables import parameter_schema
 from deployments import check
 from local.ports import choose_ports
 from local.prefect import PrefectServer, bootstrap
-from policy.configuration import DEFAULT_POLICY
+from policy.configuration import DEFAULT_POLICY, CleanupRules
 
 
 @pytest.fixture
@@ -20,24 +21,49 @@ def deployment():
     return copy.deepcopy(yaml.safe_load(check.PREFECT_YAML.read_text())["deployments"][0])
 
 
+@pytest.fixture
+def sweep():
+    deployments = yaml.safe_load(check.PREFECT_YAML.read_text())["deployments"]
+    return next(found for found in deployments if found["name"] == check.SWEEP)
+
+
 def test_the_projects_prefect_yaml_has_no_problem():
     assert check.main() == 0
 
 
-def test_the_sweep_runs_by_the_policys_rules():
-    deployments = yaml.safe_load(check.PREFECT_YAML.read_text())["deployments"]
-    sweep = next(found for found in deployments if found["name"] == "sweep-retention")
-    rules = DEFAULT_POLICY.cleanup
-    assert [schedule["cron"] for schedule in sweep["schedules"]] == [rules.schedule]
-    parameters = sweep["parameters"]
-    assert parameters["page_size"] == rules.page_size
-    assert parameters["grace_days"] == rules.grace_period_days
-    assert parameters["soft_delete"] == rules.soft_delete
-    assert parameters["dry_run"] == rules.dry_run
+def test_the_sweep_started_by_hand_runs_by_the_policys_rules_too_but_dry(sweep):
     by_hand = load_flow_from_entrypoint(sweep["entrypoint"]).parameters.properties
     assert by_hand["dry_run"]["default"] is True
     for name in ("page_size", "grace_days", "soft_delete"):
-        assert by_hand[name]["default"] == parameters[name]
+        assert by_hand[name]["default"] == sweep["parameters"][name]
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value"),
+    [("page_size", 99), ("grace_days", 0), ("soft_delete", False), ("dry_run", True)],
+)
+def test_a_sweep_whose_parameters_are_not_the_policys_is_named(sweep, parameter, value):
+    (problem,) = check.problems(sweep | {"parameters": sweep["parameters"] | {parameter: value}})
+    assert problem.startswith(f"{parameter} is {value}, but CleanupRules in ")
+    del sweep["parameters"][parameter]  # the flow's own default is not enough
+    (problem,) = check.problems(sweep)
+    assert problem.startswith(f"{parameter} is None")
+
+
+@pytest.mark.parametrize("schedules", [[], [{"cron": "0 4 * * *", "timezone": "UTC"}]])
+def test_a_sweep_whose_schedule_is_not_the_policys_is_named(sweep, schedules):
+    (problem,) = check.problems(sweep | {"schedules": schedules})
+    assert problem.endswith("policy/configuration.py says ['0 3 * * *']; change one of them")
+
+
+def test_a_policy_that_prefect_yaml_does_not_follow_fails_the_check(monkeypatch, capsys):
+    changed = replace(DEFAULT_POLICY, cleanup=CleanupRules(grace_period_days=14))
+    monkeypatch.setattr(check, "DEFAULT_POLICY", changed)
+    assert check.main() == 1
+    assert capsys.readouterr().err == (
+        "prefect.yaml: sweep-retention: grace_days is 7, but CleanupRules in "
+        "policy/configuration.py says 14; change one of them\n"
+    )
 
 
 @pytest.mark.parametrize(

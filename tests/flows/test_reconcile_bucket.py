@@ -12,7 +12,7 @@ from schema import clock
 from schema.errors.reconciliation import MessagesMissing
 from schema.errors.storage import RecordingsMissing, StorageDenied
 from schema.states import FindingKind
-from tasks.reconciliation.reconcile_bucket import list_chunk
+from tasks.reconciliation.listing import list_chunk
 from tasks.resources import storage
 from tests.support.faulty_bucket import answered
 

@@ -21,15 +21,13 @@ from prefect.client.schemas.objects import StateType
 from prefect.exceptions import PrefectHTTPStatusError
 from prefect.flow_runs import pause_flow_run
 
-from flows import sweep_retention as flow_module
 from flows.sweep_retention import sweep_retention
 from schema.errors.base import ClockSkew
 from schema.errors.deletion import SweepIncomplete, SweepNotApproved
 from schema.errors.storage import UnprovenBucket
 from schema.states import UserTier
 from tasks.resources import storage
-from tasks.sweep import sweep_retention as sweep_tasks
-from tasks.sweep.plan import BACK
+from tasks.sweep.planning import BACK
 from tasks.sweep.sweep_retention import OVERDUE_EVENT, sole_sweep
 from tests.support.faulty_bucket import answered, calling_before, refused
 from tests.support.sweeping import DAY, is_in_bucket
@@ -44,7 +42,8 @@ def events(monkeypatch):
     """Collect what is emitted beside Prefect's own events."""
     emitted = []
     monkeypatch.setattr(
-        sweep_tasks, "emit_event", lambda event, **facts: emitted.append((event, facts["payload"]))
+        "tasks.sweep.sweep_retention.emit_event",
+        lambda event, **facts: emitted.append((event, facts["payload"])),
     )
     return emitted
 
@@ -84,13 +83,13 @@ def test_a_dry_run_deletes_nothing_and_a_real_one_what_is_due(record, stored, en
 def quick_pause(monkeypatch):
     """Let a run look for its answer every second."""
     quick = functools.partial(pause_flow_run, poll_interval=1)
-    monkeypatch.setattr(flow_module, "pause_flow_run", quick)
+    monkeypatch.setattr("flows.sweep_retention.pause_flow_run", quick)
 
 
 @pytest.fixture
 def nobody_answers(quick_pause, monkeypatch):
     """Let a run wait for a second in all."""
-    monkeypatch.setattr(flow_module, "APPROVAL_HOURS", 1 / 3600)
+    monkeypatch.setattr("flows.sweep_retention.APPROVAL_HOURS", 1 / 3600)
 
 
 class Person:
@@ -223,7 +222,7 @@ def test_the_wrong_bucket_marks_nothing_and_overdue_audio_raises_the_alarm(
 
 def test_a_clock_that_is_off_deletes_nothing(record, stored, now, monkeypatch):
     message_id = record()
-    monkeypatch.setattr(flow_module, "utc_now", lambda: now + timedelta(seconds=90))
+    monkeypatch.setattr("flows.sweep_retention.utc_now", lambda: now + timedelta(seconds=90))
     with pytest.raises(ClockSkew):
         sweep_for_real()
     assert stored(message_id).audio_url

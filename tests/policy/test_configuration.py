@@ -59,3 +59,13 @@ def test_the_policy_is_frozen_hashable_and_survives_pickling():
 def test_a_number_that_would_do_harm_is_refused_by_name(build, named):
     with pytest.raises(ValueError, match=named):
         build()
+
+
+@pytest.mark.parametrize("key", ["exports/a.wav", "AUDIO/a.wav", "audio/../a.wav", "audio/\n", ""])
+def test_a_key_that_is_not_ours_is_refused_with_a_reason(key):
+    assert len(AudioPolicy().key_refusal(key)) > 20
+
+
+def test_a_key_of_ours_is_not_refused():
+    assert AudioPolicy().key_refusal("audio/user/conversation/message_1.wav") is None
+    assert AudioPolicy(key_prefix="other/").key_refusal("audio/a.wav") is not None

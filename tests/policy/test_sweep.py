@@ -15,15 +15,17 @@ from policy.sweep import (
     FAULTS,
     OVERDUE_AFTER,
     Fate,
+    Judgement,
     SweepRules,
-    Verdict,
+    expects_object,
     is_convincing,
     is_overdue,
-    objects_to_delete,
+    judge,
+    judge_alone,
+    judge_orphan,
     runaway,
-    verdict,
 )
-from schema.facts.deletion import Recording, SweepPlan
+from schema.facts.deletion import Orphan, Recording, SweepPlan
 from schema.states import ProcessingState, UserTier
 
 TICK = timedelta(microseconds=1)
@@ -31,6 +33,7 @@ DAY = timedelta(days=1)
 AS_OF = datetime(2026, 3, 29, 3, tzinfo=UTC)
 RULES = SweepRules(AS_OF, 7 * DAY, soft_delete=True)
 FINE = "audio/u/c/m.wav"
+NOT_OURS = ("../x", "exports/report.wav", "audio/u/../x.wav", "audio/u/\n.wav", "")
 
 # Around the decision: most of what is drawn from all of time is either long due or far from it.
 ages = st.one_of(
@@ -46,7 +49,7 @@ current_tiers = st.sampled_from(["free", "plus", "premium", None, "", "enterpris
 recordings = st.builds(
     Recording,
     message_id=st.just("m"),
-    storage_key=st.sampled_from([FINE, "../x"]),
+    storage_key=st.sampled_from([FINE, *NOT_OURS]),
     role=st.sampled_from(["user", "assistant", "system"]),
     created_at=instants,
     has_user=st.booleans(),
@@ -57,10 +60,6 @@ recordings = st.builds(
     held=st.booleans(),
 )
 graces = st.integers(0, 30)
-
-
-def refusal(key):
-    return None if key == FINE else "not ours"
 
 
 def recorded(**columns):
@@ -101,43 +100,43 @@ def planned(objects, live):
 
 @given(recordings, graces)
 def test_what_is_deleted_is_due_by_its_stored_end_and_by_its_owners_tier(recording, grace_days):
-    said = verdict(recording, SweepRules(AS_OF, grace_days * DAY, soft_delete=True), refusal)
-    if said.fate is not Fate.DELETE:
+    judged = judge_alone(recording, SweepRules(AS_OF, grace_days * DAY, soft_delete=True))
+    if judged.fate is not Fate.DELETE:
         return
     policy = AudioPolicy(cleanup=CleanupRules(grace_period_days=grace_days))
     tier = owner_tier(
         recording.role, has_user=recording.has_user, current_tier=recording.current_tier
     )
     by_both = effective_expiry(recording.retention_expires_at, tier, recording.created_at)
-    assert (said.tier, said.expires_at) == (tier, by_both)
+    assert (judged.tier, judged.expires_at) == (tier, by_both)
     for expiry in (recording.retention_expires_at, by_both):
         assert should_delete_audio(expiry, as_of=AS_OF, policy=policy)
     assert not recording.held
     assert recording.processing_state != "uploading"
-    assert refusal(recording.storage_key) is None
+    assert recording.storage_key == FINE
 
 
 @given(recordings)
 def test_what_is_due_and_not_deleted_has_a_reason(recording):
-    said = verdict(recording, RULES, refusal)
+    judged = judge_alone(recording, RULES)
     due = should_delete_audio(recording.retention_expires_at, as_of=AS_OF)
-    assert (said.fate is Fate.KEEP) is not due
-    if due and said.fate is Fate.EXTEND:
-        assert said.expires_at > RULES.newest_expiry >= recording.retention_expires_at
+    assert (judged.fate is Fate.KEEP) is not due
+    if due and judged.fate is Fate.EXTEND:
+        assert judged.expires_at > RULES.newest_expiry >= recording.retention_expires_at
 
 
 @given(recordings, st.timedeltas(timedelta(0), 500 * DAY))
 def test_waiting_makes_nothing_less_due(recording, wait):
     later = SweepRules(AS_OF + wait, RULES.grace, soft_delete=True)
-    if verdict(recording, RULES, refusal).fate is Fate.DELETE:
-        assert verdict(recording, later, refusal).fate is Fate.DELETE
+    if judge_alone(recording, RULES).fate is Fate.DELETE:
+        assert judge_alone(recording, later).fate is Fate.DELETE
 
 
 @given(recordings)
 def test_premium_never_shortens_what_one_has(recording):
     kept = {Fate.KEEP, Fate.EXTEND, Fate.HELD, Fate.UNKNOWN_TIER}
-    if verdict(recording, RULES, refusal).fate in kept:
-        assert verdict(replace(recording, current_tier="premium"), RULES, refusal).fate in kept
+    if judge_alone(recording, RULES).fate in kept:
+        assert judge_alone(replace(recording, current_tier="premium"), RULES).fate in kept
 
 
 @pytest.mark.parametrize(
@@ -161,7 +160,7 @@ def test_premium_never_shortens_what_one_has(recording):
     ],
 )
 def test_the_fate_of_a_recording(columns, fate):
-    assert verdict(recorded(**columns), RULES, refusal).fate is fate
+    assert judge_alone(recorded(**columns), RULES).fate is fate
 
 
 def test_a_wall_clock_that_jumps_changes_nothing():
@@ -174,27 +173,185 @@ def test_a_wall_clock_that_jumps_changes_nothing():
             created_at=ends_at.astimezone(berlin) - 40 * DAY,
             retention_expires_at=ends_at.astimezone(berlin),
         )
-        assert verdict(recording, rules, refusal).fate is fate
+        assert judge_alone(recording, rules).fate is fate
 
 
 def test_a_naive_instant_is_refused():
     rules = SweepRules(AS_OF.replace(tzinfo=None), 7 * DAY, soft_delete=True)
     with pytest.raises(ValueError, match="no time zone"):
-        verdict(recorded(), rules, refusal)
+        judge_alone(recorded(), rules)
 
 
-# Objects of several messages
+# Recordings that share objects
 
 
-fates = st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from([*Fate])), max_size=12)
+KEYS = (FINE, "audio/u/c/n.wav", "audio/u/c/o.wav")
+# Mostly due, so that much is deleted and a law has something to refuse.
+due = st.builds(
+    recorded,
+    created_at=st.sampled_from([AS_OF - 400 * DAY, AS_OF - 37 * DAY]),
+    retention_expires_at=st.sampled_from([AS_OF - 30 * DAY, AS_OF - 7 * DAY]),
+)
+anything = st.one_of(due, recordings)
 
 
-@given(fates)
-@example([("a", Fate.DELETE), ("a", Fate.HELD)])
-def test_an_object_goes_just_when_all_of_its_messages_do(found):
-    doomed = objects_to_delete(found)
-    for key in {key for key, _ in found}:
-        assert (key in doomed) == all(fate is Fate.DELETE for other, fate in found if other == key)
+@st.composite
+def pages(draw):
+    """Draw the live recordings of a few keys, ids in order, and which of the keys are busy."""
+    drawn = draw(st.lists(st.tuples(anything, st.sampled_from([*KEYS, NOT_OURS[0]])), max_size=8))
+    page = [
+        replace(recording, message_id=f"m{number}", storage_key=key)
+        for number, (recording, key) in enumerate(drawn)
+    ]
+    return page, draw(st.frozensets(st.sampled_from(KEYS), max_size=1))
+
+
+def deleted(page, busy=frozenset(), rules=RULES):
+    return judge(page, busy, rules).deletions.keys()
+
+
+@given(pages(), graces)
+def test_no_object_is_deleted_while_any_of_its_recordings_must_stay(drawn, grace_days):
+    page, busy = drawn
+    rules = SweepRules(AS_OF, grace_days * DAY, soft_delete=True)
+    policy = AudioPolicy(cleanup=CleanupRules(grace_period_days=grace_days))
+    for key, judgements in judge(page, busy, rules).deletions.items():
+        assert key not in busy
+        assert key in KEYS
+        sharing = [recording for recording in page if recording.storage_key == key]
+        assert [judgement.recording for judgement in judgements] == sharing
+        for recording in sharing:
+            assert should_delete_audio(recording.retention_expires_at, as_of=AS_OF, policy=policy)
+            assert not recording.held
+            assert recording.processing_state != "uploading"
+
+
+@given(pages())
+def test_a_recording_ends_only_when_it_is_due_itself(drawn):
+    page, busy = drawn
+    for judgement in judge(page, busy, RULES).of_recordings:
+        alone = judge_alone(judgement.recording, RULES)
+        if judgement.fate in {Fate.DELETE, Fate.SHARED, Fate.BUSY}:
+            assert alone == replace(judgement, fate=Fate.DELETE)
+            assert (judgement.fate is Fate.BUSY) == (judgement.key in busy)
+        else:
+            assert alone == judgement
+
+
+@given(pages())
+def test_every_recording_is_judged_once_and_every_key_has_one_end(drawn):
+    page, busy = drawn
+    judged = judge(page, busy, RULES)
+    assert [judgement.recording for judgement in judged.of_recordings] == page
+    assert [judgement for fate in Fate for judgement in judged.with_fate(fate)] == sorted(
+        judged.of_recordings, key=lambda judgement: [*Fate].index(judgement.fate)
+    )
+    keys = {*KEYS, *NOT_OURS}
+    ends = Counter(
+        [*judged.deletions, *judged.spared, *judged.without_recording(keys), *judged.busy]
+    )
+    assert ends == dict.fromkeys(keys, 1)
+
+
+@given(pages())
+def test_an_object_outlives_a_recording_only_for_another_that_stays(drawn):
+    page, busy = drawn
+    judged = judge(page, busy, RULES)
+    for judgement in judged.with_fate(Fate.SHARED):
+        fates = {other.fate for other in judged.spared[judgement.key]}
+        assert fates - {Fate.SHARED}
+        assert not fates & {Fate.DELETE, Fate.BUSY}
+
+
+@given(pages(), st.data())
+def test_other_keys_and_the_order_of_recordings_change_nothing(drawn, data):
+    page, busy = drawn
+    fates = {j.recording.message_id: j.fate for j in judge(page, busy, RULES).of_recordings}
+    shuffled = data.draw(st.permutations(page))
+    one_by_one = [
+        [recording for recording in page if recording.storage_key == key] for key in (*KEYS, "../x")
+    ]
+    for parts in ([shuffled], one_by_one):
+        judged = [j for part in parts for j in judge(part, busy, RULES).of_recordings]
+        assert {j.recording.message_id: j.fate for j in judged} == fates
+
+
+LATER = st.timedeltas(timedelta(0), 500 * DAY)
+
+
+@given(pages(), st.data())
+@example(([recorded()], frozenset()), None)
+def test_nothing_that_protects_a_recording_makes_another_object_go(drawn, data):
+    page, busy = drawn
+    before = deleted(page, busy)
+    for number, recording in enumerate(page):
+        wait = DAY if data is None else data.draw(LATER)
+        expiry = recording.retention_expires_at
+        for protected in (
+            replace(recording, held=True),
+            replace(recording, processing_state="uploading"),
+            replace(recording, retention_expires_at=None),
+            replace(recording, retention_expires_at=expiry and expiry + wait),
+            replace(recording, created_at=recording.created_at + wait),
+        ):
+            after = deleted([*page[:number], protected, *page[number + 1 :]], busy)
+            assert after <= before
+        assert recording.storage_key not in deleted(
+            [*page[:number], replace(recording, held=True), *page[number + 1 :]], busy
+        )
+
+
+@given(pages(), anything, st.sampled_from(KEYS), LATER)
+def test_a_sharer_a_claim_and_more_grace_can_only_save_objects(drawn, sharer, key, more):
+    page, busy = drawn
+    before = deleted(page, busy)
+    sharer = replace(sharer, message_id="sharer", storage_key=key)
+    assert deleted([*page, sharer], busy) - before <= {key} - {r.storage_key for r in page}
+    held = replace(sharer, held=True, retention_expires_at=AS_OF - 400 * DAY)
+    assert deleted([*page, held], busy) == before - {key}
+    assert deleted(page, busy | {key}) == before - {key}
+    longer = SweepRules(AS_OF, RULES.grace + more, soft_delete=True)
+    assert deleted(page, busy, longer) <= before
+
+
+@pytest.mark.parametrize(
+    ("others", "busy", "fate"),
+    [
+        ({}, (), Fate.DELETE),
+        ({"held": True}, (), Fate.SHARED),
+        ({"retention_expires_at": None}, (), Fate.SHARED),
+        ({"current_tier": "premium"}, (), Fate.SHARED),
+        ({"current_tier": "enterprise"}, (), Fate.SHARED),
+        ({"processing_state": "uploading"}, (), Fate.SHARED),
+        ({}, (FINE,), Fate.BUSY),
+        ({"held": True}, (FINE,), Fate.BUSY),
+        ({}, ("audio/u/c/n.wav",), Fate.DELETE),
+    ],
+)
+def test_the_fate_of_a_due_recording_whose_object_another_one_shares(others, busy, fate):
+    judged = judge([recorded(), recorded(message_id="n", **others)], busy, RULES)
+    assert judged.of_recordings[0].fate is fate
+
+
+# Objects that no message refers to
+
+
+@pytest.mark.parametrize("key", [FINE, *NOT_OURS])
+@pytest.mark.parametrize("held", [False, True])
+@pytest.mark.parametrize("in_use", [False, True])
+def test_an_orphan_is_deleted_when_it_is_ours_and_nobody_holds_or_uses_it(key, held, in_use):
+    orphan = Orphan(key, "m", 1, AS_OF, held=held, in_use=in_use)
+    fate = judge_orphan(orphan)
+    assert (fate is Fate.DELETE) == (key == FINE and not held and not in_use)
+    assert (fate is Fate.IN_USE) == (in_use and not held)  # only then may the queue forget it
+    assert (fate is Fate.REFUSED_KEY) == (key != FINE and not in_use)
+
+
+@pytest.mark.parametrize("state", [None, *ProcessingState])
+def test_an_object_may_be_missing_until_its_upload_has_ended(state):
+    assert expects_object(recorded(processing_state=state)) is (
+        state not in {"pending", "uploading"}
+    )
 
 
 # What a person must look at
@@ -214,7 +371,7 @@ def test_an_object_goes_just_when_all_of_its_messages_do(found):
     ],
 )
 def test_audio_is_overdue_three_days_after_it_should_have_gone(fate, expires_at, overdue):
-    assert is_overdue(Verdict(fate, UserTier.FREE, expires_at), RULES) is overdue
+    assert is_overdue(Judgement(recorded(), fate, UserTier.FREE, expires_at), RULES) is overdue
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from schema.documents import AnalysisRecord
 from stores.analysis import analyses, messages
 from stores.bucket import versions
-from tasks.erasure import erase_learner as steps
+from tasks.erasure import erase_learner
 from tasks.resources import storage
 
 TEXT = "my secret is the number seventeen"
@@ -145,7 +145,19 @@ def ledger_entries(engine):
 def erase(learner, reason="request 7"):
     """Erase as the flow does, without Prefect; returns what was erased and what is left."""
     user_id = learner.user_id
-    steps.survey.fn(user_id, as_of=datetime.now(UTC))
-    steps.begin_erasure.fn(user_id, reason)
-    erased = steps.erase_messages.fn(user_id) + steps.erase_leftovers.fn(user_id)
-    return erased, steps.verify_erasure.fn(user_id)
+    erase_learner.plan_erasure.fn(user_id, as_of=datetime.now(UTC))
+    erase_learner.begin_erasure.fn(user_id, reason)
+    erased = erase_learner.erase_messages.fn(user_id) + erase_learner.erase_leftovers.fn(user_id)
+    return erased, erase_learner.verify_erasure.fn(user_id)
+
+
+def keep_versions(status="Enabled"):
+    bucket = storage.bucket()
+    bucket.client.put_bucket_versioning(
+        Bucket=bucket.name, VersioningConfiguration={"Status": status}
+    )
+
+
+def versions_under(prefix):
+    pages = versions.list_versions(storage.bucket(), prefix)
+    return [version for page in pages for version in page]

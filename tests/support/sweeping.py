@@ -10,14 +10,14 @@ import sqlalchemy as sa
 from policy.configuration import DEFAULT_POLICY
 from policy.sweep import SweepRules
 from schema.clock import utc_now
-from schema.states import HoldScope, OrphanSource, UserTier
+from schema.states import HoldScope, UserTier
 from schema.tables.deletion import OrphanObject
 from stores.analysis import messages
 from stores.deletion import holds, ledger
 from tasks.resources import storage
 from tasks.sweep import orphans, recordings
-from tasks.sweep.plan import plan_sweep
-from tasks.sweep.sweep_retention import Walk, settle_broken_runs, sweep_chunk
+from tasks.sweep.planning import plan_sweep
+from tasks.sweep.sweep_retention import SweepCursor, settle_broken_runs, sweep_chunk
 
 DAY = timedelta(days=1)
 GRACE = timedelta(days=DEFAULT_POLICY.cleanup.grace_period_days)
@@ -112,10 +112,10 @@ def sweep(rules):
     def _sweep(page_size=100, rules=rules):
         plan = plan_sweep.fn(rules)
         settle_broken_runs.fn(rules)
-        report, walk = sweep_chunk.fn(
-            Walk(allowance=plan.objects), rules, page_size=page_size, pages=100
+        report, cursor = sweep_chunk.fn(
+            SweepCursor(allowance=plan.objects), rules, page_size=page_size, pages=100
         )
-        assert walk.ended or report.broken
+        assert cursor.ended or report.broken
         return report
 
     return _sweep
@@ -139,7 +139,7 @@ def add_orphan(stage, engine):
     def _add_orphan(name, **columns):
         row = {
             "storage_key": f"audio/user/gone/{name}.wav",
-            "source": OrphanSource.RECONCILIATION,
+            "source": "reconciliation",
             "size_bytes": len(AUDIO),
             "message_id": name,
             "conversation_id": "gone",

@@ -5,16 +5,9 @@ from datetime import UTC, datetime
 import pytest
 import sqlalchemy as sa
 
-from tasks.reconciliation.reconcile_bucket import (
-    adopt_page,
-    begin_reconciliation,
-    check_chunk,
-    compare,
-    count_adoptable,
-    finish_reconciliation,
-    list_chunk,
-    queue_orphans,
-)
+from tasks.reconciliation.adoption import adopt_page, count_adoptable
+from tasks.reconciliation.findings import check_chunk, compare, finish_reconciliation, queue_orphans
+from tasks.reconciliation.listing import begin_reconciliation, list_chunk
 from tasks.resources import storage
 
 # No bucket lets a test put an old object, so "old" is moved: everything is, or nothing.

@@ -20,8 +20,8 @@ from schema.facts.deletion import LedgerBreak, LedgerHead, LedgerVerification
 from stores.deletion import ledger, retention
 from tasks.refresh_signed_urls import RefreshRules, plan_refresh, refresh_span
 from tasks.resources import storage
-from tasks.sweep.plan import plan_sweep
-from tasks.sweep.sweep_retention import Walk, sweep_chunk
+from tasks.sweep.planning import plan_sweep
+from tasks.sweep.sweep_retention import SweepCursor, sweep_chunk
 
 GRACE = timedelta(days=7)
 
@@ -40,8 +40,8 @@ def refresh():
 
 def sweep(grace=GRACE):
     rules = SweepRules(utc_now(), grace, soft_delete=True)
-    walk = Walk(allowance=plan_sweep.fn(rules).objects)
-    sweep_chunk.fn(walk, rules, page_size=100, pages=100)
+    cursor = SweepCursor(allowance=plan_sweep.fn(rules).objects)
+    sweep_chunk.fn(cursor, rules, page_size=100, pages=100)
 
 
 def do_nothing():

@@ -86,11 +86,10 @@ def test_the_type_is_kept(bucket):
     assert bucket.client.head_object(Bucket=bucket.name, Key=KEY)["ContentType"] == "audio/mpeg"
 
 
-def test_head_says_size_and_etag(bucket):
+def test_head_says_the_size(bucket):
     bucket.put(KEY, b"data", "audio/wav")
     facts = bucket.head(KEY)
-    md5 = hashlib.md5(b"data").hexdigest()
-    assert (facts.key, facts.size_bytes, facts.etag) == (KEY, 4, md5)
+    assert (facts.key, facts.size_bytes) == (KEY, 4)
 
 
 def test_head_of_a_missing_object_is_none(bucket):

@@ -5,7 +5,7 @@ import pytest
 import sqlalchemy as sa
 
 from schema.errors.deletion import HoldSubjectUnknown
-from schema.states import HoldScope, OrphanSource
+from schema.states import HoldScope
 from schema.tables.app import Conversation, Message
 from schema.tables.deletion import LegalHold, OrphanObject
 from stores.deletion import holds
@@ -59,7 +59,7 @@ def add_orphan(engine):
     """Queue an orphan; return its key."""
 
     def _add_orphan(storage_key, **columns):
-        row = {"storage_key": storage_key, "source": OrphanSource.MESSAGE_DELETED, **columns}
+        row = {"storage_key": storage_key, "source": "message_deleted", **columns}
         with engine.begin() as connection:
             connection.execute(sa.insert(OrphanObject), row)
         return storage_key

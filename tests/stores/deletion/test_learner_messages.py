@@ -3,7 +3,7 @@
 import pytest
 import sqlalchemy as sa
 
-from stores.deletion import learner_messages as store
+from stores.deletion import learner_messages
 from tests.support.erasing import LATER
 
 
@@ -28,8 +28,8 @@ def add_theirs(add_message, add_conversation, user_id):
 def test_pages_hold_the_learners_messages_in_order(connection, add_theirs, add_message, user_id):
     theirs = [add_theirs() for _ in range(3)]
     add_message()
-    assert store.page(connection, user_id, after_id="", limit=2) == theirs[:2]
-    assert store.page(connection, user_id, after_id=theirs[1], limit=2) == theirs[2:]
+    assert learner_messages.page(connection, user_id, after_id="", limit=2) == theirs[:2]
+    assert learner_messages.page(connection, user_id, after_id=theirs[1], limit=2) == theirs[2:]
 
 
 @pytest.mark.parametrize(
@@ -53,10 +53,10 @@ def test_whatever_tells_of_a_recording_is_counted_and_let_go(
 ):
     message_id = add_theirs(**{"audio_storage_key": None, "audio_format": None} | columns)
     add_theirs(audio_storage_key=None, audio_format=None)
-    assert store.count_messages(connection, user_id) == 1
-    store.silence(connection, [message_id])
-    store.confirm(connection, [message_id])
-    assert store.count_messages(connection, user_id) == 0
+    assert learner_messages.count_messages(connection, user_id) == 1
+    learner_messages.silence(connection, [message_id])
+    learner_messages.confirm(connection, [message_id])
+    assert learner_messages.count_messages(connection, user_id) == 0
 
 
 def test_rows_of_every_table_that_references_messages_go(connection, add_theirs, user_id):
@@ -72,9 +72,9 @@ def test_rows_of_every_table_that_references_messages_go(connection, add_theirs,
         sa.text("""INSERT INTO audio_ops."parked_Odd name" VALUES (:one), (:two)"""),
         {"one": message_id, "two": other},
     )
-    assert store.count_rows(connection, user_id)["parked_Odd name"] == 2
-    assert store.silence(connection, [message_id])["parked_Odd name"] == 1
-    assert store.count_rows(connection, user_id)["parked_Odd name"] == 1
+    assert learner_messages.count_rows(connection, user_id)["parked_Odd name"] == 2
+    assert learner_messages.silence(connection, [message_id])["parked_Odd name"] == 1
+    assert learner_messages.count_rows(connection, user_id)["parked_Odd name"] == 1
 
 
 def test_the_apps_own_tables_are_left_to_the_app(connection, add_theirs):
@@ -83,7 +83,7 @@ def test_the_apps_own_tables_are_left_to_the_app(connection, add_theirs):
         sa.text("CREATE TABLE message_feedback (message_id text REFERENCES messages)")
     )
     connection.execute(sa.text("INSERT INTO message_feedback VALUES (:id)"), {"id": message_id})
-    assert "message_feedback" not in store.silence(connection, [message_id])
+    assert "message_feedback" not in learner_messages.silence(connection, [message_id])
     assert connection.scalar(sa.text("SELECT count(*) FROM message_feedback")) == 1
 
 
@@ -92,5 +92,5 @@ def test_keys_elsewhere_are_those_that_do_not_begin_with_the_folder(
 ):
     for key in ("audio/u/1", "audio/u/2", "audio/u_/3", "audio/%/4", None):
         add_theirs(audio_storage_key=key)
-    elsewhere = store.keys_outside(connection, user_id, folder="audio/u/")
+    elsewhere = learner_messages.keys_outside(connection, user_id, folder="audio/u/")
     assert elsewhere == {"audio/u_/3", "audio/%/4"}

@@ -5,7 +5,7 @@ import pytest
 import sqlalchemy as sa
 
 from schema.states import UserTier
-from tasks.sweep.plan import plan_sweep
+from tasks.sweep.planning import plan_sweep
 from tests.support.sweeping import DAY, is_in_bucket
 
 pytestmark = pytest.mark.usefixtures("stage")

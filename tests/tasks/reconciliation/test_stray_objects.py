@@ -17,14 +17,11 @@ from schema.states import DeletionReason, DeletionState, HoldScope
 from stores.analysis import leases
 from stores.deletion import ledger
 from stores.reconciliation import stray_objects
-from tasks.reconciliation import reconcile_bucket
+from tasks.reconciliation import adoption
+from tasks.reconciliation.adoption import adopt_page
+from tasks.reconciliation.findings import compare
 from tasks.reconciliation.found_recordings import measure
-from tasks.reconciliation.reconcile_bucket import (
-    adopt_page,
-    begin_reconciliation,
-    compare,
-    list_chunk,
-)
+from tasks.reconciliation.listing import begin_reconciliation, list_chunk
 from tasks.resources import storage
 from tasks.resources.database import in_transaction
 from tasks.sweep.sweep_retention import set_missing_expiries
@@ -240,7 +237,7 @@ def test_a_queued_object_whose_message_was_saved_since_leaves_the_queue(
 
 
 def test_many_objects_are_adopted_page_after_page(stray, save, reconcile, monkeypatch):
-    monkeypatch.setattr(reconcile_bucket, "STRAYS_PER_PAGE", 2)
+    monkeypatch.setattr(adoption, "STRAYS_PER_PAGE", 2)
     for number in range(5):
         stray(f"m{number}")
         save(f"m{number}")
@@ -451,7 +448,7 @@ def meanwhile(monkeypatch):
             function(adoptions)
             return real(connection, run, adoptions)
 
-        monkeypatch.setattr(reconcile_bucket.stray_objects, "adopt", later)
+        monkeypatch.setattr(adoption.stray_objects, "adopt", later)
 
     return _meanwhile
 
@@ -529,7 +526,7 @@ def test_a_page_whose_commit_was_not_heard_of_is_written_once(listed, monkeypatc
         real(*arguments, **options)
         return real(*arguments, **options)
 
-    monkeypatch.setattr(reconcile_bucket, "in_transaction", twice)
+    monkeypatch.setattr(adoption, "in_transaction", twice)
     adopt_page.fn(listed, after="")
     assert rows("SELECT id FROM messages WHERE audio_storage_key IS NOT NULL") == [("m",)]
 

@@ -19,13 +19,13 @@ SWEEP = """
 import sys
 from datetime import datetime, timedelta
 from policy.sweep import SweepRules
-from tasks.sweep.plan import plan_sweep
-from tasks.sweep.sweep_retention import Walk, settle_broken_runs, sweep_chunk
+from tasks.sweep.planning import plan_sweep
+from tasks.sweep.sweep_retention import SweepCursor, settle_broken_runs, sweep_chunk
 
 rules = SweepRules(datetime.fromisoformat(sys.argv[1]), timedelta(days=7), soft_delete=True)
 plan = plan_sweep.fn(rules)
 settle_broken_runs.fn(rules)
-sweep_chunk.fn(Walk(allowance=plan.objects), rules, page_size=2, pages=100)
+sweep_chunk.fn(SweepCursor(allowance=plan.objects), rules, page_size=2, pages=100)
 """
 UPGRADE = (
     "INSERT INTO subscriptions (user_id, stripe_subscription_id, stripe_price_id, current_tier)"
@@ -106,7 +106,7 @@ def gone(stored, ids):
     return [not is_in_bucket(stored(message_id).audio_storage_key) for message_id in ids]
 
 
-def told(stored, ids):
+def marked_deleted(stored, ids):
     return [stored(message_id).audio_deleted_at is not None for message_id in ids]
 
 
@@ -114,11 +114,11 @@ def test_killed_after_the_intent(doomed, ids, sweep, stored, entries, faulty_buc
     faulty_bucket.on("DeleteObjects", doomed.dies_before_the_deletion)
     doomed.run()
     assert entries() == deletions(ids[:2], "intended")
-    assert gone(stored, ids) == told(stored, ids) == [False] * 4
+    assert gone(stored, ids) == marked_deleted(stored, ids) == [False] * 4
     assert [stored(id_).audio_url is None for id_ in ids] == [True, True, False, False]
     faulty_bucket.heal()
     assert sweep().objects == 4
-    assert gone(stored, ids) == told(stored, ids) == [True] * 4
+    assert gone(stored, ids) == marked_deleted(stored, ids) == [True] * 4
     assert entries() == deletions(ids)
 
 
@@ -127,10 +127,10 @@ def test_killed_after_the_deletion(doomed, ids, sweep, stored, entries, faulty_b
     doomed.run()
     assert entries() == deletions(ids[:2], "intended")
     assert gone(stored, ids) == [True, True, False, False]
-    assert told(stored, ids) == [False] * 4
+    assert marked_deleted(stored, ids) == [False] * 4
     faulty_bucket.heal()
     assert sweep().objects == 4
-    assert gone(stored, ids) == told(stored, ids) == [True] * 4
+    assert gone(stored, ids) == marked_deleted(stored, ids) == [True] * 4
     assert entries() == deletions(ids)
 
 
@@ -149,9 +149,9 @@ def test_killed_with_the_confirmation_written_but_not_committed(
         killer.join()
         writer.execute(sa.select(sa.func.pg_advisory_unlock(ledger.ADVISORY_LOCK)))
     assert gone(stored, ids) == [True, True, False, False]
-    assert told(stored, ids) == [False] * 4
+    assert marked_deleted(stored, ids) == [False] * 4
     assert sweep().objects == 4
-    assert told(stored, ids) == [True] * 4
+    assert marked_deleted(stored, ids) == [True] * 4
     assert entries() == deletions(ids)
 
 
@@ -161,9 +161,9 @@ def test_killed_on_a_later_page_keeps_what_was_done(
     later = stored(ids[2]).audio_storage_key
     faulty_bucket.on(lambda r: later in r.deleted_keys, doomed.dies_after_the_deletion, times=1)
     doomed.run()
-    assert told(stored, ids) == [True, True, False, False]
+    assert marked_deleted(stored, ids) == [True, True, False, False]
     assert sweep().objects == 2
-    assert gone(stored, ids) == told(stored, ids) == [True] * 4
+    assert gone(stored, ids) == marked_deleted(stored, ids) == [True] * 4
     assert entries() == deletions(ids)
 
 
@@ -182,7 +182,7 @@ def test_a_sweep_that_dies_three_times_in_a_row_converges(break_off, ids, sweep,
     for step in (BEFORE, AFTER, BEFORE):
         break_off(step)
     assert sweep().objects == 4
-    assert told(stored, ids) == [True] * 4
+    assert marked_deleted(stored, ids) == [True] * 4
     assert entries() == deletions(ids)
 
 
@@ -196,19 +196,19 @@ def test_what_is_needed_after_all_is_taken_back(
     break_off(BEFORE)
     change_mind(change, ids, hold, run_sql)
     assert sweep().objects == 0
-    assert gone(stored, ids) == told(stored, ids) == [False] * 4
+    assert gone(stored, ids) == marked_deleted(stored, ids) == [False] * 4
     assert entries() == deletions(ids[:2], "withdrawn")
 
 
 @pytest.mark.parametrize("change", ["hold", "upgrade"])
-def test_what_was_deleted_is_told_even_if_it_is_needed_after_all(
+def test_what_was_deleted_is_marked_even_if_it_is_needed_after_all(
     break_off, ids, hold, run_sql, sweep, stored, entries, change
 ):
     """Nobody must believe that a recording is held, or ever was withdrawn, that is gone."""
     break_off(AFTER)
     change_mind(change, ids, hold, run_sql)
     assert sweep().objects == 0
-    assert gone(stored, ids) == told(stored, ids) == [True, True, False, False]
+    assert gone(stored, ids) == marked_deleted(stored, ids) == [True, True, False, False]
     assert entries() == deletions(ids[:2])
 
 
@@ -230,7 +230,7 @@ def test_a_new_recording_outlives_what_a_broken_run_had_begun(
         for message_id in ids:
             storage.bucket().put(stored(message_id).audio_storage_key, b"new", "audio/wav")
     assert sweep().objects == 0
-    assert told(stored, ids) == [False] * 4
+    assert marked_deleted(stored, ids) == [False] * 4
     assert entries() == deletions(ids[:2], "withdrawn" if uploaded else "deleted")
 
 
@@ -279,5 +279,5 @@ def test_a_session_that_ends_while_the_bucket_deletes_is_made_up_for_in_the_same
 
     faulty_bucket.on("DeleteObjects", hook(end_session), times=1)
     assert sweep(page_size=2).objects == 4
-    assert told(stored, ids) == [True] * 4
+    assert marked_deleted(stored, ids) == [True] * 4
     assert entries() == deletions(ids)

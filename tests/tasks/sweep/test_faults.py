@@ -4,7 +4,7 @@ import pytest
 import sqlalchemy as sa
 
 from tasks.sweep.recordings import MOST_REFUSED_ROWS, REFUSED_ROW
-from tasks.sweep.sweep_retention import Walk, sweep_chunk
+from tasks.sweep.sweep_retention import SweepCursor, sweep_chunk
 from tests.support.faulty_bucket import (
     Response,
     answered,
@@ -109,7 +109,7 @@ def test_a_call_that_fails_as_a_whole_ends_the_sweep_and_the_next_one_goes_on(
 @pytest.mark.parametrize(
     "fault", [answered(503, "SlowDown"), lost_answer], ids=["503", "lost answer"]
 )
-def test_a_fault_that_passes_is_not_even_told(record, sweep, entries, faulty_bucket, fault):
+def test_a_fault_that_passes_is_not_even_reported(record, sweep, entries, faulty_bucket, fault):
     message_id = record()
     faulty_bucket.on("DeleteObjects", fault, times=3)
     report = sweep()
@@ -200,8 +200,8 @@ def test_a_ledger_that_takes_nothing_ends_the_sweep(record, stored, rules, run_s
         "CREATE TRIGGER forbid BEFORE INSERT ON audio_ops.deletion_ledger FOR EACH ROW"
         " EXECUTE FUNCTION forbid()"
     )
-    report, walk = sweep_chunk.fn(Walk(allowance=20), rules, page_size=10, pages=10)
+    report, cursor = sweep_chunk.fn(SweepCursor(allowance=20), rules, page_size=10, pages=10)
     assert report.broken
     assert (report.failed, report.objects) == ({REFUSED_ROW: MOST_REFUSED_ROWS}, 0)
-    assert not walk.ended
+    assert not cursor.ended
     assert all(is_in_bucket(stored(message_id).audio_storage_key) for message_id in ids)

@@ -12,8 +12,8 @@ from schema.states import UserTier
 from stores.deletion import retention
 from tasks.resources import database, storage
 from tasks.sweep.orphans import sweep_orphans
-from tasks.sweep.plan import plan_sweep
-from tasks.sweep.recordings import BUSY, UNPLANNED, sweep_recordings
+from tasks.sweep.planning import plan_sweep
+from tasks.sweep.recordings import UNPLANNED, sweep_recordings
 from tests.support.faulty_bucket import calling_before
 from tests.support.sessions import wait_for_a_blocked_session
 from tests.support.sweeping import AUDIO, DAY, is_in_bucket
@@ -281,7 +281,7 @@ def test_a_message_that_somebody_writes_is_passed_over_and_others_are_not(
     refresh = "UPDATE messages SET audio_url = 'https://example.org/2' WHERE id = :id"
     with another_session(engine, refresh, id=busy):
         report = sweep()
-    assert (report.objects, report.kept) == (1, {BUSY: 1})
+    assert (report.objects, report.kept) == (1, {Fate.BUSY: 1})
     assert is_in_bucket(stored(busy).audio_storage_key)
     assert entries() == [("retention", "deleted", free)]
     assert sweep().objects == 1
@@ -297,7 +297,7 @@ def test_a_message_that_somebody_writes_between_intent_and_deletion_waits_for_th
     before_deleting(session.__enter__)
     report = sweep()
     session.__exit__(None, None, None)
-    assert (report.objects, report.withdrawn, report.kept) == (0, 0, {BUSY: 1})
+    assert (report.objects, report.withdrawn, report.kept) == (0, 0, {Fate.BUSY: 1})
     assert is_in_bucket(stored(message_id).audio_storage_key)
     assert entries() == [("retention", "intended", message_id)]
     assert sweep().objects == 1
@@ -311,7 +311,7 @@ def test_a_shared_object_stays_while_somebody_writes_one_of_its_messages(
     ids = [record(audio_storage_key=key) for _ in range(2)]
     with another_session(engine, "UPDATE messages SET content = '' WHERE id = :id", id=ids[0]):
         report = sweep()
-    assert (report.objects, report.let_go, report.kept) == (0, 0, {BUSY: 1})
+    assert (report.objects, report.let_go, report.kept) == (0, 0, {Fate.BUSY: 1})
     assert is_in_bucket(key)
     assert not any(stored(message_id).audio_deleted_at for message_id in ids)
 
@@ -361,7 +361,7 @@ def test_a_second_sweep_passes_over_the_page_that_the_first_is_deleting(
     second = []
     faulty_bucket.on("DeleteObjects", calling_before(lambda _: second.append(sweep())), times=1)
     assert sweep().deleted == {UserTier.FREE: 1}
-    assert (second[0].objects, second[0].kept) == (0, {BUSY: 1})
+    assert (second[0].objects, second[0].kept) == (0, {Fate.BUSY: 1})
     assert entries() == [("retention", "deleted", message_id)]
 
 

@@ -1,4 +1,4 @@
-"""The sweep's pages, on real Postgres and a real bucket: what goes, what stays, what is told."""
+"""The sweep's pages on real Postgres and a real bucket: what goes, what stays, the report."""
 
 from collections import Counter
 from datetime import timedelta
@@ -16,7 +16,7 @@ from stores.bucket import audio_bucket
 from stores.bucket.versions import list_versions
 from tasks.resources import database, storage
 from tasks.sweep.recordings import UNPLANNED
-from tasks.sweep.sweep_retention import Walk, sweep_chunk
+from tasks.sweep.sweep_retention import SweepCursor, sweep_chunk
 from tests.support.faulty_bucket import Response
 from tests.support.sweeping import AUDIO, DAY, GRACE, is_in_bucket
 
@@ -140,7 +140,7 @@ def test_of_several_subscriptions_the_newest_counts(
     assert sweep().extended == extended
 
 
-def test_audio_of_an_unknown_tier_stays_and_is_told(
+def test_audio_of_an_unknown_tier_stays_and_is_reported(
     record, add_user, add_subscription, add_conversation, sweep, stored
 ):
     learner = add_user()
@@ -156,7 +156,7 @@ def test_audio_that_never_got_an_end_is_not_deleted(record, sweep, stored):
     assert is_in_bucket(stored(message_id).audio_storage_key)
 
 
-def test_audio_that_is_being_uploaded_stays_and_is_told(record, sweep, stored):
+def test_audio_that_is_being_uploaded_stays_and_is_reported(record, sweep, stored):
     message_id = record(audio_processing_state="uploading")
     assert sweep().kept == {Fate.UPLOADING: 1}
     assert is_in_bucket(stored(message_id).audio_storage_key)
@@ -295,10 +295,10 @@ def test_what_must_stay_starves_nobody(record, sweep, hold):
 def test_a_chunk_goes_on_where_the_last_one_ended(record, rules):
     for _ in range(5):
         record()
-    walk = Walk(allowance=5)
+    cursor = SweepCursor(allowance=5)
     deleted = []
-    while not walk.ended:
-        report, walk = sweep_chunk.fn(walk, rules, page_size=2, pages=1)
+    while not cursor.ended:
+        report, cursor = sweep_chunk.fn(cursor, rules, page_size=2, pages=1)
         deleted.append(report.objects)
     assert deleted == [2, 2, 1, 0, 0]  # the last two find that recordings and orphans are over
 
@@ -307,8 +307,8 @@ def test_no_more_is_deleted_than_was_planned(record, add_orphan, rules, sweep, e
     for days in (5, 4, 3):
         record(due_for=days * DAY)
     orphan = add_orphan("orphan")
-    report, walk = sweep_chunk.fn(Walk(allowance=2), rules, page_size=2, pages=10)
-    assert walk.ended
+    report, cursor = sweep_chunk.fn(SweepCursor(allowance=2), rules, page_size=2, pages=10)
+    assert cursor.ended
     assert (report.objects, report.kept) == (2, {UNPLANNED: 2})
     assert is_in_bucket(orphan)
     assert len(entries()) == 2
@@ -329,8 +329,10 @@ def test_a_page_costs_the_same_however_much_is_due(
         _insert_due(engine, conversation, due, now)
         calls = len(faulty_bucket.requests)
         statements.clear()
-        report, walk = sweep_chunk.fn(Walk(allowance=due), rules, page_size=100, pages=1000)
-        assert walk.ended
+        report, cursor = sweep_chunk.fn(
+            SweepCursor(allowance=due), rules, page_size=100, pages=1000
+        )
+        assert cursor.ended
         assert report.objects == due
         return len(faulty_bucket.requests) - calls, statements.total()
 

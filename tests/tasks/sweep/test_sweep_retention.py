@@ -10,7 +10,7 @@ from policy.sweep import Fate, SweepRules
 from schema.states import UserTier
 from tasks.resources import database
 from tasks.sweep import sweep_retention
-from tasks.sweep.plan import plan_sweep
+from tasks.sweep.planning import plan_sweep
 from tasks.sweep.sweep_retention import (
     OVERDUE_EVENT,
     raise_alarm,
@@ -23,7 +23,7 @@ from tests.support.sweeping import DAY, GRACE, is_in_bucket
 # One at a time
 
 
-def test_a_second_sweep_is_told_that_it_is_not_alone(stage):
+def test_a_second_sweep_learns_that_it_is_not_alone(stage):
     with sole_sweep() as first, sole_sweep() as second:
         assert (first, second) == (True, False)
 

@@ -14,9 +14,9 @@ from schema.facts.deletion import ErasureReport, IntendedDeletion, LearnerRecord
 from schema.states import DeletionReason
 from stores import findings
 from stores.bucket.versions import ObjectVersion
-from stores.deletion import erasure, learner_messages, ledger, orphans
+from stores.deletion import erasure, learner_messages, ledger, orphan_queue
+from tasks.erasure.learner_data import rows_counted
 from tasks.erasure.objects import erase_objects, is_refused, keep_holds_out
-from tasks.erasure.survey import rows_counted
 from tasks.resources.database import in_transaction
 
 
@@ -71,7 +71,7 @@ def erase_orphans(user_id: UUID, queued: Sequence[IntendedDeletion]) -> ErasureR
     deletions = [deletion for deletion in queued if not is_refused(deletion.storage_key)]
 
     def confirm(connection: Connection, keys: Collection[str]) -> ErasureReport:
-        orphans.remove(connection, list(keys))
+        orphan_queue.remove(connection, list(keys))
         return ErasureReport(orphans=len(keys), refused=len(queued) - len(deletions))
 
     _intend(user_id, deletions)

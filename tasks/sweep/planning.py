@@ -12,24 +12,25 @@ import orjson
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from policy.configuration import DEFAULT_POLICY
 from policy.sweep import (
     FAULTS,
     OVERDUE_AFTER,
     Fate,
+    Judgement,
     SweepRules,
-    Verdict,
     is_convincing,
     is_overdue,
-    verdict,
+    judge_alone,
+    judge_orphan,
 )
 from schema.errors.storage import StorageDenied, UnprovenBucket
 from schema.facts.deletion import Orphan, Recording, SweepPlan
 from schema.states import UserTier
-from stores.deletion import erasure, ledger, orphans, retention
+from stores.deletion import erasure, ledger, orphan_queue, retention
 from tasks.resources import storage
 from tasks.resources.database import in_transaction
 from tasks.runtime.paging import pages
-from tasks.sweep.recordings import refusal
 
 ROWS_AT_ONCE = 1000  # of several thousand a planner without statistics sorts all for each page
 SAMPLE_SIZE = 20
@@ -37,7 +38,7 @@ BACK = "erased learner is back"
 
 
 @dataclass(slots=True)
-class _Survey:
+class _Counts:
     """Counts that grow while the due rows stream by; its memory does not."""
 
     rules: SweepRules
@@ -52,26 +53,24 @@ class _Survey:
     overdue: int = 0
     sample: list[tuple[int, str]] = field(default_factory=list)
 
-    def add_recording(self, recording: Recording, said: Verdict) -> None:
-        self.overdue += is_overdue(said, self.rules)
-        if said.fate is Fate.HELD or said.fate in FAULTS:
-            self.kept[said.fate.value] += 1
-        if said.fate is not Fate.DELETE or said.tier is None or said.expires_at is None:
+    def add_recording(self, judged: Judgement) -> None:
+        self.overdue += is_overdue(judged, self.rules)
+        if judged.fate is Fate.HELD or judged.fate in FAULTS:
+            self.kept[judged.fate.value] += 1
+        if judged.fate is not Fate.DELETE or judged.tier is None or judged.expires_at is None:
             return
-        self.due[said.tier] += 1
-        self.due_bytes[said.tier] += recording.size_bytes or 0
-        self.oldest_expiry = min(self.oldest_expiry or said.expires_at, said.expires_at)
-        self._add_key(recording.message_id, recording.storage_key)
+        self.due[judged.tier] += 1
+        self.due_bytes[judged.tier] += judged.recording.size_bytes or 0
+        self.oldest_expiry = min(self.oldest_expiry or judged.expires_at, judged.expires_at)
+        self._add_key(judged.message_id, judged.key)
 
     def add_orphan(self, orphan: Orphan) -> None:
-        if orphan.in_use:
-            return
-        if orphan.held:
-            self.kept[Fate.HELD.value] += 1
-            return
-        self.overdue += orphan.queued_at <= self.rules.as_of - OVERDUE_AFTER
-        if refusal(orphan.storage_key) is not None:
-            self.kept[Fate.REFUSED_KEY.value] += 1
+        fate = judge_orphan(orphan)
+        if fate in {Fate.HELD, Fate.REFUSED_KEY}:
+            self.kept[fate.value] += 1
+        if fate in {Fate.DELETE, Fate.REFUSED_KEY}:
+            self.overdue += orphan.queued_at <= self.rules.as_of - OVERDUE_AFTER
+        if fate is not Fate.DELETE:
             return
         self.orphans += 1
         self.orphan_bytes += orphan.size_bytes or 0
@@ -80,7 +79,7 @@ class _Survey:
     def add_refused_orphans(self) -> None:
         """Count the orphans that earlier sweeps have left to a person."""
         refused, old = in_transaction(
-            orphans.count_refused, before=self.rules.as_of - OVERDUE_AFTER
+            orphan_queue.count_refused, before=self.rules.as_of - OVERDUE_AFTER
         )
         self.kept[Fate.REFUSED_KEY.value] += refused
         self.overdue += old
@@ -108,26 +107,26 @@ def plan_sweep(rules: SweepRules) -> SweepPlan:
     """Count what is due now, and what is passed over, in pages and without any lock."""
     header = [rules.as_of.isoformat(), rules.grace.total_seconds(), rules.soft_delete]
     digest = hashlib.sha256(orjson.dumps([storage.bucket().name, *header]))
-    survey = _Survey(rules, digest, set(_keys_under_way()))
+    counts = _Counts(rules, digest, set(_keys_under_way()))
     for recording in _expired(rules):
-        survey.add_recording(recording, verdict(recording, rules, refusal))
+        counts.add_recording(judge_alone(recording, rules))
     for orphan in _orphans():
-        survey.add_orphan(orphan)
-    survey.add_refused_orphans()
-    survey.add_revived_learners()
+        counts.add_orphan(orphan)
+    counts.add_refused_orphans()
+    counts.add_revived_learners()
     live = in_transaction(retention.count_live)
     return SweepPlan(
-        live=live + in_transaction(orphans.count),
-        due=survey.due,
-        due_bytes=survey.due_bytes,
-        orphans=survey.orphans,
-        orphan_bytes=survey.orphan_bytes,
-        kept=+survey.kept,
+        live=live + in_transaction(orphan_queue.count),
+        due=counts.due,
+        due_bytes=counts.due_bytes,
+        orphans=counts.orphans,
+        orphan_bytes=counts.orphan_bytes,
+        kept=+counts.kept,
         without_expiry=in_transaction(retention.count_without_expiry),
-        oldest_due_at=None if survey.oldest_expiry is None else survey.oldest_expiry + rules.grace,
-        overdue=survey.overdue,
-        digest=survey.digest.hexdigest(),
-        sample=tuple(key for _, key in sorted(survey.sample)),
+        oldest_due_at=None if counts.oldest_expiry is None else counts.oldest_expiry + rules.grace,
+        overdue=counts.overdue,
+        digest=counts.digest.hexdigest(),
+        sample=tuple(key for _, key in sorted(counts.sample)),
     )
 
 
@@ -148,7 +147,7 @@ def check_bucket(plan: SweepPlan, rules: SweepRules) -> None:
         return
     # What is due may really be missing; then the rest must be there.
     others = in_transaction(retention.sample_live, before=rules.newest_expiry, limit=SAMPLE_SIZE)
-    others = [key for key in others if refusal(key) is None]
+    others = [key for key in others if DEFAULT_POLICY.key_refusal(key) is None]
     found_others = sum(_is_there(key) for key in others)
     sampled = len(plan.sample) + len(others)
     if sampled and not is_convincing(found_others, len(others)):
@@ -176,7 +175,7 @@ def _expired(rules: SweepRules) -> Iterator[Recording]:
 
 def _orphans() -> Iterator[Orphan]:
     found = pages(
-        lambda connection, key: orphans.find(connection, after=key, limit=ROWS_AT_ONCE),
+        lambda connection, key: orphan_queue.find(connection, after=key, limit=ROWS_AT_ONCE),
         "",
         lambda orphan: orphan.storage_key,
     )

@@ -1,4 +1,4 @@
-"""What there is of a learner, in the database and in the bucket."""
+"""What the database and the bucket hold of a learner, counted."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from schema.facts.deletion import ErasureReport
 from stores import findings
 from stores.bucket.versions import ObjectVersion, of_key
 from stores.deletion import erasure, learner_messages
-from tasks.erasure.objects import folder, is_refused, listed
+from tasks.erasure.objects import folder, is_refused, versions_under
 from tasks.resources import storage
 from tasks.resources.database import in_transaction
 from tasks.runtime.paging import pages
@@ -18,8 +18,8 @@ from tasks.runtime.paging import pages
 ROWS_AT_ONCE = 100
 
 
-def take_stock(user_id: UUID) -> ErasureReport:
-    """Count all that there is of the learner, in the database and in the bucket."""
+def count_learner_data(user_id: UUID) -> ErasureReport:
+    """Count all that the database and the bucket hold of the learner."""
     place = folder(user_id)
 
     def count(connection: Connection) -> tuple[ErasureReport, set[str]]:
@@ -44,8 +44,8 @@ def take_stock(user_id: UUID) -> ErasureReport:
     report += ErasureReport(refused=len(refused))
     bucket = storage.bucket()
     for key in sorted(elsewhere - refused):
-        report += _count_versions(user_id, list(of_key(listed(bucket, key), key)))
-    for versions in listed(bucket, place):
+        report += _count_versions(user_id, list(of_key(versions_under(bucket, key), key)))
+    for versions in versions_under(bucket, place):
         report += _count_versions(user_id, versions)
     return report
 

@@ -9,8 +9,8 @@ from policy.sweep import Fate, SweepRules
 from schema.errors.storage import StorageDenied, StorageUnavailable, UnprovenBucket, WrongBucket
 from schema.states import UserTier
 from tasks.resources import storage
-from tasks.sweep import plan as sweep_plan
-from tasks.sweep.plan import SAMPLE_SIZE, check_bucket, plan_sweep
+from tasks.sweep import planning
+from tasks.sweep.planning import SAMPLE_SIZE, check_bucket, plan_sweep
 from tests.support.faulty_bucket import answered, lost_request
 from tests.support.sweeping import AUDIO, DAY, GRACE, is_in_bucket
 
@@ -83,7 +83,7 @@ def test_a_plan_is_the_same_read_in_pages(record, add_orphan, plan, monkeypatch)
         record(due_for=(1 + number // 3) * DAY)  # ties across pages
         add_orphan(f"orphan-{number}")
     whole = plan()
-    monkeypatch.setattr(sweep_plan, "ROWS_AT_ONCE", 2)
+    monkeypatch.setattr(planning, "ROWS_AT_ONCE", 2)
     assert plan() == whole
     assert whole.objects == 14
 

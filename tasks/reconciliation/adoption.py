@@ -1,0 +1,72 @@
+"""Give objects uploaded before their message was saved to the message that their key names."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from sqlalchemy import Connection
+
+from policy.configuration import DEFAULT_POLICY
+from schema.facts.bucket import Stray
+from stores.reconciliation import stray_objects
+from stores.reconciliation.inventory import Run
+from tasks.reconciliation.found_recordings import measure
+from tasks.reconciliation.retries import bucket_is_away
+from tasks.resources.database import in_transaction
+from tasks.runtime.paging import pages
+
+STRAYS_PER_PAGE = 1000
+READERS = 4  # threads that read recordings, at worst `MAX_BYTES` each
+
+
+@task(cache_policy=NO_CACHE)
+def count_adoptable(run: Run) -> int:
+    """Count the objects that messages without a recording could adopt."""
+    return sum(len(_ours(page)) for page in pages(_finder(run), "", _key))
+
+
+@task(
+    cache_policy=NO_CACHE,
+    retries=3,
+    retry_delay_seconds=[10, 60, 300],
+    retry_condition_fn=bucket_is_away,
+)
+def adopt_page(run: Run, *, after: str) -> tuple[str | None, int]:
+    """Give up to 1,000 objects to the messages that their keys name; all of them or none.
+
+    Args:
+        run: Whose listing is complete.
+        after: Objects with keys after this one.
+
+    Returns:
+        The last one's key, None if there is none left; and how many messages have a recording now.
+
+    Raises:
+        StorageUnavailable: If the bucket does not answer; nothing of the page is written then.
+    """
+    strays = in_transaction(_finder(run), after)
+    if not strays:
+        return None, 0
+    with ThreadPoolExecutor(READERS) as threads:
+        measured = [one for one in threads.map(measure, _ours(strays)) if one is not None]
+    adopted = in_transaction(stray_objects.adopt, run, measured)
+    return _key(strays[-1]), adopted
+
+
+def _finder(run: Run) -> Callable[[Connection, str], list[Stray]]:
+    return lambda connection, after: stray_objects.find_strays(
+        connection, run, after=after, limit=STRAYS_PER_PAGE
+    )
+
+
+def _key(stray: Stray) -> str:
+    return stray.storage_key
+
+
+def _ours(strays: Sequence[Stray]) -> list[Stray]:
+    return [
+        stray
+        for stray in strays
+        if not stray.was_deleted and DEFAULT_POLICY.key_refusal(stray.storage_key) is None
+    ]
