@@ -83,7 +83,7 @@ def _values(field: Schema, schema: Schema) -> str:
         return ", ".join(f"`{choice}`" for choice in choices)
     if field["type"] in ("integer", "number"):
         return _range(field)
-    return NAMES[field.get("format", field["type"])]
+    return NAMES[field.get("format") or field["type"]]
 
 
 def _range(field: Schema) -> str:
