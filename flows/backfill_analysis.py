@@ -59,7 +59,7 @@ class BackfillApproval(RunInput):
     """Approval of a first sample whose scores changed more than allowed."""
 
     backfill: int = Field(
-        description="Number of the backfill shown above; the approval covers only this one"
+        description="Number of the backfill shown above; the approval covers only it"
     )
     approved_by: str = Field(description="Your name, for the log", min_length=1)
 

@@ -43,7 +43,7 @@ LEAST_PAGES_A_CHUNK = 10
 class SweepApproval(RunInput):
     """Approval of a sweep that would delete more than allowed."""
 
-    plan: str = Field(description="Number of the plan shown above; the approval covers only this plan")
+    plan: str = Field(description="Number of the plan shown above; the approval covers only it")
     approved_by: str = Field(description="Your name, for the log", min_length=1)
 
 
