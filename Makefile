@@ -16,23 +16,23 @@ help: ## List the targets
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-# Prefect's client would make ~/.prefect otherwise; it makes this one, but not the folder above.
+# Without it Prefect's client would write to ~/.prefect. It creates this folder, but not its parent.
 demo up down screenshots: export PREFECT_HOME = $(CURDIR)/.local/prefect
 demo up down screenshots: | .local
 
 .local:
 	@mkdir $@
 
-demo: .venv/installed ## Run the main job for real on this machine, then stop everything
+demo: .venv/installed ## Run every main flow on this machine with real servers, then stop them
 	$(BIN)/python -m local demo
 
-up: .venv/installed ## Start the local stack and print the Prefect UI's address
+up: .venv/installed ## Start the local stack and print the address of the Prefect UI
 	$(BIN)/python -m local up
 
-down: .venv/installed ## Stop the local stack; its data stays in .local/
+down: .venv/installed ## Stop the local stack; data stays in .local/
 	$(BIN)/python -m local down
 
-screenshots: .venv/installed ## Run everything once and photograph the Prefect UI; needs chromium
+screenshots: .venv/installed ## Run everything once and take screenshots of the Prefect UI; needs Chromium
 	$(BIN)/python -m local screenshots
 
 # As in production: many small matrix products take five times as long on several threads.
@@ -41,23 +41,24 @@ test: export OPENBLAS_NUM_THREADS = 1
 test: .venv/installed ## Every test, or TESTS="tests/flows ..."; needs no network
 	$(BIN)/pytest $(TESTS)
 
-check: .venv/installed ## Everything CI checks, except the tests
+check: .venv/installed ## Run formatter, linters, type checker and all other checks except tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m deployments.check
+	$(BIN)/python -m deployments.flow_reference --check
 	$(BIN)/python -m local.check_schema
 	@cp requirements.lock .venv/all.lock && cp deployments/requirements.lock .venv/production.lock
 	@$(COMPILE) $(ALL_EXTRAS) --output-file .venv/all.lock
 	@$(COMPILE) --extra dask --constraint requirements.lock --output-file .venv/production.lock
 	@diff -u requirements.lock .venv/all.lock && diff -u deployments/requirements.lock .venv/production.lock \
-		|| { echo "A lock is not up to date: run make lock."; exit 1; }
+		|| { echo "A lock file is out of date: run make lock."; exit 1; }
 
-format: .venv/installed ## Format and mend what can be mended
+format: .venv/installed ## Format the code and apply automatic fixes
 	$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
-lock: ## Write both locks anew from pyproject.toml
+lock: ## Regenerate both lock files from pyproject.toml
 	$(COMPILE) $(ALL_EXTRAS) --output-file requirements.lock
 	$(COMPILE) --extra dask --constraint requirements.lock --output-file deployments/requirements.lock
 

@@ -1,4 +1,4 @@
-"""`kaiwa-audio analyze`: one recording and its text, analysed on the spot."""
+"""`kaiwa-audio analyze`: analyse one recording locally."""
 
 import os
 from enum import StrEnum
@@ -12,7 +12,7 @@ from cli.errors import told
 
 
 class RawFormat(StrEnum):
-    """Formats whose bytes do not tell what they are."""
+    """Encodings of headerless files."""
 
     PCM16 = "pcm16"
     ULAW = "g711_ulaw"
@@ -20,39 +20,46 @@ class RawFormat(StrEnum):
 
 
 def analyze(
-    file: Annotated[Path, typer.Argument(help="A recording: WAV, FLAC, MP3, Ogg, raw samples.")],
-    text: Annotated[str, typer.Option(help="What was meant to be said.")],
-    language: Annotated[str, typer.Option(help="Its language.")] = "en",
+    file: Annotated[
+        Path, typer.Argument(help="Recording: WAV, FLAC, MP3, Ogg or headerless samples.")
+    ],
+    text: Annotated[str, typer.Option(help="What the speaker meant to say.")],
+    language: Annotated[str, typer.Option(help="Language of the text.")] = "en",
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print the whole analysis as JSON and nothing else.")
+        bool, typer.Option("--json", help="Print the whole analysis as JSON, and nothing else.")
     ] = False,
     as_html: Annotated[
-        bool, typer.Option("--html", help="Write a page with the sound in it, and print its path.")
+        bool,
+        typer.Option(
+            "--html", help="Write an HTML page that includes the recording, and print its path."
+        ),
     ] = False,
     output: Annotated[
         Path | None,
-        typer.Option(help="Where to write the page.", show_default="the recording's name, here"),
+        typer.Option(help="Path of the HTML page.", show_default="RECORDING.html, in this folder"),
     ] = None,
     raw_format: Annotated[
-        RawFormat | None, typer.Option("--format", help="Of raw samples, which do not tell it.")
+        RawFormat | None, typer.Option("--format", help="Encoding of a headerless file.")
     ] = None,
     sample_rate: Annotated[
         int | None,
-        typer.Option(help="Of raw samples, Hz.", show_default="24000; 8000 for g711", min=1),
+        typer.Option(
+            help="Sample rate of a headerless file, Hz.", show_default="24000; 8000 for g711", min=1
+        ),
     ] = None,
 ) -> None:
-    """Say how well a recording was spoken: scores, words, pauses, what to practise.
+    """Score the pronunciation and fluency of a recording.
 
-    Needs no server, no database and no network; nothing leaves this machine.
+    Needs no server, database or network; nothing leaves this machine.
     """
     if as_json and as_html:
-        problem = "Give one of --json and --html."
+        problem = "Use either --json or --html, not both."
         raise typer.BadParameter(problem)
     if output and not as_html:
-        problem = "--output is for --html."
+        problem = "--output requires --html."
         raise typer.BadParameter(problem)
     if sample_rate and not raw_format:
-        problem = "--sample-rate is for raw samples: give --format as well."
+        problem = "--sample-rate requires --format."
         raise typer.BadParameter(problem)
     # These load models and codecs: only when a command needs them.
     from cli import analysis_json, analysis_page, analysis_table

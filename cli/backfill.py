@@ -1,4 +1,4 @@
-"""`kaiwa-audio backfill`: what is done with a backfill once it is over."""
+"""`kaiwa-audio backfill`: release a finished backfill."""
 
 from typing import Annotated
 
@@ -6,7 +6,7 @@ import typer
 
 from cli.errors import told
 
-app = typer.Typer(help="Backfills: history, analysed again.", no_args_is_help=True)
+app = typer.Typer(help="Backfills: re-analysis of stored recordings.", no_args_is_help=True)
 
 
 @app.callback()
@@ -16,16 +16,16 @@ def backfill() -> None:
 
 @app.command()
 def release(
-    number: Annotated[int, typer.Argument(help="The backfill's number.", min=1)],
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    number: Annotated[int, typer.Argument(help="Number of the backfill.", min=1)],
+    yes: Annotated[bool, typer.Option("--yes", help="Skip the confirmation.")] = False,
 ) -> None:
-    """Let go of the analyses that a backfill overwrote; it can no longer be undone."""
+    """Discard the analyses that a backfill overwrote; it can no longer be undone."""
     if not yes:
-        typer.confirm(f"Backfill {number} can no longer be undone then. Go on?", abort=True)
+        typer.confirm(f"Backfill {number} can then no longer be undone. Continue?", abort=True)
     from tasks.backfill import (
         undo_backfill,  # loads the analysis engine: only when a command needs it
     )
 
     with told():
         count = undo_backfill.release(number)
-    typer.echo(f"Released: what {count:,} messages said before is no longer kept.")
+    typer.echo(f"Released: discarded the previous analyses of {count:,} messages.")

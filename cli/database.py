@@ -1,4 +1,4 @@
-"""`kaiwa-audio database`: the app's database, adopted and kept as documented."""
+"""`kaiwa-audio database`: inspect, upgrade and roll back the app's database."""
 
 import dataclasses
 from typing import TYPE_CHECKING, Annotated
@@ -19,7 +19,7 @@ from settings.environment import DatabaseSettings
 if TYPE_CHECKING:
     from migrations.run import Preview
 
-app = typer.Typer(help="The app's database.", no_args_is_help=True)
+app = typer.Typer(help="Inspect, upgrade or roll back the app's database.", no_args_is_help=True)
 console = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
 
 CANNOT_BE_INSPECTED = 2
@@ -28,11 +28,11 @@ DRIFT = 1
 
 @app.command()
 def doctor(
-    json: Annotated[bool, typer.Option("--json", help="As one JSON document.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Compare the database of DATABASE_URL with what is documented; writes nothing.
+    """Compare the database at DATABASE_URL with the documented schema; writes nothing.
 
-    Exits with 0 if all is as documented, 1 if something differs, 2 if it cannot be inspected.
+    Exits with 0 if it matches, 1 if something differs, 2 if it cannot be inspected.
     """
     from migrations import run  # loads Alembic: only when a command needs it
 
@@ -49,19 +49,19 @@ def doctor(
 @app.command()
 def upgrade(
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print what would be done, and do nothing.")
+        bool, typer.Option("--dry-run", help="Print the plan and change nothing.")
     ] = False,
     longest_lock: Annotated[
         float,
         typer.Option(
             min=0,
             metavar="SECONDS",
-            help="How long messages may be locked while texts become numbers, by an estimate. What"
-            " would take longer is done in batches while the app goes on.",
+            help="Longest estimated lock on messages while text columns become numbers. A longer"
+            " conversion runs in batches while the app continues.",
         ),
     ] = LONGEST_LOCK_SECONDS,
 ) -> None:
-    """Bring the database of DATABASE_URL to the documented schema; safe to repeat."""
+    """Bring the database at DATABASE_URL to the documented schema; safe to repeat."""
     from migrations import run
 
     with told():
@@ -74,7 +74,7 @@ def upgrade(
         done = run.upgrade(_url(), say=console.print, longest_lock_seconds=longest_lock)
     _tell_texts(done.texts)
     if not done.done and not done.revisions:
-        console.print("Nothing to do: the database is as documented.")
+        console.print("Nothing to do: the database matches the documented schema.")
         return
     seconds = sum(one.seconds for one in done.done)
     console.print(
@@ -89,24 +89,24 @@ def upgrade(
 def rollback(
     drop_analyses: Annotated[
         bool,
-        typer.Option(help="Drop message_audio_analysis with its rows, if the upgrade made it."),
+        typer.Option(help="Drop message_audio_analysis with its rows if the upgrade created it."),
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Skip the confirmation.")] = False,
 ) -> None:
-    """Put the app's tables back to what they were before `upgrade`, raw texts byte for byte.
+    """Restore the app's tables as they were before `upgrade`, texts byte for byte.
 
-    Our own tables stay in the schema audio_ops under the names parked_…
+    Our own tables stay in the schema audio_ops, renamed to parked_…
     """
     from migrations import run
 
     if not yes:
-        typer.confirm("No flow may run meanwhile. Put the app's tables back?", abort=True)
+        typer.confirm("No flow may run meanwhile. Restore the app's tables?", abort=True)
     with told():
         done = run.rollback(_url(), drop_analyses=drop_analyses, say=console.print)
     if not done:
-        console.print("Nothing is to be put back.")
+        console.print("Nothing to restore.")
         return
-    console.print(f"Put back in {len(done)} steps. Our own tables are parked in audio_ops.")
+    console.print(f"Restored in {len(done)} steps. Our own tables are parked in audio_ops.")
 
 
 def _url() -> str:
@@ -138,10 +138,10 @@ def _tell(found: Examination) -> None:
     if found.drizzle is not None:
         newest = found.drizzle.newest_at
         made = f", the newest of {newest:%Y-%m-%d}" if newest else ""
-        console.print(f"The app has noted {found.drizzle.migrations} migrations{made}.")
+        console.print(f"The app has recorded {found.drizzle.migrations} migrations{made}.")
     console.print(f"Pending revisions of our own tables: {', '.join(found.pending) or 'none'}.")
     if found.drift:
-        table = Table("What", *map(_uncut, ("Name", "Expected", "Is")))
+        table = Table("Kind", *map(_uncut, ("Name", "Expected", "Found")))
         for finding in found.drift:
             table.add_row(finding.kind, finding.name, finding.expected, finding.actual)
         console.print(table)
@@ -150,11 +150,11 @@ def _tell(found: Examination) -> None:
     _tell_parked(found)
     _tell_rights(found)
     for obstacle in found.obstacles:
-        console.print(f"In the way of an upgrade: {obstacle}", style="red")
+        console.print(f"Blocks the upgrade: {obstacle}", style="red")
     total = len(found.findings)
-    console.print(f"{total - len(found.drift)} of {total} things are as documented.")
+    console.print(f"{total - len(found.drift)} of {total} checks passed.")
     if not found.is_documented and not found.obstacles:
-        console.print("`kaiwa-audio database upgrade --dry-run` says what would be done.")
+        console.print("`kaiwa-audio database upgrade --dry-run` shows what it would change.")
 
 
 def _tell_rows(survey: Survey) -> None:
@@ -162,30 +162,30 @@ def _tell_rows(survey: Survey) -> None:
     if survey.orphans or survey.duplicates:
         console.print(
             f"{survey.orphans:,} analyses have no message;"
-            f" {survey.duplicates:,} messages have several."
+            f" {survey.duplicates:,} messages have several analyses."
         )
 
 
 def _tell_rest(found: Examination) -> None:
-    """Say what remains after an upgrade."""
+    """Print what is left to do after an upgrade."""
     _tell_parked(found)
     _tell_rights(found)
     if not found.is_documented:
-        console.print("Something changed meanwhile: see `kaiwa-audio database doctor`.")
+        console.print("Something changed in the meantime: run `kaiwa-audio database doctor`.")
         raise typer.Exit(DRIFT)
-    console.print("The database is as documented.")
+    console.print("The database matches the documented schema.")
 
 
 def _tell_parked(found: Examination) -> None:
     for table, rows in found.parked.items():
         if rows:
-            console.print(f"Put aside in audio_ops.{table}: {rows:,} rows.")
+            console.print(f"Kept in audio_ops.{table}: {rows:,} rows.")
 
 
 def _tell_rights(found: Examination) -> None:
     for rights in found.rights:
         if not rights.exists:
-            console.print(f"The role {rights.role} is not there: deployments/grants.sql makes it.")
+            console.print(f"The role {rights.role} does not exist: run deployments/grants.sql.")
         elif rights.missing:
             lacks = ", ".join(rights.missing)
             console.print(f"The role {rights.role} lacks {lacks}: run deployments/grants.sql.")
@@ -194,8 +194,8 @@ def _tell_rights(found: Examination) -> None:
 def _tell_texts(texts: tuple[TextCount, ...]) -> None:
     if not texts:
         return
-    table = Table(_uncut("Column"), title="Texts that are read as numbers", title_justify="left")
-    table.add_column("Looks like")
+    table = Table(_uncut("Column"), title="Texts that become numbers", title_justify="left")
+    table.add_column("Pattern")
     for name in ("Texts", "Numbers", "Empty", "Kept as text"):
         table.add_column(name, justify="right")
     for one in texts:
@@ -214,11 +214,11 @@ def _tell_plan(preview: "Preview") -> None:
     if preview.steps:
         _tell_steps(preview.steps)
     if preview.revisions:
-        console.print(f"Our own tables in audio_ops: versions {', '.join(preview.revisions)}.")
+        console.print(f"Our own tables in audio_ops: revisions {', '.join(preview.revisions)}.")
     if not preview.steps and not preview.revisions:
-        console.print("Nothing to do: the database is as documented.")
+        console.print("Nothing to do: the database matches the documented schema.")
     else:
-        console.print("Nothing was changed. Without --dry-run this is done.")
+        console.print("Nothing was changed. Run without --dry-run to apply the plan.")
 
 
 def _tell_steps(steps: tuple[Step, ...]) -> None:

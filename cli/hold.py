@@ -1,4 +1,4 @@
-"""`kaiwa-audio hold`: legal holds, which nothing deletes against."""
+"""`kaiwa-audio hold`: place, release and list legal holds."""
 
 from typing import Annotated
 
@@ -9,31 +9,34 @@ from rich.table import Column, Table
 from cli.errors import told
 from schema.states import HoldScope
 
-app = typer.Typer(help="Legal holds: recordings that nobody may delete.", no_args_is_help=True)
+app = typer.Typer(help="Legal holds: recordings that must not be deleted.", no_args_is_help=True)
 console = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)  # as it was typed
 
 
 def _said(value: str) -> str:
-    """Refuse an empty answer."""
+    """Reject an empty text."""
     if not value.strip():
         message = "must not be empty."
         raise typer.BadParameter(message)
     return value.strip()
 
 
-Reason = Annotated[str, typer.Option(help="Why, such as the case's number.", callback=_said)]
-By = Annotated[str, typer.Option(help="Who says so.", callback=_said)]
+Reason = Annotated[str, typer.Option(help="Reason, such as a case number.", callback=_said)]
+By = Annotated[str, typer.Option(help="Name of the person responsible.", callback=_said)]
 
 
 @app.command()
 def place(
     reason: Reason,
     by: By,
-    message: Annotated[str | None, typer.Option(help="Id of the message to hold.")] = None,
-    conversation: Annotated[str | None, typer.Option(help="Id of the conversation.")] = None,
-    user: Annotated[str | None, typer.Option(help="Id of the user, a UUID.")] = None,
+    message: Annotated[str | None, typer.Option(help="Id of a message.")] = None,
+    conversation: Annotated[str | None, typer.Option(help="Id of a conversation.")] = None,
+    user: Annotated[str | None, typer.Option(help="Id of a user (UUID).")] = None,
 ) -> None:
-    """Keep the recordings of one message, conversation or user; waits for a deletion under way."""
+    """Keep the recordings of one message, conversation or user.
+
+    Waits for a deletion in progress; afterwards nothing that the hold covers is deleted.
+    """
     given = {
         HoldScope.MESSAGE: message,
         HoldScope.CONVERSATION: conversation,
@@ -41,7 +44,7 @@ def place(
     }
     subjects = [(scope, id_) for scope, id_ in given.items() if id_]
     if len(subjects) != 1:
-        problem = "Give one of --message, --conversation and --user."
+        problem = "Use exactly one of --message, --conversation and --user."
         raise typer.BadParameter(problem)
     from tasks import legal_holds  # loads the analysis engine: only when a command needs it
 
@@ -52,20 +55,20 @@ def place(
 
 @app.command()
 def release(
-    hold_id: Annotated[int, typer.Argument(help="The hold, as `hold list` numbers it.")],
+    hold_id: Annotated[int, typer.Argument(help="Number of the hold, from `hold list`.")],
     by: By,
 ) -> None:
-    """Release a hold: what only it kept, and what is due, goes with the next sweep."""
+    """Release a hold; recordings that are due are deleted by the next sweep."""
     from tasks import legal_holds  # as above
 
     with told():
         legal_holds.release_hold.fn(hold_id, by)
-    console.print(f"Legal hold {hold_id} is released.")
+    console.print(f"Legal hold {hold_id} was released.")
 
 
 @app.command(name="list")
 def list_() -> None:
-    """Show the holds in force, oldest first."""
+    """List the active holds, oldest first."""
     from tasks import legal_holds  # as above
 
     with told():
@@ -79,4 +82,4 @@ def list_() -> None:
             hold.placed_by,
             f"{hold.placed_at:%Y-%m-%d %H:%M}",
         )
-    console.print(table if active else "No legal hold is in force.")
+    console.print(table if active else "There is no active legal hold.")

@@ -1,4 +1,4 @@
-"""`kaiwa-audio ledger`: the record of everything that was deleted."""
+"""`kaiwa-audio ledger`: verify the record of all deletions."""
 
 import re
 from typing import Annotated
@@ -9,7 +9,7 @@ from rich.console import Console
 from cli.errors import told
 from schema.facts.deletion import LedgerHead
 
-app = typer.Typer(help="The record of everything that was deleted.", no_args_is_help=True)
+app = typer.Typer(help="The ledger: a record of all deletions.", no_args_is_help=True)
 
 
 @app.callback()
@@ -18,9 +18,9 @@ def ledger() -> None:
 
 
 def _head(value: str) -> LedgerHead:
-    """Read a noted head."""
+    """Parse a head."""
     if not re.fullmatch(r"[0-9]{1,18}:[0-9a-f]{64}", value):
-        message = "should read POSITION:HASH, as `ledger verify` and a sweep's summary write it."
+        message = "must be POSITION:HASH, as printed by `ledger verify` and in a sweep's summary."
         raise typer.BadParameter(message)
     position, _, digest = value.partition(":")
     return LedgerHead(int(position), digest)
@@ -33,11 +33,11 @@ def verify(
         typer.Option(
             parser=_head,
             metavar="POSITION:HASH",
-            help="A head noted before: without it a cut-off end does not show.",
+            help="Previously recorded head; without it, truncation goes undetected.",
         ),
     ] = None,
 ) -> None:
-    """Recompute the chain of all finished deletions; exit with 1 where it breaks."""
+    """Recompute the hash chain of all completed deletions; exits with 1 if it is broken."""
     from stores.deletion import ledger as store
     from tasks.resources.database import (
         in_transaction,  # loads the analysis engine: only when a command needs it
@@ -48,11 +48,11 @@ def verify(
     console = Console(soft_wrap=True, highlight=False)
     broken = found.broken
     if broken is None:
-        console.print(f"The ledger is whole: {found.head.position:,} finished deletions.")
-        console.print(f"Head, to be noted where no one can change it: {found.head}")
+        console.print(f"The ledger is intact: {found.head.position:,} completed deletions.")
+        console.print(f"Head, to be recorded outside this database: {found.head}")
         return
-    where = "Outside the chain" if broken.position is None else f"At place {broken.position:,}"
+    where = "outside the chain" if broken.position is None else f"at position {broken.position:,}"
     entry = "an entry is missing" if broken.entry_id is None else f"entry {broken.entry_id}"
-    console.print(f"The ledger is broken. {where}, {entry}: {broken.problem}.", style="red")
-    console.print(f"Whole up to {found.head}. Compare the table with a backup from there on.")
+    console.print(f"The ledger is broken {where}, {entry}: {broken.problem}.", style="red")
+    console.print(f"Intact up to {found.head}. Compare later entries with a backup.")
     raise typer.Exit(1)

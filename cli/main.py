@@ -6,7 +6,7 @@ from cli import backfill, database, hold, ledger, prefect, storage
 from cli.analyze import analyze
 
 app = typer.Typer(
-    help="The batch side of Kaiwa: analysis, backfills, database, holds, ledger, bucket.",
+    help="Analyse recordings and operate the batch side of Kaiwa.",
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,  # locals hold secrets
 )

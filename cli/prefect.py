@@ -1,4 +1,4 @@
-"""`kaiwa-audio prefect`: what this project needs on a Prefect server."""
+"""`kaiwa-audio prefect`: set up a Prefect server for this project."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +10,7 @@ from cli.errors import told
 from deployments.work_pool import PoolType, base_job_template, read_template
 from settings.environment import NotificationSettings
 
-app = typer.Typer(help="What this project needs on a Prefect server.", no_args_is_help=True)
+app = typer.Typer(help="Set up a Prefect server for this project.", no_args_is_help=True)
 
 
 @app.callback()
@@ -20,24 +20,24 @@ def prefect() -> None:
 
 @app.command()
 def bootstrap(
-    pool_type: Annotated[PoolType, typer.Option(help="What starts a run.")] = PoolType.PROCESS,
+    pool_type: Annotated[PoolType, typer.Option(help="How runs are started.")] = PoolType.PROCESS,
     image: Annotated[
-        str | None, typer.Option(help="Image of containers; once given, it stays.")
+        str | None, typer.Option(help="Container image; later runs of this command remember it.")
     ] = None,
     template: Annotated[
         Path | None,
         typer.Option(
             "--base-job-template",
-            help="Your own copy of one in deployments/job_templates.",
+            help="Job template, such as an edited copy from deployments/job_templates.",
             exists=True,
             dir_okay=False,
         ),
     ] = None,
     prefect_yaml: Annotated[
-        Path, typer.Option(help="The deployments.", exists=True, dir_okay=False)
+        Path, typer.Option(help="File that lists the deployments.", exists=True, dir_okay=False)
     ] = Path("prefect.yaml"),
 ) -> None:
-    """Make work pool, automations and deployments on PREFECT_API_URL; safe to repeat."""
+    """Create or update work pool, automations and deployments at PREFECT_API_URL."""
     from deployments.bootstrap import bootstrap as register  # loads Prefect: only when needed
 
     console = Console(soft_wrap=True, highlight=False)

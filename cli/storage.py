@@ -1,4 +1,4 @@
-"""`kaiwa-audio storage`: the audio bucket itself."""
+"""`kaiwa-audio storage`: set up the audio bucket."""
 
 import typer
 from rich.console import Console
@@ -6,7 +6,7 @@ from rich.console import Console
 from cli.errors import told
 from stores.bucket.audio_bucket import MARKER_KEY
 
-app = typer.Typer(help="The audio bucket itself.", no_args_is_help=True)
+app = typer.Typer(help="Set up the audio bucket.", no_args_is_help=True)
 
 
 @app.callback()
@@ -16,12 +16,12 @@ def storage() -> None:
 
 @app.command()
 def init() -> None:
-    """Make the bucket and its marker object; safe to repeat."""
+    """Create the bucket and its marker object; safe to repeat."""
     from tasks.resources.storage import bucket  # loads boto3: only when a command needs it
 
     with told():
         audio = bucket()
         made = audio.create_with_marker()
     console = Console(soft_wrap=True, highlight=False)
-    console.print(f"Bucket {audio.name}: {'made' if made.bucket_created else 'stood already'}")
-    console.print(f"Marker {MARKER_KEY}: {'written' if made.marker_written else 'stood already'}")
+    console.print(f"Bucket {audio.name}: {'created' if made.bucket_created else 'already exists'}")
+    console.print(f"Marker {MARKER_KEY}: {'written' if made.marker_written else 'already exists'}")

@@ -1,12 +1,13 @@
--- Rights of the batch: a role that reads what it needs and writes the seed's audio columns alone.
+-- Roles with minimal rights: kaiwa_audio for the flows (reads what they need, writes only the audio
+-- columns) and kaiwa_app for the app (reads two views).
 --
--- Run it as the role that migrates, after each migration, as one transaction (psql -1 -f grants.sql);
--- it may be run again. Then give a login:
+-- Run it after each migration, as the role that migrates, in one transaction (psql -1 -f grants.sql);
+-- it is safe to repeat. Then create a login for the flows, and extend the app's own:
 --   CREATE ROLE kaiwa_batch LOGIN PASSWORD '…' IN ROLE kaiwa_audio;
--- Migrations need the tables' owner instead. What the app may read of ours is a role of its own, for
--- the login that the app has: GRANT kaiwa_app TO …;
+--   GRANT kaiwa_app TO …;
+-- Migrations need the owner of the tables instead.
 --
--- export-findings writes the app's list of findings. Where it is used, grant that too, once:
+-- export-findings also writes the app's list of findings. To use it, grant these rights once:
 --   PGOPTIONS='-c kaiwa.export_findings=on' psql -1 -f grants.sql
 
 SET LOCAL search_path = public;
@@ -21,14 +22,14 @@ $$;
 
 GRANT USAGE ON SCHEMA public, audio_ops TO kaiwa_audio;
 
--- A check of data quality lays what it looks at into temporary tables.
+-- Data-quality checks use temporary tables.
 DO $$
 BEGIN
     EXECUTE 'GRANT TEMPORARY ON DATABASE ' || quote_ident(current_database()) || ' TO kaiwa_audio';
 END
 $$;
 
--- The app's tables: no addresses of learners, no payment data.
+-- The app's tables, without learners' addresses and payment data.
 GRANT SELECT (id, display_name, created_at) ON users TO kaiwa_audio;
 GRANT SELECT (id, user_id, current_tier, created_at, updated_at) ON subscriptions TO kaiwa_audio;
 GRANT SELECT ON conversations, messages TO kaiwa_audio;
@@ -40,17 +41,17 @@ GRANT UPDATE (
 ) ON messages TO kaiwa_audio;
 GRANT SELECT, INSERT, UPDATE, DELETE ON message_audio_analysis TO kaiwa_audio;
 
--- Ours, and what later migrations by this role will add; but the version is the migrator's.
+-- Our tables, including those of later migrations by this role; versions belong to the migrator.
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA audio_ops TO kaiwa_audio;
 ALTER DEFAULT PRIVILEGES IN SCHEMA audio_ops
     GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO kaiwa_audio;
 REVOKE INSERT, UPDATE, DELETE ON audio_ops.alembic_version, audio_ops.adoption_step
     FROM kaiwa_audio;
--- What a rollback puts back is the migrator's, too; an erasure deletes the learner's part of it.
+-- Rollback data belongs to the migrator; an erasure may delete the learner's part of it.
 REVOKE INSERT, UPDATE ON audio_ops.parked_text, audio_ops.parked_analysis FROM kaiwa_audio;
 
--- What was deleted and what must not be: written, finished or released, but never taken back. The
--- owner's triggers on the ledger are not the batch's to disable.
+-- Ledger, holds and tombstones can be written, completed or released, but never removed. The role
+-- cannot disable the owner's triggers on the ledger.
 REVOKE ALL ON audio_ops.deletion_ledger, audio_ops.legal_hold, audio_ops.erased_learner
     FROM kaiwa_audio;
 GRANT SELECT,
@@ -72,8 +73,8 @@ BEGIN
 END
 $$;
 
--- The app reads two views and nothing else of ours; what they are made from, they read by the
--- rights of their owner.
+-- The app reads two views and nothing else of ours. The views read their tables with the rights of
+-- their owner.
 DO $$
 BEGIN
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'kaiwa_app') THEN

@@ -38,31 +38,32 @@ def analyze_messages(
     workers: Annotated[int | None, Field(ge=1, le=256)] = None,
     fail_above_percent: Annotated[float, Field(ge=0, le=100)] = 20.0,
 ) -> AnalysisReport:
-    """Analyse the learners' recordings that wait in state `uploaded`, oldest first.
+    """Analyse learners' recordings in state `uploaded`, oldest first.
 
-    Those in languages that no engine knows go on waiting; the summary counts them. First of all it
-    puts back the scores that the app has emptied by saving a conversation again.
+    Recordings in a language without an engine stay `uploaded`; the summary counts them. The run
+    starts by restoring the scores that the app cleared when it saved a conversation again.
 
-    Safe to run beside itself and to stop at any time: each message is leased, and what an
-    interrupted run leaves behind is taken up again by a later one.
+    Safe to run concurrently and to stop at any time: messages are leased, and a later run picks up
+    what an interrupted one left behind.
 
     Args:
-        limit: At most this many messages in this run.
+        limit: Maximum number of messages in this run.
         chunk_size: Messages claimed, analysed and written together.
-        languages: Only conversations in these languages, such as en. Empty: all that the engine
-            knows.
-        max_attempts: Tries before a passing failure (bucket, timeout) becomes final.
-        workers: Analysis processes, on each machine of a Dask cluster. Empty: one per core.
-        fail_above_percent: The run ends failed when more of its messages than this fail.
+        languages: Only conversations in these languages, such as en. Empty: every language that
+            has an engine.
+        max_attempts: Attempts before a transient failure (bucket, timeout) becomes final.
+        workers: Analysis processes, per machine on a Dask cluster. Empty: one per core.
+        fail_above_percent: Fail the run if more than this percentage of its messages fail.
 
     Returns:
-        What became of the messages.
+        Counts of what happened to the messages.
 
     Raises:
-        AppObjectsLost: If our indexes or trigger were dropped and this login may not make them.
-        ClusterUnavailable: If the chunks are to run on a Dask cluster that does not answer.
-        AnalysesBroken: If some of what was written breaks rules of data quality.
-        RunIncomplete: If too many failed or a chunk broke off, after everything else is written.
+        AppObjectsLost: If our indexes or trigger were dropped and this login cannot recreate them.
+        ClusterUnavailable: If a Dask cluster is configured and does not answer.
+        AnalysesBroken: If some of the written analyses break data-quality rules.
+        RunIncomplete: If too many messages failed or a chunk was aborted; everything else is
+            written first.
     """
     logger = get_run_logger()
     started_at = utc_now()

@@ -75,44 +75,49 @@ def backfill_analysis(
     price_book: PriceBookName = PriceBookName.KAIWA,
     resume: Annotated[int | None, Field(ge=1)] = None,
 ) -> BackfillProgress:
-    """Analyse stored recordings again, after a sample has shown what that changes.
+    """Re-analyse stored recordings, starting with a sample that shows what changes.
 
-    Safe to stop at any time. Started again with the same arguments, or with `resume`, it goes on
-    where it was. Recordings that wait for the live pipeline come first. What is overwritten is kept
-    until `undo-backfill` puts it back or a person lets go of it.
+    Safe to stop at any time: started again with the same arguments, or with `resume`, it continues.
+    New recordings take precedence. Overwritten analyses are kept until `undo-backfill` restores
+    them or `kaiwa-audio backfill release` discards them.
 
     Args:
-        reason: Why, for whoever reads it in a year. Another reason is another backfill.
-        dry_run: Only count and estimate; with a number in resume, only tell how far that has come.
-        selection: Messages without an analysis (missing), with one that failed, with one by another
-            engine, an older version or other models (outdated), those in quarantine, or all.
-        start: Only what was said at this instant or later. Empty: from the beginning.
-        end: Only what was said before. Empty: until now.
+        reason: Why this backfill is needed, for the record. A different reason starts a new
+            backfill.
+        dry_run: Only count and estimate. With resume set, only report progress.
+        selection: Which messages: without an analysis (missing), with a failed one (failed), with
+            one by another engine, an older version or other models (outdated), in quarantine
+            (quarantined), or all.
+        start: Only messages sent at or after this time. Empty: from the beginning.
+        end: Only messages sent before this time. Empty: until now.
         languages: Only conversations in these languages, such as en. Empty: all.
         conversation_ids: Only these conversations. Empty: all.
-        engine: Which engine analyses, in the version that is installed.
-        newest_first: Begin with the newest recordings.
-        max_parallel: Runs that work at once, each on all cores of its machine.
+        engine: Analysis engine, in the installed version.
+        newest_first: Start with the newest recordings.
+        max_parallel: Number of parallel runs; each uses all cores of its machine.
         chunk_size: Messages claimed, analysed and written together.
-        limit: At most this many messages. Empty: all.
-        canary_size: Messages of the first sample.
-        max_mean_shift: A person must approve the rest if mean accuracy or fluency of the sample
-            moves by more points than this.
-        fail_above_percent: The run ends failed when more messages than this could not be analysed.
-        price_book: Whose prices the dry run reckons with.
-        resume: Number of a backfill to go on with; what is to be analysed is known then.
+        limit: Maximum number of messages. Empty: no limit.
+        canary_size: Number of messages in the first sample.
+        max_mean_shift: Ask for approval if the sample's mean accuracy or fluency changes by more
+            than this many points.
+        fail_above_percent: Fail the run if more than this percentage of the messages could not be
+            analysed.
+        price_book: Prices for the dry run's estimate.
+        resume: Number of an existing backfill to continue; its selection is already fixed.
 
     Returns:
-        How far the backfill has come.
+        The backfill's progress.
 
     Raises:
-        ClockSkew: If this machine's clock cannot be trusted; nothing is done.
-        BackfillUnknown, BackfillClosed, EngineChanged: If `resume` cannot go on here.
-        BackfillNotApproved: If the sample changed much and nobody approved the rest.
+        ClockSkew: If this machine's clock is off; nothing is done.
+        BackfillUnknown, BackfillClosed, EngineChanged: If `resume` names a backfill that cannot be
+            continued here.
+        BackfillNotApproved: If the sample changed too much and nobody approved the rest.
         BackfillStopped: If somebody stopped it.
-        BackfillStalled: If children end again and again and nothing gets done.
-        AnalysesBroken: If some of what was written breaks rules of data quality.
-        BackfillIncomplete: If too much could not be analysed, after everything is written.
+        BackfillStalled: If its child runs keep ending without progress.
+        AnalysesBroken: If some of the written analyses break data-quality rules.
+        BackfillIncomplete: If too many messages could not be analysed; everything else is written
+            first.
     """
     logger = get_run_logger()
     started_at = utc_now()

@@ -24,29 +24,29 @@ def check_quality(
     fail_above_percent: Annotated[float, Field(ge=0, le=100)] = FAIL_ABOVE_PERCENT,
     bucket_sample: Annotated[int, Field(ge=0, le=10_000)] = 100,
 ) -> QualityReport:
-    """Check what is stored against its rules, and set aside what breaks them.
+    """Check stored messages and analyses against the data-quality rules and quarantine violations.
 
-    It repairs nothing. Safe to stop at any time and to run again: a check is written whole or not
-    at all. Messages in quarantine are looked at by every check, and released where the rule holds.
+    It repairs nothing. Safe to stop at any time and to run again: a check is written completely or
+    not at all. Every check re-examines quarantined messages and releases those that pass again.
 
     Args:
-        scope: Rows written since the last check (changed), everything, or the messages said in a
-            window of time.
-        since: Beginning of the window. With changed rows: as if the last check had been then.
+        scope: Rows written since the last check (changed), everything, or messages sent within a
+            time window (window).
+        since: Start of the window. With scope changed: check rows written since this time.
         until: End of the window, exclusive. Empty: now.
-        fail_above_percent: The run ends failed when more of the checked messages than this break
-            a rule that fails, or the bucket lacks more of the sample. What was known does not
-            count again.
-        bucket_sample: Recordings to look for in the bucket, chosen at random.
+        fail_above_percent: Fail the run if more than this percentage of the checked messages break
+            a failing rule, or of the sampled recordings are missing from the bucket. Known,
+            unchanged violations do not count again.
+        bucket_sample: Number of recordings, chosen at random, to look up in the bucket.
 
     Returns:
-        How each rule fared.
+        The result of each rule.
 
     Raises:
         UnclearWindow: If the window contradicts the scope or itself; nothing is checked.
-        ClockSkew: If this machine's clock cannot be trusted.
-        QualityTooLow: If too much is broken, or the bucket could not be sampled; after everything
-            is written.
+        ClockSkew: If this machine's clock is off.
+        QualityTooLow: If too many violations are new, or the bucket could not be sampled; all
+            results are written first.
     """
     logger = get_run_logger()
     started_at = utc_now()

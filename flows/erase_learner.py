@@ -33,23 +33,24 @@ def erase_learner(
     reason: Annotated[str, Field(min_length=1, max_length=200)],
     dry_run: bool = True,
 ) -> ErasureReport:
-    """Erase a learner's recordings, in all versions, and everything made of them.
+    """Erase a learner's recordings, in all versions, and everything derived from them.
 
-    Safe to stop and to run again, also for a learner erased before: it erases what came back. A
-    tombstone stays, so that nothing of theirs is analysed again.
+    Safe to stop and to run again, even for a learner erased before: it then erases what was added
+    since. A tombstone remains, so that nothing of theirs is analysed again.
 
     Args:
         user_id: The learner's id in the app's table users.
-        reason: Why, such as the number of the request; no name.
-        dry_run: Only count what would be erased. Off: erase it, for good.
+        reason: Reason, such as the request's number. Do not enter a name.
+        dry_run: Only count what would be erased. Off: erase permanently.
 
     Returns:
         What was found, or erased by this run.
 
     Raises:
-        ErasureIncomplete: If something is left, after everything else is written.
-        LearnerHeld: If a legal hold touches the learner.
-        LearnerUnknown: If nothing is known of them.
+        ClockSkew: If this machine's clock is off.
+        ErasureIncomplete: If something could not be erased; everything else is.
+        LearnerHeld: If a legal hold covers any of the learner's recordings.
+        LearnerUnknown: If there is no data of this learner.
     """
     started_at = utc_now()
     check_clocks(started_at)

@@ -25,22 +25,22 @@ def export_findings(
     dry_run: bool = True,
     page_size: Annotated[int, Field(ge=1, le=5000)] = 500,
 ) -> ExportReport:
-    """Make the app's list of findings say what analyses say of pronunciation now.
+    """Update the app's list of findings with the pronunciation findings of the current analyses.
 
-    It writes findings of its own alone, never what a learner did with one, and it deletes only
-    those that no learner has acted on. Safe to stop at any time and to run again.
+    It writes only its own findings and never changes what a learner did with one; it deletes only
+    findings that no learner has acted on. Safe to stop at any time and to run again.
 
     Args:
         dry_run: Only count what would be written.
         page_size: Messages read and written together.
 
     Returns:
-        What became of the findings.
+        Counts of added, changed and deleted findings.
 
     Raises:
-        ClockSkew: If this machine and the database disagree about the time.
-        FindingsDenied: If the login may not write findings.
-        ChunksBroken: If a chunk broke off; all before it is written.
+        ClockSkew: If this machine's clock and the database's differ.
+        FindingsDenied: If the login lacks the rights to write findings.
+        ChunksBroken: If a chunk failed; all chunks before it are written.
     """
     logger = get_run_logger()
     started_at = utc_now()

@@ -28,31 +28,32 @@ def measure_costs(
     read_usd_per_1000: Annotated[float, Field(ge=0)] | None = None,
     write_usd_per_1000: Annotated[float, Field(ge=0)] | None = None,
 ) -> CostReport:
-    """Measure what storage holds, and what it costs by the prices chosen.
+    """Measure how much audio is stored and what it costs.
 
-    Only `audio_ops.storage_metric` is written: the measured day, replaced by a rerun, and days
-    before it that nobody measured, as far as messages still tell. More than an hour after `as_of`
-    its day counts as reconstructed, too, and replaces no measured one.
+    It writes only `audio_ops.storage_metric`: the measured day (a rerun replaces it) and earlier
+    days that were never measured, reconstructed from messages. A run with an `as_of` more than an
+    hour ago also counts as reconstructed and never replaces a measured day.
 
     Args:
-        as_of: Measure as of this instant of the past, with its offset. Messages deleted or
-            erased since then are missing. Empty: now.
+        as_of: Past timestamp to measure, with UTC offset. Messages deleted or erased since then
+            are not counted. Empty: now.
         horizon_days: Days to forecast.
-        price_book: Whose prices: kaiwa is the policy's own, tigris and s3 are list prices.
-        transferred_gb_month: GB (1024³ bytes) sent a month, such as from the provider's bill.
-            Empty: from audio_ops.bucket_traffic, or else estimated.
-        storage_usd_per_gb_month: For a GB stored all month, instead of the price book's.
-        transfer_usd_per_gb: For a GB sent, instead of the price book's.
-        read_usd_per_1000: For 1,000 GET or HEAD requests, instead of the price book's.
-        write_usd_per_1000: For 1,000 PUT, COPY, POST or LIST requests, likewise.
+        price_book: Price list: kaiwa (the app's own prices), tigris or s3 (list prices).
+        transferred_gb_month: GB (1024³ bytes) transferred per month, for example from the
+            provider's bill. Empty: from audio_ops.bucket_traffic, or estimated.
+        storage_usd_per_gb_month: Price per GB and month of storage. Empty: the price book's.
+        transfer_usd_per_gb: Price per GB transferred. Empty: the price book's.
+        read_usd_per_1000: Price per 1,000 GET or HEAD requests. Empty: the price book's.
+        write_usd_per_1000: Price per 1,000 PUT, COPY, POST or LIST requests. Empty: the price
+            book's.
 
     Returns:
         The report, as published.
 
     Raises:
-        ClockSkew: If it is to measure now, and this machine's clock cannot be trusted.
-        NotYetMeasurable: If `as_of` is in the future, before 1970, or has no offset.
-        PriceRefused: If an amount is negative or no number.
+        ClockSkew: If `as_of` is empty and this machine's clock is off.
+        NotYetMeasurable: If `as_of` is in the future, before 1970, or has no UTC offset.
+        PriceRefused: If an amount is negative or not a number.
     """
     prices = prices_of(
         price_book,

@@ -18,19 +18,19 @@ def place_legal_hold(
     reason: Annotated[str, Field(min_length=1, max_length=1000)],
     placed_by: Annotated[str, Field(min_length=1, max_length=200)],
 ) -> PlacedHold:
-    """Keep the recordings of a message, a conversation or a user until the hold is released.
+    """Keep the recordings of a message, conversation or user until the hold is released.
 
-    No sweep, orphan or erasure deletes what a hold covers. It waits for a deletion in progress;
-    once it is placed nothing it covers is deleted any more. Placing the same hold again is safe.
+    Neither sweep nor erasure deletes what a hold covers. Placing a hold waits for a deletion in
+    progress; afterwards nothing it covers is deleted. Placing the same hold twice is harmless.
 
     Args:
-        scope: What is held.
-        subject_id: Id of that message, conversation or user, as in the app's tables.
-        reason: Why, such as the case's number, for whoever has to decide about the release.
-        placed_by: Who says so.
+        scope: What the hold covers: a message, a conversation or a user.
+        subject_id: Id of that message, conversation or user in the app's tables.
+        reason: Reason, such as a case number, for whoever decides about the release.
+        placed_by: Name of the person responsible.
 
     Returns:
-        The hold, how many recordings it keeps, and how many had been deleted before.
+        The hold, the number of recordings it keeps, and the number already deleted.
 
     Raises:
         HoldSubjectUnknown: If there is no such message, conversation or user.

@@ -33,29 +33,29 @@ def reconcile_bucket(
     min_age_days: Annotated[int, Field(ge=1, le=365)] = 3,
     max_orphan_percent: Annotated[float, Field(ge=0, le=100)] = 50.0,
 ) -> ReconciliationReport:
-    """Compare the bucket with the messages and report where they disagree.
+    """Compare the bucket with the messages and report the differences.
 
-    Safe to stop at any time: within a day, the next run goes on with the listing where this one
-    left it. It changes neither bucket nor messages, but for `repair`.
+    Safe to stop at any time: for a day, the next run continues the listing where this one stopped.
+    It changes neither bucket nor messages unless `repair` is on.
 
     Args:
-        repair: Give objects uploaded before their message was saved to that message; then queue
-            objects without a live message for deletion by the next sweep.
-        min_age_days: Younger objects are no findings: their message may still be on its way.
-        max_orphan_percent: Queue nothing, and end failed, if a larger share of the objects belongs
-            to no message: rather this is another database, or messages are lost.
+        repair: Attach objects that were uploaded before their message was saved to that message,
+            and queue objects without a live message for deletion by the next sweep.
+        min_age_days: Ignore younger objects; their message may not be saved yet.
+        max_orphan_percent: Queue nothing and fail the run if more than this percentage of the
+            objects belong to no message. That points to the wrong database or to lost messages.
 
     Returns:
         What was found.
 
     Raises:
-        AppObjectsLost: If our indexes or trigger were dropped and this login may not make them.
-        ClockSkew: If this machine's clock cannot be trusted.
+        AppObjectsLost: If our indexes or trigger were dropped and this login cannot recreate them.
+        ClockSkew: If this machine's clock is off.
         WrongBucket: If the bucket's marker is missing.
-        RecordingsMissing: If the bucket lacks more than half of the recordings.
-        ListingOutdated: If only the listing of an earlier run lacks them.
-        MessagesMissing: If too many objects belong to no message; all else is done.
-        ListingOvertaken: If another run took over.
+        RecordingsMissing: If more than half of the recordings are missing from the bucket.
+        ListingOutdated: If they are missing only from the listing of an earlier run.
+        MessagesMissing: If too many objects belong to no message; everything else is done.
+        ListingOvertaken: If another run took over the listing.
     """
     logger = get_run_logger()
     started_at = utc_now()

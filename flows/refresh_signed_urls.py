@@ -25,25 +25,25 @@ def refresh_signed_urls(
     only_active_days: Annotated[int | None, Field(ge=1, le=3650)] = None,
     dry_run: bool = False,
 ) -> UrlReport:
-    """Sign the URLs of live recordings that are missing or about to end.
+    """Sign the URLs of live recordings that have none or whose URL expires soon.
 
-    Safe to run beside everything else and to stop at any time: a message that somebody changes
-    meanwhile, such as a sweep that deletes its audio, is left alone.
+    Safe to stop at any time and to run next to every other flow: messages changed in the meantime,
+    for example by a sweep, are left alone.
 
     Args:
-        lead_time_days: Sign a URL anew when it ends within so many days.
+        lead_time_days: Renew URLs that expire within this many days.
         page_size: Messages written together.
-        limit: At most this many URLs in this run. Empty: all.
-        only_active_days: Only for learners who said something in so many days. Empty: all.
-        dry_run: Only count what would be signed.
+        limit: Maximum number of URLs in this run. Empty: no limit.
+        only_active_days: Only learners active within this many days. Empty: all.
+        dry_run: Only count the URLs that would be signed.
 
     Returns:
-        What became of the URLs.
+        Counts of signed, skipped and refused URLs.
 
     Raises:
-        AppObjectsLost: If our indexes or trigger were dropped and this login may not make them.
-        ClockSkew: If this machine and the database disagree about the time.
-        ChunksBroken: If part of the messages could not be written, after all others are.
+        AppObjectsLost: If our indexes or trigger were dropped and this login cannot recreate them.
+        ClockSkew: If this machine's clock and the database's differ.
+        ChunksBroken: If some messages could not be written; all others are.
     """
     logger = get_run_logger()
     started_at = utc_now()

@@ -14,14 +14,14 @@ def release_legal_hold(
     hold_id: Annotated[int, Field(ge=1)],
     released_by: Annotated[str, Field(min_length=1, max_length=200)],
 ) -> None:
-    """Release a legal hold: what only it kept, and what is due, goes with the next sweep.
+    """Release a legal hold; recordings that are due are deleted by the next sweep.
 
     Args:
-        hold_id: The hold's number, as in the artifact legal-holds.
-        released_by: Who says so.
+        hold_id: Number of the hold, from the artifact legal-holds.
+        released_by: Name of the person responsible.
 
     Raises:
-        HoldNotActive: If no hold of this id is in force.
+        HoldNotActive: If no active hold has this number.
     """
     release_hold(hold_id, released_by)
     get_run_logger().info("Legal hold %d is released", hold_id)

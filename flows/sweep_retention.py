@@ -40,9 +40,9 @@ LEAST_PAGES_A_CHUNK = 10
 
 
 class SweepApproval(RunInput):
-    """What a person says to a sweep that would delete suspiciously much."""
+    """Approval of a sweep that would delete more than allowed."""
 
-    plan: str = Field(description="The plan's number as shown above; approves just this plan")
+    plan: str = Field(description="Number of the plan shown above; the approval covers only it")
     approved_by: str = Field(description="Your name, for the log", min_length=1)
 
 
@@ -57,29 +57,29 @@ def sweep_retention(
 ) -> SweepReport:
     """Delete audio whose retention and grace periods are over, and orphaned objects.
 
-    Safe to stop at any time and to run again: what an interrupted run intended is finished or
-    withdrawn by the next. Only one real sweep works at a time; a second one ends at once.
+    Safe to stop at any time and to run again: the next sweep completes or withdraws what an
+    interrupted one had started. Only one real sweep runs at a time; a second one exits immediately.
 
     Args:
-        dry_run: Only count and show what would be deleted. Off: delete it, for good.
+        dry_run: Only show what would be deleted. Off: delete permanently.
         page_size: Recordings deleted together.
-        grace_days: Days after the end of retention in which nothing is deleted yet.
-        soft_delete: Keep key and metadata on the message as audit trail. Off: clear them.
-        max_objects: A person must approve a sweep of more objects than this. Empty: no limit.
-        max_share_percent: A person must approve a sweep of more than this share of all objects.
+        grace_days: Days to keep audio after its retention period has ended.
+        soft_delete: Keep the key and metadata on the message as an audit trail. Off: clear them.
+        max_objects: Ask for approval before deleting more objects than this. Empty: no limit.
+        max_share_percent: Ask for approval before deleting more than this percentage of all
+            objects.
 
     Returns:
-        What was deleted, and what not; `broken` says why it ended early: the bucket was away, or
-        the database refused several rows.
+        What was deleted and what was kept; `broken` holds the reason if the sweep ended early: the
+        bucket was unavailable, or the database refused several rows.
 
     Raises:
-        AppObjectsLost: If our indexes or trigger were dropped and this login may not make them.
-        ClockSkew: If this machine's clock cannot be trusted; nothing is deleted.
+        AppObjectsLost: If our indexes or trigger were dropped and this login cannot recreate them.
+        ClockSkew: If this machine's clock is off; nothing is deleted.
         WrongBucket: If the bucket's marker is missing; nothing is deleted.
-        UnprovenBucket: If the bucket lacks the recordings; nothing is deleted.
+        UnprovenBucket: If recordings are missing from the bucket; nothing is deleted.
         SweepNotApproved: If too much is due and nobody approved it; nothing is deleted.
-        SweepIncomplete: If audio that should be gone is still there, or the sweep ended early; all
-            else is done.
+        SweepIncomplete: If overdue audio remains or the sweep ended early; everything else is done.
     """
     logger = get_run_logger()
     started_at = utc_now()

@@ -16,22 +16,22 @@ def undo_backfill(
     reason: Annotated[str, Field(min_length=3, max_length=200)],
     dry_run: bool = True,
 ) -> int:
-    """Put the analyses back that a backfill overwrote, and what their messages said.
+    """Restore the analyses and message scores that a backfill overwrote.
 
-    What somebody else analysed since stays. What the backfill has not done yet is not done any
-    more. Safe to stop at any time and to run again.
+    Analyses written by others since then are kept, and the rest of the backfill is cancelled. Safe
+    to stop at any time and to run again.
 
     Args:
-        backfill_id: The backfill's number, as its artifact and its log name it.
-        reason: Why, for whoever reads it in a year.
-        dry_run: Only count what would be put back.
+        backfill_id: Number of the backfill, from its artifact or log.
+        reason: Reason, for the record.
+        dry_run: Only count what would be restored.
 
     Returns:
-        How many messages were put back, or would be.
+        Number of messages restored, or to be restored.
 
     Raises:
-        BackfillUnknown: If there is none of this number.
-        BackfillClosed: If what it overwrote was let go of.
+        BackfillUnknown: If there is no backfill of this number.
+        BackfillClosed: If it was released, so that the previous analyses are gone.
     """
     require_backfill(backfill_id)
     standing, changed = count_undoable(backfill_id)

@@ -35,24 +35,24 @@ def work_on_backfill(
     backfill_id: Annotated[int, Field(ge=1)],
     chunk_size: Annotated[int, Field(ge=1, le=500)] = 100,
 ) -> AnalysisReport:
-    """Analyse messages of a backfill beside its other workers; `backfill-analysis` starts it.
+    """Analyse messages of a backfill, in parallel with its other workers.
 
-    Recordings that wait for the live pipeline come first. Safe to stop at any time: each message
-    is leased, and what an interrupted run leaves behind is taken up by the others. It ends at once
-    while the backfill's first sample is not approved.
+    `backfill-analysis` starts it. New recordings take precedence. Safe to stop at any time:
+    messages are leased, and other workers pick up what an interrupted run left behind. It exits
+    immediately until the backfill's first sample is approved.
 
     Args:
-        backfill_id: The backfill's number.
+        backfill_id: Number of the backfill.
         chunk_size: Messages claimed, analysed and written together.
 
     Returns:
-        What became of the messages that this run claimed.
+        Counts of what happened to the messages that this run claimed.
 
     Raises:
-        BackfillUnknown, BackfillClosed, EngineChanged: If it cannot go on here.
-        StorageError, WorkerNotReady, ChunkLost: If three chunks in a row broke off; what they held
-            was given back, or is when its leases end.
-        ClusterUnavailable: If the chunks are to run on a Dask cluster that does not answer.
+        BackfillUnknown, BackfillClosed, EngineChanged: If the backfill cannot be continued here.
+        StorageError, WorkerNotReady, ChunkLost: If three chunks in a row failed; their messages
+            were released, or will be when their leases expire.
+        ClusterUnavailable: If a Dask cluster is configured and does not answer.
     """
     open_backfill(backfill_id)
     return work(backfill_id, chunk_size=chunk_size, max_chunks=MAX_CHUNKS)

@@ -341,9 +341,9 @@ def test_a_file_may_have_a_name_that_is_not_utf_8(tmp_path, monkeypatch):
     ("options", "told"),
     [
         ((), "--text"),
-        (("--text", "fox", "--json", "--html"), "one of --json and --html"),
-        (("--text", "fox", "--output", "page.html"), "--output is for --html"),
-        (("--text", "fox", "--sample-rate", 8000), "give --format as well"),
+        (("--text", "fox", "--json", "--html"), "either --json or --html"),
+        (("--text", "fox", "--output", "page.html"), "--output requires --html"),
+        (("--text", "fox", "--sample-rate", 8000), "requires --format"),
         (("--text", "fox", "--format", "mp3"), "--format"),
         (("--text", "fox", "--format", "pcm16", "--sample-rate", 0), "--sample-rate"),
     ],

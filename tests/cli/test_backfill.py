@@ -24,7 +24,7 @@ def test_a_backfill_is_released_once_a_person_agrees(add_scored, freeze, engine)
     assert release(number, input="n\n").exit_code == 1
     agreed = release(number, input="y\n")
     assert agreed.exit_code == 0
-    assert "Released: what 0 messages said before" in agreed.output
+    assert "Released: discarded the previous analyses of 0 messages." in agreed.output
     again = release(number, "--yes")
     assert again.exit_code == 1
     assert f"Backfill {number} was released" in again.output

@@ -60,10 +60,10 @@ def state(url):
 def test_a_new_database_is_adopted_and_again_is_no_error(run, empty_database_url):
     first = run(empty_database_url, "upgrade")
     assert first.exit_code == 0
-    assert "The database is as documented." in first.output
+    assert "The database matches the documented schema." in first.output
     again = run(empty_database_url, "upgrade")
     assert again.exit_code == 0
-    assert again.output == "Nothing to do: the database is as documented.\n"
+    assert again.output == "Nothing to do: the database matches the documented schema.\n"
 
 
 def test_the_doctor_says_what_differs_until_nothing_does(run, half):
@@ -111,7 +111,7 @@ def test_what_is_in_the_way_is_told_and_nothing_is_changed(run, half):
         assert done.stdout == ""
     done = run(half, "doctor")
     assert done.exit_code == 1
-    assert "In the way of an upgrade" in done.stdout
+    assert "Blocks the upgrade" in done.stdout
     assert state(half) == before
 
 
@@ -125,7 +125,7 @@ def test_a_rollback_asks_first_and_puts_all_back(run, half):
         assert state(half) == adopted
     done = run(half, "rollback", input="y\n")
     assert done.exit_code == 0
-    assert "Put back in" in done.stdout
+    assert "Restored in" in done.stdout
     assert state(half) == before
     run(half, "rollback", "--yes")
     assert state(half) == before
@@ -133,7 +133,7 @@ def test_a_rollback_asks_first_and_puts_all_back(run, half):
 
 def test_a_rollback_where_nothing_was_adopted_says_so(run, half):
     done = run(half, "rollback", "--yes")
-    assert (done.exit_code, done.output) == (0, "Nothing is to be put back.\n")
+    assert (done.exit_code, done.output) == (0, "Nothing to restore.\n")
 
 
 def test_analyses_go_only_if_it_is_said(run, empty_database_url):

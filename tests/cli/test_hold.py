@@ -23,7 +23,7 @@ def test_a_hold_is_placed_listed_and_released(engine, add_message):
     for text in ("1", f"message {message_id}", "court order [12/3] :+1:", "Mori"):
         assert text in shown
     assert run("release", 1, "--by", "Sato").exit_code == 0
-    assert "No legal hold is in force." in run("list").output
+    assert "There is no active legal hold." in run("list").output
     with engine.connect() as connection:
         assert holds.active(connection) == []
 

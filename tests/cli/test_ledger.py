@@ -43,7 +43,7 @@ def verify(*arguments):
 def test_a_whole_ledger_tells_its_head_to_be_noted(head):
     done = verify()
     assert done.exit_code == 0
-    assert "whole: 3 finished deletions" in done.output
+    assert "intact: 3 completed deletions" in done.output
     assert head in done.output
     assert verify("--head", head).exit_code == 0
 
@@ -56,8 +56,8 @@ def test_a_changed_entry_is_named(head, tamper):
     tamper("UPDATE audio_ops.deletion_ledger SET reason = 'erasure' WHERE position = 2")
     done = verify()
     assert done.exit_code == 1
-    assert "broken. At place 2, entry 2:" in done.output
-    assert "Whole up to 1:" in done.output
+    assert "broken at position 2, entry 2:" in done.output
+    assert "Intact up to 1:" in done.output
 
 
 def test_a_cut_off_end_shows_against_the_noted_head(head, tamper):
@@ -65,7 +65,9 @@ def test_a_cut_off_end_shows_against_the_noted_head(head, tamper):
     assert verify().exit_code == 0
     done = verify("--head", head)
     assert done.exit_code == 1
-    assert "At place 3, an entry is missing: the ledger ends before the noted head" in done.output
+    assert (
+        "at position 3, an entry is missing: the ledger ends before the noted head" in done.output
+    )
 
 
 def test_an_entry_outside_the_chain_is_named(head, tamper):
@@ -74,7 +76,7 @@ def test_an_entry_outside_the_chain_is_named(head, tamper):
     tamper(f"UPDATE {table} SET position = NULL WHERE id = 3")
     done = verify()
     assert done.exit_code == 1
-    assert "Outside the chain, entry 3" in done.output
+    assert "outside the chain, entry 3" in done.output
 
 
 @pytest.mark.parametrize("noted", ["3", "3:abc", ":" + "0" * 64, "-1:" + "0" * 64])

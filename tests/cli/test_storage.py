@@ -52,9 +52,9 @@ def init():
 def test_init_says_what_it_made_and_what_stood_already(server):
     first, second = init(), init()
     assert (first.exit_code, second.exit_code) == (0, 0)
-    assert f"{os.environ['TIGRIS_BUCKET_NAME']}: made" in first.output
+    assert f"{os.environ['TIGRIS_BUCKET_NAME']}: created" in first.output
     assert ".kaiwa-audio: written" in first.output
-    assert second.output.count("stood already") == 2
+    assert second.output.count("already exists") == 2
 
 
 @pytest.mark.parametrize("region", ["", "auto", "us-east-1"])

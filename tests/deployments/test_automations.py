@@ -177,7 +177,7 @@ def test_a_crossing_is_posted_once_and_audio_that_is_overdue_too(
         assert alert_on_thresholds(report(1, limit + 1)) == [STORED]
         (text,) = told(person, 1)
         assert "stored 51.0 GB (measured), the threshold is 50 GB." in text
-        assert "In 30 days it will be about" in text
+        assert "Forecast for 30 days from now:" in text
         assert "As of 2026-03-02T03:30:00+00:00" in text
 
         assert alert_on_thresholds(report(1, limit + 1)) == []

@@ -1,4 +1,4 @@
-"""The README's pictures are there, small, and made from the ones that were taken."""
+"""The pictures of README and docs are there, small, and made from the screenshots."""
 
 import pytest
 from PIL import Image
@@ -21,8 +21,9 @@ def test_a_picture_of_the_repository_is_small_and_shown_with_words(chosen):
     assert image.stat().st_size <= MOST_BYTES
     (line,) = (
         line
-        for line in (PROJECT / "README.md").read_text().splitlines()
-        if f"(docs/images/{image.name})" in line
+        for page in (PROJECT / "README.md", *PROJECT.glob("docs/*.md"))
+        for line in page.read_text().splitlines()
+        if line.startswith("![") and f"images/{image.name})" in line
     )
     alternative = line.removeprefix("![").partition("]")[0]
     assert len(alternative) > 30

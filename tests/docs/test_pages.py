@@ -1,0 +1,74 @@
+"""The pages that people read name what exists, all of it."""
+
+import importlib
+import pkgutil
+import re
+from pathlib import Path
+
+import pytest
+from pydantic import AliasChoices
+
+import schema.errors
+from schema.errors.base import KaiwaError
+from schema.errors.storage import StorageError
+from settings import environment
+
+PROJECT = Path(__file__).parents[2]
+PAGES = [*PROJECT.glob("*.md"), *PROJECT.glob("docs/**/*.md"), PROJECT / "speech/models/en.md"]
+CODE = re.compile(r"^```.*?^```$|`[^`\n]+`", re.MULTILINE | re.DOTALL)
+
+
+def anchors(page):
+    """Return the anchors that GitHub gives to the headings of a page."""
+    text = CODE.sub(lambda code: "" if "\n" in code[0] else code[0], page.read_text())
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    kept = [re.sub(r"[^\w\- ]", "", heading.lower()) for heading in headings]
+    return {heading.replace(" ", "-") for heading in kept}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))
+def test_relative_links_lead_somewhere(page):
+    for link in re.findall(r"\]\(([^)\s]+)\)", CODE.sub("code", page.read_text())):
+        if "://" in link:
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path) if path else page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+def test_every_error_is_explained():
+    for module in pkgutil.iter_modules(schema.errors.__path__):
+        importlib.import_module(f"schema.errors.{module.name}")
+    errors = {
+        error.__name__
+        for error in (*KaiwaError.__subclasses__(), *StorageError.__subclasses__())
+        if error.__module__.startswith("schema.errors") and error is not StorageError
+    }
+    explained = re.findall(r"`(\w+)`", first_cells("troubleshooting.md", "Error"))
+    assert sorted(explained) == sorted(errors)
+
+
+def test_every_variable_is_explained():
+    settings = (
+        environment.DatabaseSettings,
+        environment.BucketSettings,
+        environment.ClusterSettings,
+        environment.ReportSettings,
+        environment.NotificationSettings,
+    )
+    names = []
+    for model in settings:
+        for name, field in model.model_fields.items():
+            alias = field.validation_alias or name.upper()
+            names += alias.choices if isinstance(alias, AliasChoices) else [alias]
+    page = (PROJECT / "docs/configuration.md").read_text()
+    assert set(names) == set(re.findall(r"`([A-Z]+(?:_[A-Z0-9]+)+)`", page)) - {"PREFECT_API_URL"}
+
+
+def first_cells(name, header):
+    """Return the first cells of the tables with this header."""
+    tables = re.findall(
+        rf"^\| {header} \|.*\n((?:\|.*\n?)+)", (PROJECT / "docs" / name).read_text(), re.MULTILINE
+    )
+    return "\n".join(line.split("|")[1] for table in tables for line in table.splitlines())
