@@ -206,7 +206,7 @@ def test_an_object_goes_just_when_all_of_its_messages_do(found):
         (Fate.DELETE, RULES.newest_expiry - OVERDUE_AFTER, True),
         (Fate.DELETE, RULES.newest_expiry - OVERDUE_AFTER + TICK, False),
         (Fate.DELETE, None, False),
-        *((fault, RULES.newest_expiry - 4 * DAY, True) for fault in FAULTS),
+        *((fault, RULES.newest_expiry - 4 * DAY, True) for fault in sorted(FAULTS)),
         *(
             (kept, RULES.newest_expiry - 4 * DAY, False)
             for kept in (Fate.KEEP, Fate.EXTEND, Fate.HELD)
