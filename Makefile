@@ -36,10 +36,17 @@ screenshots: .venv/installed ## Run everything once and take screenshots of the 
 	$(BIN)/python -m local screenshots
 
 # As in production: many small matrix products take five times as long on several threads.
-test: export OPENBLAS_NUM_THREADS = 1
+test test-all test-fast: export OPENBLAS_NUM_THREADS = 1
+PARALLEL := --numprocesses logical --dist loadgroup --no-loadscope-reorder
 
-test: .venv/installed ## Every test, or TESTS="tests/flows ..."; needs no network
-	$(BIN)/pytest $(TESTS)
+test: .venv/installed ## All tests but the slow ones, or TESTS="tests/flows ..."; needs no network
+	$(BIN)/pytest $(PARALLEL) -m "not slow" $(TESTS)
+
+test-all: .venv/installed ## Every test, those included that kill, wait or soak
+	$(BIN)/pytest $(PARALLEL) $(TESTS)
+
+test-fast: .venv/installed ## The tests that need no server
+	$(BIN)/pytest $(PARALLEL) tests/policy tests/speech tests/schema tests/reports tests/settings
 
 check: .venv/installed ## Run formatter, linters, type checker and all other checks except tests
 	$(BIN)/ruff format --check .
@@ -62,4 +69,4 @@ lock: ## Regenerate both lock files from pyproject.toml
 	$(COMPILE) $(ALL_EXTRAS) --output-file requirements.lock
 	$(COMPILE) --extra dask --constraint requirements.lock --output-file deployments/requirements.lock
 
-.PHONY: help demo up down screenshots test check format lock
+.PHONY: help demo up down screenshots test test-all test-fast check format lock

@@ -272,6 +272,7 @@ def hasten(described):
 
 
 @pytest.mark.flow
+@pytest.mark.slow
 def test_a_killed_run_crashes_and_what_fails_or_is_late_is_told_without_its_parameters(
     prefect_server, start_run, described
 ):

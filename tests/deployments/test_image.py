@@ -128,6 +128,7 @@ def test_a_container_is_locked(start):
 
 
 @pytest.mark.flow
+@pytest.mark.slow
 def test_compose_comes_up_runs_a_deployment_and_goes_down(
     start, empty_database_url, s3_address, tmp_path
 ):

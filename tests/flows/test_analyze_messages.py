@@ -447,6 +447,7 @@ def wait_until(condition, seconds=90):
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_two_runs_at_once_analyse_nothing_twice(upload, rows, count, start_runs):
     for number in range(100):
         upload(SENTENCES[number % len(SENTENCES)])
@@ -458,6 +459,7 @@ def test_two_runs_at_once_analyse_nothing_twice(upload, rows, count, start_runs)
     assert count("audio_ops.analysis_history") == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGTERM])
 def test_a_run_that_is_killed_loses_and_doubles_nothing(
     upload, rows, count, engine, start_run, blow
@@ -485,6 +487,7 @@ def test_a_run_that_is_killed_loses_and_doubles_nothing(
     assert count("audio_ops.analysis_history") == 0
 
 
+@pytest.mark.slow
 def test_a_run_waits_for_a_database_that_goes_away(upload, rows, count, postgres, start_run):
     for number in range(MANY):
         upload(SENTENCES[number % len(SENTENCES)])
@@ -502,6 +505,7 @@ def test_a_run_waits_for_a_database_that_goes_away(upload, rows, count, postgres
     assert count("audio_ops.analysis_history") == 0
 
 
+@pytest.mark.slow
 def test_a_bucket_that_goes_away_costs_no_message(
     upload, rows, count, engine, s3_server, start_run
 ):

@@ -298,6 +298,7 @@ backfill_analysis(
 """
 
 
+@pytest.mark.slow
 def test_a_killed_run_loses_nothing_and_does_nothing_twice(analysed, rows, one, engine):
     ids = [analysed(SENTENCES[n % 4]) for n in range(60)]
     run = subprocess.Popen([sys.executable, "-c", SCRIPT])

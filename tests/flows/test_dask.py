@@ -18,7 +18,11 @@ from tasks.analysis import pool
 from tasks.resources import storage
 from tests.support.recordings import SENTENCES, flac_of
 
-pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server", "stage")]
+pytestmark = [
+    pytest.mark.flow,
+    pytest.mark.slow,
+    pytest.mark.usefixtures("prefect_server", "stage"),
+]
 
 MESSAGES = 48
 CHUNK_SIZE = 4

@@ -252,6 +252,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_a_cancelled_run_stops_within_a_page_and_the_next_one_converges(
     record, stored, entries, faulty_bucket
 ):

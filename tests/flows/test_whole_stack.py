@@ -19,7 +19,7 @@ from stores.analysis import analyses
 from tests.support.backfilling import analysis
 from tests.support.recordings import SENTENCES, flac_of
 
-pytestmark = [pytest.mark.flow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.flow, pytest.mark.slow, pytest.mark.timeout(900)]
 
 HISTORY, WAITING = 240, 240
 

@@ -24,7 +24,7 @@ from local.ports import HOST, choose_ports
 from local.prefect import PROJECT, BootstrapFailed, PrefectServer
 from local.stack import Stack, StackBusy
 
-pytestmark = [pytest.mark.flow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.flow, pytest.mark.slow, pytest.mark.timeout(600)]
 
 COMMAND = (sys.executable, "-m", "local")
 KEY = "audio/kept.wav"

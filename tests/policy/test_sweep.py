@@ -363,7 +363,7 @@ def test_an_object_may_be_missing_until_its_upload_has_ended(state):
         (Fate.DELETE, RULES.newest_expiry - OVERDUE_AFTER, True),
         (Fate.DELETE, RULES.newest_expiry - OVERDUE_AFTER + TICK, False),
         (Fate.DELETE, None, False),
-        *((fault, RULES.newest_expiry - 4 * DAY, True) for fault in FAULTS),
+        *((fault, RULES.newest_expiry - 4 * DAY, True) for fault in sorted(FAULTS)),
         *(
             (kept, RULES.newest_expiry - 4 * DAY, False)
             for kept in (Fate.KEEP, Fate.EXTEND, Fate.HELD)

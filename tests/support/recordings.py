@@ -11,12 +11,9 @@ import soundfile
 import sqlalchemy as sa
 from pydantic import SecretStr
 
-from local import moto, swift
+from local import swift
 from local.addresses import StackAddresses
 from local.demo.synthesis import SAMPLE_RATE_HZ, Voice, speak
-from local.moto import MotoServer
-from local.ports import choose_ports
-from local.swift import SwiftServer
 from schema.facts.analysis import ClaimedMessage
 from tasks.resources import database, storage
 
@@ -57,14 +54,10 @@ def claimed():
 
 
 @pytest.fixture(scope="session")
-def s3_server(tmp_path_factory):
+def s3_server(request, tmp_path_factory):
     """One S3 server for the whole session, with its ports."""
-    folder = tmp_path_factory.mktemp("s3")
-    server, kinds = SwiftServer(folder), swift.SERVERS
-    if swift.obstacle(folder) is not None:  # macOS, or no extended attributes
-        server, kinds = MotoServer(folder), moto.SERVERS
-    yield server, choose_ports(kinds, folder / "ports.json")
-    server.stop()
+    lacks_swift = swift.obstacle(tmp_path_factory.getbasetemp())  # macOS, or no attributes
+    return request.getfixturevalue("moto_server" if lacks_swift else "swift_server")
 
 
 @pytest.fixture(scope="session")

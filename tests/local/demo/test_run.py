@@ -14,7 +14,7 @@ from local.demo.steps import DemoFailed
 from local.process import marked
 from local.stack import Stack
 
-pytestmark = pytest.mark.flow
+pytestmark = [pytest.mark.flow, pytest.mark.slow]
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ from schema.errors.adoption import LockNotGranted, NotAdoptable, StepFailed
 from stores import database
 from tests.support.app_database import (
     ALL_MIGRATIONS,
-    MIGRATION_0023,
+    HALF,
     PEOPLE,
     READ,
     TABLES,
@@ -42,7 +42,6 @@ from tests.support.app_database import (
 )
 from tests.support.killing import run_all, run_until_killed
 
-HALF = (TABLES, MIGRATION_0023)
 IMPATIENT = Patience(attempts=2, pause_seconds=0.1)
 SCORE = "pronunciation_score"
 # What makes a database that cannot be adopted, and what is said of it.
@@ -153,11 +152,6 @@ OBSTACLES = {
         "is at 9999, which this version of kaiwa-audio does not know",
     ),
 }
-
-
-@pytest.fixture
-def url(empty_database_url):
-    return empty_database_url
 
 
 @pytest.fixture
@@ -499,6 +493,7 @@ def test_whose_transaction_an_index_waits_for_is_told_while_it_waits(url):
     run.check(url)
 
 
+@pytest.mark.slow
 def test_commands_at_once_take_turns(url):
     make(url, *HALF)
     add_texts(url)
@@ -592,6 +587,7 @@ def break_off_everywhere(command, url, steps):
     return len(broken_off - {None}), killed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("statements", "duration"),
     [((TABLES,), "audio_duration"), (DOUBLED, "audio_duration_ms")],
@@ -614,6 +610,7 @@ def test_broken_off_and_killed_at_every_step_it_ends_well(url, statements, durat
     assert (catalogue(url), contents(url)) == before
 
 
+@pytest.mark.slow
 def test_an_upgrade_after_a_rollback_that_was_killed_ends_well(adopted):
     for steps in (1, 2, 3):
         assert not run_until_killed("rollback", adopted, steps)

@@ -12,7 +12,7 @@ from migrations import run
 from migrations.adoption import shadow
 from tests.support.app_database import (
     ALL_MIGRATIONS,
-    MIGRATION_0023,
+    HALF,
     READ,
     TABLES,
     add_texts,
@@ -22,7 +22,6 @@ from tests.support.app_database import (
     numbers,
 )
 
-HALF = (TABLES, MIGRATION_0023)
 BOTH_NAMES = (*ALL_MIGRATIONS, "ALTER TABLE messages ADD COLUMN audio_duration text")
 WITHOUT_INDEX = (*HALF, "DROP INDEX messages_pronunciation_idx")
 OTHER_INDEX = (
@@ -47,11 +46,6 @@ SELECT 'many' || n, 'c1', 'user', 'Hello', (ARRAY['5.2s', '5200', 'n/a'])[1 + mo
     (ARRAY['85%', NULL])[1 + mod(n, 2)]
 FROM generate_series(1, 3500) AS n
 """
-
-
-@pytest.fixture
-def url(empty_database_url):
-    return empty_database_url
 
 
 def in_shadow(url):
@@ -357,6 +351,7 @@ run.upgrade(url, longest_lock_seconds=0)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("event", "statement", "nth"),
     [

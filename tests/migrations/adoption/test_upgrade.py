@@ -7,6 +7,7 @@ from migrations import run
 from schema.errors.adoption import NotAdoptable
 from tests.support.app_database import (
     ALL_MIGRATIONS,
+    HALF,
     MIGRATION_0023,
     PEOPLE,
     RAW,
@@ -19,7 +20,6 @@ from tests.support.app_database import (
     numbers,
 )
 
-HALF = (TABLES, MIGRATION_0023)
 WITHOUT_ANALYSIS = (*HALF, "DROP TABLE message_audio_analysis")
 SOME_ANALYSES = """
 INSERT INTO messages (id, conversation_id, role, content) VALUES ('a', 'c1', 'user', 'Hello'),
@@ -144,11 +144,6 @@ NOT_PUT_BACK = {
     "an INVALID index",
     "an index of another definition",
 }
-
-
-@pytest.fixture
-def url(empty_database_url):
-    return empty_database_url
 
 
 @pytest.fixture

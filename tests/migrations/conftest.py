@@ -1,0 +1,9 @@
+"""The database that a migration changes."""
+
+import pytest
+
+
+@pytest.fixture
+def url(empty_database_url):
+    """URL of a new, empty database."""
+    return empty_database_url
