@@ -1,0 +1,30 @@
+"""Markdown tables."""
+
+from collections.abc import Iterable, Sequence
+
+_RULES = {"l": "---", "r": "--:"}
+# Entities, because a backslash before a pipe could itself be escaped.
+_ESCAPED = str.maketrans({"|": "&#124;", "<": "&lt;", "\n": " ", "\r": " "})
+
+
+def table(
+    header: Sequence[str], rows: Iterable[Sequence[str | int]], align: str = ""
+) -> list[str]:
+    """Return the lines of a table.
+
+    No cell can end its row or start HTML. Other Markdown in a cell takes effect, so names from
+    outside go through `wording.plain` first.
+
+    Args:
+        header: Titles of the columns.
+        rows: Cells by row; integers get thousands separators.
+        align: `l` or `r` for each column; by default all but the first hold numbers.
+    """
+    sides = align or "l" + "r" * (len(header) - 1)
+    rule = "|".join(_RULES[side] for side in sides)
+    return [_line(header), f"|{rule}|", *(_line(row) for row in rows)]
+
+
+def _line(cells: Sequence[str | int]) -> str:
+    shown = (f"{cell:,}" if isinstance(cell, int) else cell.translate(_ESCAPED) for cell in cells)
+    return f"|{'|'.join(f' {cell} ' if cell else ' ' for cell in shown)}|"
