@@ -59,8 +59,8 @@ def addressed(automation: dict[str, Any], block_id: UUID | None) -> dict[str, An
     actions = automation.get("actions", [])
     calls = [action for action in actions if action.get("type") == "call-webhook"]
     if block_id is not None:
-        told = [{**a, "block_document_id": str(block_id)} if a in calls else a for a in actions]
-        return {**automation, "actions": told}
+        named = [{**a, "block_document_id": str(block_id)} if a in calls else a for a in actions]
+        return {**automation, "actions": named}
     if not calls:
         return automation
     untold = [{"type": "do-nothing"} if action in calls else action for action in actions]

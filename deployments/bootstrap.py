@@ -90,7 +90,7 @@ def bootstrap(
         template: Of the pool's jobs.
         image: Of containers; None: what the last call with an image said, or else the template.
         webhook_url: Where alerts are posted; None: where the last call with a URL said.
-        report: Is told each step when it is done.
+        report: Called with each step when it is done.
 
     Raises:
         ServerNotNamed: If PREFECT_API_URL is not set.
