@@ -84,12 +84,12 @@ def apply(
     block_id = _save_block(url) if url else _find_block(client)
     for automation in described:
         wanted = AutomationCore.model_validate(addressed(automation, block_id))
-        standing = client.read_automations_by_name(wanted.name)
-        if standing:
-            client.update_automation(standing[0].id, wanted)
+        existing = client.read_automations_by_name(wanted.name)
+        if existing:
+            client.update_automation(existing[0].id, wanted)
         else:
             client.create_automation(wanted)
-        for double in standing[1:]:  # two applied at once, or a person did
+        for double in existing[1:]:  # two applied at once, or a person did
             client.delete_automation(double.id)
     return block_id is not None
 

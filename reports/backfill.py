@@ -110,8 +110,7 @@ def report_summary(
     if progress.open:
         lines += [
             "",
-            f"**{progress.open:,} are left**: run it again with `resume` "
-            f"{backfill_id}.",
+            f"**{progress.open:,} are left**: run it again with `resume` {backfill_id}.",
         ]
     if progress.causes:
         causes = progress.causes.most_common()

@@ -7,9 +7,7 @@ _RULES = {"l": "---", "r": "--:"}
 _ESCAPED = str.maketrans({"|": "&#124;", "<": "&lt;", "\n": " ", "\r": " "})
 
 
-def table(
-    header: Sequence[str], rows: Iterable[Sequence[str | int]], align: str = ""
-) -> list[str]:
+def table(header: Sequence[str], rows: Iterable[Sequence[str | int]], align: str = "") -> list[str]:
     """Return the lines of a table.
 
     No cell can end its row or start HTML. Other Markdown in a cell takes effect, so names from

@@ -64,9 +64,7 @@ def summary(
     return "\n".join(lines) + "\n"
 
 
-def _broken_table(
-    broken: Iterable[RuleResult], earlier: Mapping[str, Sequence[int]]
-) -> list[str]:
+def _broken_table(broken: Iterable[RuleResult], earlier: Mapping[str, Sequence[int]]) -> list[str]:
     # What fails the check first, then by how many break it.
     ordered = sorted(broken, key=lambda r: (r.severity is not Severity.FAIL, -r.broken))
     rows = [

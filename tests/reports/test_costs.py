@@ -77,8 +77,8 @@ def test_retention_tells_what_it_saves():
     assert "* In grace, expired but still stored: 1.00 GB." in lines
     assert "* Deleted by retention so far: 36.0 GB." in lines
     assert (
-        "* Keeping that as well would cost $0.96 a month for storage; retention saves $0.72, 75 % of "
-        "it." in lines
+        "* Keeping that as well would cost $0.96 a month for storage; retention saves $0.72, "
+        "75 % of it." in lines
     )
 
 

@@ -42,7 +42,9 @@ def test_a_run_that_queued_nothing_says_so():
 
 
 def test_rows_elsewhere_are_told():
-    assert "3 rows have keys outside the prefix" in summary(report(elsewhere=3), repair=False, took=TOOK)
+    assert "3 rows have keys outside the prefix" in summary(
+        report(elsewhere=3), repair=False, took=TOOK
+    )
 
 
 def test_adopted_objects_are_told_and_without_repair_those_that_could_be():
