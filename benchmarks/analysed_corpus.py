@@ -20,7 +20,7 @@ from speech.scores.model import ScoringModel
 from speech.waveform import AudioEncoding, decode
 from training.channels import Channel
 from training.corpus import Utterance
-from training.heard import speakers_held_out
+from training.held_out import speakers_held_out
 from training.signals import Waveform
 
 REJECTIONS: Final = (NoSpeech.cause, TextMismatch.cause)

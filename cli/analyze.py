@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from cli.errors import told
+from cli.errors import errors_to_stderr
 
 
 class RawFormat(StrEnum):
@@ -69,7 +69,7 @@ def analyze(
     if not _is_unicode(text):
         typer.secho("The text is not UTF-8: check the terminal's encoding.", fg="red", err=True)
         raise typer.Exit(1)
-    with told():
+    with errors_to_stderr():
         with file.open("rb") as stream:
             recording = stream.read(MAX_BYTES + 1)  # one more is refused as too long
         # The app's own recordings are raw samples under names that end in `.wav`.

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from cli.errors import told
+from cli.errors import errors_to_stderr
 
 app = typer.Typer(help="Backfills: re-analysis of stored recordings.", no_args_is_help=True)
 
@@ -26,6 +26,6 @@ def release(
         undo_backfill,  # loads the analysis engine: only when a command needs it
     )
 
-    with told():
+    with errors_to_stderr():
         count = undo_backfill.release(number)
     typer.echo(f"Released: discarded the previous analyses of {count:,} messages.")

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
-from cli.errors import told
+from cli.errors import errors_to_stderr
 from migrations.adoption.examination import Examination
 from migrations.adoption.plan import LONGEST_LOCK_SECONDS
 from migrations.adoption.step import Step
@@ -36,7 +36,7 @@ def doctor(
     """
     from migrations import run  # loads Alembic: only when a command needs it
 
-    with told(CANNOT_BE_INSPECTED):
+    with errors_to_stderr(CANNOT_BE_INSPECTED):
         found = run.examine(_url())
     if json:
         typer.echo(orjson.dumps(_document(found)))
@@ -64,7 +64,7 @@ def upgrade(
     """Bring the database at DATABASE_URL to the documented schema; safe to repeat."""
     from migrations import run
 
-    with told():
+    with errors_to_stderr():
         if dry_run:
             preview = run.preview(_url(), longest_lock_seconds=longest_lock)
             if preview.obstacles:
@@ -81,7 +81,7 @@ def upgrade(
         f"Done: {len(done.done)} steps on the app's tables in {seconds:.1f} s,"
         f" {len(done.revisions)} revisions of our own tables."
     )
-    with told():
+    with errors_to_stderr():
         _tell_rest(run.examine(_url()))
 
 
@@ -101,7 +101,7 @@ def rollback(
 
     if not yes:
         typer.confirm("No flow may run meanwhile. Restore the app's tables?", abort=True)
-    with told():
+    with errors_to_stderr():
         done = run.rollback(_url(), drop_analyses=drop_analyses, say=console.print)
     if not done:
         console.print("Nothing to restore.")

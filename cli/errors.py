@@ -16,7 +16,7 @@ LOCK_NOT_AVAILABLE = "55P03"
 
 
 @contextmanager
-def told(exit_code: int = 1) -> Iterator[None]:
+def errors_to_stderr(exit_code: int = 1) -> Iterator[None]:
     """Print one of our errors, or what is missing: a setting, a file, a database; then exit."""
     stderr = Console(stderr=True, soft_wrap=True, highlight=False)
     try:

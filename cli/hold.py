@@ -6,7 +6,7 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
-from cli.errors import told
+from cli.errors import errors_to_stderr
 from schema.states import HoldScope
 
 app = typer.Typer(help="Legal holds: recordings that must not be deleted.", no_args_is_help=True)
@@ -48,7 +48,7 @@ def place(
         raise typer.BadParameter(problem)
     from tasks import legal_holds  # loads the analysis engine: only when a command needs it
 
-    with told():
+    with errors_to_stderr():
         placed = legal_holds.place_hold.fn(*subjects[0], reason, by)
     console.print(legal_holds.placed_in_words(placed))
 
@@ -61,7 +61,7 @@ def release(
     """Release a hold; recordings that are due are deleted by the next sweep."""
     from tasks import legal_holds  # as above
 
-    with told():
+    with errors_to_stderr():
         legal_holds.release_hold.fn(hold_id, by)
     console.print(f"Legal hold {hold_id} was released.")
 
@@ -71,7 +71,7 @@ def list_() -> None:
     """List the active holds, oldest first."""
     from tasks import legal_holds  # as above
 
-    with told():
+    with errors_to_stderr():
         active = legal_holds.active_holds.fn()
     table = Table("Hold", Column("On", overflow="fold"), "Reason", "Placed by", "Placed at (UTC)")
     for hold in active:

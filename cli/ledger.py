@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from cli.errors import told
+from cli.errors import errors_to_stderr
 from schema.facts.deletion import LedgerHead
 
 app = typer.Typer(help="The ledger: a record of all deletions.", no_args_is_help=True)
@@ -43,7 +43,7 @@ def verify(
         in_transaction,  # loads the analysis engine: only when a command needs it
     )
 
-    with told():
+    with errors_to_stderr():
         found = in_transaction(store.verify, head)
     console = Console(soft_wrap=True, highlight=False)
     broken = found.broken

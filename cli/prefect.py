@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from cli.errors import told
+from cli.errors import errors_to_stderr
 from deployments.work_pool import PoolType, base_job_template, read_template
 from settings.environment import NotificationSettings
 
@@ -41,7 +41,7 @@ def bootstrap(
     from deployments.bootstrap import bootstrap as register  # loads Prefect: only when needed
 
     console = Console(soft_wrap=True, highlight=False)
-    with told():
+    with errors_to_stderr():
         register(
             prefect_yaml,
             pool_type,

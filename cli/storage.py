@@ -3,7 +3,7 @@
 import typer
 from rich.console import Console
 
-from cli.errors import told
+from cli.errors import errors_to_stderr
 from stores.bucket.audio_bucket import MARKER_KEY
 
 app = typer.Typer(help="Set up the audio bucket.", no_args_is_help=True)
@@ -19,7 +19,7 @@ def init() -> None:
     """Create the bucket and its marker object; safe to repeat."""
     from tasks.resources.storage import bucket  # loads boto3: only when a command needs it
 
-    with told():
+    with errors_to_stderr():
         audio = bucket()
         made = audio.create_with_marker()
     console = Console(soft_wrap=True, highlight=False)

@@ -59,8 +59,8 @@ def addressed(automation: dict[str, Any], block_id: UUID | None) -> dict[str, An
     actions = automation.get("actions", [])
     calls = [action for action in actions if action.get("type") == "call-webhook"]
     if block_id is not None:
-        told = [{**a, "block_document_id": str(block_id)} if a in calls else a for a in actions]
-        return {**automation, "actions": told}
+        named = [{**a, "block_document_id": str(block_id)} if a in calls else a for a in actions]
+        return {**automation, "actions": named}
     if not calls:
         return automation
     untold = [{"type": "do-nothing"} if action in calls else action for action in actions]
@@ -84,12 +84,12 @@ def apply(
     block_id = _save_block(url) if url else _find_block(client)
     for automation in described:
         wanted = AutomationCore.model_validate(addressed(automation, block_id))
-        standing = client.read_automations_by_name(wanted.name)
-        if standing:
-            client.update_automation(standing[0].id, wanted)
+        existing = client.read_automations_by_name(wanted.name)
+        if existing:
+            client.update_automation(existing[0].id, wanted)
         else:
             client.create_automation(wanted)
-        for double in standing[1:]:  # two applied at once, or a person did
+        for double in existing[1:]:  # two applied at once, or a person did
             client.delete_automation(double.id)
     return block_id is not None
 

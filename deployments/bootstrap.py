@@ -1,7 +1,7 @@
-"""Register all that a Prefect server needs of us: work pool, automations, deployments.
+"""Register our work pool, automations and deployments on a Prefect server.
 
-What stands is changed, never doubled, and what a person paused stays paused; so it may be run after
-each release: `kaiwa-audio prefect bootstrap`.
+What exists is updated, never duplicated, and what a person paused stays paused, so that
+`kaiwa-audio prefect bootstrap` can be run after each release.
 """
 
 import subprocess
@@ -53,13 +53,13 @@ class ServerRefused(KaiwaError):
 class PoolOfAnotherType(KaiwaError):
     """The work pool exists with another type."""
 
-    standing: str
+    existing: str
     wanted: str
 
     def __str__(self) -> str:
         return (
-            f"The work pool {WORK_POOL} is of type {self.standing}, and Prefect cannot change that "
-            f"to {self.wanted}. Use --pool-type {self.standing}, or delete the pool once nothing "
+            f"The work pool {WORK_POOL} is of type {self.existing}, and Prefect cannot change that "
+            f"to {self.wanted}. Use --pool-type {self.existing}, or delete the pool once nothing "
             f"runs: `prefect work-pool delete {WORK_POOL}`."
         )
 
@@ -90,12 +90,12 @@ def bootstrap(
         template: Of the pool's jobs.
         image: Of containers; None: what the last call with an image said, or else the template.
         webhook_url: Where alerts are posted; None: where the last call with a URL said.
-        report: Is told each step when it is done.
+        report: Called with each step when it is done.
 
     Raises:
         ServerNotNamed: If PREFECT_API_URL is not set.
         ServerRefused: If the server is away or refuses something.
-        PoolOfAnotherType: If the pool stands with another type; nothing was changed.
+        PoolOfAnotherType: If the pool exists with another type; nothing was changed.
         DeployFailed: If a deployment is missing afterwards.
     """
     api_url = PREFECT_API_URL.value()
@@ -122,26 +122,26 @@ def bootstrap(
 def ensure_work_pool(
     client: SyncPrefectClient, pool_type: PoolType, template: dict[str, Any], image: str | None
 ) -> str:
-    """Make the work pool, or give the standing one this template; return what was done.
+    """Create the work pool or update its template; return what was done.
 
     Raises:
-        PoolOfAnotherType: If it stands with another type.
+        PoolOfAnotherType: If it exists with another type.
     """
     name = f"Work pool {WORK_POOL} ({pool_type})"
     try:
-        standing = client.read_work_pool(WORK_POOL)
+        existing = client.read_work_pool(WORK_POOL)
     except ObjectNotFound:
         wanted = work_pool.with_image(template, image) if image else template
         client.create_work_pool(
             WorkPoolCreate(name=WORK_POOL, type=pool_type, base_job_template=wanted)
         )
         return f"{name} made"
-    if standing.type != pool_type:
-        raise PoolOfAnotherType(standing.type, pool_type)
-    image = image or work_pool.image_of(standing.base_job_template)
+    if existing.type != pool_type:
+        raise PoolOfAnotherType(existing.type, pool_type)
+    image = image or work_pool.image_of(existing.base_job_template)
     wanted = work_pool.with_image(template, image) if image else template
-    if standing.base_job_template == wanted:
-        return f"{name} stands"
+    if existing.base_job_template == wanted:
+        return f"{name} unchanged"
     client.update_work_pool(WORK_POOL, WorkPoolUpdate(base_job_template=wanted))
     return f"{name} changed"
 
@@ -164,7 +164,7 @@ def deploy_all(client: SyncPrefectClient, prefect_yaml: Path) -> list[str]:
         output = _run_deploy(described, prefect_yaml.resolve().parent)
     # The command ends with 0 even when it skipped an entry.
     wanted = {deployment["name"] for deployment in content["deployments"]}
-    missing = sorted(name for name in wanted if _standing(client, name) is None)
+    missing = sorted(name for name in wanted if _registered(client, name) is None)
     if missing:
         reason = f"{', '.join(missing)} not registered. {output}"
         raise DeployFailed(reason)
@@ -172,15 +172,15 @@ def deploy_all(client: SyncPrefectClient, prefect_yaml: Path) -> list[str]:
 
 
 def _keep_paused(client: SyncPrefectClient, deployment: dict[str, Any]) -> None:
-    """Let a deployment be paused as it stands: itself, by the switch on its page, or schedules."""
-    standing = _standing(client, deployment["name"])
-    if standing is None:
+    """Keep a deployment and its schedules paused where a person paused them on the server."""
+    existing = _registered(client, deployment["name"])
+    if existing is None:
         return
-    if standing.paused:
+    if existing.paused:
         deployment["paused"] = True
     paused = {
         _key(found.slug, getattr(found.schedule, "cron", ""))
-        for found in standing.schedules
+        for found in existing.schedules
         if not found.active
     }
     for schedule in deployment.get("schedules", []):
@@ -188,7 +188,7 @@ def _keep_paused(client: SyncPrefectClient, deployment: dict[str, Any]) -> None:
             schedule["active"] = False
 
 
-def _standing(client: SyncPrefectClient, name: str) -> DeploymentResponse | None:
+def _registered(client: SyncPrefectClient, name: str) -> DeploymentResponse | None:
     """Return a deployment as the server has it; None if there is none."""
     try:
         return client.read_deployment_by_name(f"{name}/{name}")  # flow and deployment are one

@@ -22,7 +22,7 @@ def exclusively(engine: sa.Engine, say: Callable[[str], None] = lambda _: None) 
 
     Args:
         engine: Of the database.
-        say: Is told if another migrator is at work.
+        say: Called with a line if another migrator is at work.
 
     Raises:
         TimeoutError: If another migrator holds it for ten minutes.
@@ -30,7 +30,7 @@ def exclusively(engine: sa.Engine, say: Callable[[str], None] = lambda _: None) 
     deadline = time.monotonic() + WAIT_SECONDS
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.detach()  # closed afterwards, which frees the lock whatever has happened
-        is_told = False
+        is_reported = False
         while not connection.scalar(sa.select(sa.func.pg_try_advisory_lock(MIGRATION_LOCK))):
             if time.monotonic() > deadline:
                 message = (
@@ -38,8 +38,8 @@ def exclusively(engine: sa.Engine, say: Callable[[str], None] = lambda _: None) 
                     "'kaiwa-audio migrations' in pg_stat_activity, then try again."
                 )
                 raise TimeoutError(message)
-            if not is_told:
+            if not is_reported:
                 say("Another migrator is at work: waiting for its end.")
-                is_told = True
+                is_reported = True
             time.sleep(0.2)
         yield

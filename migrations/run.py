@@ -108,7 +108,7 @@ def upgrade(
 
     Args:
         url: Of the database.
-        say: Is told each step as it begins.
+        say: Called with each step as it begins.
         patience: How long to wait for locks.
         longest_lock_seconds: How long `messages` may be locked, as estimated by its size, to make
             numbers of texts in their place; what takes longer goes by shadow columns.

@@ -1,7 +1,8 @@
 """Which findings the app's list gets from an analysis, and what that changes there.
 
-A word is told if the analysis calls it problematic and advises to practise it: what was not heard
-at all is not to be practised. A message has one finding for each feature, about its worst word.
+A word is reported if the analysis calls it problematic and advises practising it, which it does
+not for words that were not heard at all. A message has one finding for each feature, about its
+worst word.
 """
 
 import re
@@ -15,9 +16,9 @@ from schema.facts.findings import (
     ExportReport,
     Feature,
     Finding,
+    FindingDocuments,
     FindingText,
     StoredFinding,
-    ToldDocuments,
 )
 
 MACRO_SKILL = "pronunciation"
@@ -40,19 +41,19 @@ class Changes:
 
 def findings(message: AnalysedMessage) -> list[Finding]:
     """Return what a message's analysis has to tell, the worst first."""
-    told = message.documents
-    if told is None:
+    documents = message.documents
+    if documents is None:
         return []
     by_feature: dict[Feature, list[ProblematicWord]] = {}
-    for word in told.problematic_words:
-        if word.word in told.practice_words:
-            by_feature.setdefault(_feature(word, told, message.language), []).append(word)
+    for word in documents.problematic_words:
+        if word.word in documents.practice_words:
+            by_feature.setdefault(_feature(word, documents, message.language), []).append(word)
     return [
         Finding(
             finding_id(message.message_id, feature),
             message.message_id,
             feature,
-            _text(message.content, told, words),
+            _text(message.content, documents, words),
         )
         for feature, words in by_feature.items()
     ]
@@ -88,12 +89,12 @@ def changes(messages: int, wanted: Sequence[Finding], stored: Collection[StoredF
     )
 
 
-def _feature(word: ProblematicWord, told: ToldDocuments, language: str) -> Feature:
+def _feature(word: ProblematicWord, documents: FindingDocuments, language: str) -> Feature:
     """The sound that the issue names first, if the word's phonemes have it; else the whole word."""
     named = _NAMED_SOUND.search(word.issue)
     sounds = {
         said.expected_phoneme or said.phoneme
-        for said in told.phoneme_analysis
+        for said in documents.phoneme_analysis
         if word.start_ms <= said.start_ms and said.end_ms <= word.end_ms
     }
     if named and named[1] in sounds:
@@ -101,9 +102,11 @@ def _feature(word: ProblematicWord, told: ToldDocuments, language: str) -> Featu
     return Feature(language, MACRO_SKILL, WORD, CLARITY)
 
 
-def _text(content: str, told: ToldDocuments, words: Sequence[ProblematicWord]) -> FindingText:
+def _text(
+    content: str, documents: FindingDocuments, words: Sequence[ProblematicWord]
+) -> FindingText:
     worst, *others = words
-    start, end = _offsets(worst, told, content)
+    start, end = _offsets(worst, documents, content)
     sentences = [worst.issue, worst.suggestion or ""]
     if others:
         sentences.append(f"Also in {', '.join(f'“{word.word}”' for word in others)}.")
@@ -116,17 +119,17 @@ def _text(content: str, told: ToldDocuments, words: Sequence[ProblematicWord]) -
         metadata={
             "startMs": worst.start_ms,
             "endMs": worst.end_ms,
-            "analysisVersion": told.analysis_version,
+            "analysisVersion": documents.analysis_version,
         },
     )
 
 
 def _offsets(
-    word: ProblematicWord, told: ToldDocuments, content: str
+    word: ProblematicWord, documents: FindingDocuments, content: str
 ) -> tuple[int, int] | tuple[None, None]:
     """Where the text has the word; nowhere if somebody changed the text since."""
     units = content.encode("utf-16-le")
-    for timing in told.speech_timings:
+    for timing in documents.speech_timings:
         if (timing.word, timing.start_ms) == (word.word, word.start_ms):
             there = units[2 * timing.char_start : 2 * timing.char_end]
             if there == word.word.encode("utf-16-le"):

@@ -114,7 +114,7 @@ def daily_measures(
         day, tier, measure, value. Grace is measured on the newest day alone: since when a
         recording's retention is over, later days do not tell.
     """
-    stock, gone = _told_and_lost(stock, gone)
+    stock, gone = _known_and_lost(stock, gone)
     days_ago = _days_with_audio(stock, gone)
     tiers = sorted({*(tier.value for tier in UserTier), *stock["tier"], *gone["tier"]})
     grid = pl.DataFrame({"tier": tiers}).join(days_ago, how="cross")
@@ -153,16 +153,16 @@ def daily_measures(
     )
 
 
-def _told_and_lost(stock: pl.DataFrame, gone: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _known_and_lost(stock: pl.DataFrame, gone: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return the stock with what the ledger alone knows the size of; and what has no message."""
-    is_told = pl.col("said_days").is_not_null()
+    is_known = pl.col("said_days").is_not_null()
     gone = gone.with_columns(
         pl.col("tier").fill_null(UNKNOWN),
-        said_days=pl.when(is_told).then(pl.max_horizontal("said_days", "deleted_days")),
+        said_days=pl.when(is_known).then(pl.max_horizontal("said_days", "deleted_days")),
     )
     # An erasure takes the size from its message: what a message tells of its deletion, a sweep did.
     by_sweep = stock.with_columns(by_retention=True)
-    return pl.concat([by_sweep, gone.filter(is_told)], how="diagonal"), gone.filter(~is_told)
+    return pl.concat([by_sweep, gone.filter(is_known)], how="diagonal"), gone.filter(~is_known)
 
 
 def _days_with_audio(stock: pl.DataFrame, gone: pl.DataFrame) -> pl.DataFrame:

@@ -13,11 +13,11 @@ def summary(report: AnalysisReport, *, broken_chunks: int, took: timedelta) -> s
     """Return a run's summary as Markdown."""
     rows = [
         ("Analysed", report.analyzed),
-        ("Failed for good; each message says why", report.failed),
-        ("Given back, to be tried again", report.retried),
+        ("Failed permanently; each message shows its cause", report.failed),
+        ("Returned to the queue for a retry", report.retried),
         ("Quarantined: killed their worker process", report.quarantined),
-        ("Deleted or taken over meanwhile", report.lost),
-        ("**Claimed in all**", report.claimed),
+        ("Deleted or taken over in the meantime", report.lost),
+        ("**Claimed in total**", report.claimed),
     ]
     lines = table(("Messages", ""), rows)
     if report.causes:
@@ -44,8 +44,8 @@ def summary(report: AnalysisReport, *, broken_chunks: int, took: timedelta) -> s
     if broken_chunks:
         lines += [
             "",
-            f"**{broken_chunks} chunks broke off**; their task runs say why. "
-            "Their messages were given back, or are recovered when the lease runs out.",
+            f"**{broken_chunks} chunks failed**; see their task runs for the cause. "
+            "Their messages were returned to the queue, or will be when their leases expire.",
         ]
     lines += ["", _throughput(report, took.total_seconds())]
     return "\n".join(lines) + "\n"

@@ -13,11 +13,11 @@ from schema.states import BackfillOutcome
 
 _OUTCOMES = {
     BackfillOutcome.ANALYZED: "Analysed",
-    BackfillOutcome.FAILED: "Failed; an analysis that had worked stays",
+    BackfillOutcome.FAILED: "Failed; an earlier analysis is kept",
     BackfillOutcome.QUARANTINED: "Quarantined: killed their worker process",
-    BackfillOutcome.GONE: "Their audio was deleted meanwhile",
-    BackfillOutcome.LIVE: "Uploaded anew: left to the live pipeline",
-    BackfillOutcome.NEWER: "Analysed by a newer version meanwhile",
+    BackfillOutcome.GONE: "Audio deleted in the meantime",
+    BackfillOutcome.LIVE: "Uploaded again: left to the live pipeline",
+    BackfillOutcome.NEWER: "Analysed by a newer version in the meantime",
     BackfillOutcome.UNDONE: "Undone",
 }
 
@@ -29,22 +29,24 @@ def plan_summary(plan: BackfillPlan, estimate: BackfillEstimate, release: Engine
         ("Audio", duration(60 * estimate.audio_hours)),
         ("CPU", f"{_hours(estimate.cpu_hours)}, about {dollars(estimate.cpu_usd)}"),
         ("Wall time", _hours(estimate.wall_hours)),
-        ("Reading the bucket", f"{amount(plan.bytes)} in all, {dollars(estimate.reading_usd)}"),
+        ("Reading the bucket", f"{amount(plan.bytes)} in total, {dollars(estimate.reading_usd)}"),
         ("Already gone from retention", f"{plan.gone:,}"),
         ("Analysed by a newer version, left alone", f"{plan.newer:,}"),
         ("In another backfill of this version, or done by it", f"{plan.done:,}"),
     ]
-    lines = [f"By **{release}**. Nothing is changed yet.", "", *table(("", ""), rows)]
-    pace = "measured over 30 days" if estimate.is_measured else "promised; nothing was measured yet"
+    lines = [f"By **{release}**. Nothing has been changed yet.", "", *table(("", ""), rows)]
+    pace = "measured over 30 days"
+    if not estimate.is_measured:
+        pace = "an assumption; nothing has been measured yet"
     lines += ["", f"At {estimate.times_real_time:.0f} times real time on one core, {pace}."]
     if estimate.messages < plan.messages:
-        lines += [f"The selection holds {plan.messages:,} messages; the limit takes its share."]
+        lines += [f"The selection holds {plan.messages:,} messages, more than the limit."]
     if plan.unknown_languages:
         unknown = ", ".join(
             f"{plain(language)} ({count:,})"
             for language, count in plan.unknown_languages.most_common()
         )
-        lines += ["", f"Left out, because the engine does not know the language: {unknown}."]
+        lines += ["", f"Left out, because the engine does not support the language: {unknown}."]
     if plan.groups:
         groups = [
             (plain(g.language), plain(g.stored), g.messages, duration(g.audio_seconds / 60))
@@ -63,10 +65,10 @@ def canary_summary(
 ) -> str:
     """Return how the first sample compares with what was stored."""
     if comparison is None:
-        verdict = "Nothing stored had scores to compare with."
+        verdict = "No stored analysis has scores to compare with."
     else:
-        verdict = "It changed little."
-    lines = [f"**A person must look: {objection}.**" if objection else verdict, ""]
+        verdict = "The changes are small."
+    lines = [f"**Approval needed: {objection}.**" if objection else verdict, ""]
     lines += _outcomes(sample)
     if comparison is None:
         return "\n".join(lines) + "\n"
@@ -109,8 +111,7 @@ def report_summary(
     if progress.open:
         lines += [
             "",
-            f"**{progress.open:,} are still to be done**: run it again with `resume` "
-            f"{backfill_id}.",
+            f"**{progress.open:,} are left**: run it again with `resume` {backfill_id}.",
         ]
     if progress.causes:
         causes = progress.causes.most_common()
@@ -123,7 +124,7 @@ def report_summary(
         lines += ["", *_comparisons(languages)]
     lines += ["", _throughput(progress, took.total_seconds())]
     lines += [
-        f"Undo it with `undo-backfill` and the number {backfill_id}, or let go of what it "
+        f"Undo it with `undo-backfill` and the number {backfill_id}, or discard what it "
         f"overwrote with `kaiwa-audio backfill release {backfill_id}`."
     ]
     return "\n".join(lines) + "\n"

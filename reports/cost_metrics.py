@@ -19,8 +19,8 @@ def metrics(report: CostReport) -> bytes:
     return generate_latest(registry)
 
 
-def _gauge(registry: CollectorRegistry, name: str, told: str, *labels: str) -> Gauge:
-    return Gauge(f"kaiwa_audio_{name}", f"{told}.", labels, registry=registry)
+def _gauge(registry: CollectorRegistry, name: str, description: str, *labels: str) -> Gauge:
+    return Gauge(f"kaiwa_audio_{name}", f"{description}.", labels, registry=registry)
 
 
 def _stock(registry: CollectorRegistry, report: CostReport) -> None:
@@ -31,7 +31,7 @@ def _stock(registry: CollectorRegistry, report: CostReport) -> None:
         sizes.labels(row["group"]).set(row["bytes"])
         objects.labels(row["group"]).set(row["objects"])
         audio.labels(row["group"]).set(60 * row["audio_minutes"])
-    for name, told, value in (
+    for name, description, value in (
         (
             "grace_bytes",
             "Stored audio whose retention is over, but not its grace",
@@ -41,7 +41,7 @@ def _stock(registry: CollectorRegistry, report: CostReport) -> None:
         ("unsized_objects", "Recordings whose size nobody knows", report.unsized_objects),
         ("active_learners", f"Who sent audio in {DAYS_PER_MONTH} days", report.active_learners),
     ):
-        _gauge(registry, name, told).set(value)
+        _gauge(registry, name, description).set(value)
 
 
 def _money(registry: CollectorRegistry, report: CostReport) -> None:

@@ -121,26 +121,25 @@ def _warnings(report: CostReport) -> Iterator[str]:
     for row in unknown.iter_rows(named=True):
         yield ""
         yield (
-            f"**Nobody knows the tier of {row['objects']:,} recordings "
-            f"({amount(row['bytes'])})**, so no sweep deletes those that have no end yet. "
-            "Correct their owners' subscriptions."
+            f"**The tier of {row['objects']:,} recordings ({amount(row['bytes'])}) is unknown**, "
+            "so no sweep deletes those without an expiry date. Correct their owners' subscriptions."
         )
     if report.unsized_objects:
         yield ""
         yield (
-            f"**{report.unsized_objects:,} recordings have no believable size**: they count as "
-            "0 bytes, so more is stored than is said here. Correct `audio_size_bytes`; a listing "
-            "of the bucket knows."
+            f"**{report.unsized_objects:,} recordings have no plausible size** and count as "
+            "0 bytes, so more is stored than shown here. Correct `audio_size_bytes`; a listing "
+            "of the bucket shows the sizes."
         )
 
 
 def _retention(report: CostReport) -> Iterator[str]:
     saved = report.kept_everything_usd - report.cost.storage_usd
     share = f", {100 * saved / report.kept_everything_usd:.0f} % of it" if saved > 0 else ""
-    yield f"* In grace, expired but still paid for: {amount(report.grace_bytes)}."
-    yield f"* Deleted by retention since the beginning: {amount(report.avoided_bytes)}."
+    yield f"* In grace, expired but still stored: {amount(report.grace_bytes)}."
+    yield f"* Deleted by retention so far: {amount(report.avoided_bytes)}."
     yield (
-        f"* Keeping that, too, would cost {dollars(report.kept_everything_usd)} a month for "
+        f"* Keeping that as well would cost {dollars(report.kept_everything_usd)} a month for "
         f"storage; retention saves {dollars(max(saved, 0.0))}{share}."
     )
 
@@ -160,7 +159,7 @@ def _unit_costs(report: CostReport) -> list[str]:
 
 def _forecast(report: CostReport) -> Iterator[str]:
     if report.forecast.is_empty():
-        yield "None: it takes at least two days of history."
+        yield "None: at least two days of history are needed."
     else:
         yield from table(
             ("On", "expected", "95 % of cases"),

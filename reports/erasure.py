@@ -39,7 +39,7 @@ def receipt_page(
     """
     verified = (
         "**Complete.** Afterwards the database, the queue of orphans and the learner's folder in "
-        "the bucket, all versions, were looked through again: nothing was left."
+        "the bucket, all versions, were searched again, and nothing was left."
         if left.is_empty
         else f"**Not complete; run it again.** Still there:\n\n{_table(left)}"
     )
@@ -53,7 +53,7 @@ def receipt_page(
 
 def _table(counts: ErasureReport) -> str:
     rows = [
-        ("Messages that spoke of a recording", counts.messages),
+        ("Messages that referred to a recording", counts.messages),
         ("Objects in the bucket", counts.objects),
         ("Versions of these objects", counts.versions),
         ("Bytes", counts.size_bytes),
@@ -61,7 +61,7 @@ def _table(counts: ErasureReport) -> str:
         ("History of overwritten analyses", counts.history),
         ("Leases, quarantine, parked copies, findings", counts.control_rows),
         ("Queued objects of deleted messages", counts.orphans),
-        ("Objects that others need, let go", counts.shared),
+        ("Objects kept, because others use them", counts.shared),
         ("Keys that are not ours to delete; correct `audio_storage_key`", counts.refused),
         ("Objects whose deletion the bucket did not confirm", counts.failed),
     ]

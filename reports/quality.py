@@ -17,7 +17,7 @@ _SCOPES = {
 _NO_RULE_BROKEN = "**Every rule holds.**"
 _ADVICE = (
     "Nothing was repaired. Each case, with what was observed, is in `audio_ops.quarantine` and is "
-    "closed by the first check that finds its rule kept again."
+    "closed by the first check in which the rule holds again."
 )
 
 
@@ -41,9 +41,9 @@ def summary(
     lines = [
         f"{report.checked:,} messages checked ({_SCOPES[report.scope]}) in "
         f"{took.total_seconds():.0f} s. **{report.failing:,} break a rule that fails the check: "
-        f"{report.failing_percent:.3g} %**, allowed are {allowed_percent:g} %. The bucket lacks "
-        f"**{report.missing:,} of {report.sampled:,}** recordings chosen at random. What is in "
-        "quarantine and has not changed counts in the table only.",
+        f"{report.failing_percent:.3g} %**; the limit is {allowed_percent:g} %. The bucket lacks "
+        f"**{report.missing:,} of {report.sampled:,}** randomly sampled recordings. Quarantined "
+        "messages that have not changed count in the table only.",
         "",
     ]
     if broken:

@@ -10,20 +10,20 @@ from schema.facts.bucket import FindingReport, ReconciliationReport
 from schema.states import FindingKind
 
 _ORPHAN_ADVICE = (
-    "Nobody can reach it and its storage is paid for. Run with `repair` on: a message without a "
+    "Nothing refers to it, but its storage is paid for. Run with `repair` on: a message without a "
     "recording whose id, conversation and learner it names adopts it, or the next sweep deletes it."
 )
 _NAMES_AND_ADVICE = {
     FindingKind.ROW_WITHOUT_OBJECT: (
         "Rows without an object",
-        "The recording is lost, the app still offers it. Bring it back from a backup or an older "
+        "The recording is lost, but the app still offers it. Restore it from a backup or an older "
         "version, or ask the app to mark the message's audio as deleted.",
     ),
     FindingKind.OBJECT_WITHOUT_ROW: ("Objects without a row", _ORPHAN_ADVICE),
     FindingKind.OBJECT_OF_DELETED_ROW: ("Objects of deleted rows", _ORPHAN_ADVICE),
     FindingKind.SIZE_DIFFERENCE: (
         "Size differences",
-        "An upload broke off, or replaced the recording. Listen to it, then correct "
+        "An upload was cut off, or replaced the recording. Listen to it, then correct "
         "`audio_size_bytes` or upload again: costs are counted from that column.",
     ),
 }
@@ -37,7 +37,8 @@ def summary(report: ReconciliationReport, *, repair: bool, took: timedelta) -> s
         "",
     ]
     if report.elsewhere:
-        lines += [f"{report.elsewhere:,} rows name keys elsewhere; nobody looked there.", ""]
+        elsewhere = f"{report.elsewhere:,} rows have keys outside the prefix"
+        lines += [f"{elsewhere}; these were not compared.", ""]
     if report.adopted:
         lines += [_adopted(report.adopted, repair=repair), ""]
     if not report.findings:
@@ -55,8 +56,8 @@ def summary(report: ReconciliationReport, *, repair: bool, took: timedelta) -> s
 def _adopted(count: int, *, repair: bool) -> str:
     early = "objects uploaded before their message was saved"
     if repair:
-        return f"{count:,} {early} were given to it and wait for analysis."
-    return f"{count:,} {early} could be given to it: `repair` does that."
+        return f"{count:,} {early} were assigned to it and await analysis."
+    return f"{count:,} {early} can be assigned to it: run with `repair` on."
 
 
 def _row(found: FindingReport) -> tuple[str | int, ...]:

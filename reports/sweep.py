@@ -24,10 +24,10 @@ def plan_summary(plan: SweepPlan) -> str:
     if plan.oldest_due_at is not None:
         lines.append(f"The oldest has been due since {plan.oldest_due_at:%Y-%m-%d %H:%M} UTC.")
     if plan.overdue:
-        lines.append(f"**{plan.overdue:,} should have been gone for over 3 days.**")
+        lines.append(f"**{plan.overdue:,} are more than 3 days overdue.**")
     if plan.without_expiry:
         lines.append(
-            f"{plan.without_expiry:,} recordings have no end yet; a real sweep gives them theirs."
+            f"{plan.without_expiry:,} recordings have no expiry date yet; a real sweep sets it."
         )
     return "\n".join([*lines, *_counts("Due, but not to be deleted", plan.kept)]) + "\n"
 
@@ -42,17 +42,17 @@ def sweep_summary(report: SweepReport, *, left: SweepPlan, withdrawn: int, took:
 
     Args:
         report: What was deleted, and what not.
-        left: What is due after it, before ends were given.
-        withdrawn: Intents of broken runs that were taken back.
+        left: What is due after it, before missing expiry dates were set.
+        withdrawn: Intents of interrupted runs that were withdrawn.
         took: The run's length.
     """
     rows = _by_tier(report.deleted, report.deleted_bytes, report.orphans, report.orphan_bytes)
     rest = {
-        "ended, while another message still needs the object": report.let_go,
-        "kept longer, by the owner's tier now": report.extended,
-        "given an end, having had none": report.expiries_set,
-        "held or changed just before the deletion": report.withdrawn,
-        "taken back from a broken run": withdrawn,
+        "expired, but another message still uses the object": report.let_go,
+        "extended to match the owner's current tier": report.extended,
+        "given a missing expiry date": report.expiries_set,
+        "held or changed just before deletion": report.withdrawn,
+        "withdrawn from an interrupted run": withdrawn,
     }
     lines = [
         *table(("Deleted", "objects", "size"), rows),
@@ -60,20 +60,20 @@ def sweep_summary(report: SweepReport, *, left: SweepPlan, withdrawn: int, took:
         f"{_savings(report.size_bytes)} Took {took.total_seconds():.0f} s.",
         *_counts("Messages", Counter(rest)),
         *_counts("Due, but not deleted", report.kept),
-        *_counts("Not deleted, although tried", report.failed),
+        *_counts("Tried, but not deleted", report.failed),
     ]
     if report.broken:
         lines += ["", f"**The sweep stopped early.** {report.broken}"]
     if left.objects:
         oldest = f", the oldest since {left.oldest_due_at:%Y-%m-%d}" if left.oldest_due_at else ""
-        lines += ["", f"{left.objects:,} objects are still due{oldest}; the next sweep goes on."]
+        lines += ["", f"{left.objects:,} objects are still due{oldest}; the next sweep continues."]
     endless = left.without_expiry - report.expiries_set
     if endless > 0:
-        lines += ["", f"{endless:,} recordings have no end: nobody knows their tier."]
+        lines += ["", f"{endless:,} recordings have no expiry date, because their tier is unknown."]
     if left.overdue:
         lines += [
             "",
-            f"**{left.overdue:,} recordings should have been gone for over 3 days.**",
+            f"**{left.overdue:,} recordings are more than 3 days overdue.**",
         ]
     return "\n".join(lines) + "\n"
 

@@ -11,23 +11,23 @@ def summary(report: UrlReport, *, broken_spans: int, dry_run: bool, took: timede
     rows = [
         ("To be signed; a dry run writes nothing" if dry_run else "Signed", report.signed),
         ("Already fresh", report.fresh),
-        ("Of learners who were not active lately", report.inactive),
-        ("Audio due for deletion, or being deleted: no URL any more", report.due),
-        ("Refused: the key is not one of ours; quarantined", report.refused),
-        ("Changed meanwhile; left to the next run", report.changed),
+        ("Skipped: the learner was not active recently", report.inactive),
+        ("No URL: the audio is due for deletion or being deleted", report.due),
+        ("Refused and quarantined: the key is not one of ours", report.refused),
+        ("Changed in the meantime; left to the next run", report.changed),
     ]
     lines = table(("Messages", ""), rows)
     if report.refused:
         lines += [
             "",
             f"**{report.refused:,} keys are refused**: `audio_ops.quarantine` lists their messages "
-            "under the rule `storage_key`. Correct `audio_storage_key`; they get no URL till then.",
+            "under the rule `storage_key`. They get no URL until `audio_storage_key` is corrected.",
         ]
     if broken_spans:
         lines += [
             "",
-            f"**{broken_spans} spans broke off**; their task runs say why. "
-            "The next run takes up what they left.",
+            f"**{broken_spans} spans failed**; see their task runs for the cause. "
+            "The next run processes the rest.",
         ]
     seconds = took.total_seconds()
     pace = f", {report.signed / seconds:,.0f} URLs/s" if report.signed and seconds else ""

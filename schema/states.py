@@ -113,7 +113,7 @@ class TransferSource(StrEnum):
 class Severity(StrEnum):
     """What a broken rule of data quality does to the check."""
 
-    WARN = "warn"  # it is told
+    WARN = "warn"  # only reported
     FAIL = "fail"  # the check fails, if too many messages break it
 
 

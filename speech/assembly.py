@@ -80,7 +80,7 @@ def _heard_words(found: Findings) -> list[HeardWord]:
     """Each written word; one said in several words is as good as its worst."""
     scores = found.scores
     confidences, said = iter(scores.confidences.tolist()), iter(scores.said)
-    phones = iter(zip(scores.phones.tolist(), scores.heard, strict=True))
+    phones = iter(zip(scores.phones.tolist(), scores.heard_instead, strict=True))
     return [
         HeardWord(
             text=word.text,
@@ -149,19 +149,20 @@ def _phonemes(
     """Every phone of every word; where something else was surely heard, that one."""
     aligned = (phone for word in found.alignment.words for phone in word.phones)
     return [
-        _phoneme(word.text, next(aligned), heard, is_told=word.is_evidence and not is_doubtful)
+        _phoneme(word.text, next(aligned), heard, is_reported=word.is_evidence and not is_doubtful)
         for word in words
         for heard in word.phones
     ]
 
 
 def _phoneme(
-    word: str, phone: AlignedPhone, heard: HeardPhone, *, is_told: bool
+    word: str, phone: AlignedPhone, heard: HeardPhone, *, is_reported: bool
 ) -> PhonemeAnalysis:
     expected = IPA[phone.phone]
     issues: tuple[str, ...] = ()
-    if is_told and heard.is_replaced:
-        issues = (OTHER_HEARD.format(f"/{IPA[heard.heard]}/") if heard.heard else NOTHING_HEARD,)
+    if is_reported and heard.is_replaced:
+        instead = heard.heard_instead
+        issues = (OTHER_HEARD.format(f"/{IPA[instead]}/") if instead else NOTHING_HEARD,)
     return PhonemeAnalysis(
         phoneme=expected,
         word=word,

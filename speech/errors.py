@@ -53,7 +53,7 @@ class AudioTooLong(SpeechError):
     def __init__(self, limit: str) -> None:
         self.limit = limit
         super().__init__(
-            f"The recording is longer than the {limit} that are analysed. Split it.", limit
+            f"The recording exceeds the limit of {limit}. Split it and upload the parts.", limit
         )
 
 
@@ -75,7 +75,7 @@ class EmptyTranscript(SpeechError):
     cause = "empty_text"
 
     def __init__(self) -> None:
-        super().__init__("The message's text holds no word, so there is nothing to listen for.")
+        super().__init__("The message's text holds no word, so there is nothing to align.")
 
 
 class UnsupportedLanguage(SpeechError):
@@ -86,7 +86,7 @@ class UnsupportedLanguage(SpeechError):
     def __init__(self, language: str, supported: tuple[str, ...]) -> None:
         self.language, self.supported = language, supported
         super().__init__(
-            f"Language {language[:20]!r} cannot be analysed yet; only {', '.join(supported)} can.",
+            f"Language {language[:20]!r} is not supported yet; supported: {', '.join(supported)}.",
             language,
             supported,
         )
@@ -114,7 +114,7 @@ class TextMismatch(SpeechError):
         self.reason = reason
         super().__init__(
             f"The recording does not match the message's text: {reason}. "
-            "No score is given; check that the two belong together.",
+            "It gets no score. Check that the two belong together.",
             reason,
         )
 

@@ -1,4 +1,4 @@
-"""What kind of audio some bytes are, told from the bytes alone.
+"""What kind of audio some bytes are, recognised from the bytes alone.
 
 Declared formats cannot be trusted: raw PCM is uploaded under names that end in `.wav`.
 """

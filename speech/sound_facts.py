@@ -45,10 +45,10 @@ def unread_format(beginning: bytes) -> str | None:
 
 
 def file_facts(data: bytes) -> SoundFacts:
-    """Return what a whole file with a container tells of itself.
+    """Return what a whole file with a container says of itself.
 
-    The length is told only if as much can be decoded as the header promises. MP3 has no length that
-    can be believed: where its first frame does not tell it, it is guessed from the bit rate.
+    The length is given only if as much can be decoded as the header promises. The length of an MP3
+    is never given: unless its first frame states it, it is only an estimate from the bit rate.
     """
     if not has_container(data):
         return SoundFacts()

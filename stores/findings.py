@@ -20,9 +20,9 @@ from schema.facts.findings import (
     AnalysedMessage,
     Feature,
     Finding,
+    FindingDocuments,
     FindingText,
     StoredFinding,
-    ToldDocuments,
 )
 from schema.tables.base import UtcDateTime
 
@@ -66,7 +66,7 @@ SELECT m.id, c.target_language_id, m.content, a.analysis_version, a.speech_timin
         AND NOT EXISTS (
             SELECT FROM audio_ops.quarantine AS q
             WHERE q.message_id = m.id AND q.released_at IS NULL AND q.rule = ANY(:distrusted)
-        ) AS told
+        ) AS is_reported
 FROM messages AS m
 JOIN conversations AS c ON c.id = m.conversation_id
 LEFT JOIN message_audio_analysis AS a ON a.message_id = m.id
@@ -163,23 +163,26 @@ def messages(
     Args:
         connection: In a transaction.
         message_ids: Which; those that are gone are missing.
-        distrusted: Nothing is told of messages with an open case of one of these rules, nor of
-            guests and erased learners, of failed analyses, and of documents in other shapes.
+        distrusted: Messages with an open case of one of these rules get no documents; nor do
+            guests, erased learners, failed analyses, and documents in other shapes.
     """
     arguments = {"message_ids": list(message_ids), "distrusted": list(distrusted)}
     return [
         AnalysedMessage(
-            row.id, row.target_language_id, row.content, _documents(row) if row.told else None
+            row.id,
+            row.target_language_id,
+            row.content,
+            _documents(row) if row.is_reported else None,
         )
         for row in connection.execute(_MESSAGES, arguments)
     ]
 
 
-def _documents(row: Row[Any]) -> ToldDocuments | None:
+def _documents(row: Row[Any]) -> FindingDocuments | None:
     names = ("speech_timings", "phoneme_analysis", "problematic_words", "practice_words")
     lists = {name: getattr(row, name) or () for name in names}
     try:
-        return ToldDocuments(analysis_version=row.analysis_version, **lists)
+        return FindingDocuments(analysis_version=row.analysis_version, **lists)
     except ValidationError:  # somebody else wrote it; a check of data quality finds it
         return None
 

@@ -23,25 +23,31 @@ from speech.scores.network import Network
 from speech.scores.scoring import WELL_SAID
 from training.examples import read_examples, save_arrays
 from training.gate import fit_gate, validate_gate
-from training.heard import Heard, fold_paths, heard_by_folds, speakers_held_out, without
+from training.held_out import (
+    HeldOutPredictions,
+    fold_paths,
+    predictions_of_folds,
+    speakers_held_out,
+    without,
+)
 from training.measure import Norms, read_norms
 from training.stacking import fit_stacking, validate_stacking
 
 CONFIDENCE_STEPS = 60
 
 
-def fit_confidence(heard: Heard) -> NDArray[np.float32]:
+def fit_confidence(predictions: HeldOutPredictions) -> NDArray[np.float32]:
     """How many words of a score are well said: shape (2, n), scores and shares, ascending.
 
     A mean over equally many words each, made monotone by pooling what would fall (isotonic
     regression, Ayer et al. 1955).
     """
-    order = np.argsort(heard.words, kind="stable")
+    order = np.argsort(predictions.words, kind="stable")
     pools: list[tuple[float, float, int]] = []  # sums of scores and of well said words, count
     for part in np.array_split(order, CONFIDENCE_STEPS):
         pool = (
-            float(heard.words[part].sum()),
-            float((heard.ratings[part] >= WELL_SAID).sum()),
+            float(predictions.words[part].sum()),
+            float((predictions.ratings[part] >= WELL_SAID).sum()),
             len(part),
         )
         while pools and pools[-1][1] / pools[-1][2] >= pool[1] / pool[2]:
@@ -52,7 +58,9 @@ def fit_confidence(heard: Heard) -> NDArray[np.float32]:
     return np.asarray(steps[:2] / steps[2], np.float32)
 
 
-def fitted(network: Network, norms: Norms, right: Heard, wrong: Heard) -> ScoringModel:
+def fitted(
+    network: Network, norms: Norms, right: HeldOutPredictions, wrong: HeldOutPredictions
+) -> ScoringModel:
     """Add to a network what decides upon its outputs."""
     return ScoringModel(
         network, fit_stacking(right.phones), norms, fit_gate(right, wrong), fit_confidence(right)
@@ -66,8 +74,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("network", type=Path)
     parser.add_argument("--output", type=Path, required=True)
     arguments = parser.parse_args(argv)
-    right = heard_by_folds(read_examples(arguments.features), arguments.network)
-    wrong = heard_by_folds(read_examples(arguments.features / "mismatches"), arguments.network)
+    right = predictions_of_folds(read_examples(arguments.features), arguments.network)
+    wrong = predictions_of_folds(
+        read_examples(arguments.features / "mismatches"), arguments.network
+    )
     validate_gate(right, wrong)
     validate_stacking(right.phones)
     norms = read_norms(arguments.features)

@@ -95,11 +95,11 @@ def reverberation(
     tail = rng.standard_normal(len(seconds)) * 10 ** (-3 * seconds / rt60_seconds)
     tail[: SAMPLE_RATE_HZ // 500] = 0  # the first wall is a foot or two away: 2 ms
     tail *= 10 ** (-direct_to_reverberant_db / 20) / np.sqrt(np.sum(np.square(tail)))
-    heard = waveform + convolved(waveform, np.concatenate([[0.0], tail]))
-    power = float(np.mean(np.square(heard)))
+    reverberant = waveform + convolved(waveform, np.concatenate([[0.0], tail]))
+    power = float(np.mean(np.square(reverberant)))
     if power:
-        heard *= np.sqrt(float(np.mean(np.square(waveform))) / power)
-    return turned_down(heard)
+        reverberant *= np.sqrt(float(np.mean(np.square(waveform))) / power)
+    return turned_down(reverberant)
 
 
 def low_pass(waveform: Waveform, _rng: np.random.Generator, *, hz: float) -> Waveform:

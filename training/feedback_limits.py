@@ -19,7 +19,7 @@ from speech.feedback.thresholds import SEVERITIES
 from speech.scores.model import ScoringModel
 from speech.scores.scoring import WELL_SAID
 from training.examples import Example, read_examples
-from training.heard import speakers_held_out
+from training.held_out import speakers_held_out
 
 WELL_SAID_PHONE = 1.5
 

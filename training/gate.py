@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speech.scores.gate import CERTAIN, NAMES, Gate
-from training.heard import Heard, without
+from training.held_out import HeldOutPredictions, without
 from training.mismatches import KINDS
 
 Array = NDArray[np.float32]
@@ -60,7 +60,7 @@ def logistic(terms: Array, target: NDArray[np.bool_], penalty: float) -> tuple[A
     return solution[1:].astype(np.float32), float(solution[0])
 
 
-def fit_gate(right: Heard, wrong: Heard) -> Gate:
+def fit_gate(right: HeldOutPredictions, wrong: HeldOutPredictions) -> Gate:
     """Fit on all that is given."""
     mean, spread = right.evidence.mean(axis=0), np.maximum(right.evidence.std(axis=0), 1e-3)
     blank = Gate(mean, spread, np.zeros((2 * len(mean), 1), np.float32), np.zeros(1, np.float32))
@@ -86,12 +86,12 @@ def fit_gate(right: Heard, wrong: Heard) -> Gate:
     )
 
 
-def refused(gate: Gate, heard: Heard) -> NDArray[np.bool_]:
+def refused(gate: Gate, predictions: HeldOutPredictions) -> NDArray[np.bool_]:
     """Shape (n,)."""
-    return np.asarray(gate.mismatch(heard.evidence) > CERTAIN)
+    return np.asarray(gate.mismatch(predictions.evidence) > CERTAIN)
 
 
-def validate_gate(right: Heard, wrong: Heard) -> None:
+def validate_gate(right: HeldOutPredictions, wrong: HeldOutPredictions) -> None:
     """Print what a gate fitted without a fold's speakers does for them."""
     refused_right = np.empty(len(right.fold), bool)
     refused_wrong = np.empty(len(wrong.fold), bool)

@@ -54,8 +54,8 @@ def duration_norms(utterances: Sequence[Utterance]) -> Norms:
     """How long these speakers hold each phone."""
     frames = defaultdict(list)
     for utterance in utterances:
-        heard = features(cepstra(speech_part(utterance.waveform()).waveform))
-        for word in _aligned(heard, utterance.spoken()).alignment.words:
+        recording = features(cepstra(speech_part(utterance.waveform()).waveform))
+        for word in _aligned(recording, utterance.spoken()).alignment.words:
             for phone in word.phones:
                 frames[phone.phone].append(np.log(phone.end_frame - phone.start_frame))
     return {

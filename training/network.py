@@ -55,24 +55,24 @@ class Encoder(nn.Module):
             nn.init.normal_(convolution.weight, std=0.5 * (3 * ENCODER_WIDTH) ** -0.5)
 
     def forward(self, frames: Tensor, inside: Tensor) -> tuple[Tensor, Tensor]:
-        """Return what is heard (N, 160) and the states' logits (N, 118), alike within a step."""
+        """Return activations (N, 160) and the states' logits (N, 118), alike within a step."""
         steps, inside = frames.unflatten(0, (-1, STEP)).flatten(1), inside[::STEP]
         # Half precision learns as well, several times faster where the processor knows it.
         with torch.autocast("cpu", torch.bfloat16, enabled=self.training):
-            heard = self.input(steps)
-            count = len(heard)
+            hidden = self.input(steps)
+            count = len(hidden)
             # One mask for all four: drawing random numbers costs a tenth of the time otherwise.
-            dropped = functional.dropout(torch.ones_like(heard), DROPOUT, self.training)
-            inside = inside.to(heard.dtype)
+            dropped = functional.dropout(torch.ones_like(hidden), DROPOUT, self.training)
+            inside = inside.to(hidden.dtype)
             for dilation, convolution in zip(DILATIONS, self.convolutions, strict=True):
                 # Nothing may spill from one utterance into the next.
-                quiet = functional.relu(heard) * inside
+                quiet = functional.relu(hidden) * inside
                 padded = functional.pad(quiet, (0, 0, dilation, dilation))
                 taps = [padded[tap * dilation : tap * dilation + count] for tap in range(3)]
-                heard = heard + dropped * convolution(torch.cat(taps, 1))
-            heard = functional.relu(heard)
-            states = self.states(heard)
-        return heard.float().repeat_interleave(STEP, 0), states.float().repeat_interleave(STEP, 0)
+                hidden = hidden + dropped * convolution(torch.cat(taps, 1))
+            hidden = functional.relu(hidden)
+            states = self.states(hidden)
+        return hidden.float().repeat_interleave(STEP, 0), states.float().repeat_interleave(STEP, 0)
 
 
 class Layer(nn.Module):
@@ -160,8 +160,8 @@ class TrainedNetwork(nn.Module):
     def __init__(self, frame_width: int, goodness_width: int, feature_width: int) -> None:
         super().__init__()
         self.encoder = Encoder(frame_width)
-        heard = ENCODER_WIDTH + PHONES + 1 + 2 + goodness_width
-        self.tokens = nn.Linear(heard, TOKEN_WIDTH)
+        width = ENCODER_WIDTH + PHONES + 1 + 2 + goodness_width
+        self.tokens = nn.Linear(width, TOKEN_WIDTH)
         self.phone_table = nn.Parameter(0.1 * torch.randn(PHONES, TOKEN_WIDTH))
         self.position_table = nn.Parameter(0.1 * torch.randn(POSITIONS, TOKEN_WIDTH))
         self.layers = nn.ModuleList(Layer() for _ in range(LAYERS))
@@ -182,8 +182,8 @@ class TrainedNetwork(nn.Module):
 
     def forward(self, batch: Batch) -> Outputs:
         """Score a batch."""
-        heard, states = self.encoder(batch.frames, batch.inside)
-        tokens = self._tokens(heard, states, batch)
+        hidden, states = self.encoder(batch.frames, batch.inside)
+        tokens = self._tokens(hidden, states, batch)
         for layer in self.layers:
             tokens = layer(tokens, batch)
         tokens = self.after(tokens)
@@ -204,10 +204,10 @@ class TrainedNetwork(nn.Module):
             2 * torch.sigmoid(scores),
         )
 
-    def _tokens(self, heard: Tensor, states: Tensor, batch: Batch) -> Tensor:
+    def _tokens(self, hidden: Tensor, states: Tensor, batch: Batch) -> Tensor:
         probable = torch.softmax(states, 1)
         by_phone = probable[:, : 3 * PHONES].unflatten(1, (3, PHONES)).sum(1)
-        values = torch.cat([heard, by_phone, probable[:, 3 * PHONES :], batch.inside], 1)
+        values = torch.cat([hidden, by_phone, probable[:, 3 * PHONES :], batch.inside], 1)
         count = len(batch.phones)
         sums = values.new_zeros(count + 1, values.shape[1])
         sums = sums.index_add(0, batch.phone_of_frame, values)[:count]

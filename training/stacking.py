@@ -16,8 +16,8 @@ PENALTY = 30.0  # as so many examples of a phone that say: nothing to be changed
 
 
 @dataclass(frozen=True)
-class HeardPhones:
-    """Rated phones, end to end, as a network hears them that never heard the speaker; n of them.
+class HeldOutPhones:
+    """Rated phones, end to end, as seen by a network that never saw the speaker; n of them.
 
     Attributes:
         terms: See `stacking_terms`, shape (n, 5).
@@ -36,18 +36,18 @@ class HeardPhones:
         return type(self)(self.terms[kept], self.phones[kept], self.ratings[kept], self.fold[kept])
 
 
-def rated_phones(example: Example, output: NetworkOutput, fold: int) -> HeardPhones:
+def rated_phones(example: Example, output: NetworkOutput, fold: int) -> HeldOutPhones:
     """Return the phones of one example that experts rated."""
     rated = ~np.isnan(example.phone_accuracy)
-    return HeardPhones(
+    return HeldOutPhones(
         stacking_terms(example.given, output), example.given.phones, example.phone_accuracy,
         np.full(len(rated), fold),
     ).of(rated)  # fmt: skip
 
 
-def joined(parts: Sequence[HeardPhones]) -> HeardPhones:
+def joined(parts: Sequence[HeldOutPhones]) -> HeldOutPhones:
     """Lay several end to end."""
-    return HeardPhones(
+    return HeldOutPhones(
         np.concatenate([part.terms for part in parts]),
         np.concatenate([part.phones for part in parts]),
         np.concatenate([part.ratings for part in parts]),
@@ -55,29 +55,29 @@ def joined(parts: Sequence[HeardPhones]) -> HeardPhones:
     )
 
 
-def fit_stacking(heard: HeardPhones) -> PhoneStacking:
+def fit_stacking(rated: HeldOutPhones) -> PhoneStacking:
     """Fit, by penalised least squares, what the experts' ratings differ from the own scores."""
-    columns = np.hstack([heard.terms, np.eye(len(PHONES))[heard.phones]]).astype(np.float64)
+    columns = np.hstack([rated.terms, np.eye(len(PHONES))[rated.phones]]).astype(np.float64)
     ridge = PENALTY * np.eye(columns.shape[1])
-    missing = heard.ratings - heard.terms[:, 0]
+    missing = rated.ratings - rated.terms[:, 0]
     solution = np.linalg.solve(columns.T @ columns + ridge, columns.T @ missing)
     slopes, offsets = np.split(solution.astype(np.float32), [len(TERMS)])
     return PhoneStacking(slopes, offsets)
 
 
-def validate_stacking(heard: HeardPhones) -> None:
+def validate_stacking(rated: HeldOutPhones) -> None:
     """Print correlations with experts before and after, of a line that knows no one of a fold."""
-    after = np.empty(len(heard.ratings))
-    for fold in np.unique(heard.fold):
-        own = heard.fold == fold
-        line = fit_stacking(heard.of(~own))
-        change = heard.terms[own] @ line.slopes + line.offsets[heard.phones[own]]
-        after[own] = np.clip(heard.terms[own, 0] + change, 0, BEST)
-    before = heard.terms[:, 0]
+    after = np.empty(len(rated.ratings))
+    for fold in np.unique(rated.fold):
+        own = rated.fold == fold
+        line = fit_stacking(rated.of(~own))
+        change = rated.terms[own] @ line.slopes + line.offsets[rated.phones[own]]
+        after[own] = np.clip(rated.terms[own, 0] + change, 0, BEST)
+    before = rated.terms[:, 0]
     for name, scores in (("network", before), ("with the line", after)):
         by_fold = [
-            np.corrcoef(scores[heard.fold == fold], heard.ratings[heard.fold == fold])[0, 1]
-            for fold in np.unique(heard.fold)
+            np.corrcoef(scores[rated.fold == fold], rated.ratings[rated.fold == fold])[0, 1]
+            for fold in np.unique(rated.fold)
         ]
-        told = " ".join(f"{figure:.3f}" for figure in by_fold)
-        print(f"phones, {name}: {np.corrcoef(scores, heard.ratings)[0, 1]:.3f}; folds {told}")
+        shown = " ".join(f"{figure:.3f}" for figure in by_fold)
+        print(f"phones, {name}: {np.corrcoef(scores, rated.ratings)[0, 1]:.3f}; folds {shown}")

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from cli.errors import told
+from cli.errors import errors_to_stderr
 from settings.demo import DemoSettings
 
 Folder = Annotated[
@@ -24,5 +24,5 @@ def demo(folder: Folder = Path(".local")) -> None:
     from local.demo.run import run_demo  # loads the analysis engine: only for the demo
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that it cleans up after itself
-    with told():
+    with errors_to_stderr():
         run_demo(folder, DemoSettings().corpus, Console(highlight=False))

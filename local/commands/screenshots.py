@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from cli.errors import told
+from cli.errors import errors_to_stderr
 from local.demo.run import stage
 from local.demo.steps import step
 from local.screenshots import chromium, readme
@@ -27,7 +27,7 @@ def screenshots(folder: Folder = Path(".local/screenshots")) -> None:
     pictures, stack = folder / "pictures", folder / "stack"
     console = Console(highlight=False)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that it cleans up after itself
-    with told():
+    with errors_to_stderr():
         chromium.find_browser()  # before minutes are spent
         Stack(stack).down()
         for old in (stack, pictures):

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from cli.errors import told
+from cli.errors import errors_to_stderr
 from local.prefect import reports_folder
 from local.stack import Stack
 
@@ -24,7 +24,7 @@ def up(folder: Folder = DEFAULT_FOLDER) -> None:
     """Start Postgres, S3, Prefect and a worker; migrate and deploy. Safe to repeat."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that it cleans up after itself
     begin = time.monotonic()
-    with told():
+    with errors_to_stderr():
         stack = Stack(folder)
         addresses = stack.up(lambda step: console.print(f"  {step}", markup=False))
     console.print(f"The stack is up after {time.monotonic() - begin:.0f} s.\n")
@@ -41,7 +41,7 @@ def up(folder: Folder = DEFAULT_FOLDER) -> None:
 
 def down(folder: Folder = DEFAULT_FOLDER) -> None:
     """Stop everything that runs in the folder; its data stays."""
-    with told():
+    with errors_to_stderr():
         Stack(folder).down()
     console.print("The stack is down; its data stays in the folder.")
 

@@ -42,10 +42,10 @@ def _columns(live: Live) -> Iterator[Finding]:
         has = live.tables[table].columns if table in live.tables else {}
         for name, documented in columns.items():
             there = has.get(name)
-            expected = _told(documented)
+            expected = _described(documented)
             if there is not None and (table, name) in OF_EITHER_TYPE:
-                expected = _told(there)
-            actual = MISSING if there is None else _told(there)
+                expected = _described(there)
+            actual = MISSING if there is None else _described(there)
             yield Finding("column", f"{table}.{name}", expected, actual)
     for old in ("audio_duration", "speech_timings"):
         if old == "speech_timings" or "audio_duration_ms" not in _messages(live):
@@ -57,7 +57,7 @@ def _messages(live: Live) -> dict[str, Column]:
     return dict(live.tables["messages"].columns) if "messages" in live.tables else {}
 
 
-def _told(column: Column | DocumentedColumn) -> str:
+def _described(column: Column | DocumentedColumn) -> str:
     default = f" DEFAULT {column.default}" if column.default else ""
     return f"{column.type}{default}{'' if column.is_nullable else ' NOT NULL'}"
 

@@ -29,7 +29,7 @@ _MAY_READ = sa.text(
 
 @dataclass(frozen=True, slots=True)
 class Drizzle:
-    """The app's own tracking of its migrations, which is told but never trusted."""
+    """The app's own tracking of its migrations, which is reported but never trusted."""
 
     migrations: int
     newest_at: datetime | None  # UTC; when the newest was made

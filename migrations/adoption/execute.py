@@ -53,7 +53,7 @@ def carry_out(engine: sa.Engine, step: Step, patience: Patience, say: Say) -> fl
         engine: Of connections with a short `lock_timeout`.
         step: What to do.
         patience: How often to try, if its lock is not granted.
-        say: Is told who holds the lock.
+        say: Called with a line that names who holds the lock.
 
     Raises:
         LockNotGranted: If it was never granted.
@@ -87,7 +87,7 @@ def patiently(
                 raise StepFailed(what, _sqlstate(error), _primary(error)) from None
         else:
             return time.monotonic() - started
-        holders = [_told(row) for row in _ask(engine, _HOLDERS)]
+        holders = [_session(row) for row in _ask(engine, _HOLDERS)]
         if attempt == patience.attempts:
             raise LockNotGranted(what, table, holders)
         say(f"Waiting for {table}: {'; '.join(holders) or 'its lock is free again'}")
@@ -144,20 +144,20 @@ def _watched(
     is_over = threading.Event()
 
     def watch() -> None:
-        told: set[int] = set()
+        reported: set[int] = set()
         while not is_over.wait(patience.pause_seconds):
             try:
                 blockers = _ask(engine, _BLOCKERS, pid=pid)
             except DBAPIError:
                 return  # the statement itself fails, too, and tells it
             pids = {row.pid for row in blockers}
-            if pids - told:
-                listed = "; ".join(map(_told, blockers))
+            if pids - reported:
+                listed = "; ".join(map(_session, blockers))
                 say(
                     f"Waiting for the end of a transaction, while the app goes on: {listed}."
                     " SELECT pg_terminate_backend(<pid>) ends it."
                 )
-            told = pids
+            reported = pids
 
     watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()
@@ -183,8 +183,8 @@ def _ask(engine: sa.Engine, query: sa.TextClause, **facts: object) -> Sequence[s
         return connection.execute(query, facts).all()
 
 
-def _told(row: sa.Row[Any]) -> str:
-    """Name a session; a role that may not look into others' is told less."""
+def _session(row: sa.Row[Any]) -> str:
+    """Describe a session, as far as this role may see it."""
     facts = [row.role, row.application or "no application name"]
     if row.state is not None:
         facts += [row.state, f"for {row.seconds or 0} s"]

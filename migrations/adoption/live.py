@@ -151,7 +151,7 @@ class Dependent:
 
     table: str
     column: str
-    told: str  # such as `view scores`
+    description: str  # such as `view scores`
     is_made_anew: bool  # Postgres makes it anew where the column's type changes
 
 

@@ -148,7 +148,7 @@ def _add(table: str, columns: Mapping[str, Column], wanted: tuple[str, ...]) -> 
 class _Change:
     """One change of one column, as part of an ALTER TABLE."""
 
-    told: str
+    description: str
     clauses: tuple[str, ...]
     note: str
     retypes: bool = False
@@ -181,7 +181,7 @@ def _change(
     alter = ", ".join(clause for change in changes for clause in change.clauses)
     rewrites = any(change.retypes for change in changes)
     yield Step(
-        f"Change {table}: {'; '.join(change.told for change in changes)}",
+        f"Change {table}: {'; '.join(change.description for change in changes)}",
         exclusive(table, _rewriting(live, table) if rewrites else A_MOMENT),
         (
             *([lock] if parked or filled else []),

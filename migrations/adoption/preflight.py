@@ -181,6 +181,6 @@ def _in_use(live: Live, used: Iterable[Use]) -> Iterator[str]:
             # Made anew with the same expression, which most likely means nothing to numbers.
             if is_of_it and (use.is_interpreted or not dependent.is_made_anew):
                 yield (
-                    f"{use.table}.{use.column} must be changed, but {dependent.told} uses it: drop"
-                    " that, and make it again afterwards."
+                    f"{use.table}.{use.column} must be changed, but {dependent.description} uses "
+                    "it: drop that, and make it again afterwards."
                 )

@@ -103,17 +103,17 @@ def _undo(notes: tuple[str, ...]) -> Step:
 
 def _casts(notes: Sequence[str]) -> Iterator[str]:
     casts = [re.fullmatch(_CAST, note) for note in notes]
-    told = [cast.groups() for cast in casts if cast is not None]
-    if len(told) < len(notes):
+    found = [cast.groups() for cast in casts if cast is not None]
+    if len(found) < len(notes):
         raise _unknown(notes[0])
-    table = told[0][0]
+    table = found[0][0]
     clauses = (
         f"ALTER COLUMN {column} TYPE {was} USING {reversion(column, was)}"
-        for _, column, was in told
+        for _, column, was in found
     )
     yield f"ALTER TABLE public.{table} {', '.join(clauses)}"
     key = "id" if table == "messages" else "message_id"
-    for _, column, was in told:
+    for _, column, was in found:
         if is_text(was):
             name = column_name(table, column)
             yield _PUT_BACK.format(table=table, column=column, key=key, name=name)

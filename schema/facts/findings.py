@@ -1,4 +1,4 @@
-"""What the app's list of findings is told about pronunciation."""
+"""Findings about pronunciation for the app's list."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class Feature:
         return f"{self.language}:{self.macro_skill}:{self.sub_skill}:{self.micro_rule}"
 
 
-class ToldDocuments(BaseModel):
+class FindingDocuments(BaseModel):
     """Those parts of an analysis from which findings are made."""
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
@@ -44,7 +44,7 @@ class AnalysedMessage:
     message_id: str
     language: str  # of its conversation
     content: str
-    documents: ToldDocuments | None  # None: nothing of it is to be told
+    documents: FindingDocuments | None  # None: no findings
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,8 +34,8 @@ _AROUND: Final = 20  # voiced frames on either side
 # less than a thousandth of its energy in the band holds no voice.
 _BAND_FROM_HZ: Final = 250
 _MIN_BAND_SHARE: Final = 1e-3
-# A frame is voiced if it resembles itself one period later; white noise of this length reaches
-# 0.4, vowels 0.8 and more.
+# A frame is voiced if its autocorrelation at one period is this high; white noise of this length
+# reaches 0.4, vowels 0.8 and more.
 MIN_PERIODICITY: Final = 0.5
 # Frames this far below the loudest ones are background, whatever its absolute level.
 RANGE_DB: Final = 35.0
@@ -55,7 +55,7 @@ class Pitch:
 
     Attributes:
         hz: Fundamental frequency, 60 to 400; 0 where nothing is voiced.
-        periodicity: How much the frame resembles itself one period later, 0 to 1.
+        periodicity: Autocorrelation of the frame at one period, 0 to 1.
         energy_db: In the band of a voice, relative to the loudest 5 % of frames; at least
             `SILENCE_DB`.
     """
@@ -81,17 +81,17 @@ def pitch(waveform: NDArray[np.float32]) -> Pitch:
     """
     frames = _frames(waveform)
     energy = np.empty(len(frames), np.float32)
-    resemblance = np.empty((len(frames), len(_LAGS)), np.float32)
+    autocorrelation = np.empty((len(frames), len(_LAGS)), np.float32)
     for first in range(0, len(frames), _FRAMES_AT_ONCE):
         block = slice(first, first + _FRAMES_AT_ONCE)
-        energy[block], resemblance[block] = _energy_and_resemblance(frames[block])
+        energy[block], autocorrelation[block] = _energy_and_autocorrelation(frames[block])
     energy_db = _relative_db(energy)
-    lag, periodicity = _best_lag(resemblance, _OCTAVE_COST * _OCTAVES)
+    lag, periodicity = _best_lag(autocorrelation, _OCTAVE_COST * _OCTAVES)
     voiced = np.flatnonzero((periodicity >= MIN_PERIODICITY) & (energy_db > -RANGE_DB))
     hz = np.zeros(len(frames), np.float32)
     if len(voiced):
         jumps = np.abs(_OCTAVES - _median_around(np.log2(lag[voiced]))[:, None])
-        lag, closer = _best_lag(resemblance[voiced], _JUMP_COST * jumps)
+        lag, closer = _best_lag(autocorrelation[voiced], _JUMP_COST * jumps)
         hz[voiced] = np.where(closer >= MIN_PERIODICITY, _RATE_HZ / lag, 0)
     return Pitch(hz, np.clip(periodicity, 0, 1), energy_db)
 
@@ -106,17 +106,17 @@ def _frames(waveform: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.lib.stride_tricks.sliding_window_view(padded, _FRAME)[: count * _HOP : _HOP]
 
 
-def _energy_and_resemblance(
+def _energy_and_autocorrelation(
     frames: NDArray[np.float32],
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Energy in the band, shape (m,), and correlation with itself at each lag, shape (m, lags)."""
+    """Energy in the band, shape (m,), and autocorrelation at each lag, shape (m, lags)."""
     centred = frames - frames.mean(axis=1, keepdims=True)
     spectra = np.fft.rfft(centred * _WINDOW, _FFT_SIZE)
     power = np.square(spectra.real) + np.square(spectra.imag)
     total = power.sum(axis=1)
     power[:, :_BELOW_BAND] = 0
     energy = power.sum(axis=1)
-    power *= _HERTZ  # rumble falls with frequency; tilted back, it no longer resembles itself
+    power *= _HERTZ  # rumble falls with frequency; tilted back, its autocorrelation is low
     correlation = np.fft.irfft(power)
     is_in_band = (energy > _MIN_BAND_SHARE * total) & (correlation[:, 0] > 0)
     whole = np.where(is_in_band, correlation[:, 0], np.inf)
@@ -137,10 +137,10 @@ def _median_around(values: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _best_lag(
-    resemblance: NDArray[np.float32], costs: NDArray[np.float32]
+    autocorrelation: NDArray[np.float32], costs: NDArray[np.float32]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """The lag, in samples, at which a frame resembles itself most, and how much; shape (m,)."""
-    left, peak, right = resemblance[:, :-2], resemblance[:, 1:-1], resemblance[:, 2:]
+    """The lag, in samples, of the highest autocorrelation, and that; shape (m,)."""
+    left, peak, right = autocorrelation[:, :-2], autocorrelation[:, 1:-1], autocorrelation[:, 2:]
     is_peak = (peak >= left) & (peak >= right)
     # The parabola through three points has its top between them.
     slope = (right - left) / 2

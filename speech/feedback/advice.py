@@ -48,12 +48,14 @@ def _about_sound(sound: WeakSound) -> str:
     listed = ", ".join(f"“{word}”" for word in sound.words)
     name = sound_in_words(sound.arpabet, but_not=sound.words)
     how = ARTICULATIONS[sound.arpabet].how
-    if sound.heard is None:
+    if sound.heard_instead is None:
         return f"Practise {name}: it was unclear in {listed}. {how}"
-    if not sound.heard:
+    if not sound.heard_instead:
         return f"Practise {name}: it was not heard in {listed}. {how}"
-    difference = contrast(sound.arpabet, sound.heard, ends_a_vowel=False) or how
-    return f"Practise {name}: in {listed} it sounded like /{IPA[sound.heard]}/. {difference}"
+    difference = contrast(sound.arpabet, sound.heard_instead, ends_a_vowel=False) or how
+    return (
+        f"Practise {name}: in {listed} it sounded like /{IPA[sound.heard_instead]}/. {difference}"
+    )
 
 
 def _about_rate(fluency: Fluency) -> list[str]:

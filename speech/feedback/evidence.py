@@ -10,17 +10,17 @@ class HeardPhone:
     Attributes:
         arpabet: The phone that belongs there.
         score: How well it was said, 0-100.
-        heard: The phone heard instead, "" for none at all; None unless that is sure.
+        heard_instead: The phone heard instead, "" for none at all; None unless that is sure.
     """
 
     arpabet: str
     score: float
-    heard: str | None = None
+    heard_instead: str | None = None
 
     @property
     def is_replaced(self) -> bool:
         """Whether it is sure that something else, or nothing, was heard."""
-        return self.heard is not None and self.heard != self.arpabet
+        return self.heard_instead is not None and self.heard_instead != self.arpabet
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,12 +36,12 @@ class WeakSound:
 
     Attributes:
         arpabet: The phone that belonged there.
-        heard: What was heard in each of them instead, as in `HeardPhone`; None if that differs.
+        heard_instead: What was heard in each of them, as in `HeardPhone`; None if that differs.
         words: These words as written, each once, in the order in which they were said.
     """
 
     arpabet: str
-    heard: str | None
+    heard_instead: str | None
     words: tuple[str, ...]
 
 
@@ -87,11 +87,13 @@ def weak_sounds(words: Sequence[HeardWord]) -> list[WeakSound]:
         for phone in word.phones:
             having[phone.arpabet].add(word.text.casefold())
         for phone in (word.phones[index] for index in _failed(word)):
-            failing[phone.arpabet].setdefault(word.text.casefold(), (word.text, phone.heard))
+            failing[phone.arpabet].setdefault(
+                word.text.casefold(), (word.text, phone.heard_instead)
+            )
     weak = [
         WeakSound(
             phone,
-            _common([heard for _, heard in failed.values()]),
+            _common([instead for _, instead in failed.values()]),
             tuple(text for text, _ in failed.values()),
         )
         for phone, failed in failing.items()
@@ -139,8 +141,8 @@ def _failed(word: HeardWord) -> list[int]:
     )
 
 
-def _common(heard: list[str | None]) -> str | None:
-    return heard[0] if len(set(heard)) == 1 else None
+def _common(instead: list[str | None]) -> str | None:
+    return instead[0] if len(set(instead)) == 1 else None
 
 
 def _issue(word: HeardWord, index: int) -> str:
@@ -152,7 +154,11 @@ def _issue(word: HeardWord, index: int) -> str:
 def _finding(phone: HeardPhone) -> str:
     if not phone.is_replaced:
         return "was unclear"
-    return f"sounded like {sound_in_words(phone.heard)}" if phone.heard else "was not heard"
+    return (
+        f"sounded like {sound_in_words(phone.heard_instead)}"
+        if phone.heard_instead
+        else "was not heard"
+    )
 
 
 def _suggestion(word: HeardWord, failed: Sequence[int]) -> str:
@@ -168,16 +174,16 @@ def _suggestion(word: HeardWord, failed: Sequence[int]) -> str:
 
 def _difference(word: HeardWord, index: int) -> str | None:
     phone = word.phones[index]
-    if not (phone.is_replaced and phone.heard):
+    if not (phone.is_replaced and phone.heard_instead):
         return None
     is_last = index == len(word.phones) - 1
     ends_a_vowel = is_last and index > 0 and word.phones[index - 1].arpabet in VOWELS
-    return contrast(phone.arpabet, phone.heard, ends_a_vowel=ends_a_vowel)
+    return contrast(phone.arpabet, phone.heard_instead, ends_a_vowel=ends_a_vowel)
 
 
 def _how(phone: HeardPhone) -> str:
     how = ARTICULATIONS[phone.arpabet].how
-    is_dropped = phone.is_replaced and not phone.heard
+    is_dropped = phone.is_replaced and not phone.heard_instead
     return f"Give it a short time of its own. {how}" if is_dropped else how
 
 

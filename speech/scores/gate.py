@@ -80,10 +80,10 @@ class Gate:
         return np.concatenate([standard, np.square(standard)], axis=-1)
 
 
-def gate_evidence(given: NetworkInput, heard: NetworkOutput) -> Array:
+def gate_evidence(given: NetworkInput, output: NetworkOutput) -> Array:
     """Gather what speaks for and against the text, shape (len(`NAMES`),)."""
     rows = np.arange(len(given.phones))
-    by_phone = np.log(np.maximum(heard.posteriors, _LEAST))
+    by_phone = np.log(np.maximum(output.posteriors, _LEAST))
     own = by_phone[rows, given.phones]
     rank = (by_phone > own[:, None]).sum(axis=1)
     others = by_phone.copy()
@@ -92,10 +92,10 @@ def gate_evidence(given: NetworkInput, heard: NetworkOutput) -> Array:
     for index, (start, end) in enumerate(given.segments.tolist()):
         owner[start:end] = index
     inside = owner >= 0
-    said = heard.frame_posteriors[inside, given.phones[owner[inside]]]
-    silence = heard.frame_posteriors[:, -1]
+    said = output.frame_posteriors[inside, given.phones[owner[inside]]]
+    silence = output.frame_posteriors[:, -1]
     left_over = 1 - silence[~inside]
-    entropy = -(heard.posteriors * by_phone).sum(axis=1)
+    entropy = -(output.posteriors * by_phone).sum(axis=1)
     vowel = _IS_VOWEL[given.phones]
     goodness = {name: given.goodness[:, GOODNESS_NAMES.index(name)] for name in GOODNESS_NAMES[:18]}
     return np.array(
@@ -121,8 +121,8 @@ def gate_evidence(given: NetworkInput, heard: NetworkOutput) -> Array:
             - _mean(goodness["periodicity"][_IS_VOICELESS[given.phones]], goodness["periodicity"]),
             _mean(goodness["energy"][vowel], goodness["energy"])
             - _mean(goodness["energy"][~vowel], goodness["energy"]),
-            heard.utterance[0],
-            heard.utterance[1],
+            output.utterance[0],
+            output.utterance[1],
             np.log(len(given.phones)),
         ],
         np.float32,

@@ -60,7 +60,7 @@ class NetworkInput:
 
 @dataclass(frozen=True, slots=True)
 class NetworkOutput:
-    """Expected scores of experts, and what the encoder heard. The last phone is silence."""
+    """Expected scores of experts, and posteriors of the encoder. The last phone is silence."""
 
     phones: Floats  # (P,): accuracy, 0 to 2
     words: Floats  # (W,): accuracy, 0 to 10
@@ -203,9 +203,9 @@ def _unpacked(
 
 
 def _forward(weights: Weights, given: NetworkInput) -> NetworkOutput:
-    heard, frame_posteriors = _encode(weights, given.frames)
+    hidden, frame_posteriors = _encode(weights, given.frames)
     lengths = (given.segments[:, 1] - given.segments[:, 0]).astype(np.float32)[:, None]
-    pooled = segment_sums(np.hstack([heard, frame_posteriors]), given.segments) / lengths
+    pooled = segment_sums(np.hstack([hidden, frame_posteriors]), given.segments) / lengths
     posteriors = pooled[:, -(PHONES + 1) :].copy()
 
     said = np.log(np.maximum(posteriors, LEAST))
@@ -241,27 +241,27 @@ def _forward(weights: Weights, given: NetworkInput) -> NetworkOutput:
 
 
 def _encode(weights: Weights, frames: Floats) -> tuple[Floats, Floats]:
-    """What is heard in each frame, shape (T, width), and the phones' posteriors, (T, 40)."""
+    """Hidden activations of each frame, shape (T, width), and the phones' posteriors, (T, 40)."""
     total, count = len(frames), -(-len(frames) // STEP)
     whole = np.zeros((count * STEP, frames.shape[1]), np.float32)
     whole[:total] = frames
-    heard = dense(weights, "encoder.input", whole.reshape(count, -1))
-    width = heard.shape[1]
+    hidden = dense(weights, "encoder.input", whole.reshape(count, -1))
+    width = hidden.shape[1]
     # Silence around, so that every convolution finds its neighbours.
     padded = np.zeros((count + 2 * REACH, width), np.float32)
     inside = padded[REACH : REACH + count]
     beside = np.empty((count, 3 * width), np.float32)
     for index, dilation in enumerate(DILATIONS):
-        np.maximum(heard, 0, out=inside)
+        np.maximum(hidden, 0, out=inside)
         for tap in range(3):
             first = REACH + (tap - 1) * dilation
             beside[:, tap * width : (tap + 1) * width] = padded[first : first + count]
-        heard += dense(weights, f"encoder.convolutions.{index}", beside)
-    np.maximum(heard, 0, out=heard)
-    states = softmax(dense(weights, "encoder.states", heard))
+        hidden += dense(weights, f"encoder.convolutions.{index}", beside)
+    np.maximum(hidden, 0, out=hidden)
+    states = softmax(dense(weights, "encoder.states", hidden))
     posteriors = np.empty((count, PHONES + 1), np.float32)
     np.add(states[:, :PHONES], states[:, PHONES : 2 * PHONES], out=posteriors[:, :PHONES])
     posteriors[:, :PHONES] += states[:, 2 * PHONES : 3 * PHONES]
     posteriors[:, PHONES] = states[:, 3 * PHONES]
     by_frame = np.arange(total) // STEP
-    return heard[by_frame], posteriors[by_frame]
+    return hidden[by_frame], posteriors[by_frame]

@@ -52,8 +52,8 @@ class Scores:
         words: Shape (words,).
         said: For each word whether enough of its sounds were heard to call it said.
         confidences: Shape (words,), probability 0-1 that experts find the word well said.
-        heard: For each phone what was heard instead, where that is sure: a phone, or "" if
-            nothing was; else None.
+        heard_instead: For each phone what was surely heard in its place: a phone, or "" for
+            nothing; else None.
         mismatch: How far the recording says something else; see `Gate.mismatch`.
         measures: What the scores were made of, by name.
     """
@@ -67,7 +67,7 @@ class Scores:
     words: Score
     said: tuple[bool, ...]
     confidences: Score
-    heard: tuple[str | None, ...]
+    heard_instead: tuple[str | None, ...]
     mismatch: float
     measures: dict[str, float]
 
@@ -100,16 +100,16 @@ def _scores(
     # A longer piece tells more of the whole.
     weights = np.array([len(given.phones) for given in inputs], float)
     weights /= weights.sum()
-    whole = _PER_POINT * (weights @ np.stack([heard.utterance for heard in outputs]))
+    whole = _PER_POINT * (weights @ np.stack([output.utterance for output in outputs]))
     evidence = np.stack([gate_evidence(*pair) for pair in zip(inputs, outputs, strict=True)])
     measured = weights @ np.stack([given.utterance for given in inputs])
-    phones = _PER_PHONE_POINT * np.concatenate([heard.phones for heard in outputs])
-    words = np.concatenate([heard.words for heard in outputs])
+    phones = _PER_PHONE_POINT * np.concatenate([output.phones for output in outputs])
+    words = np.concatenate([output.words for output in outputs])
     accuracy, fluency, prosodic, total = whole.tolist()
-    heard: list[str | None] = []
+    instead: list[str | None] = []
     said: list[bool] = []
     for given, output in zip(inputs, outputs, strict=True):
-        heard += heard_instead(given, output)
+        instead += heard_instead(given, output)
         said += _words_said(given, output)
     return Scores(
         accuracy=accuracy,
@@ -121,7 +121,7 @@ def _scores(
         words=_PER_POINT * words,
         said=tuple(said),
         confidences=np.interp(words, *model.confidence),
-        heard=tuple(heard),
+        heard_instead=tuple(instead),
         mismatch=float(model.gate.mismatch((weights @ evidence).astype(np.float32))),
         measures=dict(zip(PROSODY_NAMES, measured.tolist(), strict=True)),
     )
@@ -144,15 +144,15 @@ def heard_instead(given: NetworkInput, output: NetworkOutput) -> list[str | None
     ]
 
 
-def _is_plausible(expected: NDArray[np.int64], heard: NDArray[np.int64]) -> NDArray[np.bool_]:
+def _is_plausible(expected: NDArray[np.int64], likeliest: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Whether one may stand for the other: a vowel for a vowel, but no neighbour or anything else.
 
     What sounds like a neighbour is rather a boundary that lies beside where it should.
     """
     padded = np.concatenate([[-1], expected, [-1]])
-    is_neighbour = (heard == padded[:-2]) | (heard == padded[2:])
-    is_alike = (_KINDS[expected] == _KINDS[heard]) & ~is_neighbour
-    return np.asarray(is_alike | (heard == len(PHONES)))
+    is_neighbour = (likeliest == padded[:-2]) | (likeliest == padded[2:])
+    is_alike = (_KINDS[expected] == _KINDS[likeliest]) & ~is_neighbour
+    return np.asarray(is_alike | (likeliest == len(PHONES)))
 
 
 def _words_said(given: NetworkInput, output: NetworkOutput) -> list[bool]:

@@ -125,7 +125,7 @@ class AudioBucket:
         return DeletionReport(tuple(deleted), failed, broken)
 
     def create_with_marker(self) -> MarkerReport:
-        """Make the bucket and its marker object unless they stand."""
+        """Create the bucket and its marker object unless they exist."""
         created = not self._exists()
         if created:
             self._create()

@@ -33,4 +33,4 @@ def test_a_backfill_is_released_once_a_person_agrees(add_scored, freeze, engine)
 def test_a_number_that_no_backfill_has_is_told():
     refused = release("99", "--yes")
     assert refused.exit_code == 1
-    assert "There is no backfill 99" in refused.output
+    assert "Backfill 99 does not exist" in refused.output

@@ -112,7 +112,7 @@ def test_a_dry_run_counts_and_changes_nothing(analysed, upload, rows, one):
     assert rows() == before
     assert one("SELECT count(*) FROM audio_ops.backfill") == 0
     assert "| **Would be analysed** | 4 messages |" in newest_artifact()
-    assert "promised; nothing was measured yet" in newest_artifact()
+    assert "an assumption; nothing has been measured yet" in newest_artifact()
 
 
 def test_history_gets_new_scores_and_the_old_ones_are_kept(analysed, rows, one):
@@ -348,7 +348,7 @@ def test_a_stopped_backfill_fails_and_goes_on_with_resume(
         backfill_for_real(canary_size=0, chunk_size=2)
     monkeypatch.setattr(leases, "claim", claim)
     assert 0 < caught.value.still_open < 12
-    assert "are still to be done" in newest_artifact()
+    assert "are left**: run it again" in newest_artifact()
     assert one("SELECT count(*) FROM audio_ops.backfill WHERE ended_at IS NULL") == 1
     told = backfill_analysis("just asking", resume=1)
     assert told.open == caught.value.still_open

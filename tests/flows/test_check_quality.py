@@ -140,7 +140,7 @@ def test_below_the_allowed_share_the_run_is_green_and_all_is_told(record, open_c
     report = check_quality(fail_above_percent=50)
     assert report.failing == 1
     assert (bad, "fluency_score_range") in open_cases()
-    assert "allowed are 50 %" in newest_artifact("check-quality")
+    assert "the limit is 50 %" in newest_artifact("check-quality")
 
 
 def test_the_next_check_looks_at_what_has_changed_alone(record, run_sql):

@@ -114,7 +114,7 @@ def test_a_span_that_breaks_off_costs_no_other_its_urls(record, run_id, urls, en
         state.result()
     assert (error.value.broken, error.value.chunks) == (1, 3)
     assert len(urls()) == 3
-    assert "**1 spans broke off**" in artifacts(flow_run_id)["refresh-signed-urls"].data
+    assert "**1 spans failed**" in artifacts(flow_run_id)["refresh-signed-urls"].data
 
 
 def test_a_wrong_clock_signs_nothing(record, run_id, urls, monkeypatch):

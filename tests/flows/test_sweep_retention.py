@@ -72,7 +72,7 @@ def test_a_dry_run_deletes_nothing_and_a_real_one_what_is_due(record, stored, en
     assert entries() == [("retention", "deleted", due)]
     summary = newest_artifact()
     assert "| free | 1 | " in summary
-    assert "| given an end, having had none | 1 |" in summary
+    assert "| given a missing expiry date | 1 |" in summary
     assert "audio/" not in summary
 
 

@@ -8,9 +8,9 @@ from schema.facts.findings import (
     AnalysedMessage,
     ExportReport,
     Feature,
+    FindingDocuments,
     FindingText,
     StoredFinding,
-    ToldDocuments,
 )
 from speech.feedback.evidence import HeardPhone, HeardWord
 from speech.feedback.words import explain
@@ -58,7 +58,7 @@ def message(words, sounds=(), timings=(), content="I think so", practice=None):
         "m",
         "en",
         content,
-        ToldDocuments(
+        FindingDocuments(
             analysis_version="2.0",
             speech_timings=tuple(timings),
             phoneme_analysis=tuple(sounds),

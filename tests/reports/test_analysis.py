@@ -25,7 +25,7 @@ def test_the_summary_counts_everything_and_says_how_fast():
     for line in (
         "| Analysed | 1,200 |",
         "| Quarantined: killed their worker process | 1 |",
-        "| **Claimed in all** | 1,210 |",
+        "| **Claimed in total** | 1,210 |",
         "| no speech | 6 |",
         "100.0 minutes of audio in 60 s: 100 times real time, 50 times per core.",
     ):
@@ -40,7 +40,7 @@ def test_causes_come_with_the_commonest_first():
 
 def test_chunks_that_broke_off_are_told():
     text = summary(AnalysisReport(), broken_chunks=2, took=timedelta(seconds=3))
-    assert "**2 chunks broke off**" in text
+    assert "**2 chunks failed**" in text
     assert "no audio was analysed" in text
 
 

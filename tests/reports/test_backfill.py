@@ -44,8 +44,8 @@ def test_a_plan_says_what_it_takes_and_what_it_leaves():
     assert "| Audio | 1.0 hours |" in said
     assert "| Already gone from retention | 7 |" in said
     assert "100 times real time on one core, measured over 30 days" in said
-    assert "holds 3,000 messages; the limit takes its share" in said
-    assert "does not know the language: ja (5)" in said
+    assert "holds 3,000 messages, more than the limit" in said
+    assert "does not support the language: ja (5)" in said
     assert "| en | kaiwa 1.0 | 3,000 | 2.0 hours |" in said
 
 
@@ -54,7 +54,7 @@ def test_a_sample_is_shown_with_its_ten_largest_changes():
     sample = progress(analyzed=12)
     reason = objection(comparison, sample, 0, max_mean_shift=5)
     said = canary_summary(sample, CHANGED, comparison, reason)
-    assert said.startswith("**A person must look: mean accuracy moved by +10.0 points")
+    assert said.startswith("**Approval needed: mean accuracy moved by +10.0 points")
     assert (
         "| the sample | accuracy | 12 | 55.5 | 65.5 | +10.0 | +10.0 | +10 to +10 | 1.00 |" in said
     )
@@ -63,7 +63,7 @@ def test_a_sample_is_shown_with_its_ten_largest_changes():
 
 def test_a_sample_without_anything_to_compare_says_so():
     said = canary_summary(progress(analyzed=3), [], None, None)
-    assert said.startswith("Nothing stored had scores to compare with.")
+    assert said.startswith("No stored analysis has scores to compare with.")
 
 
 def test_a_report_tells_outcomes_causes_scores_and_pace():
@@ -74,8 +74,8 @@ def test_a_report_tells_outcomes_causes_scores_and_pace():
         broken={"quick_scores": 3},
         took=timedelta(minutes=2),
     )
-    assert "| Failed; an analysis that had worked stays | 2 |" in said
-    assert "| Their audio was deleted meanwhile | 1 |" in said
+    assert "| Failed; an earlier analysis is kept | 2 |" in said
+    assert "| Audio deleted in the meantime | 1 |" in said
     assert "| **Selected** | 13 |" in said
     assert "| no speech | 2 |" in said
     assert f"| {RULES['quick_scores'].says} | 3 |" in said
@@ -85,7 +85,7 @@ def test_a_report_tells_outcomes_causes_scores_and_pace():
 
 def test_a_report_of_an_unfinished_backfill_says_how_to_go_on():
     said = report_summary(7, BackfillProgress(5, open=5), {}, broken={}, took=timedelta(seconds=3))
-    assert "**5 are still to be done**: run it again with `resume` 7." in said
+    assert "**5 are left**: run it again with `resume` 7." in said
     assert "no audio was analysed" in said
 
 

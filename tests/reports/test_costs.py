@@ -74,11 +74,11 @@ def test_every_view_of_the_stock_is_told():
 
 def test_retention_tells_what_it_saves():
     lines = summary(REPORT).splitlines()
-    assert "* In grace, expired but still paid for: 1.00 GB." in lines
-    assert "* Deleted by retention since the beginning: 36.0 GB." in lines
+    assert "* In grace, expired but still stored: 1.00 GB." in lines
+    assert "* Deleted by retention so far: 36.0 GB." in lines
     assert (
-        "* Keeping that, too, would cost $0.96 a month for storage; retention saves $0.72, 75 % of "
-        "it." in lines
+        "* Keeping that as well would cost $0.96 a month for storage; retention saves $0.72, "
+        "75 % of it." in lines
     )
 
 
@@ -138,8 +138,8 @@ def test_throughput_and_its_failures_are_told():
 def test_what_is_not_known_is_called_out():
     by_tier = groups(free=GB, unknown=2 * GB)
     text = summary(replace(REPORT, by_tier=by_tier, unsized_objects=7))
-    assert "**Nobody knows the tier of 716 recordings (2.00 GB)**" in text
-    assert "**7 recordings have no believable size**" in text
+    assert "**The tier of 716 recordings (2.00 GB) is unknown**" in text
+    assert "**7 recordings have no plausible size**" in text
     assert "Nobody knows" not in summary(REPORT)
     assert "believable" not in summary(REPORT)
 
@@ -156,10 +156,10 @@ def test_nothing_at_all_reads_well():
     text = summary(nothing_measured())
     assert "**A month costs $0.00** for 0 bytes in 0 recordings" in text
     assert "Nothing is stored." in text
-    assert "takes at least two days of history" in text
+    assert "at least two days of history are needed" in text
     assert "Nothing was analysed." in text
     for word in ("None:", "nan", "inf", "null"):
-        assert word not in text.replace("None: it takes", "")
+        assert word not in text.replace("None: at least", "")
 
 
 HOSTILE = "x|y\n# `<img src=https://example.org/x>`[a](b)\x1b[31m"

@@ -23,7 +23,7 @@ def test_a_receipt_counts_dates_and_names_the_ledgers_head():
     assert "Receipt 00000000-0000-0000-0000-000000000007" in text
     assert "From 2026-01-05 12:00:00 to 2026-01-05 12:03:00 UTC" in text
     assert "| Versions of these objects | 1,300 |" in text
-    assert "| Objects that others need, let go | 1 |" in text
+    assert "| Objects kept, because others use them | 1 |" in text
     assert f"`41:{'ab' * 32}`" in text
     assert "**Complete.**" in text
 

@@ -42,14 +42,16 @@ def test_a_run_that_queued_nothing_says_so():
 
 
 def test_rows_elsewhere_are_told():
-    assert "3 rows name keys elsewhere" in summary(report(elsewhere=3), repair=False, took=TOOK)
+    assert "3 rows have keys outside the prefix" in summary(
+        report(elsewhere=3), repair=False, took=TOOK
+    )
 
 
 def test_adopted_objects_are_told_and_without_repair_those_that_could_be():
     done = summary(report(adopted=1234), repair=True, took=TOOK)
-    assert "1,234 objects uploaded before their message was saved were given to it" in done
+    assert "1,234 objects uploaded before their message was saved were assigned to it" in done
     to_do = summary(report(adopted=1234), repair=False, took=TOOK)
-    assert "could be given to it: `repair` does that" in to_do
+    assert "can be assigned to it: run with `repair` on" in to_do
     assert "before their message" not in summary(report(), repair=True, took=TOOK)
 
 

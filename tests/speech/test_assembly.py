@@ -38,7 +38,7 @@ def analysed(text, *, confidence=0.1, unsaid=(), heard="S", is_doubtful=False):
         accuracy=90.0, fluency=90.0, prosodic=90.0, total=90.0, completeness=100.0,
         phones=np.full(phones, 20.0), words=np.full(words, 50.0),
         said=tuple(word.word not in unsaid for word in alignment.words),
-        confidences=np.full(words, confidence), heard=(heard,) * phones, mismatch=-9.0,
+        confidences=np.full(words, confidence), heard_instead=(heard,) * phones, mismatch=-9.0,
         measures={},
     )  # fmt: skip
     timeline = utterances(said.words, alignment)

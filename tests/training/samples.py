@@ -3,22 +3,22 @@
 import numpy as np
 
 from speech.scores.gate import NAMES
-from training.heard import Heard
-from training.stacking import HeardPhones
+from training.held_out import HeldOutPredictions
+from training.stacking import HeldOutPhones
 
 
-def heard(count, *, shift=0.0, seed=0):
+def held_out(count, *, shift=0.0, seed=0):
     """Examples, each of three words, dealt to five folds, clean and through one channel."""
     chance = np.random.default_rng(seed)
     ratings = chance.uniform(0, 10, 3 * count)
     words = np.clip(ratings + chance.normal(0, 1, 3 * count), 0, 10)
     fold = np.arange(count) % 5
-    return Heard(
+    return HeldOutPredictions(
         fold=fold,
         variant=np.arange(count) // 5 % 2,
         evidence=chance.normal(shift, 1, (count, len(NAMES))).astype(np.float32),
         words=words.astype(np.float32),
         ratings=ratings.astype(np.float32),
         word_fold=np.repeat(fold, 3),
-        phones=HeardPhones(np.ones((count, 5)), np.zeros(count, int), np.ones(count), fold),
+        phones=HeldOutPhones(np.ones((count, 5)), np.zeros(count, int), np.ones(count), fold),
     )

@@ -3,13 +3,13 @@ from dataclasses import replace
 import numpy as np
 
 from speech.scores.gate import CERTAIN, NAMES, POSSIBLE
-from tests.training.samples import heard
+from tests.training.samples import held_out
 from training.gate import PACE, REFUSED, WARNED, fit_gate, refused
 from training.mismatches import KINDS
 
 
 def test_the_gate_refuses_as_many_right_texts_as_it_may_and_finds_the_wrong_ones():
-    right, wrong = heard(4_000), heard(1_600, shift=0.5, seed=1)
+    right, wrong = held_out(4_000), held_out(1_600, shift=0.5, seed=1)
     wrong = replace(wrong, variant=np.arange(1_600) % len(KINDS))
     gate = fit_gate(right, wrong)
     found = gate.mismatch(right.evidence)[right.variant == 0]
@@ -20,7 +20,7 @@ def test_the_gate_refuses_as_many_right_texts_as_it_may_and_finds_the_wrong_ones
 
 
 def test_what_may_be_only_the_pace_of_these_learners_does_not_count_for_parts_of_texts():
-    gate = fit_gate(heard(1_000), replace(heard(800, shift=0.5), variant=np.arange(800) % 8))
+    gate = fit_gate(held_out(1_000), replace(held_out(800, shift=0.5), variant=np.arange(800) % 8))
     pace = np.tile(np.isin(NAMES, PACE), 2)
     assert gate.weights[pace, 0].all()
     assert not gate.weights[pace, 1:].any()

@@ -4,20 +4,20 @@ import numpy as np
 import pytest
 
 from speech.scores.stacking import TERMS
-from training.stacking import HeardPhones, fit_stacking, joined, validate_stacking
+from training.stacking import HeldOutPhones, fit_stacking, joined, validate_stacking
 
 
-def heard(count, seed=0):
+def rated(count, seed=0):
     """Phones whose ratings are their word's, but that phone 3 gets half a point less."""
     chance = np.random.default_rng(seed)
     terms = chance.uniform(0.5, 1.5, (count, len(TERMS)))
     phones = chance.integers(0, 39, count)
     ratings = terms[:, TERMS.index("word")] - 0.5 * (phones == 3)
-    return HeardPhones(terms, phones, ratings, np.arange(count) % 5)
+    return HeldOutPhones(terms, phones, ratings, np.arange(count) % 5)
 
 
 def test_the_line_is_found_that_the_ratings_follow():
-    line = fit_stacking(heard(20_000))
+    line = fit_stacking(rated(20_000))
     slopes = dict(zip(TERMS, line.slopes.tolist(), strict=True))
     assert slopes["own"] == pytest.approx(-1, abs=0.05)
     assert slopes["word"] == pytest.approx(1, abs=0.05)
@@ -26,13 +26,13 @@ def test_the_line_is_found_that_the_ratings_follow():
 
 
 def test_a_phone_that_was_hardly_ever_rated_is_left_as_it_is():
-    few = heard(20_000)
+    few = rated(20_000)
     few = few.of((few.phones != 3) | (np.arange(20_000) < 40))
     assert abs(fit_stacking(few).offsets[3]) < 0.1
 
 
 def test_validation_tells_what_the_line_is_worth_for_the_speakers_of_each_fold(capsys):
-    validate_stacking(heard(5_000))
+    validate_stacking(rated(5_000))
     before, after = capsys.readouterr().out.splitlines()
     assert float(before.split()[2].rstrip(";")) < 0.1
     assert [float(figure) for figure in after.split("folds ")[1].split()] == pytest.approx(
@@ -41,7 +41,7 @@ def test_validation_tells_what_the_line_is_worth_for_the_speakers_of_each_fold(c
 
 
 def test_parts_are_laid_end_to_end():
-    one = heard(10)
+    one = rated(10)
     both = joined([one, replace(one, fold=one.fold + 5)])
     assert len(both.terms) == len(both.ratings) == 20
     assert both.fold.max() == 9

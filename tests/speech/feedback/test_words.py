@@ -61,7 +61,7 @@ def test_whatever_was_heard_can_be_explained_again_and_elsewhere(words):
 def test_another_sound_is_named_only_if_it_is_sure(words):
     for named in (one for one in problematic(words) if one.is_said):
         told = explain(named).issue
-        sure = [phone.heard for phone in named.phones if phone.is_replaced]
+        sure = [phone.heard_instead for phone in named.phones if phone.is_replaced]
         assert told.count("sounded like") <= sum(bool(heard) for heard in sure)
         assert told.count("not heard") <= sure.count("")
 
@@ -169,7 +169,7 @@ def test_a_word_that_was_not_said_is_told_as_such_and_nothing_else():
 
 def test_a_sound_is_weak_that_fails_in_several_words():
     (sound,) = weak_sounds([think(TH="S"), three(TH="S"), word()])
-    assert (sound.arpabet, sound.heard, sound.words) == ("TH", "S", ("think", "three"))
+    assert (sound.arpabet, sound.heard_instead, sound.words) == ("TH", "S", ("think", "three"))
 
 
 def test_a_weak_sound_names_its_words_as_they_are_written():
@@ -179,7 +179,7 @@ def test_a_weak_sound_names_its_words_as_they_are_written():
 
 def test_a_weak_sound_heard_in_several_ways_is_only_unclear():
     (sound,) = weak_sounds([think(TH="S"), three(TH=UNCLEAR_PHONE_SCORE - 1)])
-    assert sound.heard is None
+    assert sound.heard_instead is None
 
 
 def test_a_substitution_that_is_sure_counts_in_words_that_are_not_named():

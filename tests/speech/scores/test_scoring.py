@@ -30,7 +30,9 @@ def assert_on_their_scales(scores, alignments):
     assert all(0 <= score <= 100 for score in whole)
     words = [word for alignment in alignments for word in alignment.words]
     assert scores.words.shape == scores.confidences.shape == (len(scores.said),) == (len(words),)
-    assert len(scores.heard) == len(scores.phones) == sum(len(word.phones) for word in words)
+    assert (
+        len(scores.heard_instead) == len(scores.phones) == sum(len(word.phones) for word in words)
+    )
     for values, most in ((scores.phones, 100), (scores.words, 100), (scores.confidences, 1)):
         assert ((values >= 0) & (values <= most)).all()
     assert np.isfinite([*scores.measures.values(), scores.mismatch]).all()

@@ -1,4 +1,4 @@
-"""What networks make of speakers whom they never heard; all that decides is fitted on it."""
+"""Predictions for held-out speakers; everything that decides is fitted on them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from speech.scores.gate import gate_evidence
 from speech.scores.network import Network
 from training.examples import Example
-from training.stacking import HeardPhones, joined, rated_phones
+from training.stacking import HeldOutPhones, joined, rated_phones
 
 Array = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Heard:
+class HeldOutPredictions:
     """What a network that never saw the speaker makes of examples; n of them.
 
     Attributes:
@@ -35,13 +35,13 @@ class Heard:
     words: Array
     ratings: Array
     word_fold: NDArray[np.int64]
-    phones: HeardPhones
+    phones: HeldOutPhones
 
 
-def heard_by_folds(examples: Sequence[Example], network: Path) -> Heard:
+def predictions_of_folds(examples: Sequence[Example], network: Path) -> HeldOutPredictions:
     """Have every example judged by the network of the fold in which its speaker was held out."""
     folds, variants, evidence, words, ratings = [], [], [], [], []
-    phones: list[HeardPhones] = []
+    phones: list[HeldOutPhones] = []
     for fold, path in enumerate(fold_paths(network)):
         held_out = speakers_held_out(path)
         judge = Network.from_file(path)
@@ -55,7 +55,7 @@ def heard_by_folds(examples: Sequence[Example], network: Path) -> Heard:
                 ratings.append(example.word_accuracy)
                 if not example.variant:
                     phones.append(rated_phones(example, output, fold))
-    return Heard(
+    return HeldOutPredictions(
         np.array(folds), np.array(variants), np.stack(evidence),
         np.concatenate(words), np.concatenate(ratings),
         np.repeat(folds, [len(scores) for scores in words]), joined(phones),
@@ -73,11 +73,15 @@ def speakers_held_out(path: Path) -> frozenset[str]:
         return frozenset(archive["held_out"].tolist())
 
 
-def without(heard: Heard, fold: int) -> Heard:
+def without(predictions: HeldOutPredictions, fold: int) -> HeldOutPredictions:
     """Leave out what one fold's network said."""
-    kept, kept_words = heard.fold != fold, heard.word_fold != fold
-    return Heard(
-        heard.fold[kept], heard.variant[kept], heard.evidence[kept],
-        heard.words[kept_words], heard.ratings[kept_words], heard.word_fold[kept_words],
-        heard.phones.of(heard.phones.fold != fold),
-    )  # fmt: skip
+    kept, kept_words = predictions.fold != fold, predictions.word_fold != fold
+    return HeldOutPredictions(
+        fold=predictions.fold[kept],
+        variant=predictions.variant[kept],
+        evidence=predictions.evidence[kept],
+        words=predictions.words[kept_words],
+        ratings=predictions.ratings[kept_words],
+        word_fold=predictions.word_fold[kept_words],
+        phones=predictions.phones.of(predictions.phones.fold != fold),
+    )
