@@ -34,9 +34,7 @@ class ServerNotNamed(KaiwaError):
     """Nothing says which Prefect server is meant."""
 
     def __init__(self) -> None:
-        super().__init__(
-            "PREFECT_API_URL is not set. Set it to the URL of the Prefect server's API."
-        )
+        super().__init__("PREFECT_API_URL is not set: it says which Prefect server is meant.")
 
 
 class ServerRefused(KaiwaError):
@@ -44,7 +42,9 @@ class ServerRefused(KaiwaError):
 
     def __init__(self, api_url: str, reason: str) -> None:
         self.api_url, self.reason = api_url, reason
-        message = f"The Prefect server at {api_url} failed: {reason}. See the server's log."
+        message = (
+            f"The Prefect server at {api_url} does not do as asked: {reason}. Its log says why."
+        )
         super().__init__(message, api_url, reason)
 
 
@@ -54,8 +54,8 @@ class PoolOfAnotherType(KaiwaError):
     def __init__(self, standing: str, wanted: str) -> None:
         self.standing, self.wanted = standing, wanted
         super().__init__(
-            f"The work pool {WORK_POOL} has the type {standing}, which Prefect cannot change to "
-            f"{wanted}. Use --pool-type {standing}, or delete the pool when no run is active: "
+            f"The work pool {WORK_POOL} is of type {standing}, and Prefect cannot change that to "
+            f"{wanted}. Use --pool-type {standing}, or delete the pool once nothing runs: "
             f"`prefect work-pool delete {WORK_POOL}`.",
             standing,
             wanted,
@@ -132,15 +132,15 @@ def ensure_work_pool(
         client.create_work_pool(
             WorkPoolCreate(name=WORK_POOL, type=pool_type, base_job_template=wanted)
         )
-        return f"{name} created"
+        return f"{name} made"
     if standing.type != pool_type:
         raise PoolOfAnotherType(standing.type, pool_type)
     image = image or work_pool.image_of(standing.base_job_template)
     wanted = work_pool.with_image(template, image) if image else template
     if standing.base_job_template == wanted:
-        return f"{name} unchanged"
+        return f"{name} stands"
     client.update_work_pool(WORK_POOL, WorkPoolUpdate(base_job_template=wanted))
-    return f"{name} updated"
+    return f"{name} changed"
 
 
 def deploy_all(client: SyncPrefectClient, prefect_yaml: Path) -> list[str]:
