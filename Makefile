@@ -37,7 +37,8 @@ screenshots: .venv/installed ## Run everything once and take screenshots of the 
 
 # As in production: many small matrix products take five times as long on several threads.
 test test-all test-fast: export OPENBLAS_NUM_THREADS = 1
-PARALLEL := --numprocesses logical --dist loadgroup --no-loadscope-reorder
+# By file, because a file shares its servers; in order, because those that wait most come first.
+PARALLEL := --numprocesses logical --dist loadfile --no-loadscope-reorder
 
 test: .venv/installed ## All tests but the slow ones, or TESTS="tests/flows ..."; needs no network
 	$(BIN)/pytest $(PARALLEL) -m "not slow" $(TESTS)

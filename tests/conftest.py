@@ -43,15 +43,6 @@ VALUES (:user_id, :stripe_id, 'price', CAST(:current_tier AS subscription_tier),
 OPTIONS = {"fsync": "off", "full_page_writes": "off", "timezone": "Asia/Kathmandu"}
 
 
-def pytest_collection_modifyitems(items):
-    """Keep tests in one process that share a fixture of their module, or a Prefect server."""
-    for item in items:
-        fixtures = item._fixtureinfo.name2fixturedefs.values()
-        shares = any(fixture.scope == "module" for found in fixtures for fixture in found)
-        if shares or item.get_closest_marker("flow"):
-            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
-
-
 @pytest.hookimpl(optionalhook=True, wrapper=True)
 def pytest_xdist_auto_num_workers():
     """One process more than cores: many tests wait for servers."""
