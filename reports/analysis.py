@@ -1,14 +1,17 @@
 """What a run of `analyze-messages` did, as Markdown for its artifact."""
 
 from collections import Counter
+from collections.abc import Mapping
 from datetime import timedelta
 
-from policy.quality import RULES
 from schema.facts.analysis import AnalysisReport
+from schema.facts.quality import Rule
 from reports.wording import plain
 
 
-def summary(report: AnalysisReport, *, broken_chunks: int, took: timedelta) -> str:
+def summary(
+    report: AnalysisReport, *, rules: Mapping[str, Rule], broken_chunks: int, took: timedelta
+) -> str:
     """Return a run's summary as Markdown."""
     rows = [
         ("Analysed", report.analyzed),
@@ -34,7 +37,7 @@ def summary(report: AnalysisReport, *, broken_chunks: int, took: timedelta) -> s
             "| Broken rule | |",
             "|---|--:|",
             *(
-                f"| {RULES[rule].says} | {count:,} |"
+                f"| {rules[rule].says} | {count:,} |"
                 for rule, count in report.broken_rules.most_common()
             ),
         ]

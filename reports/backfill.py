@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from policy.backfill import BackfillEstimate, Change, Comparison
-from policy.quality import RULES
 from schema.facts.backfill import BackfillPlan, BackfillProgress, EngineRelease, RescoredMessage
+from schema.facts.quality import Rule
 from schema.states import BackfillOutcome
 from reports.wording import amount, dollars, duration, plain
 
@@ -86,6 +86,7 @@ def report_summary(
     progress: BackfillProgress,
     languages: Mapping[str, Comparison],
     *,
+    rules: Mapping[str, Rule],
     broken: Mapping[str, int],
     took: timedelta,
 ) -> str:
@@ -95,6 +96,7 @@ def report_summary(
         backfill_id: Its number.
         progress: How far it came.
         languages: Scores before and after, by language.
+        rules: All rules of data quality, by name.
         broken: Analyses that break rules of data quality, by rule.
         took: This run's time.
     """
@@ -113,7 +115,7 @@ def report_summary(
         ]
     if broken:
         lines += ["", "| Broken rule, set aside in `audio_ops.quarantine` | |", "|---|--:|"]
-        lines += [f"| {RULES[rule].says} | {count:,} |" for rule, count in broken.items()]
+        lines += [f"| {rules[rule].says} | {count:,} |" for rule, count in broken.items()]
     if languages:
         lines += ["", *_comparisons(languages)]
     lines += ["", _throughput(progress, took.total_seconds())]

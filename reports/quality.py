@@ -4,8 +4,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 
-from policy.quality import RULES
-from schema.facts.quality import QualityReport, RuleResult
+from schema.facts.quality import QualityReport, Rule, RuleResult
 from schema.states import CheckScope, Severity
 
 _SCOPES = {
@@ -23,6 +22,7 @@ _ADVICE = (
 def summary(
     report: QualityReport,
     *,
+    rules: Mapping[str, Rule],
     earlier: Mapping[str, Sequence[int]],
     allowed_percent: float,
     took: timedelta,
@@ -31,6 +31,7 @@ def summary(
 
     Args:
         report: What was found.
+        rules: All rules, by name.
         earlier: How many rows broke each rule in the last checks before, oldest first.
         allowed_percent: Above this share of failing messages the check fails.
         took: How long it was at work.
@@ -46,7 +47,7 @@ def summary(
         "",
     ]
     if broken:
-        lines += [*_broken_table(broken, earlier), "", *_examples(broken), _ADVICE, ""]
+        lines += [*_broken_table(broken, rules, earlier), "", *_examples(broken), _ADVICE, ""]
     else:
         lines += [_NO_RULE_BROKEN, ""]
     lines += [
@@ -54,7 +55,7 @@ def summary(
         "",
         "| Rules that hold | | rows | broken before |",
         "|---|---|--:|---|",
-        *(_held_row(result, earlier) for result in held),
+        *(_held_row(result, rules[result.rule], earlier) for result in held),
     ]
     if report.bucket_problem:
         lines += ["", f"**The bucket could not be sampled:** {report.bucket_problem}"]
@@ -62,7 +63,9 @@ def summary(
 
 
 def _broken_table(
-    broken: Iterable[RuleResult], earlier: Mapping[str, Sequence[int]]
+    broken: Iterable[RuleResult],
+    rules: Mapping[str, Rule],
+    earlier: Mapping[str, Sequence[int]],
 ) -> Iterable[str]:
     yield "| Broken rule | what should hold | | broken | rows | broken before |"
     yield "|---|---|---|--:|--:|---|"
@@ -70,14 +73,14 @@ def _broken_table(
     for result in sorted(broken, key=lambda r: (r.severity is not Severity.FAIL, -r.broken)):
         severity = "**fails**" if result.severity is Severity.FAIL else "warns"
         yield (
-            f"| `{result.rule}` | {RULES[result.rule].says} | {severity} | {result.broken:,} "
+            f"| `{result.rule}` | {rules[result.rule].says} | {severity} | {result.broken:,} "
             f"| {result.checked:,} | {_before(result, earlier)} |"
         )
 
 
-def _held_row(result: RuleResult, earlier: Mapping[str, Sequence[int]]) -> str:
+def _held_row(result: RuleResult, rule: Rule, earlier: Mapping[str, Sequence[int]]) -> str:
     return (
-        f"| `{result.rule}` | {RULES[result.rule].says} | {result.checked:,} "
+        f"| `{result.rule}` | {rule.says} | {result.checked:,} "
         f"| {_before(result, earlier)} |"
     )
 

@@ -117,10 +117,17 @@ class TransferSource(StrEnum):
     ESTIMATE = "estimate"  # from what was uploaded
 
 
+class CheckedTable(StrEnum):
+    """Whose rows a rule of data quality is about."""
+
+    MESSAGES = "messages"
+    ANALYSES = "message_audio_analysis"
+
+
 class Severity(StrEnum):
     """What a broken rule of data quality does to the check."""
 
-    WARN = "warn"  # it is told
+    WARN = "warn"  # it is reported
     FAIL = "fail"  # the check fails, if too many messages break it
 
 

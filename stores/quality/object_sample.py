@@ -5,8 +5,9 @@ from collections.abc import Collection
 from sqlalchemy import Connection, text
 
 from schema.facts.quality import SampledRecording
+from stores.quality.rules import bucket_sample
 
-RULES = ("object_in_bucket", "object_size")
+_RULES = [rule.name for rule in bucket_sample.RULES]
 
 # A message that failed says itself what is wrong with its recording. Those that broke a rule before
 # are asked for besides, or their cases would stay open by chance.
@@ -64,7 +65,7 @@ def pick(connection: Connection, limit: int) -> list[SampledRecording]:
         connection: Where `checked_rows.create` has made its tables.
         limit: Recordings at most of either kind.
     """
-    rows = connection.execute(_PICK, {"limit": limit, "rules": list(RULES)})
+    rows = connection.execute(_PICK, {"limit": limit, "rules": _RULES})
     return [SampledRecording(*row) for row in rows]
 
 
@@ -89,4 +90,4 @@ def release(connection: Connection, sample: Collection[SampledRecording]) -> int
         How many were closed.
     """
     ids = [recording.message_id for recording in sample]
-    return connection.execute(_RELEASE, {"message_ids": ids, "rules": list(RULES)}).rowcount
+    return connection.execute(_RELEASE, {"message_ids": ids, "rules": _RULES}).rowcount

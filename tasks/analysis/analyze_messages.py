@@ -12,6 +12,7 @@ from policy.runs import few_enough
 from reports.analysis import summary
 from schema.facts.analysis import AnalysisReport, WaitingChunk
 from stores.analysis import leases, messages
+from stores.quality.rules.catalogue import RULES
 from tasks.analysis import pool
 from tasks.analysis.batch import analyse_all, blame_the_bucket, covered_languages, owner
 from tasks.analysis.results import write_outcomes
@@ -125,7 +126,7 @@ def publish_summary(
 ) -> None:
     """Publish what the run did as the artifact `analyze-messages`."""
     create_markdown_artifact(
-        summary(report, broken_chunks=broken_chunks, took=ended_at - started_at),
+        summary(report, rules=RULES, broken_chunks=broken_chunks, took=ended_at - started_at),
         key="analyze-messages",
         description=f"{report.analyzed} of {report.claimed} messages analysed",
     )

@@ -21,7 +21,6 @@ from policy.backfill import (
     objection,
 )
 from policy.costs import PriceBookName, prices_of
-from policy.quality import DISTRUSTED
 from reports.backfill import canary_summary, plan_summary, report_summary
 from reports.backfill_charts import charts
 from reports.canvas import page_of_images
@@ -30,6 +29,7 @@ from schema.facts.backfill import Backfill, BackfillPlan, BackfillProgress, Back
 from speech import engine
 from stores.backfill import backfills, items
 from stores.costs import throughput
+from stores.quality.rules.catalogue import DISTRUSTED, RULES
 from tasks.analysis import pool
 from tasks.analysis.gate import OURS
 from tasks.backfill.chunk import installed_release, open_backfill, require_backfill
@@ -209,7 +209,7 @@ def report_backfill(
     )
     languages = by_language(rescored)
     create_markdown_artifact(
-        report_summary(backfill_id, progress, languages, broken=broken, took=took),
+        report_summary(backfill_id, progress, languages, rules=RULES, broken=broken, took=took),
         key=ARTIFACT,
         description=f"Backfill {backfill_id}: {progress.done:,} of {progress.selected:,} done",
     )

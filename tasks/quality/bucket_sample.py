@@ -7,6 +7,7 @@ from schema.errors.storage import InvalidKey, StorageError
 from schema.facts.bucket import ObjectFacts
 from schema.facts.quality import BrokenRule, SampledRecording
 from stores.quality import object_sample
+from stores.quality.rules.bucket_sample import OBJECT_IN_BUCKET, OBJECT_SIZE
 from tasks.resources import storage
 from tasks.resources.database import in_transaction
 
@@ -55,7 +56,8 @@ def _head(recording: SampledRecording) -> ObjectFacts | None:
 
 def _difference(recording: SampledRecording, facts: ObjectFacts | None) -> tuple[str, str] | None:
     if facts is None:
-        return "object_in_bucket", "no such object"
+        return OBJECT_IN_BUCKET.name, "no such object"
     if recording.size_bytes not in (None, facts.size_bytes):
-        return "object_size", f"row {recording.size_bytes} bytes, object {facts.size_bytes} bytes"
+        observed = f"row {recording.size_bytes} bytes, object {facts.size_bytes} bytes"
+        return OBJECT_SIZE.name, observed
     return None

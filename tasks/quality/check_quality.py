@@ -9,21 +9,14 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from sqlalchemy import Connection
 
-from policy.configuration import DEFAULT_POLICY
-from policy.quality import (
-    ANALYSIS_COLUMNS,
-    ANALYSIS_INVARIANTS,
-    BUCKET_SAMPLE,
-    MESSAGE_COLUMNS,
-    MESSAGE_INVARIANTS,
-    RULES,
-)
 from reports.quality import summary
 from schema.errors.reporting import ReportsUnwritable
 from schema.errors.storage import StorageError
 from schema.facts.quality import QualityReport, RowScope, RuleResult, SampledRecording
 from schema.states import CheckScope, Severity
 from stores.quality import checked_rows, checks, data_docs, object_sample, quarantine, validation
+from stores.quality.rules.bucket_sample import OBJECT_IN_BUCKET
+from stores.quality.rules.catalogue import ROW_RULES, RULES
 from stores.quality.validation import Counts, Validation
 from tasks.quality.bucket_sample import broken_in_bucket
 from tasks.quality.rule_facts import rule_facts
@@ -31,13 +24,8 @@ from tasks.resources import report_folder
 from tasks.resources.database import in_transaction
 
 CHECKS_SHOWN = 5  # before this one
-_ASKED_OF_ALL = RULES.keys() - BUCKET_SAMPLE.keys()
-_FAILING = [
-    rule.name
-    for rule in RULES.values()
-    if rule.severity is Severity.FAIL and rule.name in _ASKED_OF_ALL
-]
-_MISSING = "object_in_bucket"
+_ROW_RULES = [rule.name for rule in ROW_RULES]
+_FAILING = [rule.name for rule in ROW_RULES if rule.severity is Severity.FAIL]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,17 +58,13 @@ def check_rows(plan: CheckPlan) -> CheckOutcome:
 
 
 def _check(connection: Connection, plan: CheckPlan, check_id: int, scope: RowScope) -> CheckOutcome:
-    checked_rows.create(connection, scope, rule_facts(plan.as_of))
-    asked = validation.validate(
-        connection,
-        MESSAGE_COLUMNS | MESSAGE_INVARIANTS,
-        ANALYSIS_COLUMNS | ANALYSIS_INVARIANTS,
-        key_prefix=DEFAULT_POLICY.key_prefix,
-    )
+    facts = rule_facts(plan.as_of)
+    checked_rows.create(connection, scope, facts)
+    asked = validation.validate(connection, facts)
     quarantine.collect_invariants(connection)
     sample = _ask_bucket(connection, plan.bucket_sample)
     quarantined = quarantine.open_cases(connection, RULES)
-    released = quarantine.release(connection, _ASKED_OF_ALL)
+    released = quarantine.release(connection, _ROW_RULES)
     released += object_sample.release(connection, sample.asked)
     checked = checked_rows.count_new(connection)
     failing = quarantine.failing(connection, _FAILING)
@@ -119,8 +103,10 @@ def _ask_bucket(connection: Connection, limit: int) -> _Sample:
         return _Sample([], problem=str(error))
     quarantine.collect(connection, broken)
     known = {recording.message_id for recording in asked if recording.is_known}
-    missing = [case for case in broken if case.rule == _MISSING and case.message_id not in known]
-    return _Sample(asked, len(missing))
+    missing = sum(
+        case.rule == OBJECT_IN_BUCKET.name and case.message_id not in known for case in broken
+    )
+    return _Sample(asked, missing)
 
 
 def _results(
@@ -155,7 +141,7 @@ def publish_check(
         for name in RULES
     }
     create_markdown_artifact(
-        summary(report, earlier=earlier, allowed_percent=allowed_percent, took=took),
+        summary(report, rules=RULES, earlier=earlier, allowed_percent=allowed_percent, took=took),
         key="check-quality",
         description=f"{report.failing} of {report.checked} messages break a failing rule",
     )

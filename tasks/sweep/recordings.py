@@ -16,7 +16,6 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from policy.configuration import DEFAULT_POLICY
-from policy.quality import REFUSED_KEY_RULE
 from policy.sweep import FAULTS, Fate, SweepRules, objects_to_delete, verdict
 from schema import object_keys
 from schema.errors.storage import StorageDenied, StorageUnavailable
@@ -26,6 +25,7 @@ from schema.states import DeletionReason, DeletionState, ProcessingState, UserTi
 from stores.bucket.audio_bucket import DeletionReport
 from stores.deletion import holds, ledger, orphans, retention
 from stores.quality import quarantine
+from stores.quality.rules.message_columns import REFUSED_KEY
 from tasks.resources import storage
 from tasks.resources.database import in_transaction
 
@@ -204,7 +204,7 @@ def _judge(connection: Connection, keys: Collection[str], rules: SweepRules) -> 
         elif said.fate is Fate.EXTEND and said.expires_at is not None:
             judged.extended[message_id] = said.expires_at
         elif said.fate is Fate.REFUSED_KEY:
-            judged.refused.append(BrokenRule(message_id, REFUSED_KEY_RULE, refusal(key) or ""))
+            judged.refused.append(BrokenRule(message_id, REFUSED_KEY.name, refusal(key) or ""))
     return judged
 
 

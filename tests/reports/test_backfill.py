@@ -6,7 +6,7 @@ from PIL import Image
 
 from policy.backfill import by_language, compare, estimate, objection
 from policy.costs import prices_of
-from policy.quality import RULES
+from stores.quality.rules.catalogue import RULES
 from schema.facts.backfill import (
     BackfillPlan,
     BackfillProgress,
@@ -70,6 +70,7 @@ def test_a_report_tells_outcomes_causes_scores_and_pace():
         7,
         progress(analyzed=10, failed=2, gone=1),
         by_language(RESCORED),
+        rules=RULES,
         broken={"quick_scores": 3},
         took=timedelta(minutes=2),
     )
@@ -83,7 +84,7 @@ def test_a_report_tells_outcomes_causes_scores_and_pace():
 
 
 def test_a_report_of_an_unfinished_backfill_says_how_to_go_on():
-    said = report_summary(7, BackfillProgress(5, open=5), {}, broken={}, took=timedelta(seconds=3))
+    said = report_summary(7, BackfillProgress(5, open=5), {}, rules=RULES, broken={}, took=timedelta(seconds=3))
     assert "**5 are still to be done**: run it again with `resume` 7." in said
     assert "no audio was analysed" in said
 

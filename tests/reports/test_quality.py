@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from policy.quality import RULES
+from stores.quality.rules.catalogue import RULES
 from schema.facts.quality import QualityReport, RuleResult
 from schema.states import CheckScope
 from reports.quality import summary
@@ -30,7 +30,11 @@ def page():
         }
         report = QualityReport(1, CheckScope.CHANGED, 1000, results=results, **numbers)
         return summary(
-            report, earlier=earlier or {}, allowed_percent=1.0, took=timedelta(seconds=3)
+            report,
+            rules=RULES,
+            earlier=earlier or {},
+            allowed_percent=1.0,
+            took=timedelta(seconds=3),
         )
 
     return _page

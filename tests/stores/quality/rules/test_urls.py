@@ -1,0 +1,121 @@
+"""Rules of signed URLs: when they end, and which object they lead to."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from pydantic import SecretStr
+
+from stores.bucket import url_signer
+from tests.support.quality import (
+    AS_OF,
+)
+
+
+def signed(key, *, days=7, at=AS_OF):
+    signer = url_signer.open_signer(
+        "audio",
+        endpoint="https://s3.example",
+        region="auto",
+        access_key_id=SecretStr("key-id"),
+        secret_access_key=SecretStr("secret"),
+    )
+    return signer.dated(at).sign(key, days * 86_400)
+
+
+def url_of(key, **columns):
+    return {
+        "audio_storage_key": key,
+        "audio_url": signed(key),
+        "audio_url_expires_at": AS_OF + timedelta(days=7),
+    } | columns
+
+
+URL = url_of("audio/u/c/m.wav")
+KEPT = {
+    "a URL of ours": (url_of("audio/u/c/m.wav"), {}),
+    "an encoded key": (url_of("audio/ü ñ/c+1/m%41.wav"), {}),
+    "a URL by the app's client": (
+        url_of("audio/u/c/m.wav")
+        | {"audio_url": signed("audio/u/c/m.wav").replace("s3.example/audio", "audio.s3.example")},
+        {},
+    ),
+    "a leap day": (
+        url_of("audio/u/c/m.wav")
+        | {
+            "audio_url": signed("audio/u/c/m.wav", at=datetime(2024, 2, 29, tzinfo=UTC)),
+            "audio_url_expires_at": datetime(2024, 3, 7, 0, 0, 59, tzinfo=UTC),
+        },
+        {},
+    ),
+}  # fmt: skip
+BROKEN = [
+    (
+        "url_expiry",
+        URL | {"audio_url_expires_at": AS_OF + timedelta(days=7, seconds=61)},
+        {},
+        "URL until 2025-10-27T12:00:00Z, row until 2025-10-27T12:01:01Z",
+    ),
+    (
+        "url_expiry",
+        URL | {"audio_url_expires_at": None},
+        {},
+        "URL until 2025-10-27T12:00:00Z, row until no instant",
+    ),
+    *(
+        (
+            "url_expiry",
+            URL | {"audio_url": URL["audio_url"].replace("20251020T120000Z", date)},
+            {},
+            "URL until no instant, row until 2025-10-27T12:00:00Z",
+        )
+        for date in (
+            "20261399T000000Z", "20250230T000000Z", "20250229T000000Z", "21000229T000000Z",
+            "20250101T246060Z", "00000101T000000Z", "", "2025-10-20", "x" * 500,
+        )
+    ),
+    *(
+        (
+            "url_expiry",
+            URL | {"audio_url": URL["audio_url"].replace("Expires=604800", expiry)},
+            {},
+            "URL until no instant, row until 2025-10-27T12:00:00Z",
+        )
+        for expiry in ("Expires=", "Expires=-1", "Expires=1e9", "Expires=99999999999", "Exp=604800")
+    ),
+    ("url_is_ours", URL | {"audio_storage_key": None}, {}, "a URL, but no key"),
+    (
+        "url_is_ours",
+        URL | {"audio_storage_key": "audio/u/c/m"},
+        {},
+        "the URL leads to another object",
+    ),
+    (
+        "url_is_ours",
+        url_of("audio/ü/m.wav", audio_url=signed("audio/u/m.wav")),
+        {},
+        "the URL leads to another object",
+    ),
+    (
+        "url_is_ours",
+        URL | {"audio_url": URL["audio_url"].replace("s3.example", "s3.example.evil")},
+        {},
+        "the URL leads outside of our bucket",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("message", "analysis"), KEPT.values(), ids=KEPT)
+def test_what_keeps_all_rules_is_left_alone(add_analysed, check, message, analysis):
+    add_analysed(analysis, **message)
+    assert check() == {}
+
+
+@pytest.mark.parametrize(
+    ("rule", "message", "analysis", "observed"), BROKEN, ids=[case[0] for case in BROKEN]
+)
+def test_what_breaks_a_rule_is_observed(add_analysed, check, rule, message, analysis, observed):
+    add_analysed(analysis, **message)
+    seen = check()
+    if "pause_count" in analysis:
+        seen.pop("pauses_in_audio", None)
+    assert seen == {rule: observed}
