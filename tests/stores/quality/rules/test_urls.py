@@ -1,14 +1,17 @@
 """Rules of signed URLs: when they end, and which object they lead to."""
 
 from datetime import UTC, datetime, timedelta
+from urllib.parse import quote
 
 import pytest
+import sqlalchemy as sa
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from stores.bucket import url_signer
-from tests.support.quality import (
-    AS_OF,
-)
+from stores.quality.rules.urls import ENCODED_KEY
+from tests.support.quality import AS_OF
 
 
 def signed(key, *, days=7, at=AS_OF):
@@ -119,3 +122,25 @@ def test_what_breaks_a_rule_is_observed(add_analysed, check, rule, message, anal
     if "pause_count" in analysis:
         seen.pop("pauses_in_audio", None)
     assert seen == {rule: observed}
+
+
+KEYS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20)
+ENCODED = sa.text(f"""
+SELECT {ENCODED_KEY} FROM unnest(CAST(:keys AS text[])) WITH ORDINALITY AS m (
+    audio_storage_key, number
+) ORDER BY m.number
+""")
+
+
+def test_keys_are_encoded_as_they_are_signed(engine):
+    ascii_keys = [f"audio/{chr(code)}" for code in range(1, 128)]
+
+    @settings(max_examples=50, deadline=None)
+    @given(keys=st.lists(KEYS, max_size=50))
+    @example(keys=ascii_keys)
+    def encode(keys):
+        encoded = connection.execute(ENCODED, {"keys": keys}).scalars().all()
+        assert encoded == [quote(key, safe="/-._~") for key in keys]
+
+    with engine.connect() as connection:
+        encode()
