@@ -1,7 +1,7 @@
 """The rows that a check looks at, and what each rule across columns and tables makes of them.
 
-`create` reads messages and analyses once each, and keeps what is asked of them later in temporary
-tables of its connection: narrow, so that further questions cost little.
+`create` reads messages and analyses once each, and keeps what later queries need in temporary
+tables of its connection: narrow, so that those queries cost little.
 """
 
 from collections.abc import Collection
@@ -18,7 +18,7 @@ from stores.quality.rules.message_rows import PRONUNCIATION_SCORE
 
 # Statements on all messages, not on the few rows of others; until the transaction ends.
 LONG = text("SET LOCAL statement_timeout = '2h'")
-# What is here may be asked after a bucket has been; only temporary tables wait for it.
+# The transaction may wait for the bucket meanwhile; it locks nothing but temporary tables.
 _PATIENT = text("SET LOCAL idle_in_transaction_session_timeout = '2h'")
 # The planner expects a hundred words of each analysis, all of them wrong, and would rather not have
 # them passed from process to process; there are hardly any.
@@ -67,7 +67,7 @@ _IN_QUARANTINE = "SELECT q.message_id FROM audio_ops.quarantine AS q WHERE q.rel
 # The age of a transaction counts back from the newest, around the end of its 32 bits, so whatever
 # was written since `first_xid` is as young or younger. Rows so old that their transaction's number
 # has come round may look young, too: they are checked once more. What time alone breaks is always
-# looked at, and so is what the deletion of an analysis leaves: no row is left to tell of it.
+# looked at, and so is what the deletion of an analysis leaves: no row is left that shows it.
 #
 # What is in quarantine and has not changed is known: it is looked at so that it can be released.
 _CHANGED = f"""
@@ -216,9 +216,9 @@ def _few(rules: frozenset[InvariantRule]) -> TextClause:
         (select_messages, message_rows.RULES, "m.id"),
         (select_analyses, analysis_rows.RULES, "a.message_id"),
     ):
-        if asked := [rule for rule in every if rule in rules]:
-            rows = select([f"{key} AS message_id"], asked, where=f"{key} = ANY(:message_ids)")
-            parts.append(one_row_each(f"({rows})", asked))
+        if chosen := [rule for rule in every if rule in rules]:
+            rows = select([f"{key} AS message_id"], chosen, where=f"{key} = ANY(:message_ids)")
+            parts.append(one_row_each(f"({rows})", chosen))
     return text(" UNION ALL ".join(parts))
 
 

@@ -1,4 +1,4 @@
-"""A sample of the recordings that a check looks at: the bucket is asked for them."""
+"""A sample of the recordings that a check looks at, to be looked for in the bucket."""
 
 from collections.abc import Collection
 
@@ -10,7 +10,7 @@ from stores.quality.rules import bucket_sample
 _RULES = [rule.name for rule in bucket_sample.RULES]
 
 # A message that failed says itself what is wrong with its recording. Those that broke a rule before
-# are asked for besides, or their cases would stay open by chance.
+# are added, or their cases would stay open by chance.
 _PICK = text("""
 SELECT message_id, live_storage_key, audio_size_bytes, is_known
 FROM (
@@ -84,7 +84,7 @@ def release(connection: Connection, sample: Collection[SampledRecording]) -> int
 
     Args:
         connection: Where what is `broken` has been noted.
-        sample: Those that the bucket was asked for.
+        sample: Those that were looked for in the bucket.
 
     Returns:
         How many were closed.

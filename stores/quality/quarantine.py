@@ -13,7 +13,7 @@ from stores.quality import checked_rows
 from stores.quality.rules import analysis_rows, message_rows
 
 EXAMPLES = 5
-CRASH_RULE = "analysis_crash"  # asked by no check: the message killed its workers
+CRASH_RULE = "analysis_crash"  # of no check: the message killed its workers
 
 # Messages that are gone meanwhile would break the foreign key; the others stay until our end.
 _OPEN = """
@@ -125,7 +125,7 @@ def release(connection: Connection, rules: Collection[str]) -> int:
 
     Args:
         connection: In a transaction; it locks the messages until its end.
-        rules: Those that all checked messages were asked: a rule holds of a message that was
+        rules: Those that were checked for every message: a rule holds of a message that was
             checked, is not in `broken`, and has not been written since.
     """
     connection.execute(checked_rows.LONG)

@@ -1,4 +1,4 @@
-"""Great Expectations asks the checked tables, in the transaction that made them."""
+"""Great Expectations checks the temporary tables, in the transaction that made them."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -70,16 +70,16 @@ def validate(connection: Connection, facts: RuleFacts) -> Validation:
     counts: dict[str, Counts] = {}
     results = {}
     for table, checked_table in _CHECKED_TABLES.items():
-        asked = _ask(connection, table.value, checked_table, expectations(table, facts))
-        for answer in asked.results:
+        validated = _validate(connection, table.value, checked_table, expectations(table, facts))
+        for answer in validated.results:
             _count(counts, answer)
             if _broken(answer) and answer.expectation_config.type != _INVARIANT:
                 _note_offenders(connection, answer)
-        results[table.value] = _without_sql(asked)
+        results[table.value] = _without_sql(validated)
     return Validation(counts, results)
 
 
-def _ask(
+def _validate(
     connection: Connection, table: str, checked_table: str, expected: "Sequence[Expectation]"
 ) -> "ExpectationSuiteValidationResult":
     """Return the answers, of which none is missing."""
@@ -91,19 +91,19 @@ def _ask(
         asset = datasource.add_table_asset(table, table_name=checked_table)
         rows = asset.add_batch_definition_whole_table("rows")
         definition = ValidationDefinition(name=table, data=rows, suite=context.suites.add(suite))
-        asked = context.validation_definitions.add(definition).run(result_format=_RESULT_FORMAT)
+        validated = context.validation_definitions.add(definition).run(result_format=_RESULT_FORMAT)
     except ConnectionError:  # it has tried to connect, or to reach the table
         unanswered = Counter(map(_rule, expected))
     else:
         unanswered = Counter(map(_rule, expected)) - Counter(
-            _rule(answer.expectation_config) for answer in asked.results if _answered(answer)
+            _rule(answer.expectation_config) for answer in validated.results if _answered(answer)
         )
     if unanswered:
         driver = connection.connection.driver_connection
         if driver is not None and driver.broken:
             connection.exec_driver_sql("SELECT")  # raises what callers try again after
         raise RulesUnanswered(tuple(sorted(unanswered)))
-    return asked
+    return validated
 
 
 def _rule(expectation: "Expectation | ExpectationConfiguration") -> str:
@@ -144,8 +144,8 @@ def _note_offenders(connection: Connection, answer: "ExpectationValidationResult
         raise RulesUnanswered((_rule(answer.expectation_config),))
 
 
-def _without_sql(asked: "ExpectationSuiteValidationResult") -> dict[str, Any]:
-    result: dict[str, Any] = asked.to_json_dict()
+def _without_sql(validated: "ExpectationSuiteValidationResult") -> dict[str, Any]:
+    result: dict[str, Any] = validated.to_json_dict()
     for answer in result["results"]:
         del answer["result"][_OFFENDERS]
     return result

@@ -1,4 +1,4 @@
-"""Ask the bucket for a sample of recordings: are they there, with the size their rows say?"""
+"""Look for a sample of recordings in the bucket: are they there, with the size their rows say?"""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,7 +24,7 @@ def broken_in_bucket(sample: Sequence[SampledRecording]) -> list[BrokenRule]:
     """
     if not sample:
         return []
-    storage.bucket().verify_marker()  # one question tells an outage, a hundred take minutes
+    storage.bucket().verify_marker()  # one request shows an outage, a hundred take minutes
     with ThreadPoolExecutor(THREADS) as threads:
         try:
             answers = list(zip(sample, threads.map(_head, sample), strict=True))
@@ -38,7 +38,7 @@ def broken_in_bucket(sample: Sequence[SampledRecording]) -> list[BrokenRule]:
     }
     if not differing:
         return []
-    # Asked after the bucket: what was deleted or uploaded anew in between is no finding.
+    # Looked up after the bucket: what was deleted or uploaded anew in between is no finding.
     still = in_transaction(object_sample.still_claimed, differing)
     return [
         BrokenRule(recording.message_id, rule, observed)

@@ -1,4 +1,4 @@
-"""Tasks of `flows/check_quality.py`: lay out, ask, set aside, release, report."""
+"""Tasks of `flows/check_quality.py`: check rows, quarantine, release, report."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -60,53 +60,53 @@ def check_rows(plan: CheckPlan) -> CheckOutcome:
 def _check(connection: Connection, plan: CheckPlan, check_id: int, scope: RowScope) -> CheckOutcome:
     facts = rule_facts(plan.as_of)
     checked_rows.create(connection, scope, facts)
-    asked = validation.validate(connection, facts)
+    validated = validation.validate(connection, facts)
     quarantine.collect_invariants(connection)
-    sample = _ask_bucket(connection, plan.bucket_sample)
+    sample = _sample_bucket(connection, plan.bucket_sample)
     quarantined = quarantine.open_cases(connection, RULES)
     released = quarantine.release(connection, _ROW_RULES)
-    released += object_sample.release(connection, sample.asked)
+    released += object_sample.release(connection, sample.recordings)
     checked = checked_rows.count_new(connection)
     failing = quarantine.failing(connection, _FAILING)
-    results = _results(connection, asked.counts, len(sample.asked))
+    results = _results(connection, validated.counts, len(sample.recordings))
     checks.finish(connection, check_id, checked=checked, failing=failing, results=results)
     report = QualityReport(
         check_id=check_id,
         scope=plan.scope,
         checked=checked,
         failing=failing,
-        sampled=sum(not recording.is_known for recording in sample.asked),
+        sampled=sum(not recording.is_known for recording in sample.recordings),
         missing=sample.missing,
         results=results,
         quarantined=quarantined,
         released=released,
         bucket_problem=sample.problem,
     )
-    return CheckOutcome(report, asked)
+    return CheckOutcome(report, validated)
 
 
 @dataclass(frozen=True, slots=True)
 class _Sample:
-    """What the bucket said."""
+    """What the bucket has of some recordings."""
 
-    asked: list[SampledRecording]
+    recordings: list[SampledRecording]
     missing: int = 0  # of those not known before
-    problem: str | None = None  # why it could not be asked
+    problem: str | None = None  # why it could not be sampled
 
 
-def _ask_bucket(connection: Connection, limit: int) -> _Sample:
-    """Ask the bucket for a sample; add to what is broken what it lacks."""
-    asked = object_sample.pick(connection, limit)
+def _sample_bucket(connection: Connection, limit: int) -> _Sample:
+    """Look for a sample of recordings in the bucket; add those that it lacks to `broken`."""
+    sample = object_sample.pick(connection, limit)
     try:
-        broken = broken_in_bucket(asked)
+        broken = broken_in_bucket(sample)
     except StorageError as error:
         return _Sample([], problem=str(error))
     quarantine.collect(connection, broken)
-    known = {recording.message_id for recording in asked if recording.is_known}
+    known = {recording.message_id for recording in sample if recording.is_known}
     missing = sum(
         case.rule == OBJECT_IN_BUCKET.name and case.message_id not in known for case in broken
     )
-    return _Sample(asked, missing)
+    return _Sample(sample, missing)
 
 
 def _results(
@@ -148,9 +148,9 @@ def publish_check(
     _write_data_docs(outcome.validation, checked_at)
 
 
-def _write_data_docs(asked: Validation, checked_at: datetime) -> None:
+def _write_data_docs(validated: Validation, checked_at: datetime) -> None:
     folder = report_folder.reports_dir() / "data-docs"
     try:
-        data_docs.write(folder, asked.results, checked_at=checked_at)
+        data_docs.write(folder, validated.results, checked_at=checked_at)
     except OSError as error:
         raise ReportsUnwritable(str(folder), error.strerror or type(error).__name__) from error

@@ -1,4 +1,4 @@
-"""What rules of data quality compare rows with: the law, and where our bucket is."""
+"""What rules of data quality compare rows with: policy, and where our bucket is."""
 
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit

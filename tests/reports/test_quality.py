@@ -66,6 +66,6 @@ def test_hostile_ids_stay_inside_their_block(page):
     assert text.count("```") == 2 + 1  # the id's own, inside its line
 
 
-def test_a_bucket_that_could_not_be_asked_is_told(page):
+def test_a_bucket_that_could_not_be_sampled_is_reported(page):
     text = page(bucket_problem="The bucket failed to read: timed out.", sampled=0)
     assert "could not be sampled:** The bucket failed to read: timed out." in text

@@ -1,4 +1,4 @@
-"""Rules of one column of `message_audio_analysis`, asked of the table `checked_analysis`."""
+"""Rules of one column of `message_audio_analysis`, checked in the table `checked_analysis`."""
 
 from schema.states import CheckedTable, Severity
 from stores.quality.rules.kinds import Between, ColumnRule, Matches, NotEmpty, Unique, Where

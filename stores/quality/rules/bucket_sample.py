@@ -1,4 +1,4 @@
-"""Rules of a sample of recordings, for which the bucket is asked."""
+"""Rules of a sample of recordings, looked up in the bucket."""
 
 from schema.facts.quality import Rule
 from schema.states import CheckedTable, Severity

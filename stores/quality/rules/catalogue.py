@@ -12,7 +12,7 @@ from stores.quality.rules.kinds import ColumnRule, InvariantRule
 
 COLUMN_RULES: tuple[ColumnRule, ...] = (*message_columns.RULES, *analysis_columns.RULES)
 INVARIANTS: tuple[InvariantRule, ...] = (*message_rows.RULES, *analysis_rows.RULES)
-# Of all messages that a check looks at; the bucket is asked for a sample only.
+# Checked for every message in scope; the bucket's rules only for a sample.
 ROW_RULES: tuple[ColumnRule | InvariantRule, ...] = (*COLUMN_RULES, *INVARIANTS)
 
 RULES: dict[str, Rule] = {rule.name: rule for rule in (*ROW_RULES, *bucket_sample.RULES)}

@@ -52,8 +52,7 @@ _OBJECTS = ("raw_alignment", "raw_features")
 
 
 def _wrong_list(column: str, conditions: tuple[str, ...]) -> str:
-    # A condition about a key that is missing is neither true nor false: so whether it is true is
-    # asked by `exists`.
+    # A condition about a missing key is neither true nor false; `exists` says whether it is true.
     wrong = f"strict $[*] ? (!exists(@ ? ({' && '.join(conditions)})))"
     return f"""CASE jsonb_typeof(a.{column}) WHEN 'null' THEN NULL
             WHEN 'array' THEN CASE WHEN jsonb_path_exists(a.{column}, '{wrong}')

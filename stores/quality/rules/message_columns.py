@@ -1,4 +1,4 @@
-"""Rules of one column of `messages`, asked of the table `checked_message`."""
+"""Rules of one column of `messages`, checked in the table `checked_message`."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""What rules about a signed URL ask of it, as SQL."""
+"""What a signed URL says, as SQL: when it ends, and whether it leads to the message's key."""
 
 # Parts are cut out of the URL: a regular expression over all of it takes longer than all else. The
 # digits of a day that is none (30 February) would be an error, so the calendar is in the pattern.
