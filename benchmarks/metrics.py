@@ -32,10 +32,10 @@ from benchmarks.metrics_tables import make_table
 from local.postgres import PostgresServer
 from policy import storage_measures
 from policy.costs import prices_of
-from policy.quality import DISTRUSTED
 from schema.clock import utc_now
 from stores.costs import metrics, throughput
 from stores.database import connect
+from stores.quality.rules.catalogue import DISTRUSTED
 from stores.tiers import CURRENT_TIERS
 
 MESSAGES, ROUNDS = 5_000_000, 5

@@ -31,28 +31,22 @@ from benchmarks.claim import OPTIONS
 from benchmarks.quality_tables import WRONG, WRONG_EACH, make_database
 from benchmarks.refresh import BUCKET
 from local.postgres import PostgresServer
-from policy.configuration import DEFAULT_POLICY
-from policy.quality import (
-    ANALYSIS_COLUMNS,
-    ANALYSIS_INVARIANTS,
-    BUCKET_SAMPLE,
-    MESSAGE_COLUMNS,
-    MESSAGE_INVARIANTS,
-    RULES,
-)
 from schema.facts.quality import RuleResult
 from schema.states import CheckScope, Severity
 from stores.database import connect
 from stores.quality import checked_rows, checks, quarantine, validation
-from stores.quality.expectations.message_audio_analysis import LANGUAGE_CODE
-from stores.quality.expectations.messages import FORMATS, SAMPLE_RATES_HZ
-from stores.quality.rules import analyses, messages
+from stores.quality.rule_queries import arguments, select_analyses, select_messages
+from stores.quality.rules import analysis_rows, message_rows
+from stores.quality.rules.analysis_columns import LANGUAGE_CODE
+from stores.quality.rules.catalogue import ROW_RULES, RULES
+from stores.quality.rules.message_columns import FORMATS, SAMPLE_RATES_HZ
 from tasks.quality.rule_facts import rule_facts
 
 MESSAGES, ROUNDS = 1_000_000, 3
 # Checkpoints and autovacuum would fall into one of the two and not into the other.
 QUIET = {"autovacuum": "off", "max_wal_size": "16GB", "checkpoint_timeout": "1h"}
-FAILING = [rule.name for rule in RULES.values() if rule.severity is Severity.FAIL]
+ROWS = [rule.name for rule in ROW_RULES]
+FAILING = [rule.name for rule in ROW_RULES if rule.severity is Severity.FAIL]
 AS_OF = datetime(2025, 10, 14, tzinfo=UTC)
 
 # What Great Expectations asks of one column each, by rule.
@@ -137,13 +131,13 @@ def _seconds(work: Callable[[], object]) -> float:
 def _plain_pass(engine: sa.Engine, count: int) -> None:
     """Evaluate everything in one SELECT."""
     parts = []
-    for columns, rules, asked, select in (
-        (checked_rows._MESSAGE_COLUMNS, _MESSAGE_COLUMNS, messages.NAMES, messages.select),
-        (checked_rows._ANALYSIS_COLUMNS, _ANALYSIS_COLUMNS, analyses.NAMES, analyses.select),
+    for columns, rules, invariants, select in (
+        (checked_rows._MESSAGE_COLUMNS, _MESSAGE_COLUMNS, message_rows.RULES, select_messages),
+        (checked_rows._ANALYSIS_COLUMNS, _ANALYSIS_COLUMNS, analysis_rows.RULES, select_analyses),
     ):
         counts = [f"count(*) FILTER (WHERE {broken}) AS {name}" for name, broken in rules.items()]
-        counts += [f"count({name}) AS {name}" for name in asked]
-        rows = select(columns, asked, where="TRUE")
+        counts += [f"count({rule.name}) AS {rule.name}" for rule in invariants]
+        rows = select(columns, invariants, where="TRUE")
         counted = ", ".join(counts)
         parts.append(f"(SELECT {counted} FROM ({rows}) AS checked)")  # noqa: S608 - ours
     keys = _SHARED.format(
@@ -154,8 +148,8 @@ def _plain_pass(engine: sa.Engine, count: int) -> None:
     uniqueness = f"{keys} AS storage_key_unique, {ids} AS message_id_unique"
     statement = f"SELECT *, {uniqueness} FROM {counted_rows}"  # noqa: S608 - ours
     with engine.begin() as connection:
-        arguments = checked_rows._arguments(rule_facts(AS_OF))
-        found = connection.execute(sa.text(statement), arguments).one()._asdict()
+        compared = arguments(rule_facts(AS_OF))
+        found = connection.execute(sa.text(statement), compared).one()._asdict()
     _expect(found, count)
 
 
@@ -172,18 +166,14 @@ def _check(engine: sa.Engine, count: int, stages: dict[str, list[float]]) -> Non
         check_id, scope = checks.begin(connection, CheckScope.EVERYTHING)
     with engine.begin() as connection:
         with stage("checked_rows"):
-            checked = checked_rows.create(connection, scope, rule_facts(AS_OF))
+            facts = rule_facts(AS_OF)
+            checked = checked_rows.create(connection, scope, facts)
         with stage("great_expectations"):
-            asked = validation.validate(
-                connection,
-                MESSAGE_COLUMNS | MESSAGE_INVARIANTS,
-                ANALYSIS_COLUMNS | ANALYSIS_INVARIANTS,
-                key_prefix=DEFAULT_POLICY.key_prefix,
-            )
+            asked = validation.validate(connection, facts)
         with stage("quarantine"):
             quarantine.collect_invariants(connection)
             quarantine.open_cases(connection, RULES)
-            quarantine.release(connection, RULES.keys() - BUCKET_SAMPLE.keys())
+            quarantine.release(connection, ROWS)
         with stage("results"):
             failing = quarantine.failing(connection, FAILING)
             noted = quarantine.counts_and_examples(connection)
@@ -205,7 +195,7 @@ def _expect(found: Mapping[str, int], count: int) -> None:
         for _ in range(place, count, WRONG_EACH)
     )
     broken = {rule: number for rule, number in found.items() if number}
-    if broken != wrong or found.keys() != RULES.keys() - BUCKET_SAMPLE.keys():
+    if broken != wrong or found.keys() != set(ROWS):
         message = f"Found {broken}, wrong are {dict(wrong)}."
         raise RuntimeError(message)
 
@@ -225,11 +215,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--messages", type=int, default=MESSAGES)
     parser.add_argument("--json", action="store_true", help="end with one line of JSON")
-    arguments = parser.parse_args()
-    figures = quality_ratio(arguments.messages)
+    options = parser.parse_args()
+    figures = quality_ratio(options.messages)
     for name, figure in figures.items():
         print(f"{name:28} {figure:>12,}")
-    if arguments.json:
+    if options.json:
         print(json.dumps(figures))
 
 

@@ -51,6 +51,18 @@ def owner_tier(
     return UserTier(name) if name in SUBSCRIBED_TIERS else None
 
 
+def subscription_days(policy: AudioPolicy = DEFAULT_POLICY) -> dict[str, int]:
+    """Return the days that learners' audio is kept, by the `current_tier` of `owner_tier`.
+
+    "" is a learner without one; a tier that is not here is unknown.
+    """
+    tiers = (
+        (name, owner_tier("user", has_user=True, current_tier=name))
+        for name in ("", *(tier.value for tier in UserTier))
+    )
+    return {name: retention_period_days(tier, policy) for name, tier in tiers if tier is not None}
+
+
 def effective_expiry(
     stored: datetime | None,
     tier: UserTier,

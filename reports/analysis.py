@@ -1,15 +1,18 @@
 """What a run of `analyze-messages` did, as Markdown for its artifact."""
 
 from collections import Counter
+from collections.abc import Mapping
 from datetime import timedelta
 
-from policy.quality import RULES
 from reports.markdown import table
 from reports.wording import plain
 from schema.facts.analysis import AnalysisReport
+from schema.facts.quality import Rule
 
 
-def summary(report: AnalysisReport, *, broken_chunks: int, took: timedelta) -> str:
+def summary(
+    report: AnalysisReport, *, rules: Mapping[str, Rule], broken_chunks: int, took: timedelta
+) -> str:
     """Return a run's summary as Markdown."""
     rows = [
         ("Analysed", report.analyzed),
@@ -32,7 +35,7 @@ def summary(report: AnalysisReport, *, broken_chunks: int, took: timedelta) -> s
             "",
             *table(
                 ("Broken rule", ""),
-                [(RULES[rule].says, count) for rule, count in report.broken_rules.most_common()],
+                [(rules[rule].says, count) for rule, count in report.broken_rules.most_common()],
             ),
         ]
     if report.without_engine:

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from policy.backfill import BackfillEstimate
-from policy.quality import RULES
 from policy.score_changes import Change, Comparison
 from reports.markdown import table
 from reports.wording import amount, dollars, duration, plain
 from schema.facts.backfill import BackfillPlan, BackfillProgress, EngineRelease, RescoredMessage
+from schema.facts.quality import Rule
 from schema.states import BackfillOutcome
 
 _OUTCOMES = {
@@ -95,6 +95,7 @@ def report_summary(
     progress: BackfillProgress,
     languages: Mapping[str, Comparison],
     *,
+    rules: Mapping[str, Rule],
     broken: Mapping[str, int],
     took: timedelta,
 ) -> str:
@@ -104,6 +105,7 @@ def report_summary(
         backfill_id: Its number.
         progress: How far it came.
         languages: Scores before and after, by language.
+        rules: All rules of data quality, by name.
         broken: Analyses that break rules of data quality, by rule.
         took: This run's time.
     """
@@ -118,8 +120,8 @@ def report_summary(
         named = [(plain(cause.replace("_", " ")), count) for cause, count in causes]
         lines += ["", *table(("Why not analysed", ""), named)]
     if broken:
-        rules = [(RULES[rule].says, count) for rule, count in broken.items()]
-        lines += ["", *table(("Broken rule; see `audio_ops.quarantine`", ""), rules)]
+        named = [(rules[rule].says, count) for rule, count in broken.items()]
+        lines += ["", *table(("Broken rule; see `audio_ops.quarantine`", ""), named)]
     if languages:
         lines += ["", *_comparisons(languages)]
     lines += ["", _throughput(progress, took.total_seconds())]

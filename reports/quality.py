@@ -4,9 +4,8 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 
-from policy.quality import RULES
 from reports.markdown import table
-from schema.facts.quality import QualityReport, RuleResult
+from schema.facts.quality import QualityReport, Rule, RuleResult
 from schema.states import CheckScope, Severity
 
 _SCOPES = {
@@ -24,6 +23,7 @@ _ADVICE = (
 def summary(
     report: QualityReport,
     *,
+    rules: Mapping[str, Rule],
     earlier: Mapping[str, Sequence[int]],
     allowed_percent: float,
     took: timedelta,
@@ -32,6 +32,7 @@ def summary(
 
     Args:
         report: What was found.
+        rules: All rules, by name.
         earlier: How many rows broke each rule in the last checks before, oldest first.
         allowed_percent: Above this share of failing messages the check fails.
         took: How long it was at work.
@@ -47,7 +48,7 @@ def summary(
         "",
     ]
     if broken:
-        lines += [*_broken_table(broken, earlier), "", *_examples(broken), _ADVICE, ""]
+        lines += [*_broken_table(broken, rules, earlier), "", *_examples(broken), _ADVICE, ""]
     else:
         lines += [_NO_RULE_BROKEN, ""]
     lines += [
@@ -55,7 +56,7 @@ def summary(
         "",
         *table(
             ("Rules that hold", "", "rows", "broken before"),
-            [(*_rule(result), result.checked, _before(result, earlier)) for result in held],
+            [(*_rule(result, rules), result.checked, _before(result, earlier)) for result in held],
             align="llrl",
         ),
     ]
@@ -64,12 +65,16 @@ def summary(
     return "\n".join(lines) + "\n"
 
 
-def _broken_table(broken: Iterable[RuleResult], earlier: Mapping[str, Sequence[int]]) -> list[str]:
+def _broken_table(
+    broken: Iterable[RuleResult],
+    rules: Mapping[str, Rule],
+    earlier: Mapping[str, Sequence[int]],
+) -> list[str]:
     # What fails the check first, then by how many break it.
     ordered = sorted(broken, key=lambda r: (r.severity is not Severity.FAIL, -r.broken))
     rows = [
         (
-            *_rule(result),
+            *_rule(result, rules),
             "**fails**" if result.severity is Severity.FAIL else "warns",
             result.broken,
             result.checked,
@@ -81,8 +86,8 @@ def _broken_table(broken: Iterable[RuleResult], earlier: Mapping[str, Sequence[i
     return table(header, rows, align="lllrrl")
 
 
-def _rule(result: RuleResult) -> tuple[str, str]:
-    return f"`{result.rule}`", RULES[result.rule].says
+def _rule(result: RuleResult, rules: Mapping[str, Rule]) -> tuple[str, str]:
+    return f"`{result.rule}`", rules[result.rule].says
 
 
 def _before(result: RuleResult, earlier: Mapping[str, Sequence[int]]) -> str:

@@ -110,6 +110,13 @@ class TransferSource(StrEnum):
     ESTIMATE = "estimate"  # from what was uploaded
 
 
+class CheckedTable(StrEnum):
+    """Whose rows a rule of data quality is about."""
+
+    MESSAGES = "messages"
+    ANALYSES = "message_audio_analysis"
+
+
 class Severity(StrEnum):
     """What a broken rule of data quality does to the check."""
 

@@ -9,10 +9,10 @@ from prefect.cache_policies import NO_CACHE
 from sqlalchemy import Connection
 
 from policy.findings import changes, findings
-from policy.quality import DISTRUSTED
 from reports.markdown import table
 from schema.facts.findings import ExportReport
 from stores import findings as stored_findings
+from stores.quality.rules.catalogue import DISTRUSTED
 from tasks.resources.database import in_transaction
 
 PAGES_PER_CHUNK = 20

@@ -11,7 +11,6 @@ from prefect.cache_policies import NO_CACHE
 from sqlalchemy import Connection
 
 from policy.configuration import AudioPolicy
-from policy.quality import REFUSED_KEY_RULE
 from policy.runs import MAX_TASK_RUNS
 from policy.signed_urls import Leave, Sign, deletion_due_until, signed_url_verdict
 from reports.urls import summary
@@ -20,6 +19,7 @@ from schema.facts.urls import MessageSpan, SignableMessage, UrlReport
 from stores import signed_urls
 from stores.bucket.url_signer import DatedSigner
 from stores.quality import quarantine
+from stores.quality.rules.message_columns import REFUSED_KEY
 from tasks.resources import storage
 from tasks.resources.database import in_transaction
 
@@ -157,7 +157,7 @@ def _carry_out(
     written = len(wanted)
     if not rules.dry_run:
         cases = [
-            BrokenRule(message_id, REFUSED_KEY_RULE, why) for message_id, why in decisions.refused
+            BrokenRule(message_id, REFUSED_KEY.name, why) for message_id, why in decisions.refused
         ]
         in_transaction(quarantine.set_aside, cases)
         pages = -(-len(wanted) // rules.page_size)

@@ -14,7 +14,7 @@ from alembic import op
 revision = "0010"
 down_revision = "0009"
 
-# The rules of `policy.quality.DISTRUSTED`, as they were when these views were made.
+# The rules of `stores.quality.rules.catalogue.DISTRUSTED`, as they were when these views were made.
 DISTRUSTED = (
     "accuracy_range",
     "analysis_rates_range",

@@ -1,10 +1,21 @@
-"""What a check of data quality found."""
+"""Rules of data quality, what they compare rows with, and what a check found."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from schema.states import CheckScope, Severity, UserTier
+from schema.states import CheckedTable, CheckScope, Severity
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What stored rows must keep; `stores/quality/rules` holds each one with its SQL."""
+
+    name: str
+    table: CheckedTable
+    severity: Severity
+    says: str  # what holds, in words for a person
+    reanalyze: bool = False  # another analysis may mend it; until then its scores are not trusted
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +32,17 @@ class RowScope:
 
 @dataclass(frozen=True, slots=True)
 class RuleFacts:
-    """What rules compare rows with that no row says."""
+    """What rules compare rows with; decided by policy."""
 
     as_of: datetime  # UTC
     url_prefixes: tuple[str, ...]  # one or two that lead into our bucket; an encoded key follows
-    tier_days: Mapping[UserTier, int]  # how long audio is kept
+    key_prefix: str  # of recordings
+    system_days: int  # how long audio of system messages is kept
+    guest_days: int  # of conversations without a learner
+    # Of learners, by the tier that their newest subscription names, "" without any. Nobody knows
+    # what a learner of another tier was promised.
+    subscription_days: Mapping[str, int]
+    retention_tolerance: timedelta
     url_expiry_tolerance: timedelta
     stale_lease: timedelta  # beyond its end
     unleased_age: timedelta  # of messages that are `analyzing` without a lease
@@ -73,7 +90,7 @@ class QualityReport:
     failing: int  # of these, messages that break at least one rule of severity FAIL
     sampled: int  # recordings chosen at random to be asked for in the bucket
     missing: int  # of these, recordings that the bucket lacks
-    results: tuple[RuleResult, ...]  # of every rule, in the order of policy.quality.RULES
+    results: tuple[RuleResult, ...]  # of every rule, in the order of their catalogue
     quarantined: int  # cases opened
     released: int  # cases closed, because their rule holds again
     bucket_problem: str | None = None  # why the bucket could not be asked

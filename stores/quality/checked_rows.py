@@ -1,7 +1,7 @@
 """The rows that a check looks at, and what each rule across columns and tables makes of them.
 
-`create` reads messages and analyses once each, and keeps what is asked of them later in temporary
-tables of its connection: narrow, so that further questions cost little.
+`create` reads messages and analyses once each, and keeps what later queries need in temporary
+tables of its connection: narrow, so that those queries cost little.
 """
 
 from collections.abc import Collection
@@ -10,13 +10,15 @@ from functools import cache
 from sqlalchemy import Connection, TextClause, bindparam, text
 
 from schema.facts.quality import BrokenRule, RowScope, RuleFacts
-from schema.states import UserTier
 from schema.tables.base import UtcDateTime
-from stores.quality.rules import analyses, messages
+from stores.quality.rule_queries import arguments, select_analyses, select_messages
+from stores.quality.rules import analysis_rows, message_rows
+from stores.quality.rules.kinds import InvariantRule
+from stores.quality.rules.message_rows import PRONUNCIATION_SCORE
 
 # Statements on all messages, not on the few rows of others; until the transaction ends.
 LONG = text("SET LOCAL statement_timeout = '2h'")
-# What is here may be asked after a bucket has been; only temporary tables wait for it.
+# The transaction may wait for the bucket meanwhile; it locks nothing but temporary tables.
 _PATIENT = text("SET LOCAL idle_in_transaction_session_timeout = '2h'")
 # The planner expects a hundred words of each analysis, all of them wrong, and would rather not have
 # them passed from process to process; there are hardly any.
@@ -30,7 +32,7 @@ _MESSAGE_COLUMNS = (
     "m.id AS message_id",
     "CAST(m.xmin AS text) AS version",  # Great Expectations knows no type `xid`
     "m.audio_processing_state",
-    f"{messages.PRONUNCIATION_SCORE} AS pronunciation_score",
+    f"{PRONUNCIATION_SCORE} AS pronunciation_score",
     "m.fluency_score",
     "m.speech_rate_wpm",
     "m.audio_duration_ms",
@@ -65,7 +67,7 @@ _IN_QUARANTINE = "SELECT q.message_id FROM audio_ops.quarantine AS q WHERE q.rel
 # The age of a transaction counts back from the newest, around the end of its 32 bits, so whatever
 # was written since `first_xid` is as young or younger. Rows so old that their transaction's number
 # has come round may look young, too: they are checked once more. What time alone breaks is always
-# looked at, and so is what the deletion of an analysis leaves: no row is left to tell of it.
+# looked at, and so is what the deletion of an analysis leaves: no row is left that shows it.
 #
 # What is in quarantine and has not changed is known: it is looked at so that it can be released.
 _CHANGED = f"""
@@ -144,14 +146,12 @@ def create(connection: Connection, scope: RowScope, facts: RuleFacts) -> int:
         message_scope, analysis_scope = _SCOPED.format(id="m.id"), _SCOPED.format(id="a.message_id")
         known = _KNOWN
     # Not INSERT: what fills a new table by CREATE may be read by several processes at once.
-    rows = messages.select(
-        (*_MESSAGE_COLUMNS, known), messages.NAMES, where=f"{message_scope} AND {_WITH_AUDIO}"
+    rows = select_messages(
+        (*_MESSAGE_COLUMNS, known), message_rows.RULES, where=f"{message_scope} AND {_WITH_AUDIO}"
     )
-    checked = connection.execute(
-        text(_TEMPORARY.format(table=MESSAGE_TABLE, rows=rows)), _arguments(facts)
-    ).rowcount
-    rows = analyses.select(_ANALYSIS_COLUMNS, analyses.NAMES, where=analysis_scope)
-    connection.execute(text(_TEMPORARY.format(table=ANALYSIS_TABLE, rows=rows)), _arguments(facts))
+    checked = _make(connection, MESSAGE_TABLE, rows, facts)
+    rows = select_analyses(_ANALYSIS_COLUMNS, analysis_rows.RULES, where=analysis_scope)
+    _make(connection, ANALYSIS_TABLE, rows, facts)
     connection.execute(
         text(
             "CREATE TEMPORARY TABLE broken"
@@ -168,22 +168,31 @@ def count_new(connection: Connection) -> int:
 
 
 def broken_among(
-    connection: Connection, message_ids: Collection[str], facts: RuleFacts, rules: Collection[str]
+    connection: Connection,
+    message_ids: Collection[str],
+    facts: RuleFacts,
+    rules: Collection[InvariantRule],
 ) -> list[BrokenRule]:
-    """Ask these rules of these messages, through indexes.
+    """Return which of these rules these messages break, through indexes.
 
     Args:
         connection: In a transaction, whose own writes are seen.
         message_ids: A few hundred at most.
         facts: What rows are compared with.
-        rules: Names of rules across columns or tables.
+        rules: Across columns or tables.
     """
     if not message_ids or not rules:
         return []
     rows = connection.execute(
-        _few(frozenset(rules)), _arguments(facts) | {"message_ids": list(message_ids)}
+        _few(frozenset(rules)), arguments(facts) | {"message_ids": list(message_ids)}
     )
     return [BrokenRule(*row) for row in rows]
+
+
+def _make(connection: Connection, table: str, rows: str, facts: RuleFacts) -> int:
+    """Make a temporary table of these rows; return how many there are."""
+    statement = text(_TEMPORARY.format(table=table, rows=rows))
+    return connection.execute(statement, arguments(facts)).rowcount
 
 
 def _make_scope(connection: Connection, scope: RowScope) -> None:
@@ -200,37 +209,24 @@ def _make_scope(connection: Connection, scope: RowScope) -> None:
 
 
 @cache
-def _few(names: frozenset[str]) -> TextClause:
+def _few(rules: frozenset[InvariantRule]) -> TextClause:
     """Return the query of some rules for some messages: a row for each that is broken."""
     parts = []
-    for select, known, key in (
-        (messages.select, messages.NAMES, "m.id"),
-        (analyses.select, analyses.NAMES, "a.message_id"),
+    for select, every, key in (
+        (select_messages, message_rows.RULES, "m.id"),
+        (select_analyses, analysis_rows.RULES, "a.message_id"),
     ):
-        if rules := [name for name in known if name in names]:
-            rows = select([f"{key} AS message_id"], rules, where=f"{key} = ANY(:message_ids)")
-            parts.append(one_row_each(f"({rows})", rules))
+        if chosen := [rule for rule in every if rule in rules]:
+            rows = select([f"{key} AS message_id"], chosen, where=f"{key} = ANY(:message_ids)")
+            parts.append(one_row_each(f"({rows})", chosen))
     return text(" UNION ALL ".join(parts))
 
 
-def one_row_each(source: str, rules: Collection[str]) -> str:
+def one_row_each(source: str, rules: Collection[InvariantRule]) -> str:
     """Return a query that turns a column for each rule into a row for each that is broken."""
-    columns = ", ".join(f"checked.{name}" for name in rules)
-    values = ", ".join(f"('{name}', checked.{name})" for name in rules)
+    columns = ", ".join(f"checked.{rule.name}" for rule in rules)
+    values = ", ".join(f"('{rule.name}', checked.{rule.name})" for rule in rules)
     return f"""
-SELECT checked.message_id, asked.rule, asked.observed
-FROM {source} AS checked CROSS JOIN LATERAL (VALUES {values}) AS asked (rule, observed)
-WHERE num_nonnulls({columns}) > 0 AND asked.observed IS NOT NULL"""  # noqa: S608 - ours
-
-
-def _arguments(facts: RuleFacts) -> dict[str, object]:
-    return {
-        "as_of": facts.as_of,
-        "url_prefixes": list(facts.url_prefixes),
-        "url_tolerance": facts.url_expiry_tolerance,
-        "stale_lease": facts.stale_lease,
-        "unleased_age": facts.unleased_age,
-        "document_tolerance_ms": facts.document_tolerance_ms,
-        "pcm_tolerance_ms": facts.pcm_tolerance_ms,
-        **{f"days_{tier.value}": facts.tier_days[tier] for tier in UserTier},
-    }
+SELECT checked.message_id, per_rule.rule, per_rule.observed
+FROM {source} AS checked CROSS JOIN LATERAL (VALUES {values}) AS per_rule (rule, observed)
+WHERE num_nonnulls({columns}) > 0 AND per_rule.observed IS NOT NULL"""  # noqa: S608 - ours

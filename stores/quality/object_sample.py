@@ -1,15 +1,16 @@
-"""A sample of the recordings that a check looks at: the bucket is asked for them."""
+"""A sample of the recordings that a check looks at, to be looked for in the bucket."""
 
 from collections.abc import Collection
 
 from sqlalchemy import Connection, text
 
 from schema.facts.quality import SampledRecording
+from stores.quality.rules import bucket_sample
 
-RULES = ("object_in_bucket", "object_size")
+_RULES = [rule.name for rule in bucket_sample.RULES]
 
 # A message that failed says itself what is wrong with its recording. Those that broke a rule before
-# are asked for besides, or their cases would stay open by chance.
+# are added, or their cases would stay open by chance.
 _PICK = text("""
 SELECT message_id, live_storage_key, audio_size_bytes, is_known
 FROM (
@@ -64,7 +65,7 @@ def pick(connection: Connection, limit: int) -> list[SampledRecording]:
         connection: Where `checked_rows.create` has made its tables.
         limit: Recordings at most of either kind.
     """
-    rows = connection.execute(_PICK, {"limit": limit, "rules": list(RULES)})
+    rows = connection.execute(_PICK, {"limit": limit, "rules": _RULES})
     return [SampledRecording(*row) for row in rows]
 
 
@@ -83,10 +84,10 @@ def release(connection: Connection, sample: Collection[SampledRecording]) -> int
 
     Args:
         connection: Where what is `broken` has been noted.
-        sample: Those that the bucket was asked for.
+        sample: Those that were looked for in the bucket.
 
     Returns:
         How many were closed.
     """
     ids = [recording.message_id for recording in sample]
-    return connection.execute(_RELEASE, {"message_ids": ids, "rules": list(RULES)}).rowcount
+    return connection.execute(_RELEASE, {"message_ids": ids, "rules": _RULES}).rowcount

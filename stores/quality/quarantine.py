@@ -10,10 +10,10 @@ from sqlalchemy import Connection, text
 
 from schema.facts.quality import BrokenRule
 from stores.quality import checked_rows
-from stores.quality.rules import analyses, messages
+from stores.quality.rules import analysis_rows, message_rows
 
 EXAMPLES = 5
-CRASH_RULE = "analysis_crash"  # asked by no check: the message killed its workers
+CRASH_RULE = "analysis_crash"  # of no check: the message killed its workers
 
 # Messages that are gone meanwhile would break the foreign key; the others stay until our end.
 _OPEN = """
@@ -93,8 +93,8 @@ def set_aside(connection: Connection, cases: Iterable[BrokenRule]) -> None:
 def collect_invariants(connection: Connection) -> None:
     """Add to `broken` what breaks the rules across columns and tables."""
     for table, rules in (
-        (checked_rows.MESSAGE_TABLE, messages.NAMES),
-        (checked_rows.ANALYSIS_TABLE, analyses.NAMES),
+        (checked_rows.MESSAGE_TABLE, message_rows.RULES),
+        (checked_rows.ANALYSIS_TABLE, analysis_rows.RULES),
     ):
         rows = checked_rows.one_row_each(table, rules)
         connection.execute(text(f"INSERT INTO broken (message_id, rule, observed) {rows}"))
@@ -125,7 +125,7 @@ def release(connection: Connection, rules: Collection[str]) -> int:
 
     Args:
         connection: In a transaction; it locks the messages until its end.
-        rules: Those that all checked messages were asked: a rule holds of a message that was
+        rules: Those that were checked for every message: a rule holds of a message that was
             checked, is not in `broken`, and has not been written since.
     """
     connection.execute(checked_rows.LONG)

@@ -1,4 +1,4 @@
-"""Great Expectations asks the checked tables, in the transaction that made them."""
+"""Great Expectations checks the temporary tables, in the transaction that made them."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection
 
 from schema.errors.reporting import RulesUnanswered
-from stores.quality import lent_datasource
-from stores.quality.expectations import message_audio_analysis, messages
-from stores.quality.expectations.expectation import AskedRule
+from schema.facts.quality import RuleFacts
+from schema.states import CheckedTable
+from stores.quality.checked_rows import ANALYSIS_TABLE, MESSAGE_TABLE
+from stores.quality.datasource import open_datasource
+from stores.quality.suites import expectations
 
 if TYPE_CHECKING:
     from great_expectations.core import (
@@ -30,6 +32,7 @@ _RESULT_FORMAT = {
     "unexpected_index_column_names": ["message_id"],
     "return_unexpected_index_query": True,
 }
+_CHECKED_TABLES = {CheckedTable.MESSAGES: MESSAGE_TABLE, CheckedTable.ANALYSES: ANALYSIS_TABLE}
 _OFFENDERS = "unexpected_index_query"
 _INVARIANT = "expect_column_values_to_be_null"
 
@@ -50,76 +53,57 @@ class Validation:
     results: Mapping[str, Mapping[str, Any]]  # by table: as JSON, without SQL; for Data Docs
 
 
-def validate(
-    connection: Connection,
-    message_rules: Mapping[str, AskedRule],
-    analysis_rules: Mapping[str, AskedRule],
-    *,
-    key_prefix: str,
-) -> Validation:
-    """Ask all rules; note in `broken` which messages break a rule of one column.
+def validate(connection: Connection, facts: RuleFacts) -> Validation:
+    """Check all rules of rows; note in `broken` which messages break a rule of one column.
 
-    Invariants, which are rules with a column of their name, are only counted: who made their
-    columns knows best how to note what is in them.
+    Rules across columns and tables are only counted: what breaks them is in columns of their names.
 
     Args:
         connection: Where `checked_rows.create` has made its tables, in the same transaction; it
             is neither committed nor rolled back.
-        message_rules: The rules of `checked_message`, by name.
-        analysis_rules: The rules of `checked_analysis`, by name.
-        key_prefix: What keys of recordings begin with.
+        facts: What rows are compared with.
 
     Raises:
-        RulesUnanswered: If a rule could not be asked. What the database said about it is left
+        RulesUnanswered: If a rule could not be checked. What the database said about it is left
             out, since it may quote a row.
     """
-    suites = {
-        "messages": (
-            "checked_message",
-            messages.expectations(message_rules, key_prefix=key_prefix),
-        ),
-        "message_audio_analysis": (
-            "checked_analysis",
-            message_audio_analysis.expectations(analysis_rules),
-        ),
-    }
     counts: dict[str, Counts] = {}
     results = {}
-    for table, (checked_table, expectations) in suites.items():
-        asked = _ask(connection, table, checked_table, expectations)
-        for answer in asked.results:
+    for table, checked_table in _CHECKED_TABLES.items():
+        validated = _validate(connection, table.value, checked_table, expectations(table, facts))
+        for answer in validated.results:
             _count(counts, answer)
             if _broken(answer) and answer.expectation_config.type != _INVARIANT:
                 _note_offenders(connection, answer)
-        results[table] = _without_sql(asked)
+        results[table.value] = _without_sql(validated)
     return Validation(counts, results)
 
 
-def _ask(
-    connection: Connection, table: str, checked_table: str, expectations: "Sequence[Expectation]"
+def _validate(
+    connection: Connection, table: str, checked_table: str, expected: "Sequence[Expectation]"
 ) -> "ExpectationSuiteValidationResult":
     """Return the answers, of which none is missing."""
     from great_expectations import ExpectationSuite, ValidationDefinition
 
-    suite = ExpectationSuite(table, expectations=list(expectations))
+    suite = ExpectationSuite(table, expectations=list(expected))
     try:
-        context, datasource = lent_datasource.lend(connection)
+        context, datasource = open_datasource(connection)
         asset = datasource.add_table_asset(table, table_name=checked_table)
         rows = asset.add_batch_definition_whole_table("rows")
         definition = ValidationDefinition(name=table, data=rows, suite=context.suites.add(suite))
-        asked = context.validation_definitions.add(definition).run(result_format=_RESULT_FORMAT)
+        validated = context.validation_definitions.add(definition).run(result_format=_RESULT_FORMAT)
     except ConnectionError:  # it has tried to connect, or to reach the table
-        unanswered = Counter(map(_rule, expectations))
+        unanswered = Counter(map(_rule, expected))
     else:
-        unanswered = Counter(map(_rule, expectations)) - Counter(
-            _rule(answer.expectation_config) for answer in asked.results if _answered(answer)
+        unanswered = Counter(map(_rule, expected)) - Counter(
+            _rule(answer.expectation_config) for answer in validated.results if _answered(answer)
         )
     if unanswered:
         driver = connection.connection.driver_connection
         if driver is not None and driver.broken:
             connection.exec_driver_sql("SELECT")  # raises what callers try again after
         raise RulesUnanswered(tuple(sorted(unanswered)))
-    return asked
+    return validated
 
 
 def _rule(expectation: "Expectation | ExpectationConfiguration") -> str:
@@ -160,8 +144,8 @@ def _note_offenders(connection: Connection, answer: "ExpectationValidationResult
         raise RulesUnanswered((_rule(answer.expectation_config),))
 
 
-def _without_sql(asked: "ExpectationSuiteValidationResult") -> dict[str, Any]:
-    result: dict[str, Any] = asked.to_json_dict()
+def _without_sql(validated: "ExpectationSuiteValidationResult") -> dict[str, Any]:
+    result: dict[str, Any] = validated.to_json_dict()
     for answer in result["results"]:
         del answer["result"][_OFFENDERS]
     return result

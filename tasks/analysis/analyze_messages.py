@@ -13,6 +13,7 @@ from policy.runs import few_enough
 from reports.analysis import summary
 from schema.facts.analysis import AnalysisReport, WaitingChunk
 from stores.analysis import leases, messages
+from stores.quality.rules.catalogue import RULES
 from tasks.analysis.batch import covered_languages, owner, work_off
 from tasks.analysis.results import write_outcomes
 from tasks.resources.database import in_transaction
@@ -117,7 +118,7 @@ def publish_summary(
 ) -> None:
     """Publish what the run did as the artifact `analyze-messages`."""
     create_markdown_artifact(
-        summary(report, broken_chunks=broken_chunks, took=ended_at - started_at),
+        summary(report, rules=RULES, broken_chunks=broken_chunks, took=ended_at - started_at),
         key="analyze-messages",
         description=f"{report.analyzed} of {report.claimed} messages analysed",
     )

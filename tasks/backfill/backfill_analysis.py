@@ -18,7 +18,6 @@ from policy.backfill import (
     objection,
 )
 from policy.costs import PriceBookName, prices_of
-from policy.quality import DISTRUSTED
 from policy.score_changes import Comparison, by_language, compare
 from reports.backfill import canary_summary, plan_summary, report_summary
 from reports.backfill_charts import charts
@@ -28,6 +27,7 @@ from schema.facts.backfill import Backfill, BackfillPlan, BackfillProgress, Back
 from speech import engine
 from stores.backfill import backfills, comparison, freezing, progress, selection
 from stores.costs import throughput
+from stores.quality.rules.catalogue import DISTRUSTED, RULES
 from tasks.analysis import pool
 from tasks.analysis.gate import OURS
 from tasks.backfill.chunk import installed_release, open_backfill, require_backfill
@@ -207,7 +207,7 @@ def report_backfill(
     )
     languages = by_language(rescored)
     create_markdown_artifact(
-        report_summary(backfill_id, so_far, languages, broken=broken, took=took),
+        report_summary(backfill_id, so_far, languages, rules=RULES, broken=broken, took=took),
         key=ARTIFACT,
         description=f"Backfill {backfill_id}: {so_far.done:,} of {so_far.selected:,} done",
     )

@@ -22,12 +22,12 @@ from policy.costs import (
 )
 from policy.forecast import crossing, forecast
 from policy.instants import to_utc
-from policy.quality import DISTRUSTED
 from schema.errors.reporting import NotYetMeasurable
 from schema.facts.costs import CostReport, MonthlyCost, Throughput
 from schema.states import StorageMeasure as Measure
 from stores import database
 from stores.costs import metrics, throughput
+from stores.quality.rules.catalogue import DISTRUSTED
 from tasks.resources.database import in_transaction
 
 MONTH = timedelta(days=DAYS_PER_MONTH)

@@ -1,4 +1,4 @@
-"""Ask the bucket for a sample of recordings: are they there, with the size their rows say?"""
+"""Look for a sample of recordings in the bucket: are they there, with the size their rows say?"""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -7,6 +7,7 @@ from schema.errors.storage import InvalidKey, StorageError
 from schema.facts.bucket import ObjectFacts
 from schema.facts.quality import BrokenRule, SampledRecording
 from stores.quality import object_sample
+from stores.quality.rules.bucket_sample import OBJECT_IN_BUCKET, OBJECT_SIZE
 from tasks.resources import storage
 from tasks.resources.database import in_transaction
 
@@ -23,7 +24,7 @@ def broken_in_bucket(sample: Sequence[SampledRecording]) -> list[BrokenRule]:
     """
     if not sample:
         return []
-    storage.bucket().verify_marker()  # one question tells an outage, a hundred take minutes
+    storage.bucket().verify_marker()  # one request shows an outage, a hundred take minutes
     with ThreadPoolExecutor(THREADS) as threads:
         try:
             answers = list(zip(sample, threads.map(_head, sample), strict=True))
@@ -37,7 +38,7 @@ def broken_in_bucket(sample: Sequence[SampledRecording]) -> list[BrokenRule]:
     }
     if not differing:
         return []
-    # Asked after the bucket: what was deleted or uploaded anew in between is no finding.
+    # Looked up after the bucket: what was deleted or uploaded anew in between is no finding.
     still = in_transaction(object_sample.still_claimed, differing)
     return [
         BrokenRule(recording.message_id, rule, observed)
@@ -55,7 +56,8 @@ def _head(recording: SampledRecording) -> ObjectFacts | None:
 
 def _difference(recording: SampledRecording, facts: ObjectFacts | None) -> tuple[str, str] | None:
     if facts is None:
-        return "object_in_bucket", "no such object"
+        return OBJECT_IN_BUCKET.name, "no such object"
     if recording.size_bytes not in (None, facts.size_bytes):
-        return "object_size", f"row {recording.size_bytes} bytes, object {facts.size_bytes} bytes"
+        observed = f"row {recording.size_bytes} bytes, object {facts.size_bytes} bytes"
+        return OBJECT_SIZE.name, observed
     return None

@@ -1,4 +1,4 @@
-"""Tasks of `flows/check_quality.py`: lay out, ask, set aside, release, report."""
+"""Tasks of `flows/check_quality.py`: check rows, quarantine, release, report."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,21 +9,14 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from sqlalchemy import Connection
 
-from policy.configuration import DEFAULT_POLICY
-from policy.quality import (
-    ANALYSIS_COLUMNS,
-    ANALYSIS_INVARIANTS,
-    BUCKET_SAMPLE,
-    MESSAGE_COLUMNS,
-    MESSAGE_INVARIANTS,
-    RULES,
-)
 from reports.quality import summary
 from schema.errors.reporting import ReportsUnwritable
 from schema.errors.storage import StorageError
 from schema.facts.quality import QualityReport, RowScope, RuleResult, SampledRecording
 from schema.states import CheckScope, Severity
 from stores.quality import checked_rows, checks, data_docs, object_sample, quarantine, validation
+from stores.quality.rules.bucket_sample import OBJECT_IN_BUCKET
+from stores.quality.rules.catalogue import ROW_RULES, RULES
 from stores.quality.validation import Counts, Validation
 from tasks.quality.bucket_sample import broken_in_bucket
 from tasks.quality.rule_facts import rule_facts
@@ -31,13 +24,8 @@ from tasks.resources import report_folder
 from tasks.resources.database import in_transaction
 
 CHECKS_SHOWN = 5  # before this one
-_ASKED_OF_ALL = RULES.keys() - BUCKET_SAMPLE.keys()
-_FAILING = [
-    rule.name
-    for rule in RULES.values()
-    if rule.severity is Severity.FAIL and rule.name in _ASKED_OF_ALL
-]
-_MISSING = "object_in_bucket"
+_ROW_RULES = [rule.name for rule in ROW_RULES]
+_FAILING = [rule.name for rule in ROW_RULES if rule.severity is Severity.FAIL]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,57 +58,55 @@ def check_rows(plan: CheckPlan) -> CheckOutcome:
 
 
 def _check(connection: Connection, plan: CheckPlan, check_id: int, scope: RowScope) -> CheckOutcome:
-    checked_rows.create(connection, scope, rule_facts(plan.as_of))
-    asked = validation.validate(
-        connection,
-        MESSAGE_COLUMNS | MESSAGE_INVARIANTS,
-        ANALYSIS_COLUMNS | ANALYSIS_INVARIANTS,
-        key_prefix=DEFAULT_POLICY.key_prefix,
-    )
+    facts = rule_facts(plan.as_of)
+    checked_rows.create(connection, scope, facts)
+    validated = validation.validate(connection, facts)
     quarantine.collect_invariants(connection)
-    sample = _ask_bucket(connection, plan.bucket_sample)
+    sample = _sample_bucket(connection, plan.bucket_sample)
     quarantined = quarantine.open_cases(connection, RULES)
-    released = quarantine.release(connection, _ASKED_OF_ALL)
-    released += object_sample.release(connection, sample.asked)
+    released = quarantine.release(connection, _ROW_RULES)
+    released += object_sample.release(connection, sample.recordings)
     checked = checked_rows.count_new(connection)
     failing = quarantine.failing(connection, _FAILING)
-    results = _results(connection, asked.counts, len(sample.asked))
+    results = _results(connection, validated.counts, len(sample.recordings))
     checks.finish(connection, check_id, checked=checked, failing=failing, results=results)
     report = QualityReport(
         check_id=check_id,
         scope=plan.scope,
         checked=checked,
         failing=failing,
-        sampled=sum(not recording.is_known for recording in sample.asked),
+        sampled=sum(not recording.is_known for recording in sample.recordings),
         missing=sample.missing,
         results=results,
         quarantined=quarantined,
         released=released,
         bucket_problem=sample.problem,
     )
-    return CheckOutcome(report, asked)
+    return CheckOutcome(report, validated)
 
 
 @dataclass(frozen=True, slots=True)
 class _Sample:
-    """What the bucket said."""
+    """What the bucket has of some recordings."""
 
-    asked: list[SampledRecording]
+    recordings: list[SampledRecording]
     missing: int = 0  # of those not known before
-    problem: str | None = None  # why it could not be asked
+    problem: str | None = None  # why it could not be sampled
 
 
-def _ask_bucket(connection: Connection, limit: int) -> _Sample:
-    """Ask the bucket for a sample; add to what is broken what it lacks."""
-    asked = object_sample.pick(connection, limit)
+def _sample_bucket(connection: Connection, limit: int) -> _Sample:
+    """Look for a sample of recordings in the bucket; add those that it lacks to `broken`."""
+    sample = object_sample.pick(connection, limit)
     try:
-        broken = broken_in_bucket(asked)
+        broken = broken_in_bucket(sample)
     except StorageError as error:
         return _Sample([], problem=str(error))
     quarantine.collect(connection, broken)
-    known = {recording.message_id for recording in asked if recording.is_known}
-    missing = [case for case in broken if case.rule == _MISSING and case.message_id not in known]
-    return _Sample(asked, len(missing))
+    known = {recording.message_id for recording in sample if recording.is_known}
+    missing = sum(
+        case.rule == OBJECT_IN_BUCKET.name and case.message_id not in known for case in broken
+    )
+    return _Sample(sample, missing)
 
 
 def _results(
@@ -155,16 +141,16 @@ def publish_check(
         for name in RULES
     }
     create_markdown_artifact(
-        summary(report, earlier=earlier, allowed_percent=allowed_percent, took=took),
+        summary(report, rules=RULES, earlier=earlier, allowed_percent=allowed_percent, took=took),
         key="check-quality",
         description=f"{report.failing} of {report.checked} messages break a failing rule",
     )
     _write_data_docs(outcome.validation, checked_at)
 
 
-def _write_data_docs(asked: Validation, checked_at: datetime) -> None:
+def _write_data_docs(validated: Validation, checked_at: datetime) -> None:
     folder = report_folder.reports_dir() / "data-docs"
     try:
-        data_docs.write(folder, asked.results, checked_at=checked_at)
+        data_docs.write(folder, validated.results, checked_at=checked_at)
     except OSError as error:
         raise ReportsUnwritable(str(folder), error.strerror or type(error).__name__) from error

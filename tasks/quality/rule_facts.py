@@ -1,4 +1,4 @@
-"""What rules of data quality compare rows with: the law, and where our bucket is."""
+"""What rules of data quality compare rows with: policy, and where our bucket is."""
 
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
@@ -8,9 +8,11 @@ from policy.leases import UNLEASED_AGE
 from policy.quality import (
     DOCUMENT_TOLERANCE_MS,
     PCM_TOLERANCE_MS,
+    RETENTION_TOLERANCE_SECONDS,
     STALE_LEASE_SECONDS,
     URL_EXPIRY_TOLERANCE_SECONDS,
 )
+from policy.retention import subscription_days
 from schema.facts.quality import RuleFacts
 from schema.states import UserTier
 from tasks.resources import storage
@@ -21,7 +23,11 @@ def rule_facts(as_of: datetime) -> RuleFacts:
     return RuleFacts(
         as_of=as_of,
         url_prefixes=url_prefixes(storage.bucket().name, storage.objects_address()),
-        tier_days={tier: DEFAULT_POLICY.retention_days.of(tier) for tier in UserTier},
+        key_prefix=DEFAULT_POLICY.key_prefix,
+        system_days=DEFAULT_POLICY.retention_days.of(UserTier.SYSTEM),
+        guest_days=DEFAULT_POLICY.retention_days.of(UserTier.GUEST),
+        subscription_days=subscription_days(),
+        retention_tolerance=timedelta(seconds=RETENTION_TOLERANCE_SECONDS),
         url_expiry_tolerance=timedelta(seconds=URL_EXPIRY_TOLERANCE_SECONDS),
         stale_lease=timedelta(seconds=STALE_LEASE_SECONDS),
         unleased_age=UNLEASED_AGE,

@@ -15,7 +15,6 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from policy.configuration import DEFAULT_POLICY
-from policy.quality import REFUSED_KEY_RULE
 from policy.sweep import FAULTS, Fate, Judgement, Judgements, SweepRules, expects_object, judge
 from schema.errors.storage import StorageDenied, StorageUnavailable
 from schema.facts.deletion import IntendedDeletion, OpenIntent, Recording, SweepReport
@@ -24,6 +23,7 @@ from schema.states import DeletionReason, DeletionState, UserTier
 from stores.bucket.audio_bucket import DeletionReport
 from stores.deletion import holds, ledger, orphan_queue, retention
 from stores.quality import quarantine
+from stores.quality.rules.message_columns import REFUSED_KEY
 from tasks.resources import storage
 from tasks.resources.database import in_transaction
 
@@ -169,7 +169,7 @@ def _intention(judgements: Sequence[Judgement]) -> IntendedDeletion:
 
 def _refused(judgement: Judgement) -> BrokenRule:
     why = DEFAULT_POLICY.key_refusal(judgement.key) or ""
-    return BrokenRule(judgement.message_id, REFUSED_KEY_RULE, why)
+    return BrokenRule(judgement.message_id, REFUSED_KEY.name, why)
 
 
 def _spare(

@@ -9,9 +9,9 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 
 from flows.check_quality import check_quality
-from policy.quality import RULES
 from schema.errors.reporting import QualityTooLow, UnclearWindow
 from schema.states import CheckScope
+from stores.quality.rules.catalogue import RULES
 from tasks.resources import storage
 from tests.support.faulty_bucket import answered
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 from reports.analysis import summary, told_languages
 from schema.facts.analysis import AnalysisReport
 from schema.states import FailureCause
+from stores.quality.rules.catalogue import RULES
 
 REPORT = AnalysisReport(
     claimed=1210,
@@ -21,7 +22,7 @@ REPORT = AnalysisReport(
 
 
 def test_the_summary_counts_everything_and_says_how_fast():
-    text = summary(REPORT, broken_chunks=0, took=timedelta(seconds=60))
+    text = summary(REPORT, rules=RULES, broken_chunks=0, took=timedelta(seconds=60))
     for line in (
         "| Analysed | 1,200 |",
         "| Quarantined: killed their worker process | 1 |",
@@ -34,12 +35,12 @@ def test_the_summary_counts_everything_and_says_how_fast():
 
 
 def test_causes_come_with_the_commonest_first():
-    text = summary(REPORT, broken_chunks=0, took=timedelta(seconds=60))
+    text = summary(REPORT, rules=RULES, broken_chunks=0, took=timedelta(seconds=60))
     assert text.index("no speech") < text.index("timed out") < text.index("crashed")
 
 
 def test_chunks_that_broke_off_are_told():
-    text = summary(AnalysisReport(), broken_chunks=2, took=timedelta(seconds=3))
+    text = summary(AnalysisReport(), rules=RULES, broken_chunks=2, took=timedelta(seconds=3))
     assert "**2 chunks failed**" in text
     assert "no audio was analysed" in text
 
@@ -47,7 +48,7 @@ def test_chunks_that_broke_off_are_told():
 def test_broken_rules_are_told_with_the_commonest_first():
     rules = Counter({"timings_in_text": 1, "quick_scores": 2})
     report = AnalysisReport(claimed=9, analyzed=9, broken=2, broken_rules=rules)
-    text = summary(report + report, broken_chunks=0, took=timedelta(seconds=60))
+    text = summary(report + report, rules=RULES, broken_chunks=0, took=timedelta(seconds=60))
     assert "**4 of these analyses break data quality rules**" in text
     told = ["| a message's three scores equal its analysis' | 4 |"]
     told += ["| words lie inside the message's text | 2 |"]
@@ -57,7 +58,7 @@ def test_broken_rules_are_told_with_the_commonest_first():
 def test_languages_without_an_engine_are_told_with_the_commonest_first():
     waiting = Counter({"ko": 12, "ja": 1234, "x|y": 1})
     report = AnalysisReport(without_engine=waiting, scores_put_back=1200)
-    text = summary(report, broken_chunks=0, took=timedelta(seconds=3))
+    text = summary(report, rules=RULES, broken_chunks=0, took=timedelta(seconds=3))
     table = ["| Waiting for an engine | |", "|---|--:|", "| ja | 1,234 |", "| ko | 12 |"]
     assert "\n".join(table) in text
     assert "| x|y |" not in text

@@ -6,7 +6,6 @@ from PIL import Image
 
 from policy.backfill import estimate, objection
 from policy.costs import prices_of
-from policy.quality import RULES
 from policy.score_changes import by_language, compare
 from reports.backfill import canary_summary, plan_summary, report_summary
 from reports.backfill_charts import charts
@@ -19,6 +18,7 @@ from schema.facts.backfill import (
     SelectedGroup,
 )
 from schema.states import BackfillOutcome
+from stores.quality.rules.catalogue import RULES
 
 RELEASE = EngineRelease("kaiwa", "2.0", "en-new")
 RESCORED = [
@@ -71,6 +71,7 @@ def test_a_report_tells_outcomes_causes_scores_and_pace():
         7,
         progress(analyzed=10, failed=2, gone=1),
         by_language(RESCORED),
+        rules=RULES,
         broken={"quick_scores": 3},
         took=timedelta(minutes=2),
     )
@@ -84,7 +85,9 @@ def test_a_report_tells_outcomes_causes_scores_and_pace():
 
 
 def test_a_report_of_an_unfinished_backfill_says_how_to_go_on():
-    said = report_summary(7, BackfillProgress(5, open=5), {}, broken={}, took=timedelta(seconds=3))
+    said = report_summary(
+        7, BackfillProgress(5, open=5), {}, rules=RULES, broken={}, took=timedelta(seconds=3)
+    )
     assert "**5 are left**: run it again with `resume` 7." in said
     assert "no audio was analysed" in said
 

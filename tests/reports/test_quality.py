@@ -4,10 +4,10 @@ from datetime import timedelta
 
 import pytest
 
-from policy.quality import RULES
 from reports.quality import summary
 from schema.facts.quality import QualityReport, RuleResult
 from schema.states import CheckScope
+from stores.quality.rules.catalogue import RULES
 
 
 @pytest.fixture
@@ -30,7 +30,11 @@ def page():
         }
         report = QualityReport(1, CheckScope.CHANGED, 1000, results=results, **numbers)
         return summary(
-            report, earlier=earlier or {}, allowed_percent=1.0, took=timedelta(seconds=3)
+            report,
+            rules=RULES,
+            earlier=earlier or {},
+            allowed_percent=1.0,
+            took=timedelta(seconds=3),
         )
 
     return _page
@@ -62,6 +66,6 @@ def test_hostile_ids_stay_inside_their_block(page):
     assert text.count("```") == 2 + 1  # the id's own, inside its line
 
 
-def test_a_bucket_that_could_not_be_asked_is_told(page):
+def test_a_bucket_that_could_not_be_sampled_is_reported(page):
     text = page(bucket_problem="The bucket failed to read: timed out.", sampled=0)
     assert "could not be sampled:** The bucket failed to read: timed out." in text

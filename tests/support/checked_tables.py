@@ -4,11 +4,15 @@ from contextlib import contextmanager
 
 import sqlalchemy as sa
 
-from policy import quality
+from schema.states import CheckedTable
 from stores.quality import validation
+from stores.quality.rules import analysis_rows, message_rows
+from stores.quality.rules.catalogue import ROW_RULES
+from tests.support.quality import FACTS
 
-MESSAGE_RULES = quality.MESSAGE_COLUMNS | quality.MESSAGE_INVARIANTS
-ANALYSIS_RULES = quality.ANALYSIS_COLUMNS | quality.ANALYSIS_INVARIANTS
+MESSAGE_RULES, ANALYSIS_RULES = (
+    {rule.name: rule for rule in ROW_RULES if rule.table is table} for table in CheckedTable
+)
 MESSAGE_COLUMNS = {
     "message_id": "text",
     "audio_processing_state": "text",
@@ -25,7 +29,7 @@ MESSAGE_COLUMNS = {
     "audio_retention_expires_at": "timestamp",
     "deleted": "boolean",
     "is_known": "boolean",
-    **dict.fromkeys(quality.MESSAGE_INVARIANTS, "text"),
+    **{rule.name: "text" for rule in message_rows.RULES},
 }
 ANALYSIS_COLUMNS = {
     "message_id": "text",
@@ -42,7 +46,7 @@ ANALYSIS_COLUMNS = {
     "analysis_language": "text",
     "analysis_error": "text",
     "analysis_duration_ms": "integer",
-    **dict.fromkeys(quality.ANALYSIS_INVARIANTS, "text"),
+    **{rule.name: "text" for rule in analysis_rows.RULES},
 }
 GOOD_MESSAGE = {
     "audio_processing_state": "analyzed",
@@ -92,7 +96,7 @@ def make_tables(connection):
 
 
 def validate(connection):
-    return validation.validate(connection, MESSAGE_RULES, ANALYSIS_RULES, key_prefix="audio/")
+    return validation.validate(connection, FACTS)
 
 
 def add(connection, table, **columns):

@@ -7,21 +7,19 @@ import pytest
 import sqlalchemy as sa
 
 from schema.facts.quality import RowScope, RuleFacts
-from schema.states import UserTier
 from stores.quality import checked_rows
-from stores.quality.rules import analyses, messages
+from stores.quality.rules import analysis_rows, message_rows
+from stores.quality.rules.catalogue import INVARIANTS
 
 AS_OF = datetime(2025, 10, 20, 12, tzinfo=UTC)
 FACTS = RuleFacts(
     as_of=AS_OF,
     url_prefixes=("https://audio.s3.example/", "https://s3.example/audio/"),
-    tier_days={
-        UserTier.FREE: 30,
-        UserTier.PLUS: 90,
-        UserTier.PREMIUM: 365,
-        UserTier.GUEST: 1,
-        UserTier.SYSTEM: 7,
-    },
+    key_prefix="audio/",
+    system_days=7,
+    guest_days=1,
+    subscription_days={"": 30, "free": 30, "plus": 90, "premium": 365},
+    retention_tolerance=timedelta(seconds=1),
     url_expiry_tolerance=timedelta(seconds=60),
     stale_lease=timedelta(hours=1),
     unleased_age=timedelta(days=1),
@@ -71,6 +69,14 @@ DOCUMENTS = (
 )  # fmt: skip
 
 
+def words(*changes, timings=TIMINGS):
+    """The three words, with changes by position."""
+    changed = [dict(word) for word in timings]
+    for position, change in changes:
+        changed[position] |= change
+    return {"speech_timings": changed}
+
+
 @pytest.fixture
 def add_analysis(engine):
     """Add an analysis that keeps all rules, but for what is given."""
@@ -109,10 +115,11 @@ def found(connection, scope=None, facts=FACTS):
     checked_rows.create(connection, scope or RowScope(), facts)
     observed = {}
     for table, rules in (
-        (checked_rows.MESSAGE_TABLE, messages.NAMES),
-        (checked_rows.ANALYSIS_TABLE, analyses.NAMES),
+        (checked_rows.MESSAGE_TABLE, message_rows.RULES),
+        (checked_rows.ANALYSIS_TABLE, analysis_rows.RULES),
     ):
-        rows = sa.text(f"SELECT {', '.join(rules)} FROM {table} ORDER BY message_id")
+        names = ", ".join(rule.name for rule in rules)
+        rows = sa.text(f"SELECT {names} FROM {table} ORDER BY message_id")
         for row in connection.execute(rows).mappings():
             observed |= {rule: seen for rule, seen in row.items() if seen is not None}
     return observed
@@ -126,8 +133,7 @@ def check(engine):
         with engine.connect() as connection:
             seen = found(connection, **arguments)
             ids = connection.scalars(sa.text("SELECT id FROM messages")).all()
-            rules = messages.NAMES + analyses.NAMES
-            few = checked_rows.broken_among(connection, ids, FACTS, rules)
+            few = checked_rows.broken_among(connection, ids, FACTS, INVARIANTS)
             # Both ways of asking give one answer.
             assert {case.rule: case.observed for case in few} == seen
             return seen

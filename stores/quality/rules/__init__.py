@@ -1,1 +1,1 @@
-"""Rules across columns and tables as SQL, by name; each says what breaks it, or NULL."""
+"""Rules of data quality: each stands here once, with the SQL or the expectations that check it."""

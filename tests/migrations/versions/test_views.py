@@ -10,10 +10,10 @@ import pytest
 import sqlalchemy as sa
 
 from migrations import run
-from policy.quality import DISTRUSTED
 from schema.facts.quality import BrokenRule
 from stores.deletion import erasure
 from stores.quality import quarantine
+from stores.quality.rules.catalogue import DISTRUSTED
 
 MONDAY = datetime(2025, 10, 13, tzinfo=UTC)
 FACTS = {

@@ -16,7 +16,7 @@ RESULTS = [RuleResult("quick_scores", Severity.FAIL, 10, 2, ("message-1",))]
 
 @pytest.fixture
 def begin(engine):
-    """Begin a check, and finish it unless told; return its rows."""
+    """Begin a check, and finish it unless `finish` is false; return its rows."""
 
     def _begin(scope=CHANGED, *, finish=True, **arguments):
         with engine.begin() as connection:

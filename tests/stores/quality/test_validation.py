@@ -263,7 +263,7 @@ def test_a_rule_that_could_not_be_asked_does_not_pass_for_kept(connection):
     assert refusal.value.rules == ("quick_scores",)
 
 
-def test_a_column_of_another_type_is_told_without_its_values(connection):
+def test_a_column_of_another_type_is_reported_without_its_values(connection):
     connection.execute(
         sa.text("ALTER TABLE checked_message ALTER COLUMN pronunciation_score TYPE text")
     )
@@ -275,7 +275,7 @@ def test_a_column_of_another_type_is_told_without_its_values(connection):
     assert "Oma" not in shown
 
 
-def test_a_lost_connection_is_told_as_such(connection, administrator):
+def test_a_lost_connection_is_reported_as_such(connection, administrator):
     process = connection.execute(sa.text("SELECT pg_backend_pid()")).scalar_one()
     administrator.execute("SELECT pg_terminate_backend(%s, 10000)", (process,))
     with pytest.raises(OperationalError):

@@ -6,7 +6,6 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from policy.quality import REFUSED_KEY_RULE
 from policy.sweep import Fate, SweepRules
 from schema.documents import AnalysisRecord
 from schema.states import HoldScope, UserTier
@@ -14,6 +13,7 @@ from schema.tables.app import Message
 from stores.analysis import analyses
 from stores.bucket import audio_bucket
 from stores.bucket.versions import list_versions
+from stores.quality.rules.message_columns import REFUSED_KEY
 from tasks.resources import database, storage
 from tasks.sweep.recordings import UNPLANNED
 from tasks.sweep.sweep_retention import SweepCursor, sweep_chunk
@@ -207,7 +207,7 @@ def test_keys_that_are_not_ours_are_refused_and_quarantined_and_stop_nobody(
     storage.bucket().verify_marker()
     assert entries() == [("retention", "deleted", good)]
     cases = rows_of("SELECT message_id, rule, length(observed) > 20 FROM audio_ops.quarantine")
-    assert sorted(cases) == [(message_id, REFUSED_KEY_RULE, True) for message_id in bad]
+    assert sorted(cases) == [(message_id, REFUSED_KEY.name, True) for message_id in bad]
 
 
 # Objects that several messages share

@@ -1,4 +1,4 @@
-"""Great Expectations on a connection that is lent to it: it sees its temporary tables."""
+"""Great Expectations' datasource on an open connection of ours: it sees its temporary tables."""
 
 import logging
 from typing import TYPE_CHECKING, Any
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 _NO_ADDRESS = "postgresql+psycopg://nobody@localhost/checked"
 
 
-class _Loan:
-    """A driver's connection, whose transaction stays its owner's affair."""
+class _SharedConnection:
+    """A driver's connection whose transaction only its owner ends."""
 
     def __init__(self, connection: Any) -> None:  # noqa: ANN401 - as SQLAlchemy hands it out
         self._connection = connection
@@ -33,7 +33,7 @@ class _Loan:
         """Leave it to the owner."""
 
 
-def lend(connection: Connection) -> "tuple[AbstractDataContext, PostgresDatasource]":
+def open_datasource(connection: Connection) -> "tuple[AbstractDataContext, PostgresDatasource]":
     """Return a new context, in memory alone, and its data source, which uses only `connection`.
 
     Raises:
@@ -54,12 +54,12 @@ def lend(connection: Connection) -> "tuple[AbstractDataContext, PostgresDatasour
         analytics_enabled=False,
     )
     context = great_expectations.get_context(mode="ephemeral", project_config=config)
-    loan = _Loan(connection.connection.driver_connection)
+    shared = _SharedConnection(connection.connection.driver_connection)
     datasource = context.data_sources.add_postgres(
         "kaiwa",
         connection_string=_NO_ADDRESS,
         kwargs={
-            "creator": lambda: loan,
+            "creator": lambda: shared,
             "poolclass": StaticPool,
             "use_native_hstore": False,  # looking for it takes psycopg's own type of connection
             "hide_parameters": True,

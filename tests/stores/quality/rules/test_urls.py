@@ -1,0 +1,142 @@
+"""Rules of signed URLs: when they end, and which object they lead to."""
+
+from datetime import UTC, datetime, timedelta
+from urllib.parse import quote
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from pydantic import SecretStr
+
+from stores.bucket import url_signer
+from stores.bucket.access import BucketAccess
+from stores.quality.rules.urls import ENCODED_KEY
+from tests.support.quality import AS_OF
+
+
+def signed(key, *, days=7, at=AS_OF):
+    keys = SecretStr("key-id"), SecretStr("secret")
+    signer = url_signer.open_signer(BucketAccess("audio", "https://s3.example", "auto", *keys))
+    return signer.dated(at).sign(key, days * 86_400)
+
+
+def url_of(key, **columns):
+    return {
+        "audio_storage_key": key,
+        "audio_url": signed(key),
+        "audio_url_expires_at": AS_OF + timedelta(days=7),
+    } | columns
+
+
+URL = url_of("audio/u/c/m.wav")
+KEPT = {
+    "a URL of ours": (url_of("audio/u/c/m.wav"), {}),
+    "an encoded key": (url_of("audio/ü ñ/c+1/m%41.wav"), {}),
+    "a URL by the app's client": (
+        url_of("audio/u/c/m.wav")
+        | {"audio_url": signed("audio/u/c/m.wav").replace("s3.example/audio", "audio.s3.example")},
+        {},
+    ),
+    "a leap day": (
+        url_of("audio/u/c/m.wav")
+        | {
+            "audio_url": signed("audio/u/c/m.wav", at=datetime(2024, 2, 29, tzinfo=UTC)),
+            "audio_url_expires_at": datetime(2024, 3, 7, 0, 0, 59, tzinfo=UTC),
+        },
+        {},
+    ),
+}  # fmt: skip
+BROKEN = [
+    (
+        "url_expiry",
+        URL | {"audio_url_expires_at": AS_OF + timedelta(days=7, seconds=61)},
+        {},
+        "URL until 2025-10-27T12:00:00Z, row until 2025-10-27T12:01:01Z",
+    ),
+    (
+        "url_expiry",
+        URL | {"audio_url_expires_at": None},
+        {},
+        "URL until 2025-10-27T12:00:00Z, row until no instant",
+    ),
+    *(
+        (
+            "url_expiry",
+            URL | {"audio_url": URL["audio_url"].replace("20251020T120000Z", date)},
+            {},
+            "URL until no instant, row until 2025-10-27T12:00:00Z",
+        )
+        for date in (
+            "20261399T000000Z", "20250230T000000Z", "20250229T000000Z", "21000229T000000Z",
+            "20250101T246060Z", "00000101T000000Z", "", "2025-10-20", "x" * 500,
+        )
+    ),
+    *(
+        (
+            "url_expiry",
+            URL | {"audio_url": URL["audio_url"].replace("Expires=604800", expiry)},
+            {},
+            "URL until no instant, row until 2025-10-27T12:00:00Z",
+        )
+        for expiry in ("Expires=", "Expires=-1", "Expires=1e9", "Expires=99999999999", "Exp=604800")
+    ),
+    ("url_is_ours", URL | {"audio_storage_key": None}, {}, "a URL, but no key"),
+    (
+        "url_is_ours",
+        URL | {"audio_storage_key": "audio/u/c/m"},
+        {},
+        "the URL leads to another object",
+    ),
+    (
+        "url_is_ours",
+        url_of("audio/ü/m.wav", audio_url=signed("audio/u/m.wav")),
+        {},
+        "the URL leads to another object",
+    ),
+    (
+        "url_is_ours",
+        URL | {"audio_url": URL["audio_url"].replace("s3.example", "s3.example.evil")},
+        {},
+        "the URL leads outside of our bucket",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("message", "analysis"), KEPT.values(), ids=KEPT)
+def test_what_keeps_all_rules_is_left_alone(add_analysed, check, message, analysis):
+    add_analysed(analysis, **message)
+    assert check() == {}
+
+
+@pytest.mark.parametrize(
+    ("rule", "message", "analysis", "observed"), BROKEN, ids=[case[0] for case in BROKEN]
+)
+def test_what_breaks_a_rule_is_observed(add_analysed, check, rule, message, analysis, observed):
+    add_analysed(analysis, **message)
+    seen = check()
+    if "pause_count" in analysis:
+        seen.pop("pauses_in_audio", None)
+    assert seen == {rule: observed}
+
+
+KEYS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20)
+ENCODED = sa.text(f"""
+SELECT {ENCODED_KEY} FROM unnest(CAST(:keys AS text[])) WITH ORDINALITY AS m (
+    audio_storage_key, number
+) ORDER BY m.number
+""")
+
+
+def test_keys_are_encoded_as_they_are_signed(engine):
+    ascii_keys = [f"audio/{chr(code)}" for code in range(1, 128)]
+
+    @settings(max_examples=50, deadline=None)
+    @given(keys=st.lists(KEYS, max_size=50))
+    @example(keys=ascii_keys)
+    def encode(keys):
+        encoded = connection.execute(ENCODED, {"keys": keys}).scalars().all()
+        assert encoded == [quote(key, safe="/-._~") for key in keys]
+
+    with engine.connect() as connection:
+        encode()
