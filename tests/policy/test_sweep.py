@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from policy.configuration import AudioPolicy, CleanupRules
@@ -210,6 +210,7 @@ def deleted(page, busy=frozenset(), rules=RULES):
     return judge(page, busy, rules).deletions.keys()
 
 
+@settings(deadline=None)  # a page takes longer on a busy machine
 @given(pages(), graces)
 def test_no_object_is_deleted_while_any_of_its_recordings_must_stay(drawn, grace_days):
     page, busy = drawn
@@ -226,6 +227,7 @@ def test_no_object_is_deleted_while_any_of_its_recordings_must_stay(drawn, grace
             assert recording.processing_state != "uploading"
 
 
+@settings(deadline=None)  # a page takes longer on a busy machine
 @given(pages())
 def test_a_recording_ends_only_when_it_is_due_itself(drawn):
     page, busy = drawn
@@ -238,6 +240,7 @@ def test_a_recording_ends_only_when_it_is_due_itself(drawn):
             assert alone == judgement
 
 
+@settings(deadline=None)  # a page takes longer on a busy machine
 @given(pages())
 def test_every_recording_is_judged_once_and_every_key_has_one_end(drawn):
     page, busy = drawn
@@ -253,6 +256,7 @@ def test_every_recording_is_judged_once_and_every_key_has_one_end(drawn):
     assert ends == dict.fromkeys(keys, 1)
 
 
+@settings(deadline=None)  # a page takes longer on a busy machine
 @given(pages())
 def test_an_object_outlives_a_recording_only_for_another_that_stays(drawn):
     page, busy = drawn
@@ -263,6 +267,7 @@ def test_an_object_outlives_a_recording_only_for_another_that_stays(drawn):
         assert not fates & {Fate.DELETE, Fate.BUSY}
 
 
+@settings(deadline=None)  # a page takes longer on a busy machine
 @given(pages(), st.data())
 def test_other_keys_and_the_order_of_recordings_change_nothing(drawn, data):
     page, busy = drawn
@@ -279,6 +284,7 @@ def test_other_keys_and_the_order_of_recordings_change_nothing(drawn, data):
 LATER = st.timedeltas(timedelta(0), 500 * DAY)
 
 
+@settings(deadline=None)  # a page takes longer on a busy machine
 @given(pages(), st.data())
 @example(([recorded()], frozenset()), None)
 def test_nothing_that_protects_a_recording_makes_another_object_go(drawn, data):
@@ -301,6 +307,7 @@ def test_nothing_that_protects_a_recording_makes_another_object_go(drawn, data):
         )
 
 
+@settings(deadline=None)  # a page takes longer on a busy machine
 @given(pages(), anything, st.sampled_from(KEYS), LATER)
 def test_a_sharer_a_claim_and_more_grace_can_only_save_objects(drawn, sharer, key, more):
     page, busy = drawn
