@@ -509,7 +509,7 @@ def test_a_run_waits_for_a_database_that_goes_away(upload, rows, count, postgres
 def test_a_bucket_that_goes_away_costs_no_message(
     upload, rows, count, engine, s3_server, start_run
 ):
-    server, ports = s3_server
+    server, ports, _ = s3_server
     for number in range(MANY):
         upload(SENTENCES[number % len(SENTENCES)])
     run = start_run(chunk_size=10, workers=1)

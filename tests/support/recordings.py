@@ -55,7 +55,7 @@ def claimed():
 
 @pytest.fixture(scope="session")
 def s3_server(request, tmp_path_factory):
-    """One S3 server for the whole session, with its ports."""
+    """The S3 server of this machine, its ports and its address."""
     lacks_swift = swift.obstacle(tmp_path_factory.getbasetemp())  # macOS, or no attributes
     return request.getfixturevalue("moto_server" if lacks_swift else "swift_server")
 
@@ -63,8 +63,7 @@ def s3_server(request, tmp_path_factory):
 @pytest.fixture(scope="session")
 def s3_address(s3_server):
     """Where the session's S3 server is."""
-    server, ports = s3_server
-    return server.start(ports)
+    return s3_server[2]
 
 
 @pytest.fixture

@@ -22,31 +22,32 @@ def s3_model_read_once():
 
 @pytest.fixture(scope="session")
 def swift_server(tmp_path_factory):
-    """The session's Swift, with its ports; it is not started yet."""
+    """The session's Swift, its ports and its address."""
     folder = tmp_path_factory.mktemp("swift")
     if reason := swift.obstacle(folder):
         pytest.skip(reason)
-    server = SwiftServer(folder)
-    yield server, choose_ports(swift.SERVERS, folder / "ports.json")
-    server.stop()
+    yield from _running(SwiftServer(folder), choose_ports(swift.SERVERS, folder / "ports.json"))
 
 
 @pytest.fixture(scope="session")
 def moto_server(tmp_path_factory):
-    """The session's moto, with its ports; it is not started yet."""
+    """The session's moto, its ports and its address."""
     folder = tmp_path_factory.mktemp("moto")
-    server = MotoServer(folder)
-    yield server, choose_ports(moto.SERVERS, folder / "ports.json")
-    server.stop()
+    yield from _running(MotoServer(folder), choose_ports(moto.SERVERS, folder / "ports.json"))
+
+
+def _running(server, ports):
+    try:
+        yield server, ports, server.start(ports)
+    finally:
+        server.stop()
 
 
 @pytest.fixture(scope="session")
 def swift_address(swift_server):
-    server, ports = swift_server
-    return server.start(ports)
+    return swift_server[2]
 
 
 @pytest.fixture(scope="session")
 def moto_address(moto_server):
-    server, ports = moto_server
-    return server.start(ports)
+    return moto_server[2]
