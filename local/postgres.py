@@ -3,7 +3,6 @@
 The server listens on loopback TCP only and asks for the password in `password` (mode 0600).
 """
 
-import fcntl
 import os
 import secrets
 import shutil
@@ -11,14 +10,15 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import psutil
+from filelock import FileLock
 
 from local.postgres_home import binaries, find_home, prepare_home, server_account
+from local.process import ended, wait_ended
 from schema.errors.base import KaiwaError
 
 SUPERUSER = "postgres"
@@ -83,12 +83,9 @@ class PostgresServer:
             if postmaster is None:
                 return
             postmaster.send_signal(signal.SIGINT)  # "fast": rolls back open transactions
-            deadline = time.monotonic() + STOP_SECONDS
-            while _alive(postmaster):
-                if time.monotonic() > deadline:
-                    reason = f"process {postmaster.pid} has not stopped after {STOP_SECONDS} s"
-                    raise PostgresFailed(str(self.folder), reason)
-                time.sleep(0.02)
+            if wait_ended([postmaster], STOP_SECONDS):
+                reason = f"process {postmaster.pid} has not stopped after {STOP_SECONDS} s"
+                raise PostgresFailed(str(self.folder), reason)
 
     @property
     def running(self) -> bool:
@@ -141,13 +138,10 @@ class PostgresServer:
             ours = process.name() == "postgres" and Path(process.cwd()) == self._data
         except (ValueError, psutil.NoSuchProcess, psutil.AccessDenied):
             return None
-        return process if ours and _alive(process) else None
+        return process if ours and not ended(process) else None
 
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        with (self.folder / "lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+    def _locked(self) -> FileLock:
+        return FileLock(self.folder / "lock")
 
     # Starting
 
@@ -173,19 +167,16 @@ class PostgresServer:
         partial.rename(self._data)
 
     def _remove_stale_pid_file(self) -> None:
-        """Clear what a killed server left; its children end by themselves within moments."""
-        deadline = time.monotonic() + STOP_SECONDS
-        while self._pid_file_lines() and (orphans := self._processes_in_data()):
-            if time.monotonic() > deadline:
-                reason = f"processes {orphans} of a killed server still use its data"
-                raise PostgresFailed(str(self.folder), reason)
-            time.sleep(0.05)
+        """Remove the pid file of a killed server once its child processes have ended."""
+        if self._pid_file_lines() and (left := wait_ended(self._processes_in_data(), STOP_SECONDS)):
+            reason = f"processes {[p.pid for p in left]} of a killed server still use its data"
+            raise PostgresFailed(str(self.folder), reason)
         # Postgres would refuse to start if the old pid now belongs to another program.
         (self._data / "postmaster.pid").unlink(missing_ok=True)
 
-    def _processes_in_data(self) -> list[int]:
-        found = psutil.process_iter(["name", "cwd"])
-        return [p.pid for p in found if p.info["cwd"] == str(self._data)]
+    def _processes_in_data(self) -> list[psutil.Process]:
+        found = psutil.process_iter(["cwd"])
+        return [p for p in found if p.info["cwd"] == str(self._data)]
 
     def _launch(self, port: int) -> None:
         # No Unix socket: in a deep folder its path would be too long.
@@ -229,14 +220,6 @@ class PostgresServer:
     def _last_log_line(self) -> str:
         lines = (self.folder / "server.log").read_text(errors="replace").splitlines()
         return lines[-1] if lines else "no output"
-
-
-def _alive(process: psutil.Process) -> bool:
-    """Whether it runs; one that ended and waits to be reaped by its parent does not."""
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 def _free_port() -> int:

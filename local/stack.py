@@ -4,14 +4,12 @@ All state lies in that folder (as root, Postgres may have to keep its data elsew
 it), everything listens on 127.0.0.1 alone, and a stack whose starter was killed can be stopped.
 """
 
-import fcntl
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
 
+from filelock import FileLock, Timeout
 from pydantic import SecretStr
 
 from local import addresses, app_database, moto, process, swift
@@ -177,21 +175,15 @@ class Stack:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        deadline = time.monotonic() + _LOCK_SECONDS
-        with (self.folder / "lock").open("w") as lock:
-            while not _taken(lock):
-                if time.monotonic() > deadline:
-                    raise StackBusy(str(self.folder))
-                time.sleep(0.05)
+        lock = FileLock(self.folder / "lock")
+        try:
+            lock.acquire(timeout=_LOCK_SECONDS)
+        except Timeout:
+            raise StackBusy(str(self.folder)) from None
+        try:
             yield
-
-
-def _taken(lock: TextIO) -> bool:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+        finally:
+            lock.release()
 
 
 def _prepare_bucket(address: S3Address, report: Report) -> None:
