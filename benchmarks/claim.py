@@ -51,7 +51,7 @@ class _Pile:
 
 
 SIZES = {
-    "small": frame.Size(10_000, smoke=3_000, help="messages that wait in the small table"),
+    "small": frame.Size(10_000, smoke=3_500, help="messages that wait in the small table"),
     "large": frame.Size(1_000_000, smoke=6_000, help="in the large table, or without an engine"),
 }
 

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import signal
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -83,6 +84,7 @@ def run(
         name: _chosen(arguments[name], option, smoke=arguments["smoke"])
         for name, option in options.items()
     }
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that its servers are stopped
     figures = measure(**chosen)
     print(show(figures))
     if arguments["json"]:

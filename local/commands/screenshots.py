@@ -36,7 +36,7 @@ def screenshots(folder: Folder = Path(".local/screenshots")) -> None:
     """
     pictures, stack = folder / "pictures", folder / "stack"
     console = Console(highlight=False)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that it cleans up after itself
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that it cleans up
     with told():
         if find_spec("playwright") is None:
             raise PlaywrightMissing
@@ -45,14 +45,14 @@ def screenshots(folder: Folder = Path(".local/screenshots")) -> None:
         from local.demo.steps import step
         from local.screenshots import browser, readme
         from local.screenshots.camera import photograph_all
-        from local.screenshots.story import tell
+        from local.screenshots.story import run_story
 
-        browser.find_browser()  # before minutes are spent
+        browser.find_browser()  # before anything is started
         Stack(stack).down()
         for old in (stack, pictures):
             shutil.rmtree(old, ignore_errors=True)
         with stage(stack, console) as scene:
-            tell(scene)
+            run_story(scene)
             with step(console, "Pictures taken") as report:
                 report(f"{photograph_all(scene, stack.resolve(), pictures)} pictures")
         readme.renew(pictures)

@@ -1,4 +1,4 @@
-"""The demo breaks three rows, and notices a check that does not find them or does not let go."""
+"""The demo corrupts three rows, and notices a check that misses or does not release them."""
 
 import io
 from datetime import UTC, datetime
