@@ -42,7 +42,6 @@ from stores.analysis import leases, messages
 from stores.database import connect
 
 CLAIMED = 100  # at once
-KILL_SECONDS = 5.0
 LONGEST_SECONDS = 900.0
 # Its name and address are asked for; nothing is there.
 BUCKET = {
@@ -131,7 +130,11 @@ class Worker:
 
 
 def share_out(
-    api_url: str, engine: sa.Engine, environment: dict[str, str], names: Sequence[str]
+    api_url: str,
+    engine: sa.Engine,
+    environment: dict[str, str],
+    names: Sequence[str],
+    kill_seconds: float,
 ) -> dict[str, float]:
     """Let a worker of each name analyse what waits while the busy ones are killed in turn."""
     total = _count(engine, _WAITING)
@@ -144,7 +147,7 @@ def share_out(
         while _count(engine, _DONE) < total and time.monotonic() - began < LONGEST_SECONDS:
             time.sleep(0.2)
             victim = workers[0]
-            if time.monotonic() - last_kill < KILL_SECONDS or not (holds := victim.holds(engine)):
+            if time.monotonic() - last_kill < kill_seconds or not (holds := victim.holds(engine)):
                 continue
             victim.kill()
             victim.start()
@@ -203,7 +206,7 @@ def prefect_records(folder: Path, messages: int) -> dict[str, float]:
         }
 
 
-def measure(messages: int, workers: int) -> frame.Figures:
+def measure(messages: int, workers: int, kill_seconds: int) -> frame.Figures:
     """Return the figures of bare claiming and of the deployments that share the messages."""
     with servers.private_folder() as folder, servers.postgres() as postgres:
         waiting_database(postgres, messages, "fast").dispose()
@@ -221,7 +224,7 @@ def measure(messages: int, workers: int) -> frame.Figures:
                 **BUCKET,
             )
             names = [f"scale-out-{number}" for number in range(workers)]
-            figures = share_out(api_url, engine, environment, names)
+            figures = share_out(api_url, engine, environment, names, kill_seconds)
         finally:
             engine.dispose()
             prefect.stop()
@@ -233,7 +236,8 @@ if __name__ == "__main__":
     frame.run(
         measure,
         {
-            "messages": frame.Size(20_000, smoke=1_000, help="messages that the workers share"),
+            "messages": frame.Size(20_000, smoke=400, help="messages that the workers share"),
             "workers": frame.Size(4, smoke=2, help="workers, each of its own deployment"),
+            "kill_seconds": frame.Size(5, smoke=15, help="seconds between two kills, at least"),
         },
     )

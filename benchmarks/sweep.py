@@ -186,12 +186,12 @@ if __name__ == "__main__":
     frame.run(
         measure,
         {
-            "small": frame.Size(100_000, smoke=50_000, help="messages of the small table"),
-            "medium": frame.Size(1_000_000, smoke=55_000, help="messages of the medium table"),
-            "large": frame.Size(5_000_000, smoke=60_000, help="messages of the large table"),
+            "small": frame.Size(100_000, smoke=20_000, help="messages of the small table"),
+            "medium": frame.Size(1_000_000, smoke=21_000, help="messages of the medium table"),
+            "large": frame.Size(5_000_000, smoke=22_000, help="messages of the large table"),
             "due": frame.Size(
-                50_000, smoke=5_000, help="messages of a table of which a fifth is due"
+                50_000, smoke=2_000, help="messages of a table of which a fifth is due"
             ),
-            "paced": frame.Size(18, smoke=4, help="pages of 100 objects on the S3 server"),
+            "paced": frame.Size(18, smoke=3, help="pages of 100 objects on the S3 server"),
         },
     )
