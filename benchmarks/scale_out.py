@@ -238,6 +238,6 @@ if __name__ == "__main__":
         {
             "messages": frame.Size(20_000, smoke=400, help="messages that the workers share"),
             "workers": frame.Size(4, smoke=2, help="workers, each of its own deployment"),
-            "kill_seconds": frame.Size(5, smoke=15, help="seconds between two kills, at least"),
+            "kill_seconds": frame.Size(5, smoke=60, help="seconds between two kills, at least"),
         },
     )
