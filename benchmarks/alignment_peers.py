@@ -1,6 +1,6 @@
 """Forced alignment: ours against pocketsphinx's, and Echogarden's where it is installed.
 
-    python benchmarks/alignment_peers.py [--corpus DIR] [--sample N] [--json]
+    python benchmarks/alignment_peers.py [--corpus DIR] [--sample N] [--smoke] [--json]
 
 All align the same recordings of known texts, in turn. pocketsphinx has the same acoustic model;
 it runs with beams so wide that it loses hardly any learner, and as it comes. Echogarden (`npm
@@ -12,8 +12,6 @@ besides the text; the peers know of none of these. Without a corpus the clips of
 aligned.
 """
 
-import argparse
-import json
 import multiprocessing
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from benchmarks import frame
 from benchmarks.aligners import WIDE_BEAMS, Aligner, Echogarden, Found, Lost, Ours, PocketSphinx
 from settings.processes import limit_blas_threads
 from speech.text import transcript
@@ -35,7 +34,6 @@ OWN_TEXTS: Final = {
     "fox": "The quick brown fox jumps over the lazy dog.",
     "pauses": "I would like a glass of water, please.",
 }
-DEFAULT_SAMPLE: Final = 250
 CLOSE_SECONDS: Final = 0.02
 
 
@@ -165,25 +163,26 @@ def recordings(corpus: Path | None, sample: int) -> list[Recording]:
     return [Recording(one.audio, one.text) for one in read_corpus(corpus, sample)]
 
 
-def main() -> None:
-    """Print an aligner a paragraph."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--corpus", type=Path)
-    parser.add_argument("--sample", type=int, default=DEFAULT_SAMPLE)
-    parser.add_argument("--json", action="store_true")
-    arguments = parser.parse_args()
-    chosen = recordings(arguments.corpus, arguments.sample)
+def measure_apart(corpus: Path | None, sample: int) -> dict[str, dict[str, float]]:
+    """Measure in a new process, where numpy has one thread."""
+    chosen = recordings(corpus, sample)
+    print(f"{len(chosen)} recordings; distances of boundaries are from ours")
     limit_blas_threads()
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-        found = pool.submit(measure, chosen).result()
-    print(f"{len(chosen)} recordings; distances of boundaries are from ours")
-    for name, figures in found.items():
-        print(name)
-        for figure, value in figures.items():
-            print(f"  {figure:34} {value:8g}")
-    if arguments.json:
-        print(json.dumps(found))
+        return pool.submit(measure, chosen).result()
+
+
+def show(found: frame.Figures) -> str:
+    """Lay the figures out, an aligner a paragraph."""
+    return "\n".join(f"{name}\n{frame.as_lines(figures)}" for name, figures in found.items())
 
 
 if __name__ == "__main__":
-    main()
+    frame.run(
+        measure_apart,
+        {
+            "corpus": frame.Folder("folder of rated recordings; without it the clips of the tests"),
+            "sample": frame.Size(250, smoke=5, help="recordings of the corpus"),
+        },
+        show=show,
+    )

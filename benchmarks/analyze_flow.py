@@ -1,6 +1,6 @@
 """The whole flow against the bare engine on the same cores, and its memory over a long run.
 
-    python benchmarks/analyze_flow.py [--clips 1000] [--json]
+    python benchmarks/analyze_flow.py [--clips 1000] [--smoke] [--json]
 
 Real learners are read from the folder in CORPUS; without it learners are synthesised. The bare
 engine decodes and analyses the same clips in as many processes, from a list in memory: no bucket,
@@ -8,22 +8,18 @@ no database, no Prefect. The flow does the same work from a real S3 server into 
 both of which share the cores with it.
 """
 
-import argparse
-import json
 import multiprocessing
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from itertools import cycle, islice
-from pathlib import Path
 from uuid import uuid4
 
 import psutil
 import sqlalchemy as sa
 
-from benchmarks.claim import claim_ratios
+from benchmarks import claim, frame, servers
 from local.addresses import StackAddresses
 from local.demo.corpus import read_corpus
 from local.demo.learners import record_all
@@ -38,7 +34,6 @@ from stores import database
 from tasks.analysis.pool import available_cores
 
 MEMORY_CLIPS = 50  # short ones, uploaded once and named by many messages
-MEMORY_MESSAGES = (1_000, 10_000)
 
 
 def read_clips() -> list[Recording]:
@@ -78,7 +73,8 @@ def pause_schedule(stack: StackAddresses) -> None:
     from local.demo.analysis_run import DEPLOYMENT
 
     with SyncPrefectClient(stack.prefect_api_url) as client:
-        client.pause_deployment(client.read_deployment_by_name(DEPLOYMENT).id)
+        deployment = client.read_deployment_by_name(f"{DEPLOYMENT}/{DEPLOYMENT}")
+        client.pause_deployment(deployment.id)
 
 
 def upload(stack: StackAddresses, clips: list[Recording], messages: int) -> None:
@@ -123,7 +119,7 @@ def run_flow(stack: StackAddresses, limit: int) -> tuple[float, float]:
     Prefect are paid once a run whatever its size.
     """
     run = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.analyze_flow", "--run", str(limit)],
+        [sys.executable, "-m", "benchmarks.analyze_flow_run", str(limit)],
         env=stack.environment(),
         stdout=subprocess.PIPE,
         text=True,
@@ -150,50 +146,29 @@ def tree_bytes(process: psutil.Process) -> int:
     return total
 
 
-def flow_once(limit: int) -> None:
-    """Run the flow here and print its seconds."""
-    from flows.analyze_messages import analyze_messages  # see `pause_schedule`
-
-    started = time.perf_counter()
-    report = analyze_messages(limit=limit, fail_above_percent=100)
-    seconds = time.perf_counter() - started
-    if report.claimed != limit:
-        sys.exit(f"only {report.claimed} of {limit} messages were claimed")
-    print(seconds)
-
-
-def main() -> None:
-    """Print the figures."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--clips", type=int, default=1000)
-    parser.add_argument("--json", action="store_true", help="end with one line of JSON")
-    parser.add_argument("--run", type=int, help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
+def measure(clips: int, few: int, many: int, small: int, large: int) -> frame.Figures:
+    """Return the times of flow and engine, the peaks of two runs, and the figures of claiming."""
     limit_blas_threads()
-    if arguments.run:
-        flow_once(arguments.run)
-        return
-
-    pool = read_clips()
-    clips = list(islice(cycle(pool), arguments.clips))
-    shortest = sorted(pool, key=lambda clip: clip.duration_seconds)[:MEMORY_CLIPS]
-    with tempfile.TemporaryDirectory(prefix="kaiwa-benchmark-") as folder:
-        stack = Stack(Path(folder))
+    everything = read_clips()
+    chosen = list(islice(cycle(everything), clips))
+    shortest = sorted(everything, key=lambda clip: clip.duration_seconds)[:MEMORY_CLIPS]
+    with servers.private_folder() as folder:
+        stack = Stack(folder)
         try:
-            where = stack.up(lambda step: None)
+            where = stack.up(lambda _step: None)
             pause_schedule(where)
-            upload(where, clips, len(clips))
-            before = engine_seconds(clips)
-            flow, _ = run_flow(where, len(clips))
-            bare = statistics.mean([before, engine_seconds(clips)])
+            upload(where, chosen, clips)
+            before = engine_seconds(chosen)
+            flow, _ = run_flow(where, clips)
+            bare = statistics.mean([before, engine_seconds(chosen)])
             peaks = []
-            for messages in MEMORY_MESSAGES:
+            for messages in (few, many):
                 upload(where, shortest, messages)
                 peaks.append(run_flow(where, messages)[1])
         finally:
             stack.down()
-    figures = {
-        "clips": len(clips),
+    return {
+        "clips": clips,
         "cores": available_cores(),
         "engine_seconds": round(bare, 2),
         "flow_seconds": round(flow, 2),
@@ -201,13 +176,17 @@ def main() -> None:
         "peak_mb_1k": round(peaks[0]),
         "peak_mb_10k": round(peaks[1]),
         "memory_ratio_10k_to_1k": round(peaks[1] / peaks[0], 3),
-        **claim_ratios(),
+        **claim.claim_ratios(small, large),
     }
-    for name, figure in figures.items():
-        print(f"{name:28} {figure}")
-    if arguments.json:
-        print(json.dumps(figures))
 
 
 if __name__ == "__main__":
-    main()
+    frame.run(
+        measure,
+        {
+            "clips": frame.Size(1_000, smoke=8, help="recordings that flow and engine analyse"),
+            "few": frame.Size(1_000, smoke=4, help="messages of the short run"),
+            "many": frame.Size(10_000, smoke=8, help="messages of the long run"),
+            **claim.SIZES,
+        },
+    )

@@ -1,27 +1,23 @@
 """What a backfill costs the database: selecting, claiming, keeping what was there; and its bytes.
 
-    python benchmarks/backfill.py [--messages 300000] [--json]
+    python benchmarks/backfill.py [--messages 300000] [--smoke] [--json]
 
 One backfill takes all messages, another 10,000; claims of both are measured in turn and must cost
 the same. Then 10,000 analyses are overwritten by the statements of the flow. At the end it prints
 what a message takes in each table and index, from which `docs/scaling.md` reckons.
 """
 
-import argparse
-import json
-import shutil
 import statistics
-import tempfile
 import time
 from datetime import timedelta
-from pathlib import Path
+from io import StringIO
 
 import sqlalchemy as sa
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks import frame, servers
 from benchmarks.quality_tables import make_database
-from local.postgres import PostgresServer
 from schema.clock import utc_now
 from schema.errors.base import KaiwaError
 from schema.facts.backfill import BackfillRequest, EngineRelease, FinishedItem
@@ -31,14 +27,11 @@ from stores.backfill import backfills, freezing, leases, outcomes
 from stores.database import connect
 from tasks.backfill.backfill_analysis import FREEZE_AT_ONCE
 
-SMALL = 10_000
 CLAIMS, CLAIMED = 30, 100
-OVERWRITTEN = 10_000
 
 LEASE = timedelta(minutes=15)
 # Two engines: no message may be in two open backfills of one.
 FEW, ALL = EngineRelease("kaiwa", "2.0", "en-new"), EngineRelease("kaiwa", "3.0", "en-newest")
-OPTIONS = {"fsync": "off", "full_page_writes": "off", "shared_buffers": "1GB"}
 _SIZES = sa.text("""
 SELECT t.relname AS table_name, i.relname AS index_name,
     CASE WHEN i.oid IS NULL THEN pg_table_size(t.oid) ELSE pg_relation_size(i.oid) END AS bytes
@@ -66,35 +59,26 @@ class NotEnough(KaiwaError):
         return f"Backfill {self.backfill_id} returned too few messages."
 
 
-def measure(messages: int) -> tuple[dict[str, float], list[tuple[str, str, float]]]:
-    """Return all figures, and bytes a message of each table and index."""
-    folder = Path(tempfile.mkdtemp(prefix="kaiwa-benchmark-"))
-    folder.chmod(0o711)  # run as root, the server is another user
-    server = PostgresServer(folder, OPTIONS)
-    server.start()
-    try:
+def measure(messages: int, few: int, overwritten: int) -> frame.Figures:
+    """Return the figures, among them the bytes a message takes in each table and index."""
+    with servers.postgres() as server:
         engine = connect(make_database(server, messages), statement_timeout=timedelta(minutes=30))
-        few, _ = _freeze(engine, FEW, SMALL)
+        small, _ = _freeze(engine, FEW, few)
         every, freeze_seconds = _freeze(engine, ALL, None)
-        small, large = _claim_ms(engine, {few: FEW, every: ALL})
-        overwrite_seconds = _overwrite(engine, every)
-        sizes = [
-            *_bytes_each(engine, _WHOLE, messages),
-            *_bytes_each(engine, _OVERWRITES, OVERWRITTEN),
-        ]
+        claim_few, claim_all = _claim_ms(engine, {small: FEW, every: ALL})
+        overwrite_seconds = _overwrite(engine, every, overwritten)
+        sizes = _bytes_each(engine, _WHOLE, messages)
+        sizes |= _bytes_each(engine, _OVERWRITES, overwritten)
         engine.dispose()
-    finally:
-        server.stop()
-        shutil.rmtree(folder)
-    figures = {
+    return {
         "messages": messages,
         "frozen_per_second": messages / freeze_seconds,
-        "claim_ms_10k": small,
-        "claim_ms_all": large,
-        "claim_ratio_all_to_10k": large / small,
-        "overwritten_per_second": OVERWRITTEN / overwrite_seconds,
+        "claim_ms_10k": claim_few,
+        "claim_ms_all": claim_all,
+        "claim_ratio_all_to_10k": claim_all / claim_few,
+        "overwritten_per_second": overwritten / overwrite_seconds,
+        "bytes_per_message": sizes,
     }
-    return figures, sizes
 
 
 def _freeze(engine: sa.Engine, release: EngineRelease, limit: int | None) -> tuple[int, float]:
@@ -134,13 +118,13 @@ def _claim_ms(engine: sa.Engine, releases: dict[int, EngineRelease]) -> list[flo
     return [statistics.median(each) for each in times.values()]
 
 
-def _overwrite(engine: sa.Engine, backfill_id: int) -> float:
+def _overwrite(engine: sa.Engine, backfill_id: int, count: int) -> float:
     """Analyse again without analysing: claim, keep, write, finish. Return seconds."""
     with engine.connect() as connection:
         model = next(iter(analyses.get_many(connection, [_any_message(connection)]).values()))
     model = model.model_copy(update={"analysis_version": ALL.version, "analyzed_at": utc_now()})
     began, overwritten = time.perf_counter(), 0
-    while overwritten < OVERWRITTEN:
+    while overwritten < count:
         with engine.begin() as connection:
             claim = leases.claim(
                 connection, backfill_id, ALL, limit=CLAIMED, owner="benchmark", duration=LEASE
@@ -166,29 +150,30 @@ def _any_message(connection: sa.Connection) -> str:
     return str(connection.execute(newest).scalar_one())
 
 
-def _bytes_each(
-    engine: sa.Engine, tables: tuple[str, ...], rows: int
-) -> list[tuple[str, str, float]]:
+def _bytes_each(engine: sa.Engine, tables: tuple[str, ...], rows: int) -> dict[str, float]:
     with engine.connect() as connection:
         found = connection.execute(_SIZES, {"tables": list(tables)}).all()
-    return [(row.table_name, row.index_name or "", row.bytes / rows) for row in found]
+    return {f"{row.table_name} {row.index_name or ''}".strip(): row.bytes / rows for row in found}
+
+
+def show(figures: frame.Figures) -> str:
+    """Lay the figures out, the bytes as a table."""
+    table = Table("table, index", "bytes a message", "GB, 100 million messages")
+    for name, size in figures["bytes_per_message"].items():
+        table.add_row(name, f"{size:,.0f}", f"{size / 10:,.1f}")
+    console = Console(width=120, file=StringIO(), record=True)
+    console.print(table)
+    others = {name: value for name, value in figures.items() if name != "bytes_per_message"}
+    return console.export_text() + frame.as_lines(others)
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--messages", type=int, default=300_000)
-    parser.add_argument("--json", action="store_true")
-    arguments = parser.parse_args()
-    figures, sizes = measure(arguments.messages)
-    table = Table("table", "index", "bytes a message", "GB, 100 million messages")
-    for name, index, size in sizes:
-        table.add_row(name, index, f"{size:,.0f}", f"{size / 10:,.1f}")
-    Console(width=120).print(table)
-    print(
-        f"{figures['frozen_per_second']:,.0f} messages selected a second; "
-        f"{figures['overwritten_per_second']:,.0f} analyses overwritten a second\n"
-        f"claiming {CLAIMED}: {figures['claim_ms_10k']:.1f} ms out of {SMALL:,}, "
-        f"{figures['claim_ms_all']:.1f} ms out of {arguments.messages:,}"
+    frame.run(
+        measure,
+        {
+            "messages": frame.Size(300_000, smoke=2_000, help="messages in the tables"),
+            "few": frame.Size(10_000, smoke=500, help="messages of the smaller backfill"),
+            "overwritten": frame.Size(10_000, smoke=300, help="analyses that are overwritten"),
+        },
+        show=show,
     )
-    if arguments.json:
-        print(json.dumps(figures))

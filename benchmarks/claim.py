@@ -3,34 +3,26 @@
 All must cost the same. The tables live in one embedded Postgres and are measured in turn, so that
 the machine's moods hit all alike. What an engine does not cover yet lies in front of the 10,000 or
 between them, and a run walks past it once, when it plans its chunks; a claim without a plan would
-walk past it each time. `python benchmarks/claim.py [--json]`
+walk past it each time. `python benchmarks/claim.py [--smoke] [--json]`
 """
 
-import json
-import shutil
 import statistics
-import sys
-import tempfile
 import time
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import NamedTuple
 
 import sqlalchemy as sa
 
+from benchmarks import frame, servers
 from local.postgres import PostgresServer
 from migrations import run
 from schema.facts.analysis import QueuePosition, WaitingChunk
 from stores.analysis import leases
 from stores.database import connect
 
-SMALL, LARGE = 10_000, 1_000_000
-CLAIMS, LIMIT = 30, 100
+CLAIMS, UNPLANNED_CLAIMS, LIMIT = 30, 3, 100
 ENGLISH = ["en"]
-# Waiting for the disk costs both the same and would hide a difference; how many pages are written
-# whole depends on when the last checkpoint was, not on the claim.
-OPTIONS = {"fsync": "off", "full_page_writes": "off", "shared_buffers": "1GB"}
 MESSAGES_PER_CONVERSATION = 20
 
 _USER = "INSERT INTO users (email) VALUES ('learner@example.org')"
@@ -58,35 +50,32 @@ class _Pile:
     apart: float  # seconds
 
 
-# The others are 7 s apart, since 2025 began.
-_IN_FRONT = _Pile(LARGE, "2024-01-01", 7)
-_BETWEEN = _Pile(LARGE, "2025-01-01", 7 * SMALL / LARGE)
+SIZES = {
+    "small": frame.Size(10_000, smoke=3_500, help="messages that wait in the small table"),
+    "large": frame.Size(1_000_000, smoke=6_000, help="in the large table, or without an engine"),
+}
 
 
-def claim_ratios() -> dict[str, float]:
-    """Return the median times of plans and claims, in ms, and ratios, as the report names them."""
-    folder = Path(tempfile.mkdtemp(prefix="kaiwa-benchmark-"))
-    folder.chmod(0o711)  # run as root, the server is another user
-    server = PostgresServer(folder, OPTIONS)
-    server.start()
-    try:
+def claim_ratios(small: int, large: int) -> dict[str, float]:
+    """Return the median times of plans and claims, in ms, and their ratios."""
+    # The others are 7 s apart, since 2025 began.
+    in_front = _Pile(large, "2024-01-01", 7)
+    between = _Pile(large, "2025-01-01", 7 * small / large)
+    with servers.postgres() as server:
         engines = {
-            "10k": waiting_database(server, SMALL, "small"),
-            "1m": waiting_database(server, LARGE, "large"),
-            "uncovered": waiting_database(server, SMALL, "uncovered", _IN_FRONT),
-            "between": waiting_database(server, SMALL, "between", _BETWEEN),
+            "10k": waiting_database(server, small, "small"),
+            "1m": waiting_database(server, large, "large"),
+            "uncovered": waiting_database(server, small, "uncovered", in_front),
+            "between": waiting_database(server, small, "between", between),
         }
         plans = {name: _plan(engine) for name, engine in engines.items()}
         times: dict[str, list[float]] = {name: [] for name in engines}
         for number in range(CLAIMS):
             for name, engine in engines.items():
                 times[name].append(_claim_ms(engine, plans[name].chunks[number].start))
-        unplanned = [_claim_ms(engines["uncovered"], None) for _ in range(CLAIMS // 10)]
+        unplanned = [_claim_ms(engines["uncovered"], None) for _ in range(UNPLANNED_CLAIMS)]
         for engine in engines.values():
             engine.dispose()
-    finally:
-        server.stop()
-        shutil.rmtree(folder)
     median = {name: statistics.median(measured) for name, measured in times.items()}
     return {
         **{f"claim_ms_{name}": ms for name, ms in median.items()},
@@ -169,9 +158,4 @@ def _claim_ms(engine: sa.Engine, start: QueuePosition | None) -> float:
 
 
 if __name__ == "__main__":
-    figures = claim_ratios()
-    print(f"Claiming {LIMIT} messages, median of {CLAIMS}; ms, and ratios:")
-    for name, figure in figures.items():
-        print(f"  {name:34} {figure:10.2f}")
-    if "--json" in sys.argv:
-        print(json.dumps(figures))
+    frame.run(claim_ratios, SIZES)

@@ -1,6 +1,6 @@
 """How fast is one analysis on one thread, and where does the time go?
 
-    python benchmarks/engine_speed.py [--corpus DIR] [--sample N] [--json]
+    python benchmarks/engine_speed.py [--corpus DIR] [--sample N] [--smoke] [--json]
 
 The peer is pocketsphinx's forced alignment, words and phones, of the same clips in the same run:
 it finds times and gives no scores. Each stage is timed alone, after the whole analysis. Without a
@@ -11,7 +11,6 @@ import os
 
 os.environ["OPENBLAS_NUM_THREADS"] = "1"  # noqa: TID251 - before numpy is loaded
 
-import argparse
 import json
 import random
 import resource
@@ -21,6 +20,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from benchmarks import frame
 from benchmarks.aligners import WIDE_BEAMS, Lost, PocketSphinx
 from speech import engine
 from speech.acoustics.front_end import cepstra, features
@@ -89,21 +89,15 @@ def time_stages(waveform: Waveform, words: list[str], clock: Clock) -> None:
             model.predict(given)
 
 
-def main() -> None:
-    """Print seconds of audio a second of CPU time, and milliseconds of CPU a second of audio."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--corpus", type=Path)
-    parser.add_argument("--sample", type=int, default=100)
-    parser.add_argument("--json", action="store_true")
-    arguments = parser.parse_args()
-
+def measure(corpus: Path | None, sample: int) -> frame.Figures:
+    """Return seconds of audio a second of CPU time, and milliseconds of CPU a second of audio."""
     clock = Clock()
     with clock.timing("load"):
         engine.load("en")
     audio_seconds = 0.0
     failed: Counter[str] = Counter()
     waveforms = []
-    for data, text in clips(arguments.corpus, arguments.sample):
+    for data, text in clips(corpus, sample):
         with clock.timing("decoding"):
             waveform = decode(data, AudioEncoding())
         with clock.timing("analysis"):
@@ -127,7 +121,7 @@ def main() -> None:
     seconds = clock.seconds
     seconds["search"] = seconds.pop("densities_and_search") - seconds["densities"]
     whole = seconds["decoding"] + seconds["analysis"]
-    figures = {
+    return {
         "times_real_time": round(audio_seconds / whole, 1),
         "times_real_time_pocketsphinx": round(audio_seconds / seconds["pocketsphinx"], 1),
         "ratio_to_pocketsphinx": round(whole / seconds["pocketsphinx"], 3),
@@ -140,12 +134,13 @@ def main() -> None:
         "peak_memory_mb": round(peak_mb),
         "failed": dict(failed),
     }
-    if arguments.json:
-        print(json.dumps(figures))
-        return
-    for name, value in figures.items():
-        print(f"{name:28} {value}")
 
 
 if __name__ == "__main__":
-    main()
+    frame.run(
+        measure,
+        {
+            "corpus": frame.Folder("folder of rated recordings; without it the clips of the tests"),
+            "sample": frame.Size(100, smoke=3, help="recordings"),
+        },
+    )

@@ -2,20 +2,16 @@
 
 A page's cost is taken on an almost empty ledger and on one of 1,000,000 entries: it must not grow.
 Verifying is compared with reading the same rows and doing nothing with them.
-`python benchmarks/ledger.py [--json]`
+`python benchmarks/ledger.py [--smoke] [--json]`
 """
 
-import json
-import shutil
 import statistics
-import sys
-import tempfile
 import time
 from datetime import UTC, datetime
-from pathlib import Path
 
 import sqlalchemy as sa
 
+from benchmarks import frame, servers
 from local.postgres import PostgresServer
 from migrations import run
 from schema.facts.deletion import IntendedDeletion
@@ -23,32 +19,24 @@ from schema.states import DeletionReason, DeletionState, UserTier
 from stores.database import connect
 from stores.deletion import ledger
 
-ENTRIES, PAGE, PAGES, FILL = 1_000_000, 100, 50, 10_000
+PAGE, PAGES, FILL = 100, 50, 10_000
 EXPIRY = datetime(2025, 4, 1, tzinfo=UTC)
-# Waiting for the disk would hide what the ledger itself costs.
-OPTIONS = {"fsync": "off", "full_page_writes": "off", "shared_buffers": "1GB"}
 ROWS = sa.text("SELECT * FROM audio_ops.deletion_ledger WHERE position > 0 ORDER BY position")
 
 
-def measure() -> dict[str, float]:
-    """Return pages' and verification's times, as the report names them."""
-    folder = Path(tempfile.mkdtemp(prefix="kaiwa-benchmark-"))
-    folder.chmod(0o711)  # run as root, the server is another user
-    server = PostgresServer(folder, OPTIONS)
-    server.start()
-    try:
-        engines = {entries: _database(server, entries) for entries in (0, ENTRIES)}
-        times: dict[int, list[float]] = {0: [], ENTRIES: []}
+def measure(entries: int) -> frame.Figures:
+    """Return the times of pages and of verifying."""
+    with servers.postgres() as server:
+        engines = {size: _database(server, size) for size in (0, entries)}
+        times: dict[int, list[float]] = {size: [] for size in engines}
         for number in range(PAGES):  # in turn, so that the machine's moods hit both alike
-            for entries, engine in engines.items():
-                times[entries].append(_delete(engine, f"page-{number}", PAGE))
-        read_seconds, verify_seconds = _read(engines[ENTRIES]), _verify(engines[ENTRIES])
+            for size, engine in engines.items():
+                times[size].append(_delete(engine, f"page-{number}", PAGE))
+        read_seconds = _read(engines[entries])
+        verify_seconds = _verify(engines[entries], entries)
         for engine in engines.values():
             engine.dispose()
-    finally:
-        server.stop()
-        shutil.rmtree(folder)
-    small, large = (statistics.median(times[entries]) for entries in (0, ENTRIES))
+    small, large = (statistics.median(each) for each in times.values())
     return {
         "ledger_page_ms_empty": small * 1000,
         "ledger_page_ms_1m": large * 1000,
@@ -108,26 +96,21 @@ def _read(engine: sa.Engine) -> float:
     return time.perf_counter() - started
 
 
-def _verify(engine: sa.Engine) -> float:
+def _verify(engine: sa.Engine, entries: int) -> float:
     started = time.perf_counter()
     with engine.connect() as connection:
         found = ledger.verify(connection)
     elapsed = time.perf_counter() - started
-    if found.broken or found.head.position < ENTRIES:
+    if found.broken or found.head.position < entries:
         message = f"The ledger does not verify: {found}."
         raise RuntimeError(message)
     return elapsed
 
 
 if __name__ == "__main__":
-    figures = measure()
-    print(
-        f"Intending and finishing {PAGE} deletions, median of {PAGES}:\n"
-        f"  {'empty ledger':>17} {figures['ledger_page_ms_empty']:7.2f} ms\n"
-        f"  {ENTRIES:>9,} entries {figures['ledger_page_ms_1m']:7.2f} ms"
-        f"   ratio {figures['ledger_page_ratio_1m_to_empty']:.2f}\n"
-        f"Verifying {ENTRIES:,} entries: {figures['ledger_verify_1m_seconds']:.1f} s, "
-        f"{figures['ledger_verify_ratio_to_read']:.1f} times reading them"
+    frame.run(
+        measure,
+        {
+            "entries": frame.Size(1_000_000, smoke=FILL, help="entries of the full ledger"),
+        },
     )
-    if "--json" in sys.argv:
-        print(json.dumps(figures))

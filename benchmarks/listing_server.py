@@ -1,14 +1,14 @@
-"""A bucket of a million objects that only lists them: `python -m benchmarks.listing_server`.
+"""A bucket that only lists its objects: `python -m benchmarks.listing_server OBJECTS`.
 
 It speaks enough S3 over HTTP for the reconciliation: ListObjectsV2, HEAD, and GET of an object's
 beginning, which is silence. It prints its port.
 """
 
+import sys
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
 
-OBJECTS = 1_000_000
 SIZE_BYTES = 240_000
 MODIFIED_AT = datetime(2025, 3, 1, tzinfo=UTC)
 MARKER = ".kaiwa-audio"
@@ -38,6 +38,7 @@ def number(of_key: str) -> int:
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
+    objects: int  # in the bucket
 
     def do_GET(self) -> None:
         _, _, wanted = unquote(urlsplit(self.path).path).removeprefix("/").partition("/")
@@ -58,11 +59,11 @@ class _Handler(BaseHTTPRequestHandler):
         query = {name: values[0] for name, values in parse_qs(urlsplit(self.path).query).items()}
         after = query.get("start-after")
         first = int(query.get("continuation-token", 0)) or (number(after) + 1 if after else 0)
-        last = min(first + int(query["max-keys"]), OBJECTS)
+        last = min(first + int(query["max-keys"]), self.objects)
         objects = "".join(_OBJECT.format(key=key(one)) for one in range(first, last))
         more = (
             f"<IsTruncated>true</IsTruncated><NextContinuationToken>{last}</NextContinuationToken>"
-            if last < OBJECTS
+            if last < self.objects
             else "<IsTruncated>false</IsTruncated>"
         )
         body = f"<ListBucketResult>{more}{objects}</ListBucketResult>".encode()
@@ -73,7 +74,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_HEAD(self) -> None:
         _, _, wanted = unquote(urlsplit(self.path).path).removeprefix("/").partition("/")
-        there = wanted == MARKER or number(wanted) < OBJECTS
+        there = wanted == MARKER or number(wanted) < self.objects
         self.send_response(200 if there else 404)
         self.send_header("Content-Length", str(SIZE_BYTES))
         self.send_header("Last-Modified", MODIFIED_AT.strftime("%a, %d %b %Y %H:%M:%S GMT"))
@@ -85,6 +86,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 if __name__ == "__main__":
+    _Handler.objects = int(sys.argv[1])
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
     print(server.server_port, flush=True)
     server.serve_forever()

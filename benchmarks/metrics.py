@@ -1,6 +1,6 @@
 """Measuring storage beside bare aggregates over the same messages; peak memory.
 
-    python benchmarks/metrics.py [--messages 5000000] [--json]
+    python benchmarks/metrics.py [--messages 5000000] [--smoke] [--json]
 
 The bare aggregate counts recordings and sums their bytes and minutes by format and by the days they
 were said and deleted. It joins nothing, so it knows neither tiers nor languages; the aggregate by
@@ -12,24 +12,18 @@ The other three read other tables: what the ledger alone tells, who was active, 
 analyses; `ratio_with_everything` is of all four.
 """
 
-import argparse
-import json
 import resource
-import shutil
 import statistics
-import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import polars as pl
 import sqlalchemy as sa
 
-from benchmarks.claim import OPTIONS
+from benchmarks import frame, servers
 from benchmarks.metrics_tables import make_table
-from local.postgres import PostgresServer
 from policy import storage_measures
 from policy.costs import prices_of
 from schema.clock import utc_now
@@ -38,10 +32,7 @@ from stores.database import connect
 from stores.quality.rules.catalogue import DISTRUSTED
 from stores.tiers import CURRENT_TIERS
 
-MESSAGES, ROUNDS = 5_000_000, 5
 MONTH = timedelta(days=30)
-# Checkpoints and autovacuum would fall into one measure and not into another.
-QUIET = {"autovacuum": "off", "max_wal_size": "8GB", "checkpoint_timeout": "1h"}
 _BARE = sa.text("""
 SELECT audio_format, CAST(timestamp AS date), CAST(audio_deleted_at AS date), count(*),
     sum(audio_size_bytes), sum(audio_duration_ms)
@@ -63,11 +54,11 @@ GROUP BY 1, 2, 3, 4, 5, 6, 7
 WORK_MEM = "SET LOCAL work_mem = '64MB'"  # as the measurement gives itself
 
 
-def metrics_figures(engine: sa.Engine) -> dict[str, float]:
+def metrics_figures(engine: sa.Engine, rounds: int) -> dict[str, float]:
     """Return the medians, in seconds, their ratios and the peak memory of this process."""
     times: dict[str, list[float]] = defaultdict(list)
 
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         as_of = utc_now()
         for name, work in _PARTS.items():
             started = time.perf_counter()
@@ -122,29 +113,20 @@ _PARTS = {
 }
 
 
-def main() -> None:
-    """Print the figures."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--messages", type=int, default=MESSAGES)
-    parser.add_argument("--json", action="store_true")
-    arguments = parser.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="kaiwa-benchmark-"))
-    folder.chmod(0o711)  # run as root, the server is another user
-    server = PostgresServer(folder, OPTIONS | QUIET)
-    server.start()
-    try:
-        url = make_table(server, arguments.messages)
-        engine = connect(url, statement_timeout=timedelta(0))
-        figures = {name: round(figure, 3) for name, figure in metrics_figures(engine).items()}
+def measure(messages: int, rounds: int) -> frame.Figures:
+    """Measure on a new table."""
+    with servers.postgres(servers.WITHOUT_DISK | servers.QUIET) as server:
+        engine = connect(make_table(server, messages), statement_timeout=timedelta(0))
+        figures = metrics_figures(engine, rounds)
         engine.dispose()
-    finally:
-        server.stop()
-        shutil.rmtree(folder)
-    for name, figure in figures.items():
-        print(f"{name:28} {figure:>10,}")
-    if arguments.json:
-        print(json.dumps(figures))
+    return {name: round(figure, 3) for name, figure in figures.items()}
 
 
 if __name__ == "__main__":
-    main()
+    frame.run(
+        measure,
+        {
+            "messages": frame.Size(5_000_000, smoke=20_000, help="messages in the table"),
+            "rounds": frame.Size(5, smoke=1, help="rounds of all measures"),
+        },
+    )

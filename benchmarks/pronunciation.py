@@ -1,7 +1,7 @@
 """How well do the scores agree with experts, and how fast are they computed?
 
     python benchmarks/pronunciation.py --corpus DIR [--sample N] [--folds DIR] [--processes N]
-                                       [--json]
+                                       [--smoke] [--json]
 
 Every recording of the corpus (see `training/corpus.py`) is decoded and analysed, and
 Pearson's correlations with the mean, and where there is one the median, of the experts are
@@ -11,13 +11,12 @@ anew. Speed is CPU time of one thread, and honest with one process only: neighbo
 other down.
 """
 
-import argparse
-import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks import frame
 from benchmarks.analysed_corpus import Job, Outcome, outcomes, with_folds
 from benchmarks.expert_agreement import LEVELS, agreement, agreement_by_level
 from training.corpus import UTTERANCE_SCORES, read_corpus
@@ -63,7 +62,7 @@ def _speed(finished: Sequence[Outcome]) -> dict[str, float | None]:
     }
 
 
-def table(found: dict[str, Any]) -> str:
+def table(found: frame.Figures) -> str:
     """Lay the figures out for people."""
     lines = [f"{'':10}  mean   95 % interval  median  by speaker  within one"]
     for level in LEVELS:
@@ -87,24 +86,26 @@ def cell(value: float | None) -> str:
     return "    -" if value is None else f"{value:5.3f}"
 
 
-def main() -> None:
-    """Print a table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--corpus", type=Path, required=True)
-    parser.add_argument("--sample", type=int, help="recordings, spread evenly over speakers")
-    parser.add_argument("--folds", type=Path, help="models that never heard some speakers")
-    parser.add_argument("--processes", type=int, default=1)
-    parser.add_argument("--json", action="store_true")
-    arguments = parser.parse_args()
-    utterances = read_corpus(arguments.corpus, arguments.sample)
-    jobs = [Job(utterance, utterance.text) for utterance in utterances]
-    if arguments.folds:
-        jobs = with_folds(jobs, arguments.folds)
-    found = figures(list(outcomes(jobs, arguments.processes)))
-    print(table(found))
-    if arguments.json:
-        print(json.dumps(found))
+def measure(corpus: Path, sample: int | None, folds: Path | None, processes: int) -> dict[str, Any]:
+    """Analyse the recordings and compare the scores with the experts'."""
+    jobs = [Job(utterance, utterance.text) for utterance in read_corpus(corpus, sample)]
+    if folds:
+        jobs = with_folds(jobs, folds)
+    return figures(list(outcomes(jobs, processes)))
 
+
+OPTIONS: dict[str, frame.Size | frame.Folder] = {
+    "corpus": frame.Folder("folder of rated recordings", required=True),
+    "folds": frame.Folder("models that never heard some speakers"),
+    "processes": frame.Size(1, smoke=1, help="processes; more than one spoils the speed"),
+}
 
 if __name__ == "__main__":
-    main()
+    frame.run(
+        measure,
+        {
+            "sample": frame.Size(None, smoke=4, help="recordings, spread evenly over speakers"),
+            **OPTIONS,
+        },
+        show=table,
+    )

@@ -1,6 +1,6 @@
 """Putting back scores that the app emptied, against one bare UPDATE of the same rows.
 
-    python benchmarks/put_back.py [--rows 1000000] [--json]
+    python benchmarks/put_back.py [--rows 1000000] [--smoke] [--json]
 
 Every message is analysed, and every hundredth was saved again by the app. A pass puts the scores
 back page by page, as `analyze-messages` does by calling its task's function; passes that find
@@ -12,28 +12,20 @@ comes: as it was, beside the index that the pass needs, and with a trigger that 
 These take turns on clones, with rows of their own.
 """
 
-import argparse
-import json
 import os
-import shutil
 import statistics
-import tempfile
 import time
-from pathlib import Path
 
 import sqlalchemy as sa
 
-from benchmarks.claim import OPTIONS
+from benchmarks import frame, servers
 from benchmarks.sweep_tables import make_database
 from local.postgres import PostgresServer
 from stores.database import connect
 from tasks.analysis.analyze_messages import put_back_scores
 from tasks.resources import database as database_resources
 
-ROWS, EACH, IDLE_PASSES = 1_000_000, 100, 30
-ROUNDS, SAVED = 6, 5_000
-# Checkpoints and autovacuum would fall into one of them and not into the others.
-QUIET = {"autovacuum": "off", "max_wal_size": "16GB", "checkpoint_timeout": "1h"}
+EACH, IDLE_PASSES, ROUNDS = 100, 30, 6
 
 _FILL = (
     "INSERT INTO users (email) VALUES ('learner@example.org')",
@@ -84,22 +76,15 @@ EXECUTE FUNCTION audio_ops.keep_score()
 """
 
 
-def figures(rows: int) -> dict[str, float]:
-    """Return them, as the report names them."""
-    folder = Path(tempfile.mkdtemp(prefix="kaiwa-benchmark-"))
-    folder.chmod(0o711)  # run as root, the server is another user
-    server = PostgresServer(folder, OPTIONS | QUIET)
-    server.start()
-    try:
+def measure(rows: int, saved: int) -> frame.Figures:
+    """Return the figures of passes and of saving again."""
+    with servers.postgres(servers.WITHOUT_DISK | servers.QUIET) as server:
         fill = (statement.format(rows=rows) for statement in _FILL)
         make_database(server, "whole", *fill)
-        saving = _saving(server)
+        saving = _saving(server, saved)
         emptied = _EMPTIED.format(rows=rows, each=EACH)
         _execute(server, "whole", _EMPTY.format(emptied=emptied), "VACUUM ANALYZE messages")
         putting_back = _putting_back(server, emptied, -(-rows // EACH))
-    finally:
-        server.stop()
-        shutil.rmtree(folder)
     return {"rows": rows, "emptied": -(-rows // EACH)} | putting_back | saving
 
 
@@ -129,7 +114,7 @@ def _pass(expected: int) -> float:
     return seconds
 
 
-def _saving(server: PostgresServer) -> dict[str, float]:
+def _saving(server: PostgresServer, saved: int) -> dict[str, float]:
     """Time the app's saving again, in microseconds a row."""
     names = ("as_it_was", "with_index", "with_trigger")
     for name in names:
@@ -138,13 +123,13 @@ def _saving(server: PostgresServer) -> dict[str, float]:
     _execute(server, "with_trigger", _WITHOUT_INDEX, _TRIGGER)
     engines = {name: connect(server.url(name)) for name in names}
     times: dict[str, list[float]] = {name: [] for name in names}
-    for first in range(0, ROUNDS * SAVED, SAVED):
+    for first in range(0, ROUNDS * saved, saved):
         for name, engine in engines.items():
             started = time.perf_counter()
             with engine.begin() as connection:
-                for number in range(first, first + SAVED):
+                for number in range(first, first + saved):
                     connection.execute(_SAVE_AGAIN, {"number": number})
-            times[name].append((time.perf_counter() - started) / SAVED)
+            times[name].append((time.perf_counter() - started) / saved)
     for engine in engines.values():
         engine.dispose()
     median = {name: 1e6 * statistics.median(measured) for name, measured in times.items()}
@@ -172,18 +157,11 @@ def _execute(server: PostgresServer, database: str, *statements: str) -> float:
     return seconds
 
 
-def main() -> None:
-    """Print the figures."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rows", type=int, default=ROWS)
-    parser.add_argument("--json", action="store_true", help="end with one line of JSON")
-    arguments = parser.parse_args()
-    measured = figures(arguments.rows)
-    for name, figure in measured.items():
-        print(f"{name:28} {figure:>14,.3f}")
-    if arguments.json:
-        print(json.dumps(measured))
-
-
 if __name__ == "__main__":
-    main()
+    frame.run(
+        measure,
+        {
+            "rows": frame.Size(1_000_000, smoke=2_000, help="messages in the table"),
+            "saved": frame.Size(5_000, smoke=50, help="rows that the app saves in a transaction"),
+        },
+    )

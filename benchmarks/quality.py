@@ -1,6 +1,6 @@
 """A check of all messages against one plain SQL pass that evaluates the same predicates.
 
-    python benchmarks/quality.py [--messages 1000000] [--json]
+    python benchmarks/quality.py [--messages 1000000] [--smoke] [--json]
 
 The check is the flow's: both checked tables, Great Expectations' suites over them, what is broken,
 cases of quarantine and the check's own record, without the bucket and without Prefect. Its peer is
@@ -9,28 +9,22 @@ Expectations. They take turns in one process on one Postgres. Importing Great Ex
 a process, is measured apart. What both count must be what was made wrong.
 """
 
-import argparse
 import importlib
-import json
 import os
 import resource
-import shutil
 import statistics
 import sys
-import tempfile
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import sqlalchemy as sa
 
-from benchmarks.claim import OPTIONS
+from benchmarks import frame, servers
 from benchmarks.quality_tables import WRONG, WRONG_EACH, make_database
 from benchmarks.refresh import BUCKET
-from local.postgres import PostgresServer
 from schema.facts.quality import RuleResult
 from schema.states import CheckScope, Severity
 from stores.database import connect
@@ -42,9 +36,6 @@ from stores.quality.rules.catalogue import ROW_RULES, RULES
 from stores.quality.rules.message_columns import FORMATS, SAMPLE_RATES_HZ
 from tasks.quality.rule_facts import rule_facts
 
-MESSAGES, ROUNDS = 1_000_000, 3
-# Checkpoints and autovacuum would fall into one of the two and not into the other.
-QUIET = {"autovacuum": "off", "max_wal_size": "16GB", "checkpoint_timeout": "1h"}
 ROWS = [rule.name for rule in ROW_RULES]
 FAILING = [rule.name for rule in ROW_RULES if rule.severity is Severity.FAIL]
 AS_OF = datetime(2025, 10, 14, tzinfo=UTC)
@@ -88,30 +79,23 @@ _SHARED = (
 )
 
 
-def quality_ratio(count: int) -> dict[str, float]:
-    """Return the figures, as the report names them."""
-    folder = Path(tempfile.mkdtemp(prefix="kaiwa-benchmark-"))
-    folder.chmod(0o711)  # run as root, the server is another user
-    server = PostgresServer(folder, OPTIONS | QUIET)
-    server.start()
-    try:
-        url = make_database(server, count)
+def measure(messages: int, rounds: int) -> frame.Figures:
+    """Return the times of both, their ratios and the peak memory."""
+    with servers.postgres(servers.WITHOUT_DISK | servers.QUIET) as server:
+        url = make_database(server, messages)
         os.environ.update(BUCKET, DATABASE_URL=url)  # noqa: TID251 - what the tasks will read
         import_seconds = _seconds(lambda: importlib.import_module("great_expectations"))
         engine = connect(url, statement_timeout=timedelta(0))
         plain, whole = [], []
         stages: dict[str, list[float]] = defaultdict(list)
-        for _ in range(ROUNDS):
-            plain.append(_seconds(lambda: _plain_pass(engine, count)))
-            whole.append(_seconds(lambda: _check(engine, count, stages)))
+        for _ in range(rounds):
+            plain.append(_seconds(lambda: _plain_pass(engine, messages)))
+            whole.append(_seconds(lambda: _check(engine, messages, stages)))
             _forget(engine)
         engine.dispose()
-    finally:
-        server.stop()
-        shutil.rmtree(folder)
     plain_seconds, check_seconds = statistics.median(plain), statistics.median(whole)
     return {
-        "messages": count,
+        "messages": messages,
         "plain_sql_seconds": round(plain_seconds, 2),
         "check_seconds": round(check_seconds, 2),
         **{f"{name}_seconds": round(statistics.median(s), 2) for name, s in stages.items()},
@@ -210,18 +194,11 @@ def _peak_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * kilobytes / 1e6
 
 
-def main() -> None:
-    """Print the figures."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--messages", type=int, default=MESSAGES)
-    parser.add_argument("--json", action="store_true", help="end with one line of JSON")
-    options = parser.parse_args()
-    figures = quality_ratio(options.messages)
-    for name, figure in figures.items():
-        print(f"{name:28} {figure:>12,}")
-    if options.json:
-        print(json.dumps(figures))
-
-
 if __name__ == "__main__":
-    main()
+    frame.run(
+        measure,
+        {
+            "messages": frame.Size(1_000_000, smoke=2_000, help="messages in the table"),
+            "rounds": frame.Size(3, smoke=1, help="rounds of both"),
+        },
+    )

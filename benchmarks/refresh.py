@@ -1,6 +1,6 @@
 """A refresh of 1,000,000 signed URLs, end to end, against the bare UPDATE of the same rows.
 
-    python benchmarks/refresh.py [--rows 1000000] [--json]
+    python benchmarks/refresh.py [--rows 1000000] [--smoke] [--json]
 
 The refresh plans, reads, decides, signs and writes page by page, as the flow does, by calling its
 tasks' functions: Prefect adds some 30 ms for each of the twenty task runs. Its peer is one
@@ -14,19 +14,14 @@ whenever autovacuum would have run one, at 20 % dead rows. A month of messages, 
 at a time; 60 % are kept for 30 days, 30 % for 90 and 10 % for 365. All URLs have run out.
 """
 
-import argparse
-import json
 import os
-import shutil
 import statistics
-import tempfile
 import time
 from datetime import timedelta
-from pathlib import Path
 
 import sqlalchemy as sa
 
-from benchmarks.claim import OPTIONS
+from benchmarks import frame, servers
 from local.postgres import PostgresServer
 from migrations import run
 from policy.configuration import DEFAULT_POLICY
@@ -36,7 +31,7 @@ from stores.database import connect
 from tasks.refresh_signed_urls import RefreshRules, plan_refresh, refresh_span
 from tasks.resources import database, storage
 
-ROWS, BATCH = 1_000_000, 20_000
+BATCH = 20_000
 BARE = ("bare_before", "bare_after")
 DEAD_SHARE = 0.2  # autovacuum_vacuum_scale_factor
 BUCKET = {
@@ -46,8 +41,6 @@ BUCKET = {
     "TIGRIS_ACCESS_KEY_ID": "tid_benchmark_of_usual_length",
     "TIGRIS_SECRET_ACCESS_KEY": "tsec_benchmark",
 }
-# Checkpoints and autovacuum would fall into one of the two and not into the other.
-QUIET = {"autovacuum": "off", "max_wal_size": "16GB", "checkpoint_timeout": "1h"}
 
 _FILL_CONVERSATIONS = """
 INSERT INTO users (id, email)
@@ -99,13 +92,9 @@ WHERE audio_storage_key IS NOT NULL AND audio_deleted_at IS NULL
 _HOT_SHARE = "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'messages'"
 
 
-def refresh_ratio(rows: int) -> dict[str, float]:
-    """Return the figures, as the report names them."""
-    folder = Path(tempfile.mkdtemp(prefix="kaiwa-benchmark-"))
-    folder.chmod(0o711)  # run as root, the server is another user
-    server = PostgresServer(folder, OPTIONS | QUIET)
-    server.start()
-    try:
+def measure(rows: int) -> frame.Figures:
+    """Return the times of both, their ratio and the share of HOT updates."""
+    with servers.postgres(servers.WITHOUT_DISK | servers.QUIET) as server:
         _administer(server, "CREATE DATABASE refreshed")
         run.upgrade(server.url("refreshed"))
         _live(server.url("refreshed"), rows)
@@ -116,13 +105,10 @@ def refresh_ratio(rows: int) -> dict[str, float]:
         bare_seconds = statistics.mean([before, _bare_update(server.url(BARE[1]), rows)])
         hot_share = _hot_share(server.url("refreshed"), rows)
         bare_hot_share = _hot_share(server.url(BARE[0]), rows)
-    finally:
-        server.stop()
-        shutil.rmtree(folder)
     return {
         "rows": rows,
-        "bare_update_seconds": round(bare_seconds, 1),
-        "refresh_seconds": round(refresh_seconds, 1),
+        "bare_update_seconds": round(bare_seconds, 3),
+        "refresh_seconds": round(refresh_seconds, 3),
         "urls_per_second": round(rows / refresh_seconds),
         "ratio_to_bare_update": round(refresh_seconds / bare_seconds, 3),
         "hot_share": round(hot_share, 3),
@@ -210,18 +196,10 @@ def _hot_share(url: str, rows: int) -> float:
     return float(hot / updated)
 
 
-def main() -> None:
-    """Print the figures."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rows", type=int, default=ROWS)
-    parser.add_argument("--json", action="store_true", help="end with one line of JSON")
-    arguments = parser.parse_args()
-    figures = refresh_ratio(arguments.rows)
-    for name, figure in figures.items():
-        print(f"{name:26} {figure:>12,}")
-    if arguments.json:
-        print(json.dumps(figures))
-
-
 if __name__ == "__main__":
-    main()
+    frame.run(
+        measure,
+        {
+            "rows": frame.Size(1_000_000, smoke=2_000, help="messages in the table"),
+        },
+    )

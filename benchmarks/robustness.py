@@ -1,6 +1,7 @@
 """How do the scores hold up on bad recordings, and what does the validity gate refuse?
 
-    python benchmarks/robustness.py --corpus DIR [--sample N] [--folds DIR] [--processes N] [--json]
+    python benchmarks/robustness.py --corpus DIR [--sample N] [--folds DIR] [--processes N]
+                                    [--smoke] [--json]
 
 The same sample of learners, spread evenly over speakers, is analysed clean and after each of the
 channels below; correlations are with the experts' means of the clean recording, and `change` is
@@ -19,8 +20,6 @@ refused may still carry a warning. `--folds` has every learner judged by a model
 him; see `benchmarks/pronunciation.py`.
 """
 
-import argparse
-import json
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -32,15 +31,14 @@ from typing import Any, Final
 
 import soundfile
 
+from benchmarks import frame
 from benchmarks.analysed_corpus import Job, Outcome, outcomes, with_folds
 from benchmarks.expert_agreement import LEVELS, agreement, agreement_by_level
-from benchmarks.pronunciation import cell
+from benchmarks.pronunciation import OPTIONS, cell
 from local.demo.synthesis import SAMPLE_RATE_HZ, SynthesisFailed, Voice, speak
 from training import channels, impostors
 from training.channels import Channel
 from training.corpus import Utterance, other_texts, read_corpus
-
-DEFAULT_SAMPLE: Final = 375  # three of each of the corpus's speakers
 
 CHANNELS: Final[dict[str, Channel | None]] = {
     "clean": None,
@@ -169,7 +167,7 @@ def _refused(finished: Sequence[Outcome]) -> float:
     return round(sum(outcome.is_rejected for outcome in finished) / len(finished), 4)
 
 
-def table(found: dict[str, Any]) -> str:
+def table(found: frame.Figures) -> str:
     """Lay the figures out for people."""
     columns = (*LEVELS, "rejected")
     lines = [f"{'':26}" + "".join(f"{column:>10}" for column in (*columns, "change"))]
@@ -185,27 +183,26 @@ def table(found: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def main() -> None:
-    """Print a table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--corpus", type=Path, required=True)
-    parser.add_argument("--sample", type=int, default=DEFAULT_SAMPLE)
-    parser.add_argument("--folds", type=Path, help="models that never heard some speakers")
-    parser.add_argument("--processes", type=int, default=1)
-    parser.add_argument("--json", action="store_true")
-    arguments = parser.parse_args()
-    right = [Job(one, one.text) for one in read_corpus(arguments.corpus, arguments.sample)]
-    if arguments.folds:
-        right = with_folds(right, arguments.folds)
+def measure(corpus: Path, sample: int, folds: Path | None, processes: int) -> dict[str, Any]:
+    """Analyse the sample through every channel and show the gate what it must refuse."""
+    right = [Job(one, one.text) for one in read_corpus(corpus, sample)]
+    if folds:
+        right = with_folds(right, folds)
     with tempfile.TemporaryDirectory(prefix="kaiwa-benchmark-") as folder:
         jobs = shown_to_engine(right, Path(folder))
-        flat = outcomes(chain.from_iterable(jobs.values()), arguments.processes)
+        flat = outcomes(chain.from_iterable(jobs.values()), processes)
         finished = {name: list(islice(flat, len(some))) for name, some in jobs.items()}
-    found = figures(finished)
-    print(table(found))
-    if arguments.json:
-        print(json.dumps(found))
+    return figures(finished)
 
 
 if __name__ == "__main__":
-    main()
+    frame.run(
+        measure,
+        {
+            "sample": frame.Size(
+                375, smoke=2, help="recordings, three of each speaker in the corpus"
+            ),
+            **OPTIONS,
+        },
+        show=table,
+    )

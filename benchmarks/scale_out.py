@@ -1,6 +1,6 @@
 """Four workers of four deployments share 20,000 messages, and one is killed every few seconds.
 
-    python benchmarks/scale_out.py [--json]
+    python benchmarks/scale_out.py [--smoke] [--json]
 
 First four processes claim and finish messages as fast as they can. Then four deployments of the
 main flow, each served by a process of its own, analyse the rest; an analysis only takes time. Every
@@ -9,14 +9,10 @@ message may be lost, and none analysed twice. Postgres, Prefect's server and all
 machine's cores.
 """
 
-import argparse
-import json
-import shutil
 import socket
 import sqlite3
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections import deque
@@ -38,17 +34,14 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import StateType
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 
-from benchmarks.claim import OPTIONS, waiting_database
+from benchmarks import frame, servers
+from benchmarks.claim import waiting_database
 from local.ports import choose_ports
-from local.postgres import PostgresServer
 from local.prefect import PrefectServer, prefect_environment
 from stores.analysis import leases, messages
 from stores.database import connect
 
-WORKERS = 4
-MESSAGES = 20_000
 CLAIMED = 100  # at once
-KILL_SECONDS = 5.0
 LONGEST_SECONDS = 900.0
 # Its name and address are asked for; nothing is there.
 BUCKET = {
@@ -64,15 +57,16 @@ _RECORDS = {
     "logs": "SELECT count(*) FROM log",
     "events": "SELECT count(*) FROM events",
 }
+_WAITING = "SELECT count(*) FROM messages WHERE audio_processing_state = 'uploaded'"
 _DONE = "SELECT count(*) FROM messages WHERE audio_processing_state = 'analyzed'"
 
 
-def claims_per_second(url: str) -> float:
-    """Let four processes claim and finish all that waits; return messages a second."""
-    with ProcessPoolExecutor(WORKERS) as pool:
-        list(pool.map(_connect_once, [url] * WORKERS))  # starting them is not claiming
+def claims_per_second(url: str, workers: int) -> float:
+    """Let some processes claim and finish all that waits; return messages a second."""
+    with ProcessPoolExecutor(workers) as pool:
+        list(pool.map(_connect_once, [url] * workers))  # starting them is not claiming
         began = time.perf_counter()
-        finished = sum(pool.map(_claim_and_finish, [url] * WORKERS))
+        finished = sum(pool.map(_claim_and_finish, [url] * workers))
         return finished / (time.perf_counter() - began)
 
 
@@ -135,19 +129,25 @@ class Worker:
         return [own, *own.children(recursive=True)]
 
 
-def share_out(api_url: str, engine: sa.Engine, environment: dict[str, str]) -> dict[str, float]:
-    """Let four workers analyse everything while those in the middle of it are killed in turn."""
-    names = [f"scale-out-{number}" for number in range(WORKERS)]
+def share_out(
+    api_url: str,
+    engine: sa.Engine,
+    environment: dict[str, str],
+    names: Sequence[str],
+    kill_seconds: float,
+) -> dict[str, float]:
+    """Let a worker of each name analyse what waits while the busy ones are killed in turn."""
+    total = _count(engine, _WAITING)
     workers = deque(Worker(name, environment) for name in names)
     ended = threading.Event()
-    asking = threading.Thread(target=_keep_running, args=(api_url, names, ended))
+    asking = threading.Thread(target=_keep_running, args=(api_url, names, total, ended))
     asking.start()
     began, last_kill, kills, held = time.monotonic(), time.monotonic(), 0, 0
     try:
-        while _count(engine, _DONE) < MESSAGES and time.monotonic() - began < LONGEST_SECONDS:
+        while _count(engine, _DONE) < total and time.monotonic() - began < LONGEST_SECONDS:
             time.sleep(0.2)
             victim = workers[0]
-            if time.monotonic() - last_kill < KILL_SECONDS or not (holds := victim.holds(engine)):
+            if time.monotonic() - last_kill < kill_seconds or not (holds := victim.holds(engine)):
                 continue
             victim.kill()
             victim.start()
@@ -160,23 +160,23 @@ def share_out(api_url: str, engine: sa.Engine, environment: dict[str, str]) -> d
             worker.kill()
     return {
         "duplicates": _count(engine, "SELECT count(*) FROM audio_ops.analysis_history"),
-        "lost": MESSAGES - _count(engine, _DONE),
+        "lost": total - _count(engine, _DONE),
         "kills": kills,
         "held_when_killed": held,
         "seconds": time.monotonic() - began,
     }
 
 
-def _keep_running(api_url: str, names: Sequence[str], ended: threading.Event) -> None:
+def _keep_running(api_url: str, names: Sequence[str], limit: int, ended: threading.Event) -> None:
     """Let each deployment always have a run that waits: those of killed workers stay behind."""
     with SyncPrefectClient(api_url) as client:
         while not ended.wait(1):
             for name in names:
                 with suppress(PrefectHTTPStatusError):  # a busy server is asked again
-                    _ask_for_a_run(client, name)
+                    _ask_for_a_run(client, name, limit)
 
 
-def _ask_for_a_run(client: SyncPrefectClient, name: str) -> None:
+def _ask_for_a_run(client: SyncPrefectClient, name: str, limit: int) -> None:
     try:
         deployment = client.read_deployment_by_name(f"stubbed-analysis/{name}")
     except ObjectNotFound:  # its process has not got so far
@@ -188,7 +188,7 @@ def _ask_for_a_run(client: SyncPrefectClient, name: str) -> None:
         deployment_filter=DeploymentFilter(name=DeploymentFilterName(any_=[name])),
     )
     if not waiting:
-        client.create_flow_run_from_deployment(deployment.id, parameters={"limit": MESSAGES})
+        client.create_flow_run_from_deployment(deployment.id, parameters={"limit": limit})
 
 
 def _count(engine: sa.Engine, query: str, **arguments: object) -> int:
@@ -196,59 +196,48 @@ def _count(engine: sa.Engine, query: str, **arguments: object) -> int:
         return int(connection.execute(sa.text(query), arguments).scalar_one())
 
 
-def prefect_records(folder: Path) -> dict[str, float]:
-    """What Prefect's server keeps of it, for each 1,000 messages."""
+def prefect_records(folder: Path, messages: int) -> dict[str, float]:
+    """Count what Prefect's server keeps of each 1,000 messages."""
     path = folder / "prefect" / "prefect.db"
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
         return {
-            f"prefect_{table}_per_1000": 1000 * connection.execute(query).fetchone()[0] / MESSAGES
+            f"prefect_{table}_per_1000": 1000 * connection.execute(query).fetchone()[0] / messages
             for table, query in _RECORDS.items()
         }
 
 
-def measure() -> dict[str, float]:
-    """Return all figures."""
-    folder = Path(tempfile.mkdtemp(prefix="kaiwa-benchmark-"))
-    folder.chmod(0o711)  # run as root, Postgres is another user
-    postgres, prefect = PostgresServer(folder / "postgres", OPTIONS), PrefectServer(folder)
-    postgres.start()
-    try:
-        fast = waiting_database(postgres, MESSAGES, "fast")
-        rate = claims_per_second(postgres.url("fast"))
-        fast.dispose()
-        engine = waiting_database(postgres, MESSAGES, "shared")
+def measure(messages: int, workers: int, kill_seconds: int) -> frame.Figures:
+    """Return the figures of bare claiming and of the deployments that share the messages."""
+    with servers.private_folder() as folder, servers.postgres() as postgres:
+        waiting_database(postgres, messages, "fast").dispose()
+        rate = claims_per_second(postgres.url("fast"), workers)
+        engine = waiting_database(postgres, messages, "shared")
+        prefect = PrefectServer(folder)
         api_url = prefect.start(choose_ports(("prefect",), folder / "ports.json")["prefect"])
-        environment = prefect_environment(
-            folder,
-            PREFECT_API_URL=api_url,
-            PREFECT_RUNNER_POLL_FREQUENCY="2",
-            PREFECT_LOGGING_LOGGERS_PREFECT_TASK_RUNS_LEVEL="WARNING",  # as our work pools have it
-            DATABASE_URL=postgres.url("shared"),
-            **BUCKET,
-        )
-        figures = share_out(api_url, engine, environment)
-        engine.dispose()
-        prefect.stop()
-        figures |= prefect_records(folder)
-    finally:
-        prefect.stop()
-        postgres.stop()
-        shutil.rmtree(folder)
+        try:
+            environment = prefect_environment(
+                folder,
+                PREFECT_API_URL=api_url,
+                PREFECT_RUNNER_POLL_FREQUENCY="2",
+                PREFECT_LOGGING_LOGGERS_PREFECT_TASK_RUNS_LEVEL="WARNING",  # as in our work pools
+                DATABASE_URL=postgres.url("shared"),
+                **BUCKET,
+            )
+            names = [f"scale-out-{number}" for number in range(workers)]
+            figures = share_out(api_url, engine, environment, names, kill_seconds)
+        finally:
+            engine.dispose()
+            prefect.stop()
+        figures |= prefect_records(folder, messages)
     return {"claims_per_second": rate} | figures
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--json", action="store_true")
-    arguments = parser.parse_args()
-    figures = measure()
-    print(
-        f"{figures['claims_per_second']:,.0f} messages a second claimed and finished by "
-        f"{WORKERS} processes, {CLAIMED} at once\n"
-        f"{MESSAGES:,} messages by {WORKERS} workers, one of them killed every "
-        f"{KILL_SECONDS:.0f} s or more, {figures['kills']} times in {figures['seconds']:.0f} s: "
-        f"{figures['duplicates']} analysed twice, {figures['lost']} lost; the killed held "
-        f"{figures['held_when_killed']} messages"
+    frame.run(
+        measure,
+        {
+            "messages": frame.Size(20_000, smoke=400, help="messages that the workers share"),
+            "workers": frame.Size(4, smoke=2, help="workers, each of its own deployment"),
+            "kill_seconds": frame.Size(5, smoke=60, help="seconds between two kills, at least"),
+        },
     )
-    if arguments.json:
-        print(json.dumps(figures))

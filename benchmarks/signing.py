@@ -1,14 +1,12 @@
 """Signing URLs: ours against boto3's `generate_presigned_url`, in turn, on one core.
 
-    python benchmarks/signing.py [--json]
+    python benchmarks/signing.py [--smoke] [--json]
 
 Keys are of the app's form. Each round signs other keys, so that nothing can be remembered. Ours
 signs as a page of a refresh does: what depends on the date alone is computed once for the round.
 Before any time is taken, one URL of each is compared.
 """
 
-import argparse
-import json
 import statistics
 import time
 from collections.abc import Callable
@@ -16,13 +14,13 @@ from uuid import uuid4
 
 from pydantic import SecretStr
 
+from benchmarks import frame
 from schema.clock import utc_now
 from stores.bucket.access import BucketAccess
 from stores.bucket.audio_bucket import open_bucket
 from stores.bucket.url_signer import open_signer
 
 ROUNDS = 7
-OURS, BOTO3S = 20_000, 1_000  # URLs a round
 SECONDS = 604_800
 ACCESS = BucketAccess(
     name="kaiwa-audio",
@@ -33,8 +31,8 @@ ACCESS = BucketAccess(
 )
 
 
-def signing_ratio() -> dict[str, float]:
-    """Return URLs a second of both, medians, and their ratio, as the report names them."""
+def measure(ours: int, boto3s: int) -> frame.Figures:
+    """Return the medians of URLs a second of both, and their ratio."""
     signer = open_signer(ACCESS)
     client = open_bucket(ACCESS).client
 
@@ -47,18 +45,18 @@ def signing_ratio() -> dict[str, float]:
         return [dated.sign(key, SECONDS) for key in keys]
 
     _expect_the_same(lambda key: we_sign([key])[0], boto3_signs)
-    ours, boto3s = [], []
+    paces, peers = [], []
     for _ in range(ROUNDS):
-        keys = _keys(OURS)
+        keys = _keys(ours)
         started = time.perf_counter()
         we_sign(keys)
-        ours.append(OURS / (time.perf_counter() - started))
-        keys = _keys(BOTO3S)
+        paces.append(ours / (time.perf_counter() - started))
+        keys = _keys(boto3s)
         started = time.perf_counter()
         for key in keys:
             boto3_signs(key)
-        boto3s.append(BOTO3S / (time.perf_counter() - started))
-    pace, peer = statistics.median(ours), statistics.median(boto3s)
+        peers.append(boto3s / (time.perf_counter() - started))
+    pace, peer = statistics.median(paces), statistics.median(peers)
     return {
         "urls_per_second": round(pace),
         "urls_per_second_boto3": round(peer),
@@ -79,17 +77,11 @@ def _expect_the_same(ours: Callable[[str], str], boto3s: Callable[[str], str]) -
         raise RuntimeError(message)
 
 
-def main() -> None:
-    """Print the figures."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--json", action="store_true", help="end with one line of JSON")
-    arguments = parser.parse_args()
-    figures = signing_ratio()
-    for name, figure in figures.items():
-        print(f"{name:22} {figure:>12,}")
-    if arguments.json:
-        print(json.dumps(figures))
-
-
 if __name__ == "__main__":
-    main()
+    frame.run(
+        measure,
+        {
+            "ours": frame.Size(20_000, smoke=500, help="URLs that we sign each round"),
+            "boto3s": frame.Size(1_000, smoke=50, help="URLs that boto3 signs each round"),
+        },
+    )

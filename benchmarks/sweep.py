@@ -1,6 +1,6 @@
 """The retention sweep: queries in small and large tables, pace beside plain deletion, memory.
 
-    python benchmarks/sweep.py [--json]
+    python benchmarks/sweep.py [--smoke] [--json]
 
 Queries: finding and locking a page of 100 due recordings, at the head of the queue and at random
 places, in tables of 100,000 to 5,000,000 messages in one embedded Postgres, measured in turn, so
@@ -21,10 +21,9 @@ import shutil
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
@@ -34,53 +33,57 @@ from typing import Any
 import sqlalchemy as sa
 from pydantic import SecretStr
 
-from benchmarks.claim import OPTIONS
+from benchmarks import frame, servers
 from benchmarks.sweep_pace import pace
-from benchmarks.sweep_run import GRACE
+from benchmarks.sweep_run import GRACE, Calls
 from benchmarks.sweep_tables import drop_unused_indexes, make_table
 from local import swift
 from local.addresses import S3Address, StackAddresses
 from local.environment import child_environment
-from local.postgres import PostgresServer
 from schema.clock import utc_now
 from stores.database import connect
 from stores.deletion import retention
 from stores.deletion.retention import BEGINNING, Position
 
-TABLES = {"100k": 100_000, "1m": 1_000_000, "5m": 5_000_000}
-TABLE_OF_10K_DUE = 50_000  # a fifth is due; of the largest table a million
 ROUNDS, PAGE = 40, 100
 LARGEST_PAGE, ALL = 1000, 1_000_000
 PAGES_WITHOUT_BUCKET = 100
-DISK_BYTES = 20 * 1024**3
-# Checkpoints and autovacuum would fall into one measure and not into another.
-QUIET = {
-    "autovacuum": "off",
+DISK_BYTES_A_MESSAGE = 4 * 1024  # of the largest table
+LITTLE_WAL = {
     "max_wal_size": "4GB",
-    "checkpoint_timeout": "1h",
     "wal_level": "minimal",
     "max_wal_senders": "0",
 }
 
 
-def sweep_figures(folder: Path) -> dict[str, float]:
-    """Return all figures, as the report names them."""
-    figures, calls = pace(folder)
-    server = PostgresServer(folder / "tables", OPTIONS | QUIET)
-    server.start()
-    try:
-        urls = {name: make_table(server, rows) for name, rows in TABLES.items()}
-        figures |= _query_figures(urls)
-        with _confirming_bucket() as endpoint:
-            run = partial(_run, endpoint=endpoint, folder=folder)
-            some = run(urls["1m"], page_size=PAGE, pages=PAGES_WITHOUT_BUCKET)
-            small = run(make_table(server, TABLE_OF_10K_DUE), page_size=LARGEST_PAGE, pages=ALL)
-            # They make no difference to memory, only to how long a million rows take.
-            drop_unused_indexes(urls["5m"])
-            large = run(urls["5m"], page_size=LARGEST_PAGE, pages=ALL)
-    finally:
-        server.stop()
-    calls |= {
+def measure(small: int, medium: int, large: int, due: int, paced: int) -> frame.Figures:
+    """Return the figures of queries, pace and memory, in tables of these sizes."""
+    with servers.private_folder() as folder:
+        if obstacle := swift.obstacle(folder):
+            sys.exit(obstacle)
+        if shutil.disk_usage(folder).free < large * DISK_BYTES_A_MESSAGE:
+            gigabytes = large * DISK_BYTES_A_MESSAGE / 1e9
+            sys.exit(f"{folder} needs {gigabytes:.0f} GB of free disk.")
+        figures, calls = pace(folder, pages=paced)
+        tables = {"100k": small, "1m": medium, "5m": large}
+        figures |= _figures_without_bucket(folder, tables, due, calls)
+    return {name: round(figure, 3) for name, figure in figures.items()}
+
+
+def _figures_without_bucket(
+    folder: Path, tables: Mapping[str, int], table_of_10k_due: int, calls: set[Calls]
+) -> dict[str, float]:
+    options = servers.WITHOUT_DISK | servers.QUIET | LITTLE_WAL
+    with servers.postgres(options) as server, _confirming_bucket() as endpoint:
+        urls = {name: make_table(server, rows) for name, rows in tables.items()}
+        figures = _query_figures(urls)
+        run = partial(_run, endpoint=endpoint, folder=folder)
+        some = run(urls["1m"], page_size=PAGE, pages=PAGES_WITHOUT_BUCKET)
+        small = run(make_table(server, table_of_10k_due), page_size=LARGEST_PAGE, pages=ALL)
+        # They make no difference to memory, only to how long a million rows take.
+        drop_unused_indexes(urls["5m"])
+        large = run(urls["5m"], page_size=LARGEST_PAGE, pages=ALL)
+    calls = calls | {
         (statements, requests) for r in (some, small, large) for statements, requests in r["calls"]
     }
     statements, requests = zip(*calls, strict=True)
@@ -179,23 +182,16 @@ def _confirming_bucket() -> Iterator[str]:
         server.stdin.close()  # it ends
 
 
-def main() -> None:
-    """Print the figures."""
-    folder = Path(tempfile.mkdtemp(prefix="kaiwa-benchmark-"))
-    folder.chmod(0o711)  # run as root, the servers' user is another
-    try:
-        if obstacle := swift.obstacle(folder):
-            sys.exit(obstacle)
-        if shutil.disk_usage(folder).free < DISK_BYTES:
-            sys.exit(f"{folder} needs {DISK_BYTES / 1024**3:.0f} GiB of free disk.")
-        figures = {name: round(figure, 3) for name, figure in sweep_figures(folder).items()}
-    finally:
-        shutil.rmtree(folder)
-    for name, figure in figures.items():
-        print(f"{name:38} {figure:>12,}")
-    if "--json" in sys.argv:
-        print(json.dumps(figures))
-
-
 if __name__ == "__main__":
-    main()
+    frame.run(
+        measure,
+        {
+            "small": frame.Size(100_000, smoke=20_000, help="messages of the small table"),
+            "medium": frame.Size(1_000_000, smoke=21_000, help="messages of the medium table"),
+            "large": frame.Size(5_000_000, smoke=22_000, help="messages of the large table"),
+            "due": frame.Size(
+                50_000, smoke=2_000, help="messages of a table of which a fifth is due"
+            ),
+            "paced": frame.Size(18, smoke=3, help="pages of 100 objects on the S3 server"),
+        },
+    )

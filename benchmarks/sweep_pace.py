@@ -20,23 +20,23 @@ from stores.deletion import retention
 from tasks.resources import database, storage
 from tasks.resources.database import in_transaction
 
-ROWS = 100_000
-PAGE, PAGES, WARM_UP = 100, 18, 2
+ROWS_PER_PAGE = 5_500  # a fifth is due
+PAGE, WARM_UP = 100, 2
 AUDIO = bytes(1000)
 UPLOADS = 8  # at once
 
 
-def pace(folder: Path) -> tuple[dict[str, float], set[Calls]]:
+def pace(folder: Path, *, pages: int) -> tuple[dict[str, float], set[Calls]]:
     """Return the figures of both, and how often a page called database and bucket."""
     # Its settings are Postgres' own: it waits for the disk at each commit, as in production.
     postgres, s3 = PostgresServer(folder / "postgres"), SwiftServer(folder)
     postgres.start()
     try:
-        url = make_table(postgres, ROWS)
+        url = make_table(postgres, ROWS_PER_PAGE * pages)
         address = s3.start(choose_ports(swift.SERVERS, folder / "ports.json"))
         variables = StackAddresses(SecretStr(url), address, "").environment()
         os.environ.update({name: value for name, value in variables.items() if value})  # noqa: TID251 - what the tasks will read
-        figures = _in_turn()
+        figures = _in_turn(pages)
         database.engine().dispose()
         return figures
     finally:
@@ -44,7 +44,7 @@ def pace(folder: Path) -> tuple[dict[str, float], set[Calls]]:
         postgres.stop()
 
 
-def _in_turn() -> tuple[dict[str, float], set[Calls]]:
+def _in_turn(pages: int) -> tuple[dict[str, float], set[Calls]]:
     """Sweep a page, delete as many objects plainly, and so on; who is first changes each time."""
     bucket = storage.bucket()
     bucket.create_with_marker()
@@ -53,7 +53,7 @@ def _in_turn() -> tuple[dict[str, float], set[Calls]]:
         retention.find_expired,
         before=rules.newest_expiry,
         after=retention.BEGINNING,
-        limit=PAGE * PAGES,
+        limit=PAGE * pages,
     )
     keys = [recording.storage_key for recording in found]
     plain_keys = [f"{key}.plain" for key in keys]
@@ -76,7 +76,7 @@ def _in_turn() -> tuple[dict[str, float], set[Calls]]:
         return len(bucket.delete_many(page).deleted)
 
     ways = {"sweep": sweep_page, "plain": delete_page}
-    for number in range(PAGES):
+    for number in range(pages):
         for name in sorted(ways, reverse=bool(number % 2)):
             started = time.perf_counter()
             deleted = ways[name](number)

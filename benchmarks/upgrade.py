@@ -1,6 +1,6 @@
 """Adopting the app's database beside the one rewrite of `messages` that it cannot do without.
 
-    python benchmarks/upgrade.py [--messages 1000000] [--json]
+    python benchmarks/upgrade.py [--messages 1000000] [--smoke] [--json]
 
 The floor retypes both columns of text in one ALTER TABLE and reads none of the texts: one rewrite,
 all indexes built anew. The upgrade reads and keeps the texts, counts them, builds our two indexes,
@@ -12,28 +12,21 @@ With shadow columns, which tables of some gigabytes get, nothing is rewritten.
 The lock is the longest time that another session had to wait for one row of `messages`.
 """
 
-import argparse
-import json
-import shutil
 import statistics
-import tempfile
 import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import psycopg
 
-from benchmarks.claim import OPTIONS
-from benchmarks.metrics import QUIET
+from benchmarks import frame, servers
 from benchmarks.sweep_tables import autocommit
 from benchmarks.upgrade_tables import make_app
 from local.postgres import PostgresServer
 from migrations import run
 
-MESSAGES, ROUNDS = 1_000_000, 5
 _POLL_SECONDS = 0.005
 _APP, _COPY = "app", "copy"
 _REWRITE = """
@@ -50,11 +43,11 @@ _ONE_ROW = "SELECT 1 FROM messages LIMIT 1"
 _BYTES = "SELECT pg_total_relation_size('messages')"
 
 
-def upgrade_figures(server: PostgresServer, messages: int) -> dict[str, float]:
+def upgrade_figures(server: PostgresServer, messages: int, rounds: int) -> dict[str, float]:
     """Return the medians, in seconds, and their ratios."""
     make_app(server, messages, _APP)
     taken: dict[str, list[float]] = defaultdict(list)
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         with _copy(server) as url, psycopg.connect(url, autocommit=True) as connection:
             size_bytes = connection.execute(_BYTES).fetchall()[0][0]
             started = time.perf_counter()
@@ -107,27 +100,18 @@ def _copy(server: PostgresServer) -> Iterator[str]:
     autocommit(server.url(), f"DROP DATABASE {_COPY} WITH (FORCE)")
 
 
-def main() -> None:
-    """Print the figures."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--messages", type=int, default=MESSAGES)
-    parser.add_argument("--json", action="store_true")
-    arguments = parser.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="kaiwa-benchmark-"))
-    folder.chmod(0o711)  # run as root, the server is another user
-    server = PostgresServer(folder, OPTIONS | QUIET)
-    server.start()
-    try:
-        measured = upgrade_figures(server, arguments.messages)
-    finally:
-        server.stop()
-        shutil.rmtree(folder)
-    figures = {name: round(figure, 3) for name, figure in measured.items()}
-    for name, figure in figures.items():
-        print(f"{name:28} {figure:>10,}")
-    if arguments.json:
-        print(json.dumps(figures))
+def measure(messages: int, rounds: int) -> frame.Figures:
+    """Measure on a new database."""
+    with servers.postgres(servers.WITHOUT_DISK | servers.QUIET) as server:
+        figures = upgrade_figures(server, messages, rounds)
+    return {name: round(figure, 3) for name, figure in figures.items()}
 
 
 if __name__ == "__main__":
-    main()
+    frame.run(
+        measure,
+        {
+            "messages": frame.Size(1_000_000, smoke=2_000, help="messages in the table"),
+            "rounds": frame.Size(5, smoke=1, help="rounds of all three"),
+        },
+    )

@@ -1,1 +1,1 @@
-"""One machine: real servers in a private folder, the demo, the screenshots; not in the wheel."""
+"""The whole system on one machine: servers, demo, screenshots; not part of the wheel."""

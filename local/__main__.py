@@ -1,4 +1,4 @@
-"""The whole system on this machine: `python -m local`, which the Makefile calls."""
+"""The command `python -m local`, which the Makefile calls."""
 
 import typer
 
@@ -7,8 +7,9 @@ from local.commands.screenshots import screenshots
 from local.commands.stack import down, status, up
 
 app = typer.Typer(
-    help="The whole system on this machine.",
+    help="Run the whole system on this machine, without Docker.",
     no_args_is_help=True,
+    add_completion=False,
     pretty_exceptions_show_locals=False,  # locals hold secrets
 )
 for command in (up, down, status, demo, screenshots):

@@ -1,4 +1,4 @@
-"""Where the servers of the local stack are: as values, as a file, as environment variables."""
+"""Addresses of the local stack's servers: as values, as a file, as environment variables."""
 
 import json
 import os
@@ -18,7 +18,7 @@ REGION = "us-east-1"
 
 @dataclass(frozen=True, slots=True)
 class S3Address:
-    """One S3 server and the key that may do everything on it."""
+    """An S3 server and its administrator's key."""
 
     endpoint: str
     access_key_id: str
@@ -30,13 +30,13 @@ class S3Address:
         return BucketAccess(name, self.endpoint, region, key_id, self.secret_access_key)
 
     def bucket(self, name: str = BUCKET) -> AudioBucket:
-        """Return a bucket of the server, made or not."""
+        """Return a bucket of this server, whether it exists or not."""
         return open_bucket(self.access(name))
 
 
 @dataclass(frozen=True, slots=True)
 class StackAddresses:
-    """All that a client of the stack needs to know."""
+    """Everything a client of the stack needs."""
 
     database_url: SecretStr
     s3: S3Address
@@ -61,7 +61,7 @@ class StackAddresses:
 
     @classmethod
     def from_environment(cls, variables: Mapping[str, str]) -> "StackAddresses":
-        """Return the addresses that `environment` wrote down."""
+        """Return the addresses from the variables of `environment`."""
         s3 = S3Address(
             variables["TIGRIS_ENDPOINT"],
             variables["TIGRIS_ACCESS_KEY_ID"],
@@ -71,17 +71,17 @@ class StackAddresses:
 
 
 def save(addresses: StackAddresses, folder: Path) -> None:
-    """Write `stack.json` for programs and `env` for shells, readable by their owner alone."""
+    """Write `stack.json` for programs and `env` for shells, readable by their owner only."""
     variables = addresses.environment()
     write_private(folder / "stack.json", json.dumps(variables, indent=2) + "\n")
-    # Loopback must not go through the shell's proxy, wherever it is set.
+    # Requests to loopback must not go through the shell's proxy.
     exports = {**variables, "NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost"}
     lines = (f"export {name}={shlex.quote(value)}\n" for name, value in exports.items())
     write_private(folder / "env", "".join(lines))
 
 
 def load(folder: Path) -> StackAddresses | None:
-    """Return what `save` wrote; None if the stack was never up."""
+    """Return the addresses that `save` wrote; None if the stack is down."""
     path = folder / "stack.json"
     if not path.exists():
         return None
@@ -89,7 +89,7 @@ def load(folder: Path) -> StackAddresses | None:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file of mode 0600 whole or not at all."""
+    """Write a file of mode 0600, completely or not at all."""
     partial = path.with_name(f"{path.name}.partial")
     partial.unlink(missing_ok=True)  # an older one might be readable by others
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -1,4 +1,4 @@
-"""The app's database as its own migrations leave it: where the local stack's begins."""
+"""The app's database as its own migrations leave it, before we adopt it."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -9,7 +9,7 @@ from migrations import run
 from stores import database
 
 MIGRATION_0023 = Path(__file__).with_name("app_migration_0023.sql")
-# Of a time when durations and scores were text, in all the ways in which they were written.
+# From when durations and scores were text, in every notation that was used.
 _OLD_MESSAGES = """
 INSERT INTO conversations (id, guest_id, target_language_id, started_at)
 VALUES ('before-0023', 'anonymous', 'en', timestamp '2025-09-01');
@@ -22,9 +22,9 @@ FROM (VALUES (1, '5200', '85'), (2, '5.2s', '85%'), (3, '1:05', '0.85'), (4, '5.
 
 
 def begin(url: str) -> bool:
-    """Make the app's database if there is none; return whether it was made.
+    """Create the app's tables unless they exist; return whether they were created.
 
-    Its columns are those that 0023 leaves: duration and score are text.
+    They are as migration 0023 leaves them: duration and score are text.
     """
     engine = database.connect(url, statement_timeout=timedelta(0))
     try:

@@ -1,6 +1,6 @@
-"""Check that the migrations make the tables of `schema`: `python -m local.check_schema`.
+"""Check that the migrations create the tables of `schema`: `python -m local.check_schema`.
 
-Runs `alembic check` against a fresh embedded Postgres.
+Runs `alembic check` on a new embedded Postgres.
 """
 
 import sys

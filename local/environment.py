@@ -1,4 +1,4 @@
-"""The environment that servers and workers of the local stack get: this and nothing else."""
+"""The complete environment of the local stack's servers and workers."""
 
 import sys
 from pathlib import Path
@@ -10,8 +10,8 @@ from settings.environment import HostSettings
 def child_environment(folder: Path, **variables: str) -> dict[str, str]:
     """Return a small environment that does not depend on the user's.
 
-    Left out on purpose: proxies, which loopback must not use, `PREFECT_*` and `AWS_*`, which would
-    lead elsewhere, the user's `PYTHON*`, and HOME, whose dot files configure half of the libraries.
+    It leaves out proxies, which loopback must not use, `PREFECT_*` and `AWS_*`, which may name
+    other servers, the user's `PYTHON*`, and HOME, whose dot files configure many libraries.
     """
     home = folder / "home"
     home.mkdir(parents=True, exist_ok=True)
@@ -20,9 +20,9 @@ def child_environment(folder: Path, **variables: str) -> dict[str, str]:
         "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
         "HOME": str(home),
         "LANG": "C.UTF-8",
-        "PYTHONSAFEPATH": "1",  # no module is found in the folder a server happens to run in
+        "PYTHONSAFEPATH": "1",  # do not import from the working directory
         "NO_PROXY": f"{HOST},localhost",
-        "OPENBLAS_NUM_THREADS": "1",  # analysis workers are processes; threads on top of them cost
+        "OPENBLAS_NUM_THREADS": "1",  # analysis runs in processes; more threads slow it down
         **inherited,
         **variables,
     }

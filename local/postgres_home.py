@@ -1,9 +1,9 @@
-"""Where Postgres lives and as whom it runs.
+"""The data folder of Postgres and the user that runs it.
 
-Postgres refuses to run as root; started by root, it runs as `nobody`. Where that user cannot reach
-the server's folder or the binaries (a checkout under /root, mode 0700), the data and a copy of the
-binaries go to a private directory in /var/tmp, and `home` in the folder links to it. Once the
-folder is deleted, the next start of any such server deletes what it left there.
+Postgres refuses to run as root, so root starts it as `nobody`. If that user cannot reach the
+server's folder or the binaries (a checkout under /root, mode 0700), the data and a copy of the
+binaries go to a private directory in /var/tmp, to which `home` in the folder links. After the
+folder is deleted, the next start of any such server deletes that directory.
 """
 
 import importlib.util
@@ -17,7 +17,7 @@ from pathlib import Path
 
 log = logging.getLogger(__name__)
 
-# Outlives a restart, unlike /tmp; what is put there is private.
+# Unlike /tmp it survives a reboot.
 OUTSIDE = Path("/var/tmp")  # noqa: S108 - mkdtemp makes the names
 
 
@@ -27,13 +27,13 @@ def server_account() -> pwd.struct_passwd | None:
 
 
 def find_home(folder: Path) -> Path:
-    """Return where the data of the server of this folder is, or will be."""
+    """Return the directory that holds the data of a folder's server, or will hold it."""
     link = folder / "home"
     return link.resolve() if link.is_symlink() else folder.resolve()
 
 
 def prepare_home(folder: Path) -> None:
-    """Make a home that the server's user owns; root may need one outside the folder."""
+    """Create a home that the server's user owns, outside the folder if necessary."""
     account = server_account()
     if account is None:
         return
@@ -45,7 +45,7 @@ def prepare_home(folder: Path) -> None:
         link.symlink_to(outside)
         (outside / "folder").write_text(str(folder))
         log.warning(
-            "Postgres cannot run as root, and user %s cannot enter %s: its data is in %s.",
+            "Postgres cannot run as root, and user %s cannot enter %s, so its data is in %s.",
             account.pw_name,
             folder,
             outside,
@@ -54,7 +54,7 @@ def prepare_home(folder: Path) -> None:
 
 
 def binaries(home: Path) -> Path:
-    """Return the directory of Postgres' binaries, copied to `home` if its user needs that.
+    """Return the directory of Postgres' binaries, copied to `home` if its user cannot reach them.
 
     Raises:
         ModuleNotFoundError: If the wheel is not installed.
@@ -76,7 +76,7 @@ def binaries(home: Path) -> Path:
 
 
 def _delete_abandoned() -> None:
-    """Delete stopped homes whose folder is gone or has another home."""
+    """Delete homes without a server whose folder is gone or has another home."""
     for note in OUTSIDE.glob("kaiwa-postgres-*/folder"):
         home = note.parent
         stopped = not (home / "data" / "postmaster.pid").exists()
@@ -94,6 +94,6 @@ def _wheel() -> Path:
 
 
 def _reachable(folder: Path) -> bool:
-    """Whether every user may enter this folder."""
+    """Return whether every user may enter this folder."""
     path = folder.resolve()
     return all(p.stat().st_mode & stat.S_IXOTH for p in (path, *path.parents))

@@ -1,6 +1,6 @@
-"""A Prefect server with its UI, and a process worker; their state lies in `FOLDER/prefect`.
+"""A Prefect server with its UI, and a process worker; their state is in `FOLDER/prefect`.
 
-The server keeps its state in SQLite: the embedded Postgres lacks pg_trgm, which Prefect needs.
+The server uses SQLite, because the embedded Postgres lacks pg_trgm, which Prefect needs.
 """
 
 import subprocess
@@ -20,14 +20,14 @@ from settings.environment import NotificationSettings
 
 PROJECT = Path(__file__).parents[1]
 _LEASE_STORAGE = "prefect.server.concurrency.lease_storage.filesystem"
-_START_SECONDS = 120  # the first start migrates its database; slow disks need a while
+_START_SECONDS = 120  # the first start migrates its database
 _STOP_SECONDS = 8
-_ANSWER_SECONDS = 90  # the server itself waits a minute for its SQLite's lock
+_ANSWER_SECONDS = 90  # the server waits up to a minute for SQLite's lock
 _BOOTSTRAP_SECONDS = 240
 
 
 class BootstrapFailed(KaiwaError):
-    """The work pool, automations or deployments could not be registered."""
+    """The work pool, an automation or a deployment could not be registered."""
 
     reason: str
 
@@ -36,10 +36,10 @@ class BootstrapFailed(KaiwaError):
 
 
 class PrefectServer:
-    """The Prefect server of one stack's folder.
+    """The Prefect server of a stack.
 
     Args:
-        folder: Where the stack's state lives, absolute.
+        folder: Folder of the stack, absolute.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -56,14 +56,14 @@ class PrefectServer:
         home = self._folder / "prefect"
         environment = prefect_environment(
             self._folder,
-            PREFECT_API_URL=api_url,  # where the UI finds it
+            PREFECT_API_URL=api_url,  # for the UI
             PREFECT_SERVER_DATABASE_CONNECTION_URL=f"sqlite+aiosqlite:///{home / 'prefect.db'}",
             PREFECT_SERVER_UI_STATIC_DIRECTORY=str(home / "ui"),  # the package may be read-only
             PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT="false",
             PREFECT_SERVER_ANALYTICS_ENABLED="false",
-            # A run that finds its deployment busy asks again soon.
+            # Seconds until a run of a busy deployment tries again.
             PREFECT_SERVER_DEPLOYMENTS_CONCURRENCY_SLOT_WAIT_SECONDS="2",
-            # In memory, the default, a restart forgets who holds places: they stay taken for ever.
+            # By default leases are in memory; a restart loses them and never frees their slots.
             PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE=_LEASE_STORAGE,
             DO_NOT_TRACK="1",
         )
@@ -85,10 +85,10 @@ class PrefectServer:
 
 
 class PrefectWorker:
-    """The worker that runs the deployments of the work pool in processes on this machine.
+    """The worker that runs the work pool's deployments in processes on this machine.
 
     Args:
-        folder: Where the stack's state lives, absolute.
+        folder: Folder of the stack, absolute.
     """
 
     name = "local"
@@ -107,7 +107,7 @@ class PrefectWorker:
             self._folder,
             **addresses.environment(),
             KAIWA_REPORTS_DIR=str(reports_folder(self._folder)),
-            PREFECT_WORKER_QUERY_SECONDS="2",  # a triggered run starts at once, not after ten
+            PREFECT_WORKER_QUERY_SECONDS="2",  # start a run after two seconds, not ten
         )
         command = [sys.executable, "-m", "prefect", "worker", "start", "--type", "process"]
         self._service.start([*command, "--pool", WORK_POOL, "--name", self.name], environment)
@@ -116,7 +116,7 @@ class PrefectWorker:
         )
 
     def stop(self) -> None:
-        """Stop the worker and its flow runs; what they held comes back when their leases end."""
+        """Stop the worker and its flow runs; messages they had claimed are free once leases end."""
         self._service.stop(grace_seconds=_STOP_SECONDS)
 
     @property
@@ -130,19 +130,19 @@ class PrefectWorker:
 
 
 def reports_folder(folder: Path) -> Path:
-    """Return where flow runs of the stack leave files for people and other programs."""
+    """Return the folder for files that flow runs of the stack write."""
     return folder / "reports"
 
 
 def bootstrap(folder: Path, api_url: str) -> str:
-    """Register work pool, automations and deployments; return what the command says.
+    """Register work pool, automations and deployments; return the command's output.
 
     Raises:
         BootstrapFailed: If the command fails.
     """
     url = NotificationSettings().webhook_url
-    told = {"KAIWA_NOTIFICATION_WEBHOOK_URL": url.get_secret_value()} if url else {}
-    environment = prefect_environment(folder, PREFECT_API_URL=api_url, **told)
+    webhook = {"KAIWA_NOTIFICATION_WEBHOOK_URL": url.get_secret_value()} if url else {}
+    environment = prefect_environment(folder, PREFECT_API_URL=api_url, **webhook)
     try:
         done = subprocess.run(
             [Path(sys.executable).with_name("kaiwa-audio"), "prefect", "bootstrap"],
@@ -156,7 +156,7 @@ def bootstrap(folder: Path, api_url: str) -> str:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        reason = f"no end after {_BOOTSTRAP_SECONDS} s"
+        reason = f"it did not end within {_BOOTSTRAP_SECONDS} s"
         raise BootstrapFailed(reason) from None
     if done.returncode != 0:
         raise BootstrapFailed(done.stdout.strip())
@@ -164,18 +164,18 @@ def bootstrap(folder: Path, api_url: str) -> str:
 
 
 def prefect_environment(folder: Path, **variables: str) -> dict[str, str]:
-    """Return the environment of any Prefect process of the stack."""
+    """Return the environment for a Prefect process of the stack."""
     home = str(folder / "prefect")
     return child_environment(folder, PREFECT_HOME=home, PREFECT_CLI_COLORS="false", **variables)
 
 
 def _end_dead_runs(api_url: str) -> None:
-    """Say of runs that went on when the stack ended that they crashed; that frees their places.
+    """Set runs that were going on when the stack ended to crashed, which frees their slots.
 
-    No worker of this stack runs before its server does, so none of them can be alive.
+    No worker of this stack runs before its server, so none of them can be alive.
     """
-    going_on = {"state": {"type": {"any_": ["RUNNING", "PENDING", "CANCELLING"]}}}
-    for run in _post(api_url, "flow_runs/filter", {"flow_runs": going_on}):
+    unfinished = {"state": {"type": {"any_": ["RUNNING", "PENDING", "CANCELLING"]}}}
+    for run in _post(api_url, "flow_runs/filter", {"flow_runs": unfinished}):
         crashed = {"type": "CRASHED", "message": "The local stack ended while it ran."}
         _post(api_url, f"flow_runs/{run['id']}/set_state", {"state": crashed, "force": True})
 
@@ -183,8 +183,8 @@ def _end_dead_runs(api_url: str) -> None:
 def _cancel_missed_runs(api_url: str) -> None:
     """Cancel runs that were due while the stack was down.
 
-    Otherwise the worker would start them all while deploying deletes them, and the place of one
-    that was deleted on its way stays taken for minutes.
+    Otherwise the worker would start them all while deploying deletes them, and the slot of a run
+    that is deleted while it starts stays taken for minutes.
     """
     missed = {
         "state": {"type": {"any_": ["SCHEDULED"]}},
@@ -197,8 +197,10 @@ def _cancel_missed_runs(api_url: str) -> None:
 
 
 def _post(api_url: str, path: str, body: Mapping[str, Any]) -> Any:  # noqa: ANN401 - JSON
-    """Ask the server, past any proxy of this process's environment, again while it is busy."""
-    from prefect.client.base import PrefectHttpxSyncClient  # a second that `--help` need not wait
+    """Call the server without any proxy; the client retries while it is busy."""
+    from prefect.client.base import (
+        PrefectHttpxSyncClient,
+    )  # takes a second, which `--help` need not wait
 
     with PrefectHttpxSyncClient(
         base_url=api_url, trust_env=False, timeout=_ANSWER_SECONDS

@@ -1,9 +1,10 @@
 """Processes that outlive the command that starts them, and that a later command can stop.
 
-Each runs in a session of its own, logs to `FOLDER/logs/NAME.log` and is recorded in
-`FOLDER/run/NAME.json`. A record counts only while the process of that id still has the recorded
-start time, so a stranger that got the id later is never signalled. What no record covers (a
-grandchild, or a process whose starter was killed at once) carries the folder in its environment.
+Each runs in its own session, logs to `FOLDER/logs/NAME.log` and is recorded in
+`FOLDER/run/NAME.json`. A record is valid only while the process with that id has the recorded
+start time, so another process that reuses the id is never signalled. Processes without a record
+(a grandchild, or one whose starter was killed at once) are found by the folder in their
+environment.
 """
 
 import json
@@ -24,7 +25,7 @@ _SAME_START_SECONDS = 1.0  # two readings of one start differ when the clock is 
 
 
 class ServiceFailed(KaiwaError):
-    """A server of the local stack ended or did not become ready."""
+    """A server of the local stack ended while starting, or was not ready in time."""
 
     name: str
     reason: str
@@ -67,18 +68,18 @@ class Service:
         self._record.write_text(json.dumps({"pid": process.pid, "started": started}))
 
     def wait_listening(self, port: int, *, timeout_seconds: float) -> None:
-        """Wait until the process itself, not a stranger, listens on this port.
+        """Wait until this process, not another one, listens on the port.
 
         Raises:
-            ServiceFailed: If the process ends or the time is over; with the end of its log.
+            ServiceFailed: If the process ends or the time runs out; it quotes the end of the log.
         """
         self.wait_ready(lambda: self._listens(port), timeout_seconds=timeout_seconds)
 
     def wait_ready(self, ready: Callable[[], bool], *, timeout_seconds: float) -> None:
-        """Wait until `ready()` holds.
+        """Wait until `ready()` returns true.
 
         Raises:
-            ServiceFailed: If the process ends or the time is over; with the end of its log.
+            ServiceFailed: If the process ends or the time runs out; it quotes the end of the log.
         """
         deadline = time.monotonic() + timeout_seconds
         while not ready():
@@ -90,27 +91,27 @@ class Service:
             time.sleep(0.05)
 
     def process(self) -> psutil.Process | None:
-        """Return the live process; None when the record is missing, stale or a stranger's."""
+        """Return the live process; None if there is no record or it names another process."""
         try:
             record = json.loads(self._record.read_text())
             process = psutil.Process(record["pid"])
             same = abs(process.create_time() - record["started"]) < _SAME_START_SECONDS
         except (FileNotFoundError, ValueError, psutil.Error):
             return None
-        return process if same and not _ended(process) else None
+        return process if same and not ended(process) else None
 
     def stop(self, *, grace_seconds: float) -> None:
         """Stop the process: SIGTERM twice (a Prefect worker may need it), then SIGKILL.
 
-        Whatever else is left in its session is killed with it.
+        Whatever is left in its process group is killed, too.
         """
         process = self.process()
         if process is None:
             return
         _signal(process, signal.SIGTERM)
-        if not _wait_ended([process], grace_seconds / 2):
+        if wait_ended([process], grace_seconds / 2):
             _signal(process, signal.SIGTERM)
-            _wait_ended([process], grace_seconds / 2)
+            wait_ended([process], grace_seconds / 2)
         # While a member lives, the kernel gives the group's id to no other process.
         members = [p for p in psutil.process_iter() if _group(p) == process.pid]
         _kill([*members, process])
@@ -133,20 +134,20 @@ class Service:
 
 
 def marked(folder: Path) -> list[psutil.Process]:
-    """Return every live process that carries this folder's mark, this one excepted."""
+    """Return every live process that has this folder's mark, except the current one."""
     found = []
     for process in psutil.process_iter():
         try:
             ours = process.environ().get(MARK) == str(folder)
         except (psutil.Error, OSError):  # other users' processes, or it just ended
             continue
-        if ours and process.pid != os.getpid() and not _ended(process):
+        if ours and process.pid != os.getpid() and not ended(process):
             found.append(process)
     return found
 
 
 def kill_marked(folder: Path) -> int:
-    """Kill what records do not cover; return how many processes that were."""
+    """Kill the processes that no record covers; return how many there were."""
     strays = marked(folder)
     _kill(strays)
     return len(strays)
@@ -155,7 +156,7 @@ def kill_marked(folder: Path) -> int:
 def _kill(processes: Sequence[psutil.Process]) -> None:
     for process in processes:
         _signal(process, signal.SIGKILL)
-    _wait_ended(processes, 10)
+    wait_ended(processes, 10)
 
 
 def _signal(process: psutil.Process, number: signal.Signals) -> None:
@@ -165,18 +166,21 @@ def _signal(process: psutil.Process, number: signal.Signals) -> None:
         return
 
 
-def _wait_ended(processes: Iterable[psutil.Process], timeout_seconds: float) -> bool:
+def wait_ended(processes: Iterable[psutil.Process], timeout_seconds: float) -> list[psutil.Process]:
+    """Wait until the processes have ended; return those that have not.
+
+    `psutil.wait_procs` would also wait for zombies, which stay for ever where nobody collects them:
+    as orphans in a container whose first process is no init.
+    """
     deadline = time.monotonic() + timeout_seconds
     left = list(processes)
-    while left := [p for p in left if not _ended(p)]:
-        if time.monotonic() > deadline:
-            return False
+    while (left := [p for p in left if not ended(p)]) and time.monotonic() < deadline:
         time.sleep(0.02)
-    return True
+    return left
 
 
-def _ended(process: psutil.Process) -> bool:
-    """Whether it is gone; a zombie counts, its parent may never collect it."""
+def ended(process: psutil.Process) -> bool:
+    """Return whether a process is gone or a zombie; collect it if it is a child of this one."""
     try:
         if process.status() != psutil.STATUS_ZOMBIE:
             return not process.is_running()

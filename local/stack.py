@@ -1,17 +1,15 @@
 """The whole stack in one folder: Postgres, an S3 server, a Prefect server and a worker.
 
-All state lies in that folder (as root, Postgres may have to keep its data elsewhere and links to
-it), everything listens on 127.0.0.1 alone, and a stack whose starter was killed can be stopped.
+All state is in that folder (run as root, Postgres may have to keep its data elsewhere, linked from
+there), everything listens on 127.0.0.1 only, and a stack whose starter was killed can be stopped.
 """
 
-import fcntl
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
 
+from filelock import FileLock, Timeout
 from pydantic import SecretStr
 
 from local import addresses, app_database, moto, process, swift
@@ -26,7 +24,7 @@ from schema.errors.base import KaiwaError
 
 Report = Callable[[str], None]
 
-_LOCK_SECONDS = 2  # a killed launcher's child holds its lock between fork and exec
+_LOCK_SECONDS = 2  # a killed starter's child holds the lock until its exec
 _PORT_NAMES = (*swift.SERVERS, *moto.SERVERS, "postgres", "prefect")
 
 
@@ -46,7 +44,7 @@ class Stack:
     """The servers of one folder, running or not.
 
     Args:
-        folder: Where all state lives; made when needed, deleting it is a clean reset.
+        folder: Holds all state; created when needed. Deleting it resets the stack.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -58,17 +56,17 @@ class Stack:
         self._worker = PrefectWorker(self.folder)
 
     def up(self, report: Report) -> StackAddresses:
-        """Start what is needed, migrate, make the bucket, register work pool and deployments.
+        """Start the servers, migrate, create the bucket, register work pool and deployments.
 
-        On a running stack only the last three are done again. A start that fails, or is broken
-        off, stops what it started.
+        On a running stack only the last three are repeated. A start that fails or is interrupted
+        stops what it started.
 
         Args:
-            report: Is told each step when it is done, from any thread.
+            report: Called with each step when it is done, from any thread.
 
         Raises:
-            StackBusy: If another command works on the same folder.
-            ServiceFailed, PostgresFailed: If a server does not get ready.
+            StackBusy: If another command is working on the same folder.
+            ServiceFailed, PostgresFailed: If a server does not become ready.
             BootstrapFailed: If the work pool, a deployment or an automation is missing afterwards.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -79,7 +77,7 @@ class Stack:
                 _prepare_bucket(known.s3, report)
                 self._deploy(known.prefect_api_url, report)
                 return known
-            self._stop()  # the rest of a stack of which a part ended
+            self._stop()  # whatever still runs of an incomplete stack
             try:
                 started = self._start(report)
             except BaseException:
@@ -89,17 +87,17 @@ class Stack:
             return started
 
     def down(self) -> None:
-        """Stop everything that runs in this folder, whoever started it; data stays.
+        """Stop everything that runs in this folder, whoever started it; keep its data.
 
         Raises:
-            StackBusy: If another command works on the same folder.
+            StackBusy: If another command is working on the same folder.
         """
         if self.folder.exists():
             with self._locked():
                 self._stop()
 
     def status(self) -> dict[str, bool]:
-        """Return which parts run."""
+        """Return for each part whether it runs."""
         return {
             "Postgres": self._postgres.running,
             "S3": self._swift.running or self._moto.running,
@@ -108,11 +106,11 @@ class Stack:
         }
 
     def addresses(self) -> StackAddresses | None:
-        """Return where things are; None if the stack is down."""
+        """Return the addresses; None if the stack is down."""
         return addresses.load(self.folder)
 
     def _start(self, report: Report) -> StackAddresses:
-        """Start everything, side by side where nothing waits for the other."""
+        """Start everything, in parallel where possible."""
         ports = choose_ports(_PORT_NAMES, self.folder / "ports.json")
         with ThreadPoolExecutor() as pool:
             try:
@@ -124,7 +122,7 @@ class Stack:
                 started = StackAddresses(database.result(), s3.result(), api_url)
                 deployed.result()  # the worker needs its work pool
                 self._worker.start(started)
-                report("Prefect worker polls the work pool")
+                report("Prefect worker started")
             except BaseException:
                 self._stop()  # the threads wait for these processes and end with them
                 raise
@@ -137,12 +135,12 @@ class Stack:
     def _prepare_database(self, report: Report) -> SecretStr:
         url = self._postgres.url()
         if app_database.begin(url):
-            report("The app's database is there, as its own migrations leave it")
+            report("App database created, as the app's own migrations leave it")
         done = upgrade(url)
         read = sum(one.read for one in done.texts)
         report(
-            f"Postgres runs, the app's database is adopted: {len(done.done)} steps,"
-            f" {read} texts read as numbers"
+            f"Postgres started, app database migrated: {len(done.done)} steps,"
+            f" {read} texts converted to numbers"
         )
         return SecretStr(url)
 
@@ -154,8 +152,8 @@ class Stack:
         else:
             address = self._moto.start({name: ports[name] for name in moto.SERVERS})
             report(
-                f"S3 server (moto) at {address.endpoint}: {reason}. It checks no signatures and "
-                "forgets its objects when it stops."
+                f"S3 server (moto) at {address.endpoint}: {reason}. It does not check signatures "
+                "and loses its objects when it stops."
             )
         _prepare_bucket(address, report)
         return address
@@ -167,7 +165,7 @@ class Stack:
     def _stop(self) -> None:
         for name in ("stack.json", "env"):
             (self.folder / name).unlink(missing_ok=True)
-        self._worker.stop()  # first: its flow runs use all others
+        self._worker.stop()  # first, because its flow runs use the servers
         servers = (self._prefect, self._swift, self._moto, self._postgres)
         with ThreadPoolExecutor() as pool:
             stopping = [pool.submit(server.stop) for server in servers]
@@ -177,24 +175,18 @@ class Stack:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        deadline = time.monotonic() + _LOCK_SECONDS
-        with (self.folder / "lock").open("w") as lock:
-            while not _taken(lock):
-                if time.monotonic() > deadline:
-                    raise StackBusy(str(self.folder))
-                time.sleep(0.05)
+        lock = FileLock(self.folder / "lock")
+        try:
+            lock.acquire(timeout=_LOCK_SECONDS)
+        except Timeout:
+            raise StackBusy(str(self.folder)) from None
+        try:
             yield
-
-
-def _taken(lock: TextIO) -> bool:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+        finally:
+            lock.release()
 
 
 def _prepare_bucket(address: S3Address, report: Report) -> None:
     bucket = address.bucket()
     made = bucket.create_with_marker()
-    report(f"Bucket {bucket.name} {'made' if made.bucket_created else 'stands'}")
+    report(f"Bucket {bucket.name} {'created' if made.bucket_created else 'exists'}")

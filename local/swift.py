@@ -1,7 +1,7 @@
 """OpenStack Swift on one node: a persistent S3 server that checks signatures and their expiry.
 
-Four processes (proxy, object, container, account) without root, memcached, syslog or system
-folders. Linux only, on a file system with user extended attributes, where Swift keeps metadata.
+Four processes (proxy, object, container, account) that need no root, memcached, syslog or system
+folders. Linux only, on a file system with user extended attributes, where Swift stores metadata.
 """
 
 import os
@@ -21,7 +21,9 @@ from local.process import Service
 
 SERVERS = ("object", "container", "account", "proxy")
 _ACCOUNT, _USER = "kaiwa", "local"
-_METADATA_BYTES = 2048  # ext4 keeps 4 KB of attributes a file; beyond, every request ends in 507
+_METADATA_BYTES = (
+    2048  # ext4 holds 4 KB of attributes per file; beyond that every request ends in 507
+)
 _START_SECONDS = 60
 _STOP_SECONDS = 4
 
@@ -43,7 +45,7 @@ pipeline = {kind}-server
 
 [app:{kind}-server]
 use = egg:swift#{kind}
-# No updater runs that would catch up on a listing later, so a PUT waits for it.
+# No updater runs that could complete a listing later, so a PUT waits for it.
 container_update_timeout = 30
 """
 
@@ -54,7 +56,7 @@ bind_port = {port}
 bind_timeout = 1
 workers = 0
 swift_dir = {home}
-# Access logs would hold signed URLs.
+# Access logs would contain signed URLs.
 log_level = WARNING
 
 [pipeline:main]
@@ -64,7 +66,7 @@ symlink proxy-server
 [app:proxy-server]
 use = egg:swift#proxy
 account_autocreate = true
-# The one node is never given up on.
+# Never suspend the only node.
 error_suppression_interval = 0
 error_suppression_limit = 1000000
 
@@ -102,7 +104,7 @@ use = egg:swift#symlink
 
 _SWIFT_CONF = """\
 [swift-hash]
-# Every object's path depends on it: without this file the data is lost.
+# Every object's path depends on this: without this file the data is lost.
 swift_hash_path_suffix = {suffix}
 
 [swift-constraints]
@@ -111,10 +113,10 @@ max_meta_overall_size = {metadata_bytes}
 
 
 class SwiftServer:
-    """The S3 server of one stack's folder; its data lies in `FOLDER/swift`.
+    """The Swift server of a stack; its data is in `FOLDER/swift`.
 
     Args:
-        folder: Where the stack's state lives, absolute.
+        folder: Folder of the stack, absolute.
     """
 
     name = "swift"
@@ -146,7 +148,7 @@ class SwiftServer:
         return address
 
     def stop(self) -> None:
-        """Stop the servers; objects stay."""
+        """Stop the servers; objects are kept."""
         for service in reversed(self._services.values()):
             service.stop(grace_seconds=_STOP_SECONDS)
 
@@ -156,7 +158,7 @@ class SwiftServer:
         return all(service.process() for service in self._services.values())
 
     def _write_configuration(self, ports: Mapping[str, int]) -> str:
-        """Write all that the servers read; return the secret key, the same one each time."""
+        """Write the servers' configuration; return the secret key, the same each time."""
         home = self._home
         (home / "devices" / "disk").mkdir(parents=True, exist_ok=True)
         home.chmod(0o700)
@@ -177,7 +179,7 @@ class SwiftServer:
 
 
 def obstacle(folder: Path) -> str | None:
-    """Return why Swift cannot keep objects in this folder; None if it can."""
+    """Return why Swift cannot store objects in this folder; None if it can."""
     if sys.platform != "linux":
         return "OpenStack Swift runs on Linux only"
     if find_spec("swift") is None:

@@ -1,6 +1,6 @@
 """Swift's cache filter without memcached: a dictionary inside the one proxy process.
 
-It keeps what the proxy knows of an account and a few buckets, no objects, hence no bound in size.
+It holds what the proxy knows about one account and a few buckets, so its size needs no limit.
 """
 
 import json
@@ -19,16 +19,16 @@ class DictionaryCache:
         self._entries: dict[str, tuple[float, str]] = {}  # key → (end of life, JSON)
 
     def get(self, key: str, **_: object) -> Any:  # noqa: ANN401 - any JSON value
-        """Return a fresh copy of the value; None once its time is over."""
+        """Return a copy of the value; None once it has expired."""
         end, text = self._entries.get(key, (0.0, "null"))
         return json.loads(text) if monotonic() < end else None
 
     def set(self, key: str, value: object, time: float = 0, **_: object) -> None:
-        """Keep a value for `time` seconds; 0 means for ever, as in memcached."""
+        """Store a value for `time` seconds; 0 means for ever, as in memcached."""
         self._entries[key] = (monotonic() + time if time else float("inf"), json.dumps(value))
 
     def delete(self, key: str, **_: object) -> None:
-        """Forget a value."""
+        """Delete a value."""
         self._entries.pop(key, None)
 
 

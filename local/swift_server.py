@@ -2,9 +2,9 @@
 
     python -m local.swift_server proxy|object|container|account FOLDER
 
-A process of its own, because Swift imports eventlet, which does not go with threads. Swift reads
-`swift.conf` from /etc/swift, changes to a system user and logs to syslog; all three are fixed in
-its code, so this entry point sets them before the server starts.
+It is a separate process because Swift imports eventlet, which does not work with threads. Swift
+reads `swift.conf` from /etc/swift, switches to a system user and logs to syslog. All three are
+hard-coded, so this module replaces them before the server starts.
 """
 
 import logging
@@ -25,10 +25,10 @@ _PART_POWER = 4  # 16 partitions: one disk needs no more
 def main(kind: str, folder: Path) -> None:
     """Serve until SIGTERM."""
     utils.set_swift_dir(str(folder))
-    # Whoever started the stack owns the folder; a container's user may have no name to change to.
+    # The folder belongs to whoever started the stack; in a container that user may have no name.
     wsgi.drop_privileges = lambda _user: None
     logs.ThreadSafeSysLogHandler = lambda **_: logging.NullHandler()
-    # All servers write the same rings, each in one rename, so that none waits for another.
+    # Every server writes the same rings, each by one rename, so that none waits for another.
     for back_end in ("object", "container", "account"):
         _write_ring(folder, back_end)
     # "-v" logs to the console, which is the service's log file.

@@ -1,4 +1,4 @@
-"""`python -m local demo`: the main job for real on this machine."""
+"""`python -m local demo`: every main job on this machine, with its results checked."""
 
 import signal
 import sys
@@ -11,18 +11,17 @@ from rich.console import Console
 from cli.errors import errors_to_stderr
 from settings.demo import DemoSettings
 
-Folder = Annotated[
-    Path, typer.Option(help="Where the local stack's state lives; deleting it is a clean reset.")
-]
+Folder = Annotated[Path, typer.Option(help="Folder of the local stack; delete it to start afresh.")]
 
 
 def demo(folder: Folder = Path(".local")) -> None:
-    """Analyse learners' recordings through a real deployment, check the result, stop everything.
+    """Analyse learners' recordings, age and delete some, and check every result.
 
-    The learners are synthetic; with CORPUS set to a folder of speechocean762 they are real.
+    Starts the stack, runs the deployments and stops everything again; takes a few minutes. The
+    learners are synthetic unless CORPUS names a folder of speechocean762.
     """
-    from local.demo.run import run_demo  # loads the analysis engine: only for the demo
+    from local.demo.run import run_demo  # loads the analysis engine, which no other command needs
 
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that it cleans up after itself
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that it cleans up
     with errors_to_stderr():
         run_demo(folder, DemoSettings().corpus, Console(highlight=False))

@@ -1,8 +1,9 @@
-"""`python -m local screenshots`: the Prefect UI, after everything has run once."""
+"""`python -m local screenshots`: pictures of the Prefect UI after every flow has run."""
 
 import shutil
 import signal
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -10,31 +11,49 @@ import typer
 from rich.console import Console
 
 from cli.errors import errors_to_stderr
-from local.demo.run import stage
-from local.demo.steps import step
-from local.screenshots import chromium, readme
-from local.screenshots.camera import photograph_all
-from local.screenshots.story import tell
 from local.stack import Stack
+from schema.errors.base import KaiwaError
 
 Folder = Annotated[
-    Path, typer.Option(help="Where the pictures and the stack's state go; emptied first.")
+    Path, typer.Option(help="Folder for the pictures and the stack's state; emptied first.")
 ]
 
 
+class PlaywrightMissing(KaiwaError):
+    """The extra `screenshots` is not installed."""
+
+    def __str__(self) -> str:
+        return (
+            "Playwright, which drives the browser, is not installed. "
+            "Run `.venv/bin/python -m pip install '.[screenshots]'`."
+        )
+
+
 def screenshots(folder: Folder = Path(".local/screenshots")) -> None:
-    """Run everything once, photograph the Prefect UI and renew the README's pictures."""
+    """Run every flow, photograph the Prefect UI and renew the pictures of the README.
+
+    Takes about a quarter of an hour and needs Chromium.
+    """
     pictures, stack = folder / "pictures", folder / "stack"
     console = Console(highlight=False)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that it cleans up after itself
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that it cleans up
     with errors_to_stderr():
-        chromium.find_browser()  # before minutes are spent
+        if find_spec("playwright") is None:
+            raise PlaywrightMissing
+        # Playwright and the analysis engine are loaded only for this command.
+        from local.demo.run import stage
+        from local.demo.steps import step
+        from local.screenshots import browser, readme
+        from local.screenshots.camera import photograph_all
+        from local.screenshots.story import run_story
+
+        browser.find_browser()  # before anything is started
         Stack(stack).down()
         for old in (stack, pictures):
             shutil.rmtree(old, ignore_errors=True)
         with stage(stack, console) as scene:
-            tell(scene)
-            with step(console, "Everything is photographed") as report:
+            run_story(scene)
+            with step(console, "Pictures taken") as report:
                 report(f"{photograph_all(scene, stack.resolve(), pictures)} pictures")
         readme.renew(pictures)
-    console.print(f"All are in {pictures}; those of the README are renewed.")
+    console.print(f"The pictures are in {pictures}; those of the README are renewed.")

@@ -16,18 +16,18 @@ from local.stack import Stack
 
 console = Console(soft_wrap=True, highlight=False)
 
-Folder = Annotated[Path, typer.Option(help="Where all state lives; deleting it is a clean reset.")]
+Folder = Annotated[Path, typer.Option(help="Folder for all state; delete it to start afresh.")]
 DEFAULT_FOLDER = Path(".local")
 
 
 def up(folder: Folder = DEFAULT_FOLDER) -> None:
-    """Start Postgres, S3, Prefect and a worker; migrate and deploy. Safe to repeat."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that it cleans up after itself
+    """Start Postgres, an S3 server, Prefect and a worker; migrate and deploy. Safe to repeat."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that it cleans up
     begin = time.monotonic()
     with errors_to_stderr():
         stack = Stack(folder)
         addresses = stack.up(lambda step: console.print(f"  {step}", markup=False))
-    console.print(f"The stack is up after {time.monotonic() - begin:.0f} s.\n")
+    console.print(f"The stack is up ({time.monotonic() - begin:.0f} s).\n")
     table = Table.grid(padding=(0, 2))
     table.add_row("Prefect UI", f"{addresses.prefect_ui_url}  (open it in a browser)")
     table.add_row("S3", addresses.s3.endpoint)
@@ -40,14 +40,14 @@ def up(folder: Folder = DEFAULT_FOLDER) -> None:
 
 
 def down(folder: Folder = DEFAULT_FOLDER) -> None:
-    """Stop everything that runs in the folder; its data stays."""
+    """Stop the stack; keep its data."""
     with errors_to_stderr():
         Stack(folder).down()
-    console.print("The stack is down; its data stays in the folder.")
+    console.print(f"The stack is down. Its data is still in {folder}.")
 
 
 def status(folder: Folder = DEFAULT_FOLDER) -> None:
-    """Show what runs; exit with 1 if a part does not."""
+    """Show which parts run; exit with 1 unless all do."""
     stack = Stack(folder)
     parts = stack.status()
     for name, running in parts.items():

@@ -1,1 +1,1 @@
-"""Learners for the demo and what it prints."""
+"""The demo: its learners, its steps and what it prints."""

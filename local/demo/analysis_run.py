@@ -1,4 +1,4 @@
-"""Runs `analyze-messages` and shows its progress in our messages."""
+"""Runs `analyze-messages` and shows the progress of the demo's messages."""
 
 from collections.abc import Collection
 
@@ -22,10 +22,10 @@ def run_analysis(
     log: str,
     console: Console,
 ) -> FlowRun:
-    """Run the deployment and show its progress in our messages; return the ended run.
+    """Run the deployment, show the progress of these messages, and return the ended run.
 
     Raises:
-        RunStalled: If neither the run nor any message changes its state for five minutes.
+        RunStalled: If neither the run nor any message changes state for five minutes.
     """
     columns = (
         TextColumn("  {task.description}"),

@@ -1,4 +1,4 @@
-"""What is left of recordings: the app's rows, the bucket's objects, and what URLs answer."""
+"""The state of recordings: rows, objects in the bucket, and the answers of signed URLs."""
 
 import http.client
 from collections.abc import Collection, Mapping
@@ -16,11 +16,11 @@ _TIMEOUT_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class AudioState:
-    """One recording, as app and bucket have it."""
+    """A recording as the app's row and the bucket have it."""
 
-    is_live: bool  # by the row
+    is_live: bool  # not deleted, according to the row
     has_url: bool
-    is_stored: bool  # by the bucket
+    is_stored: bool  # the bucket has its object
     has_scores: bool
 
 
@@ -52,7 +52,7 @@ def read_audio(
 
 
 def read_urls(engine: Engine, message_ids: Collection[str]) -> dict[str, str]:
-    """Return the signed URLs that messages have, by message id. They are secrets."""
+    """Return the messages' signed URLs by message id. They are secrets."""
     query = select(Message.id, Message.audio_url).where(
         Message.id.in_(message_ids), Message.audio_url.is_not(None)
     )
@@ -61,7 +61,7 @@ def read_urls(engine: Engine, message_ids: Collection[str]) -> dict[str, str]:
 
 
 def read_deletions(engine: Engine, message_ids: Collection[str]) -> list[tuple[str | None, str]]:
-    """Return message id and state of every entry of the deletion ledger about these messages."""
+    """Return message id and state of these messages' entries in the deletion ledger."""
     query = select(DeletionEntry.message_id, DeletionEntry.state).where(
         DeletionEntry.message_id.in_(message_ids)
     )
@@ -72,15 +72,15 @@ def read_deletions(engine: Engine, message_ids: Collection[str]) -> list[tuple[s
 def surprises(
     before: Mapping[str, AudioState], after: Mapping[str, AudioState], *, gone: Collection[str]
 ) -> list[str]:
-    """Return the messages that a sweep did not leave as it should: all as before, or gone."""
+    """Return the messages that are neither as before nor, if they had to be deleted, gone."""
     expected = {**before, **dict.fromkeys(gone, GONE)}
     return [message_id for message_id in expected if after.get(message_id) != expected[message_id]]
 
 
 def fetch(url: str) -> int:
-    """Fetch a signed URL of the local bucket; return the status of the answer.
+    """Fetch a signed URL of the local bucket; return the status of the response.
 
-    No library that would write the URL into a log is asked, nor any proxy.
+    Uses no proxy, and no library that would log the URL.
     """
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.netloc, timeout=_TIMEOUT_SECONDS)

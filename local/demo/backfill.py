@@ -1,4 +1,4 @@
-"""History is analysed again: a dry run, a first sample, the rest, and what it changed."""
+"""Backfills the analyses: a dry run, then a canary, the rest, and what has changed."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,8 +12,8 @@ from local.demo.steps import DemoFailed, Scene, step
 from schema.states import ProcessingState
 
 BACKFILL = "backfill-analysis"
-POINTS_LOWER = 2  # what the pretended older version gave
-_PRETEND = text("""
+POINTS_LOWER = 2  # how much less the simulated older version scored
+_MAKE_OUTDATED = text("""
 WITH older AS (
     UPDATE message_audio_analysis
     SET analysis_version = '1.0',
@@ -25,40 +25,42 @@ UPDATE messages AS m SET pronunciation_score = older.overall_accuracy_score
 FROM older WHERE m.id = older.message_id
 RETURNING m.id, m.conversation_id
 """)
-_OUTDATED = text("""
+_COUNT_OUTDATED = text("""
 SELECT count(*) FROM messages AS m JOIN message_audio_analysis AS a ON a.message_id = m.id
 WHERE m.id = ANY(:ids) AND m.audio_deleted_at IS NULL AND a.analysis_version = '1.0'
 """)
 
 
 def show_backfill(scene: Scene, outcomes: Mapping[str, Outcome]) -> None:
-    """Pretend that an older version had analysed the recordings, and analyse them again.
+    """Mark the analyses as an older version's, and backfill them.
 
     Raises:
-        DemoFailed: If a run fails or recordings are left out.
+        DemoFailed: If a run fails or leaves recordings out.
     """
     analysed = [id_ for id_, one in outcomes.items() if one.state == ProcessingState.ANALYZED]
-    title = f"The recordings are said to be of version 1.0, {POINTS_LOWER} points lower"
+    title = f"Analyses marked as version 1.0, scores lowered by {POINTS_LOWER} points"
     with step(scene.console, title), scene.engine.begin() as connection:
-        rows = connection.execute(_PRETEND, {"ids": analysed, "points": POINTS_LOWER}).all()
+        rows = connection.execute(_MAKE_OUTDATED, {"ids": analysed, "points": POINTS_LOWER}).all()
     ids = [row.id for row in rows]
-    asked = {
-        "reason": "the demo: a better engine",
+    parameters = {
+        "reason": "demo: a better engine",
         "conversation_ids": sorted({row.conversation_id for row in rows}),
         "canary_size": 5,
     }
-    _run(scene, asked, "has counted what it would do")
-    _run(scene, asked | {"dry_run": False}, "has analysed a sample, then the rest")
+    _run(scene, parameters, "dry run")
+    _run(scene, parameters | {"dry_run": False}, "canary first, then the rest")
     with scene.engine.connect() as connection:
-        left = connection.execute(_OUTDATED, {"ids": ids}).scalar_one()
+        left = connection.execute(_COUNT_OUTDATED, {"ids": ids}).scalar_one()
     if left:
         reason = f"the backfill left {left} of {len(ids)} recordings out"
         raise DemoFailed(reason, scene.log)
-    scene.console.print("[green]✓[/] History has the new scores; the old ones can be put back.")
+    scene.console.print(
+        "[green]✓[/] All analyses have new scores; undo-backfill can restore the old ones."
+    )
 
 
-def _run(scene: Scene, parameters: dict[str, Any], done: str) -> None:
-    with step(scene.console, f"The deployment {BACKFILL} {done}"):
+def _run(scene: Scene, parameters: dict[str, Any], mode: str) -> None:
+    with step(scene.console, f"Ran {BACKFILL} ({mode})"):
         run = run_deployment(scene.prefect_api_url, BACKFILL, parameters, log=scene.log)
     summary = read_summary(scene.prefect_api_url, run, BACKFILL)
     reason = failure(run) or ("it left no artifact" if summary is None else None)

@@ -17,15 +17,15 @@ import numpy as np
 from local.demo.recordings import FLAC, Experts, Learner, Recording
 from schema.states import UserTier
 
-# The corpus knows no tiers; each tenth speaker is a guest, each tenth pays for premium.
+# The corpus has no tiers: here a tenth of the speakers are guests and a tenth pay for premium.
 _TIERS = (UserTier.GUEST, UserTier.PREMIUM, *[UserTier.FREE] * 8)
 
 
 def read_corpus(folder: Path, count: int) -> Iterator[Recording]:
-    """Yield up to `count` utterances of as many speakers as possible, always the same ones.
+    """Yield up to `count` utterances by as many speakers as possible, the same each time.
 
     Raises:
-        FileNotFoundError: If the folder holds no `labels.jsonl`, or an utterance's file is gone.
+        FileNotFoundError: If the folder holds no `labels.jsonl`, or an utterance's file is missing.
     """
     by_speaker: dict[str, list[dict[str, Any]]] = defaultdict(list)
     with (folder / "labels.jsonl").open() as lines:

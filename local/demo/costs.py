@@ -1,4 +1,4 @@
-"""What the demo's recordings cost: measured, printed, and left as charts that a person can open."""
+"""Measures what the demo's recordings cost, and prints it with the paths of the charts."""
 
 from collections.abc import Collection
 
@@ -19,15 +19,14 @@ _LIVE = text(
 
 
 def show_costs(scene: Scene, message_ids: Collection[str]) -> None:
-    """Measure costs, print what a glance should see, and name the charts.
+    """Measure costs; print the overview and the paths of the charts.
 
     Raises:
         DemoFailed: If the run fails, a chart is missing, or less was measured than is stored.
     """
     began_at = utc_now()
-    told = _measure(scene)
-    glance, _, _ = told.partition("\n### ")
-    scene.console.print(Markdown(glance))
+    overview, _, _ = _measure(scene).partition("\n### ")
+    scene.console.print(Markdown(overview))
     folder = scene.reports / "costs"
     missing = [
         name
@@ -38,13 +37,13 @@ def show_costs(scene: Scene, message_ids: Collection[str]) -> None:
         reason = f"{' and '.join(missing)} were not written to {folder}"
         raise DemoFailed(reason, scene.log)
     _check(scene, message_ids)
-    scene.console.print("Charts and tables, to be opened by anyone:")
+    scene.console.print("Charts and tables:")
     for name in (*CHARTS, "by_tier.csv"):
         scene.console.print(f"  {folder / name}", soft_wrap=True, markup=False)
 
 
 def _measure(scene: Scene) -> str:
-    with step(scene.console, f"The deployment {MEASURE} has run"):
+    with step(scene.console, f"Ran {MEASURE}"):
         run = run_deployment(scene.prefect_api_url, MEASURE, {}, log=scene.log)
     summary = read_summary(scene.prefect_api_url, run, MEASURE)
     reason = failure(run) or ("it left no artifact" if summary is None else None)
@@ -54,7 +53,7 @@ def _measure(scene: Scene) -> str:
 
 
 def _check(scene: Scene, message_ids: Collection[str]) -> None:
-    """Compare the measurement with the demo's recordings; others may lie in the stack, too."""
+    """Check that at least the demo's recordings were measured; the stack may hold others."""
     with scene.engine.connect() as connection:
         stored = connection.execute(_LIVE, {"ids": list(message_ids)}).one()
     measured = pl.read_parquet(scene.reports / "costs" / "summary.parquet").row(0, named=True)

@@ -1,4 +1,4 @@
-"""Triggers a deployment, follows its run until it ends, and reads what the run says of itself."""
+"""Triggers a deployment, follows its run until it ends, and reads the summary it leaves."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -58,43 +58,43 @@ def run_deployment(
     Args:
         api_url: The Prefect server.
         name: Of the deployment and its flow.
-        parameters: Those that differ from the deployment's.
-        log: Where a person looks when the run stalls.
-        watch: Is told the run's state at each look; what it returns changes while work goes on.
+        parameters: Override the deployment's.
+        log: The log that errors refer to.
+        watch: Called with the run's state at each poll; its result changes while work goes on.
 
     Raises:
         RunStalled: If neither the state nor what `watch` returns changes for five minutes.
-        RunPaused: If the run waits for a person.
+        RunPaused: If the run waits for a person's approval.
     """
     with client_of(api_url) as client:
         deployment = client.read_deployment_by_name(f"{name}/{name}")
         run = client.create_flow_run_from_deployment(deployment.id, parameters=dict(parameters))
-        seen, changed_at = None, time.monotonic()
+        last, changed_at = None, time.monotonic()
         while True:
             run = client.read_flow_run(run.id)
             state = str(run.state.name) if run.state else "unknown"
-            look = (state, watch(state))
+            progress = (state, watch(state))
             if run.state is not None and run.state.is_final():
                 return run
             if run.state is not None and run.state.is_paused():
                 raise RunPaused(name)
-            if look != seen:
-                seen, changed_at = look, time.monotonic()
+            if progress != last:
+                last, changed_at = progress, time.monotonic()
             elif time.monotonic() - changed_at > STALLED_SECONDS:
                 raise RunStalled(state, log)
             time.sleep(_POLL_SECONDS)
 
 
 def failure(run: FlowRun) -> str | None:
-    """Return why a run that has ended did not complete; None if it did."""
+    """Return why an ended run did not complete; None if it did."""
     if run.state is not None and run.state.is_completed():
         return None
-    told = run.state.message if run.state else None
-    return f"the flow run {run.name} did not complete: {told or 'it gave no reason'}"
+    reason = run.state.message if run.state else None
+    return f"the flow run {run.name} did not complete: {reason or 'it gave no reason'}"
 
 
 def read_summary(api_url: str, run: FlowRun, key: str) -> str | None:
-    """Return the newest artifact of this key that the run left, Markdown; None if it left none."""
+    """Return the run's newest artifact of this key, Markdown; None if there is none."""
     wanted = ArtifactFilter(
         flow_run_id=ArtifactFilterFlowRunId(any_=[run.id]), key=ArtifactFilterKey(any_=[key])
     )
@@ -106,6 +106,6 @@ def read_summary(api_url: str, run: FlowRun, key: str) -> str | None:
 
 
 def client_of(api_url: str) -> SyncPrefectClient:
-    """Return a client of this server alone, whatever the environment says."""
-    # A proxy of the environment must not come between two ends of loopback.
+    """Return a client of this server, whatever the environment says."""
+    # Requests to loopback must not go through a proxy.
     return SyncPrefectClient(api_url, httpx_settings={"trust_env": False})

@@ -2,8 +2,8 @@
 
 `python -m local.demo.espeak_process VOICE WORDS_PER_MINUTE PITCH`
 
-espeak-ng is licensed under the GPL. It is loaded here alone, in a process of its own; the rest of
-the project talks to it through a pipe and never links it.
+espeak-ng is licensed under the GPL. Only this process loads it; the rest of the project uses it
+through a pipe and is not linked with it.
 """
 
 import ctypes
@@ -27,10 +27,10 @@ _SynthesisCallback = ctypes.CFUNCTYPE(
 
 
 def synthesize(text: str, voice: str, words_per_minute: int, pitch: int) -> bytes:
-    """Return `text` as PCM16. Once a process: the library's state would colour a second call.
+    """Return `text` as PCM16. Call it once a process: the library keeps state between calls.
 
     Raises:
-        RuntimeError: If the library finds no voice data, or no such voice.
+        RuntimeError: If the library finds no voice data or does not have the voice.
     """
     library = ctypes.CDLL(str(espeakng_loader.get_library_path()))
     data_path = str(espeakng_loader.get_data_path()).encode()

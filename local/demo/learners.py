@@ -1,4 +1,4 @@
-"""Learners for the demo: synthetic, the same in every run, some with faults on purpose."""
+"""Synthetic learners for the demo: the same in every run, some with deliberate faults."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,16 +22,16 @@ from local.demo.synthesis import SAMPLE_RATE_HZ, Voice, speak
 from schema.states import ProcessingState, UserTier
 
 _SEED = 20251013
-_MARGIN_SECONDS = 0.3  # silence before and after what is said
+_MARGIN_SECONDS = 0.3  # silence before and after the speech
 
 
 class Fault(Enum):
-    """What is wrong with a recording on purpose."""
+    """What is wrong with a recording, deliberately."""
 
     SILENT = auto()
     TRUNCATED = auto()
     MISSING = auto()
-    TYPED = auto()  # no recording at all, which is no fault of the message
+    TYPED = auto()  # a typed message without a recording, which is no error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +39,8 @@ class Turn:
     """One spoken turn.
 
     Attributes:
-        text: The message; a `|` is a pause in what is said.
-        spoken: What is said instead; by default the text.
+        text: The message; `|` marks a pause in speaking.
+        spoken: What is spoken; by default the text.
         noise_db: Level of white noise relative to the speech.
     """
 
@@ -174,7 +174,7 @@ PARTS = (
 
 
 def record_all() -> Iterator[Recording]:
-    """Record every turn; about a tenth of a second each."""
+    """Record every turn; each takes about a tenth of a second."""
     rng = np.random.default_rng(_SEED)
     for part in PARTS:
         for turn in part.turns:

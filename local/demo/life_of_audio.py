@@ -1,4 +1,4 @@
-"""What becomes of recordings after their analysis: they get URLs, grow old and are deleted."""
+"""Shows the life of recordings after their analysis: signed URLs, ageing, deletion."""
 
 from collections.abc import Collection, Mapping
 
@@ -23,18 +23,18 @@ _SWEEPS_AT_MOST = 3
 def show_life(
     scene: Scene, uploaded: Mapping[str, Recording], outcomes: Mapping[str, Outcome]
 ) -> None:
-    """Sign URLs, let four recordings grow old, and sweep, first dry, then for real.
+    """Sign URLs, age four recordings, and sweep, first as a dry run.
 
     Raises:
-        DemoFailed: If anything is not as it should be.
+        DemoFailed: If a recording is not in the state that it should be in.
     """
     old = choose(uploaded, outcomes)
     if len(old) < len(CASES):
-        reason = "too few learners were analysed to show what becomes of their recordings"
+        reason = "too few learners were analysed to show ageing and deletion"
         raise DemoFailed(reason, scene.log)
     spoken = [message_id for message_id in uploaded if uploaded[message_id].audio is not None]
     urls = _sign(scene, spoken, old)
-    title = f"Four recordings are made {AGE.days} days older, one of them held"
+    title = f"Aged four recordings by {AGE.days} days, one of them under legal hold"
     with step(scene.console, title), scene.engine.begin() as connection:
         make_old(connection, old)
     before = _look(scene, spoken)
@@ -45,11 +45,13 @@ def show_life(
     answers = {recording.message_id: fetch(urls[recording.message_id]) for recording in old}
     print_ages(scene.console, old, after_dry_run, after, answers)
     _check(scene, old, before, after_dry_run, after, answers)
-    scene.console.print("[green]✓[/] Just what had to go is gone, and the ledger proves it.")
+    scene.console.print(
+        "[green]✓[/] Only expired recordings were deleted, and the ledger records each."
+    )
 
 
 def _sign(scene: Scene, spoken: Collection[str], old: Collection[OldRecording]) -> dict[str, str]:
-    """Give all recordings a URL, and try those of the four; return the URLs by message id."""
+    """Sign URLs for all recordings and fetch four of them; return the URLs by message id."""
     _run(scene, REFRESH, {})
     urls = read_urls(scene.engine, spoken)
     if len(urls) < len(spoken):
@@ -59,22 +61,22 @@ def _sign(scene: Scene, spoken: Collection[str], old: Collection[OldRecording]) 
     if set(answers) != {200}:
         reason = f"signed URLs answered {', '.join(map(str, answers))} instead of 200"
         raise DemoFailed(reason, scene.log)
-    scene.console.print(f"Four of the URLs, fetched: {', '.join(map(str, answers))}.")
+    scene.console.print(f"Fetched four signed URLs: {', '.join(map(str, answers))}.")
     return urls
 
 
 def _sweep(scene: Scene, *, dry_run: bool) -> None:
     for _ in range(_SWEEPS_AT_MOST):
-        if _run(scene, SWEEP, {"dry_run": dry_run}, ", dry" if dry_run else ""):
+        if _run(scene, SWEEP, {"dry_run": dry_run}, " (dry run)" if dry_run else ""):
             return
-        scene.console.print("Another sweep was at work, so this one ended at once. Again.")
-    reason = "another sweep is at work; perhaps it waits for a person in the Prefect UI"
+        scene.console.print("Another sweep was at work, so this one ended at once. Trying again.")
+    reason = "another sweep is at work; it may be waiting for approval in the Prefect UI"
     raise DemoFailed(reason, scene.log)
 
 
-def _run(scene: Scene, name: str, parameters: Mapping[str, object], how: str = "") -> bool:
-    """Run a deployment and print the summary it leaves; return whether it left one."""
-    with step(scene.console, f"The deployment {name} has run{how}"):
+def _run(scene: Scene, name: str, parameters: Mapping[str, object], mode: str = "") -> bool:
+    """Run a deployment and print its summary; return whether it left one."""
+    with step(scene.console, f"Ran {name}{mode}"):
         run = run_deployment(scene.prefect_api_url, name, parameters, log=scene.log)
     reason = failure(run)
     if reason is not None:
@@ -100,7 +102,7 @@ def _check(
     gone = [recording.message_id for recording in old if recording.goes]
     changed = audio_states.surprises(before, after_dry_run, gone=[])
     wrong = audio_states.surprises(before, after, gone=gone)
-    lying = [m for m, status in answers.items() if (status == 200) != after[m].is_stored]
+    wrong_answers = [m for m, status in answers.items() if (status == 200) != after[m].is_stored]
     entries = audio_states.read_deletions(scene.engine, gone)
     with scene.engine.connect() as connection:
         verified = ledger.verify(connection)
@@ -108,12 +110,12 @@ def _check(
     if changed:
         reason = (
             f"after the dry run {len(changed)} recordings were not as before; "
-            "did a scheduled sweep come in between?"
+            "did a scheduled sweep run in between?"
         )
     elif wrong:
         reason = f"after the sweep {len(wrong)} recordings were not as they should be"
-    elif lying:
-        reason = f"{len(lying)} URLs do not answer as the bucket does"
+    elif wrong_answers:
+        reason = f"{len(wrong_answers)} URLs do not answer as the bucket does"
     elif sorted(entries) != sorted((message_id, DeletionState.DELETED) for message_id in gone):
         reason = f"the deletion ledger has {len(entries)} entries about {len(gone)} deletions"
     elif verified.broken:
@@ -121,6 +123,6 @@ def _check(
     if reason is not None:
         raise DemoFailed(reason, scene.log)
     scene.console.print(
-        f"The deletion ledger is whole up to its head, entry {verified.head.position} "
+        f"The deletion ledger is intact up to entry {verified.head.position} "
         f"(SHA-256 {verified.head.hash[:12]}…)."
     )

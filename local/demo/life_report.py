@@ -1,4 +1,4 @@
-"""What became of the recordings that were made old, for a terminal of 80 columns."""
+"""Prints what became of the aged recordings, for a terminal of 80 columns."""
 
 from collections.abc import Collection, Mapping
 
@@ -19,7 +19,7 @@ def print_ages(
     after: Mapping[str, AudioState],
     answers: Mapping[str, int],
 ) -> None:
-    """Print what each sweep left of each recording, and what its URL, signed before, answers."""
+    """Print each recording's state after each sweep, and how its signed URL answers."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for title in (
         "learner",
@@ -46,8 +46,8 @@ def print_ages(
         )
     console.print(table)
     console.print(
-        f"[dim]all said {AGE.days} days ago; kept: retention and grace period; its URL: the answer "
-        "now to the one signed above[/]"
+        f"[dim]all recorded {AGE.days} days ago; kept: retention and grace period; its URL: how "
+        "the URL signed above answers now[/]"
     )
 
 

@@ -1,4 +1,4 @@
-"""Recordings that the demo makes old, and what a sweep must do with each."""
+"""Recordings that the demo ages, and what a sweep must do with each."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -22,13 +22,13 @@ WHERE id = ANY(:ids)
 
 @dataclass(frozen=True, slots=True)
 class OldRecording:
-    """One of the recordings that are made `AGE` older."""
+    """A recording that is made `AGE` older."""
 
     message_id: str
     learner: str
     tier: UserTier
     is_held: bool  # under a legal hold
-    goes: bool  # whether a sweep must delete it
+    goes: bool  # a sweep must delete it
 
 
 CASES = (  # tier, under a legal hold, must go
@@ -42,7 +42,7 @@ CASES = (  # tier, under a legal hold, must go
 def choose(
     uploaded: Mapping[str, Recording], outcomes: Mapping[str, Outcome]
 ) -> list[OldRecording]:
-    """Choose analysed recordings of four learners, one for each part; fewer if one finds none."""
+    """Choose an analysed recording for each case, of different learners; fewer if none fits."""
     candidates: dict[tuple[str, UserTier], str] = {}  # the first of each learner
     for message_id, recording in uploaded.items():
         learner = recording.learner
@@ -58,7 +58,7 @@ def choose(
 
 
 def make_old(connection: Connection, recordings: Collection[OldRecording]) -> None:
-    """Let `AGE` pass for these recordings alone, some of them under a legal hold before."""
+    """Place the legal holds, then make these recordings `AGE` older."""
     for recording in recordings:
         if recording.is_held:
             holds.place(

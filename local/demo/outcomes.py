@@ -1,4 +1,4 @@
-"""What became of the demo's messages, and whether it is what must become of them."""
+"""The outcomes of the demo's messages, compared with the expected ones."""
 
 from collections import Counter
 from collections.abc import Collection, Mapping
@@ -11,7 +11,7 @@ from schema.states import ProcessingState
 from schema.tables.app import Message
 
 SETTLED = frozenset({ProcessingState.ANALYZED, ProcessingState.FAILED})
-# Of real learners nobody knows beforehand who can be analysed; nearly all can.
+# Which real learners can be analysed is not known beforehand; nearly all can.
 MIN_ANALYZED_SHARE = 0.95
 
 
@@ -27,7 +27,7 @@ class Outcome:
 
 
 def read_outcomes(engine: Engine, message_ids: Collection[str]) -> dict[str, Outcome]:
-    """Return every message's outcome so far, by its id."""
+    """Return every message's outcome so far, by message id."""
     query = select(
         Message.id,
         Message.audio_processing_state,
@@ -49,7 +49,7 @@ def count_states(outcomes: Mapping[str, Outcome]) -> Counter[ProcessingState]:
 
 
 def surprise(recording: Recording, outcome: Outcome) -> str | None:
-    """Say in what way the outcome is not the expected one; None if it is."""
+    """Return how the outcome differs from the expected one; None if it does not."""
     expected = recording.expected
     if expected is not None and outcome.state is not expected.state:
         return f"should be {expected.state}"
@@ -71,7 +71,7 @@ def surprise(recording: Recording, outcome: Outcome) -> str | None:
 def surprises(
     recordings: Mapping[str, Recording], outcomes: Mapping[str, Outcome]
 ) -> dict[str, str]:
-    """Return what is not as expected, by message id; a vanished message is a surprise too."""
+    """Return how outcomes differ from the expected ones, by message id; missing messages too."""
     found = dict.fromkeys(recordings.keys() - outcomes, "has vanished from the database")
     for message_id, outcome in outcomes.items():
         reason = surprise(recordings[message_id], outcome)
@@ -85,7 +85,7 @@ def complaint(
     outcomes: Mapping[str, Outcome],
     unexpected: Mapping[str, str],
 ) -> str | None:
-    """Say what is wrong with the whole; None if nothing is."""
+    """Return what is wrong with the outcomes altogether; None if nothing is."""
     if unexpected:
         return (
             f"{len(unexpected)} of {len(recordings)} recordings did not end as they should; "

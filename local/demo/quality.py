@@ -1,4 +1,4 @@
-"""Three rows are broken, found, mended and let go: what a check of data quality does."""
+"""Corrupts three rows, and shows that a quality check quarantines and later releases them."""
 
 from collections.abc import Mapping
 
@@ -11,7 +11,7 @@ from local.demo.steps import DemoFailed, Scene, step
 from schema.states import ProcessingState
 
 CHECK = "check-quality"
-# What somebody writes into three rows, and the rules that are broken then.
+# What is written into three rows, and the rules that are violated then.
 DAMAGE = (
     (
         "a score of 101",
@@ -30,13 +30,13 @@ DAMAGE = (
         {"url_expiry", "url_is_ours"},
     ),
 )
-_KEEP = text("""
+_SAVE = text("""
 CREATE TEMPORARY TABLE before AS
 SELECT m.id, m.pronunciation_score, m.audio_url, a.speech_timings
 FROM messages AS m JOIN message_audio_analysis AS a ON a.message_id = m.id
 WHERE m.id = ANY(:ids)
 """)
-_MEND = (
+_REPAIR = (
     "UPDATE messages AS m SET pronunciation_score = before.pronunciation_score,"
     " audio_url = before.audio_url FROM before WHERE m.id = before.id",
     "UPDATE message_audio_analysis AS a SET speech_timings = before.speech_timings"
@@ -49,36 +49,38 @@ _OPEN_CASES = text(
 
 
 def show_quality(scene: Scene, outcomes: Mapping[str, Outcome]) -> None:
-    """Break three rows, let a check find them, mend them, and let another check release them.
+    """Corrupt three rows, check, repair them, and check again.
 
     Raises:
-        DemoFailed: If a check misses one, or finds what is not there.
+        DemoFailed: If a check misses a violation or reports one that does not exist.
     """
     ids = _choose(scene, outcomes)
     # Temporary tables live as long as their connection.
     with scene.engine.connect() as connection:
-        connection.execute(_KEEP, {"ids": ids})
-        with step(scene.console, f"Three rows are broken: {', '.join(d[0] for d in DAMAGE)}"):
+        connection.execute(_SAVE, {"ids": ids})
+        with step(scene.console, f"Corrupted three rows: {', '.join(d[0] for d in DAMAGE)}"):
             for message_id, (_, statement, _) in zip(ids, DAMAGE, strict=True):
                 connection.execute(text(statement), {"id": message_id})
             connection.commit()
-        told = _check(scene, must_fail=True)
-        scene.console.print(Markdown(told.partition("\nQuarantine:")[0]))
+        summary = _check(scene, must_fail=True)
+        scene.console.print(Markdown(summary.partition("\nQuarantine:")[0]))
         expected = {
             (message_id, rule)
             for message_id, (_, _, rules) in zip(ids, DAMAGE, strict=True)
             for rule in rules
         }
         _compare(scene, ids, expected)
-        for statement in _MEND:
+        for statement in _REPAIR:
             connection.execute(text(statement))
         connection.commit()
-    scene.console.print("The three rows are mended, by hand: a check never repairs.")
+    scene.console.print("Repaired the three rows by hand; a check never changes them.")
     _check(scene, must_fail=False)
     _compare(scene, ids, set())
-    scene.console.print("[green]✓[/] All that was broken was found, and let go once it was mended.")
+    scene.console.print(
+        "[green]✓[/] Every violation was found, and released from quarantine after the repair."
+    )
     page = scene.reports / "data-docs" / "index.html"
-    scene.console.print(f"Every rule, as a page: {page}", soft_wrap=True, markup=False)
+    scene.console.print(f"Results of every rule: {page}", soft_wrap=True, markup=False)
 
 
 def _choose(scene: Scene, outcomes: Mapping[str, Outcome]) -> list[str]:
@@ -97,20 +99,20 @@ def _choose(scene: Scene, outcomes: Mapping[str, Outcome]) -> list[str]:
         found = connection.execute(query, {"ids": analysed, "limit": len(DAMAGE)})
         ids = list(found.scalars())
     if len(ids) < len(DAMAGE):
-        reason = "too few recordings are left to show how broken rows are found"
+        reason = "too few recordings are left to corrupt three of them"
         raise DemoFailed(reason, scene.log)
     return ids
 
 
 def _check(scene: Scene, *, must_fail: bool) -> str:
-    """Check what has changed, and return the run's summary."""
-    title = "has failed, as it must" if must_fail else "has run"
-    with step(scene.console, f"The deployment {CHECK} {title}"):
+    """Run the check; return its summary."""
+    title = f"Ran {CHECK}, which failed as expected" if must_fail else f"Ran {CHECK}"
+    with step(scene.console, title):
         run = run_deployment(scene.prefect_api_url, CHECK, {}, log=scene.log)
     summary = read_summary(scene.prefect_api_url, run, CHECK)
     reason = failure(run)
     if summary is None or (reason is None) is must_fail:
-        raise DemoFailed(reason or f"{CHECK} did not fail over broken rows", scene.log)
+        raise DemoFailed(reason or f"{CHECK} did not fail although rows are corrupt", scene.log)
     return summary
 
 

@@ -1,4 +1,4 @@
-"""What the demo uploads: a learner's recording, how it is encoded, and what must become of it."""
+"""What the demo uploads: recordings, their encoding and their expected outcome."""
 
 import io
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from schema.states import ProcessingState, UserTier
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """How a recording is stored, and how the app declares it."""
+    """How a recording is stored and how the app declares it."""
 
     audio_format: str  # `messages.audio_format`
     sample_rate_hz: int
@@ -24,7 +24,7 @@ class Encoding:
     content_type: str
 
 
-# The app uploads bare samples and calls them .wav.
+# The app uploads samples without a header under keys that end in .wav.
 RAW_PCM16 = Encoding("pcm16", 24_000, 1, "RAW", "PCM_16", "wav", "audio/wav")
 WAV_16K = Encoding("wav", 16_000, 1, "WAV", "PCM_16", "wav", "audio/wav")
 WAV_44K = Encoding("wav", 44_100, 1, "WAV", "PCM_24", "wav", "audio/wav")
@@ -64,7 +64,7 @@ def encode(samples: NDArray[np.float32], rate_hz: int, encoding: Encoding) -> by
 
 @dataclass(frozen=True, slots=True)
 class Learner:
-    """Who speaks; `tier` None has no subscription, GUEST no account at all."""
+    """A speaker; tier None has no subscription, GUEST has no account."""
 
     name: str
     tier: UserTier | None
@@ -72,7 +72,7 @@ class Learner:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What must become of a message; `error` is a part of what a person then reads."""
+    """The outcome that a message must have; `error` is a part of the message's error."""
 
     state: ProcessingState
     error: str = ""
@@ -80,12 +80,12 @@ class Expected:
 
 ANALYZED = Expected(ProcessingState.ANALYZED)
 UNTOUCHED = Expected(ProcessingState.PENDING)
-WITHOUT_ENGINE = Expected(ProcessingState.UPLOADED)  # goes on waiting for its language
+WITHOUT_ENGINE = Expected(ProcessingState.UPLOADED)  # keeps waiting for an engine for its language
 
 
 @dataclass(frozen=True, slots=True)
 class Experts:
-    """What people said about a recording, 0 to 10; the mean of five."""
+    """Experts' ratings of a recording, 0 to 10; the mean of five."""
 
     accuracy: float
     fluency: float
@@ -96,9 +96,9 @@ class Recording:
     """One message to upload.
 
     Attributes:
-        audio: None for a message that was only typed.
-        is_missing: The row says uploaded, and the bucket has nothing.
-        expected: None if nobody can tell beforehand: real learners.
+        audio: None for a typed message.
+        is_missing: The row says uploaded, but the bucket has no object.
+        expected: None for real learners, whose outcome is not known beforehand.
     """
 
     learner: Learner

@@ -1,4 +1,4 @@
-"""The demo's result, for a person at a terminal of 80 columns."""
+"""Prints the demo's results, for a terminal of 80 columns."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -46,7 +46,7 @@ def _chosen(
     outcomes: Mapping[str, Outcome],
     surprises: Mapping[str, str],
 ) -> list[str]:
-    """Choose the rows: all; or, of many, those that went wrong and an even sample of the rest."""
+    """Choose the rows: all, or of many those that went wrong and a sample of the rest."""
     if len(recordings) <= _MAX_ROWS:
         return list(recordings)
     analyzed = [
@@ -70,8 +70,8 @@ def _table(
 ) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("learner", no_wrap=True)
-    table.add_column("sentence")  # the only one that gives way when the terminal is narrow
-    if not has_experts:  # their corpus has one format, and 80 columns are few
+    table.add_column("sentence")  # the only column that shrinks on a narrow terminal
+    if not has_experts:  # the corpus has one format, and space is short
         table.add_column("format", no_wrap=True)
     for score in ("accu-\nracy", "flu-\nency", "wpm"):
         table.add_column(score, justify="right", no_wrap=True)
@@ -133,8 +133,10 @@ def _print_reasons(
 def _print_correlations(
     console: Console, recordings: Mapping[str, Recording], outcomes: Mapping[str, Outcome]
 ) -> None:
-    """Print how well our order of the learners agrees with the experts'."""
-    console.print("\nRank correlation with the experts (on recordings the scorer was fitted to):")
+    """Print the rank correlation of our scores with the experts'."""
+    console.print(
+        "\nRank correlation with the experts (on recordings that the scorer was fitted to):"
+    )
     for score in ("accuracy", "fluency"):
         pairs = [
             (getattr(outcome, score), getattr(experts, score))

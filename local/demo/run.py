@@ -1,4 +1,4 @@
-"""The demo: the main job for real on this machine, checked, and everything stopped again."""
+"""The demo: runs the main jobs on this machine, checks their results, stops everything."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -25,19 +25,19 @@ from schema.clock import utc_now
 from stores import database
 
 CORPUS_RECORDINGS = 240
-_FAIL_ABOVE_PERCENT = 50.0  # a fifth of the synthetic recordings fail on purpose
+_FAIL_ABOVE_PERCENT = 50.0  # a fifth of the synthetic recordings fail deliberately
 
 
 def run_demo(folder: Path, corpus: Path | None, console: Console) -> None:
     """Run the whole demo.
 
     Args:
-        folder: Of the local stack; a stack that runs there already is used and left running.
+        folder: Folder of the local stack; a stack that already runs there is left running.
         corpus: Folder of speechocean762; None: synthetic learners.
-        console: Gets each step, the progress and the result.
+        console: Where steps, progress and results are printed.
 
     Raises:
-        KaiwaError: If any step did not do what it says; what the demo started is stopped.
+        KaiwaError: If a step fails; what the demo started is stopped.
     """
     with stage(folder, console) as scene:
         demonstrate(scene, corpus)
@@ -45,15 +45,15 @@ def run_demo(folder: Path, corpus: Path | None, console: Console) -> None:
 
 @contextmanager
 def stage(folder: Path, console: Console) -> Iterator[Scene]:
-    """Start the local stack of a folder for a while; one that runs there already is left running.
+    """Run the local stack of a folder; one that already runs there is left running.
 
     Raises:
         KaiwaError: If it does not start or cannot be stopped.
     """
     stack = Stack(folder)
     was_running = all(stack.status().values())
-    with step(console, "The stack is up") as report:
-        addresses = stack.up(report)  # what fails to start is stopped again
+    with step(console, "Started the stack") as report:
+        addresses = stack.up(report)  # stops everything if a part fails to start
     engine = database.connect(addresses.database_url.get_secret_value())
     try:
         yield Scene(
@@ -67,28 +67,28 @@ def stage(folder: Path, console: Console) -> Iterator[Scene]:
     finally:
         engine.dispose()
         if was_running:
-            console.print("The stack was running before, so it is left running.")
+            console.print("The stack ran before the demo, so it keeps running.")
         else:
             _stop(stack, console)
 
 
 def demonstrate(scene: Scene, corpus: Path | None) -> Mapping[str, Recording]:
-    """Let learners speak, and run the main jobs on what they said; return it by message id.
+    """Upload learners' recordings and run the main jobs; return the recordings by message id.
 
     Raises:
-        KaiwaError: If any step did not do what it says.
+        KaiwaError: If a step fails.
     """
     console = scene.console
-    with step(console, "Learners have spoken") as report:
+    with step(console, "Recorded the learners") as report:
         recordings = list(
             record_all() if corpus is None else read_corpus(corpus, CORPUS_RECORDINGS)
         )
         seconds = sum(recording.duration_seconds for recording in recordings)
         report(f"{len(recordings)} messages, {seconds:.0f} s of audio")
-    with step(console, "Recordings and messages are uploaded"):
+    with step(console, "Uploaded recordings and messages"):
         uploaded = upload(scene.engine, scene.bucket, recordings, as_of=utc_now())
     outcomes = _analyze(scene, uploaded)
-    console.print("[green]✓[/] Every recording ended as it should.")
+    console.print("[green]✓[/] Every recording has its expected outcome.")
     show_life(scene, uploaded, outcomes)
     show_costs(scene, uploaded)
     show_quality(scene, outcomes)
@@ -97,9 +97,9 @@ def demonstrate(scene: Scene, corpus: Path | None) -> Mapping[str, Recording]:
 
 
 def _analyze(scene: Scene, uploaded: Mapping[str, Recording]) -> dict[str, Outcome]:
-    """Analyse what was uploaded and print what became of it."""
+    """Analyse the uploaded recordings and print the outcomes."""
     spoken = [message_id for message_id in uploaded if uploaded[message_id].audio is not None]
-    with step(scene.console, "The deployment analyze-messages has run") as report:
+    with step(scene.console, "Ran analyze-messages") as report:
         run = run_analysis(
             scene.prefect_api_url,
             scene.engine,
@@ -119,9 +119,9 @@ def _analyze(scene: Scene, uploaded: Mapping[str, Recording]) -> dict[str, Outco
 
 
 def _stop(stack: Stack, console: Console) -> None:
-    with step(console, "Everything is stopped"):
+    with step(console, "Stopped the stack"):
         stack.down()
         left = [name for name, running in stack.status().items() if running]
         if left:
-            reason = f"{' and '.join(left)} cannot be stopped; run `make down`"
+            reason = f"{' and '.join(left)} did not stop; run `make down`"
             raise DemoFailed(reason, str(stack.folder / "logs"))

@@ -1,4 +1,4 @@
-"""The demo's steps: each is timed and printed, and ends the demo if it fails."""
+"""The demo's steps: each is timed and printed; the first that fails ends the demo."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -18,14 +18,14 @@ Report = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """Where the demo plays."""
+    """What the demo's steps work with."""
 
     prefect_api_url: str
     engine: Engine  # of the app's database
     bucket: AudioBucket
-    log: str  # where a person looks when a flow run fails
+    log: str  # path that errors refer to
     console: Console
-    reports: Path  # where flow runs leave files
+    reports: Path  # files of flow runs
 
 
 class DemoFailed(KaiwaError):
@@ -40,7 +40,7 @@ class DemoFailed(KaiwaError):
 
 @contextmanager
 def step(console: Console, title: str) -> Iterator[Report]:
-    """Time a step and print it once it is done; the yielded function prints a part of it."""
+    """Time a step and print it when it is done; the yielded function prints a part of it."""
     started = time.monotonic()
 
     def report(part: str) -> None:

@@ -1,4 +1,4 @@
-"""Synthetic speech for the demo, from espeak-ng in a process of its own."""
+"""Synthetic speech for the demo, from espeak-ng in a separate process."""
 
 import subprocess
 import sys
@@ -15,7 +15,7 @@ _TIMEOUT_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Voice:
-    """How someone speaks; the voice of another language gives English an accent."""
+    """A voice; one of another language speaks English with an accent."""
 
     name: str  # espeak-ng's language and variant, such as "en-us+f4"
     words_per_minute: int = 150
@@ -37,10 +37,11 @@ class SynthesisFailed(KaiwaError):
 def speak(text: str, voice: Voice) -> NDArray[np.float32]:
     """Return `text` as samples in [-1, 1], mono, `SAMPLE_RATE_HZ`.
 
-    The same every time, except that a few voices (`+f2`, `+f3`, `+f5`) breathe at random.
+    The result is the same every time, except for voices with random breath noise (`+f2`, `+f3` and
+    `+f5`).
 
     Raises:
-        SynthesisFailed: If there is no such voice, or espeak-ng is not installed.
+        SynthesisFailed: If the voice does not exist or espeak-ng is not installed.
     """
     arguments = [voice.name, str(voice.words_per_minute), str(voice.pitch)]
     finished = subprocess.run(

@@ -1,7 +1,6 @@
-"""Uploads recordings as the app does: the object first, then the row that says so.
+"""Uploads recordings as the app does: first the object, then the row.
 
-Every run makes its own learners and messages with fresh ids, so it can be repeated, and touches no
-row that it did not make.
+Each call creates new learners and messages, so it can be repeated and changes no other row.
 """
 
 from collections import defaultdict
@@ -53,8 +52,8 @@ def upload(
     Args:
         engine: The app's database.
         bucket: The audio bucket.
-        recordings: In the order in which they were said.
-        as_of: When the last one was said, at the latest.
+        recordings: In chronological order.
+        as_of: No recording is later than this.
 
     Returns:
         The recordings by message id.
@@ -117,7 +116,7 @@ def _put(bucket: AudioBucket, upload: _Upload) -> None:
 
 
 def _row(upload: _Upload) -> dict[str, Any]:
-    """Return the message as the app writes it; a typed one has no audio columns at all."""
+    """Return the message as the app writes it; a typed one has no values in audio columns."""
     recording = upload.recording
     is_spoken = recording.audio is not None
     tier = recording.learner.tier or UserTier.FREE

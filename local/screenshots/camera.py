@@ -1,9 +1,10 @@
-"""Takes the pictures, and looks on every page for what must not be shown."""
+"""Takes the pictures and checks that no page shows a secret or what a learner said."""
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from playwright.sync_api import Page, TimeoutError
 from prefect.client.schemas.filters import (
     ArtifactFilter,
     ArtifactFilterKey,
@@ -18,28 +19,26 @@ from local import addresses
 from local.demo.deployment_run import client_of
 from local.demo.learners import PARTS
 from local.demo.steps import DemoFailed, Scene
-from local.screenshots.browser import Browser
-from local.screenshots.chromium import started
+from local.screenshots.browser import BrowserFailed, open_page, wait_still
 from local.screenshots.shots import ARTIFACT_KEYS, Shot, shots
 
 WIDTH, HEIGHT = 1280, 900
 _TALLEST = 8000  # pixels
 _ROUNDS = 3
-# How much of the page is hidden below the fold; the UI scrolls now itself, now a part of itself.
-_HIDDEN = """Math.max(0, ...[document.scrollingElement, ...document.querySelectorAll('*')]
+# Pixels below the fold: sometimes the whole page scrolls, sometimes a part of it.
+_HIDDEN = """() => Math.max(0, ...[document.scrollingElement, ...document.querySelectorAll('*')]
     .filter((part, i) => !i || /auto|scroll/.test(getComputedStyle(part).overflowY))
     .map(part => part.scrollHeight - part.clientHeight))"""
-_MENU = "document.querySelector('[aria-haspopup=menu]')"
-_RESUME = "[...document.querySelectorAll('[role=menuitem]')].find(one => one.innerText == 'Resume')"
+_SHOWS = "text => document.body?.innerText.includes(text)"
 
 
 def photograph_all(scene: Scene, folder: Path, pictures: Path) -> int:
-    """Take every picture; return how many.
+    """Take every picture; return how many there are.
 
     Args:
-        scene: Where everything has run.
-        folder: Of the local stack, absolute.
-        pictures: Where they go, as `NAME.png`.
+        scene: The stack on which the story has run.
+        folder: Folder of the local stack, absolute.
+        pictures: Folder for the pictures, `NAME.png`.
 
     Raises:
         BrowserFailed: If a page does not show what it should.
@@ -47,42 +46,51 @@ def photograph_all(scene: Scene, folder: Path, pictures: Path) -> int:
     """
     pictures.mkdir(parents=True, exist_ok=True)
     wanted, secrets = _shots(scene), _secrets(folder)
-    with started(folder) as browser:
+    with open_page(folder) as page:
         for shot in wanted:
-            found = photograph(browser, scene.prefect_api_url.removesuffix("/api"), shot)
-            shown = str(browser.run("document.body.innerHTML"))
+            picture = photograph(page, scene.prefect_api_url.removesuffix("/api"), shot)
+            shown = page.inner_html("body")
             if any(secret in shown for secret in secrets):
                 reason = f"the page {shot.path} shows a secret or what a learner said"
                 raise DemoFailed(reason, scene.log)
-            (pictures / f"{shot.name}.png").write_bytes(found)
+            (pictures / f"{shot.name}.png").write_bytes(picture)
     return len(wanted)
 
 
-def photograph(browser: Browser, url: str, shot: Shot) -> bytes:
-    """Take one picture of a whole page, however tall."""
-    browser.resize(WIDTH, HEIGHT, dark=shot.dark)
-    browser.open(f"{url}{shot.path}")
+def photograph(page: Page, url: str, shot: Shot) -> bytes:
+    """Take one picture of a whole page, however tall; return it as PNG.
+
+    Raises:
+        BrowserFailed: If the page does not show within a minute what it should.
+    """
+    page.emulate_media(color_scheme="dark" if shot.dark else "light")
+    page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
+    page.goto(f"{url}{shot.path}")
     if shot.asks:
-        browser.click(_MENU)
-        browser.wait_still()  # it opens by and by
-        browser.click(_RESUME)
-    browser.wait_until(f"document.body?.innerText.includes({shot.shows!r})")
-    browser.wait_still()
-    if not shot.asks:  # the form of a waiting run opens in front of the page, which may stay
-        _unfold(browser, dark=shot.dark)
-    return browser.photograph()
+        page.locator("[aria-haspopup=menu]").first.click()
+        page.get_by_role("menuitem", name="Resume", exact=True).click()
+    try:
+        page.wait_for_function(_SHOWS, arg=shot.shows)
+    except TimeoutError:
+        beginning = page.inner_text("body")[:300]
+        reason = f"{page.url} does not show {shot.shows!r}, but {beginning!r}"
+        raise BrowserFailed(reason) from None
+    wait_still(page)
+    if not shot.asks:  # the form of a waiting run opens in front of the page
+        _unfold(page)
+    return page.screenshot()
 
 
-def _unfold(browser: Browser, *, dark: bool) -> None:
-    """Make the window as tall as the page; a taller one may show more, so look again."""
+def _unfold(page: Page) -> None:
+    """Make the window as tall as the page; a taller window may show more, so repeat."""
     height = HEIGHT
     for _ in range(_ROUNDS):
-        hidden = int(browser.run(_HIDDEN))
+        hidden = int(page.evaluate(_HIDDEN))
         if not hidden:
             return
         height = min(height + hidden, _TALLEST)
-        browser.resize(WIDTH, height, dark=dark)
-        browser.wait_still()
+        page.set_viewport_size({"width": WIDTH, "height": height})
+        wait_still(page)
 
 
 def _shots(scene: Scene) -> Sequence[Shot]:
@@ -104,7 +112,7 @@ def _shots(scene: Scene) -> Sequence[Shot]:
 
 
 def _secrets(folder: Path) -> Collection[str]:
-    """Return what no page may show: keys, signatures, and what learners said."""
+    """Return what no page may show: keys, signatures and what learners said."""
     known = addresses.load(folder)
     said = {turn.text.replace(" | ", " ") for part in PARTS for turn in part.turns}
     keys = set()

@@ -1,4 +1,4 @@
-"""The pictures that the README shows: chosen, cropped, and made small enough for a repository."""
+"""The pictures of the README: chosen, cropped, and reduced to a small size."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +15,8 @@ class Chosen:
     """A picture in the documentation.
 
     Attributes:
-        name: Of its file, without `.png`.
-        of: Pattern of its picture's file; the last one counts.
+        name: File name, without `.png`.
+        of: Pattern of the file it is made from; the last match counts.
         left: Pixels cut off on the left, where the UI's menu is.
         height: Pixels kept from the top.
     """
@@ -35,10 +35,10 @@ CHOSEN = (
 
 
 def renew(pictures: Path, images: Path = IMAGES) -> None:
-    """Make the documentation's pictures from those of a folder.
+    """Make the documentation's pictures from a folder of screenshots.
 
     Raises:
-        FileNotFoundError: If one of them is not in the folder.
+        FileNotFoundError: If a screenshot is missing.
     """
     images.mkdir(parents=True, exist_ok=True)
     for chosen in CHOSEN:

@@ -1,4 +1,4 @@
-"""Which pages of the Prefect UI are photographed, and what must be among them."""
+"""Which pages of the Prefect UI are photographed, and which artifacts must exist."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from prefect.client.schemas.objects import Artifact, FlowRun
 from prefect.client.schemas.responses import DeploymentResponse
 
-# Every key under which a flow publishes an artifact; a test compares them with the code.
+# Keys of all artifacts that flows publish; a test compares them with the code.
 ARTIFACT_KEYS = frozenset(
     {
         "analyze-messages",
@@ -39,11 +39,11 @@ class Shot:
     """One picture.
 
     Attributes:
-        name: Of the file, without `.png`.
-        path: Of the page, after the server's address.
-        shows: A text that must be on the page before the picture is taken.
-        asks: With the form opened by which a person answers a run that waits.
-        dark: In the dark theme.
+        name: File name, without `.png`.
+        path: Path of the page.
+        shows: Text that must be on the page before the picture is taken.
+        asks: Open the form that approves a waiting run.
+        dark: Use the dark theme.
     """
 
     name: str
@@ -62,8 +62,8 @@ def shots(
 
     Args:
         deployments: As the server has them.
-        runs: Those that have begun, oldest first.
-        artifacts: Those with a key, oldest first.
+        runs: Runs that have started, oldest first.
+        artifacts: Artifacts with a key, oldest first.
     """
     yield Shot("dashboard", "/v2/dashboard", "Flow Runs")
     yield Shot("deployments", "/v2/deployments?limit=50", "check-quality")
@@ -80,8 +80,8 @@ def shots(
         if run.state is not None and run.state.is_paused():
             yield Shot(f"{name}-approval", page, "Approved By", asks=True)
     for number, artifact in enumerate(artifacts, 1):
-        path, told = f"/v2/artifacts/artifact/{artifact.id}", artifact.description or ""
+        path, description = f"/v2/artifacts/artifact/{artifact.id}", artifact.description or ""
         name = f"artifact-{artifact.key}-{number:02}"
-        yield Shot(name, path, told)
+        yield Shot(name, path, description)
         if str(artifact.key).endswith("-charts"):
-            yield Shot(f"{name}-dark", path, told, dark=True)
+            yield Shot(f"{name}-dark", path, description, dark=True)

@@ -1,4 +1,4 @@
-"""What happens before the pictures are taken: the demo, and then a run of every other kind."""
+"""What runs before the pictures are taken: the demo, then every other flow."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,10 +18,10 @@ from local.demo.steps import DemoFailed, Scene, step
 from local.demo.upload import upload
 from schema.clock import utc_now
 
-_TIMES = 6  # times what the demo says: charts need some stock, and progress some chunks
+_TIMES = 6  # as many recordings as in the demo: charts need stock, progress needs chunks
 _CHUNK = 20
 _NOTHING: Mapping[str, object] = {}
-# Recordings of three months: each is made older by a part of its retention, and stays undeleted.
+# Spread recordings over three months; none becomes so old that it would be deleted.
 _SPREAD = text("""
 WITH aged AS (
     SELECT id, least(audio_retention_expires_at - timestamp, interval '90 days') * 0.95
@@ -32,14 +32,14 @@ UPDATE messages AS m SET timestamp = timestamp - age,
     audio_retention_expires_at = audio_retention_expires_at - age
 FROM aged WHERE m.id = aged.id
 """)
-_FORGET = text("DELETE FROM audio_ops.storage_metric")
-# One recording of another size than the table says, and three whose grace is over.
-_MISJUDGE = text("""
+_DELETE_METRICS = text("DELETE FROM audio_ops.storage_metric")
+# One recording whose size in the table is wrong, and three whose grace period is over.
+_FALSIFY_SIZE = text("""
 UPDATE messages SET audio_size_bytes = audio_size_bytes + 1024 WHERE id = (
     SELECT id FROM messages WHERE audio_processing_state = 'analyzed'
         AND audio_deleted_at IS NULL ORDER BY timestamp, id LIMIT 1)
 """)
-_LET_END = text("""
+_END_GRACE_PERIOD = text("""
 UPDATE messages SET timestamp = timestamp - CAST(:age AS interval),
     audio_retention_expires_at = audio_retention_expires_at - CAST(:age AS interval)
 WHERE id IN (
@@ -47,44 +47,48 @@ WHERE id IN (
         JOIN subscriptions AS s ON s.user_id = c.user_id
     WHERE s.current_tier = 'free' AND m.audio_deleted_at IS NULL ORDER BY m.timestamp, m.id LIMIT 3)
 """)
-_SOMEBODY = text("""
+_LEARNER = text("""
 SELECT CAST(c.user_id AS text), c.id AS conversation_id FROM conversations AS c
     JOIN subscriptions AS s ON s.user_id = c.user_id
 WHERE s.current_tier = :tier ORDER BY c.started_at, c.id LIMIT 1
 """)
 
 
-def tell(scene: Scene) -> None:
-    """Run everything once that leaves something to be looked at.
+def run_story(scene: Scene) -> None:
+    """Run the demo and every other flow at least once.
 
     Raises:
-        KaiwaError: If a run does not end as it should.
+        KaiwaError: If a run does not end as expected.
     """
     demonstrate(scene, None)
-    _speak_on(scene)
+    _record_more(scene)
     _run(scene, MEASURE)
-    _change(scene, _MISJUDGE)
+    _change(scene, _FALSIFY_SIZE)
     _run(scene, "reconcile-bucket")
     _run(scene, "export-findings", {"dry_run": False})
     _hold(scene)
     _run(scene, "work-on-backfill", {"backfill_id": 1})
     for dry_run in (True, False):
-        asked = {"backfill_id": 1, "reason": "the new scores are not better", "dry_run": dry_run}
-        _run(scene, "undo-backfill", asked)
-    # What was undone is outdated again; a second try moves the means, and waits for a person.
-    asked = {"reason": "the demo: once more", "canary_size": 5, "max_mean_shift": 1}
-    _run(scene, BACKFILL, asked | {"dry_run": False}, waits=True)
-    erased = {"user_id": _ask(scene, _SOMEBODY, tier="plus")[0], "reason": "request 17"}
+        parameters = {
+            "backfill_id": 1,
+            "reason": "the new scores are not better",
+            "dry_run": dry_run,
+        }
+        _run(scene, "undo-backfill", parameters)
+    # What was undone is outdated again. This backfill changes the means and waits for approval.
+    parameters = {"reason": "demo: second try", "canary_size": 5, "max_mean_shift": 1}
+    _run(scene, BACKFILL, parameters | {"dry_run": False}, waits=True)
+    erased = {"user_id": _ask(scene, _LEARNER, tier="plus")[0], "reason": "request 17"}
     for dry_run in (True, False):
         _run(scene, "erase-learner", erased | {"dry_run": dry_run})
-    _change(scene, _LET_END, age=AGE)
+    _change(scene, _END_GRACE_PERIOD, age=AGE)
     _run(scene, SWEEP, {"max_objects": 0}, waits=True)
 
 
-def _speak_on(scene: Scene) -> None:
-    """Let the learners speak on, over three months, and analyse it in small chunks."""
-    with step(scene.console, f"They have spoken {_TIMES} times as much"):
-        # With all that fails on purpose a scheduled run, which may come first, would end failed.
+def _record_more(scene: Scene) -> None:
+    """Upload more recordings of the learners, spread over three months, and analyse them."""
+    with step(scene.console, f"Uploaded {_TIMES} times as many recordings"):
+        # With the deliberate failures a scheduled run, which may come first, would end as failed.
         recordings = [
             one
             for _ in range(_TIMES)
@@ -94,12 +98,12 @@ def _speak_on(scene: Scene) -> None:
         upload(scene.engine, scene.bucket, recordings, as_of=utc_now())
     _run(scene, ANALYZE, {"chunk_size": _CHUNK})
     _change(scene, _SPREAD)
-    _change(scene, _FORGET)  # else days that were measured before would stay as they were
+    _change(scene, _DELETE_METRICS)  # days that are already measured would not be measured again
 
 
 def _hold(scene: Scene) -> None:
-    """Place two holds, and release the one that the demo placed."""
-    learner, conversation = _ask(scene, _SOMEBODY, tier="premium")
+    """Place two legal holds and release the one that the demo placed."""
+    learner, conversation = _ask(scene, _LEARNER, tier="premium")
     for scope, subject_id in (("user", learner), ("conversation", conversation)):
         who = {"reason": "case 2026-117", "placed_by": "legal department"}
         _run(scene, "place-legal-hold", who | {"scope": scope, "subject_id": subject_id})
@@ -109,17 +113,16 @@ def _hold(scene: Scene) -> None:
 def _run(
     scene: Scene, name: str, parameters: Mapping[str, object] = _NOTHING, *, waits: bool = False
 ) -> None:
-    """Run a deployment until it completes, or until it waits for a person."""
+    """Run a deployment until it completes or waits for approval."""
     waited = False
-    with step(
-        scene.console, f"The deployment {name} {'waits for a person' if waits else 'has run'}"
-    ):
+    title = f"Ran {name}, which waits for approval" if waits else f"Ran {name}"
+    with step(scene.console, title):
         try:
             reason = failure(run_deployment(scene.prefect_api_url, name, parameters, log=scene.log))
         except RunPaused:
             reason, waited = None, True
     if reason is None and waited is not waits:
-        reason = f"{name} {'waited' if waited else 'did not wait'} for a person"
+        reason = f"{name} {'waited' if waited else 'did not wait'} for approval"
     if reason is not None:
         raise DemoFailed(reason, scene.log)
 

@@ -1,4 +1,4 @@
-"""The demo analyses history again, and notices what is left out."""
+"""The demo backfills its analyses, and notices what is left out."""
 
 import io
 
@@ -52,7 +52,7 @@ def test_a_dry_run_comes_before_the_real_one(show, scene, engine):
     dry, real = show()
     assert real == dry | {"dry_run": False}
     assert len(dry["conversation_ids"]) == 1
-    assert "History has the new scores" in scene.console.file.getvalue()
+    assert "All analyses have new scores" in scene.console.file.getvalue()
     with engine.connect() as connection:
         scores = connection.execute(sa.text("SELECT pronunciation_score FROM messages")).scalars()
         assert set(scores) == {58}

@@ -93,9 +93,9 @@ def play(scene, uploaded, monkeypatch):
 
 def test_all_goes_as_it_should(play):
     text = play()
-    assert "fetched: 200, 200, 200, 200" in text
-    assert "whole up to its head, entry 2" in text
-    assert "Just what had to go is gone" in text
+    assert "URLs: 200, 200, 200, 200" in text
+    assert "intact up to entry 2" in text
+    assert "Only expired recordings were deleted" in text
     assert text.count("✓") == 4 + 2
     assert "X-Amz" not in text
 

@@ -1,4 +1,4 @@
-"""The demo breaks three rows, and notices a check that does not find them or does not let go."""
+"""The demo corrupts three rows, and notices a check that misses or does not release them."""
 
 import io
 from datetime import UTC, datetime
@@ -77,7 +77,7 @@ def show(scene, monkeypatch):
 
 
 def test_what_is_broken_is_found_and_let_go_once_it_is_mended(show, outcomes):
-    assert "let go once it was mended" in show(outcomes, check, check)
+    assert "released from quarantine after the repair" in show(outcomes, check, check)
 
 
 def test_a_check_that_finds_nothing_is_noticed(show, outcomes):

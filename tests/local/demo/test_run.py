@@ -23,21 +23,21 @@ def printed():
 
 
 def mislabelled():
-    """The demo's recordings, all of them said to be good."""
+    """The demo's recordings, all of them expected to be analysed."""
     return (replace(one, expected=ANALYZED) for one in record_all() if one.audio)
 
 
 def test_every_recording_ends_as_it_should_and_everything_is_stopped(tmp_path, printed):
     run_demo(tmp_path, None, printed)
     text = printed.file.getvalue()
-    assert "Every recording ended as it should" in text
+    assert "Every recording has its expected outcome" in text
     assert "18 analyzed" in text
     assert "4 failed" in text
     assert "1 uploaded" in text
     assert "2 of 23 objects are due" in text
     assert "Head of the deletion ledger: 2:" in text
-    assert "Just what had to go is gone" in text
-    assert "History has the new scores" in text
+    assert "Only expired recordings were deleted" in text
+    assert "All analyses have new scores" in text
     assert "X-Amz" not in text
     assert not any(Stack(tmp_path).status().values())
     assert marked(tmp_path) == []

@@ -4,42 +4,56 @@ from contextlib import contextmanager
 from types import SimpleNamespace
 
 import pytest
+from playwright.sync_api import TimeoutError
 from pydantic import SecretStr
 
 from local import addresses
 from local.addresses import S3Address, StackAddresses
 from local.demo.steps import DemoFailed
 from local.screenshots import camera
+from local.screenshots.browser import BrowserFailed
 from local.screenshots.camera import HEIGHT, WIDTH, photograph, photograph_all
 from local.screenshots.shots import Shot
 
 SHOT = Shot("run", "/v2/runs", "Runs")
 
 
-class FakeBrowser:
+class FakePage:
     """A page of a height in pixels that shows a text."""
 
-    def __init__(self, height=HEIGHT, text=""):
-        self.height, self.text, self.sizes, self.clicked = height, text, [], []
+    url = "http://127.0.0.1:1/v2/runs"
 
-    def resize(self, width, height, *, dark=False):
-        self.sizes.append((width, height))
+    def __init__(self, height=HEIGHT, html="Runs"):
+        self.height, self.html, self.sizes, self.clicked = height, html, [], []
 
-    def run(self, script):
-        return self.text if "innerHTML" in script else max(0, self.height - self.sizes[-1][1])
+    def set_viewport_size(self, size):
+        self.sizes.append((size["width"], size["height"]))
 
-    def click(self, element):
-        self.clicked.append(element)
+    def evaluate(self, _script):
+        return max(0, self.height - self.sizes[-1][1])
 
-    def open(self, url):
+    def inner_html(self, _selector):
+        return self.html
+
+    inner_text = inner_html
+
+    def wait_for_function(self, _script, *, arg=None, polling=None):
+        if arg is not None and arg not in self.html:
+            raise TimeoutError(arg)
+
+    def locator(self, selector):
+        return SimpleNamespace(first=SimpleNamespace(click=lambda: self.clicked.append(selector)))
+
+    def get_by_role(self, _role, *, name, exact):
+        return SimpleNamespace(click=lambda: self.clicked.append(name))
+
+    def goto(self, _url):
         """Go nowhere."""
 
-    wait_until = open
+    def emulate_media(self, *, color_scheme):
+        """Look the same in all colours."""
 
-    def wait_still(self):
-        """Be still."""
-
-    def photograph(self):
+    def screenshot(self):
         return b"PNG"
 
 
@@ -54,10 +68,10 @@ def take(tmp_path, monkeypatch):
 
     def _take(text):
         @contextmanager
-        def started(_folder):
-            yield FakeBrowser(text=text)
+        def open_page(_folder):
+            yield FakePage(html=f"Runs {text}")
 
-        monkeypatch.setattr(camera, "started", started)
+        monkeypatch.setattr(camera, "open_page", open_page)
         photograph_all(scene, tmp_path, tmp_path / "pictures")
 
     return _take
@@ -77,14 +91,19 @@ def test_a_page_that_shows_what_nobody_may_see_ends_it(take, tmp_path, shown):
     assert not list((tmp_path / "pictures").iterdir())
 
 
+def test_a_page_that_does_not_show_what_it_should_ends_it():
+    with pytest.raises(BrowserFailed, match="does not show 'Runs', but 'No such page'"):
+        photograph(FakePage(html="No such page"), "http://127.0.0.1:1", SHOT)
+
+
 def test_the_window_becomes_as_tall_as_the_page():
-    browser = FakeBrowser(height=2345)
-    photograph(browser, "http://127.0.0.1:1", SHOT)
-    assert browser.sizes == [(WIDTH, HEIGHT), (WIDTH, 2345)]
+    page = FakePage(height=2345)
+    photograph(page, "http://127.0.0.1:1", SHOT)
+    assert page.sizes == [(WIDTH, HEIGHT), (WIDTH, 2345)]
 
 
 def test_the_question_of_a_waiting_run_is_opened_and_stays_in_sight():
-    browser = FakeBrowser(height=2345)
-    photograph(browser, "http://127.0.0.1:1", Shot("run", "/v2/runs", "Approved By", asks=True))
-    assert len(browser.clicked) == 2
-    assert browser.sizes == [(WIDTH, HEIGHT)]
+    page = FakePage(height=2345, html="Approved By")
+    photograph(page, "http://127.0.0.1:1", Shot("run", "/v2/runs", "Approved By", asks=True))
+    assert page.clicked == ["[aria-haspopup=menu]", "Resume"]
+    assert page.sizes == [(WIDTH, HEIGHT)]

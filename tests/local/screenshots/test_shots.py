@@ -42,7 +42,7 @@ def pattern(part, constants):
 
 @pytest.fixture(scope="module")
 def patterns():
-    modules = [*PROJECT.glob("flows/*.py"), *PROJECT.glob("tasks/*.py")]
+    modules = [*PROJECT.glob("flows/**/*.py"), *PROJECT.glob("tasks/**/*.py")]
     return {found for path in modules for found in published(path)}
 
 
