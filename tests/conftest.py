@@ -1,5 +1,6 @@
 """A real Postgres for every test that asks for one, and rows to put into it."""
 
+import os
 import shutil
 import tempfile
 from datetime import UTC, datetime, timedelta
@@ -28,6 +29,10 @@ pytest_plugins = [
     "tests.support.rated_corpus",
     "tests.support.backfilling",
 ]
+
+# GNU readline sets these in pytest-xdist's processes; they would fix the width of every table.
+for variable in ("COLUMNS", "LINES"):
+    os.environ.pop(variable, None)
 
 FIRST_MESSAGE_AT = datetime(2025, 10, 13, 12, tzinfo=UTC)
 # Nothing has to survive; the odd time zone proves that ours is set for each connection.
