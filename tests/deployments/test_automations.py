@@ -321,5 +321,5 @@ def test_a_killed_run_crashes_and_what_fails_or_is_late_is_told_without_its_para
             "Kaiwa audio: a run of measure-costs has ended Failed",
             "Kaiwa audio: runs of sweep-retention are late, and none has started for 15 minutes",
         ]
-        assert any(f"/runs/flow-run/{crashed.id} says why" in text for text in texts)
+        assert any(f"/runs/flow-run/{crashed.id} for the reason" in text for text in texts)
         assert LEARNER not in str(person.told)
