@@ -15,23 +15,24 @@ ENDS_AT = rf"""CASE WHEN {_SIGNED_AT} ~ '{_DATE}' AND {_SIGNED_FOR} ~ '^\d{{1,9}
             THEN CAST({_SIGNED_AT} AS timestamp)
                 + CAST({_SIGNED_FOR} AS integer) * interval '1 second' END"""
 
-# As the signer encodes it; few keys need that. What holds of a letter in ASCII holds of its byte.
-ENCODED_KEY = r"""CASE WHEN m.audio_storage_key !~ '[^A-Za-z0-9/._~-]' THEN m.audio_storage_key
-            ELSE (
-                SELECT string_agg(
-                    CASE WHEN letter ~ '[A-Za-z0-9/._~-]' THEN letter
-                        ELSE regexp_replace(
-                            upper(encode(convert_to(letter, 'UTF8'), 'hex')), '..', '%\&', 'g'
-                        ) END,
-                    '' ORDER BY place
-                )
-                FROM regexp_split_to_table(m.audio_storage_key, '')
-                    WITH ORDINALITY AS spelled (letter, place)
-            ) END"""
+# As the signer encodes a key: these letters as they are, other bytes as upper-case hex. What is
+# encoded without need, and NUL, is left out: then equal keys mean equal URLs.
+_PLAIN = "[A-Za-z0-9/._~-]"
+_ENCODED = f"^({_PLAIN}|%(?!00|2[DEF]|3[0-9]|4[1-9A-F]|5[0-9AF]|6[1-9A-F]|7[0-9AE])[0-9A-F]{{2}})+$"
 
 
 def leads_to_key(prefix: int) -> str:
-    """Return whether a URL leads to the message's key behind one of the two prefixes, 1 or 2."""
-    return f"""starts_with(
-            m.audio_url, (CAST(:url_prefixes AS text[]))[{prefix}] || {ENCODED_KEY} || '?'
-        )"""
+    """Return whether a URL leads to the message's key behind one of the two prefixes, 1 or 2.
+
+    Few keys need encoding. For these the URL's part is decoded, byte for byte: JSON takes an
+    escape as a character below 256, and those are the bytes of LATIN1. No subquery: a query with
+    one that depends on its rows is not shared between processes.
+    """
+    address = f"(CAST(:url_prefixes AS text[]))[{prefix}]"
+    path = f"split_part(substr(m.audio_url, char_length({address}) + 1), '?', 1)"
+    return rf"""CASE WHEN m.audio_storage_key !~ '[^A-Za-z0-9/._~-]'
+            THEN starts_with(m.audio_url, {address} || m.audio_storage_key || '?')
+        WHEN starts_with(m.audio_url, {address}) AND {path} ~ '{_ENCODED}'
+            THEN starts_with(m.audio_url, {address} || {path} || '?') AND convert_to(
+                CAST('"' || replace({path}, '%', '\u00') || '"' AS jsonb) #>> '{{}}', 'LATIN1'
+            ) = convert_to(m.audio_storage_key, 'UTF8') END"""

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from stores.bucket import url_signer
 from stores.bucket.access import BucketAccess
-from stores.quality.rules.urls import ENCODED_KEY
+from stores.quality.rules.urls import leads_to_key
 from tests.support.quality import AS_OF
 
 
@@ -121,22 +121,44 @@ def test_what_breaks_a_rule_is_observed(add_analysed, check, rule, message, anal
 
 
 KEYS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20)
-ENCODED = sa.text(f"""
-SELECT {ENCODED_KEY} FROM unnest(CAST(:keys AS text[])) WITH ORDINALITY AS m (
-    audio_storage_key, number
+PREFIX = "https://audio.s3.example/"
+# How a URL may name a key, or another one.
+SPELLINGS = {
+    "as it is signed": lambda key: quote(key, safe="/-._~"),
+    "as it is": lambda key: key,
+    "in lower case": lambda key: quote(key, safe="/-._~").lower(),
+    "with encoded slashes": lambda key: quote(key, safe=""),
+    "with one letter less": lambda key: quote(key[1:], safe="/-._~"),
+    "with half an escape": lambda key: quote(key, safe="/-._~") + "%4",
+    "with a NUL": lambda key: quote(key, safe="/-._~") + "%00",
+}
+URLS = st.builds(
+    lambda key, spelling, end: (key, PREFIX + SPELLINGS[spelling](key) + end),
+    KEYS,
+    st.sampled_from(sorted(SPELLINGS)),
+    st.sampled_from(["?X-Amz-Date=", "?", ""]),
+)
+LEADS_TO_KEY = sa.text(f"""
+SELECT {leads_to_key(1)} IS TRUE
+FROM unnest(CAST(:keys AS text[]), CAST(:urls AS text[])) WITH ORDINALITY AS m (
+    audio_storage_key, audio_url, number
 ) ORDER BY m.number
 """)
 
 
-def test_keys_are_encoded_as_they_are_signed(engine):
+def test_a_url_leads_to_a_key_if_it_is_encoded_as_it_is_signed(engine):
     ascii_keys = [f"audio/{chr(code)}" for code in range(1, 128)]
 
-    @settings(max_examples=50, deadline=None)
-    @given(keys=st.lists(KEYS, max_size=50))
-    @example(keys=ascii_keys)
-    def encode(keys):
-        encoded = connection.execute(ENCODED, {"keys": keys}).scalars().all()
-        assert encoded == [quote(key, safe="/-._~") for key in keys]
+    @settings(max_examples=100, deadline=None)
+    @given(urls=st.lists(URLS, max_size=30))
+    @example(urls=[(key, f"{PREFIX}{quote(key, safe='/-._~')}?") for key in ascii_keys])
+    @example(urls=[(key, f"{PREFIX}audio/%{ord(key[-1]):02X}?") for key in ascii_keys])
+    def agree(urls):
+        columns = {"keys": [key for key, _ in urls], "urls": [url for _, url in urls]}
+        arguments = columns | {"url_prefixes": [PREFIX]}
+        assert connection.execute(LEADS_TO_KEY, arguments).scalars().all() == [
+            url.startswith(f"{PREFIX}{quote(key, safe='/-._~')}?") for key, url in urls
+        ]
 
     with engine.connect() as connection:
-        encode()
+        agree()
