@@ -117,11 +117,19 @@ def test_two_of_one_name_are_named(described):
     ]
 
 
+@pytest.fixture(scope="module")
+def own_server(tmp_path_factory):
+    """A server of its own, with its folder: automations need the server's services."""
+    folder = tmp_path_factory.mktemp("server")
+    server = PrefectServer(folder)
+    yield server.start(choose_ports(["prefect"], folder / "ports.json")["prefect"]), folder
+    server.stop()
+
+
 @pytest.fixture
-def prefect_server(tmp_path):
-    """A server of its own: automations are the server's, and its services must run."""
-    server = PrefectServer(tmp_path)
-    api_url = server.start(choose_ports(["prefect"], tmp_path / "ports.json")["prefect"])
+def prefect_server(own_server, tmp_path):
+    """The server, without automations or an address."""
+    api_url, _ = own_server
     settings = {
         PREFECT_API_URL: api_url,
         PREFECT_HOME: tmp_path / "client",
@@ -130,7 +138,11 @@ def prefect_server(tmp_path):
     with temporary_settings(settings):
         yield api_url
         EventsWorker.drain_all()  # or it would send the events of later tests to this server
-    server.stop()
+    with SyncPrefectClient(api_url) as client:
+        for automation in client.read_automations():
+            client.delete_automation(automation.id)
+        for block in client.read_block_documents():  # the address
+            client.delete_block_document(block.id)
 
 
 def report(days, stored, transferred=0):
@@ -163,7 +175,7 @@ def events(client):
 @pytest.mark.flow
 @pytest.mark.usefixtures("stage")
 def test_a_crossing_is_posted_once_and_audio_that_is_overdue_too(
-    prefect_server, tmp_path, described
+    prefect_server, own_server, described
 ):
     limit = DEFAULT_POLICY.costs.storage_alert_threshold_gb
     with listening() as person, SyncPrefectClient(prefect_server) as client:
@@ -194,7 +206,7 @@ def test_a_crossing_is_posted_once_and_audio_that_is_overdue_too(
         raise_alarm(OVERDUE)
         wait_for(lambda: '"status_code":500' in events(client))  # for an operator to see
         assert SECRET not in events(client)
-    logs = "".join(path.read_text() for path in (tmp_path / "logs").iterdir())
+    logs = "".join(path.read_text() for path in (own_server[1] / "logs").iterdir())
     assert logs
     assert SECRET not in logs
 

@@ -115,6 +115,7 @@ def test_whoever_starts_a_destructive_run_by_hand_sees_first_whether_it_is_dry()
 
 
 @pytest.mark.flow
+@pytest.mark.slow
 def test_deploying_makes_the_server_schedule_runs(tmp_path):
     with_schedule = {
         entry["name"]
