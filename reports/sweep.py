@@ -48,7 +48,7 @@ def sweep_summary(report: SweepReport, *, left: SweepPlan, withdrawn: int, took:
     """
     rows = _by_tier(report.deleted, report.deleted_bytes, report.orphans, report.orphan_bytes)
     rest = {
-        "expired, but another message still uses the object": report.let_go,
+        "expired, but another message still uses the object": report.shared,
         "extended to match the owner's current tier": report.extended,
         "given a missing expiry date": report.expiries_set,
         "held or changed just before deletion": report.withdrawn,

@@ -44,7 +44,7 @@ REPORT = SweepReport(
     deleted_bytes=Counter({UserTier.FREE: 10 * GB}),
     orphans=4,
     orphan_bytes=2_000_000,
-    let_go=1,
+    shared=1,
     extended=2,
     withdrawn=3,
     kept=Counter({Fate.HELD.value: 7}),
@@ -134,6 +134,6 @@ def test_reports_add_up():
     assert (twice.objects, twice.intended, twice.size_bytes) == (2408, 2408, 2 * REPORT.size_bytes)
     assert twice.failed == {"AccessDenied": 12, "SlowDown": 16}
     assert (twice + REPORT).broken == "The bucket failed."
-    rest = (twice.let_go, twice.extended, twice.withdrawn, twice.expiries_set, twice.orphans)
+    rest = (twice.shared, twice.extended, twice.withdrawn, twice.expiries_set, twice.orphans)
     assert rest == (2, 4, 6, 10, 8)
     assert twice.kept == {"legal hold": 14}
