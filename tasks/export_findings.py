@@ -92,7 +92,7 @@ def _export_page(after_id: str, rules: ExportRules) -> tuple[ExportReport, str |
 def publish_summary(
     report: ExportReport,
     *,
-    broke_off: bool,
+    stopped_early: bool,
     dry_run: bool,
     started_at: datetime,
     ended_at: datetime,
@@ -108,7 +108,7 @@ def publish_summary(
     ]
     lines = ["**Dry run: nothing was written.**", ""] if dry_run else []
     lines += table(("", ""), rows)
-    if broke_off:
+    if stopped_early:
         lines += [
             "",
             "**The run stopped early**; its last task run shows why. The next run continues.",
