@@ -9,7 +9,7 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
 from policy.leases import LEASE_DURATION, UNLEASED_AGE
-from policy.runs import few_enough
+from policy.runs import merged_chunks
 from reports.analysis import summary
 from schema.facts.analysis import AnalysisReport, WaitingChunk
 from stores.analysis import leases, messages
@@ -59,7 +59,7 @@ def plan_chunks(limit: int, chunk_size: int, languages: list[str] | None) -> lis
         limit=limit,
         chunk_size=chunk_size,
     )
-    return few_enough(chunks)
+    return merged_chunks(chunks)
 
 
 @task(cache_policy=NO_CACHE)

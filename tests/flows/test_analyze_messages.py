@@ -226,7 +226,7 @@ def test_one_object_that_cannot_be_read_is_tried_again_and_then_fails(
     with pytest.raises(RunIncomplete, match="1 of 1"):  # alone, it is no outage
         analyze_messages(max_attempts=2)
     assert rows()[bad].state == "failed"
-    assert "Given up after 2 tries" in rows()[bad].error
+    assert "Gave up after 2 attempts" in rows()[bad].error
 
 
 def test_an_empty_list_of_languages_means_all(upload):
