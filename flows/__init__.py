@@ -1,1 +1,1 @@
-"""Prefect flows: they only order tasks, and are the only readers of the clock."""
+"""Prefect flows: they only order tasks; of what runs in Prefect, only they read the clock."""

@@ -1,4 +1,4 @@
-"""Every uploaded recording → alignment, scores and feedback in `message_audio_analysis`."""
+"""Analyse uploaded recordings: alignment, scores and feedback in `message_audio_analysis`."""
 
 from typing import Annotated
 
@@ -9,7 +9,7 @@ from pydantic import Field
 
 from flows.progress import Progress
 from policy.runs import too_many_failures
-from reports.analysis import told_languages
+from reports.analysis import languages_line
 from schema.clock import utc_now
 from schema.errors.analysis import AnalysesBroken, RunIncomplete
 from schema.facts.analysis import AnalysisReport
@@ -74,12 +74,12 @@ def analyze_messages(
     chunks = plan_chunks(limit, chunk_size, languages or None)
     report += AnalysisReport(without_engine=count_without_engine())
     logger.info(
-        "%d messages wait; %d recovered from interrupted runs; %d scores put back after the app"
-        " saved again; waiting for an engine: %s",
+        "%d messages to analyse; %d recovered from interrupted runs; %d scores restored after the"
+        " app cleared them; waiting for an engine: %s",
         sum(chunk.size for chunk in chunks),
         recovered,
         report.scores_put_back,
-        told_languages(report.without_engine) or "none",
+        languages_line(report.without_engine) or "none",
     )
     if not chunks and report == AnalysisReport():
         return report
@@ -103,14 +103,14 @@ def analyze_messages(
 def _gather(
     chunks: list[PrefectFuture[AnalysisReport]], waiting: int
 ) -> tuple[AnalysisReport, int]:
-    """Wait for all chunks, and report progress; return their sum, and how many broke off."""
+    """Wait for all chunks and report progress; return their sum, and how many failed."""
     report, broken = AnalysisReport(), 0
     if not chunks:
         return report, broken
     logger = get_run_logger()
     progress = Progress(description=f"0 of {waiting:,} messages done")
     for chunk in as_completed(chunks):
-        outcome = chunk.result(raise_on_failure=False)  # `state` would ask the server, which lags
+        outcome = chunk.result(raise_on_failure=False)  # `state` would query the server, which lags
         if isinstance(outcome, AnalysisReport):
             report += outcome
             progress.report(
@@ -119,11 +119,11 @@ def _gather(
             )
         else:
             broken += 1
-            logger.warning("A chunk broke off: %s", outcome)
+            logger.warning("A chunk failed: %s", outcome)
     if not broken and report.claimed < waiting:
         logger.info(
-            "%d messages were taken by others, or by a Dask worker that died: its own are taken up"
-            " by a later run",
+            "%d messages were claimed by other runs, or by a Dask worker that died; a later run"
+            " recovers the latter",
             waiting - report.claimed,
         )
     return report, broken

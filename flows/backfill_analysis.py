@@ -1,4 +1,4 @@
-"""History, analysed again: selected and frozen, tried on a sample, then all of it."""
+"""Re-analyse history: select and freeze messages, try a sample, then analyse the rest."""
 
 import time
 from typing import Annotated, Any
@@ -136,14 +136,14 @@ def backfill_analysis(
     )
     if dry_run and resume:
         progress, _ = report_backfill(resume, took=utc_now() - started_at, dry_run=True)
-        logger.info("%d of %d done; nothing is changed", progress.done, progress.selected)
+        logger.info("Dry run: %d of %d done", progress.done, progress.selected)
         return progress
     if dry_run:
         plan, estimated = plan_backfill(
             request, parallel=max_parallel, price_book=price_book, as_of=started_at
         )
         publish_plan(plan, estimated)
-        logger.info("%d messages would be analysed; nothing is changed", estimated.messages)
+        logger.info("Dry run: %d messages would be analysed", estimated.messages)
         return BackfillProgress(selected=estimated.messages, open=estimated.messages)
     backfill = freeze_backfill(take_over(request, reason, resume).id)
     logger.info("Backfill %d holds %d messages", backfill.id, backfill.selected)
@@ -164,7 +164,7 @@ def backfill_analysis(
 
 
 def _try_sample(backfill_id: int, chunk_size: int, max_mean_shift: float) -> None:
-    """Analyse the first sample here; if it changed much, wait until a person approves the rest."""
+    """Analyse the first sample in this run; if it changed too much, wait for approval."""
     work(backfill_id, chunk_size=chunk_size, canary=True)
     objection = compare_sample(backfill_id, max_mean_shift=max_mean_shift)
     if objection is None:
@@ -178,18 +178,18 @@ def _analyse_all(backfill: Backfill, max_parallel: int, chunk_size: int) -> None
     still_open = count_open(backfill.id)
     progress = Progress(percent=_percent_done(backfill, still_open))
 
-    def report_now_and_then() -> None:
+    def report_if_older() -> None:
         if progress.is_older_than(POLL_SECONDS):
             _report(backfill, progress)
 
-    report_now_and_then()
+    report_if_older()
     if deployment.id and (max_parallel > 1 or still_open > MAX_CHUNKS * chunk_size):
         children = BackfillChildren(backfill.id, max_parallel, chunk_size)
         while children.keep_going():
             time.sleep(POLL_SECONDS)
-            report_now_and_then()
+            report_if_older()
     else:
-        work(backfill.id, chunk_size=chunk_size, after_chunk=report_now_and_then)
+        work(backfill.id, chunk_size=chunk_size, after_chunk=report_if_older)
     _report(backfill, progress)
 
 

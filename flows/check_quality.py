@@ -1,4 +1,4 @@
-"""Stored messages and analyses against their rules → findings, quarantine, Data Docs."""
+"""Check stored messages and analyses against rules: results, quarantine, Data Docs."""
 
 from datetime import datetime
 from typing import Annotated

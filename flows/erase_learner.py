@@ -1,4 +1,4 @@
-"""A learner's right to erasure: recordings, URLs, analyses and history go; a tombstone stays."""
+"""Erase a learner's recordings, URLs, analyses and history; keep a tombstone."""
 
 from typing import Annotated
 from uuid import UUID
@@ -22,11 +22,11 @@ from tasks.erasure.erase_learner import (
 )
 from tasks.runtime.clocks import check_clocks
 
-# The server does not look at a field's format, but at its pattern: the form refuses a mistyped id.
+# The server checks a field's pattern, not its format: so the form refuses a mistyped id.
 UUID_PATTERN = "^[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}$"
 
 
-# Whose it is stands in no name: names go into alerts and events.
+# Without the learner's id: run names appear in alerts and events.
 @flow(name="erase-learner", flow_run_name=with_mode("erase-learner", "dry_run"))
 def erase_learner(
     user_id: Annotated[UUID, Field(json_schema_extra={"pattern": UUID_PATTERN})],

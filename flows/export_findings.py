@@ -1,4 +1,4 @@
-"""What analyses say of pronunciation → the app's list of findings, where learners act on it."""
+"""Export pronunciation findings to the app's list, where learners act on them."""
 
 from typing import Annotated
 
@@ -57,13 +57,17 @@ def export_findings(
         if not isinstance(outcome, ExportedChunk):
             break
         report += outcome.report
-        logger.info("%d messages looked at, %d findings added", report.messages, report.added)
+        logger.info("%d messages examined, %d findings added", report.messages, report.added)
         after_id = outcome.last_id
 
-    broke_off = after_id is not None
+    stopped_early = after_id is not None
     publish_summary(
-        report, broke_off=broke_off, dry_run=dry_run, started_at=started_at, ended_at=utc_now()
+        report,
+        stopped_early=stopped_early,
+        dry_run=dry_run,
+        started_at=started_at,
+        ended_at=utc_now(),
     )
-    if broke_off:
+    if stopped_early:
         raise ChunksBroken(1, number)
     return report

@@ -1,4 +1,4 @@
-"""Messages, ledger and logs → what storage holds and costs, day by day, and where it is going."""
+"""Measure stored audio and its cost from messages, ledger and logs: history and forecast."""
 
 from datetime import datetime
 from typing import Annotated
@@ -75,9 +75,9 @@ def measure_costs(
         measurement, prices, horizon_days=horizon_days, transferred_gb_month=transferred_gb_month
     )
     try:
-        alert_on_thresholds(report)  # first: files that cannot be written end the run
+        alert_on_thresholds(report)  # first, because unwritable files fail the run
     finally:
-        publish_costs(report)  # even so: an alert that nobody takes must not hide the report
+        publish_costs(report)  # even if the alert failed
     stored = f"{report.objects:,} recordings, {amount(report.bytes)}"
     get_run_logger().info("%s: %s a month", stored, dollars(report.cost.total_usd))
     return report

@@ -1,4 +1,4 @@
-"""An order to keep recordings, whatever their age."""
+"""Place a legal hold: an order to keep recordings, whatever their age."""
 
 from typing import Annotated
 

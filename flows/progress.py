@@ -1,4 +1,4 @@
-"""How far a run is: one line in its log, and the same beside a progress bar in the Prefect UI."""
+"""Progress of a run: a log line, and a progress bar with the same text in the Prefect UI."""
 
 import math
 import time
@@ -22,18 +22,18 @@ class Progress:
         self._reported_at = -math.inf
 
     def report(self, percent: float, text: str) -> None:
-        """Log `text` and show it beside the bar."""
+        """Log `text` and show it with the bar."""
         self._reported_at = time.monotonic()
         get_run_logger().info(text)
         self._bar.update(percent, text)
 
     def report_with_time_left(self, percent: float, text: str) -> None:
-        """Report, and add how long the rest takes at the pace of this run so far."""
+        """Report, with the time left at the pace of this run so far."""
         took_seconds = time.monotonic() - self._began_at
         self.report(percent, text + time_left(self._percent_before, percent, took_seconds))
 
     def is_older_than(self, seconds: float) -> bool:
-        """Return whether the last report was that long ago, or there was none."""
+        """Return whether the last report is older than this, or there was none."""
         return time.monotonic() - self._reported_at >= seconds
 
 

@@ -1,4 +1,4 @@
-"""Bucket against messages, both ways → adopted recordings, findings, orphans for the sweep."""
+"""Compare bucket and messages in both directions: adopt recordings, report, queue orphans."""
 
 from datetime import timedelta
 from typing import Annotated
@@ -73,13 +73,13 @@ def reconcile_bucket(
         progress.report(percent, f"{listed.objects:,} objects listed")
 
     comparison = compare(run, older_than=older_than)
-    logger.info("%d findings to look at again", comparison.findings)
+    logger.info("%d findings to verify", comparison.findings)
     adopted = 0 if repair else count_adoptable(run)
     stray: str | None = "" if repair else None
     while stray is not None:
         stray, messages = adopt_page(run, after=stray)
         adopted += messages
-    logger.info("%d objects are of messages without a recording", adopted)
+    logger.info("%d objects belong to messages without a recording", adopted)
     checked: int | None = 0
     while checked is not None:
         checked = check_chunk(run, after=checked, older_than=older_than)

@@ -1,4 +1,4 @@
-"""Every live recording keeps a URL that works for another day: sign anew what ends before that."""
+"""Renew the presigned URLs of live recordings before they expire."""
 
 from typing import Annotated
 

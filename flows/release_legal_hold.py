@@ -1,4 +1,4 @@
-"""The end of an order to keep recordings."""
+"""Release a legal hold."""
 
 from typing import Annotated
 

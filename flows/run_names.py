@@ -1,4 +1,4 @@
-"""Names of flow runs that say what ran; none names a learner."""
+"""Descriptive names of flow runs; none identifies a learner."""
 
 from collections.abc import Callable
 
@@ -14,8 +14,8 @@ def with_mode(template: str, flag: str) -> Callable[[], str]:
     """
 
     def run_name() -> str:
-        asked = flow_run.parameters
-        name = template.format_map(asked)
-        return f"{name}-{flag.replace('_', '-')}" if asked[flag] else name
+        parameters = flow_run.parameters
+        name = template.format_map(parameters)
+        return f"{name}-{flag.replace('_', '-')}" if parameters[flag] else name
 
     return run_name

@@ -1,4 +1,4 @@
-"""Audio whose retention and grace are over → gone from the bucket, with a ledger of it."""
+"""Delete audio whose retention and grace periods are over, and record it in a ledger."""
 
 from contextlib import nullcontext
 from datetime import timedelta
@@ -34,9 +34,9 @@ from tasks.sweep.sweep_retention import (
     sweep_chunk,
 )
 
-APPROVAL_HOURS = 8  # from 03:00 UTC into everybody's morning, and over before the next sweep
+APPROVAL_HOURS = 8  # from 03:00 UTC into office hours, and over before the next sweep
 MAX_CHUNKS = 500  # task runs
-LEAST_PAGES_A_CHUNK = 10
+MIN_PAGES_PER_CHUNK = 10
 
 
 class SweepApproval(RunInput):
@@ -86,7 +86,7 @@ def sweep_retention(
     rules = SweepRules(started_at, timedelta(days=grace_days), soft_delete)
     with nullcontext(enter_result=True) if dry_run else sole_sweep() as alone:
         if not alone:
-            logger.info("Another sweep is at work; this one has nothing to do.")
+            logger.info("Another sweep is running; this run ends without doing anything.")
             return SweepReport()
         check_clocks(started_at)
         mend_app_objects()
@@ -96,7 +96,7 @@ def sweep_retention(
         try:
             check_bucket(plan, rules)
         except StorageError:
-            raise_alarm(plan)  # nothing is deleted, and that is a fault too
+            raise_alarm(plan)  # nothing is deleted, so audio may become overdue
             raise
         if dry_run:
             raise_alarm(plan)
@@ -106,11 +106,11 @@ def sweep_retention(
             raise_alarm(plan)
             _ask_for_approval(plan, reason)
             if plan_sweep(rules).digest != plan.digest:
-                raise SweepNotApproved(reason, "the plan has changed while it was waiting")
+                raise SweepNotApproved(reason, "the plan changed while waiting for approval")
         withdrawn = settle_broken_runs(rules)
         report = _sweep(plan, rules, page_size)
         left = plan_sweep(rules)
-        # Last of all, so that what had no end until now is neither deleted nor called overdue.
+        # Last, so that these recordings are neither deleted nor reported as overdue by this run.
         report += SweepReport(expiries_set=set_missing_expiries())
         publish_report(report, left=left, withdrawn=withdrawn, took=utc_now() - started_at)
         raise_alarm(left)
@@ -136,13 +136,13 @@ def _ask_for_approval(plan: SweepPlan, reason: str) -> None:
         end_pause()
         raise SweepNotApproved(reason, f"nobody answered for {APPROVAL_HOURS} hours") from None
     if answer.plan.strip() != plan_number(plan):
-        raise SweepNotApproved(reason, "the answer named another plan's number")
+        raise SweepNotApproved(reason, "the answer named another plan")
     get_run_logger().warning("Plan %s approved by %s", plan_number(plan), answer.approved_by)
 
 
 def _sweep(plan: SweepPlan, rules: SweepRules, page_size: int) -> SweepReport:
-    """Sweep chunk after chunk until nothing is due; never more than was planned."""
-    pages = max(LEAST_PAGES_A_CHUNK, -(-plan.objects // (page_size * MAX_CHUNKS)))
+    """Sweep chunk by chunk until nothing is due; never more than planned."""
+    pages = max(MIN_PAGES_PER_CHUNK, -(-plan.objects // (page_size * MAX_CHUNKS)))
     progress = Progress()
     report, cursor = SweepReport(), SweepCursor(allowance=plan.objects)
     while not (cursor.ended or report.broken):

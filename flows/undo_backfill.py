@@ -1,4 +1,4 @@
-"""What a backfill overwrote → put back."""
+"""Undo a backfill: restore the analyses that it overwrote."""
 
 from typing import Annotated
 
@@ -38,5 +38,5 @@ def undo_backfill(
     undone = None if dry_run else put_back(backfill_id, reason)
     publish_undo(backfill_id, standing=standing, changed=changed, undone=undone)
     count = standing if undone is None else undone
-    get_run_logger().info("%d messages %s", count, "would be put back" if dry_run else "put back")
+    get_run_logger().info("%d messages %s", count, "would be restored" if dry_run else "restored")
     return count

@@ -1,4 +1,4 @@
-"""One of the workers of a backfill: claim, analyse, write, until nothing is left to claim."""
+"""A worker of a backfill: claim, analyse and write until nothing is left to claim."""
 
 import time
 from collections.abc import Callable
@@ -20,9 +20,9 @@ from tasks.runtime.chunk_runner import ChunkTaskRunner, places
 
 MAX_CHUNKS = 500  # task runs; then the parent starts another run
 LIVE_CHUNK = 100
-LIVE_LOOK_SECONDS = 30.0  # each look reads past all messages that wait for an engine
+LIVE_CHECK_SECONDS = 30.0  # each check scans all messages that wait for an engine
 LONGEST_WAIT_SECONDS = 10.0
-BROKEN_IN_A_ROW = 3  # by then the bucket or the database is away
+MAX_FAILED_IN_A_ROW = 3  # then the bucket or the database is unavailable
 MAX_ATTEMPTS = 5
 
 
@@ -84,11 +84,11 @@ def work(
     """
     report, broken, begun, is_idle = AnalysisReport(), 0, 0, False
     in_flight: set[PrefectFuture[AnalysisReport]] = set()
-    look_at = time.monotonic()
+    check_at = time.monotonic()
     while in_flight or max_chunks is None or begun < max_chunks:
-        if time.monotonic() >= look_at:
+        if time.monotonic() >= check_at:
             _serve_live()
-            look_at = time.monotonic() + LIVE_LOOK_SECONDS
+            check_at = time.monotonic() + LIVE_CHECK_SECONDS
         wanted = 0 if is_idle else places() - len(in_flight)
         for _ in range(wanted if max_chunks is None else min(wanted, max_chunks - begun)):
             in_flight.add(_begin_chunk(backfill_id, chunk_size, canary=canary))
@@ -98,8 +98,8 @@ def work(
         done = chunk.result(raise_on_failure=False)
         if isinstance(done, BaseException):
             broken += 1
-            get_run_logger().warning("A chunk broke off: %s", done)
-            if broken == BROKEN_IN_A_ROW:
+            get_run_logger().warning("A chunk failed: %s", done)
+            if broken == MAX_FAILED_IN_A_ROW:
                 raise done
             time.sleep(LONGEST_WAIT_SECONDS)
             is_idle = False

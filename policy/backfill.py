@@ -1,4 +1,4 @@
-"""What a backfill costs, whether a person must approve it, and what its run does next."""
+"""Cost of a backfill, whether it needs approval, and what its run does next."""
 
 import hashlib
 import json
@@ -13,22 +13,22 @@ from policy.score_changes import Comparison
 from schema.facts.backfill import BackfillPlan, BackfillProgress, BackfillRequest, EngineRelease
 from schema.states import BackfillOutcome
 
-# The least that the engine promises; used when no recent analysis was measured.
+# The engine's guaranteed minimum, used if no recent analysis was measured.
 PROMISED_TIMES_REAL_TIME: Final = 60.0
-# About the on-demand price of one core of a general-purpose machine at the large clouds.
+# Approximate on-demand price of one core of a general-purpose machine in a large cloud.
 CPU_USD_PER_HOUR: Final = 0.05
-# More failures in a first sample than this are not bad luck.
+# Share of failures in the first sample above which approval is needed.
 MOST_FAILED_PERCENT: Final = 10.0
 MOST_CHANGED_SHOWN: Final = 10
 APPROVED_BY_POLICY: Final = "policy: the first sample changed little"
-# A child killed together with its worker never ends for Prefect; its leases run out, though.
+# A child killed together with its worker stays Running in Prefect, but its leases expire.
 STUCK_AFTER: Final = 2 * LEASE_DURATION
-MOST_STARTED_IN_VAIN: Final = 3  # children per place, without a single message done
+MOST_STARTED_IN_VAIN: Final = 3  # children per place without one finished message
 
 
 @dataclass(frozen=True, slots=True)
 class BackfillEstimate:
-    """What a backfill would cost; `is_measured` is False if its pace is only promised."""
+    """Estimated cost of a backfill; `is_measured` is False if it assumes the minimum pace."""
 
     messages: int
     audio_hours: float
@@ -42,14 +42,14 @@ class BackfillEstimate:
 
 @dataclass(frozen=True, slots=True)
 class BackfillState:
-    """What the run that leads a backfill knows of its children.
+    """State of a backfill and its children, as seen by the parent run.
 
     Attributes:
-        open: Messages still to be done.
-        places: Children that may work at once, in places 0, 1 and on.
-        free: Places without a child at work, because none was started or it has ended.
-        idle: Time since a message was done or a child was started.
-        started_in_vain: Children started since a message was last done.
+        open: Messages that are not finished.
+        places: Number of concurrent children; their places are 0, 1, ...
+        free: Places without a running child.
+        idle: Time since a message was finished or a child was started.
+        started_in_vain: Children started since a message was last finished.
         stopped: Whether the backfill was stopped or undone.
     """
 
@@ -63,37 +63,37 @@ class BackfillState:
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """Return: nothing is left to do, or the backfill was stopped."""
+    """Return, because nothing is open or the backfill was stopped."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Look again later."""
+    """Check again later."""
 
 
 @dataclass(frozen=True, slots=True)
 class StartChildren:
-    """Start a child in each of these places, whatever became of the one before."""
+    """Start a child in each of these places, replacing earlier ones."""
 
     places: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class GiveUp:
-    """Fail: children end again and again, and no message gets done."""
+    """Fail, because children keep ending without finishing any message."""
 
 
 NextStep = Finish | Wait | StartChildren | GiveUp
 
 
 def next_step(state: BackfillState) -> NextStep:
-    """Decide what the run that leads a backfill does next.
+    """Decide what the parent run of a backfill does next.
 
-    When no message was done for `STUCK_AFTER`, the children of all places are replaced.
+    If no message was finished for `STUCK_AFTER`, the children of all places are replaced.
 
     Args:
-        state: Look up `free` before `open` and `stopped`, so that a child that ended because of
-            these is not replaced.
+        state: Read `free` before `open` and `stopped`, so that a child that ended because of
+            them is not replaced.
     """
     if not state.open:
         return Finish()
@@ -108,7 +108,7 @@ def next_step(state: BackfillState) -> NextStep:
 
 
 def normalised(request: BackfillRequest) -> BackfillRequest:
-    """Return the request in its normal form: instants in UTC, names sorted, `en-US` as `en`."""
+    """Return the request in canonical form: times in UTC, names sorted, `en-US` as `en`."""
     primary = {language.lower().partition("-")[0] for language in request.languages}
     return replace(
         request,
@@ -120,12 +120,12 @@ def normalised(request: BackfillRequest) -> BackfillRequest:
 
 
 def fingerprint(request: BackfillRequest, release: EngineRelease, reason: str) -> str:
-    """Return a SHA-256 in hexadecimal digits that is equal for the same backfill only.
+    """Return a SHA-256 in hexadecimal that identifies a backfill.
 
     Args:
-        request: As `normalised` returns it.
-        release: The engine that analyses.
-        reason: Why.
+        request: As returned by `normalised`.
+        release: The engine.
+        reason: The reason given for the backfill.
     """
     facts = {"request": asdict(request), "release": asdict(release), "reason": reason}
     return hashlib.sha256(json.dumps(facts, default=str, sort_keys=True).encode()).hexdigest()
@@ -139,14 +139,13 @@ def estimate(
     times_real_time: float | None,
     prices: PriceBook,
 ) -> BackfillEstimate:
-    """Estimate time and money.
+    """Estimate the time and cost of a backfill.
 
     Args:
         plan: What would be analysed.
-        limit: Most messages; the rest of the plan does not count.
-        cores: Cores that analyse at once.
-        times_real_time: Seconds of audio that one core has lately analysed per second; None if
-            that is unknown.
+        limit: Maximum number of messages; None: all.
+        cores: Cores that analyse in parallel.
+        times_real_time: Recent pace of one core, in seconds of audio per second; None if unknown.
         prices: Prices of the bucket.
     """
     messages = plan.messages if limit is None else min(limit, plan.messages)
@@ -170,18 +169,20 @@ def estimate(
 def objection(
     comparison: Comparison | None, sample: BackfillProgress, broken: int, *, max_mean_shift: float
 ) -> str | None:
-    """Return why a person must approve the rest after the first sample; None: no need.
+    """Return why the rest of a backfill needs approval after the first sample; None if it does not.
 
     Args:
         comparison: How the sample's scores changed; None if there was nothing to compare with.
-        sample: What became of the sample.
-        broken: Analyses of the sample that break rules of data quality.
-        max_mean_shift: Points that a mean score may move, up or down.
+        sample: Outcomes of the sample.
+        broken: Number of the sample's analyses that break rules of data quality.
+        max_mean_shift: Points by which a mean score may change, up or down.
     """
     analysed = sample.outcomes[BackfillOutcome.ANALYZED]
-    tried = sample.failed + analysed
-    if 100 * sample.failed > MOST_FAILED_PERCENT * tried:
-        return f"{sample.failed} of the {tried} messages of the first sample could not be analysed"
+    attempted = sample.failed + analysed
+    if 100 * sample.failed > MOST_FAILED_PERCENT * attempted:
+        return (
+            f"{sample.failed} of the {attempted} messages of the first sample could not be analysed"
+        )
     if broken:
         return (
             f"{broken} of the {analysed} analyses of the first sample break rules of data quality"

@@ -1,4 +1,4 @@
-"""What stored audio costs, and what sending it does."""
+"""Cost of storing and transferring audio."""
 
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
@@ -11,13 +11,13 @@ from schema.states import TransferSource
 BYTES_PER_GB = 1024**3  # the app's gigabyte
 DAYS_PER_MONTH = 30  # the app's month
 
-# Nobody's log tells what was sent: the app's own examples pay for each recording once.
+# Assumed where no log shows the transfer; as in the app's own examples.
 ESTIMATED_READS_PER_UPLOAD = 1.0
 WRITES_PER_UPLOAD = 1.0
 
 
 class PriceBookName(StrEnum):
-    """Whose prices."""
+    """Names of the price books."""
 
     KAIWA = "kaiwa"
     TIGRIS = "tigris"
@@ -25,10 +25,10 @@ class PriceBookName(StrEnum):
 
 
 def require_amount(name: str, amount: float) -> None:
-    """Refuse what is no price, nor an amount to be priced.
+    """Raise unless a price or an amount is finite and not negative.
 
     Raises:
-        PriceRefused: If it is negative, endless or no number.
+        PriceRefused: If it is negative, infinite or NaN.
     """
     if not 0 <= amount < float("inf"):
         raise PriceRefused(name, amount)
@@ -36,20 +36,20 @@ def require_amount(name: str, amount: float) -> None:
 
 @dataclass(frozen=True, slots=True)
 class PriceBook:
-    """What a provider asks, US dollars; zero is a price, too."""
+    """A provider's prices in US dollars; they may be zero."""
 
     name: str
     storage_usd_per_gb_month: float
     transfer_usd_per_gb: float
     read_usd_per_1000: float = 0.0  # GET, HEAD
-    write_usd_per_1000: float = 0.0  # PUT, COPY, POST, LIST; deleting is free everywhere
+    write_usd_per_1000: float = 0.0  # PUT, COPY, POST, LIST; DELETE is free everywhere
     free_transfer_gb_month: float = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse prices that are negative or no number.
+        """Check the prices.
 
         Raises:
-            PriceRefused: Naming the first such.
+            PriceRefused: If one is negative, infinite or NaN.
         """
         for price in fields(self)[1:]:
             require_amount(price.name, getattr(self, price.name))
@@ -63,12 +63,12 @@ def prices_of(
     """Return the named prices.
 
     Args:
-        name: `kaiwa` has the policy's own two prices and asks nothing for requests.
+        name: `kaiwa` has the policy's own two prices; its requests are free.
         rules: The policy.
-        stated: Prices instead of the book's own, by their names there; None: the book's.
+        stated: Prices that replace the book's, by field name; None: the book's.
 
     Raises:
-        PriceRefused: If one is negative or no number.
+        PriceRefused: If one is negative, infinite or NaN.
     """
     own = PriceBook(
         PriceBookName.KAIWA.value, rules.storage_usd_per_gb_month, rules.transfer_usd_per_gb
@@ -78,7 +78,7 @@ def prices_of(
     return replace(book, name=f"{book.name}, changed", **changes) if changes else book
 
 
-# Both without what is free only for a while or below a few GB.
+# Without introductory offers and free allowances of a few GB.
 _PRESETS = {
     # https://www.tigrisdata.com/docs/pricing/, standard tier, one region.
     PriceBookName.TIGRIS: PriceBook(
@@ -88,7 +88,7 @@ _PRESETS = {
         read_usd_per_1000=0.0005,
         write_usd_per_1000=0.005,
     ),
-    # https://aws.amazon.com/s3/pricing/, us-east-1, standard, up to 50 TB stored and 10 TB sent.
+    # https://aws.amazon.com/s3/pricing/, us-east-1, standard; up to 50 TB stored, 10 TB sent.
     PriceBookName.S3: PriceBook(
         "s3",
         storage_usd_per_gb_month=0.023,
@@ -102,7 +102,7 @@ _PRESETS = {
 
 @dataclass(frozen=True, slots=True)
 class MonthOfTraffic:
-    """What the bucket did in 30 days, or is taken to have done."""
+    """The bucket's traffic in 30 days, measured or assumed."""
 
     transfer: Transfer
     reads: float
@@ -111,7 +111,7 @@ class MonthOfTraffic:
 
 @dataclass(frozen=True, slots=True)
 class LoggedTraffic:
-    """The access log's days among the last 30."""
+    """The bucket's traffic on the days of the last 30 that an access log covers."""
 
     days: int
     sent_bytes: int
@@ -126,16 +126,16 @@ def month_of_traffic(
     logged: LoggedTraffic,
     stated_gb: float | None = None,
 ) -> MonthOfTraffic:
-    """Return a month's traffic from the best source there is, named.
+    """Return a month's traffic from the best available source, with the source.
 
     Args:
-        uploaded_bytes: In the last 30 days; each is taken to be sent once where nothing is known.
-        uploaded_objects: Likewise; one write each, and one read.
-        logged: The bucket's access log; fewer than 30 days are scaled up.
-        stated_gb: GB a month, by whoever knows better than any log.
+        uploaded_bytes: In the last 30 days; without other sources, each counts as sent once.
+        uploaded_objects: In the last 30 days; without a log, each counts as one write and one read.
+        logged: From the bucket's access log; fewer than 30 days are scaled up.
+        stated_gb: Transfer in GB per month; overrides the log.
 
     Raises:
-        PriceRefused: If what is stated is negative or no number.
+        PriceRefused: If `stated_gb` is negative, infinite or NaN.
     """
     reads, writes = (
         uploaded_objects * ESTIMATED_READS_PER_UPLOAD,
@@ -156,7 +156,7 @@ def month_of_traffic(
 
 
 def monthly_cost(stored_bytes: float, traffic: MonthOfTraffic, prices: PriceBook) -> MonthlyCost:
-    """Return what a month with this stock and traffic costs."""
+    """Return the cost of a month with this stored volume and traffic."""
     sent_gb = traffic.transfer.month_bytes / BYTES_PER_GB
     return MonthlyCost(
         storage_usd=storage_usd_month(stored_bytes, prices),
@@ -169,22 +169,23 @@ def monthly_cost(stored_bytes: float, traffic: MonthOfTraffic, prices: PriceBook
 
 
 def storage_usd_month(stored_bytes: float, prices: PriceBook) -> float:
-    """Return what storing so many bytes costs a month."""
+    """Return the cost of storing so many bytes for a month."""
     return stored_bytes / BYTES_PER_GB * prices.storage_usd_per_gb_month
 
 
 def storage_cost_usd(
     total_size_bytes: int, retention_days: float, policy: AudioPolicy = DEFAULT_POLICY
 ) -> float:
-    """Estimate what keeping `total_size_bytes` for `retention_days` costs, US dollars.
+    """Estimate the cost of keeping `total_size_bytes` for `retention_days`, in US dollars.
 
-    The app's `estimateStorageCost`, in its order of operations, so that both print the same cents.
+    Like the app's `estimateStorageCost`, with the same order of operations, so that both round to
+    the same cents.
 
     Raises:
         ValueError: If the size or the days are negative.
     """
     if total_size_bytes < 0 or retention_days < 0:
-        msg = f"{total_size_bytes} bytes for {retention_days} days: neither can be negative."
+        msg = f"{total_size_bytes} bytes for {retention_days} days: neither may be negative."
         raise ValueError(msg)
     size_gb = total_size_bytes / BYTES_PER_GB
     usd_per_day = size_gb * policy.costs.storage_usd_per_gb_month / DAYS_PER_MONTH

@@ -1,8 +1,7 @@
-"""Which findings the app's list gets from an analysis, and what that changes there.
+"""Derive findings for the app's list from analyses, and compare them with the stored ones.
 
-A word is reported if the analysis calls it problematic and advises practising it, which it does
-not for words that were not heard at all. A message has one finding for each feature, about its
-worst word.
+A word is reported if the analysis lists it both as problematic and as worth practising; words that
+were not heard at all are not. A message has at most one finding per feature, about its worst word.
 """
 
 import re
@@ -23,7 +22,7 @@ from schema.facts.findings import (
 
 MACRO_SKILL = "pronunciation"
 PHONEME = "phoneme"
-WORD, CLARITY = "word", "clarity"  # it was hard to recognise, and no single sound is to blame
+WORD, CLARITY = "word", "clarity"  # the word was unclear, but no single sound is at fault
 
 _NAMESPACE = UUID("5b0f7f5e-3a53-4c0e-9d0b-6d1c2f3c8a41")
 _SEVERITIES = {"low": "info", "medium": "hint", "high": "warning"}
@@ -32,15 +31,15 @@ _NAMED_SOUND = re.compile(r"/([^/\s]+)/")
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What makes the stored findings of some messages the wanted ones."""
+    """What to write and remove, so that the stored findings match the analyses."""
 
-    write: tuple[Finding, ...]  # new ones, and those that say something else now
+    write: tuple[Finding, ...]  # new and changed ones
     remove: tuple[UUID, ...]
     report: ExportReport
 
 
 def findings(message: AnalysedMessage) -> list[Finding]:
-    """Return what a message's analysis has to tell, the worst first."""
+    """Return the findings of a message's analysis, worst first."""
     documents = message.documents
     if documents is None:
         return []
@@ -60,14 +59,14 @@ def findings(message: AnalysedMessage) -> list[Finding]:
 
 
 def finding_id(message_id: str, feature: Feature) -> UUID:
-    """Return the id of a message's finding about a feature, the same at every export."""
+    """Return the id of a message's finding about a feature; stable across exports."""
     return uuid5(_NAMESPACE, f"{message_id}\n{feature.id}")
 
 
 def changes(messages: int, wanted: Sequence[Finding], stored: Collection[StoredFinding]) -> Changes:
-    """Compare what is wanted of some messages with what is stored of them.
+    """Compare the wanted findings of some messages with the stored ones.
 
-    What nothing says any more is removed, unless the learner has acted on it.
+    Stored findings that are no longer wanted are removed, unless the learner has acted on them.
     """
     before = {finding.id: finding for finding in stored}
     added = [finding for finding in wanted if finding.id not in before]
@@ -90,12 +89,12 @@ def changes(messages: int, wanted: Sequence[Finding], stored: Collection[StoredF
 
 
 def _feature(word: ProblematicWord, documents: FindingDocuments, language: str) -> Feature:
-    """The sound that the issue names first, if the word's phonemes have it; else the whole word."""
+    """Return the first sound named in the issue if it is one of the word's; else the whole word."""
     named = _NAMED_SOUND.search(word.issue)
     sounds = {
-        said.expected_phoneme or said.phoneme
-        for said in documents.phoneme_analysis
-        if word.start_ms <= said.start_ms and said.end_ms <= word.end_ms
+        phoneme.expected_phoneme or phoneme.phoneme
+        for phoneme in documents.phoneme_analysis
+        if word.start_ms <= phoneme.start_ms and phoneme.end_ms <= word.end_ms
     }
     if named and named[1] in sounds:
         return Feature(language, MACRO_SKILL, PHONEME, named[1])
@@ -127,11 +126,11 @@ def _text(
 def _offsets(
     word: ProblematicWord, documents: FindingDocuments, content: str
 ) -> tuple[int, int] | tuple[None, None]:
-    """Where the text has the word; nowhere if somebody changed the text since."""
+    """Return the word's position in the text; None if the text has changed since the analysis."""
     units = content.encode("utf-16-le")
     for timing in documents.speech_timings:
         if (timing.word, timing.start_ms) == (word.word, word.start_ms):
-            there = units[2 * timing.char_start : 2 * timing.char_end]
-            if there == word.word.encode("utf-16-le"):
+            found = units[2 * timing.char_start : 2 * timing.char_end]
+            if found == word.word.encode("utf-16-le"):
                 return timing.char_start, timing.char_end
     return None, None

@@ -1,4 +1,4 @@
-"""How the stock will grow: what is added as lately, what ages out as promised (docs/adr/0061)."""
+"""Forecast of the stored volume: recent growth, minus what retention deletes (docs/adr/0061)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from policy.costs import BYTES_PER_GB
 from schema.facts.costs import Crossing
 from schema.states import UserTier
 
-DAYS_TO_LEARN_FROM = 28  # whole weeks: learners practise less on some days of them
+DAYS_TO_LEARN_FROM = 28  # whole weeks, because learners practise less on some weekdays
 CONFIDENCE = 0.95
 FORECAST = {
     "day": pl.Date,
@@ -25,11 +25,11 @@ _QUANTILE = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
 
 @dataclass(frozen=True, slots=True)
 class TierHistory:
-    """What one tier held and was given."""
+    """Stored volume and recent growth of one tier."""
 
-    stock_bytes: Mapping[int, int]  # what is there, by the days ago on which it was said
-    added_bytes: list[int]  # on each of the days to learn from that anything was measured on
-    kept_days: int | None  # retention and grace; None: nobody knows, so nothing leaves
+    stock_bytes: Mapping[int, int]  # stored now, by age in days
+    added_bytes: list[int]  # per measured day of the last `DAYS_TO_LEARN_FROM`
+    kept_days: int | None  # retention and grace; None: unknown, so nothing is deleted
 
 
 def forecast(
@@ -40,17 +40,17 @@ def forecast(
     horizon_days: int,
     policy: AudioPolicy = DEFAULT_POLICY,
 ) -> pl.DataFrame:
-    """Return the stock expected on each of the coming days, with an interval of 95 %.
+    """Return the stored volume expected on each of the coming days, with a 95 % interval.
 
     Args:
-        daily: day, tier, added_bytes; a tier without a row on a day was given nothing.
-        cohorts: What is there at the end of today: tier, said_days, bytes.
+        daily: day, tier, added_bytes; a missing row means that nothing was added.
+        cohorts: Stored at the end of today: tier, said_days, bytes.
         today: The newest day.
-        horizon_days: Days to look ahead.
-        policy: How long each tier's audio is kept.
+        horizon_days: Days to forecast.
+        policy: Retention periods.
 
     Returns:
-        day, expected_bytes, low_bytes, high_bytes; empty with under two days to learn from.
+        day, expected_bytes, low_bytes, high_bytes; empty if fewer than two days were measured.
     """
     since = today - timedelta(days=DAYS_TO_LEARN_FROM)
     recent = daily.filter((pl.col("day") > since) & (pl.col("day") <= today))
@@ -86,19 +86,19 @@ def _history(
 
 
 def _ahead(tier: TierHistory, days: int) -> tuple[float, float]:
-    """Return mean and variance of a tier's stock so many days from now.
+    """Return mean and variance of a tier's stored volume so many days from now.
 
-    Of what is added from now on, `days` lots have come and those of the last `kept_days` are there.
-    Their sum varies as they do, and because their mean is only an estimate.
+    By then `days` new days of audio were added, of which the last `kept_days` are still stored. The
+    variance of their sum comes from the days themselves, and from the uncertainty of their mean.
     """
-    lots = days if tier.kept_days is None else min(days, tier.kept_days)
+    kept = days if tier.kept_days is None else min(days, tier.kept_days)
     mean, spread = fmean(tier.added_bytes), variance(tier.added_bytes)
-    uncertain = lots**2 * spread / len(tier.added_bytes)
-    return _left(tier, days) + lots * mean, lots * spread + uncertain
+    uncertainty = kept**2 * spread / len(tier.added_bytes)
+    return _left(tier, days) + kept * mean, kept * spread + uncertainty
 
 
 def _left(tier: TierHistory, days: int) -> int:
-    """Return what is left then of today's stock; what should be gone already is taken to stay."""
+    """Return the bytes of today's volume still stored then; overdue audio is assumed to stay."""
     stock = tier.stock_bytes
     leaving = range(0)
     if tier.kept_days is not None:
@@ -109,10 +109,12 @@ def _left(tier: TierHistory, days: int) -> int:
 def crossing(
     expected: pl.DataFrame, *, threshold_gb: float, stock_bytes: int, today: date
 ) -> Crossing:
-    """Return when the stock reaches a threshold: today if it has, None if not within the forecast.
+    """Return when the stored volume reaches a threshold.
+
+    Today if it already has; None if not within the forecast.
 
     Args:
-        expected: As `forecast` returns it.
+        expected: As returned by `forecast`.
         threshold_gb: In GB of 1024³ bytes.
         stock_bytes: At the end of today.
         today: The newest day.

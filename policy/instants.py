@@ -1,17 +1,17 @@
-"""Instants in policy are aware and in UTC, where every day has 24 hours."""
+"""Conversion to UTC, where every day has 24 hours."""
 
 from datetime import UTC, datetime
 
 
 def to_utc(moment: datetime) -> datetime:
-    """Return the same instant in UTC, so that adding days adds 24 hours each.
+    """Return the same time in UTC, so that adding days adds 24 hours each.
 
-    Adding a `timedelta` to an instant in a zone with daylight saving would add wall-clock days.
+    Adding a `timedelta` in a zone with daylight saving would add wall-clock days.
 
     Raises:
-        ValueError: If `moment` is naive: it could be any of 26 hours.
+        ValueError: If `moment` is naive.
     """
     if moment.utcoffset() is None:
-        msg = f"{moment.isoformat()} has no time zone. Pass an aware instant, best in UTC."
+        msg = f"{moment.isoformat()} has no time zone. Pass an aware datetime, preferably in UTC."
         raise ValueError(msg)
     return moment.astimezone(UTC)

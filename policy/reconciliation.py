@@ -1,27 +1,27 @@
-"""When an interrupted reconciliation may go on, and when its outcome cannot be true."""
+"""When a reconciliation is resumed, and when its result is implausible."""
 
 from datetime import timedelta
 
-# A listing goes on where a killed run left it. Much later it would describe two different days.
+# Later than this, a resumed listing would mix too different states of the bucket.
 RESUME_WITHIN = timedelta(days=1)
 
 
 def is_another_database(orphans: int, objects: int, *, max_percent: float) -> bool:
-    """Whether so many objects lack a message that rather the messages are missing.
+    """Return whether so many objects lack a message that this is probably the wrong database.
 
     Args:
-        orphans: Objects that belong to no message.
-        objects: All that are as old.
-        max_percent: The largest share that is believed.
+        orphans: Old objects that belong to no message.
+        objects: All old objects.
+        max_percent: Share above which the result is implausible.
     """
     return orphans * 100 > max_percent * objects
 
 
 def is_another_bucket(missing: int, rows: int) -> bool:
-    """Whether so many recordings are missing that the bucket is rather not the rows' own.
+    """Return whether so many recordings are missing that this is probably the wrong bucket.
 
     Args:
-        missing: Rows that claim an object which the bucket does not list.
-        rows: All rows that claim one.
+        missing: Rows whose object is missing from the listing.
+        rows: All rows that refer to an object.
     """
     return missing * 2 > rows

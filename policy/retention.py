@@ -1,7 +1,7 @@
-"""How long audio is kept, and when it must go.
+"""How long audio is kept, and when it is due for deletion.
 
-The app's `getRetentionPeriodDays`, `calculateAudioRetentionExpiry` and `shouldDeleteAudio`, exact
-on a server in UTC: a day is 24 hours. Periods are half-open: audio is kept up to, not at, its end.
+Matches the app's `getRetentionPeriodDays`, `calculateAudioRetentionExpiry` and `shouldDeleteAudio`
+on a server in UTC: a day is 24 hours. Periods are half-open: at its end, audio is expired.
 """
 
 from datetime import datetime, timedelta
@@ -14,7 +14,7 @@ SUBSCRIBED_TIERS = frozenset({UserTier.FREE, UserTier.PLUS, UserTier.PREMIUM})
 
 
 def retention_period_days(tier: UserTier, policy: AudioPolicy = DEFAULT_POLICY) -> int:
-    """Return the days that audio of `tier` is kept."""
+    """Return the retention period of `tier` in days."""
     return policy.retention_days.of(tier)
 
 
@@ -31,17 +31,16 @@ def owner_tier(
     has_user: bool,
     current_tier: str | None,
 ) -> UserTier | None:
-    """Return whose audio a message is.
+    """Return the tier that determines how long a message's audio is kept.
 
     Args:
-        role: Of the message: user, assistant or system.
+        role: The message's role: user, assistant or system.
         has_user: Whether its conversation belongs to a learner.
-        current_tier: Of the learner's newest subscription, as the app reads it; empty where
-            there is none, or where it names no tier: free.
+        current_tier: Tier of the learner's newest subscription; empty or None, without a
+            subscription or without a tier in it, means free.
 
     Returns:
-        None if the subscription names a tier that nobody knows here: nobody can say what that
-        learner was promised.
+        None if the subscription names an unknown tier, whose retention period is unknown.
     """
     if role == "system":
         return UserTier.SYSTEM
@@ -52,9 +51,9 @@ def owner_tier(
 
 
 def subscription_days(policy: AudioPolicy = DEFAULT_POLICY) -> dict[str, int]:
-    """Return the days that learners' audio is kept, by the `current_tier` of `owner_tier`.
+    """Return learners' retention periods in days, by the `current_tier` of `owner_tier`.
 
-    "" is a learner without one; a tier that is not here is unknown.
+    "" stands for no tier; tiers that are missing are unknown.
     """
     tiers = (
         (name, owner_tier("user", has_user=True, current_tier=name))
@@ -69,16 +68,16 @@ def effective_expiry(
     created_at: datetime,
     policy: AudioPolicy = DEFAULT_POLICY,
 ) -> datetime:
-    """Return when audio expires: as stored or by its owner's tier now, whichever is later, UTC.
+    """Return when audio expires, in UTC: the later of stored expiry and that of the current tier.
 
-    So an upgrade keeps what it can still save, and a downgrade shortens nothing once promised.
+    So an upgrade extends the period of audio that still exists, and a downgrade shortens nothing.
     """
     by_tier = retention_expiry(tier, created_at, policy)
     return by_tier if stored is None else max(to_utc(stored), by_tier)
 
 
 def deletion_due(retention_expires_at: datetime, policy: AudioPolicy = DEFAULT_POLICY) -> datetime:
-    """Return the first instant at which the audio may be deleted: expiry plus grace, in UTC."""
+    """Return when the audio may be deleted: expiry plus grace period, in UTC."""
     return to_utc(retention_expires_at) + timedelta(days=policy.cleanup.grace_period_days)
 
 
@@ -88,9 +87,9 @@ def should_delete_audio(
     as_of: datetime,
     policy: AudioPolicy = DEFAULT_POLICY,
 ) -> bool:
-    """Decide whether audio must go: at or after expiry plus grace.
+    """Decide whether audio is due for deletion: at or after expiry plus grace period.
 
-    Without an expiry nothing is ever deleted: nobody has promised a date.
+    Audio without an expiry is never deleted.
     """
     moment = to_utc(as_of)
     return retention_expires_at is not None and moment >= deletion_due(retention_expires_at, policy)

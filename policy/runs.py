@@ -1,11 +1,11 @@
-"""How a run is cut into chunks, and when it must end failed although it wrote all it could."""
+"""How a run is divided into chunks, and when it must fail although its results are written."""
 
 from collections.abc import Sequence
 
 from schema.facts.analysis import AnalysisReport, WaitingChunk
 from schema.states import FailureCause
 
-# What the world did to us, not what a learner recorded.
+# Caused by the system, not by what a learner recorded.
 SYSTEM_CAUSES = frozenset(
     {
         FailureCause.OBJECT_MISSING,
@@ -17,17 +17,17 @@ SYSTEM_CAUSES = frozenset(
     }
 )
 
-# One silent clip in a quiet hour is 100 % of the run, and no reason to wake anybody.
+# In a smaller run, one silent clip must not raise an alert.
 MESSAGES_TO_JUDGE = 20
 
-# Two chunks at a time: while one writes its results the other keeps the cores busy.
+# While one chunk writes its results, the other keeps the cores busy.
 CHUNKS_IN_FLIGHT = 2
 
-MAX_TASK_RUNS = 1000  # more of them in one run slow the Prefect server down
+MAX_TASK_RUNS = 1000  # more in one flow run slow the Prefect server down
 
 
-def few_enough(chunks: Sequence[WaitingChunk]) -> list[WaitingChunk]:
-    """Join chunks that follow each other, where they would be too many task runs."""
+def merged_chunks(chunks: Sequence[WaitingChunk]) -> list[WaitingChunk]:
+    """Merge consecutive chunks if there are more than `MAX_TASK_RUNS`."""
     joined = -(-len(chunks) // MAX_TASK_RUNS) or 1
     return [
         WaitingChunk(
@@ -38,10 +38,10 @@ def few_enough(chunks: Sequence[WaitingChunk]) -> list[WaitingChunk]:
 
 
 def too_many_failures(report: AnalysisReport, allowed_percent: float) -> bool:
-    """Decide whether a run may not end green.
+    """Decide whether so many analyses failed that the run must fail.
 
     Recordings that cannot be scored (silence, the wrong text) count only in runs of at least
-    `MESSAGES_TO_JUDGE` messages; failures of the system always count.
+    `MESSAGES_TO_JUDGE` messages; system failures always count.
     """
     if report.claimed >= MESSAGES_TO_JUDGE:
         failures = report.not_analyzed

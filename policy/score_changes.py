@@ -1,4 +1,4 @@
-"""How a new engine changed the scores of messages that an old one had scored."""
+"""Comparison of an engine's scores with the earlier ones of the same messages."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ LEAST_TO_CORRELATE: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """How one score changed over the same messages, 0-100; deciles are of the differences."""
+    """Change of one score (0-100) over the same messages; deciles are of the differences."""
 
     messages: int
     mean_before: float
@@ -23,24 +23,24 @@ class Change:
     median_shift: float
     lowest_decile: float
     highest_decile: float
-    rank_correlation: float | None  # None: too few, or all the same
+    rank_correlation: float | None  # None: too few messages, or all scores equal
 
     @property
     def mean_shift(self) -> float:
-        """After less before."""
+        """Mean after minus mean before."""
         return self.mean_after - self.mean_before
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What a new engine says of messages that an old one had scored."""
+    """Changes of both scores."""
 
     accuracy: Change
     fluency: Change
 
 
 def compare(rescored: Sequence[Rescored]) -> Comparison | None:
-    """Compare scores before and after; None if there is none to compare."""
+    """Compare scores before and after; None if there are none."""
     accuracy, fluency = (
         [one for one in rescored if one.score == score] for score in ("accuracy", "fluency")
     )
@@ -50,7 +50,7 @@ def compare(rescored: Sequence[Rescored]) -> Comparison | None:
 
 
 def by_language(rescored: Sequence[Rescored]) -> dict[str, Comparison]:
-    """Compare each language alone, in alphabetical order."""
+    """Compare each language separately, in alphabetical order."""
     languages = sorted({one.language for one in rescored})
     compared = {
         language: compare([one for one in rescored if one.language == language])
@@ -76,7 +76,7 @@ def _change(rescored: Sequence[Rescored]) -> Change:
 
 
 def _spearman(before: NDArray[np.int8], after: NDArray[np.int8]) -> float | None:
-    """Rank correlation (Spearman 1904), ties sharing their mean rank."""
+    """Return the rank correlation (Spearman 1904); ties share their mean rank."""
     enough = len(before) >= LEAST_TO_CORRELATE
     if not enough or np.ptp(before) == 0 or np.ptp(after) == 0:
         return None

@@ -1,6 +1,6 @@
-"""From groups of audio that was ever there to tables: who, what, how old, and day by day.
+"""Tables of stored audio by tier, language, format, age and day, from groups of all audio ever.
 
-Frames are polars. Days count back from the measurement: 0 are the 24 hours that end with it
+Frames are polars. Days count back from the measurement: day 0 is the 24 hours before it
 (docs/adr/0060).
 """
 
@@ -13,7 +13,7 @@ from policy.retention import owner_tier
 from schema.states import StorageMeasure as Measure
 from schema.states import UserTier
 
-UNKNOWN = "unknown"  # a tier that the policy does not know, or a format that nobody stated
+UNKNOWN = "unknown"  # a tier that the policy does not know, or a format that is not stated
 DAILY = (
     Measure.BYTES,
     Measure.ADDED_BYTES,
@@ -23,7 +23,7 @@ DAILY = (
 )
 MS_PER_MINUTE = 60_000
 
-# The first days of the bands, and what they are called.
+# First day and name of each age band.
 _AGES = (
     (0, "0-7 days"),
     (8, "8-30 days"),
@@ -31,13 +31,13 @@ _AGES = (
     (91, "91-365 days"),
     (366, "> 365 days"),
 )
-_OWNER = ("system", "has_user", "current_tier")  # what tells a recording's tier
+_OWNER = ("system", "has_user", "current_tier")  # these determine a recording's tier
 _LIVE = pl.col("deleted_days").is_null()
 _SUMS = [pl.col(name).sum() for name in ("objects", "bytes", "audio_ms", "unsized")]
 
 
 def with_tiers(stock: pl.DataFrame) -> pl.DataFrame:
-    """Return the groups with `tier` in place of what tells it.
+    """Return the groups with a `tier` in place of the columns that determine it.
 
     Args:
         stock: Groups with `system`, `has_user`, `current_tier` of the learner's newest
@@ -52,7 +52,7 @@ def with_tiers(stock: pl.DataFrame) -> pl.DataFrame:
         .drop(_OWNER)
         .with_columns(
             pl.col("format").fill_null(UNKNOWN),
-            # Nothing can go before it came; whoever wrote so had a wrong clock.
+            # Deleted before it was added: written by a machine with a wrong clock.
             deleted_days=pl.when(~_LIVE).then(pl.min_horizontal("deleted_days", "said_days")),
         )
     )
@@ -65,7 +65,7 @@ def _tier(system: bool, has_user: bool, current_tier: str | None) -> str:
 
 
 def by_group(stock: pl.DataFrame, column: str, prices: PriceBook) -> pl.DataFrame:
-    """Return what is there now by `tier`, `language` or `format`, the most bytes first.
+    """Return what is stored now by `tier`, `language` or `format`, most bytes first.
 
     Returns:
         group, objects, bytes, audio_minutes, storage_usd_month.
@@ -75,7 +75,7 @@ def by_group(stock: pl.DataFrame, column: str, prices: PriceBook) -> pl.DataFram
 
 
 def by_age(stock: pl.DataFrame, prices: PriceBook) -> pl.DataFrame:
-    """Return what is there now by age, the youngest first; columns as of `by_group`."""
+    """Return what is stored now by age, youngest first; columns as in `by_group`."""
     band = pl.sum_horizontal(pl.col("said_days") >= start for start, _ in _AGES) - 1
     groups = stock.filter(_LIVE).group_by(band.alias("band")).agg(_SUMS).sort("band")
     names = {number: name for number, (_, name) in enumerate(_AGES)}
@@ -84,7 +84,7 @@ def by_age(stock: pl.DataFrame, prices: PriceBook) -> pl.DataFrame:
 
 
 def cohorts(stock: pl.DataFrame) -> pl.DataFrame:
-    """Return the bytes that are there now by tier and age: tier, said_days, bytes."""
+    """Return the bytes stored now by tier and age: tier, said_days, bytes."""
     return stock.filter(_LIVE).group_by("tier", "said_days").agg(pl.col("bytes").sum())
 
 
@@ -101,18 +101,18 @@ def _priced(groups: pl.DataFrame, prices: PriceBook) -> pl.DataFrame:
 def daily_measures(
     stock: pl.DataFrame, gone: pl.DataFrame, *, as_of: datetime, horizon_days: int
 ) -> pl.DataFrame:
-    """Return each measure of each day and tier, back to the first audio.
+    """Return all measures by day and tier, back to the first audio.
 
     Args:
-        stock: As `with_tiers` returns it.
-        gone: Deleted objects whose size no message tells: tier, said_days (empty if there is
+        stock: As returned by `with_tiers`.
+        gone: Deleted objects whose size no message states: tier, said_days (null if there is
             no message at all), deleted_days, by_retention, objects, bytes.
-        as_of: The measurement's instant, UTC; its date is the newest day.
-        horizon_days: Days back at most, less than days are told apart in `stock`.
+        as_of: Time of the measurement, UTC; its date is the newest day.
+        horizon_days: Maximum number of days back; less than the days distinguished in `stock`.
 
     Returns:
-        day, tier, measure, value. Grace is measured on the newest day alone: since when a
-        recording's retention is over, later days do not tell.
+        day, tier, measure, value. Grace is measured only for the newest day: for earlier days, the
+        data no longer shows whose retention was over then.
     """
     stock, gone = _known_and_lost(stock, gone)
     days_ago = _days_with_audio(stock, gone)
@@ -154,13 +154,13 @@ def daily_measures(
 
 
 def _known_and_lost(stock: pl.DataFrame, gone: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return the stock with what the ledger alone knows the size of; and what has no message."""
+    """Return the stock plus audio whose size only the ledger knows; and audio without a message."""
     is_known = pl.col("said_days").is_not_null()
     gone = gone.with_columns(
         pl.col("tier").fill_null(UNKNOWN),
         said_days=pl.when(is_known).then(pl.max_horizontal("said_days", "deleted_days")),
     )
-    # An erasure takes the size from its message: what a message tells of its deletion, a sweep did.
+    # An erasure removes the size from the message; so if a message has a size, a sweep deleted it.
     by_sweep = stock.with_columns(by_retention=True)
     return pl.concat([by_sweep, gone.filter(is_known)], how="diagonal"), gone.filter(~is_known)
 
@@ -178,7 +178,7 @@ def _sums_by_day(stock: pl.DataFrame, column: str, prefix: str) -> pl.DataFrame:
 
 
 def _measures() -> dict[str, pl.Expr]:
-    """Return each measure of a tier's days, the oldest first."""
+    """Return the expression of each measure, for days sorted oldest first."""
 
     def stock(name: str) -> pl.Expr:
         left = pl.col(f"said_{name}") - pl.col(f"deleted_{name}")
@@ -199,7 +199,7 @@ def _measures() -> dict[str, pl.Expr]:
 
 
 def daily(metrics: pl.DataFrame) -> pl.DataFrame:
-    """Return the days' stock and change side by side, in the order of day and tier."""
+    """Return the measures of each day and tier as columns, sorted by day and tier."""
     kept = metrics.filter(pl.col("measure").is_in([measure.value for measure in DAILY]))
     return (
         kept.group_by("day", "tier")
@@ -215,7 +215,7 @@ def total(metrics: pl.DataFrame, measure: Measure, *, until: date, days: int = 1
     """Return a measure's sum over all tiers and the `days` days that end with `until`.
 
     Returns:
-        None if nothing was measured on any of them.
+        None if none of these days was measured.
     """
     since = until - timedelta(days=days - 1)
     values = metrics.filter(

@@ -1,4 +1,4 @@
-"""What happens to an expired recording, and when a sweep needs a person's approval."""
+"""Decide what happens to expired recordings and orphans, and whether a sweep needs approval."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
@@ -11,37 +11,37 @@ from policy.retention import effective_expiry, owner_tier
 from schema.facts.deletion import Orphan, Recording, SweepPlan
 from schema.states import ProcessingState, UserTier
 
-# The alarm rings for audio that should have been gone for longer.
+# Audio that has been due for longer than this raises an alarm.
 OVERDUE_AFTER = timedelta(days=3)
-# In these states a message may name an object that is not in the bucket yet.
+# In these states a message may refer to an object that is not in the bucket yet.
 STILL_TO_COME = frozenset({ProcessingState.PENDING, ProcessingState.UPLOADING})
 
 
 class Fate(StrEnum):
-    """What happens to a recording or an orphan, or why nothing does."""
+    """What happens to a recording or an orphan, or why it is kept."""
 
     DELETE = "delete"  # the object, and every recording that refers to it
-    SHARED = "shared"  # due, but another needs its object: only the recording ends
-    EXTEND = "extend"  # due by its stored expiry, but the owner's tier keeps it longer
+    SHARED = "shared"  # due, but another message needs the object: only the recording ends
+    EXTEND = "extend"  # due by its stored expiry, but the owner's current tier keeps it longer
     KEEP = "keep"  # not due by its stored expiry
     HELD = "legal hold"
-    BUSY = "locked or claimed by another"  # due, but this run cannot tell who needs its object
+    BUSY = "locked or claimed by another"  # due, but its object may be needed
     UPLOADING = "being uploaded"  # a new recording is on its way to the same key
     REFUSED_KEY = "key refused"
     UNKNOWN_TIER = "unknown tier"
-    IN_USE = "in use again"  # an orphan that leaves the queue
+    IN_USE = "in use again"  # an orphan to remove from the queue
 
 
-# Due, but kept because something is wrong: people must look at these.
+# Due, but kept because something is wrong that needs manual correction.
 FAULTS = frozenset({Fate.UPLOADING, Fate.REFUSED_KEY, Fate.UNKNOWN_TIER})
 
 
 @dataclass(frozen=True, slots=True)
 class SweepRules:
-    """How one run of the sweep decides and deletes."""
+    """Parameters of a sweep."""
 
-    as_of: datetime  # of every decision in the run
-    grace: timedelta  # after the expiry nothing is deleted; at its end audio is due
+    as_of: datetime  # time for which all decisions are made
+    grace: timedelta  # time after the expiry until audio is due
     soft_delete: bool  # keep key and metadata on the row as audit trail
 
     @property
@@ -52,12 +52,12 @@ class SweepRules:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What happens to one recording, and what that follows from."""
+    """What happens to one recording, and the facts behind it."""
 
     recording: Recording
     fate: Fate
     tier: UserTier | None  # None if unknown
-    expires_at: datetime | None  # UTC; effective, or as stored if that decides
+    expires_at: datetime | None  # UTC; effective expiry, or the stored one if it decides
 
     @property
     def message_id(self) -> str:
@@ -72,23 +72,23 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True)
 class Judgements:
-    """What happens to all live recordings of some keys, and so to the objects."""
+    """What happens to all live recordings of some keys, and so to their objects."""
 
-    of_recordings: tuple[Judgement, ...]  # one for each, in the order in which they were given
-    busy: frozenset[str]  # keys that stay as they are in this run
+    of_recordings: tuple[Judgement, ...]  # one for each, in the given order
+    busy: frozenset[str]  # keys not touched by this run
 
     def with_fate(self, fate: Fate) -> list[Judgement]:
-        """Return those with this fate."""
+        """Return the judgements with this fate."""
         return [judgement for judgement in self.of_recordings if judgement.fate is fate]
 
     @property
     def deletions(self) -> dict[str, list[Judgement]]:
-        """The objects to delete, by key: the recordings that end with each."""
+        """Objects to delete: their recordings by key."""
         return _by_key(self.with_fate(Fate.DELETE))
 
     @property
     def spared(self) -> dict[str, list[Judgement]]:
-        """The objects that a live recording needs, by key: all that refer to each."""
+        """Objects that a live recording needs: all recordings that refer to them, by key."""
         deleted = self.deletions
         return {
             key: judgements
@@ -97,7 +97,7 @@ class Judgements:
         }
 
     def without_recording(self, keys: Collection[str]) -> list[str]:
-        """Return those of the judged keys that no live recording refers to."""
+        """Return those of the judged keys to which no live recording refers."""
         referred = {judgement.key for judgement in self.of_recordings}
         return [key for key in keys if key not in referred and key not in self.busy]
 
@@ -120,10 +120,10 @@ def judge(
     An object is deleted only with its last recording.
 
     Args:
-        recordings: All live ones of these objects' keys, as they are now and under lock.
-        busy: Keys with a recording that another session has locked, or that something other than
-            a live recording claims; nothing of theirs is deleted.
-        rules: The run's instant and grace.
+        recordings: All live recordings with these objects' keys, read under lock.
+        busy: Keys with a recording locked by another session, or claimed by something other than
+            a live recording; they are not touched.
+        rules: The run's rules.
         policy: Retention periods and key prefix.
     """
     alone = [judge_alone(recording, rules, policy) for recording in recordings]
@@ -142,7 +142,7 @@ def judge(
 def judge_alone(
     recording: Recording, rules: SweepRules, policy: AudioPolicy = DEFAULT_POLICY
 ) -> Judgement:
-    """Decide what would happen to a recording if no other referred to its object."""
+    """Decide what happens to a recording, ignoring others that refer to the same object."""
     tier = owner_tier(
         recording.role, has_user=recording.has_user, current_tier=recording.current_tier
     )
@@ -167,9 +167,9 @@ def judge_alone(
 
 
 def judge_orphan(orphan: Orphan, policy: AudioPolicy = DEFAULT_POLICY) -> Fate:
-    """Decide what happens to an object in the queue of those that no message refers to."""
+    """Decide what happens to an object in the orphan queue."""
     if orphan.in_use:
-        # A held one stays queued: once no message refers to it, only the queue knows of the hold.
+        # Held orphans stay queued: if the message is deleted again, only the queue has the hold.
         return Fate.KEEP if orphan.held else Fate.IN_USE
     if policy.key_refusal(orphan.storage_key) is not None:
         return Fate.REFUSED_KEY
@@ -177,12 +177,12 @@ def judge_orphan(orphan: Orphan, policy: AudioPolicy = DEFAULT_POLICY) -> Fate:
 
 
 def expects_object(recording: Recording) -> bool:
-    """Decide whether a recording's object must be in the bucket: not before its upload ends."""
+    """Return whether a recording's object should be in the bucket, because its upload has ended."""
     return recording.processing_state not in STILL_TO_COME
 
 
 def is_overdue(judged: Judgement, rules: SweepRules) -> bool:
-    """Decide whether audio should have been gone for days: it is due, and no hold keeps it."""
+    """Return whether audio is overdue: due for more than `OVERDUE_AFTER`, and not held."""
     late = judged.fate is Fate.DELETE or judged.fate in FAULTS
     return (
         late
@@ -192,7 +192,7 @@ def is_overdue(judged: Judgement, rules: SweepRules) -> bool:
 
 
 def runaway(plan: SweepPlan, *, max_objects: int | None, max_share_percent: float) -> str | None:
-    """Return why a plan deletes suspiciously much, in words; None if it does not."""
+    """Return why a plan deletes suspiciously much, as text; None if it does not."""
     if max_objects is not None and plan.objects > max_objects:
         return f"{plan.objects:,} objects are due, more than max_objects = {max_objects:,}"
     if plan.objects * 100 > max_share_percent * plan.live:
@@ -205,5 +205,5 @@ def runaway(plan: SweepPlan, *, max_objects: int | None, max_share_percent: floa
 
 
 def is_convincing(found: int, sampled: int) -> bool:
-    """Decide whether a sample of keys proves that this is the right bucket: half must be there."""
+    """Return whether a sample of keys proves the right bucket: at least half must be there."""
     return sampled > 0 and 2 * found >= sampled

@@ -1,4 +1,4 @@
-"""When a measure crosses its threshold: one alert when it rises, none while it stays there."""
+"""Threshold crossings with hysteresis: one alert per rise above a threshold."""
 
 from datetime import datetime
 from uuid import NAMESPACE_DNS, UUID, uuid5
@@ -6,25 +6,26 @@ from uuid import NAMESPACE_DNS, UUID, uuid5
 from schema.facts.costs import ThresholdStanding
 from schema.states import ThresholdMeasure
 
-# A measure that flutters round its threshold must not ring each day.
-REARM_SHARE = 0.95  # of the threshold; below it, the next rise alerts again
+# Hysteresis: a measure that fluctuates around its threshold must not alert every day.
+REARM_SHARE = 0.95  # of the threshold; after falling below it, the next rise alerts again
 _ALERTS = uuid5(NAMESPACE_DNS, "threshold-crossed.costs.kaiwa")
 
 
 def standing_after(
     before: ThresholdStanding, value: float, *, threshold: float, as_of: datetime
 ) -> ThresholdStanding:
-    """Say how a measure stands after another look; a new `crossed_at` means: alert.
+    """Return a measure's standing after a new reading; a new `crossed_at` means: alert.
 
     Args:
-        before: How it stood at the last look.
-        value: What it is; NaN changes nothing.
+        before: Standing after the last reading.
+        value: The new reading; NaN changes nothing.
         threshold: In the value's unit.
-        as_of: When it is so, aware. A look at the last look's instant or earlier changes nothing:
-            neither a repeated run nor one for a past day may alert.
+        as_of: Time of the reading, aware. A reading that is not newer than the last one changes
+            nothing, so that neither a repeated run nor one for a past day alerts.
 
     Returns:
-        At the threshold, a measure is above it; at `REARM_SHARE` of it, it still stands as before.
+        The standing. A measure equal to the threshold is above it; one equal to `REARM_SHARE` of
+        it keeps its standing.
     """
     if as_of <= before.as_of:
         return before
@@ -35,9 +36,9 @@ def standing_after(
 
 
 def alert_id(measure: ThresholdMeasure, before: ThresholdStanding) -> UUID:
-    """Return the id of the alert of the crossing that follows `before`.
+    """Return the id of the alert for the crossing that follows `before`.
 
-    A crossing is named by the one before it, so that a run that alerted and was killed before it
-    could note that, and the next run, which alerts again, give the same id.
+    It is derived from the previous crossing, so that a run that was killed after its alert and the
+    next run, which repeats the alert, use the same id.
     """
     return uuid5(_ALERTS, f"{measure} after {before.crossed_at and before.crossed_at.isoformat()}")

@@ -1,4 +1,4 @@
-"""What a run of `analyze-messages` did, as Markdown for its artifact."""
+"""Summary of a run of `analyze-messages`, as Markdown for its artifact."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -43,7 +43,7 @@ def summary(
         named = [(plain(language), count) for language, count in waiting]
         lines += ["", *table(("Waiting for an engine", ""), named)]
     if report.scores_put_back:
-        lines += ["", f"{report.scores_put_back:,} scores put back after the app saved again."]
+        lines += ["", f"{report.scores_put_back:,} scores restored after the app cleared them."]
     if broken_chunks:
         lines += [
             "",
@@ -54,8 +54,8 @@ def summary(
     return "\n".join(lines) + "\n"
 
 
-def told_languages(counts: Counter[str]) -> str:
-    """Tell counts by language in one line, the most first: `ja 1,234; ko 12`."""
+def languages_line(counts: Counter[str]) -> str:
+    """Return counts by language as one line, largest first: `ja 1,234; ko 12`."""
     return "; ".join(f"{plain(language)} {count:,}" for language, count in counts.most_common())
 
 

@@ -1,4 +1,4 @@
-"""What a backfill would do, how its first sample compares and what it did, as Markdown."""
+"""Plan, first sample and final report of a backfill, as Markdown."""
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -23,14 +23,14 @@ _OUTCOMES = {
 
 
 def plan_summary(plan: BackfillPlan, estimate: BackfillEstimate, release: EngineRelease) -> str:
-    """Return what a backfill would do."""
+    """Return the plan of a backfill as Markdown."""
     rows = [
         ("**Would be analysed**", f"{estimate.messages:,} messages"),
         ("Audio", duration(60 * estimate.audio_hours)),
         ("CPU", f"{_hours(estimate.cpu_hours)}, about {dollars(estimate.cpu_usd)}"),
         ("Wall time", _hours(estimate.wall_hours)),
         ("Reading the bucket", f"{amount(plan.bytes)} in total, {dollars(estimate.reading_usd)}"),
-        ("Already gone from retention", f"{plan.gone:,}"),
+        ("Audio already deleted", f"{plan.gone:,}"),
         ("Analysed by a newer version, left alone", f"{plan.newer:,}"),
         ("In another backfill of this version, or done by it", f"{plan.done:,}"),
     ]
@@ -63,7 +63,7 @@ def canary_summary(
     comparison: Comparison | None,
     objection: str | None,
 ) -> str:
-    """Return how the first sample compares with what was stored."""
+    """Return the comparison of the first sample with the stored analyses as Markdown."""
     if comparison is None:
         verdict = "No stored analysis has scores to compare with."
     else:
@@ -99,15 +99,15 @@ def report_summary(
     broken: Mapping[str, int],
     took: timedelta,
 ) -> str:
-    """Return what a backfill did.
+    """Return the report of a backfill as Markdown.
 
     Args:
-        backfill_id: Its number.
-        progress: How far it came.
+        backfill_id: Number of the backfill.
+        progress: Messages by outcome.
         languages: Scores before and after, by language.
         rules: All rules of data quality, by name.
-        broken: Analyses that break rules of data quality, by rule.
-        took: This run's time.
+        broken: Number of analyses that break each rule.
+        took: Duration of this run.
     """
     lines = [f"Backfill {backfill_id}.", "", *_outcomes(progress)]
     if progress.open:

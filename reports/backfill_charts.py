@@ -1,4 +1,4 @@
-"""Scores before and after a backfill, as charts for people."""
+"""Charts of scores before and after a backfill."""
 
 from collections.abc import Sequence
 
@@ -17,7 +17,7 @@ Ints = NDArray[np.int64]
 
 
 def charts(rescored: Sequence[Rescored], comparison: Comparison) -> dict[str, bytes]:
-    """Draw each chart of accuracy; return them by name, PNG."""
+    """Draw the charts of accuracy; return PNG images by name."""
     accuracy = [one for one in rescored if one.score == "accuracy"]
     before, after, messages = (
         np.array([getattr(one, name) for one in accuracy])

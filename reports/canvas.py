@@ -1,4 +1,4 @@
-"""How charts look, and how they get into an artifact; matplotlib is slow to load, so used late."""
+"""Common look of charts, and their embedding in artifacts; imports slow matplotlib at first use."""
 
 import base64
 import io
@@ -14,7 +14,7 @@ _PALETTE_COLOURS = 128
 
 def canvas(title: str, y_label: str | None) -> "tuple[Figure, Axes]":
     """Return a figure of 1,200 by 630 pixels with one pair of axes."""
-    from matplotlib.figure import Figure  # without pyplot, whose state all threads share
+    from matplotlib.figure import Figure  # not pyplot, whose state is shared by all threads
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     layout = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.12)  # inches
@@ -36,13 +36,13 @@ def png(figure: "Figure") -> bytes:
 
     drawn, content = io.BytesIO(), io.BytesIO()
     figure.savefig(drawn, format="png")
-    # A third of the size: every run leaves these in the orchestrator's database.
+    # A third of the size: every run stores its charts in Prefect's database.
     Image.open(drawn).convert("RGB").quantize(_PALETTE_COLOURS).save(content, "PNG", optimize=True)
     return content.getvalue()
 
 
 def page_of_images(drawn: Mapping[str, bytes]) -> str:
-    """Return the charts as one page of Markdown that holds the images themselves."""
+    """Return the charts as a page of Markdown with embedded images."""
     images = (
         f"![{name.replace('_', ' ')}](data:image/png;base64,{base64.b64encode(png).decode()})"
         for name, png in drawn.items()

@@ -1,4 +1,4 @@
-"""What storage holds and costs, as charts for people; matplotlib is slow to load, so used late."""
+"""Charts of stored audio and its cost; imports slow matplotlib at first use."""
 
 import math
 from datetime import date, timedelta
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _DAY = timedelta(days=1)
-_ACTIVITY_DAYS = 90  # more bars than that cannot be told apart
-_FEWEST_DAYS = 14  # an axis of fewer would show one bar as a wall
-# A threshold far above the stock would press everything else flat.
-_THRESHOLD_IN_SIGHT = 0.3
-# Okabe and Ito (2008): the colour-blind, too, can tell them apart.
+_ACTIVITY_DAYS = 90  # more bars would not be distinguishable
+_MIN_DAYS = 14  # on a shorter axis a single bar would fill the chart
+# A threshold is drawn from this share of it: further above, it would flatten everything else.
+_MIN_SHARE_OF_THRESHOLD = 0.3
+# Okabe and Ito (2008): distinguishable with colour blindness.
 _TIER_COLOURS = {
     UserTier.PREMIUM.value: "#009E73",
     UserTier.PLUS.value: "#56B4E9",
@@ -34,7 +34,7 @@ _ALARM_COLOUR = "#D55E00"
 
 
 def charts(report: CostReport) -> dict[str, bytes]:
-    """Draw each chart; return them by name, PNG of 1,200 by 630 pixels."""
+    """Draw the charts; return PNG images of 1,200 by 630 pixels by name."""
     return {
         "storage": png(_storage(report)),
         "added_and_deleted": png(_added_and_deleted(report)),
@@ -43,7 +43,7 @@ def charts(report: CostReport) -> dict[str, bytes]:
 
 
 def _storage(report: CostReport) -> "Figure":
-    """Draw each day's stock, stacked by tier, and what is expected of it."""
+    """Draw the stored volume by day, stacked by tier, and its forecast."""
     ahead = report.forecast
     stock = report.daily.group_by("day").agg(pl.col("bytes").sum())["bytes"]
     highest = max([report.bytes, *stock, *ahead["high_bytes"]])
@@ -61,12 +61,12 @@ def _storage(report: CostReport) -> "Figure":
         )
         days = [report.as_of.date(), *ahead["day"]]
         axes.fill_between(
-            days, low, high, color="#000000", alpha=0.15, linewidth=0, label="95 % of cases"
+            days, low, high, color="#000000", alpha=0.15, linewidth=0, label="95 % interval"
         )
         axes.plot(days, expected, color="#000000", linestyle="--", label="expected")
     for crossing in report.crossings:
         threshold = crossing.threshold_gb * BYTES_PER_GB
-        if highest >= _THRESHOLD_IN_SIGHT * threshold:
+        if highest >= _MIN_SHARE_OF_THRESHOLD * threshold:
             label = f"threshold, {crossing.threshold_gb:,g} GB"
             axes.axhline(threshold / unit.size_bytes, color=_ALARM_COLOUR, label=label)
     axes.set_ylim(0, None if highest else 1)
@@ -81,7 +81,7 @@ def _stack_tiers(axes: "Axes", daily: pl.DataFrame, unit_bytes: int) -> None:
     if not stored:
         return
     days = daily["day"].unique().sort()
-    edges = [days[0] - _DAY, *days]  # a day's stock fills the day up to its measurement
+    edges = [days[0] - _DAY, *days]  # a day's value is drawn from the day before to its measurement
     known = [tier for tier in _TIER_COLOURS if tier in stored]
     other = sorted(stored - set(known))
     layers = []
@@ -101,17 +101,17 @@ def _stack_tiers(axes: "Axes", daily: pl.DataFrame, unit_bytes: int) -> None:
 
 
 def _added_and_deleted(report: CostReport) -> "Figure":
-    """Draw what came and what went on each day."""
+    """Draw what was added and deleted on each day."""
     today = report.as_of.date()
     by_day = report.daily.group_by("day").agg(pl.col("added_bytes", "deleted_bytes").sum())
     month = by_day.filter(pl.col("day") > today - DAYS_PER_MONTH * _DAY)
     shown = by_day.filter(pl.col("day") > today - _ACTIVITY_DAYS * _DAY)
     unit = byte_unit(max([0, *shown["added_bytes"], *shown["deleted_bytes"]]))
     title = (
-        f"In {DAYS_PER_MONTH} days {amount(sum(month['added_bytes']))} came and "
-        f"{amount(sum(month['deleted_bytes']))} went"
+        f"{amount(sum(month['added_bytes']))} added and "
+        f"{amount(sum(month['deleted_bytes']))} deleted in {DAYS_PER_MONTH} days"
     )
-    figure, axes = canvas(title, f"{unit.name} a day")
+    figure, axes = canvas(title, f"{unit.name} per day")
     for column, sign, colour in (("added", 1, "#0072B2"), ("deleted", -1, "#E69F00")):
         values = shown[f"{column}_bytes"] * sign / unit.size_bytes
         axes.bar(list(shown["day"]), list(values), width=0.9, color=colour, label=column)
@@ -125,7 +125,7 @@ def _added_and_deleted(report: CostReport) -> "Figure":
 
 
 def _monthly_cost(report: CostReport) -> "Figure":
-    """Draw what a month costs now, cost 30 days ago, and would without retention."""
+    """Draw the cost of a month: now, 30 days ago, and without retention."""
     now = report.cost
     costs = {"now": now}
     title = f"A month costs {dollars(now.total_usd)}"
@@ -151,7 +151,7 @@ def _monthly_cost(report: CostReport) -> "Figure":
         ("requests", [cost.requests_usd for cost in costs.values()], "#CC79A7"),
     ):
         if highest and not any(values):
-            continue  # a legend of what is not there
+            continue  # keeps empty parts out of the legend
         axes.barh(list(costs), values, left=left, height=0.6, color=colour, label=part)
         left = [begin + value for begin, value in zip(left, values, strict=True)]
     for row, total in enumerate(left):
@@ -162,7 +162,7 @@ def _monthly_cost(report: CostReport) -> "Figure":
     axes.invert_yaxis()
     axes.set_xlim(0, 1.3 * highest or 1)
     axes.locator_params(axis="x", nbins=4)
-    axes.set_xlabel("US dollars a month", fontsize=12)
+    axes.set_xlabel("US dollars per month", fontsize=12)
     axes.xaxis.set_major_formatter(lambda value, _: dollars(value, decimals))
     axes.grid(axis="x", color="#dddddd")
     axes.grid(visible=False, axis="y")
@@ -171,14 +171,14 @@ def _monthly_cost(report: CostReport) -> "Figure":
 
 
 def _decimals(highest_usd: float) -> int:
-    """Return the decimals that show two digits of a sum of money, at least its cents."""
+    """Return the number of decimals that shows two significant digits, at least 2."""
     return max(2, 1 - math.floor(math.log10(highest_usd))) if highest_usd > 0 else 2
 
 
 def _date_axis(axes: "Axes", days: pl.Series, last: date) -> None:
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
 
-    first = min([*days, last - _FEWEST_DAYS * _DAY])
+    first = min([*days, last - _MIN_DAYS * _DAY])
     locator = AutoDateLocator(minticks=3, maxticks=8)  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
@@ -187,11 +187,11 @@ def _date_axis(axes: "Axes", days: pl.Series, last: date) -> None:
 
 
 def _number(value: float, _position: float) -> str:
-    return f"{abs(value):,g}"  # what went is drawn downwards, not less than nothing
+    return f"{abs(value):,g}"  # deletions are drawn downwards, but are not negative
 
 
 def _legend(axes: "Axes", *, upwards: bool = False) -> None:
-    """Put the legend beside the chart; `upwards` when its entries lie on top of each other."""
+    """Put the legend beside the chart; `upwards` reverses it to match stacked layers."""
     handles, labels = axes.get_legend_handles_labels()
     order = slice(None, None, -1 if upwards else 1)
     if handles:

@@ -1,4 +1,4 @@
-"""What storage holds and costs, as tables for spreadsheets (CSV) and programs (Parquet)."""
+"""Tables of stored audio and its cost, for spreadsheets (CSV) and programs (Parquet)."""
 
 import io
 from collections.abc import Mapping
@@ -7,12 +7,12 @@ import polars as pl
 
 from schema.facts.costs import CostReport
 
-# Spreadsheets would work out a name that begins like a formula; programs read Parquet.
+# CSV only: spreadsheets would evaluate a name that begins like a formula.
 _NO_FORMULA = pl.col(pl.String).str.replace(r"^[=+\-@\t\r]", "'${0}")
 
 
 def exports(report: CostReport) -> dict[str, bytes]:
-    """Return the content of each exported file, by its name."""
+    """Return the contents of the exported files by name."""
     files = {}
     for name, frame in tables(report).items():
         files[f"{name}.csv"] = frame.with_columns(_NO_FORMULA).write_csv().encode()
@@ -23,7 +23,7 @@ def exports(report: CostReport) -> dict[str, bytes]:
 
 
 def tables(report: CostReport) -> Mapping[str, pl.DataFrame]:
-    """Return every table of a measurement; `summary` is one row of all that is a single figure."""
+    """Return all tables of a measurement; `summary` holds the single figures in one row."""
     return {
         "summary": _summary(report),
         "by_tier": report.by_tier,

@@ -1,4 +1,4 @@
-"""What storage holds and costs, as text for node-exporter's textfile collector."""
+"""Metrics of stored audio and its cost, for node-exporter's textfile collector."""
 
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
@@ -8,13 +8,13 @@ from schema.facts.costs import CostReport
 
 
 def metrics(report: CostReport) -> bytes:
-    """Return a measurement in Prometheus' text format; base units, no label but closed sets."""
+    """Return a measurement in Prometheus' text format: base units, labels with few values."""
     registry = CollectorRegistry()
     _stock(registry, report)
     _money(registry, report)
     _forecast(registry, report)
     _analyses(registry, report)
-    measured = _gauge(registry, "measured_timestamp_seconds", "When this was measured")
+    measured = _gauge(registry, "measured_timestamp_seconds", "Time of the measurement")
     measured.set(report.as_of.timestamp())
     return generate_latest(registry)
 
@@ -24,7 +24,7 @@ def _gauge(registry: CollectorRegistry, name: str, description: str, *labels: st
 
 
 def _stock(registry: CollectorRegistry, report: CostReport) -> None:
-    sizes = _gauge(registry, "stored_bytes", "Audio in the bucket, as rows state it", "tier")
+    sizes = _gauge(registry, "stored_bytes", "Audio in the bucket, according to its rows", "tier")
     objects = _gauge(registry, "stored_objects", "Recordings in the bucket", "tier")
     audio = _gauge(registry, "stored_audio_seconds", "Length of stored audio", "tier")
     for row in report.by_tier.iter_rows(named=True):
@@ -34,23 +34,29 @@ def _stock(registry: CollectorRegistry, report: CostReport) -> None:
     for name, description, value in (
         (
             "grace_bytes",
-            "Stored audio whose retention is over, but not its grace",
+            "Stored audio in its grace period",
             report.grace_bytes,
         ),
-        ("avoided_bytes", "Audio deleted by retention since the beginning", report.avoided_bytes),
-        ("unsized_objects", "Recordings whose size nobody knows", report.unsized_objects),
-        ("active_learners", f"Who sent audio in {DAYS_PER_MONTH} days", report.active_learners),
+        ("avoided_bytes", "Audio deleted by retention so far", report.avoided_bytes),
+        ("unsized_objects", "Recordings of unknown size", report.unsized_objects),
+        (
+            "active_learners",
+            f"Learners who sent audio in {DAYS_PER_MONTH} days",
+            report.active_learners,
+        ),
     ):
         _gauge(registry, name, description).set(value)
 
 
 def _money(registry: CollectorRegistry, report: CostReport) -> None:
-    cost = _gauge(registry, "monthly_cost_usd", "What a month costs at today's stock", "part")
+    cost = _gauge(registry, "monthly_cost_usd", "Cost of a month at today's volume", "part")
     cost.labels("storage").set(report.cost.storage_usd)
     cost.labels("transfer").set(report.cost.transfer_usd)
     cost.labels("requests").set(report.cost.requests_usd)
     kept = _gauge(
-        registry, "kept_everything_cost_usd", "A month's storage if retention had deleted nothing"
+        registry,
+        "kept_everything_cost_usd",
+        "Cost of a month's storage if retention had deleted nothing",
     )
     kept.set(report.kept_everything_usd)
     sent = _gauge(
@@ -66,7 +72,7 @@ def _forecast(registry: CollectorRegistry, report: CostReport) -> None:
     stock = _gauge(
         registry,
         "forecast_bytes",
-        "Stored bytes to be expected; low and high: 95 % of cases lie between them",
+        "Forecast of stored bytes; low and high bound the 95 % interval",
         "horizon_days",
         "bound",
     )
@@ -74,7 +80,7 @@ def _forecast(registry: CollectorRegistry, report: CostReport) -> None:
         horizon = (row["day"] - report.as_of.date()).days
         for bound in ("expected", "low", "high"):
             stock.labels(horizon, bound).set(row[f"{bound}_bytes"])
-    threshold = _gauge(registry, "threshold_bytes", "Stored bytes that set off an alert", "gb")
+    threshold = _gauge(registry, "threshold_bytes", "Stored bytes that trigger an alert", "gb")
     for crossing in report.crossings:
         label = f"{crossing.threshold_gb:g}"
         threshold.labels(label).set(crossing.threshold_gb * BYTES_PER_GB)
@@ -90,7 +96,7 @@ def _analyses(registry: CollectorRegistry, report: CostReport) -> None:
     seconds = _gauge(
         registry,
         "analyses_30d_seconds",
-        "Their length, and how long analysing them took, each on one core",
+        "Duration of their audio, and of their analysis, each on one core",
         "of",
     )
     seconds.labels("audio").set(3600 * done.audio_hours)

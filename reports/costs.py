@@ -1,4 +1,4 @@
-"""What storage holds and costs, as Markdown and tables for artifacts."""
+"""Stored audio and its cost, as Markdown and tables for artifacts."""
 
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
@@ -16,7 +16,7 @@ _MAX_ROWS = 20
 
 
 def summary(report: CostReport) -> str:
-    """Return a measurement as Markdown; what one glance should see stands before all headings."""
+    """Return a measurement as Markdown, with the most important facts before the first heading."""
     lines = [
         f"**A month costs {dollars(report.cost.total_usd)}** for {amount(report.bytes)} in "
         f"{report.objects:,} recordings, {duration(report.audio_minutes)} of audio. Price "
@@ -24,7 +24,7 @@ def summary(report: CostReport) -> str:
         "",
         *_costs(report),
         "",
-        f"Transfer: {amount(report.transfer.month_bytes)} a month, {_origin(report.transfer)}.",
+        f"Transfer: {amount(report.transfer.month_bytes)} per month, {_origin(report.transfer)}.",
         "",
         *_groups("tier", report.by_tier),
         *_warnings(report),
@@ -48,14 +48,14 @@ def summary(report: CostReport) -> str:
 
 
 def group_table(column: str, frame: pl.DataFrame) -> list[dict[str, str]]:
-    """Return a frame of groups as rows of a table artifact, whose cells are shown as they are."""
+    """Return a frame of groups as rows of a table artifact."""
     return [
         {
             column: plain(row["group"]),
             "recordings": f"{row['objects']:,}",
             "size": amount(row["bytes"]),
             "audio": duration(row["audio_minutes"]),
-            "storage a month": dollars(row["storage_usd_month"]),
+            "storage per month": dollars(row["storage_usd_month"]),
         }
         for row in frame.iter_rows(named=True)
     ]
@@ -64,8 +64,8 @@ def group_table(column: str, frame: pl.DataFrame) -> list[dict[str, str]]:
 def _origin(transfer: Transfer) -> str:
     return {
         TransferSource.STATED: "as stated for this run",
-        TransferSource.ACCESS_LOG: f"by the access log of {transfer.days} days",
-        TransferSource.ESTIMATE: "an estimate from what was uploaded",
+        TransferSource.ACCESS_LOG: f"from the access log of {transfer.days} days",
+        TransferSource.ESTIMATE: "estimated from uploads",
     }[transfer.source]
 
 
@@ -78,7 +78,7 @@ def _costs(report: CostReport) -> list[str]:
         if before is not None:
             past = dollars(before[number]), _difference(now[number] - before[number])
         rows.append((name, dollars(now[number]), *past))
-    return table(("A month", "now", f"{DAYS_PER_MONTH} days ago", "difference"), rows)
+    return table(("Per month", "now", f"{DAYS_PER_MONTH} days ago", "difference"), rows)
 
 
 def _parts(cost: MonthlyCost) -> tuple[float, float, float, float]:
@@ -92,14 +92,14 @@ def _difference(usd: float) -> str:
 
 
 def _groups(column: str, frame: pl.DataFrame) -> Iterator[str]:
-    """Yield a table of groups, the first of many."""
+    """Yield a table of the largest groups."""
     if frame.is_empty():
         yield "Nothing is stored."
         return
     unit = byte_unit(max(frame["bytes"]))
     audio, minutes = ("hours", 60) if max(frame["audio_minutes"]) >= 60 else ("minutes", 1)
     yield from table(
-        (column, "recordings", unit.name, audio, "storage a month"),
+        (column, "recordings", unit.name, audio, "storage per month"),
         [
             (
                 plain(row["group"]),
@@ -136,11 +136,11 @@ def _warnings(report: CostReport) -> Iterator[str]:
 def _retention(report: CostReport) -> Iterator[str]:
     saved = report.kept_everything_usd - report.cost.storage_usd
     share = f", {100 * saved / report.kept_everything_usd:.0f} % of it" if saved > 0 else ""
-    yield f"* In grace, expired but still stored: {amount(report.grace_bytes)}."
+    yield f"* In the grace period (expired but still stored): {amount(report.grace_bytes)}."
     yield f"* Deleted by retention so far: {amount(report.avoided_bytes)}."
     yield (
-        f"* Keeping that as well would cost {dollars(report.kept_everything_usd)} a month for "
-        f"storage; retention saves {dollars(max(saved, 0.0))}{share}."
+        f"* Without retention, storage would cost {dollars(report.kept_everything_usd)} per month; "
+        f"retention saves {dollars(max(saved, 0.0))}{share}."
     )
 
 
@@ -154,7 +154,7 @@ def _unit_costs(report: CostReport) -> list[str]:
     ):
         cost = dollars(report.cost.total_usd / count, decimals) if count > 0 else ""
         rows.append((f"{shown} {name}", cost))
-    return table(("A month, for each of", ""), rows)
+    return table(("Per month, for each of", ""), rows)
 
 
 def _forecast(report: CostReport) -> Iterator[str]:
@@ -162,7 +162,7 @@ def _forecast(report: CostReport) -> Iterator[str]:
         yield "None: at least two days of history are needed."
     else:
         yield from table(
-            ("On", "expected", "95 % of cases"),
+            ("On", "expected", "95 % interval"),
             [
                 (
                     f"{row['day']:%Y-%m-%d}",
@@ -178,7 +178,7 @@ def _forecast(report: CostReport) -> Iterator[str]:
 
 
 def milestones(report: CostReport) -> pl.DataFrame:
-    """Return the forecast for a month ahead, for three months, and for its last day."""
+    """Return the forecast one month ahead, three months ahead, and on its last day."""
     today = report.as_of.date()
     days = [today + timedelta(days=days) for days in (DAYS_PER_MONTH, 3 * DAYS_PER_MONTH)]
     is_last = pl.col("day") == pl.col("day").max()
@@ -207,12 +207,12 @@ def _crossing(crossing: Crossing, report: CostReport) -> str:
 
 def _throughput(report: CostReport) -> Iterable[str]:
     done = report.throughput
-    tried = done.analyzed + done.failed
-    if not tried:
+    attempted = done.analyzed + done.failed
+    if not attempted:
         return ["Nothing was analysed."]
     lines = [
         f"{done.analyzed:,} recordings analysed, {done.failed:,} failed "
-        f"({100 * done.failed / tried:.1f} %): {duration(60 * done.audio_hours)} of audio in "
+        f"({100 * done.failed / attempted:.1f} %): {duration(60 * done.audio_hours)} of audio in "
         f"{duration(done.analysis_seconds / 60)} of analysis, each on one core.",
     ]
     if not done.failures.is_empty():

@@ -1,4 +1,4 @@
-"""What an erasure found or did, as Markdown for its artifact; nothing in it tells whose it was."""
+"""Plan and receipt of an erasure, as Markdown for its artifact, without identifying the learner."""
 
 from datetime import datetime
 from uuid import UUID
@@ -7,14 +7,14 @@ from reports.markdown import table
 from schema.facts.deletion import ErasureReport, LedgerHead
 
 _NOT_OURS = """
-The app still has to erase what it owns: the text of the messages, conversations, the account and
-its payment data, and its backups. In Prefect, delete this flow run: its parameters name the
+The app must still erase what it owns: the text of the messages, conversations, the account and
+its payment data, and its backups. In Prefect, delete this flow run: its parameters identify the
 learner.
 """
 
 
 def plan(found: ErasureReport) -> str:
-    """Return what an erasure would erase as Markdown."""
+    """Return the plan of an erasure as Markdown."""
     return f"**Dry run: nothing was changed.** An erasure would erase\n\n{_table(found)}{_NOT_OURS}"
 
 
@@ -30,18 +30,18 @@ def receipt_page(
     """Return the receipt of one run as Markdown.
 
     Args:
-        receipt: Names the erasure, over all its runs.
+        receipt: Identifies the erasure across all its runs.
         erased: What this run erased.
-        left: What was found when everything was looked at again.
-        head: The newest final entry of the deletion ledger.
-        started_at: When the run began, UTC.
-        ended_at: When it ended, UTC.
+        left: What the final verification found.
+        head: The newest completed entry of the deletion ledger.
+        started_at: Start of the run, UTC.
+        ended_at: End of the run, UTC.
     """
     verified = (
-        "**Complete.** Afterwards the database, the queue of orphans and the learner's folder in "
-        "the bucket, all versions, were searched again, and nothing was left."
+        "**Complete.** A final search of the database, the orphan queue and the learner's folder "
+        "in the bucket, in all versions, found nothing."
         if left.is_empty
-        else f"**Not complete; run it again.** Still there:\n\n{_table(left)}"
+        else f"**Not complete; run it again.** Left:\n\n{_table(left)}"
     )
     return (
         f"### Receipt {receipt}\n\n"

@@ -3,20 +3,20 @@
 from collections.abc import Iterable, Sequence
 
 _RULES = {"l": "---", "r": "--:"}
-# Entities, because a backslash before a pipe could itself be escaped.
+# HTML entities, because a backslash before a pipe could itself be escaped.
 _ESCAPED = str.maketrans({"|": "&#124;", "<": "&lt;", "\n": " ", "\r": " "})
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str | int]], align: str = "") -> list[str]:
     """Return the lines of a table.
 
-    No cell can end its row or start HTML. Other Markdown in a cell takes effect, so names from
-    outside go through `wording.plain` first.
+    Cells cannot end their row or start HTML. Other Markdown in cells takes effect, so pass names
+    from the database through `wording.plain` first.
 
     Args:
-        header: Titles of the columns.
+        header: Column titles.
         rows: Cells by row; integers get thousands separators.
-        align: `l` or `r` for each column; by default all but the first hold numbers.
+        align: `l` or `r` for each column; by default all but the first are right-aligned.
     """
     sides = align or "l" + "r" * (len(header) - 1)
     rule = "|".join(_RULES[side] for side in sides)

@@ -1,4 +1,4 @@
-"""What a check of data quality found, as Markdown for its artifact."""
+"""Results of a data quality check, as Markdown for its artifact."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,12 +10,12 @@ from schema.states import CheckScope, Severity
 
 _SCOPES = {
     CheckScope.CHANGED: "changed since the last check",
-    CheckScope.EVERYTHING: "all there are",
-    CheckScope.WINDOW: "said in the chosen window",
+    CheckScope.EVERYTHING: "all messages",
+    CheckScope.WINDOW: "from the chosen window",
 }
 _NO_RULE_BROKEN = "**Every rule holds.**"
 _ADVICE = (
-    "Nothing was repaired. Each case, with what was observed, is in `audio_ops.quarantine` and is "
+    "Nothing was repaired. Each case is in `audio_ops.quarantine` with the observed value, and is "
     "closed by the first check in which the rule holds again."
 )
 
@@ -28,14 +28,14 @@ def summary(
     allowed_percent: float,
     took: timedelta,
 ) -> str:
-    """Return a check's findings as Markdown.
+    """Return a check's results as Markdown.
 
     Args:
-        report: What was found.
+        report: The results.
         rules: All rules, by name.
-        earlier: How many rows broke each rule in the last checks before, oldest first.
-        allowed_percent: Above this share of failing messages the check fails.
-        took: How long it was at work.
+        earlier: How many rows broke each rule in earlier checks, oldest first.
+        allowed_percent: Share of failing messages above which the check fails.
+        took: Duration of the check.
     """
     broken = [result for result in report.results if result.broken]
     held = [result for result in report.results if not result.broken]
@@ -70,7 +70,7 @@ def _broken_table(
     rules: Mapping[str, Rule],
     earlier: Mapping[str, Sequence[int]],
 ) -> list[str]:
-    # What fails the check first, then by how many break it.
+    # Failing rules first, then by the number of rows that break them.
     ordered = sorted(broken, key=lambda r: (r.severity is not Severity.FAIL, -r.broken))
     rows = [
         (
@@ -98,7 +98,7 @@ def _examples(broken: Iterable[RuleResult]) -> Iterable[str]:
     yield "Messages, for example:"
     yield ""
     yield "```"
-    for result in broken:  # as JSON: no id can end the block, or a line
+    for result in broken:  # as JSON, so that no id can end the block or a line
         yield f"{result.rule}: {', '.join(json.dumps(example) for example in result.examples)}"
     yield "```"
     yield ""

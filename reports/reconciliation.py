@@ -1,4 +1,4 @@
-"""What a run of `reconcile-bucket` found, as Markdown for its artifact."""
+"""Findings of a run of `reconcile-bucket`, as Markdown for its artifact."""
 
 import json
 from collections.abc import Iterable
@@ -10,14 +10,14 @@ from schema.facts.bucket import FindingReport, ReconciliationReport
 from schema.states import FindingKind
 
 _ORPHAN_ADVICE = (
-    "Nothing refers to it, but its storage is paid for. Run with `repair` on: a message without a "
-    "recording whose id, conversation and learner it names adopts it, or the next sweep deletes it."
+    "Nothing refers to these objects, but they cost storage. Run with `repair` on: a message "
+    "without a recording adopts the object whose key names it; the next sweep deletes the rest."
 )
 _NAMES_AND_ADVICE = {
     FindingKind.ROW_WITHOUT_OBJECT: (
         "Rows without an object",
         "The recording is lost, but the app still offers it. Restore it from a backup or an older "
-        "version, or ask the app to mark the message's audio as deleted.",
+        "version, or have the app mark the message's audio as deleted.",
     ),
     FindingKind.OBJECT_WITHOUT_ROW: ("Objects without a row", _ORPHAN_ADVICE),
     FindingKind.OBJECT_OF_DELETED_ROW: ("Objects of deleted rows", _ORPHAN_ADVICE),
@@ -33,7 +33,7 @@ def summary(report: ReconciliationReport, *, repair: bool, took: timedelta) -> s
     """Return a run's findings as Markdown."""
     lines = [
         f"{report.objects:,} objects ({amount(report.size_bytes)}) and {report.rows:,} "
-        f"rows that claim one, in {took.total_seconds():.0f} s.",
+        f"rows that refer to one, in {took.total_seconds():.0f} s.",
         "",
     ]
     if report.elsewhere:
@@ -49,7 +49,7 @@ def summary(report: ReconciliationReport, *, repair: bool, took: timedelta) -> s
         lines += ["", "Nothing was queued by this run: `repair` is off."]
     for found in report.findings:
         lines += ["", *_details(found)]
-    lines += ["", "All of them: table `audio_ops.reconciliation_finding`."]
+    lines += ["", "All findings are in the table `audio_ops.reconciliation_finding`."]
     return "\n".join(lines) + "\n"
 
 
@@ -73,5 +73,5 @@ def _details(found: FindingReport) -> Iterable[str]:
     yield advice
     yield ""
     yield "```"
-    yield from (json.dumps(key) for key in found.examples)  # no key can end the block, or a line
+    yield from (json.dumps(key) for key in found.examples)  # no key can end the block or a line
     yield "```"

@@ -1,4 +1,4 @@
-"""What a run of `sweep-retention` would do or did, as Markdown for its artifact."""
+"""Plan and summary of a run of `sweep-retention`, as Markdown for its artifact."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ from schema.states import UserTier
 
 
 def plan_summary(plan: SweepPlan) -> str:
-    """Return what a sweep would delete."""
+    """Return the plan of a sweep as Markdown."""
     rows = _by_tier(plan.due, plan.due_bytes, plan.orphans, plan.orphan_bytes)
     lines = [
         f"{plan.objects:,} of {plan.live:,} objects are due. Plan `{plan_number(plan)}`.",
@@ -29,26 +29,26 @@ def plan_summary(plan: SweepPlan) -> str:
         lines.append(
             f"{plan.without_expiry:,} recordings have no expiry date yet; a real sweep sets it."
         )
-    return "\n".join([*lines, *_counts("Due, but not to be deleted", plan.kept)]) + "\n"
+    return "\n".join([*lines, *_counts("Due, but kept", plan.kept)]) + "\n"
 
 
 def plan_number(plan: SweepPlan) -> str:
-    """Return the short name by which a person approves just this plan."""
+    """Return the short number under which this plan is approved."""
     return plan.digest[:12]
 
 
 def sweep_summary(report: SweepReport, *, left: SweepPlan, withdrawn: int, took: timedelta) -> str:
-    """Return what a sweep did.
+    """Return the summary of a sweep as Markdown.
 
     Args:
-        report: What was deleted, and what not.
-        left: What is due after it, before missing expiry dates were set.
-        withdrawn: Intents of interrupted runs that were withdrawn.
-        took: The run's length.
+        report: What was deleted, and what was not.
+        left: What is still due, before missing expiry dates were set.
+        withdrawn: Number of intents of interrupted runs that were withdrawn.
+        took: Duration of the run.
     """
     rows = _by_tier(report.deleted, report.deleted_bytes, report.orphans, report.orphan_bytes)
     rest = {
-        "expired, but another message still uses the object": report.let_go,
+        "expired, but another message still uses the object": report.shared,
         "extended to match the owner's current tier": report.extended,
         "given a missing expiry date": report.expiries_set,
         "held or changed just before deletion": report.withdrawn,
@@ -60,16 +60,19 @@ def sweep_summary(report: SweepReport, *, left: SweepPlan, withdrawn: int, took:
         f"{_savings(report.size_bytes)} Took {took.total_seconds():.0f} s.",
         *_counts("Messages", Counter(rest)),
         *_counts("Due, but not deleted", report.kept),
-        *_counts("Tried, but not deleted", report.failed),
+        *_counts("Deletion failed", report.failed),
     ]
     if report.broken:
         lines += ["", f"**The sweep stopped early.** {report.broken}"]
     if left.objects:
         oldest = f", the oldest since {left.oldest_due_at:%Y-%m-%d}" if left.oldest_due_at else ""
         lines += ["", f"{left.objects:,} objects are still due{oldest}; the next sweep continues."]
-    endless = left.without_expiry - report.expiries_set
-    if endless > 0:
-        lines += ["", f"{endless:,} recordings have no expiry date, because their tier is unknown."]
+    without_expiry = left.without_expiry - report.expiries_set
+    if without_expiry > 0:
+        lines += [
+            "",
+            f"{without_expiry:,} recordings have no expiry date, because their tier is unknown.",
+        ]
     if left.overdue:
         lines += [
             "",
@@ -80,7 +83,7 @@ def sweep_summary(report: SweepReport, *, left: SweepPlan, withdrawn: int, took:
 
 def _savings(size_bytes: int) -> str:
     usd = storage_cost_usd(size_bytes, DAYS_PER_MONTH)
-    return f"Saves ${usd:,.2f} a month." if usd >= 0.01 else "Saves less than a cent a month."
+    return f"Saves ${usd:,.2f} per month." if usd >= 0.01 else "Saves less than a cent per month."
 
 
 def _by_tier(

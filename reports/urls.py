@@ -1,4 +1,4 @@
-"""What a run of `refresh-signed-urls` did, as Markdown for its artifact."""
+"""Summary of a run of `refresh-signed-urls`, as Markdown for its artifact."""
 
 from datetime import timedelta
 

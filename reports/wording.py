@@ -1,4 +1,4 @@
-"""How sizes, sums of money and names from the database read in artifacts, charts and the demo."""
+"""Formatting of sizes, money and names from the database in artifacts, charts and the demo."""
 
 import math
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ _HARMLESS = frozenset(" .,_+-/()>")
 
 @dataclass(frozen=True, slots=True)
 class ByteUnit:
-    """What a table or an axis counts bytes in; powers of 1024, as the app's GB is."""
+    """A unit of bytes; a power of 1024, like the app's GB."""
 
     name: str
     size_bytes: int
@@ -22,12 +22,12 @@ _UNITS = (ByteUnit("GB", BYTES_PER_GB), ByteUnit("MB", 1024**2), ByteUnit("kB", 
 
 
 def byte_unit(largest_bytes: float) -> ByteUnit:
-    """Return the largest unit of which there is at least one."""
+    """Return the largest unit that is not larger than `largest_bytes`."""
     return next((unit for unit in _UNITS if largest_bytes >= unit.size_bytes), _UNITS[-1])
 
 
 def amount(size_bytes: float) -> str:
-    """Return a size with its unit, three digits of it."""
+    """Return a size with three significant digits and its unit."""
     if not size_bytes:
         return "0 bytes"
     unit = byte_unit(abs(size_bytes))
@@ -37,12 +37,12 @@ def amount(size_bytes: float) -> str:
 
 
 def duration(minutes: float) -> str:
-    """Return a length of time in hours, or in minutes if there is not one hour of it."""
+    """Return a duration in hours, or in minutes below one hour."""
     return f"{minutes / 60:,.1f} hours" if minutes >= 60 else f"{minutes:,.1f} minutes"
 
 
 def dollars(usd: float, decimals: int = 2) -> str:
-    """Return a sum of money; of less than its last decimal, the first two digits."""
+    """Return an amount of money; small amounts with two significant digits."""
     if 0 < abs(usd) < 10.0**-decimals:
         decimals = max(decimals, min(1 - math.floor(math.log10(abs(usd))), _MOST_DECIMALS))
     smallest = 10.0**-decimals
@@ -52,11 +52,10 @@ def dollars(usd: float, decimals: int = 2) -> str:
 
 
 def plain(name: str) -> str:
-    """Return a name from the database without what Markdown, HTML or a terminal would obey.
+    """Return a name from the database without characters special to Markdown, HTML or terminals.
 
-    Both of Prefect's UIs must show it as it is, and one of them reads Markdown and HTML in the
-    cells of tables, the other does not, so escaping cannot serve both. The exported files hold
-    the name unchanged.
+    Escaping would not work in both of Prefect's UIs: one interprets Markdown and HTML in table
+    cells, the other does not. Exported files hold the name unchanged.
     """
     shown = "".join(c if c.isalnum() or c in _HARMLESS else "·" for c in name.strip())
     if len(shown) > _MAX_NAME_CHARACTERS:

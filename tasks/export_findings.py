@@ -1,4 +1,4 @@
-"""Tasks of `flows/export_findings.py`: read analyses, decide what to tell, write it, report."""
+"""Tasks of `flows/export_findings.py`: read analyses, derive findings, write them, report."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,42 +20,42 @@ PAGES_PER_CHUNK = 20
 
 @dataclass(frozen=True, slots=True)
 class ExportRules:
-    """What one run is to do; the same for all of its chunks."""
+    """Parameters of a run, the same for all its chunks."""
 
-    as_of: datetime  # dates what is written
+    as_of: datetime  # timestamp of what is written, UTC
     page_size: int
     dry_run: bool
 
 
 @dataclass(frozen=True, slots=True)
 class ExportedChunk:
-    """What became of a chunk, and where the next one begins."""
+    """Result of a chunk, and where the next one begins."""
 
     report: ExportReport
-    last_id: str | None  # of its messages; None: there are no more
+    last_id: str | None  # last message of the chunk; None: there are no more
 
 
 @task(cache_policy=NO_CACHE)
 def check_rights() -> None:
-    """Refuse to begin what could not be written.
+    """Check that the database login may write findings.
 
     Raises:
-        FindingsDenied: If the login lacks a right; it says how to grant it.
+        FindingsDenied: If it lacks a privilege; the error says how to grant it.
     """
     in_transaction(stored_findings.require_rights)
 
 
 @task(cache_policy=NO_CACHE, task_run_name="export-chunk-{number}")
 def export_chunk(after_id: str, rules: ExportRules, *, number: int) -> ExportedChunk:
-    """Export some pages of messages, each in a transaction of its own.
+    """Export some pages of messages, each in its own transaction.
 
     Args:
-        after_id: The message before the first one.
-        rules: What to do.
-        number: Names the task run.
+        after_id: Start after the message with this id.
+        rules: Parameters of the run.
+        number: Number of the chunk, for the task run's name.
 
     Raises:
-        DatabaseRefused: If the database does not take the findings of a page.
+        DatabaseRefused: If the database rejects the findings of a page.
     """
     report = ExportReport()
     for _ in range(PAGES_PER_CHUNK):
@@ -68,7 +68,7 @@ def export_chunk(after_id: str, rules: ExportRules, *, number: int) -> ExportedC
 
 
 def _export_page(after_id: str, rules: ExportRules) -> tuple[ExportReport, str | None]:
-    """Export one page; return what became of it, and the last message's id, None at the end."""
+    """Export one page; return its counts and the id of its last message, None at the end."""
 
     def work(connection: Connection) -> tuple[ExportReport, str | None]:
         ids = stored_findings.page(connection, after_id, limit=rules.page_size)
@@ -92,24 +92,27 @@ def _export_page(after_id: str, rules: ExportRules) -> tuple[ExportReport, str |
 def publish_summary(
     report: ExportReport,
     *,
-    broke_off: bool,
+    stopped_early: bool,
     dry_run: bool,
     started_at: datetime,
     ended_at: datetime,
 ) -> None:
-    """Publish what the run did as the artifact `export-findings`."""
+    """Publish the run's summary as the artifact `export-findings`."""
     rows = [
-        ("Messages looked at", report.messages),
+        ("Messages examined", report.messages),
         ("Findings added", report.added),
-        ("Findings that say something else now", report.changed),
-        ("Findings that were right already", report.unchanged),
-        ("Findings removed: no analysis says them any more", report.removed),
-        ("Kept although none does: the learner has acted on them", report.kept),
+        ("Findings changed", report.changed),
+        ("Findings unchanged", report.unchanged),
+        ("Findings removed: no longer supported by an analysis", report.removed),
+        ("Kept without support: the learner has acted on them", report.kept),
     ]
     lines = ["**Dry run: nothing was written.**", ""] if dry_run else []
     lines += table(("", ""), rows)
-    if broke_off:
-        lines += ["", "**It broke off**; its last task run says why. The next run does the rest."]
+    if stopped_early:
+        lines += [
+            "",
+            "**The run stopped early**; its last task run shows why. The next run continues.",
+        ]
     lines += ["", f"Took {(ended_at - started_at).total_seconds():.0f} s."]
     create_markdown_artifact(
         "\n".join(lines) + "\n",

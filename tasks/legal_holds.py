@@ -1,6 +1,6 @@
 """Tasks of `flows/place_legal_hold.py`, `flows/release_legal_hold.py` and `kaiwa-audio hold`.
 
-A hold's reason is shown where somebody asks for the holds, and in no log.
+A hold's reason is shown in lists of holds, and never logged.
 """
 
 from prefect import task
@@ -19,7 +19,7 @@ _ESCAPED = str.maketrans({c: f"\\{c}" for c in "\\`*_[]>#!"})  # the table escap
 
 @task(cache_policy=NO_CACHE)
 def place_hold(scope: HoldScope, subject_id: str, reason: str, placed_by: str) -> PlacedHold:
-    """Place a hold once no deletion is in progress; the same one again is the same hold.
+    """Place a hold once no deletion is in progress; idempotent.
 
     Raises:
         HoldSubjectUnknown: If there is no such message, conversation or user.
@@ -29,10 +29,10 @@ def place_hold(scope: HoldScope, subject_id: str, reason: str, placed_by: str) -
 
 @task(cache_policy=NO_CACHE)
 def release_hold(hold_id: int, released_by: str) -> None:
-    """Release a hold; what only it kept may be deleted from now on.
+    """Release a hold; recordings that no other hold covers may be deleted from now on.
 
     Raises:
-        HoldNotActive: If there is none of this id, or somebody else released it before.
+        HoldNotActive: If there is no hold with this id, or it was released already.
     """
     if not in_transaction(holds.release, hold_id, released_by):
         raise HoldNotActive(hold_id)
@@ -46,15 +46,15 @@ def active_holds() -> list[ActiveHold]:
 
 @task(cache_policy=NO_CACHE)
 def publish_holds(change: str, active: list[ActiveHold]) -> None:
-    """Publish what was just done, and all holds in force, as the artifact `legal-holds`."""
-    many = "1 legal hold" if len(active) == 1 else f"{len(active):,} legal holds"
+    """Publish the latest change and all holds in force as the artifact `legal-holds`."""
+    number = "1 legal hold" if len(active) == 1 else f"{len(active):,} legal holds"
     create_markdown_artifact(
-        _page(change, active), key="legal-holds", description=f"{many} in force"
+        _page(change, active), key="legal-holds", description=f"{number} in force"
     )
 
 
 def placed_in_words(placed: PlacedHold) -> str:
-    """Say what a hold covers, and what it came too late for."""
+    """Describe how many recordings a hold protects, and how many were already deleted."""
     return (
         f"Legal hold {placed.hold_id} keeps {placed.protected:,} recordings; "
         f"{placed.already_deleted:,} had been deleted before it."
@@ -62,7 +62,7 @@ def placed_in_words(placed: PlacedHold) -> str:
 
 
 def _page(change: str, active: list[ActiveHold]) -> str:
-    """Write Markdown; what people typed cannot break the table, nor become a link."""
+    """Render Markdown; user input is escaped, so it cannot break the table or become a link."""
     if not active:
         return f"{change}\n\nNo legal hold is in force.\n"
     header = ("Hold", "On", "Reason", "Placed by", "Placed at (UTC)")

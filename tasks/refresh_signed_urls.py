@@ -1,4 +1,4 @@
-"""Tasks of `flows/refresh_signed_urls.py`: cut the walk into spans, sign, write, report."""
+"""Tasks of `flows/refresh_signed_urls.py`: divide the messages into spans, sign, write, report."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -24,17 +24,17 @@ from tasks.resources import storage
 from tasks.resources.database import in_transaction
 
 PAGES_PER_SPAN = 50
-# Pages are read ten at a time and dealt out like cards, so that rows that lie side by side are
-# written by different transactions: each finds the room that the one before has left, and the row
-# stays in its place (docs/adr/0051).
+# Ten pages are read at a time and their rows dealt out in turn, so that neighbouring rows are
+# written by different transactions. Each reuses the space freed by the one before, so the update
+# stays HOT (docs/adr/0051).
 PAGES_READ_TOGETHER = 10
 
 
 @dataclass(frozen=True, slots=True)
 class RefreshRules:
-    """What one run is to do; the same for all of its spans."""
+    """Parameters of a run, the same for all its spans."""
 
-    as_of: datetime  # dates the signatures, cut to the second
+    as_of: datetime  # time of the signatures, truncated to the second
     policy: AudioPolicy
     page_size: int
     only_active_days: int | None
@@ -43,7 +43,7 @@ class RefreshRules:
 
 @dataclass(frozen=True, slots=True)
 class RefreshPlan:
-    """The walk in spans, and what it passes over."""
+    """The spans to process, and what is left out."""
 
     spans: tuple[MessageSpan, ...]
     live: int  # messages in the spans
@@ -52,18 +52,18 @@ class RefreshPlan:
 
 @task(cache_policy=NO_CACHE)
 def plan_refresh(rules: RefreshRules) -> RefreshPlan:
-    """Cut the messages whose recording is to stay into spans, one task run each.
+    """Divide the messages whose recording is not due for deletion into spans, one task run each.
 
     Raises:
-        CredentialExpiryUnknown: If nobody knows when the temporary credentials end.
-        CredentialsExpired: If they have ended.
+        CredentialExpiryUnknown: If the expiry of temporary credentials is not configured.
+        CredentialsExpired: If they have expired.
     """
     storage.signer().dated(rules.as_of)
     due_until = deletion_due_until(rules.as_of, rules.policy)
 
     def plan(connection: Connection) -> RefreshPlan:
         live, due = signed_urls.count_live(connection, due_until)
-        # Two spans may be short: the last of messages without an expiry, and of those with one.
+        # Two spans may be short: the last one without a retention expiry, and the last with one.
         rows_per_span = max(PAGES_PER_SPAN * rules.page_size, -(-live // (MAX_TASK_RUNS - 2)))
         spans = signed_urls.spans(connection, due_until, rows_per_span=rows_per_span)
         return RefreshPlan(tuple(spans), live, due)
@@ -75,31 +75,31 @@ def plan_refresh(rules: RefreshRules) -> RefreshPlan:
 def refresh_span(
     span: MessageSpan, rules: RefreshRules, *, number: int, limit: int | None
 ) -> UrlReport:
-    """Sign the URLs of one span that need it, page by page.
+    """Renew the URLs of one span that need it, page by page.
 
     Args:
-        span: Messages to look at.
-        rules: What to do.
-        number: Names the task run.
-        limit: At most this many URLs; None: all.
+        span: Messages to examine.
+        rules: Parameters of the run.
+        number: Number of the span, for the task run's name.
+        limit: Maximum number of URLs to sign; None: no limit.
 
     Returns:
-        What became of the messages that were read.
+        Counts of the messages by outcome.
 
     Raises:
-        CredentialsExpired: If the temporary credentials have ended.
-        DatabaseRefused: If the database does not take the URLs of a page.
+        CredentialsExpired: If the temporary credentials have expired.
+        DatabaseRefused: If the database rejects the URLs of a page.
     """
     signer = storage.signer().dated(rules.as_of)
     active = _active_conversations(rules)
-    most = PAGES_READ_TOGETHER * rules.page_size
+    batch_size = PAGES_READ_TOGETHER * rules.page_size
     report, rest = UrlReport(), span
     while limit is None or report.signed < limit:
-        found = in_transaction(signed_urls.page, span=rest, limit=most)
+        found = in_transaction(signed_urls.page, span=rest, limit=batch_size)
         decisions = _decide(found, rules, signer.signed_at, active)
         left = None if limit is None else limit - report.signed
         report += _carry_out(decisions, rules, signer, left)
-        if len(found) < most:
+        if len(found) < batch_size:
             break
         rest = replace(rest, after=found[-1].position)
     return report
@@ -114,8 +114,8 @@ def _active_conversations(rules: RefreshRules) -> frozenset[str] | None:
 
 @dataclass(frozen=True, slots=True)
 class _Decisions:
-    to_sign: list[tuple[SignableMessage, int]]  # with the seconds that a URL is to live
-    refused: list[tuple[str, str]]  # message id, and what is wrong with its key
+    to_sign: list[tuple[SignableMessage, int]]  # with the URL's lifetime in seconds
+    refused: list[tuple[str, str]]  # message id, and why its key is refused
     left: Counter[Leave]
     inactive: int
 
@@ -152,7 +152,7 @@ def _decide(
 def _carry_out(
     decisions: _Decisions, rules: RefreshRules, signer: DatedSigner, limit: int | None
 ) -> UrlReport:
-    """Write what was decided, at most `limit` URLs, each page in a transaction of its own."""
+    """Carry out the decisions, at most `limit` URLs, each page in its own transaction."""
     wanted = decisions.to_sign[:limit]
     written = len(wanted)
     if not rules.dry_run:
@@ -173,7 +173,7 @@ def _carry_out(
 
 
 def _sign_page(page: Sequence[tuple[SignableMessage, int]], signer: DatedSigner) -> int:
-    """Sign and write; return how many messages were still as they had been read."""
+    """Sign and write a page; return how many messages had not changed since they were read."""
     signed = [
         (message, signer.sign(message.storage_key, seconds), seconds) for message, seconds in page
     ]
@@ -189,7 +189,7 @@ def publish_summary(
     started_at: datetime,
     ended_at: datetime,
 ) -> None:
-    """Publish what the run did as the artifact `refresh-signed-urls`."""
+    """Publish the run's summary as the artifact `refresh-signed-urls`."""
     create_markdown_artifact(
         summary(report, broken_spans=broken_spans, dry_run=dry_run, took=ended_at - started_at),
         key="refresh-signed-urls",

@@ -155,7 +155,7 @@ class SweepReport(Report):
     deleted_bytes: Counter[UserTier] = field(default_factory=Counter)
     orphans: int = 0  # objects without a message, deleted
     orphan_bytes: int = 0
-    let_go: int = 0  # messages that ended while others still need the object
+    shared: int = 0  # messages ended whose object another message still uses
     extended: int = 0  # messages whose owner's tier keeps them longer than was stored
     withdrawn: int = 0  # held, extended or changed after they were intended
     kept: Counter[str] = field(default_factory=Counter)  # expired but not deleted, by why

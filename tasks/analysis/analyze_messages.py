@@ -9,7 +9,7 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
 from policy.leases import LEASE_DURATION, UNLEASED_AGE
-from policy.runs import few_enough
+from policy.runs import merged_chunks
 from reports.analysis import summary
 from schema.facts.analysis import AnalysisReport, WaitingChunk
 from stores.analysis import leases, messages
@@ -25,7 +25,7 @@ SCORES_AT_ONCE = 1_000
 
 @task(cache_policy=NO_CACHE)
 def recover_stale_messages() -> int:
-    """Give back the messages whose run was killed; return how many."""
+    """Return messages of killed runs to the queue; return how many."""
     return in_transaction(
         leases.recover_stale, limit=STALE_MESSAGES_AT_ONCE, unleased_age=UNLEASED_AGE
     )
@@ -33,25 +33,25 @@ def recover_stale_messages() -> int:
 
 @task(cache_policy=NO_CACHE)
 def put_back_scores() -> int:
-    """Put back the scores that the app emptied when it saved messages again; return how many."""
-    put_back = pages(
+    """Restore the scores that the app cleared when it saved messages again; return how many."""
+    restored = pages(
         lambda connection, after_id: messages.put_back_scores(
             connection, after_id=after_id, limit=SCORES_AT_ONCE
         ),
         "",
         str,
     )
-    return sum(len(page) for page in put_back)
+    return sum(len(page) for page in restored)
 
 
 @task(cache_policy=NO_CACHE)
 def plan_chunks(limit: int, chunk_size: int, languages: list[str] | None) -> list[WaitingChunk]:
-    """Cut what can be claimed now, at most `limit` messages, into chunks.
+    """Divide the claimable messages into chunks.
 
     Args:
-        limit: Most messages in all of them.
-        chunk_size: Messages in each, or more where there would be too many chunks.
-        languages: Only of conversations in these languages; None: all that the engine knows.
+        limit: Maximum number of messages in all chunks together.
+        chunk_size: Messages per chunk; raised if there would be too many chunks.
+        languages: Only conversations in these languages; None: all that the engine supports.
     """
     chunks = in_transaction(
         leases.waiting_chunks,
@@ -59,12 +59,12 @@ def plan_chunks(limit: int, chunk_size: int, languages: list[str] | None) -> lis
         limit=limit,
         chunk_size=chunk_size,
     )
-    return few_enough(chunks)
+    return merged_chunks(chunks)
 
 
 @task(cache_policy=NO_CACHE)
 def count_without_engine() -> Counter[str]:
-    """Count the messages that wait for an engine that knows their language, by language."""
+    """Count by language the messages in languages that the engine does not support."""
     return in_transaction(leases.count_uncovered, covered_languages(None))
 
 
@@ -79,21 +79,21 @@ def analyze_chunk(
 ) -> AnalysisReport:
     """Claim the messages of a chunk, analyse them, and write all results in one transaction.
 
-    If others have taken some of them meanwhile, the next ones in the queue take their place.
+    Messages that other workers claimed first are replaced by the next ones in the queue.
 
     Args:
-        chunk: Where to begin, and messages to claim; fewer may wait.
-        languages: Only of conversations in these languages; None: all that the engine knows.
-        max_attempts: Tries before a transient failure becomes final.
+        chunk: Position to start from, and maximum number of messages to claim.
+        languages: Only conversations in these languages; None: all that the engine supports.
+        max_attempts: Attempts before a transient failure becomes final.
         workers: Analysis processes; None: one per core.
-        as_of: Dates the analyses, UTC.
+        as_of: Timestamp of the analyses, UTC.
 
     Returns:
-        What became of the claimed messages.
+        Counts of the claimed messages by outcome.
 
     Raises:
-        StorageDenied, StorageUnavailable, WrongBucket, WorkerNotReady: As `work_off`; the messages
-            are given back, and none is charged a try.
+        StorageDenied, StorageUnavailable, WrongBucket, WorkerNotReady: As in `work_off`; the
+            messages return to the queue, and no attempt is counted.
     """
     return work_off(
         partial(
@@ -116,7 +116,7 @@ def analyze_chunk(
 def publish_summary(
     report: AnalysisReport, *, broken_chunks: int, started_at: datetime, ended_at: datetime
 ) -> None:
-    """Publish what the run did as the artifact `analyze-messages`."""
+    """Publish the run's summary as the artifact `analyze-messages`."""
     create_markdown_artifact(
         summary(report, rules=RULES, broken_chunks=broken_chunks, took=ended_at - started_at),
         key="analyze-messages",

@@ -1,4 +1,4 @@
-"""How any claim of messages is worked off: download, analyse, write, and give back on failure."""
+"""Process a claim of messages: download, analyse, write; release the claim on failure."""
 
 import os
 import socket
@@ -30,7 +30,7 @@ from tasks.resources import storage
 from tasks.resources.database import in_transaction
 
 RENEWAL_SECONDS = LEASE_DURATION.total_seconds() / 3
-# Downloads and waiting per worker: enough to keep it busy, few enough to hold little audio.
+# Clips downloading or queued per worker: enough to keep it busy, few enough to save memory.
 CLIPS_PER_WORKER_IN_FLIGHT = 4
 
 C = TypeVar("C", Claim, BackfillClaim)
@@ -39,16 +39,18 @@ Release = Callable[[Connection, UUID], int]
 
 
 def owner() -> str:
-    """Return the name under which this process claims messages: its machine and process id."""
+    """Return the lease owner's name for this process: its host name and process id."""
     return f"{socket.gethostname()}:{os.getpid()}"
 
 
-def covered_languages(asked: Collection[str] | None) -> list[str]:
-    """Return the languages that the engine of this machine knows, or those of them in `asked`.
+def covered_languages(requested: Collection[str] | None) -> list[str]:
+    """Return the requested languages that the installed engine supports; None requests all.
 
-    Messages in other languages are not claimed; they wait for an engine.
+    Messages in other languages are not claimed; they wait for an engine that supports them.
     """
-    wanted = LANGUAGES if asked is None else {primary_language(language) for language in asked}
+    wanted = (
+        LANGUAGES if requested is None else {primary_language(language) for language in requested}
+    )
     return [language for language in LANGUAGES if language in wanted]
 
 
@@ -64,32 +66,32 @@ def work_off(
     """Claim messages, analyse them, and write all outcomes in one transaction.
 
     Args:
-        claim: Takes messages under a lease; None: there are none to take.
-        write: Writes the outcomes, by message id, where the lease still holds, and counts them.
-        renew: Extends the lease with a token by a duration.
-        release: Gives back what the lease with a token still holds.
+        claim: Claims messages under a lease; returns None if there are none.
+        write: Writes and counts the outcomes, by message id, of messages whose lease still holds.
+        renew: Extends the lease with a given token by a duration.
+        release: Returns messages still held under a token to the queue.
         workers: Analysis processes; None: one per core.
-        as_of: Dates the analyses, UTC.
+        as_of: Timestamp of the analyses, UTC.
 
     Returns:
-        What became of the claimed messages.
+        Counts of the claimed messages by outcome.
 
     Raises:
         StorageDenied: If the bucket refuses the credentials.
-        StorageUnavailable: If it gives neither one of the recordings nor its marker.
+        StorageUnavailable: If neither a recording nor the bucket's marker can be read.
         WrongBucket: If recordings are missing, and so is the bucket's marker.
         WorkerNotReady: If no analysis process can be started.
-            After each of these the messages are given back, and none is charged a try.
+            After each of these the messages return to the queue, and no attempt is counted.
     """
     claimed = in_transaction(claim)
     if claimed is None:
         return AnalysisReport()
     try:
         outcomes = analyse_all(claimed, pool.analysis_workers(workers), as_of, renew)
-        blame_the_bucket(outcomes)
+        raise_for_bucket(outcomes)
         return in_transaction(write, claimed, outcomes)
     except BaseException:
-        # Otherwise they would wait until the lease runs out.
+        # Otherwise the messages would wait until the lease expires.
         in_transaction(release, claimed.token)
         raise
 
@@ -97,13 +99,13 @@ def work_off(
 def analyse_all(
     claim: Claim | BackfillClaim, workers: AnalysisWorkers, as_of: datetime, renew: Renew
 ) -> dict[str, Outcome]:
-    """Download and analyse every message of a claim, and renew its lease meanwhile.
+    """Download and analyse every message of a claim; renew its lease meanwhile.
 
     Args:
         claim: The messages.
         workers: The analysis processes.
-        as_of: Dates the analyses, UTC.
-        renew: Extends the lease with a token by a duration.
+        as_of: Timestamp of the analyses, UTC.
+        renew: Extends the lease with a given token by a duration.
     """
     outcomes: dict[str, Outcome] = {}
     renewed_at = time.monotonic()
@@ -140,11 +142,11 @@ def _analyse_one(message: ClaimedMessage, workers: AnalysisWorkers, as_of: datet
     return workers.analyse(message, audio, as_of=as_of)
 
 
-def blame_the_bucket(outcomes: Mapping[str, Outcome]) -> None:
-    """Raise if the bucket as a whole is at fault, so that no message is charged for it.
+def raise_for_bucket(outcomes: Mapping[str, Outcome]) -> None:
+    """Raise if the failures are the bucket's, so that no attempt is counted against a message.
 
-    One recording that is missing, refused or unreadable looks like the wrong bucket, wrong
-    credentials or an outage. If the bucket's marker can be read, the recordings are at fault.
+    A missing, refused or unreadable recording may mean the wrong bucket, wrong credentials or an
+    outage. If the bucket's marker can be read, the recordings themselves are at fault.
     """
     causes = [
         outcome.cause if isinstance(outcome, NotAnalysed) else None for outcome in outcomes.values()

@@ -1,4 +1,4 @@
-"""The gate behind every writer of analyses: what it wrote is checked against failing invariants."""
+"""The gate after every write of analyses: check what was written against failing invariants."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -12,30 +12,30 @@ from stores.quality import checked_rows, quarantine
 from stores.quality.rules.catalogue import INVARIANTS
 from tasks.quality.rule_facts import rule_facts
 
-# Rules of one column are left to the daily check: ranges are kept by `schema.documents`, which has
-# refused other records, and an engine's analysis has all its scores. So are those that only warn;
-# some ask for tables that would cost more than all else.
+# Expectations are left to the daily check: `schema.documents` has already enforced the ranges, and
+# an engine's analysis has all its scores. So are warnings: some read tables that would cost more
+# than everything else here.
 _CHECKED = tuple(rule for rule in INVARIANTS if rule.severity is Severity.FAIL)
-# Of the others the fault may lie in what the app wrote, such as a URL or the recording's duration.
+# The other rules may fail because of what the app wrote, such as a URL or a duration.
 OURS = frozenset(rule.name for rule in _CHECKED if rule.reanalyze)
 
 
-def set_broken_aside(
+def quarantine_broken(
     connection: Connection, message_ids: Collection[str], *, as_of: datetime
 ) -> list[BrokenRule]:
-    """Open a case for each failing invariant that a message breaks.
+    """Quarantine messages that break a failing invariant, one case for each.
 
     Args:
         connection: In the transaction that wrote the messages and their analyses.
-        message_ids: Those it has written, a few hundred at most.
-        as_of: The instant that rules compare with, UTC.
+        message_ids: The messages it has written, a few hundred at most.
+        as_of: The time that rules compare with, UTC.
 
     Returns:
-        The cases of rules about what the analysis itself wrote: only those are the writer's fault.
+        The cases whose rule is about what the analysis itself wrote.
     """
     broken = checked_rows.broken_among(connection, message_ids, rule_facts(as_of), _CHECKED)
     if broken:
-        # Of erased learners nothing was written, and nothing is to be noted.
+        # Nothing was written for erased learners, so nothing is recorded about them.
         erased = erasure.under_tombstone(connection, [case.message_id for case in broken])
         broken = [case for case in broken if case.message_id not in erased]
         quarantine.set_aside(connection, broken)

@@ -10,11 +10,11 @@ from tasks.resources.process import OnePerProcess
 
 def analysis_workers(count: int | None) -> AnalysisWorkers:
     """Return this process's analysis workers; None: one for each core it may use."""
-    return _so_many_workers(count or available_cores())
+    return _start_workers(count or available_cores())
 
 
 @OnePerProcess
-def _so_many_workers(count: int) -> AnalysisWorkers:
+def _start_workers(count: int) -> AnalysisWorkers:
     limit_blas_threads()
     workers = AnalysisWorkers(count)
     atexit.register(workers.close)

@@ -1,4 +1,4 @@
-"""From speech's own dataclasses to rows of `message_audio_analysis`."""
+"""Convert the results of `speech` to rows of `message_audio_analysis`."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -18,11 +18,11 @@ def analysis_record(
 ) -> AnalysisRecord:
     """Return the row of one analysis; its fields are named like the columns.
 
-    Speech counts characters in code points, as Python does. The app is JavaScript, whose strings
-    count UTF-16 units: an emoji is two, and what follows it moves.
+    `speech` counts characters in code points, as Python does. The app is written in JavaScript,
+    whose strings count UTF-16 code units: an emoji is two, which shifts all later offsets.
 
     Raises:
-        ValidationError: If the engine returned what the columns or documents do not allow.
+        ValidationError: If the engine returned values that columns or documents do not allow.
     """
     return AnalysisRecord(
         message_id=message.message_id,
@@ -44,7 +44,7 @@ def _in_utf16(timings: Sequence[SpeechTiming], text: str) -> list[dict[str, Any]
 def failed_record(
     message_id: str, cause: FailureCause, error: str, *, as_of: datetime
 ) -> AnalysisRecord:
-    """Return the row that says why there is no analysis, for people and for counting."""
+    """Return a row that records why the message has no analysis."""
     return AnalysisRecord(
         message_id=message_id,
         analyzed_at=as_of,

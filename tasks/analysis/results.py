@@ -1,4 +1,4 @@
-"""Write what became of a chunk: analyses, failures, messages to be tried again."""
+"""Write the outcomes of a chunk: analyses, failures and retries."""
 
 import random
 from collections import Counter
@@ -14,13 +14,13 @@ from schema.facts.quality import BrokenRule
 from schema.states import FailureCause
 from stores.analysis import analyses, leases, messages
 from stores.quality import quarantine
-from tasks.analysis.gate import set_broken_aside
+from tasks.analysis.gate import quarantine_broken
 from tasks.analysis.records import failed_record
 from tasks.analysis.workers import Analysed, NotAnalysed, Outcome
 
 
 class Failure(NamedTuple):
-    """A message that could not be analysed, and what is decided about it."""
+    """A message that could not be analysed, and the decision about it."""
 
     message_id: str
     cause: FailureCause
@@ -28,7 +28,7 @@ class Failure(NamedTuple):
 
 
 class FinalFailure(NamedTuple):
-    """A message that is not tried again, and the error that says why."""
+    """A message that is not retried, and why."""
 
     message_id: str
     cause: FailureCause
@@ -36,14 +36,14 @@ class FinalFailure(NamedTuple):
 
 
 class DecidedOutcomes(NamedTuple):
-    """What is written to the messages of a claim that may still be written to."""
+    """Outcomes of the messages that are still held under the claim."""
 
     analysed: list[Analysed]
     failures: list[Failure]
 
     @property
     def final_failures(self) -> list[FinalFailure]:
-        """Messages that fail for good."""
+        """Messages that fail permanently."""
         return [
             FinalFailure(message_id, cause, decision.error)
             for message_id, cause, decision in self.failures
@@ -52,7 +52,7 @@ class DecidedOutcomes(NamedTuple):
 
     @property
     def retries(self) -> list[MessageRetry]:
-        """Messages that wait for another try."""
+        """Messages that are retried later."""
         return [
             MessageRetry(message_id, decision.delay, decision.attempts, decision.crashes)
             for message_id, _, decision in self.failures
@@ -68,32 +68,32 @@ def write_outcomes(
     max_attempts: int,
     as_of: datetime,
 ) -> AnalysisReport:
-    """Write a chunk's outcomes for the messages that are still ours, and count them all.
+    """Write a chunk's outcomes for the messages whose lease still holds, and count them all.
 
-    Analyses that break a rule of data quality are written as well, and set aside.
+    Analyses that break a rule of data quality are written too, and their messages quarantined.
 
     Args:
         connection: In a transaction; safe to repeat in another one.
-        claim: The messages and the lease they are held under.
-        outcomes: One for each of them, by message id.
-        max_attempts: Tries before a transient failure becomes final.
-        as_of: Dates the failures, UTC.
+        claim: The messages and their lease.
+        outcomes: One for each message, by message id.
+        max_attempts: Attempts before a transient failure becomes final.
+        as_of: Timestamp of the failures, UTC.
     """
-    held = leases.lock_held(connection, claim.token, list(outcomes))
-    ours = [message for message in claim.messages if message.message_id in held]
-    decided = decide_outcomes(ours, outcomes, max_attempts)
+    held_ids = leases.lock_held(connection, claim.token, list(outcomes))
+    held = [message for message in claim.messages if message.message_id in held_ids]
+    decided = decide_outcomes(held, outcomes, max_attempts)
     write_analyses(connection, decided.analysed)
     write_failures(connection, decided.final_failures, as_of)
-    set_crashes_aside(connection, decided)
+    quarantine_crashes(connection, decided)
     leases.put_back(connection, claim.token, decided.retries)
-    broken = set_broken_aside(connection, _ids(decided.analysed), as_of=as_of)
+    broken = quarantine_broken(connection, _ids(decided.analysed), as_of=as_of)
     return counted(len(claim.messages), decided, broken)
 
 
 def decide_outcomes(
     messages: Iterable[ClaimedMessage], outcomes: Mapping[str, Outcome], max_attempts: int
 ) -> DecidedOutcomes:
-    """Decide what becomes of each message."""
+    """Decide for each failed message whether it is retried, failed or quarantined."""
     analysed: list[Analysed] = []
     failures: list[Failure] = []
     for message in messages:
@@ -109,7 +109,7 @@ def decide_outcomes(
 def counted(
     claimed: int, decided: DecidedOutcomes, broken: Collection[BrokenRule]
 ) -> AnalysisReport:
-    """Count what became of the claimed messages; those without a result are lost."""
+    """Count the claimed messages by outcome; those without a result are lost."""
     decisions = Counter(type(failure.decision) for failure in decided.failures)
     return AnalysisReport(
         claimed=claimed,
@@ -142,7 +142,7 @@ def _decide(message: ClaimedMessage, outcome: NotAnalysed, max_attempts: int) ->
 
 
 def write_analyses(connection: Connection, analysed: Iterable[Analysed]) -> None:
-    """Write analyses, and the quick scores of their messages."""
+    """Write analyses, and copy their scores to the messages."""
     records = [outcome.record for outcome in analysed]
     analyses.upsert(connection, records)
     messages.mark_analyzed(
@@ -164,10 +164,10 @@ def write_failures(
 ) -> None:
     """Set messages to `failed`, with the error on the message and on its analysis."""
     analyses.upsert(connection, [failed_record(*failure, as_of=as_of) for failure in failures])
-    messages.mark_failed(connection, [(one.message_id, one.error) for one in failures])
+    messages.mark_failed(connection, [(failure.message_id, failure.error) for failure in failures])
 
 
-def set_crashes_aside(connection: Connection, decided: DecidedOutcomes) -> None:
+def quarantine_crashes(connection: Connection, decided: DecidedOutcomes) -> None:
     """Quarantine messages that killed their worker process too often."""
     quarantine.set_aside(
         connection,

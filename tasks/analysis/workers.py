@@ -1,9 +1,8 @@
 """Spawned processes that keep the speech model loaded and analyse one recording at a time.
 
-Each has a pipe of its own to the one thread that waits for it. So a recording that hangs, eats
-memory or crashes costs the process it is in and nothing else, and it is known whose it was; and
-when this process is killed the pipes close and its workers end. docs/adr/0002 says why no pool of
-a library does.
+Each process has its own pipe to the one thread that waits for it. So a recording that hangs,
+crashes or exhausts memory ends only its own process and can be identified; and if this process is
+killed, the pipes close and its workers exit. docs/adr/0002 explains why no library's pool is used.
 """
 
 import multiprocessing
@@ -30,7 +29,7 @@ from speech.errors import SpeechError
 from speech.waveform import SAMPLE_RATE_HZ, AudioEncoding, decode
 from tasks.analysis.records import analysis_record
 
-# A fresh process now and then keeps a slow leak in a native library from growing for ever.
+# Restarting a process now and then bounds slow leaks in native libraries.
 CLIPS_PER_PROCESS = 2000
 START_SECONDS = 120.0  # imports and models, on a machine that starts many at once
 _READY = "ready"
@@ -40,7 +39,7 @@ _SPAWN = multiprocessing.get_context("spawn")
 
 @dataclass(frozen=True, slots=True)
 class Analysed:
-    """One message's analysis and what it cost."""
+    """A message's analysis, and the time it took."""
 
     record: AnalysisRecord
     audio_seconds: float
@@ -49,7 +48,7 @@ class Analysed:
 
 @dataclass(frozen=True, slots=True)
 class NotAnalysed:
-    """Why a message has no analysis; `reason` is for a person and holds no learner's text."""
+    """Why a message has no analysis; `reason` is shown to people and holds no learner's text."""
 
     cause: FailureCause
     reason: str
@@ -68,10 +67,10 @@ class AnalysisWorkers:
             self._idle.put(None)  # started by the first recording that needs it
 
     def analyse(self, message: ClaimedMessage, audio: bytes, *, as_of: datetime) -> Outcome:
-        """Analyse one recording in a worker process and wait for it.
+        """Analyse one recording in a worker process and wait for the result.
 
-        A bad recording is an outcome, not an exception, and so is a defect of the engine: neither
-        may hurt the rest of the chunk.
+        Bad recordings and engine defects are outcomes, not exceptions, so that they do not affect
+        the rest of the chunk.
 
         Raises:
             WorkerNotReady: If no worker process can be started.
@@ -85,7 +84,7 @@ class AnalysisWorkers:
             self._idle.put(worker)
 
     def close(self) -> None:
-        """Stop the processes at once; a recording being analysed is given up."""
+        """Kill the processes; analyses in progress are lost."""
         while not self._idle.empty():
             worker = self._idle.get_nowait()
             if worker is not None:
@@ -106,7 +105,7 @@ class AnalysisWorkers:
 
 
 class _Worker:
-    """One process and our end of its pipe; used by one thread at a time."""
+    """A worker process and the parent's end of its pipe; used by one thread at a time."""
 
     def __init__(self) -> None:
         self._pipe, theirs = _SPAWN.Pipe()
@@ -114,14 +113,14 @@ class _Worker:
         self._process.start()
         theirs.close()
         self._clips_left = CLIPS_PER_PROCESS
-        # A process that cannot even start says nothing about the recording it was started for.
+        # If a process cannot start, the recording is not at fault.
         if not self._pipe.poll(START_SECONDS) or self._answer() != _READY:
             self.kill()
             raise WorkerNotReady(self._process.exitcode)
 
     @property
     def is_usable(self) -> bool:
-        # The pipe of a process that died is readable; a living one sends nothing unasked.
+        # The pipe of a dead process is readable; a live one only sends answers.
         if self._clips_left and self._process.is_alive() and not self._pipe.poll():
             return True
         self.kill()
@@ -138,7 +137,7 @@ class _Worker:
                 return NotAnalysed(FailureCause.TIMED_OUT, reason)
             outcome = self._answer()
         except OSError:
-            pass  # it died while the recording was sent
+            pass  # the process died while the recording was being sent
         if outcome is None:
             self.kill()
             reason = f"The worker process ended with code {self._process.exitcode}."
@@ -151,16 +150,16 @@ class _Worker:
         self._pipe.close()
 
     def _answer(self) -> Any:  # noqa: ANN401 - pickled, so of any type
-        """Return what the process sent; None if it died instead."""
+        """Return what the process sent; None if it died."""
         try:
             return self._pipe.recv()
-        except (EOFError, OSError):  # the latter: in the middle of its answer
+        except (EOFError, OSError):  # OSError: it died while answering
             return None
 
 
 def _serve(pipe: Connection) -> None:
-    """Analyse what comes through the pipe until it closes; the body of a worker process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started us
+    """Run as a worker process: analyse what arrives through the pipe until it closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
     if sys.platform == "linux":  # macOS refuses the call
         limits = (WORKER_MEMORY_LIMIT_BYTES, WORKER_MEMORY_LIMIT_BYTES)
         resource.setrlimit(resource.RLIMIT_AS, limits)
@@ -170,7 +169,7 @@ def _serve(pipe: Connection) -> None:
         try:
             function, *arguments = pipe.recv()
         except EOFError:
-            return  # whoever started us is gone
+            return  # the parent has exited
         pipe.send(function(*arguments))
 
 
@@ -190,8 +189,8 @@ def _analyse(message: ClaimedMessage, audio: bytes, as_of: datetime) -> Outcome:
         return NotAnalysed(FailureCause(error.cause), str(error))
     except MemoryError:
         return NotAnalysed(FailureCause.CRASHED, "The analysis needed more memory than allowed.")
-    except Exception as defect:  # noqa: BLE001 - a defect of ours costs this message alone
-        # Where it happened, not what it said: messages of exceptions may quote the learner.
+    except Exception as defect:  # noqa: BLE001 - a defect of ours fails only this message
+        # The location only: the exception's text may quote the learner.
         frame = traceback.extract_tb(defect.__traceback__)[-1]
         place = f"{Path(frame.filename).name}:{frame.lineno}"
         return NotAnalysed(

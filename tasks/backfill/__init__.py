@@ -1,1 +1,1 @@
-"""Tasks that analyse history again, and put it back."""
+"""Tasks that re-analyse history, and undo it."""

@@ -1,4 +1,4 @@
-"""A person's approval of a backfill whose first sample changed much."""
+"""Approval of a backfill whose first sample changed too much."""
 
 from prefect.exceptions import FlowPauseTimeout
 from prefect.flow_runs import pause_flow_run, suspend_flow_run
@@ -13,31 +13,31 @@ APPROVAL_HOURS = 72  # over a weekend
 
 
 class BackfillApproval(RunInput):
-    """The form in the Prefect UI by which a person approves the rest of a backfill."""
+    """The form in the Prefect UI for approving the rest of a backfill."""
 
     backfill: int = Field(
-        description="The backfill's number as shown above; approves just this one"
+        description="Number of the backfill as shown above; only this one is approved"
     )
     approved_by: str = Field(description="Your name, for the log", min_length=1)
 
 
 def wait_for_approval(backfill_id: int, objection: str) -> str:
-    """Wait in the Prefect UI until a person approves the rest of a backfill; return their name.
+    """Wait until someone approves the rest of a backfill in the Prefect UI; return their name.
 
-    A run of a deployment is suspended: its process ends, and starts again from the top after the
-    answer. Any other run could not be started again, and pauses in its process.
+    A deployment's run is suspended: its process exits, and the run starts from the top after the
+    answer. Other runs could not be restarted, so they pause in their process.
 
     Args:
         backfill_id: Number of the backfill.
         objection: Why the rest needs approval.
 
     Raises:
-        BackfillNotApproved: If nobody answers, or the answer names another backfill.
+        BackfillNotApproved: If the approval times out, or is for another backfill.
     """
     form = BackfillApproval.with_initial_data(
-        description=f"**Backfill {backfill_id}: {objection}.**\n\nLook at the artifacts "
+        description=f"**Backfill {backfill_id}: {objection}.**\n\nSee the artifacts "
         f"`backfill-analysis-canary` and `backfill-analysis-charts`. To analyse the rest, enter "
-        f"the number {backfill_id} and your name; else cancel this run, and undo the sample."
+        f"the number {backfill_id} and your name. Otherwise cancel this run and undo the sample."
     )
     try:
         if deployment.id:

@@ -35,28 +35,28 @@ from tasks.resources.database import in_transaction
 
 ARTIFACT = "backfill-analysis"
 MEASURED_OVER = timedelta(days=30)
-FREEZE_AT_ONCE = 1_000  # messages; they are locked against deletion for so long
+FREEZE_AT_ONCE = 1_000  # messages per transaction, which locks them against deletion
 
 
 @task(cache_policy=NO_CACHE)
 def plan_backfill(
     request: BackfillRequest, *, parallel: int, price_book: PriceBookName, as_of: datetime
 ) -> tuple[BackfillPlan, BackfillEstimate]:
-    """Count what a backfill would select, and estimate time and money.
+    """Count the messages that a backfill would select, and estimate its time and cost.
 
     Args:
-        request: Which messages.
-        parallel: Runs at once, each on as many cores as this process may use.
+        request: Which messages to select.
+        parallel: Concurrent runs, each on as many cores as this process may use.
         price_book: Prices of the bucket.
-        as_of: The pace is measured over the 30 days before, UTC.
+        as_of: End of the 30 days over which the pace is measured, UTC.
     """
     plan = in_transaction(selection.plan, request, installed_release(), engine.LANGUAGES)
-    lately = in_transaction(
+    recent = in_transaction(
         throughput.throughput, since=as_of - MEASURED_OVER, as_of=as_of, distrusted=DISTRUSTED
     )
     pace = None
-    if lately.analysis_seconds and lately.audio_hours:
-        pace = 3600 * lately.audio_hours / lately.analysis_seconds
+    if recent.analysis_seconds and recent.audio_hours:
+        pace = 3600 * recent.audio_hours / recent.analysis_seconds
     return plan, estimate(
         plan,
         limit=request.limit,
@@ -68,23 +68,23 @@ def plan_backfill(
 
 @task(cache_policy=NO_CACHE)
 def publish_plan(plan: BackfillPlan, estimated: BackfillEstimate) -> None:
-    """Publish what a backfill would do as the artifact `backfill-analysis`."""
+    """Publish the plan of a backfill as the artifact `backfill-analysis`."""
     create_markdown_artifact(
         plan_summary(plan, estimated, installed_release()),
         key=ARTIFACT,
-        description=f"{estimated.messages:,} messages would be analysed; nothing is changed",
+        description=f"Dry run: {estimated.messages:,} messages would be analysed",
     )
 
 
 @task(cache_policy=NO_CACHE)
 def take_over(request: BackfillRequest, reason: str, resume: int | None) -> Backfill:
-    """Let this run drive a backfill, and return it.
+    """Make this run the driver of a backfill, and return the backfill.
 
-    It is the one to resume, or the one that this run drove before it was suspended, or else the
-    one for this request and reason, created if there is none.
+    It is the one to resume, the one that this run drove before it was suspended, or the one for
+    this request and reason, created if necessary.
 
     Raises:
-        BackfillUnknown, BackfillClosed, EngineChanged: If it cannot go on here.
+        BackfillUnknown, BackfillClosed, EngineChanged: If it cannot continue here.
     """
     run_id = UUID(flow_run.id) if flow_run.id else None
     backfill_id = resume or _driven_by(run_id) or _begin(request, reason)
@@ -112,10 +112,10 @@ def _begin(request: BackfillRequest, reason: str) -> int:
 
 @task(cache_policy=NO_CACHE)
 def freeze_backfill(backfill_id: int) -> Backfill:
-    """Select all messages of a backfill, page by page, from where an interrupted run stopped.
+    """Select all messages of a backfill, page by page, resuming where an earlier run stopped.
 
     Raises:
-        BackfillUnknown, BackfillClosed, EngineChanged: If it cannot go on here.
+        BackfillUnknown, BackfillClosed, EngineChanged: If it cannot continue here.
     """
     while in_transaction(
         freezing.freeze_page,
@@ -129,7 +129,7 @@ def freeze_backfill(backfill_id: int) -> Backfill:
 
 
 def stop_backfills(flow_run_id: UUID) -> list[int]:
-    """Stop further claims on the backfills that a run drives; chunks in work are still written."""
+    """Stop further claims on the backfills that a run drives; chunks in progress still finish."""
     return in_transaction(backfills.stop, flow_run_id)
 
 
@@ -140,10 +140,10 @@ def compare_sample(backfill_id: int, *, max_mean_shift: float) -> str | None:
     The artifacts are `backfill-analysis-canary` and `backfill-analysis-charts`.
 
     Returns:
-        Why a person must approve the rest; None: no need.
+        Why the rest needs approval; None if it does not.
 
     Raises:
-        BackfillStopped: If part of the sample is still to be done.
+        BackfillStopped: If part of the sample is still open.
     """
     sample, rescored, most_changed, broken = in_transaction(
         lambda connection: (
@@ -182,20 +182,20 @@ def approve(backfill_id: int, approved_by: str) -> None:
 def report_backfill(
     backfill_id: int, *, took: timedelta, dry_run: bool
 ) -> tuple[BackfillProgress, Counter[str]]:
-    """Publish how far a backfill has come; once nothing is left, store that as its report.
+    """Publish the progress of a backfill; once nothing is open, store it as the final report.
 
     The artifacts are `backfill-analysis` and `backfill-analysis-charts`.
 
     Args:
-        backfill_id: Which.
-        took: How long this run took.
+        backfill_id: Number of the backfill.
+        took: Duration of this run.
         dry_run: Store nothing.
 
     Returns:
-        How far it came, and how many of its analyses break rules of data quality, by rule.
+        The progress, and the number of its analyses that break rules of data quality, by rule.
 
     Raises:
-        BackfillUnknown: If there is none of this number.
+        BackfillUnknown: If there is no backfill with this number.
     """
     require_backfill(backfill_id)
     so_far, rescored, broken = in_transaction(

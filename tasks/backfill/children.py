@@ -1,4 +1,4 @@
-"""Long-lived runs of the deployment `work-on-backfill`, started by the run of a backfill."""
+"""Long-lived runs of the deployment `work-on-backfill`, started by a backfill's run."""
 
 import math
 import time
@@ -18,41 +18,41 @@ from schema.facts.backfill import BackfillChild
 from tasks.backfill.queue import count_open, is_stopped
 
 DEPLOYMENT = "work-on-backfill/work-on-backfill"
-_MOST_GENERATIONS = 10_000  # of one place; each is hours of work
+_MAX_GENERATIONS = 10_000  # per place; each runs for hours
 
 
 @task(cache_policy=NO_CACHE, task_run_name="child-{place}-of-backfill-{backfill_id}")
 def start_child(
     backfill_id: int, place: int, chunk_size: int, after: BackfillChild | None = None
 ) -> BackfillChild:
-    """Start a child, or find the one that works in this place.
+    """Start a child run, or return the one already running in this place.
 
-    A parent that was killed finds its children again by their keys; a child that has ended is
-    followed by one of the next generation.
+    Idempotency keys let a restarted parent find its children again. A child that has ended is
+    replaced by one of the next generation.
 
     Args:
         backfill_id: Number of the backfill.
-        place: From 0, one for each child that works at once.
+        place: Index of the concurrent child, from 0.
         chunk_size: Messages claimed together.
-        after: The child of this place to replace; None: there was none.
+        after: The child to replace; None: there was none.
     """
     first = 0 if after is None else after.generation + 1
-    for generation in range(first, _MOST_GENERATIONS):
+    for generation in range(first, _MAX_GENERATIONS):
         run: FlowRun = run_deployment(  # type: ignore[assignment]  # a coroutine only in async flows
             DEPLOYMENT,
             parameters={"backfill_id": backfill_id, "chunk_size": chunk_size},
             idempotency_key=f"backfill-{backfill_id}-{place}-{generation}",
             timeout=0,
-            as_subflow=False,  # it goes on when its parent is killed
+            as_subflow=False,  # it survives its parent
         )
         if run.state is None or not run.state.is_final():
             return BackfillChild(run.id, generation)
-    msg = f"Place {place} of backfill {backfill_id} has had {_MOST_GENERATIONS} runs."
+    msg = f"Backfill {backfill_id}: {_MAX_GENERATIONS} runs were started in place {place}."
     raise RuntimeError(msg)
 
 
 def has_ended(child: BackfillChild) -> bool:
-    """Return whether a child's run has ended, in any way; False while the server is away."""
+    """Return whether a child's run is in a final state; False if the server is unreachable."""
     try:
         with get_client(sync_client=True) as client:
             state = client.read_flow_run(child.run_id).state
@@ -62,7 +62,7 @@ def has_ended(child: BackfillChild) -> bool:
 
 
 class BackfillChildren:
-    """The children of a backfill, replaced when they end before everything is done."""
+    """The child runs of a backfill; those that end early are replaced."""
 
     def __init__(self, backfill_id: int, places: int, chunk_size: int) -> None:
         self._backfill_id, self._chunk_size = backfill_id, chunk_size
@@ -71,10 +71,10 @@ class BackfillChildren:
         self._idle_since, self._started_in_vain = time.monotonic(), 0
 
     def keep_going(self) -> bool:
-        """Start the children that are missing; return False when nothing more is to be done.
+        """Start missing children; return False when the backfill is finished.
 
         Raises:
-            BackfillStalled: If children end again and again, and no message gets done.
+            BackfillStalled: If children keep ending without finishing any message.
         """
         state = self._look()
         step = next_step(state)

@@ -1,4 +1,4 @@
-"""The task of backfills that analyses: claim, analyse, write, as the live pipeline does."""
+"""Analyse a chunk of a backfill: claim, analyse, write, as the live pipeline does."""
 
 from datetime import datetime
 from functools import partial
@@ -18,7 +18,7 @@ from tasks.resources.database import in_transaction
 
 
 def installed_release() -> EngineRelease:
-    """Return the engine that is installed here, with its versions."""
+    """Return the installed engine with its versions."""
     return EngineRelease(engine.ENGINE, engine.ENGINE_VERSION, engine.model_version())
 
 
@@ -26,7 +26,7 @@ def require_backfill(backfill_id: int) -> Backfill:
     """Return a backfill in any state.
 
     Raises:
-        BackfillUnknown: If there is none of this number.
+        BackfillUnknown: If there is no backfill with this number.
     """
     found = in_transaction(backfills.get, backfill_id)
     if found is None:
@@ -35,12 +35,12 @@ def require_backfill(backfill_id: int) -> Backfill:
 
 
 def open_backfill(backfill_id: int) -> Backfill:
-    """Return a backfill that this machine may go on with.
+    """Return a backfill that this machine may continue.
 
     Raises:
-        BackfillUnknown: If there is none of this number.
+        BackfillUnknown: If there is no backfill with this number.
         BackfillClosed: If it was undone or released.
-        EngineChanged: If it is for another version of the engine.
+        EngineChanged: If another version of the engine is installed.
     """
     found = require_backfill(backfill_id)
     if found.undone:
@@ -69,22 +69,23 @@ def analyze_backfill_chunk(
     """Claim up to `size` messages of a backfill, analyse them, and write all in one transaction.
 
     Args:
-        backfill_id: Which.
-        size: Messages to claim; fewer may be there.
-        canary: Only of the first sample.
-        max_attempts: Tries before a transient failure becomes final.
+        backfill_id: Number of the backfill.
+        size: Maximum number of messages to claim.
+        canary: Claim only messages of the first sample.
+        max_attempts: Attempts before a transient failure becomes final.
         workers: Analysis processes; None: one per core.
-        as_of: Dates the analyses, UTC.
+        as_of: Timestamp of the analyses, UTC.
 
     Returns:
-        What became of the claimed messages; none are claimed of a backfill that is stopped.
+        Counts of the claimed messages by outcome; all zero if the backfill is stopped.
 
     Raises:
-        EngineChanged: If the backfill is for another version of the engine; nothing is claimed.
-        StorageDenied, StorageUnavailable, WrongBucket, WorkerNotReady: As `work_off`; the messages
-            are given back, and none is charged a try.
+        EngineChanged: If another version of the engine is installed; nothing is claimed.
+        StorageDenied, StorageUnavailable, WrongBucket, WorkerNotReady: As in `work_off`; the
+            messages return to the queue, and no attempt is counted.
     """
-    _require_its_engine(require_backfill(backfill_id))  # maybe not on the flow's machine
+    # The task may run on another machine than the flow.
+    _require_its_engine(require_backfill(backfill_id))
     release = installed_release()
     return work_off(
         partial(

@@ -1,4 +1,4 @@
-"""What a backfill's worker looks up between two chunks."""
+"""Queries of a backfill's worker between two chunks."""
 
 from datetime import timedelta
 
@@ -10,7 +10,7 @@ from tasks.resources.database import in_transaction
 
 
 def live_chunk(size: int) -> WaitingChunk | None:
-    """Return the first `size` recordings that wait for the live pipeline; None: none does."""
+    """Return the first `size` messages in the live pipeline's queue; None if it is empty."""
     chunks = in_transaction(
         live_leases.waiting_chunks, languages=covered_languages(None), limit=size, chunk_size=size
     )
@@ -18,16 +18,16 @@ def live_chunk(size: int) -> WaitingChunk | None:
 
 
 def time_until_claimable(backfill_id: int, *, canary: bool) -> timedelta | None:
-    """Return how long until something can be claimed; None: nothing is left, or it is stopped."""
+    """Return the time until a message can be claimed; None if none is left or it is stopped."""
     return in_transaction(leases.time_until_claimable, backfill_id, canary=canary)
 
 
 def count_open(backfill_id: int) -> int:
-    """Count the messages still to be done."""
+    """Count the messages that are not finished."""
     return in_transaction(progress.count_open, backfill_id)
 
 
 def is_stopped(backfill_id: int) -> bool:
-    """Return whether nothing more may be claimed."""
+    """Return whether the backfill accepts no more claims."""
     found = in_transaction(backfills.get, backfill_id)
     return found is None or found.stopped or found.undone

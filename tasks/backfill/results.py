@@ -1,4 +1,4 @@
-"""Write what became of a chunk of a backfill, and keep what that overwrites."""
+"""Write the outcomes of a backfill's chunk, and keep copies of what they overwrite."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -11,12 +11,12 @@ from schema.facts.backfill import BackfillClaim, EngineRelease, FinishedItem
 from schema.states import BackfillOutcome
 from stores.analysis import analyses
 from stores.backfill import leases, outcomes
-from tasks.analysis.gate import set_broken_aside
+from tasks.analysis.gate import quarantine_broken
 from tasks.analysis.results import (
     DecidedOutcomes,
     counted,
     decide_outcomes,
-    set_crashes_aside,
+    quarantine_crashes,
     write_analyses,
     write_failures,
 )
@@ -32,18 +32,18 @@ def write_backfill_outcomes(
     max_attempts: int,
     as_of: datetime,
 ) -> AnalysisReport:
-    """Write a chunk's outcomes where they may be written, and count them all.
+    """Write a chunk's outcomes for the messages whose lease still holds, and count them all.
 
-    Where the new analysis failed, an earlier one that had worked stays. Messages that need no
-    analysis any more count as lost.
+    A failed analysis does not replace an earlier successful one. Messages that no longer need an
+    analysis count as lost.
 
     Args:
         connection: In a transaction; safe to repeat in another one.
-        claim: The messages and the lease they are held under.
-        results: The outcome of each, by message id.
+        claim: The messages and their lease.
+        results: The outcome of each message, by message id.
         release: The engine that analysed them.
-        max_attempts: Tries before a transient failure becomes final.
-        as_of: Dates the failures, UTC.
+        max_attempts: Attempts before a transient failure becomes final.
+        as_of: Timestamp of the failures, UTC.
     """
     held = leases.lock_held(connection, claim.token, release)
     passed_over = [FinishedItem(id_, fate) for id_, fate in held.items() if fate is not None]
@@ -57,10 +57,10 @@ def write_backfill_outcomes(
     outcomes.keep_previous(connection, claim.token, overwritten)
     write_analyses(connection, decided.analysed)
     write_failures(connection, to_fail, as_of)
-    set_crashes_aside(connection, decided)
+    quarantine_crashes(connection, decided)
     leases.put_back(connection, claim.token, decided.retries)
     outcomes.finish(connection, claim.token, [*_finished(decided), *passed_over])
-    broken = set_broken_aside(connection, rescored, as_of=as_of)
+    broken = quarantine_broken(connection, rescored, as_of=as_of)
     return counted(len(claim.messages) + claim.passed_over, decided, broken)
 
 

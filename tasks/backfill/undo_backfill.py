@@ -1,4 +1,4 @@
-"""Tasks of `flows/undo_backfill.py`, and of `kaiwa-audio backfill release`."""
+"""Tasks of `flows/undo_backfill.py` and `kaiwa-audio backfill release`."""
 
 from prefect import task
 from prefect.artifacts import create_markdown_artifact
@@ -16,7 +16,7 @@ def require_backfill(backfill_id: int) -> Backfill:
     """Return a backfill that may be undone.
 
     Raises:
-        BackfillUnknown: If there is none of this number.
+        BackfillUnknown: If there is no backfill with this number.
         BackfillClosed: If it was released.
     """
     found = in_transaction(backfills.get, backfill_id)
@@ -29,13 +29,13 @@ def require_backfill(backfill_id: int) -> Backfill:
 
 @task(cache_policy=NO_CACHE)
 def count_undoable(backfill_id: int) -> tuple[int, int]:
-    """Count the analyses that a backfill wrote: those that still stand, those changed since."""
+    """Count the analyses that a backfill wrote: those unchanged, and those overwritten since."""
     return in_transaction(undo.count, backfill_id)
 
 
 @task(cache_policy=NO_CACHE)
 def put_back(backfill_id: int, reason: str) -> int:
-    """Restore everything that a backfill overwrote; return how many messages.
+    """Restore everything that a backfill overwrote; return the number of messages.
 
     Raises:
         BackfillClosed: If it was released.
@@ -59,10 +59,10 @@ def _undo(item_ids: list[int]) -> int:
 
 
 def release(backfill_id: int) -> int:
-    """Delete the copies of what a backfill overwrote; return how many messages had one.
+    """Delete the copies of what a backfill overwrote; return the number of messages.
 
     Raises:
-        BackfillUnknown: If there is none of this number.
+        BackfillUnknown: If there is no backfill with this number.
         BackfillClosed: If it was released before, has not ended, or was undone.
     """
     require_backfill(backfill_id)
@@ -74,20 +74,20 @@ def release(backfill_id: int) -> int:
 
 @task(cache_policy=NO_CACHE)
 def publish_undo(backfill_id: int, *, standing: int, changed: int, undone: int | None) -> None:
-    """Publish what undoing did, or would do, as the artifact `undo-backfill`.
+    """Publish the result of undoing, or of a dry run, as the artifact `undo-backfill`.
 
     Args:
         backfill_id: Number of the backfill.
-        standing: Analyses that still stand as the backfill wrote them.
-        changed: Those that somebody else has overwritten since.
+        standing: Analyses that are still as the backfill wrote them.
+        changed: Analyses overwritten since by something else.
         undone: Messages restored; None: a dry run.
     """
-    would = "Would be put back" if undone is None else "Put back"
+    label = "Would be restored" if undone is None else "Restored"
     count = standing if undone is None else undone
     create_markdown_artifact(
         f"Backfill {backfill_id}.\n\n| Messages | |\n|---|--:|\n"
-        f"| **{would} as they were before** | {count:,} |\n"
-        f"| Analysed anew since, left alone | {changed:,} |\n",
+        f"| **{label} to their earlier state** | {count:,} |\n"
+        f"| Analysed again since, left unchanged | {changed:,} |\n",
         key="undo-backfill",
-        description=f"{would}: {count:,} messages of backfill {backfill_id}",
+        description=f"{label}: {count:,} messages of backfill {backfill_id}",
     )

@@ -1,1 +1,1 @@
-"""Tasks that measure what storage costs, and publish it."""
+"""Tasks that measure and publish storage costs."""

@@ -1,4 +1,4 @@
-"""Alerts of `flows/measure_costs.py`: the stock or the traffic has risen to its threshold."""
+"""Alerts of `flows/measure_costs.py`: stored audio or transfer has reached its threshold."""
 
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
@@ -20,12 +20,12 @@ from stores.costs import thresholds
 from tasks.resources.database import in_transaction
 
 THRESHOLD_EVENT = "kaiwa.costs.threshold-crossed"
-MEASURED = "measured"  # the source of what is stored; that of transfer is a `TransferSource`
+MEASURED = "measured"  # source of the stored volume; that of transfer is a `TransferSource`
 _WHAT_TO_DO = {
-    ThresholdMeasure.STORED: "See which tier grows in the artifact measure-costs, and whether"
-    " sweep-retention deletes what is due; then shorten a period, or raise the threshold.",
-    ThresholdMeasure.TRANSFERRED: "See in the provider's access log who reads so much; then stop"
-    " it, or raise the threshold.",
+    ThresholdMeasure.STORED: "Check in the artifact measure-costs which tier grows, and whether"
+    " sweep-retention deletes what is due. Then shorten a retention period or raise the threshold.",
+    ThresholdMeasure.TRANSFERRED: "Check in the provider's access log which client reads so much."
+    " Then stop it or raise the threshold.",
 }
 
 
@@ -37,24 +37,25 @@ class Reading:
     value_gb: float
     threshold_gb: float
     source: str
-    expected_gb_in_30_days: float | None  # None: no forecast, or none so far ahead
+    expected_gb_in_30_days: float | None  # None: no forecast for that day
 
 
 @task(cache_policy=NO_CACHE)
 def alert_on_thresholds(report: CostReport) -> list[ThresholdMeasure]:
-    """Emit `kaiwa.costs.threshold-crossed` for each measure that has risen to its threshold.
+    """Emit `kaiwa.costs.threshold-crossed` for each measure that has reached its threshold.
 
-    Of the resource `kaiwa.costs.stored` or `kaiwa.costs.transferred`, once until it falls well
-    below it again. Payload: `measure`, `value_gb`, `threshold_gb`, `source`, `as_of` (ISO, UTC),
-    `expected_gb_in_30_days` (or null), `what_to_do`. A repeated event has the same id.
+    The resource is `kaiwa.costs.stored` or `kaiwa.costs.transferred`. A measure alerts once, until
+    it has fallen well below its threshold. Payload: `measure`, `value_gb`, `threshold_gb`,
+    `source`, `as_of` (ISO, UTC), `expected_gb_in_30_days` (or null), `what_to_do`. A repeated
+    event has the same id.
 
     Returns:
-        The measures that were alerted of.
+        The measures that alerted.
     """
     return [
         reading.measure
         for reading in _readings(report)
-        if in_transaction(_look, reading, report.as_of)
+        if in_transaction(_alert_if_crossed, reading, report.as_of)
     ]
 
 
@@ -83,22 +84,23 @@ def _expected_gb(report: CostReport) -> float | None:
     return float(expected[0]) / BYTES_PER_GB if len(expected) else None
 
 
-def _look(connection: Connection, reading: Reading, as_of: datetime) -> bool:
-    """Alert if a measure has crossed its threshold since the last look; return whether it has."""
+def _alert_if_crossed(connection: Connection, reading: Reading, as_of: datetime) -> bool:
+    """Alert if a measure has crossed its threshold since the last run; return whether it has."""
     before = thresholds.lock(connection, reading.measure)
     after = standing_after(before, reading.value_gb, threshold=reading.threshold_gb, as_of=as_of)
     crossed = after.crossed_at != before.crossed_at
     if crossed:
-        # Before the commit: a crash in between alerts twice, under one id, rather than never.
+        # Before the commit: a crash in between repeats the alert, under the same id, but never
+        # loses it.
         _emit(reading, as_of, alert_id(reading.measure, before))
     thresholds.write(connection, reading.measure, after)
     return crossed
 
 
 def _emit(reading: Reading, as_of: datetime, event_id: UUID) -> None:
-    """Give an event to the Prefect server, and wait until it has it.
+    """Send an event to the Prefect server, and wait until it is accepted.
 
-    `prefect.events.emit_event` only queues it, and drops it silently when the server is away.
+    `prefect.events.emit_event` only queues it, and drops it silently if the server is unreachable.
     """
     event = Event(
         id=event_id,

@@ -31,17 +31,17 @@ from stores.quality.rules.catalogue import DISTRUSTED
 from tasks.resources.database import in_transaction
 
 MONTH = timedelta(days=DAYS_PER_MONTH)
-EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)  # nobody recorded anything for us before
-LATE = timedelta(hours=1)  # from then on, messages may have been deleted that were there
-HISTORY_DAYS = metrics.OLDEST_DAYS - 1  # all older audio counts as of one day
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)  # before any recording
+LATE = timedelta(hours=1)  # later measurements may miss messages deleted in the meantime
+HISTORY_DAYS = metrics.OLDEST_DAYS - 1  # all older audio counts as one day's
 
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """What one look at everything found; frames as `policy.storage_measures` describes them."""
+    """Results of one measurement; frames as described in `policy.storage_measures`."""
 
     as_of: datetime  # UTC
-    reconstructed: bool  # looked at later, so that what is no longer told of is missing
+    reconstructed: bool  # measured later, so messages deleted in the meantime are missing
     stock: pl.DataFrame
     daily: pl.DataFrame  # day, tier, measure, value
     active_learners: int
@@ -52,10 +52,10 @@ class Measurement:
 
 @task(cache_policy=NO_CACHE)
 def check_instant(as_of: datetime) -> datetime:
-    """Return the instant in UTC.
+    """Return the timestamp in UTC.
 
     Raises:
-        NotYetMeasurable: If nobody can place it, it has not come, or is before 1970.
+        NotYetMeasurable: If it has no time zone, is in the future, or is before 1970.
     """
     if as_of.utcoffset() is None:
         raise NotYetMeasurable(as_of, "has no time zone")
@@ -68,10 +68,10 @@ def check_instant(as_of: datetime) -> datetime:
 
 @task(cache_policy=NO_CACHE)
 def measure(as_of: datetime) -> Measurement:
-    """Look at all messages, the ledger and the logs once.
+    """Measure from messages, deletion ledger and traffic logs in one transaction.
 
     Args:
-        as_of: UTC; what came later is left out, what was deleted later is still there.
+        as_of: UTC; later messages are left out, audio deleted later still counts.
     """
     return in_transaction(_measure, as_of)
 
@@ -98,14 +98,14 @@ def _measure(connection: Connection, as_of: datetime) -> Measurement:
 
 
 def _logged(connection: Connection, until: datetime) -> LoggedTraffic:
-    """Return the traffic of the month's whole days; that of `until` itself is not over."""
+    """Return the traffic of the month's whole days; the day of `until` is not complete."""
     since = (until - MONTH).date()
     return LoggedTraffic(*throughput.traffic(connection, since=since, until=until.date()))
 
 
 @task(cache_policy=NO_CACHE)
 def write_metrics(measurement: Measurement) -> None:
-    """Replace the day's figures in `audio_ops.storage_metric`; add days that nobody measured."""
+    """Replace the day's figures in `audio_ops.storage_metric`; add days that are missing there."""
     in_transaction(
         metrics.write,
         measurement.daily,
@@ -122,10 +122,10 @@ def build_report(
     horizon_days: int,
     transferred_gb_month: float | None,
 ) -> CostReport:
-    """Work out costs, history and forecast from the measurement and the daily figures.
+    """Compute costs, history and forecast from the measurement and the daily figures.
 
     Raises:
-        PriceRefused: If the stated transfer is negative or no number.
+        PriceRefused: If the stated transfer is negative or not a number.
     """
     as_of, stock = measurement.as_of, measurement.stock
     today = as_of.date()
@@ -183,8 +183,8 @@ def _traffic(
 ) -> MonthOfTraffic:
     """Return a month's traffic.
 
-    Audio that arrived late is only in what messages tell now, audio whose message has been deleted
-    since only in the stored figures. Whichever knows more is nearer to what was uploaded.
+    Audio that arrived late is only in the current measurement; audio whose message has since been
+    deleted is only in the stored figures. The larger of the two is closer to what was uploaded.
     """
 
     def uploaded(measure: Measure) -> int:
@@ -208,7 +208,7 @@ def _cost_before(
     prices: PriceBook,
     stated_gb: float | None,
 ) -> MonthlyCost | None:
-    """Return the cost a month earlier; where its traffic is known from elsewhere, with today's."""
+    """Return the cost a month earlier; with today's traffic if that month's has another source."""
     until = measurement.as_of - MONTH
     stored = storage_measures.total(history, Measure.BYTES, until=until.date())
     if stored is None:

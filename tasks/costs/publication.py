@@ -1,4 +1,4 @@
-"""Shows a measurement of costs: artifacts in the Prefect UI, files for people and programs."""
+"""Publication of a cost report: artifacts in the Prefect UI, and files."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,7 +21,7 @@ from tasks.resources import report_folder
 
 @task(cache_policy=NO_CACHE)
 def publish_costs(report: CostReport) -> None:
-    """Publish the artifacts `measure-costs*`, then the files of the folder for reports.
+    """Publish the artifacts `measure-costs*`, then write the files in the folder for reports.
 
     Raises:
         ReportsUnwritable: If a file cannot be written; the artifacts are published by then.

@@ -1,1 +1,1 @@
-"""Tasks that erase all of one learner."""
+"""Tasks that erase everything stored about one learner."""

@@ -1,6 +1,6 @@
-"""Tasks of `flows/erase_learner.py`: plan, set the tombstone, erase, look again, report.
+"""Tasks of `flows/erase_learner.py`: plan, set the tombstone, erase, verify, report.
 
-Each may be repeated: what is erased already is not found again.
+All are idempotent: what was erased is not found again.
 """
 
 from datetime import datetime
@@ -18,7 +18,7 @@ from schema.facts.deletion import ErasureReport
 from stores.deletion import erasure, learner_messages, ledger
 from tasks.erasure.erase_pages import erase_orphans, erase_page, erase_versions
 from tasks.erasure.learner_data import ROWS_AT_ONCE, count_learner_data
-from tasks.erasure.objects import folder, is_refused, keep_holds_out, versions_under
+from tasks.erasure.objects import block_holds, folder, is_refused, versions_under
 from tasks.resources import storage
 from tasks.resources.database import in_transaction
 from tasks.runtime.paging import pages
@@ -28,16 +28,16 @@ SAMPLED_KEYS = 20
 
 @task(cache_policy=NO_CACHE)
 def plan_erasure(user_id: UUID, *, as_of: datetime) -> ErasureReport:
-    """Count what an erasure would erase, once it is sure that it may, and in this bucket.
+    """Check that the learner may be erased and the bucket is right; count what would be erased.
 
     Raises:
-        LearnerHeld: If a legal hold touches the learner.
-        LearnerUnknown: If neither a table nor the bucket has heard of them.
-        UnprovenBucket: If others' recordings are not in the bucket.
-        WrongBucket: If the bucket's marker is not.
+        LearnerHeld: If a legal hold covers any of the learner's data.
+        LearnerUnknown: If neither the database nor the bucket holds anything of the learner.
+        UnprovenBucket: If recordings of other learners are missing from the bucket.
+        WrongBucket: If the bucket's marker is missing.
     """
     storage.bucket().verify_marker()
-    in_transaction(keep_holds_out, user_id)
+    in_transaction(block_holds, user_id)
     _prove_bucket(user_id, as_of)
     found = count_learner_data(user_id)
     known = in_transaction(erasure.is_known, user_id)
@@ -48,18 +48,18 @@ def plan_erasure(user_id: UUID, *, as_of: datetime) -> ErasureReport:
 
 @task(cache_policy=NO_CACHE)
 def begin_erasure(user_id: UUID, reason: str) -> UUID:
-    """Set the learner's tombstone; return its receipt."""
+    """Set the learner's tombstone; return the number of its receipt."""
     return in_transaction(erasure.begin, user_id, reason)
 
 
 @task(cache_policy=NO_CACHE)
 def erase_messages(user_id: UUID) -> ErasureReport:
-    """Erase what the learner's messages say of their recordings, and the recordings.
+    """Erase the recordings of the learner's messages, and all data derived from them.
 
-    Stops early when the bucket confirms nothing of a page.
+    Stops early when the bucket confirms no deletion of a page.
 
     Raises:
-        LearnerHeld: If a legal hold was placed meanwhile; the page in hand stays.
+        LearnerHeld: If a legal hold was placed meanwhile; the current page is not erased.
     """
     report = ErasureReport()
     for page in pages(
@@ -78,10 +78,10 @@ def erase_messages(user_id: UUID) -> ErasureReport:
 
 @task(cache_policy=NO_CACHE)
 def erase_leftovers(user_id: UUID) -> ErasureReport:
-    """Erase the learner's objects that no message refers to: queued orphans, and their folder.
+    """Erase the learner's objects that no message refers to: queued orphans and their folder.
 
     Raises:
-        LearnerHeld: If a legal hold was placed meanwhile; the page in hand stays.
+        LearnerHeld: If a legal hold was placed meanwhile; the current page is not erased.
     """
     report = ErasureReport()
     for queued in pages(
@@ -106,7 +106,7 @@ def erase_leftovers(user_id: UUID) -> ErasureReport:
 
 @task(cache_policy=NO_CACHE)
 def verify_erasure(user_id: UUID) -> ErasureReport:
-    """Look again everywhere; if nothing is left, note it in the tombstone.
+    """Count what is left of the learner; if nothing, mark the tombstone as complete.
 
     Returns:
         What is left.
@@ -119,7 +119,7 @@ def verify_erasure(user_id: UUID) -> ErasureReport:
 
 @task(cache_policy=NO_CACHE)
 def publish_plan(found: ErasureReport) -> None:
-    """Publish what an erasure would erase as the artifact `erase-learner`."""
+    """Publish the plan of an erasure as the artifact `erase-learner`."""
     create_markdown_artifact(
         plan(found),
         key="erase-learner",
@@ -136,7 +136,7 @@ def publish_receipt(
     started_at: datetime,
     ended_at: datetime,
 ) -> None:
-    """Publish the receipt as the artifact `erase-learner`; it does not tell whose it is."""
+    """Publish the receipt as the artifact `erase-learner`; it does not identify the learner."""
     head = in_transaction(ledger.head)
     create_markdown_artifact(
         receipt_page(receipt, erased, left, head, started_at=started_at, ended_at=ended_at),
@@ -146,9 +146,9 @@ def publish_receipt(
 
 
 def _prove_bucket(user_id: UUID, as_of: datetime) -> None:
-    """Raise unless others' recordings are there: S3 reports keys it never had as deleted.
+    """Raise unless recordings of other learners are there: S3 reports missing keys as deleted.
 
-    Where nobody else has any, the marker alone is the proof.
+    If no other learner has recordings, the marker alone is the proof.
     """
     bucket = storage.bucket()
     sample = in_transaction(erasure.sample_of_others, user_id, as_of=as_of, limit=SAMPLED_KEYS)
@@ -159,5 +159,5 @@ def _prove_bucket(user_id: UUID, as_of: datetime) -> None:
 
 
 def _is_stuck(step: ErasureReport) -> bool:
-    """Whether the bucket confirms nothing any more: going on would only take time."""
+    """Whether the bucket confirmed no deletion, so that further pages would fail too."""
     return step.failed > 0 and step.objects == 0

@@ -1,6 +1,6 @@
-"""Pages of an erasure: intent → delete → confirm; a crash anywhere converges on the next run.
+"""Pages of an erasure: intent → delete → confirm; after any crash the next run completes them.
 
-What needs no bucket goes with the intent. What the bucket has to delete is written only when it
+Rows are erased together with the intent. That an object is deleted is written only once the bucket
 has confirmed it.
 """
 
@@ -16,13 +16,13 @@ from stores import findings
 from stores.bucket.versions import ObjectVersion
 from stores.deletion import erasure, learner_messages, ledger, orphan_queue
 from tasks.erasure.learner_data import rows_counted
-from tasks.erasure.objects import erase_objects, is_refused, keep_holds_out
+from tasks.erasure.objects import block_holds, erase_objects, is_refused
 from tasks.resources.database import in_transaction
 
 
 def erase_page(user_id: UUID, message_ids: Sequence[str]) -> ErasureReport:
-    """Erase what some messages say of their recordings, and the recordings."""
-    report, deletions = in_transaction(_silence, user_id, message_ids)
+    """Erase the recordings of some messages, and all data derived from them."""
+    report, deletions = in_transaction(_erase_rows, user_id, message_ids)
 
     def confirm(connection: Connection, keys: Collection[str]) -> ErasureReport:
         ended = [
@@ -35,16 +35,16 @@ def erase_page(user_id: UUID, message_ids: Sequence[str]) -> ErasureReport:
     return report + erase_objects(user_id, deletions, confirm)
 
 
-def _silence(
+def _erase_rows(
     connection: Connection, user_id: UUID, message_ids: Sequence[str]
 ) -> tuple[ErasureReport, list[IntendedDeletion]]:
-    """Erase what needs no bucket, and write down what is about to be deleted there."""
-    keep_holds_out(connection, user_id)
+    """Erase the rows, and record in the ledger which objects are about to be deleted."""
+    block_holds(connection, user_id)
     recordings = learner_messages.recordings(connection, message_ids)
     counted = rows_counted(learner_messages.silence(connection, message_ids))
     counted += ErasureReport(control_rows=findings.forget(connection, message_ids))
     deletions = {
-        recording.storage_key: _intention(recording.storage_key, recording)
+        recording.storage_key: _intended_deletion(recording.storage_key, recording)
         for recording in recordings
         if recording.storage_key is not None and not is_refused(recording.storage_key)
     }
@@ -56,7 +56,7 @@ def _silence(
     return counted + ErasureReport(refused=refused), list(deletions.values())
 
 
-def _intention(key: str, recording: LearnerRecording) -> IntendedDeletion:
+def _intended_deletion(key: str, recording: LearnerRecording) -> IntendedDeletion:
     return IntendedDeletion(
         key,
         recording.message_id,
@@ -79,7 +79,7 @@ def erase_orphans(user_id: UUID, queued: Sequence[IntendedDeletion]) -> ErasureR
 
 
 def erase_versions(user_id: UUID, versions: Sequence[ObjectVersion]) -> ErasureReport:
-    """Erase a page of the learner's folder; an object on two pages is counted on both."""
+    """Erase a page of the learner's folder; an object on two pages is counted twice."""
     sizes: Counter[str] = Counter()
     for version in versions:
         sizes[version.key] += version.size_bytes
@@ -95,7 +95,7 @@ def erase_versions(user_id: UUID, versions: Sequence[ObjectVersion]) -> ErasureR
 
 def _intend(user_id: UUID, deletions: Sequence[IntendedDeletion]) -> None:
     def work(connection: Connection) -> None:
-        keep_holds_out(connection, user_id)
+        block_holds(connection, user_id)
         ledger.intend(connection, deletions)
 
     in_transaction(work)

@@ -1,4 +1,4 @@
-"""What the database and the bucket hold of a learner, counted."""
+"""Counts of what the database and the bucket hold of a learner."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -19,33 +19,33 @@ ROWS_AT_ONCE = 100
 
 
 def count_learner_data(user_id: UUID) -> ErasureReport:
-    """Count all that the database and the bucket hold of the learner."""
-    place = folder(user_id)
+    """Count everything that the database and the bucket hold of the learner."""
+    prefix = folder(user_id)
 
     def count(connection: Connection) -> tuple[ErasureReport, set[str]]:
         messages = learner_messages.count_messages(connection, user_id)
         counted = rows_counted(learner_messages.count_rows(connection, user_id))
         counted += ErasureReport(control_rows=findings.count_of_learner(connection, user_id))
         return counted + ErasureReport(messages=messages), learner_messages.keys_outside(
-            connection, user_id, folder=place
+            connection, user_id, folder=prefix
         )
 
     report, elsewhere = in_transaction(count)
     for queued in pages(
         lambda connection, after: erasure.orphans(
-            connection, user_id, folder=place, after=after, limit=ROWS_AT_ONCE
+            connection, user_id, folder=prefix, after=after, limit=ROWS_AT_ONCE
         ),
         "",
         lambda deletion: deletion.storage_key,
     ):
         report += ErasureReport(orphans=len(queued))
-        elsewhere.update(d.storage_key for d in queued if not d.storage_key.startswith(place))
+        elsewhere.update(d.storage_key for d in queued if not d.storage_key.startswith(prefix))
     refused = {key for key in elsewhere if is_refused(key)}
     report += ErasureReport(refused=len(refused))
     bucket = storage.bucket()
     for key in sorted(elsewhere - refused):
         report += _count_versions(user_id, list(of_key(versions_under(bucket, key), key)))
-    for versions in versions_under(bucket, place):
+    for versions in versions_under(bucket, prefix):
         report += _count_versions(user_id, versions)
     return report
 

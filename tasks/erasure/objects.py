@@ -1,4 +1,4 @@
-"""Deleting a learner's objects, all versions of them, while no legal hold can be placed."""
+"""Deletion of a learner's objects in all versions, while no legal hold can be placed."""
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from uuid import UUID
@@ -26,20 +26,20 @@ Confirm = Callable[[Connection, Collection[str]], ErasureReport]
 
 
 def folder(user_id: UUID) -> str:
-    """Return what the app begins the keys of a learner's recordings with."""
+    """Return the prefix that the app gives the keys of a learner's recordings."""
     return f"{DEFAULT_POLICY.key_prefix}{user_id}/"
 
 
 def is_refused(key: str) -> bool:
-    """Whether an object of this key is not ours to delete."""
+    """Whether policy forbids deleting the object with this key."""
     return DEFAULT_POLICY.key_refusal(key) is not None
 
 
-def keep_holds_out(connection: Connection, user_id: UUID) -> None:
-    """Let no hold be placed until the transaction ends.
+def block_holds(connection: Connection, user_id: UUID) -> None:
+    """Block new holds until the transaction ends.
 
     Raises:
-        LearnerHeld: If one stands already.
+        LearnerHeld: If a hold already covers the learner.
     """
     holds.keep_out(connection)
     if held := holds.on_learner(connection, user_id):
@@ -47,9 +47,9 @@ def keep_holds_out(connection: Connection, user_id: UUID) -> None:
 
 
 def versions_under(bucket: AudioBucket, prefix: str) -> Iterator[list[ObjectVersion]]:
-    """Yield what lies under a prefix by key, with all versions if the bucket keeps any.
+    """Yield pages of the objects under a prefix, by key; all versions if the bucket keeps any.
 
-    Servers that keep none need not know the request for versions.
+    Servers without versioning may not support listing versions, so they get a plain listing.
     """
     if keeps_versions(bucket):
         yield from list_versions(bucket, prefix)
@@ -65,19 +65,19 @@ def erase_objects(
     *,
     versions: Sequence[ObjectVersion] | None = None,
 ) -> ErasureReport:
-    """Delete what is written down in the ledger, and write what the bucket confirmed.
+    """Delete intended objects, and record what the bucket confirmed.
 
-    Objects that live messages of others refer to are let go of instead.
+    Objects that live messages of other learners refer to are kept; their intents are withdrawn.
 
     Args:
         user_id: The learner.
-        deletions: Each key once; intended, and committed, before.
-        confirm: Writes that these keys are nobody's or gone, and counts what it wrote.
-        versions: Of these keys, as `versions_under` lists them; None: not listed yet.
+        deletions: Each key once; recorded as intents in an earlier transaction.
+        confirm: Writes that these keys are deleted or in use by others; counts what it wrote.
+        versions: Versions of these keys, as from `versions_under`; None: not listed yet.
 
     Raises:
-        LearnerHeld: If a hold was placed since; nothing is deleted then.
-        StorageError: If the bucket does not list what it keeps; nothing is deleted then.
+        LearnerHeld: If a hold was placed since; nothing is deleted.
+        StorageError: If the bucket cannot list the versions; nothing is deleted.
     """
     bucket = storage.bucket()
     if not deletions or not keeps_versions(bucket):
@@ -99,23 +99,23 @@ def _erase(
 ) -> ErasureReport | LearnerHeld:
     keys = [deletion.storage_key for deletion in deletions]
     try:
-        keep_holds_out(connection, user_id)
-    except LearnerHeld as error:  # returned: the withdrawals are to be committed
-        # Ours alone: a sweep may be deleting the same object for a reason of its own.
+        block_holds(connection, user_id)
+    except LearnerHeld as error:  # returned, not raised, to commit the withdrawals
+        # Only our own intents: a sweep may be deleting the same object.
         ours = ledger.intended(connection, keys, DeletionReason.ERASURE)
         ledger.finish(connection, dict.fromkeys(ours, DeletionState.WITHDRAWN))
         return error
     needed = erasure.used_by_others(connection, user_id, keys)
-    doomed = [deletion for deletion in deletions if deletion.storage_key not in needed]
-    # Again: an older intent of the same key, which stood in for ours, may have been withdrawn.
-    ledger.intend(connection, doomed)
-    answer = _delete(user_id, [deletion.storage_key for deletion in doomed], versions)
+    unneeded = [deletion for deletion in deletions if deletion.storage_key not in needed]
+    # Again: an earlier intent for the same key, used in place of ours, may have been withdrawn.
+    ledger.intend(connection, unneeded)
+    answer = _delete(user_id, [deletion.storage_key for deletion in unneeded], versions)
     written = confirm(connection, needed.union(answer.deleted))
     ledger.note_failures(connection, answer.failed)
     ends = dict.fromkeys(answer.deleted, DeletionState.DELETED)
     ledger.finish(connection, ends | dict.fromkeys(needed, DeletionState.WITHDRAWN))
     sizes = (
-        [deletion.size_bytes or 0 for deletion in doomed if deletion.storage_key in ends]
+        [deletion.size_bytes or 0 for deletion in unneeded if deletion.storage_key in ends]
         if versions is None
         else [version.size_bytes for version in versions if version.key in ends]
     )
@@ -131,11 +131,11 @@ def _erase(
 def _delete(
     user_id: UUID, keys: Sequence[str], versions: Sequence[ObjectVersion] | None
 ) -> DeletionReport:
-    """Delete and look again; keys of which nothing is left count as deleted."""
+    """Delete and verify; keys of which nothing is left count as deleted."""
     bucket = storage.bucket()
     failed = {}
     if versions is None:
-        # Listings may hold keys that no request for many can name.
+        # Listings may hold keys that DeleteObjects cannot express.
         failed = {key: "InvalidKey" for key in keys if is_refused(key)}
         answer = bucket.delete_many([key for key in keys if key not in failed])
     else:
@@ -143,7 +143,7 @@ def _delete(
         answer = delete_versions(bucket, [v for v in versions if v.key in wanted])
     failed.update(answer.failed)
     for key in keys:
-        # The learner's folder is listed at the end; what lies elsewhere is looked at one by one.
+        # The learner's folder is listed again at the end; objects elsewhere are checked here.
         if not key.startswith(folder(user_id)) and key not in failed and bucket.head(key):
             failed[key] = "StillThere"
     return DeletionReport(tuple(key for key in keys if key not in failed), failed, answer.broken)

@@ -1,1 +1,1 @@
-"""Tasks that check what is stored."""
+"""Tasks that check the quality of stored data."""

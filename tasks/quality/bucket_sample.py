@@ -1,4 +1,4 @@
-"""Look for a sample of recordings in the bucket: are they there, with the size their rows say?"""
+"""Check a sample of recordings in the bucket: does each exist, with the size its row states?"""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +15,7 @@ THREADS = 16
 
 
 def broken_in_bucket(sample: Sequence[SampledRecording]) -> list[BrokenRule]:
-    """Return which recordings of the sample the bucket lacks, or holds with another size.
+    """Return the recordings of the sample that are missing from the bucket or differ in size.
 
     Raises:
         WrongBucket: If the bucket's marker is missing.
@@ -24,12 +24,12 @@ def broken_in_bucket(sample: Sequence[SampledRecording]) -> list[BrokenRule]:
     """
     if not sample:
         return []
-    storage.bucket().verify_marker()  # one request shows an outage, a hundred take minutes
+    storage.bucket().verify_marker()  # detects an outage with one request instead of hundreds
     with ThreadPoolExecutor(THREADS) as threads:
         try:
             answers = list(zip(sample, threads.map(_head, sample), strict=True))
         except StorageError:
-            threads.shutdown(wait=False, cancel_futures=True)  # the others would fail as slowly
+            threads.shutdown(wait=False, cancel_futures=True)  # the rest would fail too
             raise
     differing = {
         recording: difference
@@ -38,12 +38,12 @@ def broken_in_bucket(sample: Sequence[SampledRecording]) -> list[BrokenRule]:
     }
     if not differing:
         return []
-    # Looked up after the bucket: what was deleted or uploaded anew in between is no finding.
-    still = in_transaction(object_sample.still_claimed, differing)
+    # Read again after the bucket: a recording deleted or replaced meanwhile breaks no rule.
+    unchanged = in_transaction(object_sample.still_claimed, differing)
     return [
         BrokenRule(recording.message_id, rule, observed)
         for recording, (rule, observed) in differing.items()
-        if recording.message_id in still
+        if recording.message_id in unchanged
     ]
 
 
@@ -51,7 +51,7 @@ def _head(recording: SampledRecording) -> ObjectFacts | None:
     try:
         return storage.bucket().head(recording.storage_key)
     except InvalidKey:
-        return None  # no bucket holds an object under such a name
+        return None  # no object can have this key
 
 
 def _difference(recording: SampledRecording, facts: ObjectFacts | None) -> tuple[str, str] | None:

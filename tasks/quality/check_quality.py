@@ -30,7 +30,7 @@ _FAILING = [rule.name for rule in ROW_RULES if rule.severity is Severity.FAIL]
 
 @dataclass(frozen=True, slots=True)
 class CheckPlan:
-    """What a check looks at."""
+    """What a check covers."""
 
     as_of: datetime  # UTC
     scope: CheckScope
@@ -41,7 +41,7 @@ class CheckPlan:
 
 @dataclass(frozen=True, slots=True)
 class CheckOutcome:
-    """What a check found, and the pages that show it."""
+    """The results of a check, with the validation for Data Docs."""
 
     report: QualityReport
     validation: Validation
@@ -49,9 +49,9 @@ class CheckOutcome:
 
 @task(cache_policy=NO_CACHE)
 def check_rows(plan: CheckPlan) -> CheckOutcome:
-    """Check rows against all rules; open cases of quarantine, and close those that hold again.
+    """Check rows against all rules; open quarantine cases, and close those that pass again.
 
-    All of it is written in one transaction, or nothing.
+    All results are written in one transaction.
     """
     check_id, scope = in_transaction(checks.begin, plan.scope, since=plan.since, until=plan.until)
     return in_transaction(_check, plan, check_id, scope)
@@ -87,15 +87,15 @@ def _check(connection: Connection, plan: CheckPlan, check_id: int, scope: RowSco
 
 @dataclass(frozen=True, slots=True)
 class _Sample:
-    """What the bucket has of some recordings."""
+    """Result of looking for some recordings in the bucket."""
 
     recordings: list[SampledRecording]
-    missing: int = 0  # of those not known before
-    problem: str | None = None  # why it could not be sampled
+    missing: int = 0  # not known to be missing before
+    problem: str | None = None  # why the bucket could not be checked
 
 
 def _sample_bucket(connection: Connection, limit: int) -> _Sample:
-    """Look for a sample of recordings in the bucket; add those that it lacks to `broken`."""
+    """Check a sample of recordings in the bucket; collect those that break a rule."""
     sample = object_sample.pick(connection, limit)
     try:
         broken = broken_in_bucket(sample)
@@ -112,14 +112,14 @@ def _sample_bucket(connection: Connection, limit: int) -> _Sample:
 def _results(
     connection: Connection, counts: Mapping[str, Counts], sampled: int
 ) -> tuple[RuleResult, ...]:
-    """Return how each rule fared; of what is broken, what was noted counts."""
-    noted = quarantine.counts_and_examples(connection)
+    """Return the result of each rule, with the number of recorded cases and examples."""
+    cases = quarantine.counts_and_examples(connection)
     return tuple(
         RuleResult(
             name,
             rule.severity,
             counts[name].checked if name in counts else sampled,
-            *noted.get(name, (0, ())),
+            *cases.get(name, (0, ())),
         )
         for name, rule in RULES.items()
     )
@@ -129,10 +129,10 @@ def _results(
 def publish_check(
     outcome: CheckOutcome, *, allowed_percent: float, checked_at: datetime, took: timedelta
 ) -> None:
-    """Publish what was found: the artifact `check-quality`, and Data Docs as files.
+    """Publish the results as the artifact `check-quality`, and Data Docs as files.
 
     Raises:
-        ReportsUnwritable: If the Data Docs cannot be written; the artifact is there.
+        ReportsUnwritable: If the Data Docs cannot be written; the artifact is published by then.
     """
     report = outcome.report
     before = in_transaction(checks.last_checks, CHECKS_SHOWN, before=report.check_id)

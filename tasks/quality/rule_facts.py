@@ -1,4 +1,4 @@
-"""What rules of data quality compare rows with: policy, and where our bucket is."""
+"""The values that rules of data quality compare rows with: policy and the bucket's address."""
 
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
@@ -19,7 +19,7 @@ from tasks.resources import storage
 
 
 def rule_facts(as_of: datetime) -> RuleFacts:
-    """Return what rules compare rows with at this instant (UTC)."""
+    """Return the values that rules compare rows with at this time (UTC)."""
     return RuleFacts(
         as_of=as_of,
         url_prefixes=url_prefixes(storage.bucket().name, storage.objects_address()),
@@ -37,15 +37,16 @@ def rule_facts(as_of: datetime) -> RuleFacts:
 
 
 def url_prefixes(bucket: str, address: str) -> tuple[str, ...]:
-    """Return how URLs of a bucket's objects may begin: the app's client may choose otherwise.
+    """Return the valid beginnings of URLs of a bucket's objects.
+
+    The app's client may choose another addressing style than ours.
 
     Args:
-        bucket: Its name.
-        address: What stands before the key in the URLs that we sign.
+        bucket: Name of the bucket.
+        address: The part before the key in the URLs that we sign.
 
     Returns:
-        That, and the same place with the bucket's name in the path instead of the host, or the
-        other way round.
+        `address`, and its equivalent in the other style: bucket name in the host or in the path.
     """
     url = urlsplit(address)
     if url.netloc.startswith(f"{bucket}."):

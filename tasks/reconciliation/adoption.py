@@ -1,4 +1,4 @@
-"""Give objects uploaded before their message was saved to the message that their key names."""
+"""Attach objects that were uploaded before their message was saved to that message."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +17,7 @@ from tasks.resources.database import in_transaction
 from tasks.runtime.paging import pages
 
 STRAYS_PER_PAGE = 1000
-READERS = 4  # threads that read recordings, at worst `MAX_BYTES` each
+READERS = 4  # threads that read recordings, up to `MAX_BYTES` each
 
 
 @task(cache_policy=NO_CACHE)
@@ -33,17 +33,17 @@ def count_adoptable(run: Run) -> int:
     retry_condition_fn=bucket_is_away,
 )
 def adopt_page(run: Run, *, after: str) -> tuple[str | None, int]:
-    """Give up to 1,000 objects to the messages that their keys name; all of them or none.
+    """Attach up to 1,000 objects to the messages named in their keys, in one transaction.
 
     Args:
-        run: Whose listing is complete.
-        after: Objects with keys after this one.
+        run: A run whose listing is complete.
+        after: Start after this key.
 
     Returns:
-        The last one's key, None if there is none left; and how many messages have a recording now.
+        The last object's key, None if there are none left; and how many messages got a recording.
 
     Raises:
-        StorageUnavailable: If the bucket does not answer; nothing of the page is written then.
+        StorageUnavailable: If the bucket does not answer; nothing of the page is written.
     """
     strays = in_transaction(_finder(run), after)
     if not strays:

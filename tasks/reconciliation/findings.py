@@ -1,4 +1,4 @@
-"""Where bucket and messages disagree: compare, check each finding, queue orphans, report."""
+"""Differences between bucket and messages: compare, check each finding, queue orphans, report."""
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -26,8 +26,8 @@ from tasks.runtime.paging import pages
 
 FINDINGS_PER_PAGE = 1000
 FINDING_PAGES_PER_CHUNK = 10
-SAMPLE_SIZE = 20  # of what looks missing, before it is called another bucket
-THREADS = 32  # that ask the bucket about single objects
+SAMPLE_SIZE = 20  # seemingly missing objects to look for before suspecting another bucket
+THREADS = 32  # for requests about single objects
 ORPHANS = (FindingKind.OBJECT_WITHOUT_ROW, FindingKind.OBJECT_OF_DELETED_ROW)
 
 
@@ -36,30 +36,30 @@ def compare(run: Run, *, older_than: datetime) -> Comparison:
     """Compare the listing with the messages as they are now.
 
     Args:
-        run: Whose listing is complete.
-        older_than: Objects put at or after this instant, UTC, may still wait for their message.
+        run: A run whose listing is complete.
+        older_than: Objects uploaded at or after this time (UTC) may still get their message.
 
     Raises:
-        ListingIncomplete: If more is to be listed.
-        InventoryLost: If the database no longer holds all that was listed.
-        RecordingsMissing: If so many are missing that this is rather another bucket.
-        ListingOutdated: If they are missing from the listing alone.
+        ListingIncomplete: If the listing has not finished.
+        InventoryLost: If the database no longer holds the whole listing.
+        RecordingsMissing: If so many are missing that this is probably another bucket.
+        ListingOutdated: If they are missing from the listing only.
     """
     found = in_transaction(comparison.compare, run, older_than=older_than)
     if is_another_bucket(found.missing, found.rows):
-        sampled, there = _look_for_missing(run)
-        # Or the next run would take up this listing.
+        sampled, present = _look_for_missing(run)
+        # Otherwise the next run would resume this listing.
         in_transaction(inventory.abandon, run)
-        if is_another_bucket(sampled - there, sampled):
+        if is_another_bucket(sampled - present, sampled):
             raise RecordingsMissing(storage.bucket().name, found.missing, found.rows)
-        raise ListingOutdated(found.missing, there, sampled)
+        raise ListingOutdated(found.missing, present, sampled)
     return found
 
 
 def _look_for_missing(run: Run) -> tuple[int, int]:
-    """Ask the bucket for a sample of what its listing lacks; return how many, and how many it has.
+    """Look for a sample of the objects missing from the listing; return its size, and hits.
 
-    The listing may be a day old, and the bucket have been filled since.
+    The listing may be a day old, and the objects uploaded since.
     """
     keys = in_transaction(comparison.sample_missing, run, limit=SAMPLE_SIZE)
     return len(keys), sum(_is_there(key) for key in keys)
@@ -79,20 +79,20 @@ def _is_there(key: str) -> bool:
     retry_condition_fn=bucket_is_away,
 )
 def check_chunk(run: Run, *, after: int, older_than: datetime) -> int | None:
-    """Look again at findings: while the bucket was listed, others uploaded and deleted.
+    """Check up to 10,000 findings again: objects changed while the bucket was being listed.
 
     Args:
-        run: Whose findings they are.
-        after: Findings with ids after this one, up to 10,000 of them.
+        run: The run that made the findings.
+        after: Start after the finding with this id.
         older_than: As for `compare`.
 
     Returns:
-        The last one's id; None if there is none left.
+        The last finding's id; None if there are none left.
     """
     last = None
     with ThreadPoolExecutor(THREADS) as threads:
         for page in islice(_findings(run, tuple(FindingKind), after), FINDING_PAGES_PER_CHUNK):
-            _settle(run, list(threads.map(_look_again, page)), older_than)
+            _settle(run, list(threads.map(_recheck, page)), older_than)
             last = page[-1].id
     return last
 
@@ -113,8 +113,8 @@ def _settle(
     in_transaction(comparison.settle, run, seen, older_than=older_than)
 
 
-def _look_again(finding: Finding) -> tuple[int, int | None, datetime | None]:
-    """Ask the bucket for the object; where nobody can ask for such a key, trust the listing."""
+def _recheck(finding: Finding) -> tuple[int, int | None, datetime | None]:
+    """Look the object up in the bucket; if its key cannot be requested, trust the listing."""
     try:
         facts = storage.bucket().head(finding.storage_key)
     except InvalidKey:
@@ -161,7 +161,7 @@ def finish_reconciliation(
 def publish_reconciliation(
     report: ReconciliationReport, *, repair: bool, started_at: datetime, ended_at: datetime
 ) -> None:
-    """Publish what was found as the artifact `reconcile-bucket`."""
+    """Publish the report as the artifact `reconcile-bucket`."""
     create_markdown_artifact(
         summary(report, repair=repair, took=ended_at - started_at),
         key="reconcile-bucket",

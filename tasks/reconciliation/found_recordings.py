@@ -1,4 +1,4 @@
-"""What an object that nobody described turns out to be, from its bytes."""
+"""Audio facts of objects without a message, read from their bytes."""
 
 from schema.errors.storage import ObjectMissing, ObjectTooLarge
 from schema.facts.bucket import Adoption, Stray
@@ -8,12 +8,12 @@ from speech.waveform import MAX_BYTES
 from stores.bucket.object_beginning import ObjectBeginning, read_beginning
 from tasks.resources import storage
 
-# The app's own for its headerless PCM, and what others take from its keys, which end in `.wav`.
+# The app's type for headerless PCM, and types that other tools derive from `.wav` in its keys.
 PCM_CONTENT_TYPES = frozenset({"audio/pcm16", "audio/pcm", "audio/wav", "audio/x-wav"})
 
 
 def measure(stray: Stray) -> Adoption | None:
-    """Read as much of an object as tells what it is; None if it is gone."""
+    """Read as much of an object as needed to describe it; None if it is gone."""
     try:
         seen = read_beginning(storage.bucket(), stray.storage_key)
         facts = _facts(stray.storage_key, seen)

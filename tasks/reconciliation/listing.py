@@ -1,4 +1,4 @@
-"""List the bucket into the inventory, chunk by chunk, from where an interrupted run stopped."""
+"""List the bucket into the inventory, chunk by chunk; interrupted listings are resumed."""
 
 import logging
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 @task(cache_policy=NO_CACHE)
 def begin_reconciliation() -> Run:
-    """Continue the listing of an interrupted run, or begin a new one.
+    """Resume the listing of an interrupted run, or begin a new one.
 
     Raises:
         WrongBucket: If the bucket's marker is missing.
@@ -38,7 +38,7 @@ def begin_reconciliation() -> Run:
 
 @task(cache_policy=NO_CACHE)
 def count_live() -> int:
-    """Count the messages with audio: about as many objects are to be listed."""
+    """Count the messages with audio, as an estimate of the objects to list."""
     return in_transaction(retention.count_live)
 
 
@@ -49,10 +49,10 @@ def count_live() -> int:
     retry_condition_fn=bucket_is_away,
 )
 def list_chunk(run: Run) -> Progress:
-    """List up to 100,000 objects more, from where the listing is.
+    """List up to 100,000 more objects.
 
     Raises:
-        ListingOvertaken: If another run goes on with it.
+        ListingOvertaken: If another run has taken over the listing.
         StorageUnavailable: If the bucket does not answer; what was listed is kept.
     """
     reached = in_transaction(inventory.progress, run)
@@ -68,10 +68,10 @@ def list_chunk(run: Run) -> Progress:
 
 
 def _store(run: Run, page: Sequence[ListedObject], after: str | None) -> str | None:
-    """Write a page; return the key that the next one comes after."""
+    """Write a page; return the key after which the next page starts."""
     storable = [listed for listed in page if "\0" not in listed.key]
     if len(storable) < len(page):
-        logger.warning("%d keys hold a NUL and are left out", len(page) - len(storable))
+        logger.warning("Skipped %d keys that contain NUL", len(page) - len(storable))
     if not storable:
         return after
     in_transaction(inventory.add_page, run, storable, after=after)

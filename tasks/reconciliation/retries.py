@@ -1,4 +1,4 @@
-"""When a task that asks the bucket is run again."""
+"""Retry condition of tasks that use the bucket."""
 
 from typing import Any
 
@@ -9,5 +9,5 @@ from schema.errors.storage import StorageUnavailable
 
 
 def bucket_is_away(_task: Task[..., Any], _task_run: TaskRun, state: State[Any]) -> bool:
-    """Decide whether a retry may help: it does not against a refusal."""
+    """Return whether to retry: if the bucket is unavailable, not if it refuses access."""
     return isinstance(state.result(raise_on_failure=False), StorageUnavailable)

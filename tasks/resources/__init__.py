@@ -1,1 +1,1 @@
-"""What tasks share inside one process; each is made at its first use."""
+"""Resources that tasks share within a process, created at first use."""

@@ -1,4 +1,4 @@
-"""The database of this process, and transactions that survive its failover."""
+"""This process's database connections, and transactions that survive a failover."""
 
 import logging
 import random
@@ -18,7 +18,7 @@ T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 DATABASE_PATIENCE_SECONDS = 120.0  # a failover takes under a minute
-# SQLSTATE classes that no waiting mends: wrong user or password, no such database.
+# SQLSTATE classes that are not retried: wrong user or password, no such database.
 FINAL_SQLSTATE_CLASSES = ("28", "3D")
 
 
@@ -31,14 +31,14 @@ def engine() -> Engine:
 def in_transaction(
     work: Callable[Concatenate[Connection, P], T], *arguments: P.args, **options: P.kwargs
 ) -> T:
-    """Call `work(connection, ...)` in one transaction; repeat it while the database is away.
+    """Call `work(connection, ...)` in one transaction; retry while the database is unavailable.
 
-    `work` must be safe to repeat, because the answer to a COMMIT can be lost on the way. The
-    result is then that of the repetition, which finds the work done.
+    `work` must be safe to repeat, because the answer to a COMMIT can be lost. The result is then
+    that of the retry, which finds the work already done.
 
     Raises:
-        OperationalError: If the database stays away for `DATABASE_PATIENCE_SECONDS`, or refuses
-            the user or the database's name.
+        OperationalError: If the database is unavailable for `DATABASE_PATIENCE_SECONDS`, or
+            rejects the user or the database's name.
     """
     deadline = time.monotonic() + DATABASE_PATIENCE_SECONDS
     delay = 0.5
@@ -51,7 +51,7 @@ def in_transaction(
             if time.monotonic() + delay > deadline or sqlstate.startswith(FINAL_SQLSTATE_CLASSES):
                 raise
             logger.warning(
-                "Database: %s (%s); again in %.1f s", type(error.orig).__name__, sqlstate, delay
+                "Database: %s (%s); retry in %.1f s", type(error.orig).__name__, sqlstate, delay
             )
             time.sleep(delay * random.uniform(0.5, 1.0))  # noqa: S311 - spreads retries, no secret
             delay = min(delay * 2, 10.0)

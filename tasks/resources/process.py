@@ -1,4 +1,4 @@
-"""What is made once per process."""
+"""Objects created once per process."""
 
 import threading
 from collections.abc import Callable
@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 class OnePerProcess(Generic[P, T]):
-    """Keeps what a function returns; threads that ask at once share it, unlike with `cache`."""
+    """Caches a function's result; unlike `cache`, concurrent first calls run the function once."""
 
     def __init__(self, make: Callable[P, T]) -> None:
         self._make = cache(make)
@@ -18,7 +18,7 @@ class OnePerProcess(Generic[P, T]):
         self.cache_clear = self._make.cache_clear
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Return what is kept, made by the first caller."""
+        """Return the cached result, computed by the first caller."""
         with self._lock:
-            # `cache` asks for hashable arguments, which a ParamSpec cannot promise.
+            # `cache` requires hashable arguments, which a ParamSpec cannot express.
             return self._make(*args, **kwargs)  # type: ignore[arg-type]

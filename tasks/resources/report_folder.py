@@ -1,4 +1,4 @@
-"""Where reports are written."""
+"""The folder for reports."""
 
 from pathlib import Path
 
@@ -6,5 +6,5 @@ from settings.environment import ReportSettings
 
 
 def reports_dir() -> Path:
-    """Return the folder for files that people and other programs read, made or not."""
+    """Return the folder for report files; it may not exist yet."""
     return ReportSettings().reports_dir

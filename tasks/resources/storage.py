@@ -1,4 +1,4 @@
-"""The audio bucket of this process, and what signs its URLs."""
+"""This process's client of the audio bucket, and the signer of its URLs."""
 
 from settings.environment import BucketSettings
 from stores.bucket import audio_bucket, url_signer
@@ -7,7 +7,7 @@ from stores.bucket.audio_bucket import AudioBucket
 from stores.bucket.url_signer import UrlSigner
 from tasks.resources.process import OnePerProcess
 
-MAX_DOWNLOADS = 256  # threads that share the bucket's client; connections are made when needed
+MAX_DOWNLOADS = 256  # threads that share the client; connections are opened when needed
 
 
 @OnePerProcess
@@ -18,13 +18,13 @@ def bucket() -> AudioBucket:
 
 @OnePerProcess
 def signer() -> UrlSigner:
-    """Return what signs URLs of the audio bucket's objects."""
+    """Return this process's signer of the audio bucket's URLs."""
     return url_signer.open_signer(_access())
 
 
 @OnePerProcess
 def objects_address() -> str:
-    """Return what precedes the key in the URLs of the audio bucket's objects."""
+    """Return the part of the audio bucket's URLs before the key."""
     return _access().objects_address()
 
 

@@ -1,4 +1,4 @@
-"""Whether our indexes and trigger on the app's tables are still there; each flow asks first."""
+"""Check and restore our indexes and trigger on the app's tables; each flow does this first."""
 
 import logging
 
@@ -15,13 +15,13 @@ logger = logging.getLogger(__name__)
 
 @task(cache_policy=NO_CACHE)
 def mend_app_objects() -> None:
-    """Make again what the app's tools have dropped, if this role may.
+    """Recreate our objects that the app's tools have dropped, if this role may.
 
     Raises:
-        RowsHidden: If row security hides rows of the app's tables from this role: recordings that
-            it does not see would look like nobody's.
-        AppObjectsLost: If it may not: the run would read whole tables, or the audio of deleted
-            messages would not be queued.
+        RowsHidden: If row-level security hides rows of the app's tables from this role: their
+            recordings would look like orphans.
+        AppObjectsLost: If the role may not recreate them: queries would scan whole tables, or the
+            audio of deleted messages would not be queued.
     """
     if hiding := in_transaction(app_objects.hiding):
         raise RowsHidden(hiding)
@@ -30,7 +30,7 @@ def mend_app_objects() -> None:
         return
     if not in_transaction(app_objects.may_make):
         raise AppObjectsLost(names)
-    logger.warning("Lost on the app's tables, and made again: %s", ", ".join(names))
+    logger.warning("Recreated, because dropped from the app's tables: %s", ", ".join(names))
     autocommit = database.engine().execution_options(isolation_level="AUTOCOMMIT")
     with autocommit.connect() as connection:
         app_objects.make(connection, names)

@@ -1,4 +1,4 @@
-"""Where the chunks of a run work: in threads of its process, or on the Dask cluster in settings."""
+"""Task runner for chunks: threads of the run's process, or the Dask cluster in the settings."""
 
 from contextlib import ExitStack
 from functools import cached_property
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 class ChunkTaskRunner(ThreadPoolTaskRunner[Any]):
-    """Threads, or the Dask cluster that settings name; asked for when the first chunk is submitted.
+    """Runs chunks in threads or on a Dask cluster, decided when the first chunk is submitted.
 
     So importing a flow reads no settings and needs neither a cluster nor the extra `dask`, and
-    a cluster that cannot be used fails the run instead of leaving it without a final state.
+    an unusable cluster fails the run instead of leaving it without a final state.
     """
 
     def __init__(self, max_workers: int = CHUNKS_IN_FLIGHT) -> None:
@@ -29,7 +29,7 @@ class ChunkTaskRunner(ThreadPoolTaskRunner[Any]):
 
     @cached_property
     def cluster(self) -> "DaskChunkRunner | None":
-        """Return what submits to the cluster; None: there is none.
+        """Return the runner for the cluster; None if no cluster is configured.
 
         Raises:
             ClusterUnavailable: If the extra `dask` is not installed.
@@ -48,21 +48,21 @@ class ChunkTaskRunner(ThreadPoolTaskRunner[Any]):
 
     @property
     def places(self) -> int:
-        """How many chunks are worked on at once, at this moment."""
+        """Number of chunks that can currently run at once."""
         return self.cluster.places if self.cluster else CHUNKS_IN_FLIGHT
 
     def submit(self, *args: Any, **kwargs: Any) -> PrefectFuture[Any]:  # type: ignore[override]  # noqa: ANN401 - overloads, passed on
         """Submit a chunk.
 
         Raises:
-            ClusterUnavailable: If it is to run on a cluster that cannot be used.
+            ClusterUnavailable: If a cluster is configured but cannot be used.
         """
         if self.cluster:
             return self.cluster.submit(*args, **kwargs)
         return super().submit(*args, **kwargs)
 
     def __exit__(self, *exception: Any) -> None:  # noqa: ANN401 - Prefect's signature
-        """Let go of threads and cluster."""
+        """Disconnect from the cluster and shut down the threads."""
         try:
             self._connected.close()
         finally:
@@ -70,10 +70,10 @@ class ChunkTaskRunner(ThreadPoolTaskRunner[Any]):
 
 
 def places() -> int:
-    """Count the chunks that this flow run can work on at once.
+    """Return how many chunks this flow run can process at once.
 
     Raises:
-        ClusterUnavailable: If they are to run on a cluster that does not answer.
+        ClusterUnavailable: If a cluster is configured but does not answer.
     """
     context = cast("FlowRunContext", get_run_context())
     return cast("ChunkTaskRunner", context.task_runner).places

@@ -1,4 +1,4 @@
-"""Whether this machine knows what time it is."""
+"""Check of this machine's clock."""
 
 import time
 from datetime import datetime
@@ -18,15 +18,15 @@ def check_clocks(as_of: datetime) -> None:
     """Compare this machine's clock with the database's.
 
     Args:
-        as_of: The run's instant, just read from this machine's clock.
+        as_of: The run's time, just read from this machine's clock.
 
     Raises:
         ClockSkew: If they differ by more than a minute: audio would be deleted too early or too
-            late, and URLs be signed for the wrong days.
+            late, and URLs would expire at the wrong time.
     """
     began = time.monotonic()
-    there = in_transaction(database.now)
-    waited_seconds = time.monotonic() - began  # a database that is slow is not one that is wrong
-    skew_seconds = (as_of - there).total_seconds() + waited_seconds
+    database_now = in_transaction(database.now)
+    waited_seconds = time.monotonic() - began  # a slow answer is not skew
+    skew_seconds = (as_of - database_now).total_seconds() + waited_seconds
     if abs(skew_seconds) > ALLOWED_SKEW_SECONDS:
         raise ClockSkew(skew_seconds, ALLOWED_SKEW_SECONDS)

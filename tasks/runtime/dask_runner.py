@@ -1,4 +1,4 @@
-"""Chunks on a Dask cluster, ending as they do in threads; needs the extra `dask`."""
+"""Task runner for chunks on a Dask cluster; needs the extra `dask`."""
 
 import threading
 from typing import Any
@@ -15,10 +15,10 @@ from schema.errors.analysis import ChunkLost, ClusterUnavailable
 
 
 class DaskChunk(PrefectDaskFuture[Any]):
-    """A chunk on the cluster; that Dask lost it is an outcome, as any other error is.
+    """A chunk on the cluster; if Dask loses it, it ends as crashed.
 
-    Its report is fetched as soon as it is there. Left with the worker that did it, it would be lost
-    with that worker, and Dask do the chunk again.
+    The result is fetched as soon as it is available. If it stayed on its worker and that worker
+    died, Dask would run the chunk again.
     """
 
     def __init__(self, task_run_id: UUID, wrapped_future: "Future[Any]") -> None:
@@ -27,7 +27,7 @@ class DaskChunk(PrefectDaskFuture[Any]):
         self.add_done_callback(lambda _: self.wait())
 
     def wait(self, timeout: float | None = None) -> None:
-        """Wait until the chunk is done or lost, and let the cluster forget it."""
+        """Wait until the chunk is done or lost, and release it on the cluster."""
         with self._fetching:
             if self._final_state:
                 return
@@ -35,36 +35,36 @@ class DaskChunk(PrefectDaskFuture[Any]):
                 self._final_state = self._wrapped_future.result(timeout)
             except Exception as error:  # noqa: BLE001 - the chunk's own errors are in its state
                 if timeout is not None and isinstance(error, TimeoutError):
-                    return  # our patience ended
+                    return  # our own timeout
                 self._final_state = Crashed(data=ChunkLost(" ".join(str(error).split())))
             self._wrapped_future.release()
 
     def result(self, timeout: float | None = None, raise_on_failure: bool = True) -> Any:  # noqa: ANN401 - Prefect's signature
-        """Return what the chunk returned or, unless `raise_on_failure`, its error."""
+        """Return the chunk's result, or its error if `raise_on_failure` is false."""
         self.wait(timeout)
         return super().result(timeout, raise_on_failure)
 
 
 class DaskChunkRunner(DaskTaskRunner):
-    """Submits chunks to a cluster that others started."""
+    """Submits chunks to a running cluster."""
 
     @property
     def client(self) -> PrefectDaskClient:
-        """Return the connection to the scheduler, made by the first who asks.
+        """Return the connection to the scheduler, opened at first use.
 
         Raises:
-            ClusterUnavailable: If nobody answers at its address, or its certificates are missing.
+            ClusterUnavailable: If no scheduler answers, or the certificates are missing.
         """
         try:
             return super().client
         except OSError as error:
             raise ClusterUnavailable(str(self.address), "no scheduler answers there") from error
-        except TypeError as error:  # what Dask says of tls:// without certificates
+        except TypeError as error:  # raised by Dask for tls:// without certificates
             raise ClusterUnavailable(str(self.address), str(error)) from error
 
     @property
     def places(self) -> int:
-        """How many chunks the cluster works on at once, at this moment."""
+        """Number of chunks that the cluster can currently run at once."""
         client = self.client
         if client.status not in {"running", "connecting"}:
             raise ClusterUnavailable(str(self.address), "its scheduler went away")
@@ -78,7 +78,7 @@ class DaskChunkRunner(DaskTaskRunner):
         """Submit a chunk.
 
         Raises:
-            ClusterUnavailable: If the connection is given up.
+            ClusterUnavailable: If the connection is lost.
         """
         try:
             chunk = super().submit(*args, **kwargs)

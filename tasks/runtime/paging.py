@@ -1,4 +1,4 @@
-"""Walking through many rows in short transactions and little memory."""
+"""Keyset pagination in short transactions and little memory."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
@@ -14,12 +14,12 @@ Key = TypeVar("Key")
 def pages(
     find: Callable[[Connection, Key], Sequence[Row]], start: Key, key: Callable[[Row], Key]
 ) -> Iterator[Sequence[Row]]:
-    """Yield page after page, each read in a transaction of its own, until one is empty.
+    """Yield page after page, each read in its own transaction, until one is empty.
 
     Args:
-        find: Returns the page after a position.
-        start: The position before the first row.
-        key: Returns a row's position.
+        find: Returns the page after a key.
+        start: The key before the first row.
+        key: Returns a row's key.
     """
     page = in_transaction(find, start)
     while page:

@@ -1,4 +1,4 @@
-"""A progress bar in the Prefect UI; a run goes on without it while the server is away."""
+"""A progress bar in the Prefect UI; the run continues if the server is unreachable."""
 
 import logging
 from typing import cast
@@ -13,7 +13,7 @@ logger = logging.getLogger(__name__)
 
 
 class ProgressBar:
-    """The progress artifact of the current flow run; its key is the flow's name and `-progress`."""
+    """The progress artifact of the current flow run; its key is the flow's name + `-progress`."""
 
     def __init__(self, percent: float, description: str | None) -> None:
         name = flow_run.flow_name
@@ -23,7 +23,7 @@ class ProgressBar:
         )
 
     def update(self, percent: float, description: str) -> None:
-        """Move the bar; while the server is away it stays where it is, and the run goes on."""
+        """Update the bar; if the server is unreachable, log a warning."""
         try:
             update_progress_artifact(self._artifact_id, percent, description)
         except (HTTPError, PrefectHTTPStatusError) as error:

@@ -1,4 +1,4 @@
-"""One page of objects that no message refers to: intent → delete → confirm, as for recordings."""
+"""Sweep a page of orphans: intent → delete → confirm, as for recordings."""
 
 from collections import Counter
 from collections.abc import Collection
@@ -15,7 +15,7 @@ from tasks.sweep.recordings import UNPLANNED, Delete, record_outcome, states_of_
 
 
 def sweep_orphans(keys: Collection[str], *, allowance: int, delete: Delete) -> SweepReport:
-    """Delete the objects of these keys that are still in the orphans' queue."""
+    """Delete the objects with these keys that are still in the orphan queue."""
     report, intended = in_transaction(_intend, keys, allowance)
     if not intended:
         return report
@@ -31,14 +31,14 @@ def _intend(
     orphan_queue.remove(connection, [orphan.storage_key for orphan in judged[Fate.IN_USE]])
     refused = [orphan.storage_key for orphan in judged[Fate.REFUSED_KEY]]
     orphan_queue.refuse(connection, {key: DEFAULT_POLICY.key_refusal(key) or "" for key in refused})
-    ledger.intend(connection, [_intention(orphan) for orphan in planned])
+    ledger.intend(connection, [_intended_deletion(orphan) for orphan in planned])
     kept = Counter({fate.value: len(judged[fate]) for fate in (Fate.REFUSED_KEY, Fate.HELD)})
     kept[UNPLANNED] = len(due) - len(planned)
     report = SweepReport(intended=len(planned), kept=+kept)
     return report, [orphan.storage_key for orphan in planned]
 
 
-def _intention(orphan: Orphan) -> IntendedDeletion:
+def _intended_deletion(orphan: Orphan) -> IntendedDeletion:
     return IntendedDeletion(
         storage_key=orphan.storage_key,
         message_id=orphan.message_id,
@@ -65,7 +65,7 @@ def _delete(connection: Connection, keys: Collection[str], delete: Delete) -> Sw
 
 
 def _lock_and_judge(connection: Connection, keys: Collection[str]) -> dict[Fate, list[Orphan]]:
-    """Let no hold be placed, and lock these orphans, until the commit."""
+    """Block new holds, and lock these orphans, until the transaction ends."""
     holds.keep_out(connection)
     judged: dict[Fate, list[Orphan]] = {fate: [] for fate in Fate}
     for orphan in orphan_queue.lock(connection, keys):

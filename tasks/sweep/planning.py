@@ -1,4 +1,4 @@
-"""What a sweep would do, counted and sampled without a lock; and whether it is the right bucket."""
+"""Plan a sweep without locks, and check that the bucket is the right one."""
 
 import hashlib
 import heapq
@@ -32,18 +32,18 @@ from tasks.resources import storage
 from tasks.resources.database import in_transaction
 from tasks.runtime.paging import pages
 
-ROWS_AT_ONCE = 1000  # of several thousand a planner without statistics sorts all for each page
+ROWS_AT_ONCE = 1000  # with larger pages, Postgres without statistics sorts all rows for each page
 SAMPLE_SIZE = 20
 BACK = "erased learner is back"
 
 
 @dataclass(slots=True)
 class _Counts:
-    """Counts that grow while the due rows stream by; its memory does not."""
+    """Running counts of due rows, in constant memory."""
 
     rules: SweepRules
     digest: "hashlib._Hash"
-    under_way: set[str]  # keys that an earlier run has intended, perhaps deleted already
+    under_way: set[str]  # keys with an intent of an earlier run, perhaps deleted already
     due: Counter[UserTier] = field(default_factory=Counter)
     due_bytes: Counter[UserTier] = field(default_factory=Counter)
     orphans: int = 0
@@ -77,7 +77,7 @@ class _Counts:
         self._add_key(orphan.message_id or "", orphan.storage_key)
 
     def add_refused_orphans(self) -> None:
-        """Count the orphans that earlier sweeps have left to a person."""
+        """Count the orphans that earlier sweeps refused to delete."""
         refused, old = in_transaction(
             orphan_queue.count_refused, before=self.rules.as_of - OVERDUE_AFTER
         )
@@ -85,7 +85,7 @@ class _Counts:
         self.overdue += old
 
     def add_revived_learners(self) -> None:
-        """Count erased learners whom a restored backup brought back; a person erases them again."""
+        """Count erased learners restored from a backup; they must be erased again by hand."""
         back = in_transaction(erasure.revived, limit=ROWS_AT_ONCE)
         self.kept[BACK] += len(back)
         self.overdue += len(back)
@@ -94,7 +94,7 @@ class _Counts:
         self.digest.update(orjson.dumps([message_id, key]))
         if key in self.under_way:
             return
-        # The smallest hashes of all keys: an even sample, the same whenever the plan is.
+        # The keys with the smallest hashes: an even sample, the same for the same plan.
         rank = -int.from_bytes(hashlib.sha256(key.encode()).digest()[:8])
         if len(self.sample) < SAMPLE_SIZE:
             heapq.heappush(self.sample, (rank, key))
@@ -104,7 +104,7 @@ class _Counts:
 
 @task(cache_policy=NO_CACHE)
 def plan_sweep(rules: SweepRules) -> SweepPlan:
-    """Count what is due now, and what is passed over, in pages and without any lock."""
+    """Count what is due now and what is kept, in pages and without locks."""
     header = [rules.as_of.isoformat(), rules.grace.total_seconds(), rules.soft_delete]
     digest = hashlib.sha256(orjson.dumps([storage.bucket().name, *header]))
     counts = _Counts(rules, digest, set(_keys_under_way()))
@@ -132,20 +132,21 @@ def plan_sweep(rules: SweepRules) -> SweepPlan:
 
 @task(cache_policy=NO_CACHE)
 def check_bucket(plan: SweepPlan, rules: SweepRules) -> None:
-    """Prove, before anything is deleted, that this bucket holds this database's recordings.
+    """Check, before anything is deleted, that this bucket holds this database's recordings.
 
-    S3 says of keys it never had that they are deleted, so the wrong bucket would look like success.
+    S3 reports missing keys as deleted, so sweeping the wrong bucket would look like success.
 
     Raises:
-        WrongBucket: If the bucket holds no marker.
-        UnprovenBucket: If it holds less than half of a sample of what is due, and of what is not.
+        WrongBucket: If the bucket's marker is missing.
+        UnprovenBucket: If less than half of a sample of due recordings is there, and less than
+            half of a sample of the others.
     """
     bucket = storage.bucket()
     bucket.verify_marker()
     found = sum(_is_there(key) for key in plan.sample)
     if not plan.objects or is_convincing(found, len(plan.sample)):
         return
-    # What is due may really be missing; then the rest must be there.
+    # Due recordings may really be missing; then the others must be there.
     others = in_transaction(retention.sample_live, before=rules.newest_expiry, limit=SAMPLE_SIZE)
     others = [key for key in others if DEFAULT_POLICY.key_refusal(key) is None]
     found_others = sum(_is_there(key) for key in others)
@@ -155,7 +156,7 @@ def check_bucket(plan: SweepPlan, rules: SweepRules) -> None:
 
 
 def _is_there(key: str) -> bool:
-    """Ask the bucket; a key that it refuses, such as under a forbidden prefix, proves nothing."""
+    """Look the object up; a key that the bucket denies access to counts as missing."""
     try:
         return storage.bucket().head(key) is not None
     except StorageDenied:

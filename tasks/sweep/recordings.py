@@ -1,9 +1,9 @@
-"""One page of recordings: intent → delete → confirm; a crash anywhere converges on the next run.
+"""Sweep a page of recordings: intent → delete → confirm; after any crash the next run completes it.
 
-Intent: under lock the decision is made again, URLs are taken back, the ledger says `intended`.
-Delete and confirm: in a second transaction everything is locked and decided once more, and only
-then, while the locks hold, is the bucket asked; what it confirms is written. So neither a hold nor
-a new upload can slip in between the last decision and the deletion.
+Intent: rows are locked and judged again, their URLs cleared, and the deletions recorded in the
+ledger as `intended`. Delete and confirm: a second transaction locks and judges everything once
+more, deletes from the bucket while it holds the locks, and writes what the bucket confirms. So
+neither a hold nor a new upload can come between the last decision and the deletion.
 """
 
 import logging
@@ -33,24 +33,24 @@ Delete = Callable[[Sequence[str]], DeletionReport]
 
 UNPLANNED = "more than was planned"
 REFUSED_ROW = "refused by the database"
-MOST_REFUSED_ROWS = 5  # of one page
-# Data that is out of range, violates a constraint, or is refused by a trigger.
+MOST_REFUSED_ROWS = 5  # per page
+# Data out of range, constraint violated, refused by a trigger.
 SQLSTATE_CLASSES_OF_A_ROW = ("22", "23", "P0")
 
 
 def sweep_recordings(
     page: Collection[Recording], rules: SweepRules, *, allowance: int, delete: Delete
 ) -> SweepReport:
-    """Delete what is due of a page of expired recordings.
+    """Delete the due recordings of a page of expired ones.
 
     Args:
-        page: As found without a lock.
-        rules: Of the run.
+        page: Recordings as found without a lock.
+        rules: The run's rules.
         allowance: Objects that may still be deleted in this run.
-        delete: Deletes the objects of keys from the bucket.
+        delete: Deletes objects from the bucket by key.
 
     Returns:
-        What was done; `broken` if the bucket answered no more, or the database refused several
+        What was done; `broken` if the bucket stopped answering or the database refused several
         rows.
     """
     try:
@@ -62,12 +62,12 @@ def sweep_recordings(
         if len(page) == 1:
             logger.warning("The database refuses a message: %s", type(error.orig).__name__)
             return SweepReport(failed=Counter({REFUSED_ROW: 1}))
-    # A row that the app's own rules do not let us write must not keep the others from their end.
+    # One row that a constraint or trigger of the app refuses must not block the others.
     report = SweepReport()
     for recording in page:
         left = allowance - report.intended
         report += sweep_recordings([recording], rules, allowance=left, delete=delete)
-        if report.failed[REFUSED_ROW] >= MOST_REFUSED_ROWS:  # no row is at fault then
+        if report.failed[REFUSED_ROW] >= MOST_REFUSED_ROWS:  # not a problem of single rows
             return replace(report, broken=f"The database refused {MOST_REFUSED_ROWS} messages.")
     return report
 
@@ -90,7 +90,7 @@ def _intend(
     rules: SweepRules,
     allowance: int,
 ) -> tuple[SweepReport, list[str]]:
-    """Write down what is about to be deleted, and what needs no bucket; return those keys."""
+    """Record the intended deletions, and all changes that need no bucket; return the keys."""
     judged = _lock_and_judge(connection, keys, rules)
     due = list(judged.deletions.values())
     planned = due[:allowance]
@@ -102,7 +102,7 @@ def _intend(
     retention.mark_deleted(connection, [j.message_id for j in ended], soft=rules.soft_delete)
     retention.set_expiry(connection, {j.message_id: j.expires_at for j in extended if j.expires_at})
     quarantine.set_aside(connection, [_refused(j) for j in judged.with_fate(Fate.REFUSED_KEY)])
-    ledger.intend(connection, [_intention(group) for group in planned])
+    ledger.intend(connection, [_intended_deletion(group) for group in planned])
     kept = Counter(
         judgement.fate.value
         for judgement in judged.of_recordings
@@ -112,7 +112,7 @@ def _intend(
     kept[Fate.BUSY.value] = len(judged.busy)
     kept[UNPLANNED] = len(due) - len(planned)
     report = SweepReport(
-        intended=len(planned), let_go=len(ended), extended=len(extended), kept=+kept
+        intended=len(planned), shared=len(ended), extended=len(extended), kept=+kept
     )
     return report, [group[0].key for group in planned]
 
@@ -120,20 +120,20 @@ def _intend(
 def _delete(
     connection: Connection, keys: Collection[str], rules: SweepRules, delete: Delete
 ) -> SweepReport:
-    """Delete what is still due of what was intended; write what the bucket confirmed."""
+    """Delete the intended objects that are still due; write what the bucket confirmed."""
     judged = _lock_and_judge(connection, keys, rules)
-    # Their messages went, or took another key: nobody else would remember these objects.
+    # Their messages were deleted or changed their key: only the queue still knows these objects.
     orphan_queue.queue_intended(connection, judged.without_recording(keys))
     due = judged.deletions
     answer = delete(list(due))
     spared = _spare(connection, judged, rules)
     gone = [judgement.message_id for key in answer.deleted for judgement in due[key]]
     retention.mark_deleted(connection, gone, soft=rules.soft_delete)
-    # Of a message that shared the object and is no more.
+    # Queued for a deleted message that shared the object.
     orphan_queue.remove(connection, answer.deleted)
     record_outcome(connection, answer, spared)
     deleted, deleted_bytes = Counter[UserTier](), Counter[UserTier]()
-    for deletion in (_intention(due[key]) for key in answer.deleted):
+    for deletion in (_intended_deletion(due[key]) for key in answer.deleted):
         if deletion.tier is not None:
             deleted[deletion.tier] += 1
             deleted_bytes[deletion.tier] += deletion.size_bytes or 0
@@ -148,13 +148,13 @@ def _delete(
 
 
 def _lock_and_judge(connection: Connection, keys: Collection[str], rules: SweepRules) -> Judgements:
-    """Let no hold be placed, and lock all live messages of these keys, until the commit."""
+    """Block new holds, and lock all live messages with these keys, until the transaction ends."""
     holds.keep_out(connection)
     locked = retention.lock(connection, keys)
     return judge(locked.recordings, locked.busy | orphan_queue.claimed(connection, keys), rules)
 
 
-def _intention(judgements: Sequence[Judgement]) -> IntendedDeletion:
+def _intended_deletion(judgements: Sequence[Judgement]) -> IntendedDeletion:
     """Return the deletion of an object, described by the last of its recordings."""
     last = judgements[-1]
     return IntendedDeletion(
@@ -175,10 +175,10 @@ def _refused(judgement: Judgement) -> BrokenRule:
 def _spare(
     connection: Connection, judged: Judgements, rules: SweepRules
 ) -> dict[str, DeletionState]:
-    """Return how the intents on objects that are still needed end; end messages without object.
+    """Return the final states of intents on objects to keep; mark messages whose object is gone.
 
-    A broken run may have deleted such an object before it died. Then the bucket alone knows, and
-    whatever came later, such as a hold, came too late.
+    A broken run may have deleted such an object before it crashed. Only the bucket shows that, and
+    a hold placed since then came too late.
     """
     spared = judged.spared
     states = states_of_spared(spared)
@@ -193,24 +193,24 @@ def _spare(
 
 
 def states_of_spared(keys: Collection[str]) -> dict[str, DeletionState]:
-    """Ask the bucket for objects that are not to be deleted; those it refuses are left out."""
+    """Look up in the bucket the objects to keep; those it denies access to are left out."""
     bucket = storage.bucket()
     states = {}
     for key in keys:
         try:
-            there = bucket.head(key) is not None
+            exists = bucket.head(key) is not None
         except StorageDenied:
             continue
         except StorageUnavailable:
             break
-        states[key] = DeletionState.WITHDRAWN if there else DeletionState.DELETED
+        states[key] = DeletionState.WITHDRAWN if exists else DeletionState.DELETED
     return states
 
 
 def settle_intents(intents: Collection[OpenIntent], rules: SweepRules) -> int:
-    """End intents of broken runs that no longer hold; return how many.
+    """End intents of broken runs on recordings that are no longer due; return how many.
 
-    Those that still hold are left: their recordings are due, so the sweep comes to them.
+    The other intents stay open, because the sweep will reach their recordings.
     """
     return in_transaction(_settle, intents, rules)
 
@@ -225,6 +225,6 @@ def _settle(connection: Connection, intents: Collection[OpenIntent], rules: Swee
 def record_outcome(
     connection: Connection, answer: DeletionReport, spared: Mapping[str, DeletionState]
 ) -> None:
-    """Write into the ledger what became of intents."""
+    """Record in the ledger how intents ended."""
     ledger.finish(connection, {**dict.fromkeys(answer.deleted, DeletionState.DELETED), **spared})
     ledger.note_failures(connection, answer.failed)

@@ -1,4 +1,4 @@
-"""Tasks of `flows/sweep_retention.py`: one sweep at a time, chunk after chunk, then the rest."""
+"""Tasks of `flows/sweep_retention.py`: lock, settle broken runs, sweep in chunks, report."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,29 +29,28 @@ from tasks.runtime.paging import pages
 from tasks.sweep.orphans import sweep_orphans
 from tasks.sweep.recordings import Delete, settle_intents, sweep_recordings
 
-ROWS_AT_ONCE = 1000  # where no bucket is asked
+ROWS_AT_ONCE = 1000  # where the bucket is not involved
 ARTIFACT = "sweep-retention"
 OVERDUE_EVENT = "kaiwa.audio.overdue"
 
 
 @contextmanager
 def sole_sweep() -> Iterator[bool]:
-    """Hold the sweep's lock; yield False if another sweep is at work.
+    """Hold the sweep's advisory lock; yield False if another sweep is running.
 
-    The lock spares the second sweep's work. Safety does not rest on it: rows are locked, and an
-    object is intended once.
+    The lock only saves duplicate work. Safety comes from row locks, and from one intent per object.
     """
     engine = database.engine().execution_options(isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         try:
             yield retention.try_lock_sweep(connection)
         finally:
-            connection.invalidate()  # a session's lock goes with its session, not with an error
+            connection.invalidate()  # a session lock is released only when its session closes
 
 
 @task(cache_policy=NO_CACHE)
 def settle_broken_runs(rules: SweepRules) -> int:
-    """End what broken runs intended and what is no longer due; return how many."""
+    """End the intents of broken runs on objects that are no longer due; return how many."""
     intents = pages(
         lambda connection, id_: ledger.open_intents(connection, after_id=id_, limit=ROWS_AT_ONCE),
         0,
@@ -62,15 +61,15 @@ def settle_broken_runs(rules: SweepRules) -> int:
 
 @dataclass(frozen=True, slots=True)
 class SweepCursor:
-    """Where a sweep continues, and how much it may still delete; None: nothing left there."""
+    """Where a sweep continues, and how much it may still delete; a position of None: finished."""
 
-    allowance: int  # objects that may still be deleted: never more than were planned
+    allowance: int  # objects that may still be deleted; never more than planned
     recordings: Position | None = retention.BEGINNING
     orphans: str | None = ""
 
     @property
     def ended(self) -> bool:
-        """Whether all that was due has been looked at."""
+        """Whether both recordings and orphans are finished."""
         return self.recordings is None and self.orphans is None
 
 
@@ -78,12 +77,12 @@ class SweepCursor:
 def sweep_chunk(
     cursor: SweepCursor, rules: SweepRules, *, page_size: int, pages: int
 ) -> tuple[SweepReport, SweepCursor]:
-    """Sweep up to `pages` pages, recordings first, then orphans.
+    """Sweep up to `pages` pages: recordings first, then orphans.
 
     Args:
-        cursor: From the last chunk.
-        rules: Of the run.
-        page_size: Rows a page.
+        cursor: Returned by the previous chunk.
+        rules: The run's rules.
+        page_size: Rows per page.
         pages: Pages in this chunk.
 
     Returns:
@@ -133,9 +132,9 @@ def _sweep_orphans_page(
 
 @task(cache_policy=NO_CACHE)
 def set_missing_expiries() -> int:
-    """Give recordings without an end theirs, by their owners' tiers and creation; return how many.
+    """Set missing retention expiries from owner's tier and creation time; return how many.
 
-    The run's last step: so none of them is deleted in the same run.
+    This is the last step, so that none of these recordings is deleted in the same run.
     """
     written = pages(_set_expiries, "", lambda row: row[0])
     return sum(changed for page in written for _, changed in page)
@@ -156,9 +155,9 @@ def _set_expiries(connection: Connection, after_id: str) -> list[tuple[str, bool
 
 
 def end_pause() -> None:
-    """Let this run go on after a pause that nobody ended, so that it fails for its own reason.
+    """Resume this run after a pause that timed out, so that it fails with its own error.
 
-    A run that is still paused when its time is over gets the server's reason, which says nothing.
+    If it stayed paused, the server would fail it with a generic message.
     """
     with get_client(sync_client=True) as client:
         run = client.read_flow_run(UUID(flow_run.id))
@@ -168,11 +167,11 @@ def end_pause() -> None:
 
 @task(cache_policy=NO_CACHE)
 def publish_plan(plan: SweepPlan) -> None:
-    """Publish what a sweep would do as the artifact `sweep-retention`."""
+    """Publish the plan of a sweep as the artifact `sweep-retention`."""
     create_markdown_artifact(
         plan_summary(plan),
         key=ARTIFACT,
-        description=f"{plan.objects:,} of {plan.live:,} objects are due; nothing is deleted",
+        description=f"{plan.objects:,} of {plan.live:,} objects are due",
     )
 
 
@@ -180,7 +179,7 @@ def publish_plan(plan: SweepPlan) -> None:
 def publish_report(
     report: SweepReport, *, left: SweepPlan, withdrawn: int, took: timedelta
 ) -> None:
-    """Publish what a sweep did as the artifact `sweep-retention`."""
+    """Publish the report of a sweep as the artifact `sweep-retention`."""
     head = in_transaction(ledger.head)
     create_markdown_artifact(
         sweep_summary(report, left=left, withdrawn=withdrawn, took=took)
@@ -192,7 +191,7 @@ def publish_report(
 
 @task(cache_policy=NO_CACHE)
 def raise_alarm(plan: SweepPlan) -> None:
-    """Emit the event `kaiwa.audio.overdue` if audio should have been gone for days.
+    """Emit the event `kaiwa.audio.overdue` if audio is overdue for deletion.
 
     Its payload: `overdue` (recordings), `oldest_due_at` (ISO, UTC), `kept` (counts by reason).
     """

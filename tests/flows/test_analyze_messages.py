@@ -226,7 +226,7 @@ def test_one_object_that_cannot_be_read_is_tried_again_and_then_fails(
     with pytest.raises(RunIncomplete, match="1 of 1"):  # alone, it is no outage
         analyze_messages(max_attempts=2)
     assert rows()[bad].state == "failed"
-    assert "Given up after 2 tries" in rows()[bad].error
+    assert "Gave up after 2 attempts" in rows()[bad].error
 
 
 def test_an_empty_list_of_languages_means_all(upload):
@@ -282,7 +282,7 @@ def test_scores_that_the_app_emptied_come_back_with_the_next_run(upload, rows, a
     report = analyze_messages()
     assert (report.claimed, report.scores_put_back) == (0, 1)
     assert rows()[message_id] == before
-    assert "1 scores put back after the app saved again." in newest_summary()
+    assert "1 scores restored after the app cleared them." in newest_summary()
     assert analyze_messages() == AnalysisReport()
 
 

@@ -211,7 +211,8 @@ def test_undoing_puts_everything_back(analysed, rows):
     backfill_for_real()
     assert undo_backfill(1, "worse after all") == 4
     assert rows() != before
-    assert "| **Would be put back as they were before** | 4 |" in newest_artifact("undo-backfill")
+    shown = newest_artifact("undo-backfill")
+    assert "| **Would be restored to their earlier state** | 4 |" in shown
     assert undo_backfill(1, "worse after all", dry_run=False) == 4
     assert rows() == before
     with pytest.raises(BackfillClosed, match="was undone"):

@@ -83,7 +83,7 @@ def test_what_broke_off_is_told_after_the_rest_is_written(
     with pytest.raises(ChunksBroken):
         state.result()
     assert count("analysis_findings") == 2
-    assert "**It broke off**" in shown
+    assert "**The run stopped early**" in shown
 
 
 def test_without_the_apps_tables_nothing_is_begun(say, run_flow, engine):

@@ -91,7 +91,7 @@ def test_giving_up_says_after_how_many_tries():
     verdict = failure_decision(
         FailureCause.STORAGE_UNAVAILABLE, REASON, attempts=4, crashes=0, max_attempts=5, jitter=0.0
     )
-    assert "after 5 tries" in verdict.error
+    assert "after 5 attempts" in verdict.error
     assert "bucket" in verdict.error
 
 

@@ -11,7 +11,7 @@ from policy.runs import (
     MAX_TASK_RUNS,
     MESSAGES_TO_JUDGE,
     SYSTEM_CAUSES,
-    few_enough,
+    merged_chunks,
     too_many_failures,
 )
 from schema.facts.analysis import AnalysisReport, QueuePosition, WaitingChunk
@@ -57,7 +57,7 @@ def test_chunks_hold_every_message_and_are_never_too_many(sizes):
     chunks = [
         WaitingChunk(QueuePosition(NOON, str(number)), size) for number, size in enumerate(sizes)
     ]
-    joined = few_enough(chunks)
+    joined = merged_chunks(chunks)
     assert sum(chunk.size for chunk in joined) == sum(sizes)
     assert len(joined) <= MAX_TASK_RUNS
     assert joined == chunks or len(chunks) > MAX_TASK_RUNS

@@ -3,7 +3,7 @@
 from collections import Counter
 from datetime import timedelta
 
-from reports.analysis import summary, told_languages
+from reports.analysis import languages_line, summary
 from schema.facts.analysis import AnalysisReport
 from schema.states import FailureCause
 from stores.quality.rules.catalogue import RULES
@@ -31,7 +31,7 @@ def test_the_summary_counts_everything_and_says_how_fast():
         "100.0 minutes of audio in 60 s: 100 times real time, 50 times per core.",
     ):
         assert line in text.splitlines()
-    assert "broke off" not in text
+    assert "chunks failed" not in text
 
 
 def test_causes_come_with_the_commonest_first():
@@ -62,8 +62,8 @@ def test_languages_without_an_engine_are_told_with_the_commonest_first():
     table = ["| Waiting for an engine | |", "|---|--:|", "| ja | 1,234 |", "| ko | 12 |"]
     assert "\n".join(table) in text
     assert "| x|y |" not in text
-    assert "1,200 scores put back after the app saved again." in text
-    assert told_languages(waiting).startswith("ja 1,234; ko 12; ")
+    assert "1,200 scores restored after the app cleared them." in text
+    assert languages_line(waiting).startswith("ja 1,234; ko 12; ")
 
 
 def test_reports_add_up():

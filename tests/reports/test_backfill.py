@@ -42,7 +42,7 @@ def test_a_plan_says_what_it_takes_and_what_it_leaves():
     said = plan_summary(plan, estimated, RELEASE)
     assert "| **Would be analysed** | 1,500 messages |" in said
     assert "| Audio | 1.0 hours |" in said
-    assert "| Already gone from retention | 7 |" in said
+    assert "| Audio already deleted | 7 |" in said
     assert "100 times real time on one core, measured over 30 days" in said
     assert "holds 3,000 messages, more than the limit" in said
     assert "does not support the language: ja (5)" in said

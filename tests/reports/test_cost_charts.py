@@ -105,7 +105,7 @@ def test_what_came_is_drawn_upwards_and_what_went_downwards(axes_of):
     added, deleted = (container.datavalues for container in axes.containers)
     assert len(added) == len(deleted) == 90
     assert min(added) > 0 > max(deleted)
-    assert axes.get_title(loc="left") == "In 30 days 11.1 GB came and 10.1 GB went"
+    assert axes.get_title(loc="left") == "11.1 GB added and 10.1 GB deleted in 30 days"
 
 
 def test_the_parts_of_a_months_cost_add_up_to_its_figure(axes_of):

@@ -38,7 +38,7 @@ def test_the_first_lines_say_what_a_month_costs_for_what_and_what_has_changed():
         "| storage | $0.24 | $0.20 | $0.04 more |",
         "| transfer | $1.35 | $1.45 | $0.10 less |",
         "| requests | $0.06 | $0.06 | none |",
-        "Transfer: 15.0 GB a month, an estimate from what was uploaded.",
+        "Transfer: 15.0 GB per month, estimated from uploads.",
         "| **all** | $1.65 | $1.71 | $0.06 less |",
         "| premium | 3,222 | 9.00 | 53.7 | $0.18 |",
     ):
@@ -49,12 +49,12 @@ def test_the_first_lines_say_what_a_month_costs_for_what_and_what_has_changed():
     ("source", "days", "words"),
     [
         (TransferSource.STATED, 30, "as stated for this run"),
-        (TransferSource.ACCESS_LOG, 12, "by the access log of 12 days"),
-        (TransferSource.ESTIMATE, 0, "an estimate"),
+        (TransferSource.ACCESS_LOG, 12, "from the access log of 12 days"),
+        (TransferSource.ESTIMATE, 0, "estimated from uploads"),
     ],
 )
 def test_the_source_of_the_transfer_is_always_told(source, days, words):
-    assert f"Transfer: 15.0 GB a month, {words}" in summary(
+    assert f"Transfer: 15.0 GB per month, {words}" in summary(
         replace(REPORT, transfer=Transfer(15 * GB, source, days))
     )
 
@@ -74,10 +74,10 @@ def test_every_view_of_the_stock_is_told():
 
 def test_retention_tells_what_it_saves():
     lines = summary(REPORT).splitlines()
-    assert "* In grace, expired but still stored: 1.00 GB." in lines
+    assert "* In the grace period (expired but still stored): 1.00 GB." in lines
     assert "* Deleted by retention so far: 36.0 GB." in lines
     assert (
-        "* Keeping that as well would cost $0.96 a month for storage; retention saves $0.72, "
+        "* Without retention, storage would cost $0.96 per month; retention saves $0.72, "
         "75 % of it." in lines
     )
 
@@ -200,5 +200,5 @@ def test_a_table_has_a_row_for_each_group_and_no_markup_in_it():
         "recordings": "1",
         "size": "2.86 MB",
         "audio": "1.0 minutes",
-        "storage a month": "$0.000056",
+        "storage per month": "$0.000056",
     }

@@ -22,7 +22,7 @@ def report(*findings, elsewhere=0, adopted=0):
 
 def test_agreement_is_said_in_a_sentence():
     text = summary(report(), repair=False, took=TOOK)
-    assert "1,000,000 objects (229 MB) and 999,000 rows that claim one, in 90 s." in text
+    assert "1,000,000 objects (229 MB) and 999,000 rows that refer to one, in 90 s." in text
     assert "**Bucket and messages agree.**" in text
 
 

@@ -44,7 +44,7 @@ REPORT = SweepReport(
     deleted_bytes=Counter({UserTier.FREE: 10 * GB}),
     orphans=4,
     orphan_bytes=2_000_000,
-    let_go=1,
+    shared=1,
     extended=2,
     withdrawn=3,
     kept=Counter({Fate.HELD.value: 7}),
@@ -65,7 +65,7 @@ def test_a_plan_says_how_much_of_what_is_due_since_when_and_what_it_saves():
         "| guest | 30 | 4.77 MB |",
         "| orphans | 4 | 1.91 MB |",
         "| **all** | 1,234 | 10.0 GB |",
-        "Saves $0.20 a month.",
+        "Saves $0.20 per month.",
         "The oldest has been due since 2026-01-02 03:04 UTC.",
         "3 recordings have no expiry date yet; a real sweep sets it.",
         "| legal hold | 7 |",
@@ -92,7 +92,7 @@ def test_a_summary_says_what_was_deleted_and_what_was_not():
         "| free | 1,200 | 10.0 GB |",
         "| orphans | 4 | 1.91 MB |",
         "| **all** | 1,204 | 10.0 GB |",
-        "Saves $0.20 a month. Took 90 s.",
+        "Saves $0.20 per month. Took 90 s.",
         "| expired, but another message still uses the object | 1 |",
         "| extended to match the owner's current tier | 2 |",
         "| held or changed just before deletion | 3 |",
@@ -134,6 +134,6 @@ def test_reports_add_up():
     assert (twice.objects, twice.intended, twice.size_bytes) == (2408, 2408, 2 * REPORT.size_bytes)
     assert twice.failed == {"AccessDenied": 12, "SlowDown": 16}
     assert (twice + REPORT).broken == "The bucket failed."
-    rest = (twice.let_go, twice.extended, twice.withdrawn, twice.expiries_set, twice.orphans)
+    rest = (twice.shared, twice.extended, twice.withdrawn, twice.expiries_set, twice.orphans)
     assert rest == (2, 4, 6, 10, 8)
     assert twice.kept == {"legal hold": 14}

@@ -3,7 +3,7 @@
 import pytest
 import sqlalchemy as sa
 
-from tasks.analysis.gate import set_broken_aside
+from tasks.analysis.gate import quarantine_broken
 from tests.support.quality import AS_OF
 
 pytestmark = pytest.mark.usefixtures("stage")
@@ -15,7 +15,7 @@ def gate(engine):
 
     def _gate(*message_ids):
         with engine.begin() as connection:
-            held = {case.rule for case in set_broken_aside(connection, message_ids, as_of=AS_OF)}
+            held = {case.rule for case in quarantine_broken(connection, message_ids, as_of=AS_OF)}
             cases = connection.scalars(sa.text("SELECT rule FROM audio_ops.quarantine"))
             return held, set(cases)
 

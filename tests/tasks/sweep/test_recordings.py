@@ -217,7 +217,7 @@ def test_a_shared_object_goes_with_its_last_message(record, stored, sweep, entri
     key = "audio/user/c/shared.wav"
     due, needed = (record(due_for=days * DAY, audio_storage_key=key) for days in (1, -20))
     report = sweep()
-    assert (report.objects, report.let_go) == (0, 1)
+    assert (report.objects, report.shared) == (0, 1)
     assert is_in_bucket(key)
     assert stored(due).audio_deleted_at
     assert not stored(needed).audio_deleted_at
@@ -262,7 +262,7 @@ def test_a_shared_object_stays_while_any_of_its_messages_must_be_kept(
     ]
     hold(pairs[0][1])
     report = sweep()
-    assert (report.objects, report.let_go) == (0, 4)
+    assert (report.objects, report.shared) == (0, 4)
     for due, kept in pairs:
         assert is_in_bucket(stored(kept).audio_storage_key)
         assert stored(due).audio_deleted_at
