@@ -81,13 +81,13 @@ def preview(url: str, *, longest_lock_seconds: float = LONGEST_LOCK_SECONDS) -> 
     with _engine(url) as engine, engine.connect() as connection:
         connection.execute(_READ_ONLY)
         revisions = _pending(url, connection)
-        has, seen, obstacles = look(connection)
-    if preflight.is_empty(has):
-        return Preview(has, seen, obstacles, (_CREATE_APP_TABLES,), revisions)
+        current, seen, obstacles = look(connection)
+    if preflight.is_empty(current):
+        return Preview(current, seen, obstacles, (_CREATE_APP_TABLES,), revisions)
     if seen is None or obstacles:
-        return Preview(has, seen, obstacles, (), revisions)
-    wanted = steps(has, seen, longest_lock_seconds=longest_lock_seconds)
-    return Preview(has, seen, obstacles, tuple(wanted), revisions)
+        return Preview(current, seen, obstacles, (), revisions)
+    wanted = steps(current, seen, longest_lock_seconds=longest_lock_seconds)
+    return Preview(current, seen, obstacles, tuple(wanted), revisions)
 
 
 def examine(url: str) -> Examination:
@@ -201,10 +201,10 @@ def check(url: str) -> None:
 def _refuse_obstacles(url: str, engine: sa.Engine) -> None:
     with engine.connect() as connection:
         _pending(url, connection)
-        has = live.read(connection)
+        current = live.read(connection)
         # The catalogue first: a role without privileges cannot read the rows.
-        found = preflight.obstacles(has) or preflight.obstacles_in_rows(
-            survey.take(connection, has)
+        found = preflight.obstacles(current) or preflight.obstacles_in_rows(
+            survey.take(connection, current)
         )
     if found:
         raise NotAdoptable(tuple(found))
@@ -214,10 +214,10 @@ def _refuse_rollback(
     url: str, connection: sa.Connection, notes: list[str], *, drop_analyses: bool
 ) -> None:
     _pending(url, connection)
-    has = live.read(connection)
-    if found := preflight.obstacles_to_rollback(has, used(notes)):
+    current = live.read(connection)
+    if found := preflight.obstacles_to_rollback(current, used(notes)):
         raise NotAdoptable(tuple(found))
-    is_made_by_us = f"created {ANALYSIS}" in notes and ANALYSIS in has.tables
+    is_made_by_us = f"created {ANALYSIS}" in notes and ANALYSIS in current.tables
     if is_made_by_us and not drop_analyses and (analyses := connection.scalar(_COUNT_ANALYSES)):
         raise AnalysesWouldGo(analyses)
 
@@ -225,10 +225,10 @@ def _refuse_rollback(
 def _prepare(engine: sa.Engine, say: Say) -> None:
     """Create the tables for parked data, and in an empty database the app's tables."""
     with engine.begin() as connection:
-        has = live.read(connection)
-        if not has.has_our_schema:  # even with IF NOT EXISTS, Postgres requires CREATE
+        current = live.read(connection)
+        if not current.has_our_schema:  # even with IF NOT EXISTS, Postgres requires CREATE
             connection.execute(sa.schema.CreateSchema(OPERATIONS_SCHEMA))
-        if preflight.is_empty(has):
+        if preflight.is_empty(current):
             say(f"{_CREATE_APP_TABLES.what} (locks {_CREATE_APP_TABLES.locks})")
             connection.execute(sa.text(APP_TABLES.read_text(encoding="utf-8")))
         for statement in (
@@ -243,9 +243,9 @@ def _adopt(
     engine: sa.Engine, say: Say, patience: Patience, longest_lock_seconds: float
 ) -> tuple[list[Done], list[TextCount]]:
     with engine.connect() as connection:
-        has = live.read(connection)
-        seen = survey.take(connection, has)
-    wanted = steps(has, seen, longest_lock_seconds=longest_lock_seconds)
+        current = live.read(connection)
+        seen = survey.take(connection, current)
+    wanted = steps(current, seen, longest_lock_seconds=longest_lock_seconds)
     return _carry_out_all(engine, wanted, say, patience), list(seen.texts)
 
 

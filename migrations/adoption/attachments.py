@@ -12,10 +12,10 @@ def keys(live: Live) -> Iterator[Step]:
     """Yield steps that add missing keys to an existing `message_audio_analysis`."""
     if ANALYSIS not in live.tables:
         return
-    has = live.tables[ANALYSIS].constraints
-    kept = {constraint.definition: name for name, constraint in has.items()}
+    current = live.tables[ANALYSIS].constraints
+    kept = {constraint.definition: name for name, constraint in current.items()}
     for name, wanted in CONSTRAINTS.items():
-        found = has.get(name)
+        found = current.get(name)
         if found and found.definition == wanted.definition and found.is_valid:
             continue
         if found is None and wanted.definition in kept:

@@ -39,9 +39,9 @@ def findings(live: Live) -> list[Finding]:
 
 def _columns(live: Live) -> Iterator[Finding]:
     for table, columns in COLUMNS.items():
-        has = live.tables[table].columns if table in live.tables else {}
+        current = live.tables[table].columns if table in live.tables else {}
         for name, documented in columns.items():
-            found = has.get(name)
+            found = current.get(name)
             expected = _described(documented)
             if found is not None and (table, name) in OF_EITHER_TYPE:
                 expected = _described(found)
@@ -63,10 +63,10 @@ def _described(column: Column | DocumentedColumn) -> str:
 
 
 def _keys(live: Live) -> Iterator[Finding]:
-    has = live.tables[ANALYSIS].constraints if ANALYSIS in live.tables else {}
-    by_definition = {key.definition: key for key in has.values()}
+    current = live.tables[ANALYSIS].constraints if ANALYSIS in live.tables else {}
+    by_definition = {key.definition: key for key in current.values()}
     for name, documented in CONSTRAINTS.items():
-        found = has.get(name) or by_definition.get(documented.definition)
+        found = current.get(name) or by_definition.get(documented.definition)
         if found is None:
             actual = MISSING
         elif found.definition == documented.definition and found.is_valid:

@@ -64,12 +64,12 @@ class Examination:
 
 def look(connection: sa.Connection) -> tuple[Live, Survey | None, tuple[str, ...]]:
     """Return the database's schema, a survey of its rows, and the obstacles to an upgrade."""
-    has = live.read(connection)
-    obstacles = preflight.obstacles(has)
-    if not preflight.can_be_surveyed(has):
-        return has, None, tuple(obstacles)
-    seen = survey.take(connection, has)
-    return has, seen, (*obstacles, *preflight.obstacles_in_rows(seen))
+    current = live.read(connection)
+    obstacles = preflight.obstacles(current)
+    if not preflight.can_be_surveyed(current):
+        return current, None, tuple(obstacles)
+    seen = survey.take(connection, current)
+    return current, seen, (*obstacles, *preflight.obstacles_in_rows(seen))
 
 
 def take(connection: sa.Connection, *, pending: tuple[str, ...]) -> Examination:
@@ -79,15 +79,15 @@ def take(connection: sa.Connection, *, pending: tuple[str, ...]) -> Examination:
         connection: In a transaction; only reads.
         pending: Unapplied revisions of our own tables.
     """
-    has, seen, obstacles = look(connection)
+    current, seen, obstacles = look(connection)
     return Examination(
-        live=has,
+        live=current,
         survey=seen,
         obstacles=obstacles,
-        findings=tuple(diagnosis.findings(has)),
+        findings=tuple(diagnosis.findings(current)),
         pending=pending,
         drizzle=_drizzle(connection),
-        rights=rights.take(connection, has),
+        rights=rights.take(connection, current),
         parked=_parked(connection),
     )
 

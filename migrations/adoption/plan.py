@@ -194,29 +194,29 @@ def _change(
     )
 
 
-def _column(table: str, name: str, has: Column) -> Iterator[_Change]:
+def _column(table: str, name: str, current: Column) -> Iterator[_Change]:
     documented = COLUMNS[table][name]
     # Noted before the type, so that a rollback restores the type first, then the default.
-    if has.default != documented.default:
+    if current.default != documented.default:
         yield _Change(
             f"default of {name}: {documented.default or 'none'}",
             (_default(name, documented.default),),
-            f"default {table}.{name} was {has.expression or 'none'}",
+            f"default {table}.{name} was {current.expression or 'none'}",
         )
-    if has.type != documented.type:
+    if current.type != documented.type:
         yield _Change(
-            f"{name} {has.type} → {documented.type}",
-            tuple(_retype(name, has, documented)),
-            f"cast {table}.{name} from {has.type}",
+            f"{name} {current.type} → {documented.type}",
+            tuple(_retype(name, current, documented)),
+            f"cast {table}.{name} from {current.type}",
             retypes=True,
         )
-    if has.is_nullable and not documented.is_nullable:
+    if current.is_nullable and not documented.is_nullable:
         yield _Change(
             f"{name} is required",
             (f"ALTER COLUMN {name} SET NOT NULL",),
             f"required {table}.{name}",
         )
-    if documented.is_nullable and not has.is_nullable:
+    if documented.is_nullable and not current.is_nullable:
         yield _Change(
             f"{name} may be empty",
             (f"ALTER COLUMN {name} DROP NOT NULL",),
@@ -224,15 +224,15 @@ def _column(table: str, name: str, has: Column) -> Iterator[_Change]:
         )
 
 
-def _retype(name: str, has: Column, documented: DocumentedColumn) -> Iterator[str]:
-    using = conversion(name, has.type, documented.type)
+def _retype(name: str, current: Column, documented: DocumentedColumn) -> Iterator[str]:
+    using = conversion(name, current.type, documented.type)
     if using is None:
         raise AssertionError  # `preflight` reports it as an obstacle
     # Postgres may be unable to cast the default: drop it and set it again.
-    if has.default:
+    if current.default:
         yield f"ALTER COLUMN {name} DROP DEFAULT"
     yield f"ALTER COLUMN {name} TYPE {documented.type} USING {using}"
-    if has.default and has.default == documented.default:
+    if current.default and current.default == documented.default:
         yield _default(name, documented.default)
 
 

@@ -123,23 +123,25 @@ def _strangeness(live: Live) -> Iterator[str]:
     for name, table in _app_tables(live):
         if table.kind != "r":
             yield f"{name} is {_KINDS[table.kind]}, not a table: its columns cannot be changed."
-    for where, name, has, documented in _documented(live):
-        if reason := _strange(where, name, has, documented):
+    for where, name, current, documented in _documented(live):
+        if reason := _strange(where, name, current, documented):
             yield f"{where}.{name} {reason}"
 
 
-def _strange(table: str, name: str, has: Column | None, documented: DocumentedColumn) -> str | None:
-    if has is None:
+def _strange(
+    table: str, name: str, current: Column | None, documented: DocumentedColumn
+) -> str | None:
+    if current is None:
         can_be_added = documented.is_nullable or documented.default is not None
         is_in_order = _is_mended(table, name) and can_be_added
         return None if is_in_order else "is missing: this is not the app's table."
-    if has.is_generated:
+    if current.is_generated:
         return "is generated and so cannot be written: make it a plain column."
-    if has.type == documented.type or (table, name) in OF_EITHER_TYPE:
+    if current.type == documented.type or (table, name) in OF_EITHER_TYPE:
         return None
-    if _is_mended(table, name) and conversion(name, has.type, documented.type) is not None:
+    if _is_mended(table, name) and conversion(name, current.type, documented.type) is not None:
         return None
-    return f"is {has.type}, not {documented.type}, and cannot be converted."
+    return f"is {current.type}, not {documented.type}, and cannot be converted."
 
 
 def _documented(live: Live) -> Iterator[tuple[str, str, Column | None, DocumentedColumn]]:
@@ -167,9 +169,9 @@ def _odd_timings(live: Live) -> Iterator[str]:
 
 def _dependents(live: Live) -> Iterator[str]:
     changed = [
-        Use(table, name, is_interpreted=is_text(has.type) and documented.type == "integer")
-        for table, name, has, documented in _documented(live)
-        if has is not None and has.type != documented.type and _is_mended(table, name)
+        Use(table, name, is_interpreted=is_text(current.type) and documented.type == "integer")
+        for table, name, current, documented in _documented(live)
+        if current is not None and current.type != documented.type and _is_mended(table, name)
     ]
     yield from _in_use(live, [*changed, Use("messages", "speech_timings", is_interpreted=True)])
 

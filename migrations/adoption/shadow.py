@@ -98,10 +98,10 @@ def shadowable(live: Live, columns: Mapping[str, Column]) -> list[str]:
     return [
         name
         for name in _COLUMNS
-        if (has := columns.get(name)) is not None
-        and is_text(has.type)
-        and has.default is None
-        and has.is_nullable
+        if (current := columns.get(name)) is not None
+        and is_text(current.type)
+        and current.default is None
+        and current.is_nullable
         and live.bound_columns.isdisjoint({name, name.removesuffix("_ms")})  # its name before 0023
     ]
 

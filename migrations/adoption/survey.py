@@ -48,12 +48,14 @@ class Survey:
 
 def text_columns(live: Live, table: str) -> list[str]:
     """Return the text columns that must become integers."""
-    has = live.tables[table].columns if table in live.tables else {}
+    current = live.tables[table].columns if table in live.tables else {}
     names = AUDIO_COLUMNS if table == "messages" else tuple(COLUMNS[table])
     return [
         name
         for name in names
-        if COLUMNS[table][name].type == "integer" and name in has and is_text(has[name].type)
+        if COLUMNS[table][name].type == "integer"
+        and name in current
+        and is_text(current[name].type)
     ]
 
 
@@ -130,10 +132,10 @@ def _unmerged(connection: sa.Connection, live: Live) -> int:
 def _too_large(connection: sa.Connection, live: Live) -> list[str]:
     found = []
     for table in ("messages", ANALYSIS):
-        has = live.tables[table].columns if table in live.tables else {}
+        current = live.tables[table].columns if table in live.tables else {}
         for name, documented in COLUMNS[table].items():
-            is_wider = name in has and has[name].type not in {"integer", "smallint"}
-            if documented.type == "integer" and is_wider and is_number(has[name].type):
+            is_wider = name in current and current[name].type not in {"integer", "smallint"}
+            if documented.type == "integer" and is_wider and is_number(current[name].type):
                 query = f"""
                     SELECT EXISTS (SELECT FROM public.{table}
                         WHERE NOT round({name}) BETWEEN -2147483648 AND 2147483647)"""  # noqa: S608 - ours

@@ -143,7 +143,7 @@ RULES = (
             THEN 'leased until ' || {_shown("l.leased_until AT TIME ZONE 'UTC'")}
         WHEN l.leased_until IS NULL AND m.timestamp <
             (CAST(:as_of AS timestamptz) - CAST(:unleased_age AS interval)) AT TIME ZONE 'UTC'
-            THEN 'no lease, said at ' || {_shown("m.timestamp")} END END""",
+            THEN 'no lease, sent at ' || {_shown("m.timestamp")} END END""",
     ),
     SqlRule(
         "pcm_size",
