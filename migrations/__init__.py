@@ -1,1 +1,1 @@
-"""Alembic's environment and versions; `run` is the way in. Migrations import no tables."""
+"""Alembic's environment and versions; the entry point is `run`. Migrations import no tables."""

@@ -1,4 +1,4 @@
-"""Alembic's environment: which database, and what it compares."""
+"""Alembic's environment: the database, and what autogenerate compares."""
 
 from datetime import timedelta
 from typing import Any
@@ -40,12 +40,12 @@ def _include_name(name: str | None, type_: str, _parents: object) -> bool:
 def _include_object(
     _item: object, _name: str | None, _type: str, reflected: bool, compare_to: object
 ) -> bool:
-    """Leave out what only the database has: the app's other tables and columns, parked data."""
+    """Ignore what only the database has: the app's other tables and columns, parked data."""
     return not (reflected and compare_to is None)
 
 
 def _migrate(connection: sa.Connection) -> None:
-    if not sa.inspect(connection).has_schema(OPERATIONS_SCHEMA):  # Alembic's own table goes there
+    if not sa.inspect(connection).has_schema(OPERATIONS_SCHEMA):  # for Alembic's version table
         connection.execute(sa.schema.CreateSchema(OPERATIONS_SCHEMA, if_not_exists=True))
     connection.commit()
     context.configure(
@@ -63,7 +63,7 @@ def _migrate(connection: sa.Connection) -> None:
 
 def _run() -> None:
     if context.is_offline_mode():
-        message = "These migrations look at the database: run them online, without --sql."
+        message = "These migrations inspect the database: run them online, without --sql."
         raise RuntimeError(message)
     attributes: dict[str, Any] = context.config.attributes
     url = attributes.get("url") or DatabaseSettings().database_url.get_secret_value()

@@ -1,4 +1,4 @@
-"""One migrator at a time."""
+"""The lock that lets only one migrator run at a time."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -10,26 +10,26 @@ import sqlalchemy as sa
 from stores.app_objects import MIGRATION_LOCK
 
 WAIT_SECONDS = 600
-LOCK_TIMEOUT = timedelta(seconds=2)  # the app's statements queue behind a migration that waits
+LOCK_TIMEOUT = timedelta(seconds=2)  # the app's statements queue behind a waiting migration
 
 
 @contextmanager
 def exclusively(engine: sa.Engine, say: Callable[[str], None] = lambda _: None) -> Iterator[None]:
-    """Hold the migrators' advisory lock on a connection of its own.
+    """Hold the migrators' advisory lock on a separate connection.
 
-    The lock is polled for: a session blocked inside `pg_advisory_lock` keeps a snapshot, and the
-    holder's CREATE INDEX CONCURRENTLY would wait for that snapshot for ever.
+    Polls for the lock: a session blocked in `pg_advisory_lock` keeps a snapshot, for which the
+    holder's CREATE INDEX CONCURRENTLY would wait forever.
 
     Args:
-        engine: Of the database.
-        say: Called with a line if another migrator is at work.
+        engine: Engine of the database.
+        say: Called with a line if another migrator holds the lock.
 
     Raises:
-        TimeoutError: If another migrator holds it for ten minutes.
+        TimeoutError: If another migrator holds the lock for ten minutes.
     """
     deadline = time.monotonic() + WAIT_SECONDS
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.detach()  # closed afterwards, which frees the lock whatever has happened
+        connection.detach()  # closed afterwards, which always releases the lock
         is_reported = False
         while not connection.scalar(sa.select(sa.func.pg_try_advisory_lock(MIGRATION_LOCK))):
             if time.monotonic() > deadline:
@@ -39,7 +39,7 @@ def exclusively(engine: sa.Engine, say: Callable[[str], None] = lambda _: None) 
                 )
                 raise TimeoutError(message)
             if not is_reported:
-                say("Another migrator is at work: waiting for its end.")
+                say("Another migrator is at work: waiting for it to finish.")
                 is_reported = True
             time.sleep(0.2)
         yield

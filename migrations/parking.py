@@ -7,12 +7,12 @@ SCHEMA = "audio_ops"
 
 
 def park_table(table: str) -> None:
-    """Rename a table, with rows, indexes and constraints, to `parked_<table>`."""
+    """Rename a table to `parked_<table>`, keeping rows, indexes and constraints."""
     op.rename_table(table, f"parked_{table}", schema=SCHEMA)
 
 
 def restore_table(table: str) -> bool:
-    """Give a parked table its name back; return whether there was one."""
+    """Rename a parked table back; return whether there was one."""
     if not sa.inspect(op.get_bind()).has_table(f"parked_{table}", schema=SCHEMA):
         return False
     op.rename_table(f"parked_{table}", table, schema=SCHEMA)

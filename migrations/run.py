@@ -1,7 +1,7 @@
-"""Migrate a database from Python: the command line, the local stack and the tests all do.
+"""Migrate a database from Python, as the command line, the local stack and the tests do.
 
-The app's tables are adopted, whatever state they are in (`migrations.adoption`); our own tables in
-`audio_ops` have Alembic's versions (`migrations.versions`).
+`migrations.adoption` brings the app's tables to the documented schema, whatever their state. Our
+own tables in `audio_ops` are migrated by Alembic (`migrations.versions`).
 """
 
 import io
@@ -38,10 +38,12 @@ _HAS_NOTES = sa.text("SELECT to_regclass('audio_ops.adoption_step') IS NOT NULL"
 _READ_ONLY = sa.text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
 _NEWER = (
     "audio_ops.alembic_version is at {}, which this version of kaiwa-audio does not know: a newer"
-    " one has migrated the database. Install that one."
+    " version has migrated the database. Install that version."
 )
-_MAKE_APP_TABLES = Step(
-    "Make the app's tables, for this database has none of them: is it the right one?", "nothing", ()
+_CREATE_APP_TABLES = Step(
+    "Create the app's tables, as this database has none of them (is it the right one?)",
+    "nothing",
+    (),
 )
 _COUNT_ANALYSES = sa.text("SELECT count(*) FROM public.message_audio_analysis")
 
@@ -56,11 +58,11 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Upgrade:
-    """What an upgrade did; nothing, if all was as documented."""
+    """What an upgrade did; empty if everything was as documented."""
 
     done: tuple[Done, ...]
-    texts: tuple[TextCount, ...]  # that were interpreted
-    revisions: tuple[str, ...]  # of our own tables
+    texts: tuple[TextCount, ...]  # interpreted texts
+    revisions: tuple[str, ...]  # applied revisions of our own tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,28 +70,28 @@ class Preview:
     """What an upgrade would do."""
 
     live: Live
-    survey: Survey | None  # None: the tables are too strange to be looked into
+    survey: Survey | None  # None if the tables are not the app's
     obstacles: tuple[str, ...]
     steps: tuple[Step, ...]
     revisions: tuple[str, ...]
 
 
 def preview(url: str, *, longest_lock_seconds: float = LONGEST_LOCK_SECONDS) -> Preview:
-    """Look what an upgrade would do; nothing is written."""
+    """Return what an upgrade would do, without writing anything."""
     with _engine(url) as engine, engine.connect() as connection:
         connection.execute(_READ_ONLY)
         revisions = _pending(url, connection)
-        has, seen, obstacles = look(connection)
-    if preflight.is_empty(has):
-        return Preview(has, seen, obstacles, (_MAKE_APP_TABLES,), revisions)
+        current, seen, obstacles = look(connection)
+    if preflight.is_empty(current):
+        return Preview(current, seen, obstacles, (_CREATE_APP_TABLES,), revisions)
     if seen is None or obstacles:
-        return Preview(has, seen, obstacles, (), revisions)
-    wanted = steps(has, seen, longest_lock_seconds=longest_lock_seconds)
-    return Preview(has, seen, obstacles, tuple(wanted), revisions)
+        return Preview(current, seen, obstacles, (), revisions)
+    wanted = steps(current, seen, longest_lock_seconds=longest_lock_seconds)
+    return Preview(current, seen, obstacles, tuple(wanted), revisions)
 
 
 def examine(url: str) -> Examination:
-    """Compare the database with what is documented; nothing is written."""
+    """Compare the database with the documented schema, without writing anything."""
     with _engine(url) as engine, engine.connect() as connection:
         connection.execute(_READ_ONLY)
         return examination.take(connection, pending=_pending(url, connection))
@@ -102,29 +104,30 @@ def upgrade(
     patience: Patience | None = None,
     longest_lock_seconds: float = LONGEST_LOCK_SECONDS,
 ) -> Upgrade:
-    """Bring the database to the documented schema; a second time it changes nothing.
+    """Bring the database to the documented schema; idempotent.
 
-    One migrator at a time; others wait. Broken off anywhere, it goes on when it is run again.
+    Only one migrator runs at a time; others wait. An interrupted upgrade resumes when it is run
+    again.
 
     Args:
         url: Of the database.
         say: Called with each step as it begins.
         patience: How long to wait for locks.
-        longest_lock_seconds: How long `messages` may be locked, as estimated by its size, to make
-            numbers of texts in their place; what takes longer goes by shadow columns.
+        longest_lock_seconds: How long `messages` may be locked to convert text columns in place,
+            as estimated from its size. If it would take longer, shadow columns are used.
 
     Raises:
-        NotAdoptable: If something stands in the way; nothing was changed then.
-        LockNotGranted: If somebody else held a table all the time.
-        StepFailed: If Postgres refused a step.
+        NotAdoptable: If there are obstacles; nothing was changed.
+        LockNotGranted: If another session kept a table locked.
+        StepFailed: If Postgres rejected a step.
     """
     patience = patience or Patience()
-    # Under the lock: what another migrator is changing cannot be judged.
+    # Checked under the lock, so that no other migrator is changing the schema.
     with _engine(url) as engine, exclusively(engine, say):
         _refuse_obstacles(url, engine)
         patiently(
             engine,
-            "Make what parking needs",
+            "Create the tables for parked data",
             lambda: _prepare(engine, say),
             patience,
             say,
@@ -138,7 +141,7 @@ def upgrade(
             say(what)
             config = _config(url)
             patiently(engine, what, lambda: command.upgrade(config, "head"), patience, say)
-            # Our tables' functions are there now: what hangs on them can follow.
+            # Now that our functions exist, the trigger can be created.
             more, _ = _adopt(engine, say, patience, longest_lock_seconds)
             done += more
     return Upgrade(tuple(done), tuple(texts), revisions)
@@ -151,28 +154,28 @@ def rollback(
     say: Say = lambda _: None,
     patience: Patience | None = None,
 ) -> tuple[Done, ...]:
-    """Put the app's tables back to what they were; our own tables are parked in `audio_ops`.
+    """Restore the app's tables to their earlier state, and park our own tables in `audio_ops`.
 
-    Texts come back byte for byte, unless the number was written since.
+    Texts are restored byte for byte, unless the number has been written since.
 
     Raises:
-        NotAdoptable: If something stands in the way; nothing was changed then.
+        NotAdoptable: If there are obstacles; nothing was changed.
         AnalysesWouldGo: If it would drop analyses and `drop_analyses` does not allow it.
-        LockNotGranted: If somebody else held a table all the time.
-        StepFailed: If Postgres refused a step.
+        LockNotGranted: If another session kept a table locked.
+        StepFailed: If Postgres rejected a step.
     """
     patience = patience or Patience()
     with _engine(url) as engine, exclusively(engine, say):
         with engine.connect() as connection:
             if not connection.scalar(_HAS_NOTES):
-                return ()  # nothing was ever changed
+                return ()  # never upgraded
             notes = list(connection.execute(_NOTES).scalars())
             if not notes:
-                return ()  # all of it is put back
+                return ()  # already rolled back
             _refuse_rollback(url, connection, notes, drop_analyses=drop_analyses)
-            there = frozenset(live.read(connection).tables["messages"].columns)
-        wanted, config = undoing(notes, there), _config(url)
-        what = "Our own tables are parked"
+            columns = frozenset(live.read(connection).tables["messages"].columns)
+        wanted, config = undoing(notes, columns), _config(url)
+        what = "Park our own tables"
         say(what)
         patiently(engine, what, lambda: command.downgrade(config, "base"), patience, say)
         done = _carry_out_all(engine, wanted, say, patience)
@@ -180,7 +183,7 @@ def rollback(
 
 
 def downgrade(url: str, revision: str) -> None:
-    """Bring our own tables down to `revision` (`base`: undo all), parking data in `audio_ops`."""
+    """Downgrade our own tables to `revision` (`base`: undo all), parking data in `audio_ops`."""
     with _engine(url) as engine, exclusively(engine):
         command.downgrade(_config(url), revision)
 
@@ -189,7 +192,7 @@ def check(url: str) -> None:
     """Compare the database with the tables of `schema`.
 
     Raises:
-        alembic.util.AutogenerateDiffsDetected: If they differ; it lists how.
+        alembic.util.AutogenerateDiffsDetected: If they differ; it lists the differences.
         alembic.util.CommandError: If the database is not at the newest revision.
     """
     command.check(_config(url))
@@ -198,10 +201,10 @@ def check(url: str) -> None:
 def _refuse_obstacles(url: str, engine: sa.Engine) -> None:
     with engine.connect() as connection:
         _pending(url, connection)
-        has = live.read(connection)
-        # First what the catalogue tells: a role without rights cannot look into the rows.
-        found = preflight.obstacles(has) or preflight.obstacles_in_rows(
-            survey.take(connection, has)
+        current = live.read(connection)
+        # The catalogue first: a role without privileges cannot read the rows.
+        found = preflight.obstacles(current) or preflight.obstacles_in_rows(
+            survey.take(connection, current)
         )
     if found:
         raise NotAdoptable(tuple(found))
@@ -211,22 +214,22 @@ def _refuse_rollback(
     url: str, connection: sa.Connection, notes: list[str], *, drop_analyses: bool
 ) -> None:
     _pending(url, connection)
-    has = live.read(connection)
-    if found := preflight.obstacles_to_rollback(has, used(notes)):
+    current = live.read(connection)
+    if found := preflight.obstacles_to_rollback(current, used(notes)):
         raise NotAdoptable(tuple(found))
-    is_made_by_us = f"created {ANALYSIS}" in notes and ANALYSIS in has.tables
+    is_made_by_us = f"created {ANALYSIS}" in notes and ANALYSIS in current.tables
     if is_made_by_us and not drop_analyses and (analyses := connection.scalar(_COUNT_ANALYSES)):
         raise AnalysesWouldGo(analyses)
 
 
 def _prepare(engine: sa.Engine, say: Say) -> None:
-    """Make the app's tables where there is no app, and the tables that parking needs."""
+    """Create the tables for parked data, and in an empty database the app's tables."""
     with engine.begin() as connection:
-        has = live.read(connection)
-        if not has.has_our_schema:  # IF NOT EXISTS would ask for the right to create it even so
+        current = live.read(connection)
+        if not current.has_our_schema:  # even with IF NOT EXISTS, Postgres requires CREATE
             connection.execute(sa.schema.CreateSchema(OPERATIONS_SCHEMA))
-        if preflight.is_empty(has):
-            say(f"{_MAKE_APP_TABLES.what} (locks {_MAKE_APP_TABLES.locks})")
+        if preflight.is_empty(current):
+            say(f"{_CREATE_APP_TABLES.what} (locks {_CREATE_APP_TABLES.locks})")
             connection.execute(sa.text(APP_TABLES.read_text(encoding="utf-8")))
         for statement in (
             *parked.CREATE_TABLES,
@@ -240,9 +243,9 @@ def _adopt(
     engine: sa.Engine, say: Say, patience: Patience, longest_lock_seconds: float
 ) -> tuple[list[Done], list[TextCount]]:
     with engine.connect() as connection:
-        has = live.read(connection)
-        seen = survey.take(connection, has)
-    wanted = steps(has, seen, longest_lock_seconds=longest_lock_seconds)
+        current = live.read(connection)
+        seen = survey.take(connection, current)
+    wanted = steps(current, seen, longest_lock_seconds=longest_lock_seconds)
     return _carry_out_all(engine, wanted, say, patience), list(seen.texts)
 
 
@@ -257,7 +260,7 @@ def _carry_out_all(
 
 
 def _pending(url: str, connection: sa.Connection) -> tuple[str, ...]:
-    """Return the revisions of our own tables that are still to come, the first first."""
+    """Return the pending revisions of our own tables, in the order in which they are applied."""
     context = MigrationContext.configure(
         connection, opts={"version_table_schema": OPERATIONS_SCHEMA}
     )
@@ -286,8 +289,8 @@ def _engine(url: str) -> Iterator[sa.Engine]:
 
 
 def _config(url: str) -> Config:
-    # Found beside this file, not in the working directory: it must work when installed.
+    # Relative to this file, so that it works when installed.
     config = Config(stdout=io.StringIO())
     config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
-    config.attributes["url"] = url  # not an option: options are interpolated and printed
+    config.attributes["url"] = url  # not an option, as options are interpolated and printed
     return config

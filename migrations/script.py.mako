@@ -1,6 +1,6 @@
 """${message}.
 
-Locks: say what it locks, and for how long.
+Locks: what it locks, and for how long.
 """
 
 import sqlalchemy as sa
@@ -11,8 +11,8 @@ down_revision = ${repr(down_revision)}
 
 
 def upgrade() -> None:
-    """Say what becomes true."""
+    """Describe the change."""
 
 
 def downgrade() -> None:
-    """Park data rather than drop it."""
+    """Park data instead of dropping it."""

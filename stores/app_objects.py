@@ -1,7 +1,7 @@
-"""Our indexes and our trigger on the app's tables: whether they are still there.
+"""Our indexes and trigger on the app's tables: find and recreate missing ones.
 
-The app's tools drop indexes that its schema does not name (`drizzle-kit push`). Without ours a
-claim or a page of a sweep reads the whole table.
+The app's tools drop indexes that its schema does not name (`drizzle-kit push`). Without them
+every claim and every page of a sweep reads the whole table.
 """
 
 from sqlalchemy import Connection, Index, text
@@ -22,7 +22,7 @@ INDEXES: dict[str, Index] = {
     if str(index.name).startswith("audio_ops_")
 }
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
-_THERE = text("""
+_PRESENT = text("""
 SELECT CAST(c.relname AS text) FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid
 WHERE i.indrelid = CAST('public.messages' AS regclass) AND i.indisvalid
 UNION ALL
@@ -39,51 +39,51 @@ WHERE relnamespace = CAST('public' AS regnamespace) AND relkind = 'r' AND row_se
     AND relname IN ('users', 'subscriptions', 'conversations', 'messages', 'message_audio_analysis')
 ORDER BY relname
 """)
-# The lock of migrations: whoever has it makes what is lost.
+# Shared with migrations, which recreate the same objects.
 _TRY_LOCK = text("SELECT pg_try_advisory_lock(:lock)")
 _UNLOCK = text("SELECT pg_advisory_unlock(:lock)")
 MIGRATION_LOCK = 0x6B61697761  # "kaiwa"
 
 
 def declaration(index: Index) -> str:
-    """Return what stands after CREATE INDEX."""
+    """Return an index's DDL without the leading `CREATE INDEX`."""
     create = str(CreateIndex(index).compile(dialect=_DIALECT))
     return create.removeprefix("CREATE INDEX ").replace(" ON ", " ON public.", 1)
 
 
 def create_concurrently(index: Index) -> str:
-    """Return the statement that builds an index while the app goes on."""
+    """Return the statement that builds an index without blocking writes."""
     return f"CREATE INDEX CONCURRENTLY {declaration(index)}"
 
 
 def lost(connection: Connection) -> tuple[str, ...]:
-    """Return the names of our indexes and trigger that are gone, broken or disabled."""
-    there = set(connection.execute(_THERE).scalars())
-    return tuple(sorted({*INDEXES, TRIGGER} - there))
+    """Return the names of our indexes and trigger that are missing, invalid or disabled."""
+    present = set(connection.execute(_PRESENT).scalars())
+    return tuple(sorted({*INDEXES, TRIGGER} - present))
 
 
 def hiding(connection: Connection) -> tuple[str, ...]:
-    """Return the app's tables of which row security hides rows from this role."""
+    """Return the app's tables in which row security hides rows from this role."""
     return tuple(connection.execute(_HIDING).scalars())
 
 
 def may_make(connection: Connection) -> bool:
-    """Return whether this role may make them: it owns the table, or is a member of its owner."""
+    """Return whether this role may create them: as owner of the table or a member of its owner."""
     return bool(connection.execute(_IS_OWNER).scalar_one())
 
 
 def make(connection: Connection, names: tuple[str, ...]) -> None:
-    """Make what is lost while the app goes on, unless a migrator is at it.
+    """Recreate missing indexes and the trigger while the app runs, unless a migration is running.
 
     Args:
-        connection: In autocommit: an index is built concurrently.
-        names: As `lost` tells them.
+        connection: In autocommit mode, which CREATE INDEX CONCURRENTLY requires.
+        names: As returned by `lost`.
     """
     lock = {"lock": MIGRATION_LOCK}
     if not connection.execute(_TRY_LOCK, lock).scalar_one():
         return
     try:
-        # A build waits for transactions that are open, but nobody waits for it.
+        # A concurrent build waits for open transactions, but blocks none.
         connection.execute(text("SET statement_timeout = 0; SET lock_timeout = 0"))
         for name in names:
             if name in INDEXES:

@@ -35,32 +35,30 @@ def connect(
     lock_timeout: timedelta = timedelta(seconds=30),
     pool_size: int = 5,
 ) -> Engine:
-    """Return an engine; nothing is connected yet. Its `repr` hides the password.
+    """Return an engine that connects on first use. Its `repr` hides the password.
 
-    Sessions run in UTC whatever the server's or the role's own setting, because the app's
-    `timestamp` columns hold UTC. Timeouts end what would else block a worker for ever: Prefect
-    cannot interrupt a waiting call.
+    Sessions run in UTC regardless of the server's or role's settings, because the app's `timestamp`
+    columns hold UTC. Timeouts are needed because Prefect cannot interrupt a blocking call.
 
     Args:
         url: `postgresql://…` or `postgres://…`, as `DATABASE_URL` holds it.
         application_name: Shown in `pg_stat_activity`.
-        statement_timeout: Longest run of one statement; zero: no limit.
-        lock_timeout: Longest wait for one lock; zero: no limit.
-        pool_size: Connections kept open; twice as many at a peak.
+        statement_timeout: Limit for one statement; zero means none.
+        lock_timeout: Limit for waiting on one lock; zero means none.
+        pool_size: Connections kept open; up to twice as many under load.
 
     Raises:
-        InvalidDatabaseUrl: If the URL is not one of Postgres. Connecting raises `SessionNotUtc`
-            where a pooler drops these settings.
+        InvalidDatabaseUrl: If it is not a Postgres URL. Connecting raises `SessionNotUtc` if a
+            pooler drops these settings.
     """
     settings = {
         "timezone": "UTC",
-        "search_path": "public",  # the app's tables, whatever the role's own setting
+        "search_path": "public",  # the app's tables, regardless of the role's setting
         "statement_timeout": _milliseconds(statement_timeout),
         "lock_timeout": _milliseconds(lock_timeout),
         # A worker that lost its network must not keep its locks.
         "idle_in_transaction_session_timeout": 300_000,
-        # Plans made for any size of page look dear enough to be compiled anew at each of their
-        # runs, which takes longer than the run.
+        # Generic plans look expensive enough for JIT, which then takes longer than the query.
         "jit": "off",
     }
     engine = create_engine(
@@ -68,7 +66,7 @@ def connect(
         pool_size=pool_size,
         max_overflow=pool_size,
         pool_pre_ping=True,
-        hide_parameters=True,  # errors would quote what learners said
+        hide_parameters=True,  # errors would quote learners' texts
         json_serializer=lambda value: orjson.dumps(value).decode(),
         json_deserializer=orjson.loads,
         connect_args={
@@ -78,7 +76,7 @@ def connect(
             "keepalives_idle": 30,
             "keepalives_interval": 10,
             "keepalives_count": 3,
-            "tcp_user_timeout": 60_000,  # ms; a vanished network is noticed while sending, too
+            "tcp_user_timeout": 60_000,  # ms; detects a lost network while sending, too
         },
     )
     event.listen(engine, "connect", _refuse_other_time_zones)
@@ -86,7 +84,7 @@ def connect(
 
 
 def _refuse_other_time_zones(connection: "psycopg.Connection", _record: object) -> None:
-    # The server tells it with the connection: nothing is asked.
+    # Reported by the server on connecting: no query needed.
     time_zone = connection.info.parameter_status("TimeZone")
     if time_zone not in _NAMES_OF_UTC:
         connection.close()
@@ -94,20 +92,20 @@ def _refuse_other_time_zones(connection: "psycopg.Connection", _record: object) 
 
 
 def now(connection: Connection) -> datetime:
-    """Return the instant on the database's clock, aware."""
+    """Return the current time by the database's clock, timezone-aware."""
     return connection.execute(
         select(func.clock_timestamp(type_=DateTime(timezone=True)))
     ).scalar_one()
 
 
 def _parse(url: str) -> URL:
-    """Name psycopg 3 as the driver."""
+    """Parse a Postgres URL and set psycopg 3 as the driver."""
     scheme, _, rest = url.partition("://")
     if scheme not in {"postgres", "postgresql", "postgresql+psycopg"} or not rest:
         raise InvalidDatabaseUrl
     try:
         parsed = make_url(f"postgresql+psycopg://{rest}")
-    except (ArgumentError, ValueError):  # they quote it, and it holds a password
+    except (ArgumentError, ValueError):  # its message quotes the URL with the password
         raise InvalidDatabaseUrl from None
     return parsed.set(database=unquote(parsed.database)) if parsed.database else parsed
 

@@ -1,7 +1,7 @@
-"""The app's list of findings: those that this project writes there, and no others.
+"""This project's findings in the app's list, `analysis_findings`.
 
-Ours are known by their module and run. All of a conversation share one run, and are dated by when
-the learner spoke: the app shows the newest run of a conversation, and is to go on showing its own.
+Ours are identified by module and run. They share one run per conversation and are dated by the
+message: the app shows the newest run of a conversation, which must remain its own.
 """
 
 from collections.abc import Collection, Sequence
@@ -26,7 +26,7 @@ from schema.facts.findings import (
 )
 from schema.tables.base import UtcDateTime
 
-MODULE_ID = "pronunciation-analysis"  # as the app's registry of modules names it
+MODULE_ID = "pronunciation-analysis"  # the name in the app's module registry
 RUN_ID = "kaiwa-audio"
 _OURS = f"f.module_id = '{MODULE_ID}' AND f.run_id = '{RUN_ID}'"
 
@@ -54,7 +54,7 @@ SELECT message_id FROM (
 ORDER BY message_id LIMIT :limit
 """)  # noqa: S608 - ours
 
-# In the order of ids, as every writer locks messages; an erasure waits for us, or we for it.
+# In id order, as every writer locks messages; also serialises us with erasures.
 _LOCK = text("""
 SELECT FROM messages WHERE id = ANY(:message_ids) ORDER BY id FOR NO KEY UPDATE
 """)
@@ -91,8 +91,8 @@ FROM json_to_recordset(CAST(:features AS json)) AS added (
 ORDER BY added.id
 ON CONFLICT (id) DO NOTHING
 """)
-# The learner says the same word, only better: the text to say is the text that was said. What the
-# learner did with the finding stays, and so does its date.
+# The suggested text is the original text: the learner should say the same, only better. The
+# learner's response to the finding and its date stay.
 _WRITE = text(f"""
 INSERT INTO analysis_findings AS f (
     id, user_id, language_id, conversation_id, message_id, feature_id, module_id, run_id, severity,
@@ -131,22 +131,22 @@ SELECT count(*) FROM analysis_findings AS f WHERE {_OURS} AND f.user_id = :user_
 
 
 def may_write(connection: Connection) -> bool:
-    """Return whether this login has all rights that an export needs."""
+    """Return whether this role has all privileges that an export needs."""
     return bool(connection.execute(_MAY_WRITE).scalar_one())
 
 
 def require_rights(connection: Connection) -> None:
-    """Refuse to begin an export that could not write.
+    """Check that an export could write.
 
     Raises:
-        FindingsDenied: If a right is missing; it says how to grant it.
+        FindingsDenied: If a privilege is missing; the message explains how to grant it.
     """
     if not may_write(connection):
         raise FindingsDenied
 
 
 def page(connection: Connection, after: str, *, limit: int) -> list[str]:
-    """Return ids, after that one and in their order, of messages with an analysis or a finding."""
+    """Return ids after `after`, in order, of messages with an analysis or a finding of ours."""
     return list(connection.execute(_PAGE, {"after": after, "limit": limit}).scalars())
 
 
@@ -158,13 +158,14 @@ def lock(connection: Connection, message_ids: Sequence[str]) -> None:
 def messages(
     connection: Connection, message_ids: Sequence[str], *, distrusted: Collection[str]
 ) -> list[AnalysedMessage]:
-    """Return messages, and what their analyses say.
+    """Return messages with the documents of their analyses.
+
+    Documents are None for guests, erased learners, failed analyses and invalid documents.
 
     Args:
         connection: In a transaction.
-        message_ids: Which; those that are gone are missing.
-        distrusted: Messages with an open case of one of these rules get no documents; nor do
-            guests, erased learners, failed analyses, and documents in other shapes.
+        message_ids: Deleted messages are omitted from the result.
+        distrusted: Quality rules; messages quarantined by one of them get no documents either.
     """
     arguments = {"message_ids": list(message_ids), "distrusted": list(distrusted)}
     return [
@@ -183,28 +184,30 @@ def _documents(row: Row[Any]) -> FindingDocuments | None:
     lists = {name: getattr(row, name) or () for name in names}
     try:
         return FindingDocuments(analysis_version=row.analysis_version, **lists)
-    except ValidationError:  # somebody else wrote it; a check of data quality finds it
+    except ValidationError:  # not written by us; the quality check reports it
         return None
 
 
 def stored(connection: Connection, message_ids: Sequence[str]) -> list[StoredFinding]:
     """Return our findings of some messages."""
     return [
-        StoredFinding(id_, FindingText(*says), acted_on)
-        for id_, *says, acted_on in connection.execute(_STORED, {"message_ids": list(message_ids)})
+        StoredFinding(id_, FindingText(*fields), acted_on)
+        for id_, *fields, acted_on in connection.execute(
+            _STORED, {"message_ids": list(message_ids)}
+        )
     ]
 
 
 def write(connection: Connection, findings: Sequence[Finding], *, as_of: datetime) -> None:
-    """Insert findings with the features that they need, or change what they say.
+    """Insert or update findings, and insert the features that they refer to.
 
     Args:
         connection: In the transaction that locked their messages.
-        findings: Each once.
-        as_of: Dates the change.
+        findings: Without duplicates.
+        as_of: Time of the change.
 
     Raises:
-        DatabaseRefused: If the database does not take them.
+        DatabaseRefused: If the database rejects them.
     """
     if not findings:
         return
@@ -217,29 +220,29 @@ def write(connection: Connection, findings: Sequence[Finding], *, as_of: datetim
         connection.execute(_ADD_FEATURES, {"features": _json(features)})
         connection.execute(_WRITE, arguments)
     except OperationalError:
-        raise  # the connection or a lock: nothing of a row is in it
+        raise  # connection or lock trouble: it quotes no row
     except DBAPIError as error:
         refusal = DatabaseRefused("write findings", getattr(error.orig, "sqlstate", None))
     else:
         return
-    raise refusal  # without its cause, which quotes the row: what the learner said
+    raise refusal  # without its cause, which quotes the row: the learner's text
 
 
 def remove(connection: Connection, finding_ids: Sequence[UUID]) -> None:
-    """Delete findings of ours that the learner has not acted on."""
+    """Delete those of our findings that the learner has not acted on."""
     if finding_ids:
         connection.execute(_REMOVE, {"finding_ids": list(finding_ids)})
 
 
 def forget(connection: Connection, message_ids: Sequence[str]) -> int:
-    """Delete all our findings of some messages, if this login may; return how many."""
+    """Delete all our findings of some messages, if this role may; return how many."""
     if not may_write(connection):
         return 0
     return connection.execute(_FORGET, {"message_ids": list(message_ids)}).rowcount
 
 
 def count_of_learner(connection: Connection, user_id: UUID) -> int:
-    """Count our findings of a learner; 0 for a login that may not look."""
+    """Count our findings of a learner; 0 if this role lacks the privileges."""
     if not may_write(connection):
         return 0
     return int(connection.execute(_COUNT_OF_LEARNER, {"user_id": user_id}).scalar_one())

@@ -1,17 +1,17 @@
-"""Files for people and other programs: whole or not there, and readable by everybody."""
+"""Files for people and other programs: written atomically, readable by all users."""
 
 import os
 import tempfile
 from pathlib import Path
 
-_FOLDER_MODE, _FILE_MODE = 0o755, 0o644  # whatever the umask: their readers are other users
+_FOLDER_MODE, _FILE_MODE = 0o755, 0o644  # regardless of the umask: other users read them
 
 
 def write_file(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all; make its folder when it is not there.
+    """Write a file atomically; create missing folders.
 
     Raises:
-        OSError: If it cannot be written; an earlier one then stands unchanged.
+        OSError: If it cannot be written; an existing file is left unchanged.
     """
     _make_folder(path.parent)
     with tempfile.NamedTemporaryFile(

@@ -1,8 +1,8 @@
-"""Signed URLs of live recordings: walk them by keyset, and write new ones.
+"""Signed URLs of live recordings: keyset scan and bulk update.
 
-The walk goes through `audio_ops_messages_expiring_idx`, which is kept for the sweep anyway. An
-index on `audio_url_expires_at` would find the URLs to be signed faster, and make each writing of
-one several times dearer: Postgres could no longer update such a row in place (docs/adr/0051).
+The scan uses `audio_ops_messages_expiring_idx`, which the sweep needs anyway. An index on
+`audio_url_expires_at` would find expiring URLs faster, but each write would cost several times
+more, because Postgres could no longer use HOT updates (docs/adr/0051).
 """
 
 from collections.abc import Iterable
@@ -25,7 +25,7 @@ SELECT count(*) FILTER (WHERE m.audio_retention_expires_at < :ended_before) AS d
 FROM messages AS m WHERE {_LIVE}
 """).bindparams(bindparam("ended_before", type_=UtcDateTime))  # noqa: S608 - our own fragment
 
-# Rows without an expiry come first in the index, but a comparison of rows skips nulls: two walks.
+# Rows without an expiry come first in the index, but row comparison skips NULLs: two scans.
 _WITHOUT_EXPIRY = "m.audio_retention_expires_at IS NULL"
 _WITH_EXPIRY = "m.audio_retention_expires_at >= :ended_before"
 
@@ -87,9 +87,9 @@ _PAGE_WITH_EXPIRY = (
     )
 )
 
-# `xmin` is the transaction that wrote this version of the row. Whoever has changed the row since it
-# was read left another, also one who commits while we wait for his lock. One document of JSON is
-# sent in half the time of arrays.
+# `xmin` identifies the transaction that wrote this version of the row: it differs if the row has
+# changed since it was read, even by a commit while we wait for its lock. One JSON document is sent
+# in half the time of arrays.
 _WRITE = text("""
 UPDATE messages AS m
 SET audio_url = signed.url,
@@ -114,7 +114,7 @@ SELECT c.id FROM conversations AS c WHERE c.user_id IN (SELECT user_id FROM spok
 
 
 def count_live(connection: Connection, ended_before: datetime) -> tuple[int, int]:
-    """Count the messages that have a recording: those to keep, and those due for deletion.
+    """Return the numbers of messages with a recording: to keep, and due for deletion.
 
     Args:
         connection: In a transaction.
@@ -127,12 +127,13 @@ def count_live(connection: Connection, ended_before: datetime) -> tuple[int, int
 def spans(
     connection: Connection, ended_before: datetime, *, rows_per_span: int
 ) -> list[MessageSpan]:
-    """Cut the messages with a recording into spans, in the order of its expiry.
+    """Split the messages with a recording into spans, in order of expiry.
 
     Args:
         connection: In a transaction.
-        ended_before: Messages whose retention ended before this instant are passed over.
-        rows_per_span: Messages in each but the last of those with, and of those without an expiry.
+        ended_before: Messages whose retention ended before this instant are skipped.
+        rows_per_span: Messages per span. Messages with and without an expiry are split
+            separately; the last span of each may be smaller.
     """
     arguments = {"ended_before": ended_before, "rows_per_span": rows_per_span}
     found = []
@@ -153,8 +154,8 @@ def page(connection: Connection, span: MessageSpan, *, limit: int) -> list[Signa
 
     Args:
         connection: In a transaction.
-        span: Where to begin and where to end; the next page begins after the last one read.
-        limit: Most messages to read.
+        span: For the next page, start after the last message read.
+        limit: Maximum number of messages.
     """
     arguments: dict[str, object] = {
         "after_id": span.after.message_id,
@@ -171,7 +172,7 @@ def page(connection: Connection, span: MessageSpan, *, limit: int) -> list[Signa
 
 
 def active_conversations(connection: Connection, since: datetime) -> frozenset[str]:
-    """Return all conversations of learners, and those of guests, who said anything `since` then."""
+    """Return the conversations of learners and guests who sent a message since `since`."""
     return frozenset(connection.execute(_ACTIVE, {"since": since}).scalars())
 
 
@@ -180,15 +181,15 @@ def write(
     signed_at: datetime,
     signed: Iterable[tuple[SignableMessage, str, int]],
 ) -> int:
-    """Write URLs to the messages that are still as they were read; return how many these were.
+    """Write URLs to messages that have not changed since they were read; return how many.
 
     Args:
         connection: In a transaction.
         signed_at: The date in the signatures, whole seconds.
-        signed: Message, its URL, and the seconds for which that is signed.
+        signed: Message, its URL, and the URL's lifetime in seconds.
 
     Raises:
-        DatabaseRefused: If the database does not take them.
+        DatabaseRefused: If the database rejects them.
     """
     rows = [
         {
@@ -198,7 +199,7 @@ def write(
             "url": url,
             "seconds": seconds,
         }
-        # In the order of ids, as every writer locks messages, so that none waits in a circle.
+        # In id order, as every writer locks messages, to avoid deadlocks.
         for message, url, seconds in sorted(signed, key=lambda row: row[0].message_id)
     ]
     if not rows:
@@ -207,7 +208,7 @@ def write(
     try:
         return connection.execute(_WRITE, arguments).rowcount
     except OperationalError:
-        raise  # the connection or a lock: nothing of a row is in it
+        raise  # connection or lock trouble: it quotes no row
     except DBAPIError as error:
         refusal = DatabaseRefused("write signed URLs", getattr(error.orig, "sqlstate", None))
-    raise refusal  # without its cause, which quotes the row: a URL, and what the learner said
+    raise refusal  # without its cause, which quotes the row: a URL and the learner's text

@@ -1,11 +1,11 @@
-"""What a learner pays for, as the app reads it: his newest subscription.
+"""SQL for a learner's current tier: that of the newest subscription, as the app reads it.
 
-The app orders by `updated_at`, the latest first; an empty one comes before all. `current_tier` is
-an enum there: it is read as text, because Postgres hands an unknown type's values out as strings.
+The app orders by `updated_at DESC`, so NULL comes first. `current_tier` is the app's own enum,
+which psycopg does not know: cast it to text.
 """
 
 _NEWEST_FIRST = "s.updated_at DESC, s.created_at DESC, s.id"
-# Of the learner `c.user_id`; NULL without a subscription.
+# Tier of the learner `c.user_id`; NULL without a subscription.
 CURRENT_TIER = f"""(
             SELECT CAST(s.current_tier AS text) FROM subscriptions AS s
             WHERE s.user_id = c.user_id ORDER BY {_NEWEST_FIRST} LIMIT 1

@@ -1,5 +1,5 @@
--- The app's tables that this project reads, writes or hangs on, as they are before the app's
--- migration 0023: what an empty database gets. On the app's own database nothing of it is run.
+-- The app's tables that this project uses, as before the app's migration 0023. Created only in an
+-- empty database, never in the app's own.
 
 CREATE TYPE subscription_tier AS ENUM ('free', 'plus', 'premium');
 CREATE TYPE scenario_role AS ENUM ('tutor', 'roleplay', 'friendly_chat', 'expert');

@@ -1,4 +1,4 @@
-"""Steps for what is attached to the columns: keys, indexes and the trigger; pure."""
+"""Steps for keys, indexes and the trigger; pure."""
 
 from collections.abc import Iterator
 
@@ -9,17 +9,17 @@ from stores.app_objects import CREATE_TRIGGER, TRIGGER
 
 
 def keys(live: Live) -> Iterator[Step]:
-    """Yield what gives `message_audio_analysis` its keys; a new table is created with them."""
+    """Yield steps that add missing keys to an existing `message_audio_analysis`."""
     if ANALYSIS not in live.tables:
         return
-    has = live.tables[ANALYSIS].constraints
-    kept = {constraint.definition: name for name, constraint in has.items()}
+    current = live.tables[ANALYSIS].constraints
+    kept = {constraint.definition: name for name, constraint in current.items()}
     for name, wanted in CONSTRAINTS.items():
-        found = has.get(name)
+        found = current.get(name)
         if found and found.definition == wanted.definition and found.is_valid:
             continue
         if found is None and wanted.definition in kept:
-            continue  # by another name
+            continue  # exists under another name
         is_foreign = wanted.declaration.startswith("FOREIGN")
         add = f"ALTER TABLE public.{ANALYSIS} ADD CONSTRAINT {name} {wanted.declaration}"
         drop = f"ALTER TABLE public.{ANALYSIS} DROP CONSTRAINT IF EXISTS {name}"
@@ -33,7 +33,7 @@ def keys(live: Live) -> Iterator[Step]:
         )
         if is_foreign:
             yield Step(
-                f"Check the foreign key {name}",
+                f"Validate the foreign key {name}",
                 "nothing",
                 (f"ALTER TABLE public.{ANALYSIS} VALIDATE CONSTRAINT {name}",),
                 table=ANALYSIS,
@@ -41,15 +41,15 @@ def keys(live: Live) -> Iterator[Step]:
 
 
 def indexes(live: Live) -> Iterator[Step]:
-    """Yield what builds the indexes that are missing, broken or another than documented."""
+    """Yield steps that build indexes that are missing, invalid or not as documented."""
     for name, wanted in INDEXES.items():
         found = live.indexes.get(name)
         if found and found.is_valid and found.definition == wanted.definition:
             continue
         if found is not None:
             yield Step(
-                f"Drop the index {name}, which is"
-                f" {'another than documented' if found.is_valid else 'INVALID'}",
+                f"Drop the index {name}, which"
+                f" {'differs from the documented one' if found.is_valid else 'is INVALID'}",
                 "nothing",
                 (f"DROP INDEX CONCURRENTLY IF EXISTS public.{name}",),
                 table=wanted.table,
@@ -57,7 +57,7 @@ def indexes(live: Live) -> Iterator[Step]:
             )
         yield Step(
             f"Build the index {name}",
-            "nothing; it waits for transactions that are open",
+            "nothing; waits for open transactions",
             (wanted.create,),
             table=wanted.table,
             concurrently=True,
@@ -66,10 +66,10 @@ def indexes(live: Live) -> Iterator[Step]:
 
 
 def trigger(live: Live) -> Iterator[Step]:
-    """Yield what puts our trigger on `messages`, once its function is there."""
+    """Yield the step that creates our trigger on `messages`, once its function exists."""
     if live.has_orphan_queue and not live.triggers.get(TRIGGER, False):
         yield Step(
-            f"Put the trigger {TRIGGER} on messages, which queues the audio of deleted messages",
+            f"Create the trigger {TRIGGER} on messages, which queues the audio of deleted messages",
             f"messages against writes {A_MOMENT}",
             (f"DROP TRIGGER IF EXISTS {TRIGGER} ON public.messages", CREATE_TRIGGER),
         )

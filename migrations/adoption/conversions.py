@@ -1,4 +1,4 @@
-"""How the values of a column of another type become those of the documented one, and back."""
+"""SQL that converts a column's values to the documented type, and back."""
 
 import re
 
@@ -16,42 +16,42 @@ _READERS = {
 
 
 def is_text(type_: str) -> bool:
-    """Return whether values of this type must be interpreted to be numbers."""
+    """Return whether this is a text type, whose values must be parsed as numbers."""
     return _TEXT.fullmatch(type_) is not None
 
 
 def is_number(type_: str) -> bool:
-    """Return whether values of this type are numbers, though perhaps too large."""
+    """Return whether this is a numeric type, whose values may exceed integer."""
     return _NUMBER.fullmatch(type_) is not None
 
 
 def kind(column: str) -> Kind:
-    """Return what the texts of a column mean, which its name tells."""
+    """Return how to interpret the texts of a column, by its name."""
     if column == "audio_duration" or column.endswith("_ms"):
         return Kind.DURATION_MS
     return Kind.SCORE if column.endswith("_score") else Kind.WHOLE_NUMBER
 
 
 def reading(column: str, text: str | None = None) -> str:
-    """Return SQL that reads text as the whole number that `column` is to hold, or NULL.
+    """Return SQL that parses a text as an integer for `column`, or NULL.
 
     Args:
-        column: Its name.
-        text: SQL of the text; None: the column itself.
+        column: Name of the column.
+        text: SQL of the text; None for the column itself.
     """
     return _READERS[kind(column)](text or f"CAST({column} AS text)")
 
 
 def conversion(column: str, live: str, documented: str) -> str | None:
-    """Return SQL that turns a column's values into the documented type.
+    """Return SQL that converts a column's values to the documented type.
 
     Args:
-        column: Its name.
-        live: Its type now.
-        documented: The type that it is to have.
+        column: Name of the column.
+        live: Its current type.
+        documented: Its documented type.
 
     Returns:
-        None if nobody can say what the values would be.
+        None if there is no well-defined conversion.
     """
     if documented == "integer" and is_text(live):
         return reading(column)
@@ -68,10 +68,10 @@ def conversion(column: str, live: str, documented: str) -> str | None:
 
 
 def reversion(column: str, was: str) -> str:
-    """Return SQL that turns a converted column's values back into what they were.
+    """Return SQL that converts a column's values back to the type `was`.
 
     Raises:
-        ValueError: If `was` is no type that `conversion` takes.
+        ValueError: If `conversion` does not convert that type.
     """
     if _ZONED.fullmatch(was):
         return f"{column} AT TIME ZONE 'UTC'"
@@ -80,5 +80,5 @@ def reversion(column: str, was: str) -> str:
             return f"CAST({column} AS {was})"
     if was in {"json", "uuid"}:
         return f"CAST({column} AS {was})"
-    message = f"{was!r} is no type that was converted."
+    message = f"Cannot convert {column} back to {was!r}: no upgrade converts that type."
     raise ValueError(message)

@@ -1,4 +1,4 @@
-"""What differs from the documented schema, thing by thing; pure."""
+"""Compare the database's schema with the documented one, item by item; pure."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ MISSING = "missing"
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One documented thing, and what is there."""
+    """One documented item, and its actual state."""
 
     kind: str  # column, key, index or trigger
     name: str
@@ -28,24 +28,24 @@ class Finding:
 
     @property
     def is_as_documented(self) -> bool:
-        """Whether nothing is to be done."""
+        """Whether the actual state is the documented one."""
         return self.expected == self.actual
 
 
 def findings(live: Live) -> list[Finding]:
-    """Return every documented column, key, index and trigger with what is there."""
+    """Return every documented column, key, index and trigger with its actual state."""
     return [*_columns(live), *_keys(live), *_indexes(live), *_triggers(live)]
 
 
 def _columns(live: Live) -> Iterator[Finding]:
     for table, columns in COLUMNS.items():
-        has = live.tables[table].columns if table in live.tables else {}
+        current = live.tables[table].columns if table in live.tables else {}
         for name, documented in columns.items():
-            there = has.get(name)
+            found = current.get(name)
             expected = _described(documented)
-            if there is not None and (table, name) in OF_EITHER_TYPE:
-                expected = _described(there)
-            actual = MISSING if there is None else _described(there)
+            if found is not None and (table, name) in OF_EITHER_TYPE:
+                expected = _described(found)
+            actual = MISSING if found is None else _described(found)
             yield Finding("column", f"{table}.{name}", expected, actual)
     for old in ("audio_duration", "speech_timings"):
         if old == "speech_timings" or "audio_duration_ms" not in _messages(live):
@@ -63,28 +63,28 @@ def _described(column: Column | DocumentedColumn) -> str:
 
 
 def _keys(live: Live) -> Iterator[Finding]:
-    has = live.tables[ANALYSIS].constraints if ANALYSIS in live.tables else {}
-    by_definition = {key.definition: key for key in has.values()}
+    current = live.tables[ANALYSIS].constraints if ANALYSIS in live.tables else {}
+    by_definition = {key.definition: key for key in current.values()}
     for name, documented in CONSTRAINTS.items():
-        there = has.get(name) or by_definition.get(documented.definition)
-        if there is None:
+        found = current.get(name) or by_definition.get(documented.definition)
+        if found is None:
             actual = MISSING
-        elif there.definition == documented.definition and there.is_valid:
+        elif found.definition == documented.definition and found.is_valid:
             actual = documented.declaration
         else:
-            actual = "another" if there.is_valid else "not checked"
+            actual = "another" if found.is_valid else "not checked"
         yield Finding("key", name, documented.declaration, actual)
 
 
 def _indexes(live: Live) -> Iterator[Finding]:
     for name, documented in INDEXES.items():
-        there = live.indexes.get(name)
-        if there is None:
+        found = live.indexes.get(name)
+        if found is None:
             actual = MISSING
-        elif not there.is_valid:
+        elif not found.is_valid:
             actual = "INVALID"
         else:
-            is_same = there.definition == documented.definition
+            is_same = found.definition == documented.definition
             actual = documented.declaration if is_same else "another definition"
         yield Finding("index", name, documented.declaration, actual)
 

@@ -1,4 +1,4 @@
-"""What the database should have: the tables of `schema.tables`, in the catalogue's words."""
+"""The documented schema: the tables of `schema.tables` in the catalogue's notation."""
 
 import re
 from collections.abc import Mapping
@@ -16,9 +16,9 @@ _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 APP_TABLES = ("users", "subscriptions", "conversations", "languages", "messages")
 ANALYSIS = "message_audio_analysis"
-# The tier may be an enum or text: it is read as text.
+# The tier may be an enum or text; it is read as text.
 OF_EITHER_TYPE = frozenset({("subscriptions", "current_tier")})
-# The seed's columns of `messages`; the others are the app's and only looked at.
+# The documented audio columns of `messages`; its other columns are the app's and only read.
 AUDIO_COLUMNS = (
     "audio_url",
     "audio_url_expires_at",
@@ -36,7 +36,7 @@ AUDIO_COLUMNS = (
     "fluency_score",
     "speech_rate_wpm",
 )
-# Columns, indexes and the trigger that are there while texts are read without a long lock.
+# Temporary columns, indexes and trigger of `migrations.adoption.shadow`.
 SHADOW_PREFIX = "audio_ops_"
 SHADOW_TRIGGER = "audio_ops_shadow_texts"
 
@@ -61,7 +61,7 @@ class DocumentedIndex:
 
     @property
     def create(self) -> str:
-        """The statement that builds it while the app goes on."""
+        """The statement that builds it without blocking writes."""
         return f"CREATE INDEX CONCURRENTLY {self.declaration}"
 
 
@@ -74,12 +74,12 @@ class DocumentedConstraint:
 
 
 def normal_default(expression: str | None) -> str | None:
-    """Return a default without the casts that the catalogue prints."""
+    """Return a default without the catalogue's casts."""
     return None if expression is None else re.sub(r"::[a-z_ .]+", "", expression)
 
 
 def normal_definition(definition: str) -> str:
-    """Return the definition of an index or key in a form that any way of writing it shares."""
+    """Return the definition of an index or key in a canonical form."""
     bare = re.sub(r"USING btree|CONCURRENTLY|\bpublic\.|::text|[\"()\s]", "", definition)
     return bare.lower()
 

@@ -1,7 +1,7 @@
-"""What an earlier version of this project left in databases: carried over, once.
+"""Convert, once, what an earlier version of this project left in databases.
 
-It changed the app's tables in Alembic's versions 0001, 0002 and 0004, noted the steps in
-`audio_ops.audio_columns_step`, and read some texts wrongly: `5.2` as 5 ms, `0.85` as 1.
+It changed the app's tables in Alembic's versions 0001, 0002 and 0004, recorded its steps in
+`audio_ops.audio_columns_step`, and misread some texts: `5.2` as 5 ms, `0.85` as 1.
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from migrations.adoption.conversions import reading
 
 _EXISTS = sa.text("SELECT to_regclass(:name) IS NOT NULL")
 _STEPS = "audio_ops.audio_columns_step"
-# The versions of what it left, as they count now; None: before the first.
+# Its versions and today's equivalents; None is before the first.
 VERSIONS = {"0001": None, "0002": None, "0004": "0003"}
 _MISREAD = (
     r"CASE WHEN p.value ~ '^\s*[+-]?[0-9]{1,9}([.][0-9]+)?\s*$'"
@@ -21,7 +21,7 @@ _MISREAD = (
 
 
 def statements(connection: sa.Connection) -> Iterator[str]:
-    """Return what carries it over; nothing, if there is nothing of it."""
+    """Yield statements that convert it; none if there is nothing to convert."""
     if connection.scalar(_EXISTS, {"name": "audio_ops.alembic_version"}):
         yield "UPDATE audio_ops.alembic_version SET version_num = '0003' WHERE version_num = '0004'"
         yield "DELETE FROM audio_ops.alembic_version WHERE version_num IN ('0001', '0002')"

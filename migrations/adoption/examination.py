@@ -1,4 +1,4 @@
-"""What a database has beside what it should have, in one document; reads only."""
+"""Examine a database: its state, its differences from the documented schema, its obstacles."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,33 +29,33 @@ _MAY_READ = sa.text(
 
 @dataclass(frozen=True, slots=True)
 class Drizzle:
-    """The app's own tracking of its migrations, which is reported but never trusted."""
+    """The app's record of its migrations, which is reported but not trusted."""
 
     migrations: int
-    newest_at: datetime | None  # UTC; when the newest was made
+    newest_at: datetime | None  # UTC; when the newest was generated
 
 
 @dataclass(frozen=True, slots=True)
 class Examination:
-    """What a database has, beside what it should have."""
+    """State of a database, compared with the documented schema."""
 
     live: Live
-    survey: Survey | None  # None: the tables are too strange to be looked into
+    survey: Survey | None  # None if the tables are not the app's
     obstacles: tuple[str, ...]  # to an upgrade
     findings: tuple[Finding, ...]
-    pending: tuple[str, ...]  # revisions of our own tables
+    pending: tuple[str, ...]  # unapplied revisions of our own tables
     drizzle: Drizzle | None
     rights: tuple[Rights, ...]
-    parked: dict[str, int]  # rows of what an upgrade has put aside, by table of `audio_ops`
+    parked: dict[str, int]  # number of rows by table of `audio_ops`
 
     @property
     def drift(self) -> tuple[Finding, ...]:
-        """What is not as documented."""
+        """The findings that differ from the documented schema."""
         return tuple(finding for finding in self.findings if not finding.is_as_documented)
 
     @property
     def is_documented(self) -> bool:
-        """Whether there is nothing that an upgrade would do."""
+        """Whether an upgrade would change nothing."""
         rows = self.survey and (
             self.survey.duplicates or self.survey.orphans or self.survey.unmerged
         )
@@ -63,31 +63,31 @@ class Examination:
 
 
 def look(connection: sa.Connection) -> tuple[Live, Survey | None, tuple[str, ...]]:
-    """Return what the database has, what its rows tell, and what stands in an upgrade's way."""
-    has = live.read(connection)
-    obstacles = preflight.obstacles(has)
-    if not preflight.can_be_surveyed(has):
-        return has, None, tuple(obstacles)
-    seen = survey.take(connection, has)
-    return has, seen, (*obstacles, *preflight.obstacles_in_rows(seen))
+    """Return the database's schema, a survey of its rows, and the obstacles to an upgrade."""
+    current = live.read(connection)
+    obstacles = preflight.obstacles(current)
+    if not preflight.can_be_surveyed(current):
+        return current, None, tuple(obstacles)
+    seen = survey.take(connection, current)
+    return current, seen, (*obstacles, *preflight.obstacles_in_rows(seen))
 
 
 def take(connection: sa.Connection, *, pending: tuple[str, ...]) -> Examination:
     """Examine the database.
 
     Args:
-        connection: In a transaction that reads.
-        pending: Revisions of our own tables that are still to come.
+        connection: In a transaction; only reads.
+        pending: Unapplied revisions of our own tables.
     """
-    has, seen, obstacles = look(connection)
+    current, seen, obstacles = look(connection)
     return Examination(
-        live=has,
+        live=current,
         survey=seen,
         obstacles=obstacles,
-        findings=tuple(diagnosis.findings(has)),
+        findings=tuple(diagnosis.findings(current)),
         pending=pending,
         drizzle=_drizzle(connection),
-        rights=rights.take(connection, has),
+        rights=rights.take(connection, current),
         parked=_parked(connection),
     )
 

@@ -1,4 +1,4 @@
-"""Carry out steps on a database that is in use: short waits for locks, tried again."""
+"""Execute steps on a database in use, with short lock timeouts and retries."""
 
 import threading
 import time
@@ -20,22 +20,22 @@ _NOTE = sa.text(
     "INSERT INTO audio_ops.adoption_step (step) VALUES (:step) ON CONFLICT (step) DO NOTHING"
 )
 _FORGET = sa.text("DELETE FROM audio_ops.adoption_step WHERE step = :step")
-_PEOPLE = """
+_SESSIONS = """
 SELECT a.pid, a.usename AS role, a.application_name AS application, a.state,
     CAST(extract(epoch FROM clock_timestamp() - a.xact_start) AS integer) AS seconds
 FROM pg_stat_activity AS a WHERE a.pid {} ORDER BY seconds DESC NULLS LAST
 """
-# Whoever waits for a lock makes others wait behind it: so the waits are short. The holders are
-# asked for when it is over; Postgres does not remember who they were.
+# Other sessions queue behind a waiting lock request, so lock timeouts are short. The holders are
+# queried after a timeout, as Postgres does not report them.
 _HOLDERS = sa.text(
-    _PEOPLE.format("""
+    _SESSIONS.format("""
     IN (SELECT l.pid FROM pg_locks AS l WHERE l.granted AND l.pid <> pg_backend_pid()
         AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
         AND l.relation IN (to_regclass('public.messages'),
             to_regclass('public.message_audio_analysis')))
     """)
 )
-_BLOCKERS = sa.text(_PEOPLE.format("= ANY(pg_blocking_pids(:pid))"))
+_BLOCKERS = sa.text(_SESSIONS.format("= ANY(pg_blocking_pids(:pid))"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,21 +43,21 @@ class Patience:
     """How long to wait for locks."""
 
     attempts: int = 20
-    pause_seconds: float = 3.0  # in which the app's statements go through
+    pause_seconds: float = 3.0  # for the app's queued statements
 
 
 def carry_out(engine: sa.Engine, step: Step, patience: Patience, say: Say) -> float:
-    """Carry out one step; return the seconds it took, without the waiting for its lock.
+    """Execute one step; return the seconds it took, without waits for its lock.
 
     Args:
-        engine: Of connections with a short `lock_timeout`.
-        step: What to do.
-        patience: How often to try, if its lock is not granted.
-        say: Called with a line that names who holds the lock.
+        engine: An engine with a short `lock_timeout`.
+        step: The step.
+        patience: How often to try if the lock is not granted.
+        say: Called with a line that names the holders of the lock.
 
     Raises:
-        LockNotGranted: If it was never granted.
-        StepFailed: If Postgres refuses it.
+        LockNotGranted: If the lock was never granted.
+        StepFailed: If Postgres rejects the step.
     """
     return patiently(
         engine, step.what, lambda: _run(engine, step, patience, say), patience, say, step.table
@@ -72,11 +72,11 @@ def patiently(
     say: Say,
     table: str = "messages",
 ) -> float:
-    """Do something, and again as long as its lock is not granted; return the seconds it took.
+    """Retry `work` until its lock is granted; return the seconds that the last attempt took.
 
     Raises:
-        LockNotGranted: If it was never granted.
-        StepFailed: If Postgres refuses it.
+        LockNotGranted: If the lock was never granted.
+        StepFailed: If Postgres rejects it.
     """
     for attempt in range(1, patience.attempts + 1):
         started = time.monotonic()
@@ -87,7 +87,7 @@ def patiently(
                 raise StepFailed(what, _sqlstate(error), _primary(error)) from None
         else:
             return time.monotonic() - started
-        holders = [_session(row) for row in _ask(engine, _HOLDERS)]
+        holders = [_session(row) for row in _query(engine, _HOLDERS)]
         if attempt == patience.attempts:
             raise LockNotGranted(what, table, holders)
         say(f"Waiting for {table}: {'; '.join(holders) or 'its lock is free again'}")
@@ -109,7 +109,7 @@ def _run(engine: sa.Engine, step: Step, patience: Patience, say: Say) -> None:
 
 
 def _execute(connection: sa.Connection, statement: str) -> None:
-    """Execute it as it stands: a colon or a percent sign in it names no parameter."""
+    """Execute a statement verbatim: colons and percent signs in it are no parameters."""
     connection.execution_options(no_parameters=True).exec_driver_sql(statement)
 
 
@@ -125,9 +125,9 @@ def _run_batches(engine: sa.Engine, step: Step) -> None:
 
 def _run_concurrently(engine: sa.Engine, step: Step, patience: Patience, say: Say) -> None:
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.detach()  # its setting must not come into the pool
-        _note(connection, step)  # before: a build that breaks off leaves an index, too
-        # It waits for transactions that are open, but nobody waits for it.
+        connection.detach()  # keep the changed setting out of the pool
+        _note(connection, step)  # before the build: an interrupted one leaves an index, too
+        # It waits for open transactions, but blocks none.
         connection.execute(sa.text("SET lock_timeout = 0"))
         with _watched(engine, connection, patience, say):
             for statement in step.statements:
@@ -139,7 +139,7 @@ def _run_concurrently(engine: sa.Engine, step: Step, patience: Patience, say: Sa
 def _watched(
     engine: sa.Engine, connection: sa.Connection, patience: Patience, say: Say
 ) -> Iterator[None]:
-    """Say whose transactions the connection's statement waits for, as long as it waits."""
+    """Report the transactions that the connection's statement waits for, while it waits."""
     pid = connection.scalar(sa.text("SELECT pg_backend_pid()"))
     is_over = threading.Event()
 
@@ -147,15 +147,15 @@ def _watched(
         reported: set[int] = set()
         while not is_over.wait(patience.pause_seconds):
             try:
-                blockers = _ask(engine, _BLOCKERS, pid=pid)
+                blockers = _query(engine, _BLOCKERS, pid=pid)
             except DBAPIError:
-                return  # the statement itself fails, too, and tells it
+                return  # the statement fails, too, and raises
             pids = {row.pid for row in blockers}
             if pids - reported:
                 listed = "; ".join(map(_session, blockers))
                 say(
-                    f"Waiting for the end of a transaction, while the app goes on: {listed}."
-                    " SELECT pg_terminate_backend(<pid>) ends it."
+                    f"Waiting for the end of a transaction; the app is not blocked: {listed}."
+                    " To end it: SELECT pg_terminate_backend(<pid>)."
                 )
             reported = pids
 
@@ -178,13 +178,13 @@ def _forget(connection: sa.Connection, step: Step) -> None:
         connection.execute(_FORGET, {"step": note})
 
 
-def _ask(engine: sa.Engine, query: sa.TextClause, **facts: object) -> Sequence[sa.Row[Any]]:
+def _query(engine: sa.Engine, query: sa.TextClause, **parameters: object) -> Sequence[sa.Row[Any]]:
     with engine.connect() as connection:
-        return connection.execute(query, facts).all()
+        return connection.execute(query, parameters).all()
 
 
 def _session(row: sa.Row[Any]) -> str:
-    """Describe a session, as far as this role may see it."""
+    """Describe a session as far as this role can see it."""
     facts = [row.role, row.application or "no application name"]
     if row.state is not None:
         facts += [row.state, f"for {row.seconds or 0} s"]
@@ -196,7 +196,7 @@ def _sqlstate(error: DBAPIError) -> str:
 
 
 def _primary(error: DBAPIError) -> str:
-    """Return Postgres' message without its detail, which quotes rows; or the client's own."""
+    """Return Postgres' message without its detail, which quotes rows, or the client's message."""
     diagnosis = getattr(error.orig, "diag", None)
     primary = getattr(diagnosis, "message_primary", None)
     return primary or str(error.orig).strip().partition("\n")[0]

@@ -1,4 +1,4 @@
-"""What the database has, as its catalogue tells it; nothing is written."""
+"""Read the database's schema from its catalogue."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -58,14 +58,14 @@ SELECT g.tgname AS name, g.tgenabled <> 'D' AS is_enabled, p.proname AS function
 FROM pg_trigger AS g JOIN pg_class AS t ON t.oid = g.tgrelid JOIN pg_proc AS p ON p.oid = g.tgfoid
 WHERE t.relnamespace = to_regnamespace('public') AND NOT g.tgisinternal
 """)
-# What uses a column. Postgres changes no type of a column that a view, rule, trigger, policy,
-# generated column, function or publication uses; indexes and constraints it makes anew, with the
-# same expression. Our own indexes and views come and go with an upgrade.
+# What uses a column. Postgres refuses to change the type of a column that a view, rule, trigger,
+# policy, generated column, function or publication uses; indexes and constraints are rebuilt with
+# the same expression. Our own indexes and views are handled by the upgrade.
 _DEPENDENTS = sa.text("""
 SELECT DISTINCT t.relname AS table, a.attname AS column,
     CASE WHEN v.relkind IN ('v', 'm') THEN pg_describe_object(v.tableoid, v.oid, 0)
         ELSE pg_describe_object(d.classid, d.objid, d.objsubid) END AS dependent,
-    x.indexrelid IS NOT NULL OR k.oid IS NOT NULL AS is_made_anew
+    x.indexrelid IS NOT NULL OR k.oid IS NOT NULL AS is_rebuilt
 FROM pg_depend AS d
 JOIN pg_class AS t ON t.oid = d.refobjid
 JOIN pg_attribute AS a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
@@ -84,7 +84,7 @@ WHERE d.refclassid = t.tableoid AND t.relnamespace = to_regnamespace('public') A
     )
 ) AND (v.oid IS NULL OR v.relnamespace IS DISTINCT FROM to_regnamespace('audio_ops'))
 """)
-# Postgres drops some of it with the column, silently; our own go and come with it.
+# Postgres silently drops some of these with the column; ours are excluded, as they are rebuilt.
 _BOUND_COLUMNS = sa.text("""
 SELECT DISTINCT a.attname
 FROM pg_depend AS d
@@ -105,18 +105,18 @@ _FUNCTION = sa.text("SELECT to_regproc('audio_ops.queue_orphans') IS NOT NULL")
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column, in the catalogue's words."""
+    """One column."""
 
     type: str  # as `format_type` prints it
     default: str | None  # without casts
-    expression: str | None  # the same, as the catalogue prints it
+    expression: str | None  # the default as the catalogue prints it
     is_nullable: bool
     is_generated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Constraint:
-    """A primary key, a unique or a foreign key."""
+    """A primary key, unique constraint or foreign key."""
 
     definition: str  # normalised
     is_valid: bool
@@ -124,21 +124,21 @@ class Constraint:
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """An index; INVALID where its build broke off."""
+    """An index."""
 
     table: str
     definition: str  # normalised
-    is_valid: bool
+    is_valid: bool  # false if its build was interrupted
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table of the app, or what goes by its name."""
+    """A table of the app, or another relation with its name."""
 
     kind: str  # `pg_class.relkind`
     owner: str  # quoted for SQL
-    is_ours_to_alter: bool  # the role owns it, or is a member of its owner
-    hides_rows: bool  # row security applies to the role
+    is_ours_to_alter: bool  # this role owns it, or is a member of its owner
+    hides_rows: bool  # row security applies to this role
     rows: int  # estimated
     size_bytes: int  # with its indexes
     columns: Mapping[str, Column] = field(default_factory=dict)
@@ -152,12 +152,12 @@ class Dependent:
     table: str
     column: str
     description: str  # such as `view scores`
-    is_made_anew: bool  # Postgres makes it anew where the column's type changes
+    is_rebuilt: bool  # Postgres rebuilds it when the column's type changes
 
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """The database as it is."""
+    """The database's current schema, and what this role may do."""
 
     server_version: int  # such as 150018
     is_read_only: bool
@@ -169,14 +169,14 @@ class Live:
     has_orphan_queue: bool  # the function that our trigger on `messages` calls
     tables: Mapping[str, Table]
     indexes: Mapping[str, Index]
-    triggers: Mapping[str, bool]  # whether enabled and calling ours
-    bound_columns: frozenset[str]  # of `messages`: an index, a key, a view and so on needs them
+    triggers: Mapping[str, bool]  # whether enabled and calling our function
+    bound_columns: frozenset[str]  # of `messages`, used by an index, key, view or similar
     dependents: tuple[Dependent, ...]
-    parked_columns: frozenset[str]  # of `messages`, by an earlier rollback
+    parked_columns: frozenset[str]  # of `messages`, parked by an earlier rollback
 
 
 def read(connection: sa.Connection) -> Live:
-    """Read what the schema `public` has."""
+    """Read the schema `public`."""
     server = connection.execute(_SERVER).one()
     columns: dict[str, dict[str, Column]] = {}
     for row in connection.execute(_COLUMNS).mappings():

@@ -1,7 +1,7 @@
-"""Values that the documented schema has no place for: parked in `audio_ops`, byte for byte.
+"""SQL that parks values without a place in the documented schema in `audio_ops`, byte for byte.
 
-Parked copies of a message's data reference it with ON DELETE CASCADE: what the app deletes in the
-meantime must not survive here, nor come back.
+Parked copies of a message's data reference it with ON DELETE CASCADE, so that a message deleted by
+the app neither survives here nor comes back.
 """
 
 from collections.abc import Sequence
@@ -10,8 +10,8 @@ from migrations.adoption.conversions import reading
 from migrations.adoption.documented import ANALYSIS, COLUMNS
 from migrations.adoption.texts import is_kept
 
-# `value` is the text that stood there, and `read_as` the number in its place, if any. A text that
-# is just that number is not kept: the number itself tells it.
+# `value` is the original text and `read_as` the number that replaced it, if any. A text that equals
+# its number is not kept.
 CREATE_TABLES = (
     """
     CREATE TABLE IF NOT EXISTS audio_ops.adoption_step (
@@ -41,8 +41,8 @@ CREATE_TABLES = (
         ON audio_ops.parked_analysis (message_id)
     """,
 )
-# What a rollback puts back as the tables' owner nobody else may write, whatever rights the flows'
-# role is given on new tables.
+# A rollback restores this data as the tables' owner, so other roles must not write it, even if
+# default privileges give the flows' role access to new tables.
 PROTECT_TABLES = """
 DO $$
 DECLARE
@@ -73,17 +73,17 @@ SET value = excluded.value, read_as = excluded.read_as
 
 
 def column_name(table: str, column: str) -> str:
-    """Return how `parked_text` names a column."""
+    """Return the name of a column in `parked_text`."""
     return column if table == "messages" else f"{table}.{column}"
 
 
 def keep_texts(table: str, columns: Sequence[str], source: str | None = None) -> str:
-    """Return a statement that keeps the texts that are not just the number that they are read as.
+    """Return a statement that parks texts that differ from the number that they are read as.
 
     Args:
-        table: Whose texts they are.
-        columns: That hold them.
-        source: Where they are read; None: in the whole table.
+        table: The table with the texts.
+        columns: The columns with the texts.
+        source: SQL of the rows to read; None for the whole table.
     """
     message_id = "id" if table == "messages" else "CAST(message_id AS text)"
     texts = ", ".join(
@@ -100,7 +100,7 @@ WHERE ({some}) AND {is_kept("seen.raw", "seen.number")}"""  # noqa: S608 - ours
 
 
 def merge_old_duration() -> tuple[str, ...]:
-    """Return statements that fill empty durations from the column of the old name."""
+    """Return statements that fill missing durations from the column with the old name."""
     old = reading("audio_duration_ms", "CAST(audio_duration AS text)")
     unmerged = f"audio_duration_ms IS NULL AND {old} IS NOT NULL"
     rows = f"""
@@ -117,7 +117,7 @@ PARKED_COLUMNS = "audio_ops.parked_columns"
 def park_columns(columns: Sequence[str]) -> tuple[str, ...]:
     """Return statements that copy columns of `messages` before they are dropped."""
     return (
-        "LOCK TABLE public.messages IN ACCESS EXCLUSIVE MODE",  # nothing is written in between
+        "LOCK TABLE public.messages IN ACCESS EXCLUSIVE MODE",  # no writes between copy and drop
         f"DROP TABLE IF EXISTS {PARKED_COLUMNS}",
         f"CREATE TABLE {PARKED_COLUMNS} AS SELECT id, {', '.join(columns)} FROM public.messages",  # noqa: S608 - ours
         f"ALTER TABLE {PARKED_COLUMNS} ADD PRIMARY KEY (id),"
@@ -127,9 +127,9 @@ def park_columns(columns: Sequence[str]) -> tuple[str, ...]:
 
 
 def bring_back_columns(columns: Sequence[str]) -> tuple[str, ...]:
-    """Return statements that fill columns from their parked copies, and drop those.
+    """Return statements that restore columns from their parked copies, and drop the copies.
 
-    What was written since stays: only a column that still has its default is filled.
+    Only values that are still the default are restored; later writes win.
     """
     fresh = {name: COLUMNS["messages"][name].default or "NULL" for name in columns}
     differing = " OR ".join(
@@ -149,7 +149,7 @@ def bring_back_columns(columns: Sequence[str]) -> tuple[str, ...]:
 
 
 def park_speech_timings() -> tuple[str, ...]:
-    """Return statements that move `messages.speech_timings` away."""
+    """Return statements that park and drop `messages.speech_timings`."""
     return (
         "LOCK TABLE public.messages IN ACCESS EXCLUSIVE MODE",
         """
@@ -169,7 +169,7 @@ def park_speech_timings() -> tuple[str, ...]:
 
 
 def park_analyses() -> tuple[str, ...]:
-    """Return statements that move analyses away that no key allows: orphans, older duplicates."""
+    """Return statements that park analyses which violate keys: orphans and older duplicates."""
     return (
         f"LOCK TABLE public.{ANALYSIS} IN SHARE ROW EXCLUSIVE MODE",
         f"""

@@ -1,7 +1,7 @@
-"""From what the database has to the steps that make it the documented one; pure.
+"""Plan the steps that bring the app's tables to the documented schema; pure.
 
-A step says what it locks, and notes in `audio_ops.adoption_step` what undoing must know. Steps
-follow from what is there, never from what was done: broken off anywhere, the next plan goes on.
+A step states what it locks, and records in `audio_ops.adoption_step` what a rollback must know.
+Steps are planned from the current schema only, so an interrupted upgrade resumes where it stopped.
 """
 
 from collections.abc import Iterator, Mapping
@@ -27,15 +27,15 @@ from migrations.adoption.parked import (
 from migrations.adoption.step import A_MOMENT, Step, exclusive
 from migrations.adoption.survey import Survey
 
-# Of the table and its indexes, on two busy cores: benchmarks/upgrade.py.
+# Size of the table with its indexes, on two busy cores; measured by benchmarks/upgrade.py.
 RETYPED_BYTES_PER_SECOND = 35_000_000
-LONGEST_LOCK_SECONDS = 60.0  # of `messages`; what takes longer goes by shadow columns
+LONGEST_LOCK_SECONDS = 60.0  # of `messages`; if rewriting takes longer, shadow columns are used
 
 
 def steps(
     live: Live, survey: Survey, *, longest_lock_seconds: float = LONGEST_LOCK_SECONDS
 ) -> list[Step]:
-    """Return what is to be done, in order; nothing, if all is as documented."""
+    """Return the steps in order; none if everything is as documented."""
     return [
         *_messages(live, survey, longest_lock_seconds),
         *_analysis(live, survey),
@@ -63,14 +63,14 @@ def _messages(live: Live, survey: Survey, longest_lock_seconds: float) -> Iterat
     yield from _change(live, "messages", columns, AUDIO_COLUMNS)
     if parked := sorted(live.parked_columns.intersection(AUDIO_COLUMNS)):
         yield Step(
-            f"Bring back what a rollback parked of messages: {', '.join(parked)}",
+            f"Restore what a rollback parked of messages: {', '.join(parked)}",
             "those rows of messages against other writers",
             bring_back_columns(parked),
         )
     if survey.unmerged:
         yield Step(
-            f"Fill messages.audio_duration_ms from audio_duration in {survey.unmerged:,} rows,"
-            " which keeps its texts",
+            f"Fill messages.audio_duration_ms from audio_duration in {survey.unmerged:,} rows;"
+            " audio_duration keeps its texts",
             "those rows of messages against other writers",
             merge_old_duration(),
             notes=("merged messages.audio_duration",),
@@ -86,11 +86,11 @@ def _messages(live: Live, survey: Survey, longest_lock_seconds: float) -> Iterat
 
 
 def _by_shadow(live: Live, columns: Mapping[str, Column], longest_lock_seconds: float) -> list[str]:
-    """Return the columns of `messages` that are not to be retyped in their place."""
+    """Return the columns of `messages` to convert by shadow columns instead of in place."""
     names = shadow.shadowable(live, columns)
     if shadow.is_begun(live):
         return names
-    # Where others must be rewritten anyway, these go along: one lock, not shorter without them.
+    # If other columns require a rewrite, include these: excluding them would not shorten the lock.
     is_rewritten = any(
         columns[name].type != COLUMNS["messages"][name].type
         for name in AUDIO_COLUMNS
@@ -111,7 +111,7 @@ def _analysis(live: Live, survey: Survey) -> Iterator[Step]:
             f"messages against writes {A_MOMENT}",
             (
                 f"CREATE TABLE public.{ANALYSIS} ({', '.join(declarations)})",
-                # The app must be able to use it, whoever migrates.
+                # The app must be able to use it, whichever role migrates.
                 f"ALTER TABLE public.{ANALYSIS} OWNER TO {live.tables['messages'].owner}",
             ),
             notes=(f"created {ANALYSIS}",),
@@ -123,7 +123,7 @@ def _analysis(live: Live, survey: Survey) -> Iterator[Step]:
         yield Step(
             f"Park {survey.orphans:,} analyses without a message, and all but the newest of"
             f" {survey.duplicates:,} messages, in audio_ops.parked_analysis",
-            f"{ANALYSIS} against other writers, while they are moved",
+            f"{ANALYSIS} against other writers while they are moved",
             park_analyses(),
             table=ANALYSIS,
             notes=("parked analyses",),
@@ -157,23 +157,23 @@ class _Change:
 def _change(
     live: Live, table: str, columns: Mapping[str, Column], wanted: tuple[str, ...]
 ) -> Iterator[Step]:
-    """Change types, defaults and nullability of one table in one ALTER: one rewrite for all."""
-    there = [name for name in wanted if name in columns]
-    changes = [change for name in there for change in _column(table, name, columns[name])]
+    """Change types, defaults and nullability of a table in one ALTER, hence one rewrite."""
+    existing = [name for name in wanted if name in columns]
+    changes = [change for name in existing for change in _column(table, name, columns[name])]
     if not changes:
         return
     texts = [
         name
-        for name in there
+        for name in existing
         if COLUMNS[table][name].type == "integer" and is_text(columns[name].type)
     ]
-    # No text may come in between the reading and the retyping; and whoever writes rows first and
-    # then asks for the table can wait in a circle with the app.
+    # No text may be written between reading and retyping. And locking the table after writing rows
+    # could deadlock with the app.
     lock = f"LOCK TABLE public.{table} IN ACCESS EXCLUSIVE MODE"
     parked = [keep_texts(table, texts)] if texts else []
     filled = [
         f"UPDATE public.{table} SET {name} = {default} WHERE {name} IS NULL"  # noqa: S608 - ours
-        for name in there
+        for name in existing
         if columns[name].is_nullable
         and not COLUMNS[table][name].is_nullable
         and (default := COLUMNS[table][name].default)
@@ -194,29 +194,29 @@ def _change(
     )
 
 
-def _column(table: str, name: str, has: Column) -> Iterator[_Change]:
+def _column(table: str, name: str, current: Column) -> Iterator[_Change]:
     documented = COLUMNS[table][name]
-    # Noted before the type: so a default is put back after the type that it is of.
-    if has.default != documented.default:
+    # Noted before the type, so that a rollback restores the type first, then the default.
+    if current.default != documented.default:
         yield _Change(
             f"default of {name}: {documented.default or 'none'}",
             (_default(name, documented.default),),
-            f"default {table}.{name} was {has.expression or 'none'}",
+            f"default {table}.{name} was {current.expression or 'none'}",
         )
-    if has.type != documented.type:
+    if current.type != documented.type:
         yield _Change(
-            f"{name} {has.type} → {documented.type}",
-            tuple(_retype(name, has, documented)),
-            f"cast {table}.{name} from {has.type}",
+            f"{name} {current.type} → {documented.type}",
+            tuple(_retype(name, current, documented)),
+            f"cast {table}.{name} from {current.type}",
             retypes=True,
         )
-    if has.is_nullable and not documented.is_nullable:
+    if current.is_nullable and not documented.is_nullable:
         yield _Change(
             f"{name} is required",
             (f"ALTER COLUMN {name} SET NOT NULL",),
             f"required {table}.{name}",
         )
-    if documented.is_nullable and not has.is_nullable:
+    if documented.is_nullable and not current.is_nullable:
         yield _Change(
             f"{name} may be empty",
             (f"ALTER COLUMN {name} DROP NOT NULL",),
@@ -224,15 +224,15 @@ def _column(table: str, name: str, has: Column) -> Iterator[_Change]:
         )
 
 
-def _retype(name: str, has: Column, documented: DocumentedColumn) -> Iterator[str]:
-    using = conversion(name, has.type, documented.type)
+def _retype(name: str, current: Column, documented: DocumentedColumn) -> Iterator[str]:
+    using = conversion(name, current.type, documented.type)
     if using is None:
-        raise AssertionError  # `preflight` has refused it
-    # A default is not cast along: it is dropped, and set again.
-    if has.default:
+        raise AssertionError  # `preflight` reports it as an obstacle
+    # Postgres may be unable to cast the default: drop it and set it again.
+    if current.default:
         yield f"ALTER COLUMN {name} DROP DEFAULT"
     yield f"ALTER COLUMN {name} TYPE {documented.type} USING {using}"
-    if has.default and has.default == documented.default:
+    if current.default and current.default == documented.default:
         yield _default(name, documented.default)
 
 

@@ -1,4 +1,4 @@
-"""What must be so before anything is changed; each obstacle says what to do."""
+"""Obstacles to an upgrade or rollback, each with what to do about it; pure."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -27,15 +27,15 @@ _OLD_DURATION = "audio_duration"  # before the app's migration 0023
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """A column that is to be changed or dropped."""
+    """A column that will be changed or dropped."""
 
     table: str
     column: str
-    is_interpreted: bool  # its values will mean another thing, or be gone
+    is_interpreted: bool  # its values will have another meaning, or be dropped
 
 
 def obstacles(live: Live) -> list[str]:
-    """Return what stands in the way, in words for a person; nothing: it can be done."""
+    """Return the obstacles to an upgrade, in words; none if it can be done."""
     server = list(_server(live))
     return server or [
         *_rights(live),
@@ -46,18 +46,18 @@ def obstacles(live: Live) -> list[str]:
 
 
 def obstacles_to_rollback(live: Live, used: Iterable[Use]) -> list[str]:
-    """Return what stands in the way of undoing, where it changes these columns."""
+    """Return the obstacles to a rollback that changes or drops these columns."""
     server = list(_server(live))
     return server or [*_ownership(live), *_in_use(live, used)]
 
 
 def can_be_surveyed(live: Live) -> bool:
-    """Return whether the rows can be looked at: the app's tables are what they should be."""
+    """Return whether the rows can be surveyed: all of the app's tables have the expected form."""
     return not any(_strangeness(live))
 
 
 def obstacles_in_rows(survey: Survey) -> list[str]:
-    """Return what in the rows stands in the way."""
+    """Return the obstacles in the rows."""
     return [
         f"{column} holds numbers that no integer holds: correct these rows."
         for column in survey.too_large
@@ -84,7 +84,7 @@ def _rights(live: Live) -> Iterator[str]:
         )
     if not live.may_create_tables:
         yield (
-            f"The role {live.role} may create no tables and indexes in the schema public: grant it"
+            f"The role {live.role} may not create tables and indexes in the schema public: grant it"
             " CREATE on that schema, or connect as the owner."
         )
     yield from _ownership(live)
@@ -93,8 +93,8 @@ def _rights(live: Live) -> Iterator[str]:
 def _ownership(live: Live) -> Iterator[str]:
     if live.has_our_schema and not live.may_change_our_schema:
         yield (
-            f"The role {live.role} does not own what is in the schema audio_ops: connect as the"
-            " role that has made it."
+            f"The role {live.role} does not own all tables in the schema audio_ops: connect as the"
+            " role that created them."
         )
     for name, table in _app_tables(live):
         if table.kind == "r" and not table.is_ours_to_alter:
@@ -102,10 +102,10 @@ def _ownership(live: Live) -> Iterator[str]:
                 f"The role {live.role} does not own {name}: connect as its owner, or as a member of"
                 " that role."
             )
-        if name in {"messages", ANALYSIS} and table.hides_rows:  # their rows are read and kept
+        if name in {"messages", ANALYSIS} and table.hides_rows:  # all rows must be read and kept
             yield (
                 f"Row security hides rows of {name} from the role {live.role}: connect as a role"
-                " that it does not bind."
+                " with BYPASSRLS."
             )
 
 
@@ -114,7 +114,7 @@ def _app_tables(live: Live) -> list[tuple[str, Table]]:
 
 
 def _strangeness(live: Live) -> Iterator[str]:
-    """Yield why these are not the app's tables, or none that can be read as documented."""
+    """Yield reasons why these are not the app's tables, or cannot be read as documented."""
     if is_empty(live):
         return
     for name in APP_TABLES:
@@ -123,27 +123,29 @@ def _strangeness(live: Live) -> Iterator[str]:
     for name, table in _app_tables(live):
         if table.kind != "r":
             yield f"{name} is {_KINDS[table.kind]}, not a table: its columns cannot be changed."
-    for where, name, has, documented in _documented(live):
-        if reason := _strange(where, name, has, documented):
+    for where, name, current, documented in _documented(live):
+        if reason := _strange(where, name, current, documented):
             yield f"{where}.{name} {reason}"
 
 
-def _strange(table: str, name: str, has: Column | None, documented: DocumentedColumn) -> str | None:
-    if has is None:
+def _strange(
+    table: str, name: str, current: Column | None, documented: DocumentedColumn
+) -> str | None:
+    if current is None:
         can_be_added = documented.is_nullable or documented.default is not None
         is_in_order = _is_mended(table, name) and can_be_added
         return None if is_in_order else "is missing: this is not the app's table."
-    if has.is_generated:
-        return "is generated, so nobody can write it: make it a plain column."
-    if has.type == documented.type or (table, name) in OF_EITHER_TYPE:
+    if current.is_generated:
+        return "is generated and so cannot be written: make it a plain column."
+    if current.type == documented.type or (table, name) in OF_EITHER_TYPE:
         return None
-    if _is_mended(table, name) and conversion(name, has.type, documented.type) is not None:
+    if _is_mended(table, name) and conversion(name, current.type, documented.type) is not None:
         return None
-    return f"is {has.type}, not {documented.type}, and cannot be converted."
+    return f"is {current.type}, not {documented.type}, and cannot be converted."
 
 
 def _documented(live: Live) -> Iterator[tuple[str, str, Column | None, DocumentedColumn]]:
-    """Yield each documented column of the tables that are there, by its name in the database."""
+    """Yield each documented column of existing tables, by its name in the database."""
     for table, columns in COLUMNS.items():
         if table not in live.tables:
             continue
@@ -167,9 +169,9 @@ def _odd_timings(live: Live) -> Iterator[str]:
 
 def _dependents(live: Live) -> Iterator[str]:
     changed = [
-        Use(table, name, is_interpreted=is_text(has.type) and documented.type == "integer")
-        for table, name, has, documented in _documented(live)
-        if has is not None and has.type != documented.type and _is_mended(table, name)
+        Use(table, name, is_interpreted=is_text(current.type) and documented.type == "integer")
+        for table, name, current, documented in _documented(live)
+        if current is not None and current.type != documented.type and _is_mended(table, name)
     ]
     yield from _in_use(live, [*changed, Use("messages", "speech_timings", is_interpreted=True)])
 
@@ -178,9 +180,9 @@ def _in_use(live: Live, used: Iterable[Use]) -> Iterator[str]:
     for use in used:
         for dependent in live.dependents:
             is_of_it = (dependent.table, dependent.column) == (use.table, use.column)
-            # Made anew with the same expression, which most likely means nothing to numbers.
-            if is_of_it and (use.is_interpreted or not dependent.is_made_anew):
+            # Postgres rebuilds it with the same expression, which will hardly fit numbers.
+            if is_of_it and (use.is_interpreted or not dependent.is_rebuilt):
                 yield (
                     f"{use.table}.{use.column} must be changed, but {dependent.description} uses "
-                    "it: drop that, and make it again afterwards."
+                    "it: drop that, and create it again afterwards."
                 )

@@ -1,4 +1,4 @@
-"""What the roles of `deployments/grants.sql` may do, and what they need."""
+"""Privileges that the roles of `deployments/grants.sql` need, and which of them are missing."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ from migrations.adoption.live import Live
 from schema.tables import backfill, deletion, metrics, operations, quality, reconciliation  # noqa: F401 - they fill the metadata
 from schema.tables.base import OPERATIONS_SCHEMA, Base
 
-BATCH_ROLE = "kaiwa_audio"  # the flows log in as a member of it
-APP_ROLE = "kaiwa_app"  # the app does, to read our views
+BATCH_ROLE = "kaiwa_audio"  # the flows' login is a member of it
+APP_ROLE = "kaiwa_app"  # so is the app's, to read our views
 _HIDDEN = sa.text("""
 SELECT c.relname FROM pg_class AS c, pg_roles AS r
 WHERE r.rolname = :role AND NOT r.rolbypassrls AND NOT r.rolsuper AND c.relrowsecurity
@@ -23,7 +23,7 @@ _SCHEMA = sa.text(
 )
 _ROLE = sa.text("SELECT to_regrole(:role) IS NOT NULL")
 _COLUMN = sa.text("SELECT has_column_privilege(:role, :table, :column, :privilege)")
-# Of a table that is not there nothing is missing.
+# Nothing is missing on a table that does not exist.
 _TABLE = sa.text(
     "SELECT COALESCE(has_table_privilege(:role, to_regclass(:table), :privilege), true)"
 )
@@ -54,7 +54,7 @@ _READ = (*_COLUMNS, "conversations", ANALYSIS)
 
 @dataclass(frozen=True, slots=True)
 class Rights:
-    """Of one role."""
+    """Missing privileges of one role."""
 
     role: str
     exists: bool
@@ -62,7 +62,7 @@ class Rights:
 
 
 def take(connection: sa.Connection, live: Live) -> tuple[Rights, ...]:
-    """Return which rights each role lacks, on what is there."""
+    """Return the privileges that each role lacks on existing tables."""
     return tuple(_rights(connection, live, role) for role in _TABLES)
 
 
@@ -85,15 +85,15 @@ def _rights(connection: sa.Connection, live: Live, role: str) -> Rights:
 def _missing_on_tables(connection: sa.Connection, role: str) -> Iterator[str]:
     for table, privileges in _TABLES[role].items():
         for privilege in privileges:
-            asked = {"role": role, "table": table, "privilege": privilege}
-            if not connection.scalar(_TABLE, asked):
+            arguments = {"role": role, "table": table, "privilege": privilege}
+            if not connection.scalar(_TABLE, arguments):
                 yield f"{privilege} {table.removeprefix('public.')}"
 
 
 def _missing_on_columns(connection: sa.Connection, live: Live) -> Iterator[str]:
     for table, (privilege, columns) in _COLUMNS.items():
-        there = live.tables[table].columns if table in live.tables else {}
-        for column in (column for column in columns if column in there):
-            asked = {"role": BATCH_ROLE, "table": f"public.{table}", "column": column}
-            if not connection.scalar(_COLUMN, asked | {"privilege": privilege}):
+        existing = live.tables[table].columns if table in live.tables else {}
+        for column in (column for column in columns if column in existing):
+            arguments = {"role": BATCH_ROLE, "table": f"public.{table}", "column": column}
+            if not connection.scalar(_COLUMN, arguments | {"privilege": privilege}):
                 yield f"{privilege} {table}.{column}"

@@ -1,13 +1,13 @@
-"""Texts become numbers without a long lock: in shadow columns beside them, batch by batch.
+"""Convert text columns without a long lock: in shadow columns, batch by batch.
 
-`messages.pronunciation_score`, a text, gets an integer `audio_ops_pronunciation_score` beside it.
-A trigger makes it follow what the app writes, and batches read what was there before; at last the
-old column is dropped and the shadow gets its name. Where an upgrade breaks off, columns and trigger
-tell the next one where to go on.
+The text column `messages.pronunciation_score` gets an integer column
+`audio_ops_pronunciation_score` beside it. A trigger copies what the app writes, batches convert the
+existing rows, and finally the old column is dropped and the shadow takes its name. An interrupted
+upgrade resumes from the columns and the trigger that it finds.
 
-A shadow is NULL until its text is read *and*, if it says more than the number, kept in
-`audio_ops.parked_text`. The trigger keeps no texts, as nothing can reference a row that is not
-inserted yet: what it would have to keep it leaves to the batches, or to the swap.
+A shadow is NULL until its text is read *and*, if it differs from the number, kept in
+`audio_ops.parked_text`. The trigger keeps no texts, because a row that is not inserted yet cannot
+be referenced; it leaves such rows to the batches or the swap.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,7 +25,7 @@ _UNREAD_INDEX = f"{SHADOW_PREFIX}messages_unread_idx"
 _SCORES = "messages_pronunciation_idx"
 _SCORES_BESIDE = SHADOW_PREFIX + _SCORES
 
-# The app's statement must never fail: what cannot be done here is left to a batch.
+# It must never make a statement of the app fail: what it cannot do is left to the batches.
 _FUNCTION = """
 CREATE OR REPLACE FUNCTION audio_ops.shadow_texts() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
@@ -58,10 +58,10 @@ WITH unread AS MATERIALIZED (
 )
 SELECT max(id) FROM unread
 """
-# Who waits for no row can deadlock with nobody: rows in use are left to the swap.
+# Skipping locked rows avoids deadlocks; they are left to the swap.
 _PAGE = f"""
     AND m.id > :after ORDER BY m.id LIMIT {BATCH_ROWS} FOR NO KEY UPDATE SKIP LOCKED"""
-# Nothing is known of new columns, and a guess must not read the whole table under the lock.
+# New columns have no statistics, and a wrong plan would read the whole table under the lock.
 _BY_INDEX = """
 SELECT set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true)
 """
@@ -71,7 +71,7 @@ m.{name} IS NOT NULL AND m.{shadow} IS NULL AND NOT EXISTS (
     WHERE p.message_id = m.id AND p.column_name = '{name}' AND p.value = CAST(m.{name} AS text)
         AND p.read_as IS NULL
 )"""
-# Rights on a column go with it.
+# Privileges on a column are dropped with it.
 _GRANT = """
 DO $$
 DECLARE
@@ -94,34 +94,34 @@ $$
 
 
 def shadowable(live: Live, columns: Mapping[str, Column]) -> list[str]:
-    """Return the columns of text that another column can replace, as nothing hangs on them."""
+    """Return the text columns that another column can replace, as nothing depends on them."""
     return [
         name
         for name in _COLUMNS
-        if (has := columns.get(name)) is not None
-        and is_text(has.type)
-        and has.default is None
-        and has.is_nullable
+        if (current := columns.get(name)) is not None
+        and is_text(current.type)
+        and current.default is None
+        and current.is_nullable
         and live.bound_columns.isdisjoint({name, name.removesuffix("_ms")})  # its name before 0023
     ]
 
 
 def is_begun(live: Live) -> bool:
-    """Return whether there are shadow columns."""
+    """Return whether shadow columns exist."""
     return bool(_shadows(live))
 
 
 def steps(live: Live, columns: Mapping[str, Column], names: Sequence[str]) -> Iterator[Step]:
-    """Return the steps that replace columns of text, from where an earlier upgrade broke off.
+    """Yield the steps that replace text columns, resuming an interrupted upgrade.
 
     Args:
         live: The database.
-        columns: Of `messages`, as they are when it comes to these steps.
-        names: Of those to replace; none: what is left of shadow columns is dropped.
+        columns: Columns of `messages` at the time of these steps.
+        names: Columns to replace; if empty, leftover shadow columns are dropped.
     """
     if not names:
         yield Step(
-            "Drop the shadow columns of messages, which are of no use any more",
+            "Drop the shadow columns of messages, which are no longer needed",
             exclusive("messages"),
             drop_shadows(),
             forgets=tuple(map(_note, _COLUMNS)),
@@ -161,13 +161,13 @@ def steps(live: Live, columns: Mapping[str, Column], names: Sequence[str]) -> It
 
 
 def drop_shadows() -> tuple[str, ...]:
-    """Return statements that drop what there is of shadow columns; their indexes go with them."""
+    """Return statements that drop all shadow columns, with their indexes."""
     dropped = ", ".join(f"DROP COLUMN IF EXISTS {_shadow(name)}" for name in _COLUMNS)
     return (*_UNFOLLOW, f"ALTER TABLE public.messages {dropped}")
 
 
 def forget_texts(names: Sequence[str]) -> tuple[str, ...]:
-    """Return statements that drop the kept copies of texts that are still where they were."""
+    """Return statements that delete kept copies of texts that are still in their columns."""
     listed = ", ".join(f"'{name}'" for name in names)
     return (f"DELETE FROM audio_ops.parked_text WHERE column_name IN ({listed})",)  # noqa: S608 - ours
 
@@ -214,7 +214,7 @@ def _index(live: Live, declaration: str) -> Iterator[Step]:
     if found is None or not found.is_valid:
         yield Step(
             f"Build the index {name}",
-            "nothing; it waits for transactions that are open",
+            "nothing; waits for open transactions",
             (
                 f"DROP INDEX CONCURRENTLY IF EXISTS public.{name}",
                 f"CREATE INDEX CONCURRENTLY {declaration}",
@@ -224,7 +224,7 @@ def _index(live: Live, declaration: str) -> Iterator[Step]:
 
 
 def _some(names: Sequence[str]) -> str:
-    """Return what the index of unread rows holds: with it, nobody has to look at all rows."""
+    """Return the condition of the index of unread rows, which avoids reading all rows."""
     return " OR ".join(f"({name} IS NOT NULL AND {_shadow(name)} IS NULL)" for name in names)
 
 

@@ -1,4 +1,4 @@
-"""One change of the app's tables."""
+"""A step of an adoption: one change of the app's tables."""
 
 from dataclasses import dataclass
 
@@ -7,19 +7,19 @@ A_MOMENT = "for a moment"
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One change; in one transaction, unless it builds or drops an index, or goes by batches."""
+    """One change, in one transaction unless it is concurrent or in batches."""
 
     what: str
-    locks: str  # what else has to wait, and for how long
+    locks: str  # what it blocks, and for how long
     statements: tuple[str, ...]
-    table: str = "messages"  # whose lock it may wait for
+    table: str = "messages"  # the table that it locks
     concurrently: bool = False
-    # A transaction for each batch; the last statement takes rows after `:after`, returns the last.
+    # One transaction per batch; the last statement processes rows after `:after`, returns the last.
     in_batches: bool = False
-    notes: tuple[str, ...] = ()  # for undoing
-    forgets: tuple[str, ...] = ()  # notes that are undone
+    notes: tuple[str, ...] = ()  # recorded for a rollback
+    forgets: tuple[str, ...] = ()  # notes that it deletes
 
 
 def exclusive(table: str, how_long: str = A_MOMENT) -> str:
-    """Return what a lock keeps waiting that readers wait for, too."""
+    """Describe a lock that blocks reads and writes."""
     return f"{table} against reads and writes {how_long}"

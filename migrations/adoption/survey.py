@@ -1,4 +1,4 @@
-"""What only the rows can tell: texts to be interpreted, analyses that no key allows; reads only."""
+"""Survey the rows: texts to interpret, analyses that violate keys, values out of range."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,48 +24,50 @@ WHERE NOT EXISTS (SELECT FROM public.messages AS m WHERE m.id = CAST(a.message_i
 
 @dataclass(frozen=True, slots=True)
 class TextCount:
-    """Texts of one column that look alike."""
+    """Count of texts of one shape in one column."""
 
     table: str
     column: str
     shape: str
     count: int
-    read: int  # that become a number; the others become NULL
-    kept: int  # whose text is kept in `audio_ops.parked_text`
+    read: int  # become a number; the others become NULL
+    kept: int  # are kept in `audio_ops.parked_text`
 
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What the rows tell."""
+    """Findings in the rows."""
 
     texts: tuple[TextCount, ...] = ()
     unmerged: int = 0  # messages whose only duration is in `audio_duration`
     duplicates: int = 0  # messages with several analyses
     orphans: int = 0  # analyses without a message
     speech_timings: int = 0  # messages with the old estimates
-    too_large: tuple[str, ...] = ()  # columns with numbers that no integer holds
+    too_large: tuple[str, ...] = ()  # columns with numbers out of the range of integer
 
 
 def text_columns(live: Live, table: str) -> list[str]:
-    """Return the columns whose text a retype must interpret."""
-    has = live.tables[table].columns if table in live.tables else {}
+    """Return the text columns that must become integers."""
+    current = live.tables[table].columns if table in live.tables else {}
     names = AUDIO_COLUMNS if table == "messages" else tuple(COLUMNS[table])
     return [
         name
         for name in names
-        if COLUMNS[table][name].type == "integer" and name in has and is_text(has[name].type)
+        if COLUMNS[table][name].type == "integer"
+        and name in current
+        and is_text(current[name].type)
     ]
 
 
 def take(connection: sa.Connection, live: Live) -> Survey:
-    """Look at the rows of `messages` and `message_audio_analysis`."""
+    """Survey the rows of `messages` and `message_audio_analysis`."""
     if "messages" not in live.tables:
         return Survey()
     messages = live.tables["messages"].columns
     texts = list(_texts(connection, "messages", text_columns(live, "messages")))
     unmerged = 0
     if "audio_duration" in messages:
-        is_merged = "audio_duration_ms" in messages  # else it is renamed
+        is_merged = "audio_duration_ms" in messages  # otherwise it is renamed
         unmerged = _unmerged(connection, live) if is_merged else 0
         if unmerged or not is_merged:
             texts += _texts(connection, "messages", ["audio_duration"])
@@ -89,7 +91,7 @@ def take(connection: sa.Connection, live: Live) -> Survey:
 
 
 def old_duration() -> str:
-    """Return SQL that reads `audio_duration`, the name before the app's migration 0023."""
+    """Return SQL that parses `audio_duration`, the name before the app's migration 0023."""
     return reading("audio_duration_ms", "CAST(audio_duration AS text)")
 
 
@@ -130,13 +132,13 @@ def _unmerged(connection: sa.Connection, live: Live) -> int:
 def _too_large(connection: sa.Connection, live: Live) -> list[str]:
     found = []
     for table in ("messages", ANALYSIS):
-        has = live.tables[table].columns if table in live.tables else {}
+        current = live.tables[table].columns if table in live.tables else {}
         for name, documented in COLUMNS[table].items():
-            is_wider = name in has and has[name].type not in {"integer", "smallint"}
-            if documented.type == "integer" and is_wider and is_number(has[name].type):
+            is_wider = name in current and current[name].type not in {"integer", "smallint"}
+            if documented.type == "integer" and is_wider and is_number(current[name].type):
                 query = f"""
                     SELECT EXISTS (SELECT FROM public.{table}
                         WHERE NOT round({name}) BETWEEN -2147483648 AND 2147483647)"""  # noqa: S608 - ours
-                if connection.scalar(sa.text(query)):  # a NaN is not between
+                if connection.scalar(sa.text(query)):  # NaN is not between either
                     found.append(f"{table}.{name}")
     return found

@@ -1,36 +1,35 @@
-r"""SQL that reads numbers which the app kept as text.
+r"""SQL that parses numbers which the app stored as text.
 
 Each function takes an SQL expression for the raw text, such as `m.audio_duration_ms`, and returns
-an SQL expression that is immutable, needs nothing created in the database and raises no error
-whatever the text holds. The text is read byte by byte, in collation "C": digits, white space and
-letters are those of ASCII, in every database alike.
+an immutable SQL expression that needs no database objects and raises no error for any text. Texts
+are compared in collation "C", so that digits, white space and letters are ASCII in every database.
 
-White space around a number and letters' case do not matter. A text that can be read in two ways is
-not read at all: `5.2` as a duration (seconds or milliseconds?), `1,234 s` (thousands or
-thousandths?), `5.2` as a score (of ten or of a hundred?).
+Surrounding white space and case are ignored. Ambiguous texts become NULL: `5.2` as a duration
+(seconds or milliseconds?), `1,234 s` (thousands or thousandths?), `5.2` as a score (out of ten or
+a hundred?).
 
-The SQL may hold `%` and `\`, but nothing that `sqlalchemy.text` takes for a parameter.
+The SQL may contain `%` and `\`, but nothing that `sqlalchemy.text` takes for a parameter.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-# No number is longer. It bounds what a regular expression has to read and how many digits a
-# number can have; the length of a long text is known without reading it.
+# Longer texts are no numbers. This bounds the work of regular expressions and the digits of a
+# number; the length of a large value is known without reading it.
 LONGEST_BYTES = 100
 
 
 class Kind(StrEnum):
-    """What a text is read as."""
+    """How a text is interpreted."""
 
     DURATION_MS = "duration in ms"  # 0 to 2147483647
     SCORE = "score"  # 0 to 100
-    WHOLE_NUMBER = "whole number"  # any integer of Postgres
+    WHOLE_NUMBER = "whole number"  # any Postgres integer
 
 
 class Shape(StrEnum):
-    """What a text looks like; texts of one shape all become numbers, or all become NULL."""
+    """Notation of a text. Texts of one shape all become numbers, or all become NULL."""
 
     WHOLE_NUMBER = "whole number"
     SECONDS = "seconds"
@@ -50,7 +49,7 @@ class Shape(StrEnum):
 
     @property
     def becomes_a_number(self) -> bool:
-        """Whether texts of this shape become numbers; if not, they become NULL."""
+        """Whether texts of this shape become numbers instead of NULL."""
         return self not in _UNREADABLE
 
 
@@ -67,7 +66,7 @@ _UNREADABLE = frozenset(
 
 
 def _first(text: str) -> str:
-    """Return SQL for the first number in a text that has one."""
+    """Return SQL for the first number in a text that contains one."""
     return f"CAST(replace(substring({text} FROM '[-+]?[0-9.,]+'), ',', '.') AS numeric)"
 
 
@@ -78,31 +77,31 @@ def _part(text: str, position: int) -> str:
 
 @dataclass(frozen=True)
 class _Spelling:
-    """Texts of one shape: a regular expression of the whole text, and SQL for what it says."""
+    """Texts of one shape: a regular expression for the whole text, and SQL for its value."""
 
     shape: Shape
     pattern: str
-    value: Callable[[str], str] | None = _first  # None: it can be read in two ways
+    value: Callable[[str], str] | None = _first  # None: ambiguous
 
 
 @dataclass(frozen=True)
 class _Reading:
-    """How one kind is read: as the first spelling that fits, if its value is in range."""
+    """How to read one kind: by the first spelling that matches, if its value is in range."""
 
     lowest: int
     highest: int  # before rounding
-    plain_digits: int  # any number of so many digits is in range
+    plain_digits: int  # all numbers with so many digits are in range
     spellings: tuple[_Spelling, ...]
 
 
-# A comma before three digits may part thousands.
+# A comma before three digits may be a thousands separator.
 _DECIMALS = "([.][0-9]+|,[0-9]{1,2}|,[0-9]{4,})"
 _NUMBER = f"[-+]?([0-9]+|[0-9]*{_DECIMALS})"
 _COMMA = "[-+]?[0-9]*,[0-9]{3}"
 _MS = "(ms|msecs?|millis|milliseconds?)"
 _SECONDS = "(s|secs?|seconds?)"
 _SIXTY = "[0-5][0-9]"
-_CLOCK_SECONDS = f"{_SIXTY}([.,][0-9]+)?"  # never thousands
+_CLOCK_SECONDS = f"{_SIXTY}([.,][0-9]+)?"  # never a thousands separator
 _OF_TEN, _OF_A_HUNDRED, _PERCENT = r"/\s*10", r"/\s*100", "%"
 _WHOLE = _Spelling(Shape.WHOLE_NUMBER, "[-+]?[0-9]+")
 
@@ -144,7 +143,7 @@ _READINGS = {
             _Spelling(Shape.OF_A_HUNDRED, rf"{_NUMBER}\s*{_OF_A_HUNDRED}"),
             _Spelling(Shape.OF_TEN, rf"{_NUMBER}\s*{_OF_TEN}", lambda text: f"10 * {_first(text)}"),
             _Spelling(Shape.FRACTION, f"[-+]?0*{_DECIMALS}", lambda text: f"100 * {_first(text)}"),
-            # One to ten; only larger decimals must be of a hundred.
+            # From one to ten: may be out of ten. Larger decimals must be out of a hundred.
             _Spelling(Shape.SMALL_DECIMAL, f"[+]?0*([1-9]{_DECIMALS}|10[.,]0+)", None),
             _Spelling(Shape.DECIMAL, f"[-+]?[0-9]+{_DECIMALS}"),
             _Spelling(
@@ -171,8 +170,8 @@ def duration_ms(text: str) -> str:
 def score(text: str) -> str:
     """Return SQL that reads a text as a whole score from 0 to 100, or NULL.
 
-    `85`, `85.5`, `85.5 %`, `85/100`, `8.5/10`, `0.85`; a whole number is of a hundred, a decimal
-    under one is a fraction. Rounded half up.
+    `85`, `85.5`, `85.5 %`, `85/100`, `8.5/10`, `0.85`; a whole number is out of a hundred, a
+    decimal below one is a fraction. Rounded half up.
     """
     return _number(text, Kind.SCORE)
 
@@ -183,7 +182,7 @@ def whole_number(text: str) -> str:
 
 
 def shape(text: str, kind: Kind) -> str:
-    """Return SQL that names the `Shape` of a text read as `kind`; NULL stays NULL."""
+    """Return SQL for the `Shape` of a text read as `kind`; NULL stays NULL."""
     text = _bytewise(text)
     spellings = (
         _when(_fits(text, spelling), _shape_in_range(text, spelling, _READINGS[kind]))
@@ -199,21 +198,21 @@ def shape(text: str, kind: Kind) -> str:
 
 
 def is_kept(text: str, value: str) -> str:
-    """Return SQL that tells whether a text says more than the integer that it was read as.
+    """Return SQL for whether a text differs from the integer that it was read as.
 
-    Such texts (` 7`, `007`, `5.2s`, `n/a`) are kept as they are, byte for byte.
+    Such texts (` 7`, `007`, `5.2s`, `n/a`) are kept byte for byte.
 
     Args:
         text: SQL of the raw text.
-        value: SQL of what it was read as.
+        value: SQL of the integer, or NULL.
     """
     return f"({text} IS NOT NULL AND {_bytewise(text)} IS DISTINCT FROM CAST({value} AS text))"
 
 
 def _number(text: str, kind: Kind) -> str:
     reading, text = _READINGS[kind], _bytewise(text)
-    # Nearly all are NULL or plain digits: told first and fast, as the table is locked meanwhile.
-    # A regular expression with a bounded count, [0-9]{1,9}, takes three times as long.
+    # Nearly all are NULL or plain digits: check these first and fast, as the table is locked. A
+    # regular expression with a bounded count, [0-9]{1,9}, takes three times as long.
     plain = f"octet_length({text}) <= {reading.plain_digits} AND {text} ~ '^[0-9]+$'"
     return _case(
         _when(f"{text} IS NULL OR {_too_long(text)}", "NULL"),
@@ -226,7 +225,7 @@ def _number(text: str, kind: Kind) -> str:
 
 
 def _bytewise(text: str) -> str:
-    # Some collations refuse regular expressions; in others \s and ~* know more than ASCII.
+    # Some collations do not support regular expressions; in others, \s and ~* go beyond ASCII.
     return f'({text} COLLATE "C")'
 
 

@@ -1,4 +1,4 @@
-"""Put back what an adoption changed: the notes in `audio_ops.adoption_step`, last first."""
+"""Undo an adoption by the notes in `audio_ops.adoption_step`, latest first."""
 
 import itertools
 import re
@@ -16,8 +16,7 @@ _TABLE = "(messages|message_audio_analysis)"
 _NAME = rf"{_TABLE}\.([a-z_]+)"
 _CAST = rf"cast {_NAME} from ([a-z0-9(), ]+)"
 _ADDED = rf"added {_TABLE}: ([a-z_, ]+)"
-# What stood in a text column is put back only where the number is still the one that it was read
-# as: what was written since is newer.
+# A text is restored only if its number has not changed since it was read; later writes win.
 _PUT_BACK = """
 UPDATE public.{table} AS t SET {column} = parked.value FROM audio_ops.parked_text AS parked
 WHERE parked.message_id = t.{key} AND parked.column_name = '{name}'
@@ -26,14 +25,14 @@ WHERE parked.message_id = t.{key} AND parked.column_name = '{name}'
 
 
 def undoing(notes: Sequence[str], columns: Collection[str]) -> list[Step]:
-    """Return the steps that undo what the notes say, the last of them first.
+    """Return the steps that undo the noted changes, latest first.
 
     Args:
         notes: In the order in which they were written.
-        columns: That `messages` has.
+        columns: The columns of `messages`.
 
     Raises:
-        ValueError: If a note is none that an upgrade writes.
+        ValueError: If a note is unknown.
     """
     drop_trigger = Step(
         f"Drop the trigger {TRIGGER}",
@@ -41,9 +40,9 @@ def undoing(notes: Sequence[str], columns: Collection[str]) -> list[Step]:
         (f"DROP TRIGGER IF EXISTS {TRIGGER} ON public.messages",),
     )
     added = [note for note in notes if note.startswith("added messages: ")]
-    # The columns that several upgrades added are parked together, when it comes to the first.
+    # Columns added by several upgrades are parked together, with the first of their notes.
     rest = [note for note in notes if note not in added[1:]]
-    # Casts that stand side by side are one ALTER again: one rewrite.
+    # Adjacent casts become one ALTER, hence one rewrite.
     groups = itertools.groupby(
         reversed(rest), lambda note: note.partition(".")[0] if _is_cast(note) else note
     )
@@ -65,14 +64,14 @@ def _undo_added(notes: Sequence[str], columns: Collection[str]) -> Step:
     statements = (*park_columns(names), f"ALTER TABLE public.messages {dropped}") if names else ()
     return Step(
         f"Undo: {'; '.join(notes)}",
-        "messages against reads and writes, while they are copied",
+        "messages against reads and writes while they are copied",
         statements,
         forgets=tuple(notes),
     )
 
 
 def used(notes: Sequence[str]) -> Iterator[Use]:
-    """Yield the columns whose type undoing changes, or that it drops."""
+    """Yield the columns whose type a rollback changes, or that it drops."""
     for note in notes:
         if match := re.fullmatch(_CAST, note):
             table, column, was = match.groups()
@@ -128,7 +127,7 @@ def _statements(note: str) -> Iterator[str]:
 
 
 def _unknown(note: str) -> ValueError:
-    return ValueError(f"audio_ops.adoption_step holds {note!r}, which no upgrade writes.")
+    return ValueError(f"audio_ops.adoption_step contains an unknown note: {note!r}.")
 
 
 def _renamed() -> Iterator[str]:
@@ -172,7 +171,7 @@ def _indexed(index: str) -> Iterator[str]:
 
 
 def _parked_analyses() -> Iterator[str]:
-    # Ours may stand where others stood, which these rows kept.
+    # Drop our keys: the parked rows violate them.
     for key in (f"{ANALYSIS}_message_id_unique", f"{ANALYSIS}_message_id_messages_id_fk"):
         yield f"ALTER TABLE public.{ANALYSIS} DROP CONSTRAINT IF EXISTS {key}"
     yield f"""

@@ -1,7 +1,6 @@
 """Create the control tables: leases, history of analyses, quarantine.
 
-Locks: `messages` against writes for the moment that each foreign key on it takes; the new tables
-are empty.
+Locks: `messages` against writes for a moment, for each foreign key to it. The new tables are empty.
 """
 
 from functools import partial
@@ -20,7 +19,7 @@ NOW = sa.text("now()")
 
 
 def upgrade() -> None:
-    """Bring back parked control tables, or make new ones."""
+    """Restore parked control tables, or create new ones."""
     for table, create in (
         ("lease", _create_lease),
         ("analysis_history", _create_analysis_history),

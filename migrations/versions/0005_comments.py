@@ -1,6 +1,6 @@
-"""Comment the columns that this project reads or writes, where the app has said nothing.
+"""Comment the columns that this project reads or writes, unless the app has commented them.
 
-Locks: each table against other schema changes, for a moment; reads and writes go on.
+Locks: each table against other schema changes for a moment; reads and writes are not blocked.
 """
 
 import sqlalchemy as sa
@@ -86,7 +86,7 @@ COMMENTS = {
 
 
 def upgrade() -> None:
-    """Tell whoever looks into the database what the columns mean."""
+    """Add the comments."""
     inspector = sa.inspect(op.get_bind())
     for table, columns in COMMENTS.items():
         commented = {c["name"] for c in inspector.get_columns(table) if c["comment"]}
@@ -96,4 +96,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Leave the comments: they are true without us."""
+    """Keep the comments: they remain true."""

@@ -1,10 +1,10 @@
 """Create legal holds, the deletion ledger, orphaned objects and erased learners.
 
-Locks: `messages` against writes for the moment that its trigger takes; the new tables are empty.
+Locks: `messages` against writes for a moment, to create its trigger. The new tables are empty.
 
 The trigger on `messages` queues the recordings of messages that the app deletes. It runs with its
-owner's rights, because the app has none here, and can fail no statement of the app: whatever goes
-wrong becomes a warning, and the reconciliation finds the objects later. Dropping the schema
+owner's privileges, because the app has none here. It never makes a statement of the app fail:
+errors become warnings, and the reconciliation finds the objects later. Dropping the schema
 `audio_ops` drops it.
 """
 
@@ -21,9 +21,10 @@ INSTANT = sa.DateTime(timezone=True)
 NOW = sa.text("now()")
 INTENDED = sa.text("state = 'intended'")
 
-# One statement, and so one wait for a lock, however many messages go. A key that several messages
-# share is queued as nobody's: what any of their holds covers must stay. Where the conversation went
-# before its messages (a cascade), the key itself tells whose it was, if it names that conversation.
+# One statement, and so one wait for a lock, for any number of messages. A key that several messages
+# share is queued without an owner, so that the holds of all of them cover it. If the conversation
+# was deleted before its messages (a cascade), the owner is taken from the key, if it names that
+# conversation.
 _QUEUE_ORPHANS = """
 CREATE OR REPLACE FUNCTION audio_ops.queue_orphans() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
@@ -104,7 +105,7 @@ _PROTECT_LEDGER_TRIGGERS = (
 
 
 def upgrade() -> None:
-    """Bring back parked tables, or make new ones; then the triggers."""
+    """Restore parked tables, or create new ones; then create the triggers."""
     for table, create in (
         ("legal_hold", _create_legal_hold),
         ("deletion_ledger", _create_deletion_ledger),
@@ -114,19 +115,19 @@ def upgrade() -> None:
         if not parking.restore_table(table):
             create()
     op.execute(_PROTECT_LEDGER)
-    for name in ("protect_rows", "protect_table"):  # a parked ledger has kept them
+    for name in ("protect_rows", "protect_table"):  # a restored ledger still has them
         op.execute(f"DROP TRIGGER IF EXISTS {name} ON audio_ops.deletion_ledger")
     for trigger in _PROTECT_LEDGER_TRIGGERS:
         op.execute(trigger)
     op.execute(_QUEUE_ORPHANS)
-    # With its owner's rights it runs as our trigger alone, on nobody else's table.
+    # It runs with its owner's privileges: nobody else may use it in a trigger.
     op.execute("REVOKE ALL ON FUNCTION audio_ops.queue_orphans() FROM PUBLIC")
     op.execute("DROP TRIGGER IF EXISTS audio_ops_queue_orphans ON messages")
     op.execute(_QUEUE_ORPHANS_TRIGGER)
 
 
 def downgrade() -> None:
-    """Drop the app's trigger and park the tables; the parked ledger stays protected."""
+    """Drop the trigger on `messages` and park the tables; the parked ledger stays protected."""
     op.execute("DROP TRIGGER IF EXISTS audio_ops_queue_orphans ON messages")
     op.execute("DROP FUNCTION audio_ops.queue_orphans()")
     for table in ("erased_learner", "orphan_object", "deletion_ledger", "legal_hold"):

@@ -1,6 +1,6 @@
 """Create the reconciliations of bucket and messages, with inventory and findings.
 
-Safe on a live database: new tables, nothing locked.
+Locks: nothing; the tables are new.
 """
 
 import sqlalchemy as sa
@@ -16,7 +16,7 @@ INSTANT = sa.DateTime(timezone=True)
 
 
 def upgrade() -> None:
-    """Bring back parked tables, or make new ones."""
+    """Restore parked tables, or create new ones."""
     if not parking.restore_table("reconciliation"):
         _create_reconciliation()
     _create_bucket_inventory()
@@ -25,7 +25,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Park what was found; drop the inventory, which a later reconciliation makes anew."""
+    """Park the findings; drop the inventory, which the next reconciliation rebuilds."""
     parking.park_table("reconciliation_finding")
     op.drop_table("bucket_inventory", schema=SCHEMA)
     parking.park_table("reconciliation")

@@ -1,6 +1,6 @@
 """Create the daily storage metrics, the bucket's traffic, and the checks of data quality.
 
-Safe on a live database: new tables, and a comment; nothing is locked for longer than a moment.
+Locks: nothing for longer than a moment; it creates tables and changes a comment.
 """
 
 from functools import partial
@@ -28,7 +28,7 @@ column = partial(sa.Column, nullable=False)
 
 
 def upgrade() -> None:
-    """Bring back parked tables, or make new ones."""
+    """Restore parked tables, or create new ones."""
     make = (_storage_metric, _bucket_traffic, _threshold_state, _quality_check, _quality_result)
     for table, make_table in zip(TABLES, make, strict=True):
         if not parking.restore_table(table):
@@ -37,7 +37,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Park all of it."""
+    """Park the tables."""
     _comment_released_at(RELEASED, RELEASED_BY_ITSELF)
     for table in reversed(TABLES):
         parking.park_table(table)

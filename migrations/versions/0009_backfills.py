@@ -1,6 +1,6 @@
 """Create backfills and their messages.
 
-Safe on a live database: new tables; nothing is locked for longer than a moment.
+Locks: nothing for longer than a moment; the tables are new.
 """
 
 from functools import partial
@@ -23,7 +23,7 @@ optional = partial(sa.Column, nullable=True)
 
 
 def upgrade() -> None:
-    """Bring back parked tables, or make new ones."""
+    """Restore parked tables, or create new ones."""
     make = (_backfill, _backfill_item, _backfill_previous)
     for table, make_table in zip(TABLES, make, strict=True):
         if not parking.restore_table(table):
@@ -31,7 +31,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Park all of it."""
+    """Park the tables."""
     for table in reversed(TABLES):
         parking.park_table(table)
 

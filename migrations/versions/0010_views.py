@@ -1,12 +1,11 @@
-# ruff: noqa: S608 - the statements are put together from fragments of this file
-"""Create what the app may read of ours: feedback on each message, progress by learner and week.
+# ruff: noqa: S608 - the statements are composed of fragments in this file
+"""Create the views that the app may read: feedback by message, progress by learner and week.
 
-Safe on a live database: two views; they read nothing until somebody asks them. Of the app's own
-tables they name only keys, language, role and time, because Postgres refuses to change the type of
-a column that a view names.
+Locks: nothing for longer than a moment. Of the app's own tables, the views use only keys, language,
+role and time, because Postgres refuses to change the type of a column that a view uses.
 
-An analysis may have been written by anybody: elements of a document that do not have its shape are
-passed over, and do not break the query.
+Analyses may come from other writers: malformed elements of a document are skipped and do not break
+the query.
 """
 
 from alembic import op
@@ -14,7 +13,7 @@ from alembic import op
 revision = "0010"
 down_revision = "0009"
 
-# The rules of `stores.quality.rules.catalogue.DISTRUSTED`, as they were when these views were made.
+# `stores.quality.rules.catalogue.DISTRUSTED` at the time of this migration.
 DISTRUSTED = (
     "accuracy_range",
     "analysis_rates_range",
@@ -50,12 +49,12 @@ MAX_WORDS = 10
 
 
 def _list(document: str) -> str:
-    """Return SQL for a document that is a list, or else an empty one."""
+    """Return SQL for a document, or an empty list if it is not a list."""
     return f"CASE WHEN jsonb_typeof({document}) = 'array' THEN {document} ELSE '[]' END"
 
 
 def _elements(document: str, name: str) -> str:
-    """Return SQL for the objects in a document, in their order, as `name (value, place)`."""
+    """Return SQL for the objects in a document in order, as `name (value, place)`."""
     return f"""(
         SELECT listed.value, listed.place
         FROM jsonb_array_elements(
@@ -210,8 +209,8 @@ _PER_MINUTE = """round(
         1
     )"""
 
-# Grouped by what a reader filters by, so that Postgres reads only those rows. The documents of a
-# week are read by their keys, and only if their column is asked for.
+# Grouped by the columns that readers filter by, so that Postgres reads only those rows. The
+# documents of a week are read by key, and only if their column is selected.
 LEARNER_PROGRESS = f"""
 CREATE OR REPLACE VIEW audio_ops.learner_progress AS
 SELECT week.user_id, week.language, week.week_start, week.recordings,
@@ -300,7 +299,7 @@ COMMENTS = {
 
 
 def upgrade() -> None:
-    """Make the views, or replace them."""
+    """Create or replace the views."""
     op.execute(LEARNER_FEEDBACK)
     op.execute(LEARNER_PROGRESS)
     for view, comment in COMMENTS.items():
@@ -308,5 +307,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop the views, unless somebody has; they hold no data."""
+    """Drop the views, if they exist; they hold no data."""
     op.execute("DROP VIEW IF EXISTS audio_ops.learner_progress, audio_ops.learner_feedback")

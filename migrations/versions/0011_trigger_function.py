@@ -1,6 +1,6 @@
-"""Let nobody put our trigger's function on a table of their own, where it has its owner's rights.
+"""Revoke PUBLIC's right to use our trigger function, which runs with its owner's privileges.
 
-Safe on a live database: nothing is locked for longer than a moment; the trigger goes on.
+Locks: nothing for longer than a moment; the existing trigger keeps working.
 """
 
 from alembic import op
@@ -10,9 +10,9 @@ down_revision = "0010"
 
 
 def upgrade() -> None:
-    """Take back what every role has by default."""
+    """Revoke the default privilege of all roles."""
     op.execute("REVOKE ALL ON FUNCTION audio_ops.queue_orphans() FROM PUBLIC")
 
 
 def downgrade() -> None:
-    """Leave it: nobody needs the right."""
+    """Do nothing: no role needs the privilege."""

@@ -1,4 +1,4 @@
-"""Analyses of messages' audio: what the seed's repository does, and history on overwriting."""
+"""Analyses of messages' audio: the documented repository functions, and a history of changes."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
@@ -23,7 +23,7 @@ _LOCK_MESSAGES = (
     .with_for_update(key_share=True)
 )
 
-# A failed analysis overwrites only a failed one, so nothing else is about to be lost.
+# A failed analysis overwrites only failed ones, so successful ones need no copy then.
 _KEEP_HISTORY = sa.text("""
 INSERT INTO audio_ops.analysis_history (
     message_id, analyzed_at, analysis_version, analysis_engine, analysis_model_version,
@@ -52,30 +52,30 @@ def create(connection: Connection, record: AnalysisRecord) -> None:
     """Insert the first analysis of a message.
 
     Raises:
-        IntegrityError: If the message has one already, or is gone.
+        IntegrityError: If the message has one already, or does not exist.
     """
     connection.execute(_INSERT, _values(record))
 
 
 def upsert(connection: Connection, records: Iterable[AnalysisRecord]) -> int:
-    """Write analyses, keeping in `audio_ops.analysis_history` what the overwritten ones said.
+    """Write analyses; overwritten scores are kept in `audio_ops.analysis_history`.
 
-    A failed analysis (`analysis_error` set) never overwrites one that worked. Analyses of
-    messages deleted in the meantime are dropped, and so are those of erased learners' messages.
+    A failed analysis (`analysis_error` set) never overwrites a successful one. Analyses of messages
+    that have been deleted or whose learner has been erased are dropped.
 
     Args:
-        connection: In a transaction; it locks the messages until its end.
-        records: At most one for each message.
+        connection: In a transaction; the messages stay locked until it ends.
+        records: At most one per message.
 
     Returns:
-        How many messages still exist and may have one.
+        How many of the messages still exist and belong to no erased learner.
     """
     by_id = {record.message_id: record for record in records}
     if not by_id:
         return 0
     existing = connection.execute(_LOCK_MESSAGES, {"message_ids": list(by_id)}).scalars().all()
-    # Asked under the locks: an erasure that began before we had them has set its tombstone, and
-    # one that begins now waits for us and deletes what we write.
+    # Checked under the locks: an erasure that began earlier has set its tombstone, and one that
+    # begins now waits for us and then deletes what we write.
     erased = erasure.under_tombstone(connection, existing)
     ours = [message_id for message_id in existing if message_id not in erased]
     if ours:
@@ -86,7 +86,7 @@ def upsert(connection: Connection, records: Iterable[AnalysisRecord]) -> int:
 
 
 def working(connection: Connection, message_ids: Sequence[str]) -> set[str]:
-    """Return which of these messages have an analysis that did not fail."""
+    """Return the ids of those messages that have a successful analysis."""
     query = sa.select(Analysis.message_id).where(
         Analysis.message_id.in_(message_ids), Analysis.analysis_error.is_(None)
     )
@@ -96,12 +96,12 @@ def working(connection: Connection, message_ids: Sequence[str]) -> set[str]:
 def keep_history(
     connection: Connection, message_ids: Sequence[str], failed: Collection[str] = ()
 ) -> None:
-    """Keep what analyses say that are about to be overwritten or taken back.
+    """Copy scores to the history before they are overwritten or undone.
 
     Args:
-        connection: In a transaction that holds the messages.
-        message_ids: Whose.
-        failed: Of these, those whose new analysis failed: it overwrites only failed ones.
+        connection: In a transaction that has locked the messages.
+        message_ids: Messages whose analyses are about to change.
+        failed: Those of them whose new analysis failed, which overwrites only failed ones.
     """
     arguments = {
         "message_ids": list(message_ids),
@@ -111,41 +111,41 @@ def keep_history(
 
 
 def get_by_message(connection: Connection, message_id: str) -> AnalysisRecord | None:
-    """Return a message's analysis, heavy columns included, or None.
+    """Return a message's analysis with its large columns, or None.
 
     Raises:
-        pydantic.ValidationError: If someone else stored what the seed's shapes do not allow.
+        pydantic.ValidationError: If a stored document does not have the documented shape.
     """
     return get_many(connection, [message_id]).get(message_id)
 
 
 def get_many(connection: Connection, message_ids: Sequence[str]) -> dict[str, AnalysisRecord]:
-    """Return the analyses of several messages by message id; those without one are missing.
+    """Return the analyses of several messages by message id; messages without one are omitted.
 
     Raises:
-        pydantic.ValidationError: If someone else stored what the seed's shapes do not allow.
+        pydantic.ValidationError: If a stored document does not have the documented shape.
     """
     rows = connection.execute(_RECORD.where(Analysis.message_id.in_(message_ids))).mappings()
     return {row["message_id"]: AnalysisRecord.model_validate(dict(row)) for row in rows}
 
 
 def summary(connection: Connection, message_id: str) -> AnalysisSummary | None:
-    """Return a message's scores and counts without reading the heavy columns, or None."""
+    """Return a message's scores and counts without its large columns, or None."""
     row = connection.execute(_SUMMARY.where(Analysis.message_id == message_id)).one_or_none()
     return None if row is None else AnalysisSummary(*row)
 
 
 def update(connection: Connection, message_id: str, changes: Mapping[str, object]) -> bool:
-    """Change some columns of a message's analysis; return whether there is one.
+    """Update some columns of a message's analysis; return whether it exists.
 
     Args:
         connection: In a transaction.
-        message_id: Whose analysis.
+        message_id: The message.
         changes: New values by column name.
 
     Raises:
-        pydantic.ValidationError: If the analysis would break the seed's shapes, or a name is
-            no column of it.
+        pydantic.ValidationError: If the result would not have the documented shape, or a name is
+            not a column.
     """
     stored = _RECORD.where(Analysis.message_id == message_id).with_for_update()
     row = connection.execute(stored).mappings().one_or_none()

@@ -1,7 +1,7 @@
-"""Leases on messages: who analyses what, until when, and when to try again.
+"""Leases on messages: claim, renew, put back for a retry, release, recover.
 
-Times run on the database's clock, the only one that all workers share (docs/adr/0011). Whoever
-locks rows locks `messages` before `lease`, in the order of ids, so that writers cannot deadlock.
+All times are by the database's clock, the only one that all workers share (docs/adr/0011). Lock
+`messages` before `lease`, in id order, to avoid deadlocks.
 """
 
 from collections import Counter
@@ -20,14 +20,14 @@ from schema.facts.analysis import (
 )
 from schema.tables.base import UtcDateTime
 
-# "en-GB" is English, as for the engine.
+# "en-GB" becomes "en", as in the engine.
 PRIMARY_LANGUAGE = "lower(trim(split_part(replace(c.target_language_id, '_', '-'), '-', 1)))"
 
-# The tutor's turns are left alone, whatever the app uploads of them.
+# The tutor's turns are never analysed, even if the app uploads their audio.
 #
-# The planner cannot know how many messages are in some language, or of erased learners, and a wrong
-# guess leaves the index: OFFSET 0 lets it look up conversations one by one only, CASE lets it guess
-# every other message, and asking about the tombstone beside another condition keeps that a filter.
+# The planner cannot estimate how many messages are in a language or of erased learners, and a wrong
+# estimate makes it abandon the index. OFFSET 0 forces one lookup per conversation, CASE fixes the
+# estimate at half of the messages, and the OR keeps the tombstone check a filter.
 _WAITING = f"""\
     FROM messages AS m
     CROSS JOIN LATERAL (
@@ -49,8 +49,8 @@ _WAITING = f"""\
 _COVERED = _WAITING.format(covered="TRUE")
 _UNCOVERED = _WAITING.format(covered="FALSE")
 
-# Only audio_ops_messages_waiting_idx has this order: NULLS FIRST keeps the planner, whose
-# statistics lag behind a queue, from walking messages_timestamp_idx through all that is done
+# Only audio_ops_messages_waiting_idx has this order. Without NULLS FIRST the planner, whose
+# statistics lag behind a queue, may scan messages_timestamp_idx through all finished messages
 # (docs/adr/0014).
 _ORDER = "m.timestamp NULLS FIRST, m.id"
 
@@ -75,9 +75,9 @@ SELECT c.language, count(*)
 GROUP BY 1
 """)
 
-# A row claimed by someone else between our snapshot and our lock is rechecked. Of a start that is
-# selected the planner knows nothing: else it may believe that hardly anything is as young, and read
-# all of it by messages_timestamp_idx.
+# Postgres rechecks rows that another worker claimed between our snapshot and our lock. The start is
+# in a subquery to hide its value from the planner, which might otherwise expect few newer rows and
+# read all of them by messages_timestamp_idx.
 _CLAIM = text(f"""
 WITH picked AS MATERIALIZED (
     SELECT m.id, m.timestamp, c.target_language_id
@@ -113,7 +113,7 @@ _RENEW = text(
     " WHERE token = :token"
 )
 
-# Both rows are locked: else a lease taken over while we wait for `m` would look unchanged.
+# Lock both rows: a lease taken over while we wait for `m` would otherwise look unchanged.
 _LOCK_HELD = text("""
 SELECT m.id
 FROM messages AS m
@@ -185,16 +185,16 @@ FROM abandoned WHERE m.id = abandoned.id
 def waiting_chunks(
     connection: Connection, *, languages: Collection[str], limit: int, chunk_size: int
 ) -> list[WaitingChunk]:
-    """Cut the oldest messages that can be claimed now into chunks.
+    """Split the oldest messages that can be claimed now into chunks.
 
-    This walks past all that waits in front of them and cannot be claimed, once; the claims of the
-    chunks do not walk there again.
+    This scans once past older messages that wait but cannot be claimed, so that the claims of the
+    chunks need not.
 
     Args:
         connection: In a transaction.
         languages: Primary languages that are analysed, in lower case, such as `en`.
-        limit: Most messages in all chunks together.
-        chunk_size: Messages in each but the last.
+        limit: Maximum number of messages in all chunks together.
+        chunk_size: Messages per chunk; the last one may be smaller.
     """
     arguments = {"languages": list(languages), "limit": limit, "chunk_size": chunk_size}
     return [
@@ -204,9 +204,9 @@ def waiting_chunks(
 
 
 def count_uncovered(connection: Connection, languages: Collection[str]) -> Counter[str]:
-    """Count the messages that would wait for analysis but for their language, by language.
+    """Count, by language, the messages that are not analysed only because of their language.
 
-    It reads all that waits.
+    Reads all waiting messages.
 
     Args:
         connection: In a transaction.
@@ -225,23 +225,23 @@ def claim(
     duration: timedelta,
     start: QueuePosition | None = None,
 ) -> Claim | None:
-    """Take the oldest waiting messages under a new lease, and set them to `analyzing`.
+    """Claim the oldest waiting messages under a new lease and set them to `analyzing`.
 
-    Messages that wait out a pause after a failed try are passed over, as are rows that other
-    workers are claiming at this moment. However many wait, the cost is that of `limit` rows;
-    each row passed over after `start` adds a few microseconds.
+    Messages whose retry delay is not over and rows that other workers are claiming are skipped. The
+    cost depends on `limit`, not on the length of the queue; each row skipped after `start` adds a
+    few microseconds.
 
     Args:
-        connection: In a transaction; others see the claim at its commit.
-        languages: Primary languages that are analysed, in lower case, such as `en`; messages of
-            all others go on waiting.
-        limit: Most messages to take.
-        owner: Who takes them, for people who look into the table.
-        duration: How long they are ours unless renewed.
-        start: Pass over what waits in front of this; None: nothing.
+        connection: In a transaction; other workers see the claim after its commit.
+        languages: Primary languages that are analysed, in lower case, such as `en`; messages in
+            other languages keep waiting.
+        limit: Maximum number of messages.
+        owner: Name of the worker, for people who inspect the table.
+        duration: Time until the lease expires unless renewed.
+        start: Skip messages before this position; None starts at the oldest.
 
     Returns:
-        The messages, oldest first, or None when nothing waits.
+        The messages, oldest first, or None if none can be claimed.
     """
     token = uuid4()
     arguments = {
@@ -259,28 +259,28 @@ def claim(
 
 
 def renew(connection: Connection, token: UUID, duration: timedelta) -> int:
-    """Let the lease last `duration` from now; return how many messages it still holds."""
+    """Extend the lease to `duration` from now; return how many messages it still holds."""
     return connection.execute(_RENEW, {"token": token, "duration": duration}).rowcount
 
 
 def lock_held(connection: Connection, token: UUID, message_ids: Sequence[str]) -> set[str]:
-    """Lock, until the transaction ends, the messages that this lease still holds.
+    """Lock and return the messages that this lease still holds, until the transaction ends.
 
-    Call it first in the transaction that writes results, and write only what it returns.
-    Messages deleted or taken over in the meantime are missing from it. A lease that ran out
-    but that nobody took over is still ours.
+    Call it first in the transaction that writes results, and write only for the messages it
+    returns: others have been deleted or taken over. An expired lease still holds its messages until
+    another worker takes them over.
     """
     rows = connection.execute(_LOCK_HELD, {"token": token, "message_ids": list(message_ids)})
     return set(rows.scalars())
 
 
 def put_back(connection: Connection, token: UUID, retries: Iterable[MessageRetry]) -> int:
-    """Let messages that failed for now wait for another try; return how many were still ours.
+    """Put messages back to be retried after a delay; return how many were still held.
 
     Args:
         connection: In a transaction.
-        token: The lease under which they failed.
-        retries: The pause of each, and its new counters.
+        token: The lease that holds them.
+        retries: Delay and new counters of each message.
     """
     by_id = {retry.message_id: retry for retry in retries}
     held = [by_id[message_id] for message_id in lock_held(connection, token, list(by_id))]
@@ -296,7 +296,7 @@ def put_back(connection: Connection, token: UUID, retries: Iterable[MessageRetry
 
 
 def release(connection: Connection, token: UUID) -> int:
-    """Give back every message this lease holds, its counters kept; return how many."""
+    """Release all messages of this lease without changing their counters; return how many."""
     return connection.execute(_RELEASE_HELD, {"token": token}).rowcount
 
 
@@ -306,17 +306,17 @@ def recover_stale(
     limit: int,
     unleased_age: timedelta,
 ) -> int:
-    """Give back messages stuck in `analyzing` because their worker died; return how many.
+    """Release messages stuck in `analyzing` because their worker died; return how many.
 
-    Not counted as failed tries: a worker is killed for many reasons, and one that a message
-    killed is counted where it was seen.
+    This does not count as a failed attempt: workers die for many reasons. A crash that a message
+    caused is counted where it is detected.
 
     Args:
         connection: In a transaction.
-        limit: Most messages to recover of each kind below.
-        unleased_age: A message in `analyzing` without a lease was put there by another system,
-            which may still be at work: it is recovered once it was said longer ago than this.
-            `messages` does not tell when its state changed.
+        limit: Maximum number of messages of each kind: with an expired lease, and without one.
+        unleased_age: Messages in `analyzing` without a lease belong to another system, which may
+            still be working. They are recovered when they are older than this, by their
+            timestamp: `messages` does not record when the state changed.
     """
     expired = connection.execute(_RECOVER_EXPIRED, {"limit": limit})
     unleased = connection.execute(_RECOVER_UNLEASED, {"limit": limit, "unleased_age": unleased_age})

@@ -1,4 +1,4 @@
-"""Messages: read them, and write what became of their analysis."""
+"""Messages: read them, and write the outcome of their analysis."""
 
 from collections.abc import Iterable, Sequence
 
@@ -34,8 +34,8 @@ FROM unnest(CAST(:message_ids AS text[]), CAST(:errors AS text[])) AS failed (me
 WHERE m.id = failed.message_id
 """)
 
-# The app's saving again empties one of the three scores (docs/adr/0091). Whoever holds a row is
-# writing it, and is not waited for.
+# When the app saves a message again, it clears one of the three scores (docs/adr/0091). Locked rows
+# are being written: skip them.
 _LOCK_OVERWRITTEN = text("""
 SELECT m.id
 FROM messages AS m
@@ -50,7 +50,7 @@ ORDER BY m.id
 LIMIT :limit
 FOR NO KEY UPDATE OF m SKIP LOCKED
 """)
-# As the app reckons it when it uploads raw samples. Of other formats the size tells no length.
+# Raw samples only, computed as the app does: in other formats, size does not determine duration.
 _DURATION_MS = """CAST(m.audio_size_bytes AS float8) * 500
             / (CAST(m.audio_sample_rate AS float8) * m.audio_channels)"""
 _PUT_BACK = text(f"""
@@ -79,10 +79,10 @@ def get(connection: Connection, message_id: str) -> StoredMessage | None:
 def mark_analyzed(
     connection: Connection, scores: Iterable[tuple[str, int | None, int | None, int | None]]
 ) -> None:
-    """Set messages to `analyzed` with their quick scores, and end their leases.
+    """Set messages to `analyzed` with their scores, and end their leases.
 
     Args:
-        connection: In a transaction that holds the messages by `leases.lock_held`.
+        connection: In a transaction that has locked the messages with `leases.lock_held`.
         scores: Message id, pronunciation (0-100), fluency (0-100), words per minute.
     """
     rows = list(scores)
@@ -92,11 +92,11 @@ def mark_analyzed(
 
 
 def mark_failed(connection: Connection, errors: Iterable[tuple[str, str]]) -> None:
-    """Set messages to `failed`, saying why, and end their leases.
+    """Set messages to `failed` with the reason, and end their leases.
 
     Args:
-        connection: In a transaction that holds the messages by `leases.lock_held`.
-        errors: Message id, and the reason in words for a person.
+        connection: In a transaction that has locked the messages with `leases.lock_held`.
+        errors: Message id, and a human-readable reason.
     """
     rows = list(errors)
     if rows:
@@ -104,22 +104,22 @@ def mark_failed(connection: Connection, errors: Iterable[tuple[str, str]]) -> No
 
 
 def put_back_scores(connection: Connection, *, after_id: str, limit: int) -> list[str]:
-    """Put back from their analyses the scores that the app emptied; return of which messages.
+    """Restore scores that the app cleared from their analyses; return the messages' ids.
 
-    The durations that it empties along with them are put back where the size tells them.
+    Durations, which the app clears too, are restored where they follow from the size.
 
     Args:
-        connection: In a transaction; it locks the messages until its end.
-        after_id: Only of messages after this id; the next page begins after the last one returned.
-        limit: Most messages. Those that somebody is writing are left to the next walk.
+        connection: In a transaction; the messages stay locked until it ends.
+        after_id: Only messages after this id; for the next page, the last id returned.
+        limit: Maximum number of messages. Locked ones are left for the next run.
     """
     page = {"after_id": after_id, "limit": limit}
     found = connection.execute(_LOCK_OVERWRITTEN, page).scalars().all()
-    # Under the locks, in a statement of its own: it sees the analyses that stand now.
+    # A separate statement, under the locks, sees the current analyses.
     done = set(connection.execute(_PUT_BACK, {"message_ids": found}).scalars())
     return [message_id for message_id in found if message_id in done]
 
 
 def _columns(names: tuple[str, ...], rows: Sequence[tuple[object, ...]]) -> dict[str, list[object]]:
-    """Turn rows into one array for each column, as `unnest` takes them."""
+    """Transpose rows into one array per column, for `unnest`."""
     return {name: list(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}

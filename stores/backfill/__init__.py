@@ -1,1 +1,1 @@
-"""Backfills: what they selected, what became of it, and what puts it back."""
+"""Backfills: selection, leases, outcomes and undo."""

@@ -1,4 +1,4 @@
-"""The rows of `audio_ops.backfill`: create, look up, drive, stop, approve and end a backfill."""
+"""Rows of `audio_ops.backfill`: begin, look up, drive, stop, approve and end a backfill."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from schema.facts.backfill import Backfill, BackfillRequest, EngineRelease
 from schema.states import BackfillSelection
 
-_ENDS = ("start", "end")
+_WINDOW = ("start", "end")
 # For statements that read every message of a backfill: it may hold millions.
 ALLOW_LONG_STATEMENTS = text("SET LOCAL statement_timeout = '30min'")
 
@@ -66,10 +66,10 @@ def begin(
 
     Args:
         connection: In a transaction.
-        request: Which messages.
+        request: Which messages to select.
         release: The engine that analyses them.
-        fingerprint: Of request, release and reason; equal for the same backfill only.
-        reason: Why, for people.
+        fingerprint: Identifies request, release and reason.
+        reason: Shown to people.
     """
     created = connection.execute(
         _CREATE,
@@ -80,7 +80,7 @@ def begin(
             "engine_version": str(release),
         },
     ).scalar_one_or_none()
-    if created is None:  # committed by then: the unique index waits for who creates it
+    if created is None:  # exists and is committed: the insert waited for it
         arguments = {"fingerprint": fingerprint}
         created = connection.execute(_BY_FINGERPRINT, arguments).scalar_one()
     return int(created)
@@ -93,14 +93,14 @@ def get(connection: Connection, backfill_id: int) -> Backfill | None:
 
 
 def driven_by(connection: Connection, flow_run_id: UUID) -> int | None:
-    """Return the number of the backfill that this Prefect run drives already, or None."""
+    """Return the number of the backfill that this Prefect run drives, or None."""
     arguments = {"flow_run_id": flow_run_id}
     found: int | None = connection.execute(_DRIVEN_BY, arguments).scalar_one()
     return found
 
 
 def drive(connection: Connection, backfill_id: int, *, flow_run_id: UUID | None) -> None:
-    """Note which Prefect run drives a backfill, if any, and end an earlier stop."""
+    """Record the Prefect run, if any, that drives a backfill, and clear an earlier stop."""
     connection.execute(_DRIVE, {"id": backfill_id, "flow_run_id": flow_run_id})
 
 
@@ -128,14 +128,14 @@ def end(connection: Connection, backfill_id: int, report: Mapping[str, Any]) -> 
 
 def _request_as_json(request: BackfillRequest) -> dict[str, Any]:
     facts = asdict(request)
-    for name in _ENDS:
+    for name in _WINDOW:
         facts[name] = facts[name] and facts[name].isoformat()
     return facts
 
 
 def request_from_json(facts: dict[str, Any]) -> BackfillRequest:
     """Return the request that `begin` stored in the column `selection`."""
-    instants = {name: facts[name] and datetime.fromisoformat(facts[name]) for name in _ENDS}
+    instants = {name: facts[name] and datetime.fromisoformat(facts[name]) for name in _WINDOW}
     names = {name: tuple(facts[name]) for name in ("languages", "conversation_ids")}
     kind = BackfillSelection(facts["selection"])
     return BackfillRequest(**facts | instants | names | {"selection": kind})

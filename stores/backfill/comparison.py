@@ -1,4 +1,4 @@
-"""What the new engine changed: scores before and after, and analyses that break rules."""
+"""Effects of the new engine: scores before and after, and analyses that break rules."""
 
 from collections import Counter
 from collections.abc import Collection
@@ -43,7 +43,7 @@ GROUP BY q.rule
 
 
 def rescored(connection: Connection, backfill_id: int, *, canary: bool = False) -> list[Rescored]:
-    """Count scores before and after; messages that lack either are left out."""
+    """Count pairs of scores before and after; messages that lack either are excluded."""
     connection.execute(ALLOW_LONG_STATEMENTS)
     arguments = {"backfill_id": backfill_id, "all": not canary}
     return [Rescored(**row) for row in connection.execute(_RESCORED, arguments).mappings()]

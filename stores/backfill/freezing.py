@@ -1,4 +1,4 @@
-"""Freezing: a backfill's selection is written, page by page, to `audio_ops.backfill_item`."""
+"""Freeze a backfill: write its selection to `audio_ops.backfill_item`, page by page."""
 
 from sqlalchemy import Connection, TextClause, bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
@@ -10,8 +10,8 @@ from stores.backfill.selection import CONDITIONS, WINDOW, matching, selection_ar
 
 
 def _freeze(condition: str, *, newest_first: bool) -> TextClause:
-    # Identities follow the order of the rows. Reading on where the last page ended keeps each
-    # transaction short: its foreign keys lock the messages against the app's deletions.
+    # Item ids follow the order of the rows. Keyset pages keep each transaction short, because its
+    # foreign keys lock the messages against deletion by the app.
     beyond, direction = ("<", "DESC") if newest_first else (">", "ASC")
     return text(f"""
 WITH page AS MATERIALIZED (
@@ -50,7 +50,7 @@ FROM audio_ops.backfill WHERE id = :id FOR UPDATE
 _FROZEN_TO = text("""
 UPDATE audio_ops.backfill SET frozen_to = :frozen_to, selected = selected + :added WHERE id = :id
 """).bindparams(bindparam("frozen_to", type_=JSONB))
-# At random; messages with a score to compare with come first.
+# Pseudo-random; messages with a score to compare come first.
 _DRAW_SAMPLE = text("""
 UPDATE audio_ops.backfill_item AS i SET is_canary = true
 FROM (
@@ -80,11 +80,11 @@ def freeze_page(
     sample and makes the backfill claimable.
 
     Args:
-        connection: In a transaction; its settings change until its end.
-        backfill_id: Which.
-        release: The one that `begin` stored.
-        known_languages: Languages that the engine knows.
-        limit: Most messages to select.
+        connection: In a transaction; raises its statement timeout until it ends.
+        backfill_id: The backfill.
+        release: The one passed to `begin`.
+        known_languages: Languages that the engine supports.
+        limit: Maximum number of messages.
     """
     connection.execute(ALLOW_LONG_STATEMENTS)
     now = connection.execute(_LOCK, {"id": backfill_id}).one()
@@ -107,7 +107,7 @@ def freeze_page(
     if page.found == limit:
         return True
     if page.found and request.limit is not None and now.selected + page.added < request.limit:
-        return True  # some belong to another backfill: select others in their place
+        return True  # another backfill has some of them: select replacements
     sample = {"id": backfill_id, "canary_size": request.canary_size}
     connection.execute(_DRAW_SAMPLE, sample)
     connection.execute(_FROZEN, {"id": backfill_id})

@@ -1,7 +1,7 @@
-"""Leases on the messages of a backfill: claim, renew, lock for writing, retry later, give back.
+"""Leases on the messages of a backfill: claim, renew, lock for writing, put back, release.
 
-As in `stores.analysis.leases`, on the database's clock (docs/adr/0011). Whoever writes locks
-`messages`, then `backfill_item`, in the order of the messages' ids; a claim waits for no lock.
+As in `stores.analysis.leases`, times are by the database's clock (docs/adr/0011). Writers lock
+`messages`, then `backfill_item`, in order of message ids; a claim waits for no lock.
 """
 
 from collections.abc import Collection
@@ -16,8 +16,8 @@ from schema.states import BackfillOutcome
 from stores.backfill.backfills import ALLOW_LONG_STATEMENTS
 from stores.backfill.selection import IS_NEWER, release_arguments
 
-# Why a message must not be written to any more; NULL if it may be. The live pipeline may have
-# changed the recording, the state or the analysis since the claim, which noted all three.
+# Why a message must not be written any more, else NULL. The live pipeline may have changed the
+# recording, the state or the analysis since the claim, which recorded all three.
 _FATE = f"""CASE
         WHEN m.audio_storage_key IS NULL OR m.audio_deleted_at IS NOT NULL
             OR EXISTS (
@@ -94,7 +94,7 @@ UPDATE audio_ops.backfill_item SET leased_until = statement_timestamp() + :durat
 WHERE token = :token
 """)
 
-# As in `stores.analysis.leases`: both rows, so that neither changes before the transaction ends.
+# Both rows, as in `stores.analysis.leases`, so that neither changes before the transaction ends.
 _LOCK_HELD = text("""
 SELECT m.id
 FROM messages AS m
@@ -145,23 +145,23 @@ def claim(
     duration: timedelta,
     canary: bool = False,
 ) -> BackfillClaim | None:
-    """Take the next messages of a backfill under a new lease.
+    """Claim the next messages of a backfill under a new lease.
 
-    Nothing can be claimed from a backfill that is not frozen yet, or is stopped, undone or
-    released; before it is approved, only its first sample can. Messages that need no analysis any
-    more (see `lock_held`) are finished at once.
+    Nothing can be claimed from a backfill that is not frozen, or is stopped, undone or released;
+    before approval, only its first sample can. Messages that no longer need an analysis (see
+    `lock_held`) are finished at once.
 
     Args:
-        connection: In a transaction; others see the claim at its commit.
-        backfill_id: Which.
+        connection: In a transaction; other workers see the claim after its commit.
+        backfill_id: The backfill.
         release: The engine that will analyse them.
-        limit: Most messages to take.
-        owner: Who takes them, for people who look into the table.
-        duration: How long they are ours unless renewed.
-        canary: Only of the first sample.
+        limit: Maximum number of messages.
+        owner: Name of the worker, for people who inspect the table.
+        duration: Time until the lease expires unless renewed.
+        canary: Claim only from the first sample.
 
     Returns:
-        The messages, or None when nothing can be claimed now.
+        The messages, or None if none can be claimed now.
     """
     token = uuid4()
     arguments = {
@@ -180,31 +180,31 @@ def claim(
 
 
 def renew(connection: Connection, token: UUID, duration: timedelta) -> int:
-    """Let the lease last `duration` from now; return how many messages it still holds."""
+    """Extend the lease to `duration` from now; return how many messages it still holds."""
     return connection.execute(_RENEW, {"token": token, "duration": duration}).rowcount
 
 
 def lock_held(
     connection: Connection, token: UUID, release: EngineRelease
 ) -> dict[str, BackfillOutcome | None]:
-    """Lock, until the transaction ends, the messages that this lease still holds.
+    """Lock and return the messages that this lease still holds, until the transaction ends.
 
     Call it first in the transaction that writes results.
 
     Returns:
-        By message id None, or why it must not be written to any more: its audio is gone or about
-        to be, the live pipeline has it, or a newer version has analysed it.
+        By message id: None, or why it must not be written any more. Its audio is deleted or about
+        to be, the live pipeline has changed it, or a newer version has analysed it.
     """
     held = set(connection.execute(_LOCK_HELD, {"token": token}).scalars())
     if not held:
         return {}
-    # A second statement, under the locks, sees what others have committed meanwhile.
+    # A second statement, under the locks, sees what others have committed in the meantime.
     rows = connection.execute(_FATES, release_arguments(release) | {"token": token})
     return {row.id: row.fate and BackfillOutcome(row.fate) for row in rows if row.id in held}
 
 
 def put_back(connection: Connection, token: UUID, retries: Collection[MessageRetry]) -> None:
-    """End the lease on held messages that failed for now; each waits for another try."""
+    """Put held messages back to be retried after a delay."""
     if retries:
         arguments = {
             "token": token,
@@ -217,16 +217,16 @@ def put_back(connection: Connection, token: UUID, retries: Collection[MessageRet
 
 
 def release(connection: Connection, token: UUID) -> int:
-    """Give back every message this lease holds, its counters kept; return how many."""
+    """Release all messages of this lease without changing their counters; return how many."""
     return connection.execute(_RELEASE, {"token": token}).rowcount
 
 
 def time_until_claimable(
     connection: Connection, backfill_id: int, *, canary: bool = False
 ) -> timedelta | None:
-    """Return how long until something can be claimed; zero or less is now, None is never.
+    """Return the time until a message can be claimed: zero or less for now, None for never.
 
-    A message that is being analysed counts as claimable when its lease ends.
+    A message that is being analysed counts as claimable when its lease expires.
     """
     connection.execute(ALLOW_LONG_STATEMENTS)
     statement = _NEXT_CANARY if canary else _NEXT_ANY

@@ -1,4 +1,4 @@
-"""Write what became of a backfill's messages, and keep what that overwrites."""
+"""Write the outcomes of a backfill's messages, and keep copies of what they overwrite."""
 
 from collections.abc import Collection
 from uuid import UUID
@@ -8,7 +8,7 @@ from sqlalchemy import Connection, text
 from schema.facts.backfill import FinishedItem
 from stores.backfill.leases import CLAIMED_ROWS
 
-# A copy that an item already has is not replaced: it is from before the backfill.
+# An existing copy is kept: it is from before the backfill.
 _KEEP_PREVIOUS = text(f"""
 WITH kept AS (
     INSERT INTO audio_ops.backfill_previous (item_id, document)
@@ -53,7 +53,7 @@ WHERE i.token = :token AND i.message_id = done.message_id
 
 
 def keep_previous(connection: Connection, token: UUID, message_ids: Collection[str]) -> None:
-    """Copy held messages and their analyses as they are now, so that `undo` can restore them."""
+    """Copy held messages and their analyses, so that `undo` can restore them."""
     connection.execute(_KEEP_PREVIOUS, {"token": token, "message_ids": list(message_ids)})
 
 
@@ -63,7 +63,7 @@ def finish(connection: Connection, token: UUID, finished: Collection[FinishedIte
     Args:
         connection: In the transaction that wrote the analyses.
         token: The lease.
-        finished: What became of each.
+        finished: Outcome of each message.
     """
     if finished:
         arguments = {

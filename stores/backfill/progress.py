@@ -1,4 +1,4 @@
-"""How far a backfill has come, counted from its items."""
+"""Progress of a backfill, counted from its items."""
 
 from collections import Counter
 
@@ -23,17 +23,17 @@ _SELECTED = text("SELECT selected FROM audio_ops.backfill WHERE id = :backfill_i
 
 
 def count_open(connection: Connection, backfill_id: int) -> int:
-    """Count the messages still to be done, by their own index."""
+    """Count the messages still to be analysed, using a partial index."""
     connection.execute(ALLOW_LONG_STATEMENTS)
     return int(connection.execute(_COUNT_OPEN, {"backfill_id": backfill_id}).scalar_one())
 
 
 def count(connection: Connection, backfill_id: int, *, canary: bool = False) -> BackfillProgress:
-    """Count what became of all messages of a backfill, or of its first sample.
+    """Count the outcomes of a backfill, or of its first sample.
 
     Args:
-        connection: In a transaction; its settings change until its end.
-        backfill_id: Which.
+        connection: In a transaction; raises its statement timeout until it ends.
+        backfill_id: The backfill.
         canary: Only the first sample.
     """
     connection.execute(ALLOW_LONG_STATEMENTS)
@@ -46,12 +46,12 @@ def count(connection: Connection, backfill_id: int, *, canary: bool = False) -> 
             outcomes[BackfillOutcome(row.outcome)] += row.messages
         if row.cause is not None:
             causes[row.cause] += row.messages
-    there = sum(row.messages for row in rows)
+    remaining = sum(row.messages for row in rows)
     selected = connection.execute(_SELECTED, {"backfill_id": backfill_id}).scalar_one()
-    if not canary:  # the app's deletion of a message deletes its item
-        outcomes[BackfillOutcome.GONE] += selected - there
+    if not canary:  # when the app deletes a message, its item is deleted with it
+        outcomes[BackfillOutcome.GONE] += selected - remaining
     return BackfillProgress(
-        selected=there if canary else selected,
+        selected=remaining if canary else selected,
         outcomes=+outcomes,
         open=sum(row.messages for row in rows if row.outcome is None),
         causes=causes,

@@ -1,8 +1,8 @@
-"""Which messages a backfill selects, as SQL, and how many they are.
+"""SQL that selects the messages of a backfill, and counts of them.
 
 A backfill selects only messages that the live pipeline has finished (`analyzed`, `failed`): the
-newest engine analyses the others anyway. Like the live pipeline it selects only what learners said,
-in languages that the engine knows.
+newest engine will analyse the others anyway. Like the live pipeline, it selects only learners'
+turns in languages that the engine supports.
 """
 
 from collections import Counter
@@ -17,7 +17,7 @@ from schema.tables.base import UtcDateTime
 from stores.analysis.leases import PRIMARY_LANGUAGE
 from stores.backfill.backfills import ALLOW_LONG_STATEMENTS
 
-# A version that is not made of numbers with points between them counts as older.
+# A version that is not a dotted number counts as older.
 _VERSION = r"""a.analysis_engine = :engine AND CASE
             WHEN a.analysis_version ~ '^[0-9]{1,6}([.][0-9]{1,6}){0,3}$'
             THEN CAST(string_to_array(a.analysis_version, '.') AS integer[]) """
@@ -45,9 +45,9 @@ CONDITIONS = {
 
 
 def matching(condition: str) -> str:
-    """Return a query for the messages that meet a condition, and the `fate` of each.
+    """Return a query for the messages that meet a condition, with a column `fate`.
 
-    Only those whose fate is `selected` are part of a backfill.
+    Only messages with the fate `selected` become part of a backfill.
     """
     return f"""
     SELECT m.id, m.timestamp, {PRIMARY_LANGUAGE} AS language,
@@ -101,13 +101,13 @@ def plan(
     release: EngineRelease,
     known_languages: tuple[str, ...],
 ) -> BackfillPlan:
-    """Count what a backfill would select without its limit.
+    """Count the messages that a backfill would select without its limit.
 
     Args:
-        connection: In a transaction; its settings change until its end.
-        request: Which messages.
+        connection: In a transaction; raises its statement timeout until it ends.
+        request: Which messages to select.
         release: The engine that would analyse them.
-        known_languages: Languages that the engine knows.
+        known_languages: Languages that the engine supports.
     """
     connection.execute(ALLOW_LONG_STATEMENTS)
     rows = connection.execute(
@@ -142,7 +142,7 @@ def release_arguments(release: EngineRelease) -> dict[str, str]:
 def selection_arguments(
     request: BackfillRequest, release: EngineRelease, known_languages: tuple[str, ...]
 ) -> dict[str, Any]:
-    """Return the parameters of a query made by `matching`."""
+    """Return the parameters of a query built by `matching`."""
     return release_arguments(release) | {
         "engine_version": str(release),
         "known_languages": list(known_languages),

@@ -1,4 +1,4 @@
-"""Restore what a backfill overwrote, page by page, or delete the copies of it for good."""
+"""Undo a backfill page by page, or delete its copies so that it can no longer be undone."""
 
 from sqlalchemy import Connection, text
 
@@ -13,9 +13,9 @@ SET undone_at = coalesce(undone_at, statement_timestamp()), undo_reason = :reaso
     stopped_at = coalesce(stopped_at, statement_timestamp())
 WHERE id = :backfill_id AND released_at IS NULL
 """)
-# An analysis still stands if nobody has written since (neither the live pipeline nor another
-# backfill) and there is no newer recording.
-_STANDS = """i.analyzed_at = a.analyzed_at AT TIME ZONE 'UTC'
+# The backfill's analysis is unchanged: neither the live pipeline nor another backfill has written
+# since, and there is no newer recording.
+_IS_UNCHANGED = """i.analyzed_at = a.analyzed_at AT TIME ZONE 'UTC'
         AND m.audio_storage_key IS NOT DISTINCT FROM i.storage_key
         AND CASE i.outcome
             WHEN 'analyzed' THEN m.audio_processing_state = 'analyzed'
@@ -27,11 +27,11 @@ JOIN audio_ops.backfill_previous AS p ON p.item_id = i.id
 JOIN messages AS m ON m.id = i.message_id
 LEFT JOIN message_audio_analysis AS a ON a.message_id = m.id"""
 _COUNT = text(f"""
-SELECT count(*) FILTER (WHERE {_STANDS}) AS standing, count(*) AS written
+SELECT count(*) FILTER (WHERE {_IS_UNCHANGED}) AS unchanged, count(*) AS written
 FROM {_WRITTEN}
 WHERE i.backfill_id = :backfill_id
 """)  # noqa: S608 - our own fragments
-# Includes items that are being analysed: their worker will find its lease gone.
+# Includes items that are being analysed: their worker will find that it has lost its lease.
 _PAGE = text("""
 SELECT i.id FROM audio_ops.backfill_item AS i
 WHERE i.backfill_id = :backfill_id AND i.id > :after_id AND i.outcome IS DISTINCT FROM 'undone'
@@ -44,9 +44,9 @@ WHERE i.id = ANY(:item_ids) AND i.outcome IS DISTINCT FROM 'undone'
 ORDER BY m.id
 FOR NO KEY UPDATE OF m, i
 """)
-_STANDING = text(f"""
+_UNCHANGED = text(f"""
 SELECT i.message_id FROM {_WRITTEN}
-WHERE i.id = ANY(:item_ids) AND {_STANDS}
+WHERE i.id = ANY(:item_ids) AND {_IS_UNCHANGED}
 ORDER BY i.message_id
 """)  # noqa: S608 - our own fragments
 _PREVIOUS = """audio_ops.backfill_item AS i
@@ -56,26 +56,26 @@ DELETE FROM message_audio_analysis AS a USING {_PREVIOUS}
 WHERE i.id = ANY(:item_ids) AND a.message_id = i.message_id
     AND a.message_id = ANY(:message_ids) AND jsonb_typeof(p.document -> 'analysis') = 'null'
 """)  # noqa: S608 - our own fragments
-# Column by column: those that the app has added since keep what they say.
+# Column by column: columns that the app has added since keep their values.
 _NAMES = [column.name for column in MessageAudioAnalysis.__table__.columns if column.name != "id"]
 _RESTORE_ANALYSES = text(f"""
 UPDATE message_audio_analysis AS a
-SET {", ".join(f"{name} = said.{name}" for name in _NAMES)}
+SET {", ".join(f"{name} = before.{name}" for name in _NAMES)}
 FROM {_PREVIOUS},
     jsonb_populate_record(
         CAST(NULL AS message_audio_analysis), p.document -> 'analysis'
-    ) AS said
+    ) AS before
 WHERE i.id = ANY(:item_ids) AND a.message_id = i.message_id
     AND a.message_id = ANY(:message_ids) AND jsonb_typeof(p.document -> 'analysis') = 'object'
 """)  # noqa: S608 - our own fragments
 _RESTORE_MESSAGES = text(f"""
 UPDATE messages AS m
-SET audio_processing_state = said.audio_processing_state,
-    audio_processing_error = said.audio_processing_error,
-    pronunciation_score = said.pronunciation_score, fluency_score = said.fluency_score,
-    speech_rate_wpm = said.speech_rate_wpm
+SET audio_processing_state = before.audio_processing_state,
+    audio_processing_error = before.audio_processing_error,
+    pronunciation_score = before.pronunciation_score, fluency_score = before.fluency_score,
+    speech_rate_wpm = before.speech_rate_wpm
 FROM {_PREVIOUS},
-    jsonb_populate_record(CAST(NULL AS messages), p.document -> 'message') AS said
+    jsonb_populate_record(CAST(NULL AS messages), p.document -> 'message') AS before
 WHERE i.id = ANY(:item_ids) AND i.message_id = m.id AND m.id = ANY(:message_ids)
 """)  # noqa: S608 - our own fragments
 _END = text("""
@@ -99,15 +99,15 @@ WHERE p.item_id = i.id AND i.backfill_id = :backfill_id
 
 
 def count(connection: Connection, backfill_id: int) -> tuple[int, int]:
-    """Count the analyses that a backfill wrote: those that still stand, and those changed since.
+    """Count the analyses that a backfill wrote: unchanged ones, and ones changed since.
 
     Args:
-        connection: In a transaction; its settings change until its end.
-        backfill_id: Which.
+        connection: In a transaction; raises its statement timeout until it ends.
+        backfill_id: The backfill.
     """
     connection.execute(ALLOW_LONG_STATEMENTS)
     row = connection.execute(_COUNT, {"backfill_id": backfill_id}).one()
-    return row.standing, row.written - row.standing
+    return row.unchanged, row.written - row.unchanged
 
 
 def begin(connection: Connection, backfill_id: int, *, reason: str) -> bool:
@@ -117,26 +117,26 @@ def begin(connection: Connection, backfill_id: int, *, reason: str) -> bool:
 
 
 def page(connection: Connection, backfill_id: int, *, after_id: int, limit: int) -> list[int]:
-    """Return ids of items after `after_id` that are not undone, in their order."""
+    """Return ids, after `after_id` and in order, of items that are not undone."""
     arguments = {"backfill_id": backfill_id, "after_id": after_id, "limit": limit}
     return list(connection.execute(_PAGE, arguments).scalars())
 
 
 def undo(connection: Connection, item_ids: list[int]) -> int:
-    """Restore messages and analyses as they were before; return how many messages.
+    """Restore messages and analyses as they were before the backfill; return how many messages.
 
-    What somebody else has written since is left alone, and nothing of an erased learner is
-    restored. The scores that are replaced are kept in `audio_ops.analysis_history`, as always.
+    Messages that have changed since and those of erased learners are not restored. Replaced scores
+    are kept in `audio_ops.analysis_history`, as always.
 
     Args:
-        connection: In a transaction; it locks messages and items until its end.
+        connection: In a transaction; messages and items stay locked until it ends.
         item_ids: Items of one backfill.
     """
     rows = connection.execute(_LOCK, {"item_ids": item_ids}).all()
     held = [row.id for row in rows]
     erased = erasure.under_tombstone(connection, [row.message_id for row in rows])
-    standing = connection.execute(_STANDING, {"item_ids": held}).scalars()
-    ours = [message_id for message_id in standing if message_id not in erased]
+    unchanged = connection.execute(_UNCHANGED, {"item_ids": held}).scalars()
+    ours = [message_id for message_id in unchanged if message_id not in erased]
     arguments = {"item_ids": held, "message_ids": ours}
     if ours:
         analyses.keep_history(connection, ours)
@@ -148,14 +148,14 @@ def undo(connection: Connection, item_ids: list[int]) -> int:
 
 
 def release(connection: Connection, backfill_id: int) -> int | None:
-    """Delete the copies of what a backfill overwrote; it can no longer be undone then.
+    """Delete the copies of what a backfill overwrote, so that it can no longer be undone.
 
     Args:
-        connection: In a transaction; its settings change until its end.
-        backfill_id: Which.
+        connection: In a transaction; raises its statement timeout until it ends.
+        backfill_id: The backfill.
 
     Returns:
-        How many messages had a copy; None if the backfill has not ended, or was undone.
+        How many copies were deleted; None if the backfill has not ended or was undone.
     """
     connection.execute(ALLOW_LONG_STATEMENTS)
     if not connection.execute(_RELEASE, {"backfill_id": backfill_id}).rowcount:

@@ -1,4 +1,4 @@
-"""Where a bucket is and with whose credentials it is used."""
+"""Location of a bucket and the credentials for it."""
 
 import ipaddress
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from botocore import UNSIGNED
 from botocore.config import Config
 from pydantic import SecretStr
 
-DEFAULT_REGION = "us-east-1"  # AWS's first; also of S3 servers that were given none
+DEFAULT_REGION = "us-east-1"  # AWS's first; also the usual default of other S3 servers
 
 _TIGRIS = (".tigris.dev", ".storage.dev")
 
@@ -25,19 +25,19 @@ class BucketAccess:
     region: str  # "auto" lets the server choose; see `signing_region`
     access_key_id: SecretStr
     secret_access_key: SecretStr
-    session_token: SecretStr | None = None  # of temporary credentials only
-    credentials_expire_at: datetime | None = None  # of temporary credentials, whose URLs end too
+    session_token: SecretStr | None = None  # temporary credentials only
+    credentials_expire_at: datetime | None = None  # with them, their signed URLs expire
 
     @property
     def signing_region(self) -> str:
-        """The region that goes into signatures: only Tigris knows one named "auto"."""
+        """The region used in signatures: only Tigris accepts "auto"."""
         if self.region != "auto" or (self._host or "").endswith(_TIGRIS):
             return self.region
         return DEFAULT_REGION
 
     @property
     def addressing_style(self) -> Literal["virtual", "path"]:
-        """`bucket.host` where it resolves: AWS and Tigris want it, others need wildcard DNS."""
+        """Virtual-hosted for AWS and Tigris; path style elsewhere, as it needs no wildcard DNS."""
         if self._host is None or self._host.endswith((".amazonaws.com", *_TIGRIS)):
             return "virtual"
         return "path"
@@ -51,7 +51,7 @@ class BucketAccess:
             return self._host == "localhost"
 
     def objects_address(self) -> str:
-        """Return what precedes the key in the URL of the bucket's objects, as boto3 decides it."""
+        """Return the URL prefix of the bucket's objects, as boto3 builds it."""
         client = boto3.session.Session().client(
             "s3",
             endpoint_url=self.endpoint,

@@ -26,28 +26,29 @@ if TYPE_CHECKING:
 
 MAX_KEYS_PER_DELETE = 1000
 
-# S3 reports keys it never had as deleted, so a wrong bucket looks like success: the marker tells.
+# S3 reports missing keys as deleted, so in a wrong bucket every deletion seems to succeed. The
+# marker object tells buckets apart.
 MARKER_KEY = ".kaiwa-audio"
 _MARKER = b"This bucket holds the audio of Kaiwa's learners; `kaiwa-audio storage init` made it.\n"
 
-# botocore retries requests, but not a body that breaks off while it is read.
+# botocore retries requests, but not a body that breaks off.
 _PAUSES_BEFORE_BODY_RETRY_SECONDS = (0.2, 0.8, 3.2)
 
-_REGIONS_WITHOUT_CONSTRAINT = {DEFAULT_REGION, "auto"}  # the first refuses one; Tigris chooses
+_REGIONS_WITHOUT_CONSTRAINT = {DEFAULT_REGION, "auto"}  # us-east-1 rejects one; Tigris chooses
 
 
 @dataclass(frozen=True, slots=True)
 class DeletionReport:
-    """What became of the keys of one `delete_many`; every key is in one of the two."""
+    """Outcome of one `delete_many`: each key is either in `deleted` or in `failed`."""
 
-    deleted: tuple[str, ...]  # confirmed by the bucket, keys it never had included
-    failed: Mapping[str, str]  # key → the bucket's error code, or the kind of `broken`
-    broken: StorageError | None = None  # why a call failed as a whole; none was made after it
+    deleted: tuple[str, ...]  # confirmed by the bucket; includes keys that did not exist
+    failed: Mapping[str, str]  # key → the bucket's error code, or the class name of `broken`
+    broken: StorageError | None = None  # a call that failed as a whole; the last one made
 
 
 @dataclass(frozen=True, slots=True)
 class MarkerReport:
-    """What `create_with_marker` had to do."""
+    """What `create_with_marker` did."""
 
     bucket_created: bool
     marker_written: bool
@@ -55,13 +56,13 @@ class MarkerReport:
 
 @dataclass(frozen=True, slots=True)
 class AudioBucket:
-    """One bucket; safe to share between threads, not between processes."""
+    """One bucket; thread-safe, but not to be shared between processes."""
 
     name: str
     client: "S3Client"
 
     def put(self, key: str, data: bytes, content_type: str) -> None:
-        """Store an object, over an older one of that key; its MD5 guards the way."""
+        """Store an object, replacing an existing one; its MD5 protects the transfer."""
         digest = hashlib.md5(data, usedforsecurity=False).digest()
         with self._translated("put an object", checked_key(key)):
             self.client.put_object(
@@ -73,11 +74,11 @@ class AudioBucket:
             )
 
     def get(self, key: str, *, max_bytes: int) -> bytes:
-        """Return an object's bytes, all of them.
+        """Return all bytes of an object.
 
         Raises:
             ObjectMissing: If the bucket has no such key.
-            ObjectTooLarge: If it is larger than `max_bytes`; nothing is read then.
+            ObjectTooLarge: If it is larger than `max_bytes`; nothing is read.
             StorageUnavailable: If the body still breaks off after four tries.
         """
         checked_key(key)
@@ -93,7 +94,7 @@ class AudioBucket:
         raise AssertionError  # the last round returns or raises
 
     def head(self, key: str) -> ObjectFacts | None:
-        """Return an object's size and age; None if the bucket or the key is missing."""
+        """Return an object's size and modification time; None if bucket or key is missing."""
         try:
             with self._translated("head an object", checked_key(key)):
                 facts = self.client.head_object(Bucket=self.name, Key=key)
@@ -105,8 +106,8 @@ class AudioBucket:
     def delete_many(self, keys: Sequence[str]) -> DeletionReport:
         """Delete objects, 1,000 a call.
 
-        Only keys the bucket confirmed count as deleted. A call that fails as a whole is reported,
-        not raised, with all keys after it: what was confirmed before must not get lost.
+        Only keys that the bucket confirmed count as deleted. A call that fails as a whole ends the
+        deletion and is reported, not raised, so that earlier confirmations are not lost.
         """
         unique = list(dict.fromkeys(checked_key(key) for key in keys))
         deleted: list[str] = []
@@ -125,7 +126,7 @@ class AudioBucket:
         return DeletionReport(tuple(deleted), failed, broken)
 
     def create_with_marker(self) -> MarkerReport:
-        """Create the bucket and its marker object unless they exist."""
+        """Create the bucket and its marker object if they do not exist."""
         created = not self._exists()
         if created:
             self._create()
@@ -135,7 +136,7 @@ class AudioBucket:
         return MarkerReport(created, not marked)
 
     def verify_marker(self) -> None:
-        """Make sure that this is our bucket.
+        """Check that this is our bucket.
 
         Raises:
             WrongBucket: If the bucket or its marker object does not exist.
@@ -163,7 +164,7 @@ class AudioBucket:
                 )
 
     def _delete_batch(self, keys: Sequence[str]) -> tuple[set[str], dict[str, str]]:
-        """Return the confirmed keys and the error codes of others."""
+        """Return the confirmed keys, and the error codes of the others."""
         with self._translated("delete objects"):
             answer = self.client.delete_objects(
                 Bucket=self.name, Delete={"Objects": [{"Key": key} for key in keys]}
@@ -177,11 +178,11 @@ class AudioBucket:
 
 
 def open_bucket(access: BucketAccess, *, max_connections: int = 32) -> AudioBucket:
-    """Return a bucket; no request is made yet.
+    """Return a bucket; makes no request.
 
     Args:
         access: Where the bucket is, and the credentials for it.
-        max_connections: Of the pool; at least the number of threads that share the bucket.
+        max_connections: Size of the connection pool: at least one per thread that uses the bucket.
     """
     token = access.session_token
     client = boto3.session.Session().client(
@@ -192,23 +193,23 @@ def open_bucket(access: BucketAccess, *, max_connections: int = 32) -> AudioBuck
         aws_secret_access_key=access.secret_access_key.get_secret_value(),
         aws_session_token=token.get_secret_value() if token else None,
         config=Config(
-            signature_version="s3v4",  # boto3 signs with SigV2 in some regions otherwise
+            signature_version="s3v4",  # otherwise boto3 signs with SigV2 in some regions
             s3={"addressing_style": access.addressing_style},
-            # Not every S3 server knows the newer checksums.
+            # Not every S3 server supports the newer checksums.
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
             retries={"mode": "standard", "total_max_attempts": 5},
             connect_timeout=5,
             read_timeout=30,
             max_pool_connections=max_connections,
-            proxies={} if access.is_loopback else None,  # {} shuts out those of the environment
+            proxies={} if access.is_loopback else None,  # {} ignores proxies of the environment
         ),
     )
     return AudioBucket(access.name, client)
 
 
 def _body(response: "GetObjectOutputTypeDef", key: str, max_bytes: int) -> bytes:
-    """Read a response's body; IncompleteReadError if it is shorter than announced."""
+    """Read a response's body; raise IncompleteReadError if it is shorter than announced."""
     with closing(response["Body"]) as body:
         announced = response["ContentLength"]
         if announced > max_bytes:

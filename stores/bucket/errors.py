@@ -1,4 +1,4 @@
-"""The S3 client's errors as those of `schema.errors`; none holds a secret or a signed URL."""
+"""Translation of the S3 client's errors to `schema.errors`, without secrets or signed URLs."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,12 +26,12 @@ _TRANSIENT_CODES = {"SlowDown", "RequestTimeout", "Throttling", "TooManyRequests
 
 @contextmanager
 def translated(operation: str, *, bucket: str, key: str | None = None) -> Iterator[None]:
-    """Turn the client's errors into ours.
+    """Raise the client's errors as ours.
 
     Args:
-        operation: What is done, for the sentence "The bucket failed to …".
+        operation: Completes the sentence "The bucket failed to …".
         bucket: The bucket's name.
-        key: The object asked for; None if the request is about the bucket or many objects.
+        key: The object's key; None if the request concerns the bucket or many objects.
     """
     try:
         yield
@@ -46,7 +46,7 @@ def _translation(error: ClientError, operation: str, bucket: str, key: str | Non
     status = error.response["ResponseMetadata"]["HTTPStatusCode"]
     if status >= 500 or status == 429 or code in _TRANSIENT_CODES:
         return StorageUnavailable(operation, code)
-    # HEAD has no body, hence no code: a missing bucket then looks like a missing key.
+    # A HEAD response has no body, hence no code: a missing bucket looks like a missing key.
     if code == "NoSuchBucket" or (status == 404 and key is None):
         return WrongBucket(bucket)
     if status == 404 and key is not None:

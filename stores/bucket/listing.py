@@ -1,4 +1,4 @@
-"""What lies in the bucket, page by page."""
+"""Listing of the bucket's objects, page by page."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,10 +12,10 @@ from stores.bucket.errors import translated
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import ListObjectsV2RequestTypeDef
 
-KEYS_PER_PAGE = 1000  # what S3 gives at most
+KEYS_PER_PAGE = 1000  # S3's maximum
 
-NO_MARKER = "it said that there is more, but not where"
-_OUT_OF_ORDER = "its keys are not in order"
+NO_MARKER = "a truncated listing has no continuation marker"
+_OUT_OF_ORDER = "the listed keys are not in order"
 _OPERATION = "list objects"
 
 
@@ -23,27 +23,27 @@ _OPERATION = "list objects"
 class ListedObject:
     """One object of a listing."""
 
-    key: str  # whoever may write to the bucket chose it: any character, any length up to 1,024
+    key: str  # not validated: any characters, up to 1,024 bytes
     size_bytes: int
-    modified_at: datetime  # UTC; when it was put
+    modified_at: datetime  # UTC
 
 
 def list_objects(
     bucket: AudioBucket, prefix: str, *, after: str | None = None
 ) -> Iterator[list[ListedObject]]:
-    """Yield the objects whose keys begin with `prefix`, in the order of their keys' UTF-8 bytes.
+    """Yield the objects whose keys begin with `prefix`, in UTF-8 byte order of keys.
 
     Args:
-        bucket: Where they lie.
-        prefix: What their keys begin with.
-        after: Only keys behind this one: where an earlier listing broke off.
+        bucket: The bucket to list.
+        prefix: Prefix of the keys.
+        after: Only keys after this one, to resume an interrupted listing.
 
     Yields:
         Pages of 1 to 1,000 objects.
 
     Raises:
-        StorageUnavailable: If the bucket does not answer; or if it does not keep that order, so
-            that nobody could tell what is missing and go on after the last key.
+        StorageUnavailable: If the bucket does not answer, or if its keys are out of order, so that
+            the listing could not be compared or resumed.
     """
     request: ListObjectsV2RequestTypeDef = {
         "Bucket": bucket.name,
@@ -72,7 +72,7 @@ def list_objects(
 
 
 def _check_order(page: Sequence[ListedObject], last: str | None) -> None:
-    """Raise unless the keys ascend from `last`; text sorts like its UTF-8 bytes."""
+    """Raise unless the keys ascend from `last`; `str` sorts like its UTF-8 bytes."""
     for listed in page:
         if last is not None and listed.key <= last:
             raise StorageUnavailable(_OPERATION, _OUT_OF_ORDER)

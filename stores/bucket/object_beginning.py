@@ -1,4 +1,4 @@
-"""The first bytes of an object: enough to tell what it is without reading all of it."""
+"""The first bytes of an object: enough to detect its format without downloading all of it."""
 
 from dataclasses import dataclass
 
@@ -11,20 +11,20 @@ BYTES = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class ObjectBeginning:
-    """How an object begins, and what was said of it when it was put."""
+    """The first bytes of an object, its size and its content type."""
 
-    data: bytes  # all of a small object
-    size_bytes: int  # of the whole
-    content_type: str  # lower case, without parameters; empty if none was said
+    data: bytes  # the first `BYTES`, or the whole of a smaller object
+    size_bytes: int  # of the whole object
+    content_type: str  # lower case, without parameters; empty if unknown
 
     @property
     def is_whole(self) -> bool:
-        """Whether nothing follows."""
+        """Whether `data` is the whole object."""
         return len(self.data) == self.size_bytes
 
 
 def read_beginning(bucket: AudioBucket, key: str) -> ObjectBeginning:
-    """Return how an object begins; it must not be empty, which S3 refuses a range of.
+    """Read the beginning of an object. It must not be empty: S3 rejects ranges of empty objects.
 
     Raises:
         ObjectMissing: If the bucket has no such key.

@@ -1,7 +1,7 @@
-"""Signed URLs: AWS Signature Version 4 in the query, byte for byte as boto3 makes them.
+"""Signed URLs: AWS Signature Version 4 in the query, byte for byte as boto3 creates them.
 
-boto3 signs some 6,000 URLs a second and writes what it signs into the debug log; a day's work is
-millions, and whoever has a URL can listen (docs/adr/0050).
+boto3 signs only about 6,000 URLs a second, too few for millions a day, and its debug log shows what
+it signs, although a URL is a secret (docs/adr/0050).
 """
 
 import hashlib
@@ -23,9 +23,9 @@ _needs_no_quoting = re.compile(r"[A-Za-z0-9/._~-]*").fullmatch
 
 @dataclass(frozen=True, slots=True)
 class DatedSigner:
-    """Signs as of one second: all that is the same for every key is computed once."""
+    """Signs URLs at one fixed time; everything that does not depend on the key is precomputed."""
 
-    signed_at: datetime  # UTC, whole seconds: just what the signatures say
+    signed_at: datetime  # UTC, whole seconds, as in the signatures
     _address: str
     _path: str
     _query_until_expiry: str = field(repr=False)
@@ -35,13 +35,16 @@ class DatedSigner:
     _day_key: bytes = field(repr=False)
 
     def sign(self, key: str, expires_in_seconds: int) -> str:
-        """Return a URL that reads the object until `signed_at + expires_in_seconds`.
+        """Return a URL for reading the object, valid until `signed_at + expires_in_seconds`.
 
         Raises:
-            ValueError: If it should live less than a second or more than seven days.
+            ValueError: If the lifetime is not between one second and seven days.
         """
         if not 1 <= expires_in_seconds <= MAX_EXPIRY_SECONDS:
-            message = f"A signed URL lives 1 to {MAX_EXPIRY_SECONDS} s, not {expires_in_seconds}."
+            message = (
+                f"expires_in_seconds must be between 1 and {MAX_EXPIRY_SECONDS}, "
+                f"not {expires_in_seconds}."
+            )
             raise ValueError(message)
         name = key if _needs_no_quoting(key) else quote(key, safe="/-._~")
         query = f"{self._query_until_expiry}{expires_in_seconds}"
@@ -53,16 +56,16 @@ class DatedSigner:
 
 @dataclass(frozen=True, slots=True)
 class UrlSigner:
-    """Signs URLs of one bucket's objects; safe to share between threads."""
+    """Signs URLs of one bucket's objects; thread-safe."""
 
     access: BucketAccess
-    address: str  # of the bucket's objects: a key follows
+    address: str  # URL prefix of the objects; the key follows
 
     def dated(self, moment: datetime) -> DatedSigner:
-        """Return a signer whose URLs are signed at `moment`, cut to the second.
+        """Return a signer that signs at `moment`, truncated to the second.
 
         Raises:
-            CredentialsExpired: If the credentials end within a second from then.
+            CredentialsExpired: If the credentials expire less than a second after `moment`.
         """
         end = self.access.credentials_expire_at
         if end is not None and end < moment + timedelta(seconds=1):
@@ -83,7 +86,7 @@ class UrlSigner:
                 f"X-Amz-Algorithm={_ALGORITHM}&X-Amz-Credential={credential}"
                 f"&X-Amz-Date={timestamp}&X-Amz-Expires="
             ),
-            # What is signed is sorted by name; a URL has the token last, as boto3 has it.
+            # The canonical query is sorted by name; in URLs, boto3 puts the token last.
             _query_after_expiry=f"&X-Amz-SignedHeaders=host{token}&X-Amz-Signature=",
             _canonical_after_expiry=(
                 f"{token}&X-Amz-SignedHeaders=host\nhost:{_host(self.address)}\n\nhost\n"
@@ -94,7 +97,7 @@ class UrlSigner:
         )
 
     def _day_key(self, scope: str) -> bytes:
-        """Return the key of one day, region and service, as SigV4 derives it."""
+        """Derive SigV4's signing key for one day, region and service."""
         key = b"AWS4" + self.access.secret_access_key.get_secret_value().encode()
         for part in scope.split("/"):
             key = hmac.digest(key, part.encode(), "sha256")
@@ -102,10 +105,10 @@ class UrlSigner:
 
 
 def open_signer(access: BucketAccess) -> UrlSigner:
-    """Return a signer for the bucket that `open_bucket` would open; no request is ever made.
+    """Return a signer for the bucket that `open_bucket` would open; it makes no requests.
 
     Raises:
-        CredentialExpiryUnknown: If the credentials are temporary without a known expiry.
+        CredentialExpiryUnknown: If the credentials are temporary and their expiry is unknown.
     """
     if access.session_token is not None and access.credentials_expire_at is None:
         raise CredentialExpiryUnknown
@@ -117,7 +120,7 @@ def _quoted(text: str) -> str:
 
 
 def _host(address: str) -> str:
-    """Return the Host header that a client sends: lower case, no default port."""
+    """Return the Host header as a client sends it: lower case, no default port."""
     url = urlsplit(address)
     host = url.hostname or ""
     if ":" in host:

@@ -1,6 +1,6 @@
-"""Versions: what a bucket that keeps them still holds of a deleted or replaced object.
+"""Object versions: list and delete all that a versioned bucket keeps of an object.
 
-A bucket that never kept any answers as if each object had one version, named `null`.
+In a bucket without versioning, each object has one version, named `null`.
 """
 
 from collections import Counter
@@ -25,18 +25,18 @@ _LIST = "list versions"
 
 @dataclass(frozen=True, slots=True)
 class ObjectVersion:
-    """One version of an object, or the marker that says it was deleted."""
+    """One version of an object, or a delete marker."""
 
-    key: str  # any character, as in every listing
+    key: str  # not validated, as in every listing
     version_id: str
     size_bytes: int  # 0 for a delete marker
     is_delete_marker: bool
 
 
 def keeps_versions(bucket: AudioBucket) -> bool:
-    """Whether a deletion may leave versions behind: they are kept now, or were once."""
+    """Return whether deleted objects may have versions left: versioning is or was enabled."""
     try:
-        with translated("say whether it keeps versions", bucket=bucket.name):
+        with translated("return its versioning state", bucket=bucket.name):
             answer = bucket.client.get_bucket_versioning(Bucket=bucket.name)
     except StorageUnavailable as error:
         if error.reason == "NotImplemented":
@@ -49,10 +49,10 @@ def list_versions(bucket: AudioBucket, prefix: str) -> Iterator[list[ObjectVersi
     """Yield every version and delete marker of the keys that begin with `prefix`.
 
     Yields:
-        Pages of 1 to 1,000, by key; a key itself is a prefix, of itself and of longer ones.
+        Pages of 1 to 1,000, ordered by key.
 
     Raises:
-        StorageUnavailable: If the bucket does not answer, or not all.
+        StorageUnavailable: If the bucket does not answer, or returns an incomplete listing.
     """
     request: ListObjectVersionsRequestTypeDef = {
         "Bucket": bucket.name,
@@ -75,35 +75,35 @@ def list_versions(bucket: AudioBucket, prefix: str) -> Iterator[list[ObjectVersi
         if not answer["IsTruncated"]:
             return
         key, version = answer.get("NextKeyMarker"), answer.get("NextVersionIdMarker")
-        asked = request.get("KeyMarker"), request.get("VersionIdMarker")
-        if key is None or version is None or (key, version) == asked:
+        previous = request.get("KeyMarker"), request.get("VersionIdMarker")
+        if key is None or version is None or (key, version) == previous:
             raise StorageUnavailable(_LIST, NO_MARKER)
         request["KeyMarker"], request["VersionIdMarker"] = key, version
 
 
 def versions_of(bucket: AudioBucket, keys: Iterable[str]) -> list[ObjectVersion]:
-    """Return every version and delete marker of just these keys; one request each.
+    """Return every version and delete marker of exactly these keys; one request each.
 
     Raises:
-        StorageUnavailable: If the bucket does not answer, or not all.
+        StorageUnavailable: If the bucket does not answer, or returns an incomplete listing.
     """
     return [version for key in keys for version in of_key(list_versions(bucket, key), key)]
 
 
 def of_key(pages: Iterable[list[ObjectVersion]], key: str) -> Iterator[ObjectVersion]:
-    """Yield the versions of just this key from the listing of what begins with it."""
+    """Yield the versions of exactly this key from a listing of keys that begin with it."""
     for page in pages:
         # The key itself sorts first.
-        theirs = list(takewhile(lambda version: version.key == key, page))
-        yield from theirs
-        if len(theirs) < len(page):
+        matching = list(takewhile(lambda version: version.key == key, page))
+        yield from matching
+        if len(matching) < len(page):
             return
 
 
 def deletion_for_good(bucket: AudioBucket) -> Callable[[Sequence[str]], DeletionReport]:
-    """Return what deletes objects of this bucket: with all versions, if it keeps any.
+    """Return a function that deletes objects with all their versions.
 
-    A plain deletion there leaves the recording behind a marker, where it can be restored.
+    In a versioned bucket, a plain deletion only hides the recording behind a delete marker.
     """
     if not keeps_versions(bucket):
         return bucket.delete_many
@@ -116,22 +116,22 @@ def _delete_all_versions(bucket: AudioBucket, keys: Sequence[str]) -> DeletionRe
     for key in keys:
         try:
             versions += versions_of(bucket, [key])
-        except StorageDenied as error:  # of this key, perhaps
+        except StorageDenied as error:  # perhaps only for this key
             denied[key] = error.code
         except StorageError as error:
             return DeletionReport((), dict.fromkeys(keys, type(error).__name__), error)
     report = delete_versions(bucket, versions)
     failed = {**report.failed, **denied}
-    # Of a key without any version nothing is left to delete.
+    # A key without any version counts as deleted.
     return DeletionReport(tuple(k for k in keys if k not in failed), failed, report.broken)
 
 
 def delete_versions(bucket: AudioBucket, versions: Sequence[ObjectVersion]) -> DeletionReport:
-    """Delete versions and markers for good, 1,000 a call; nothing can bring them back.
+    """Delete versions and delete markers irreversibly, 1,000 a call.
 
     Returns:
-        By key: deleted are those of which the bucket confirmed every version given. As with
-        `delete_many`, a call that fails as a whole is reported with all that come after it.
+        By key. A key counts as deleted if the bucket confirmed each of its given versions. As with
+        `delete_many`, a call that fails as a whole ends the deletion and is reported.
     """
     wanted = list(dict.fromkeys((version.key, version.version_id) for version in versions))
     failed: dict[str, str] = {}
@@ -149,7 +149,7 @@ def delete_versions(bucket: AudioBucket, versions: Sequence[ObjectVersion]) -> D
 
 
 def _batches(wanted: Sequence[_Identifier]) -> Iterator[Sequence[_Identifier]]:
-    """Split into what one call deletes: XML cannot carry control characters, a URL of one can."""
+    """Split into calls; keys that XML cannot represent get one each, as a URL can hold them."""
     in_xml = [one for one in wanted if one[0].isprintable()]
     for start in range(0, len(in_xml), MAX_KEYS_PER_DELETE):
         yield in_xml[start : start + MAX_KEYS_PER_DELETE]
@@ -170,14 +170,14 @@ def _unconfirmed(bucket: AudioBucket, batch: Sequence[_Identifier]) -> dict[str,
     errors = {entry["Key"]: entry["Code"] for entry in answer.get("Errors", [])}
     return {
         key: errors.get(key, "NotConfirmed")
-        for key, asked in Counter(key for key, _ in batch).items()
-        if key in errors or confirmed[key] < asked
+        for key, requested in Counter(key for key, _ in batch).items()
+        if key in errors or confirmed[key] < requested
     }
 
 
 def _delete_one(bucket: AudioBucket, key: str, version_id: str) -> dict[str, str]:
     with (
-        suppress(ObjectMissing),  # gone already
+        suppress(ObjectMissing),  # already deleted
         translated("delete a version", bucket=bucket.name, key=key),
     ):
         bucket.client.delete_object(Bucket=bucket.name, Key=key, VersionId=version_id)

@@ -1,1 +1,1 @@
-"""What storage holds and costs, measured in one pass and kept."""
+"""Measurements of storage, throughput and traffic, and the stored daily metrics."""

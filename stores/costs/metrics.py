@@ -1,7 +1,7 @@
-"""What messages, ledger and logs tell about storage: one pass each, and the daily figures kept.
+"""Measure storage in one pass over messages and ledger, and keep daily metrics.
 
-An instant counts in whole days of 24 hours back from `as_of`: 0 are the 24 hours that end with it.
-So no day is cut short, and none has 23 hours.
+Ages are in whole days of 24 hours, counted back from `as_of`: day 0 ends with it. So no day is
+partial or affected by daylight saving.
 """
 
 from datetime import date, datetime, timedelta
@@ -12,8 +12,8 @@ from sqlalchemy import Connection, bindparam, text
 from schema.tables.base import UtcDateTime
 from stores.tiers import CURRENT_TIERS
 
-OLDEST_DAYS = 400  # days back that are told apart; longer than any retention with its grace
-MEASUREMENT_TIMEOUT = "1h"  # a pass over all messages, not the few rows of other statements
+OLDEST_DAYS = 400  # older days are merged; longer than any retention with its grace
+MEASUREMENT_TIMEOUT = "1h"  # for statements that read all messages
 STOCK = {
     "language": pl.String,
     "has_user": pl.Boolean,
@@ -21,16 +21,16 @@ STOCK = {
     "system": pl.Boolean,
     "format": pl.String,
     "said_days": pl.Int32,
-    "deleted_days": pl.Int32,  # empty: there at `as_of`
+    "deleted_days": pl.Int32,  # null: still stored at `as_of`
     "in_grace": pl.Boolean,
     "objects": pl.Int64,
-    "bytes": pl.Int64,  # of those with a size to be believed
+    "bytes": pl.Int64,  # of objects with a valid size
     "audio_ms": pl.Int64,
     "unsized": pl.Int64,
 }
 GONE = {
     "tier": pl.String,
-    "said_days": pl.Int32,  # empty: its message is gone
+    "said_days": pl.Int32,  # null: its message is deleted
     "deleted_days": pl.Int32,
     "by_retention": pl.Boolean,
     "objects": pl.Int64,
@@ -38,17 +38,17 @@ GONE = {
 }
 METRICS = {"day": pl.Date, "tier": pl.String, "measure": pl.String, "value": pl.Int64}
 
-_BITS = 9  # a number of days
+_BITS = 9  # enough for a number of days
 _DAYS = (1 << _BITS) - 1
-_LIVE, _IN_GRACE = _DAYS, _DAYS - 1  # codes instead of days since the deletion
-# Shifted so that days begin at `as_of` and contain their end. An instant may be infinite.
+_LIVE, _IN_GRACE = _DAYS, _DAYS - 1  # codes in place of days since deletion
+# Shifted so that days end at `as_of` and include their end. Timestamps may be infinite.
 _AGO = "(:day - CAST(GREATEST({}, :oldest) - :shift AS date))"
 _SAID = _AGO.format("m.timestamp")
 _DELETED = _AGO.format("m.audio_deleted_at")
 
-# One key of a group in place of four; and neither subquery may be dissolved (OFFSET): whoever sees
-# through it expects as many groups as messages, and neither hashes nor divides the work. The
-# offset is a bigint because only such a zero is known not to need the rows in one place.
+# Group keys are packed into `owner` and `code`. OFFSET keeps the planner from flattening the
+# subqueries: it would then expect as many groups as messages, and use neither hashing nor parallel
+# workers. Only a bigint zero is recognised as an OFFSET that allows parallel plans.
 _GROUPS = f"""
 SELECT c.owner, m.format, m.code, count(*) AS objects, sum(m.bytes) AS bytes,
     sum(m.audio_ms) AS audio_ms, count(*) - count(m.bytes) AS unsized
@@ -80,15 +80,15 @@ GROUP BY c.owner, m.format, m.code
 _PACKED = {"owner": pl.String, "format": pl.String, "code": pl.Int64} | {
     name: STOCK[name] for name in ("objects", "bytes", "audio_ms", "unsized")
 }
-# Whole columns arrive, in one row: thousands of rows would set off Python's garbage collector.
+# One row of whole columns: thousands of rows would trigger Python's garbage collector.
 _STOCK = text(f"""
 SELECT {", ".join(f"array_agg(g.{name}) AS {name}" for name in _PACKED)} FROM ({_GROUPS}) AS g
 """).bindparams(  # noqa: S608 - ours
     bindparam("as_of", type_=UtcDateTime), bindparam("oldest", type_=UtcDateTime)
 )
 
-# An entry whose object is told of by a message with its size is in the stock already. An erasure
-# has every key of the learner's messages deleted, those that a sweep had deleted before, too.
+# Objects whose message still has their size are already in the stock. An erasure deletes all keys
+# of the learner's messages, including those that a sweep had deleted before.
 _GONE = text(f"""
 SELECT l.tier, CASE WHEN m.id IS NOT NULL THEN {_SAID} END AS said_days,
     {_AGO.format("l.finished_at AT TIME ZONE 'UTC'")} AS deleted_days,
@@ -140,11 +140,11 @@ WHERE day > :after AND day <= :until
 
 
 def stock(connection: Connection, *, as_of: datetime) -> pl.DataFrame:
-    """Return all audio that was ever there, as of an instant, in groups: columns as `STOCK`.
+    """Return all audio ever stored, as of an instant, in groups: columns as `STOCK`.
 
     Args:
-        connection: In a transaction; its settings change until its end.
-        as_of: UTC; what was said later does not count, what was deleted later is still there.
+        connection: In a transaction; changes its settings until it ends.
+        as_of: UTC. Later messages are ignored; audio deleted later still counts as stored.
     """
     _prepare(connection)
     columns = connection.execute(_STOCK, _instants(as_of)).mappings().one()
@@ -170,8 +170,8 @@ def stock(connection: Connection, *, as_of: datetime) -> pl.DataFrame:
 def gone(connection: Connection, *, as_of: datetime) -> pl.DataFrame:
     """Return deleted objects whose size only the ledger knows: columns as `GONE`.
 
-    An object whose message is still there counts in `stock`, so only its bytes are here, with the
-    day on which it was said.
+    Objects whose message still exists are counted in `stock`: here they add only bytes, under the
+    day of their message.
     """
     _prepare(connection)
     frame = pl.DataFrame(connection.execute(_GONE, _instants(as_of)).all(), GONE, orient="row")
@@ -179,7 +179,7 @@ def gone(connection: Connection, *, as_of: datetime) -> pl.DataFrame:
 
 
 def active_learners(connection: Connection, *, since: datetime, as_of: datetime) -> int:
-    """Count the learners who sent audio in `(since, as_of]`, UTC; guests are none."""
+    """Count the learners who sent audio in `(since, as_of]`, UTC; guests are excluded."""
     _prepare(connection)
     return int(connection.execute(_ACTIVE, {"since": since, "as_of": as_of}).scalar_one())
 
@@ -187,30 +187,30 @@ def active_learners(connection: Connection, *, since: datetime, as_of: datetime)
 def write(
     connection: Connection, metrics: pl.DataFrame, *, as_of: datetime, reconstructed: bool
 ) -> None:
-    """Replace the measured day; add days before it that have no figures yet.
+    """Replace the measured day; add earlier days that have no metrics yet.
 
-    What was reconstructed replaces nothing that was measured.
+    Reconstructed metrics never replace measured ones.
 
     Args:
         connection: In a transaction.
-        metrics: Columns as `METRICS`, of the measured day and of days before it.
-        as_of: The measurement's instant, UTC; its date is the measured day.
-        reconstructed: Whether the measured day, too, was only looked at later.
+        metrics: Columns as `METRICS`, of the measured day and earlier days.
+        as_of: Time of the measurement, UTC; its date is the measured day.
+        reconstructed: Whether the measured day itself was reconstructed later.
     """
-    look = {"measured_day": as_of.date(), "reconstructed": reconstructed}
-    connection.execute(_FORGET_DAY, look)
+    measurement = {"measured_day": as_of.date(), "reconstructed": reconstructed}
+    connection.execute(_FORGET_DAY, measurement)
     values = {f"{name}s": metrics[name].to_list() for name in ("day", "tier", "measure", "value")}
-    connection.execute(_WRITE, values | look | {"as_of": as_of})
+    connection.execute(_WRITE, values | measurement | {"as_of": as_of})
 
 
 def history(connection: Connection, *, after: date, until: date) -> pl.DataFrame:
-    """Return the figures of the days in `(after, until]`: columns as `METRICS`, in any order."""
+    """Return the metrics of the days in `(after, until]`: columns as `METRICS`, unordered."""
     rows = connection.execute(_HISTORY, {"after": after, "until": until}).all()
     return pl.DataFrame(rows, METRICS, orient="row")
 
 
 def _prepare(connection: Connection) -> None:
-    """Let a pass over everything take its time, and its groups their memory."""
+    """Raise the transaction's statement timeout and work memory."""
     connection.execute(text(f"SET LOCAL statement_timeout = '{MEASUREMENT_TIMEOUT}'"))
     connection.execute(text("SET LOCAL work_mem = '64MB'"))
 
@@ -221,6 +221,6 @@ def _instants(as_of: datetime) -> dict[str, object]:
         "as_of": as_of,
         "oldest": as_of - timedelta(days=OLDEST_DAYS),
         "day": as_of.date() - timedelta(days=1),
-        # A day holds its last instant, `as_of`, but not its first.
+        # A day includes its end, `as_of`, but not its beginning.
         "shift": as_of - midnight + timedelta(microseconds=1),
     }

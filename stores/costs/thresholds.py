@@ -1,11 +1,11 @@
-"""How measures stood to their thresholds when last looked at: `audio_ops.threshold_state`."""
+"""State of measures against their thresholds at the last check: `audio_ops.threshold_state`."""
 
 from sqlalchemy import Connection, text
 
 from schema.facts.costs import ThresholdStanding
 from schema.states import ThresholdMeasure
 
-# Two first looks at once: the second waits here for the first one's commit.
+# Of two concurrent first checks, the second waits here for the first to commit.
 _BEGIN = text("""
 INSERT INTO audio_ops.threshold_state (measure, above, as_of) VALUES (:measure, false, 'epoch')
 ON CONFLICT (measure) DO NOTHING
@@ -20,15 +20,15 @@ WHERE measure = :measure
 
 
 def lock(connection: Connection, measure: ThresholdMeasure) -> ThresholdStanding:
-    """Return how a measure stood at the last look, and let nobody else look until the commit.
+    """Lock a measure until the commit; return its state at the last check.
 
-    One that nobody has looked at yet was below in 1970.
+    A measure that was never checked counts as below its threshold in 1970.
     """
     connection.execute(_BEGIN, {"measure": measure})
     return ThresholdStanding(*connection.execute(_LOCK, {"measure": measure}).one())
 
 
 def write(connection: Connection, measure: ThresholdMeasure, standing: ThresholdStanding) -> None:
-    """Note how a locked measure stands."""
+    """Store the state of a locked measure."""
     row = {"above": standing.above, "as_of": standing.as_of, "crossed_at": standing.crossed_at}
     connection.execute(_WRITE, {"measure": measure, **row})

@@ -1,4 +1,4 @@
-"""What analyses achieved, and what the bucket sent, in some days."""
+"""Throughput of analyses, and the bucket's traffic, within a period."""
 
 from collections.abc import Collection
 from datetime import date, datetime
@@ -12,11 +12,11 @@ from schema.tables.base import UtcDateTime
 
 UNKNOWN_CAUSE = "unknown"
 FAILURES = {"cause": pl.String, "messages": pl.Int64}
-MEASUREMENT_TIMEOUT = "10min"  # a month of analyses, not the few rows of other statements
+MEASUREMENT_TIMEOUT = "10min"  # for statements that read a month of analyses
 
-# What was spoken, with its pauses, stands beside the scores: to ask each message for the length of
-# its recording takes ten times as long. The document may have any shape; only that of a failed
-# analysis is looked into.
+# The duration of speech and pauses is stored with the scores; joining `messages` for recordings'
+# durations takes ten times as long. `raw_features` may have any shape, and is read only for failed
+# analyses.
 _ANALYSES = text("""
 SELECT a.analysis_error IS NOT NULL AS failed,
     CASE WHEN a.analysis_error IS NOT NULL
@@ -48,13 +48,13 @@ FROM audio_ops.bucket_traffic WHERE day >= :since AND day < :until
 def throughput(
     connection: Connection, *, since: datetime, as_of: datetime, distrusted: Collection[str]
 ) -> Throughput:
-    """Return what was analysed in `(since, as_of]`, UTC, but for analyses that nobody can believe.
+    """Return the throughput of analyses in `(since, as_of]`, UTC.
 
     Args:
-        connection: In a transaction; its settings change until its end.
+        connection: In a transaction; raises its statement timeout until it ends.
         since: Exclusive.
         as_of: Inclusive.
-        distrusted: Messages with an open case of one of these rules do not count.
+        distrusted: Quality rules; messages quarantined by one of them do not count.
     """
     connection.execute(text(f"SET LOCAL statement_timeout = '{MEASUREMENT_TIMEOUT}'"))
     window = {"since": since, "as_of": as_of, "distrusted": list(distrusted)}
@@ -82,7 +82,7 @@ def throughput(
 
 
 def traffic(connection: Connection, *, since: date, until: date) -> tuple[int, int, int, int]:
-    """Return what the access log says of `[since, until)`: days, bytes sent, reads, writes."""
+    """Return days, bytes sent, reads and writes of `[since, until)`, from the access log."""
     days, sent_bytes, reads, writes = connection.execute(
         _TRAFFIC, {"since": since, "until": until}
     ).one()

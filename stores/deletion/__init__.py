@@ -1,1 +1,1 @@
-"""Due recordings, legal holds, erasure and the ledger of deletions."""
+"""Due recordings, legal holds, erasure and the deletion ledger."""

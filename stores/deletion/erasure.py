@@ -1,4 +1,4 @@
-"""The tombstone of an erased learner and what it stops; what else than their messages is theirs."""
+"""Tombstones of erased learners, and erasure of what is not in their messages."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -53,7 +53,7 @@ WHERE storage_key > :after
 ORDER BY storage_key LIMIT :limit
 """)
 
-# Their keys name the learner. An unfinished listing that misses rows is begun anew.
+# Their keys contain the learner's id. A listing that lacks rows is started over.
 _FORGET_LISTED = (
     text("DELETE FROM audio_ops.bucket_inventory WHERE starts_with(storage_key, :folder)"),
     text("""
@@ -73,8 +73,8 @@ JOIN audio_ops.erased_learner AS e ON e.user_id = c.user_id
 WHERE m.id = ANY(:message_ids) AND EXISTS (SELECT FROM audio_ops.erased_learner)
 """)
 
-# From the tombstones to their messages, by index. As a join the planner would guess how many there
-# are, and read all of `messages`; OFFSET 0 leaves it no choice.
+# From the tombstones to their messages, by index. In a join, the planner would misjudge their
+# number and read all of `messages`; OFFSET 0 prevents that.
 _REVIVED = text("""
 WITH revived AS MATERIALIZED (
     SELECT e.user_id
@@ -94,15 +94,15 @@ SELECT DISTINCT user_id FROM revived ORDER BY user_id LIMIT :limit
 
 
 def is_known(connection: Connection, user_id: UUID) -> bool:
-    """Return whether any table has heard of the learner."""
+    """Return whether any table knows the learner."""
     return bool(connection.execute(_IS_KNOWN, {"user_id": user_id}).scalar_one())
 
 
 def begin(connection: Connection, user_id: UUID, reason: str) -> UUID:
-    """Set the learner's tombstone; return its receipt.
+    """Create the learner's tombstone; return its receipt.
 
-    From its commit on nothing of the learner is claimed for analysis, and no analysis of theirs
-    is written. An older tombstone keeps its receipt and its reason.
+    Once committed, the learner's messages are no longer claimed for analysis and no analysis of
+    them is written. An existing tombstone keeps its receipt and reason.
     """
     arguments = {"user_id": user_id, "reason": reason}
     receipt: UUID = connection.execute(_BEGIN, arguments).scalar_one()
@@ -110,12 +110,12 @@ def begin(connection: Connection, user_id: UUID, reason: str) -> UUID:
 
 
 def complete(connection: Connection, user_id: UUID) -> None:
-    """Note in the tombstone that nothing is left."""
+    """Record in the tombstone that the erasure is complete."""
     connection.execute(_COMPLETE, {"user_id": user_id})
 
 
 def used_by_others(connection: Connection, user_id: UUID, keys: Collection[str]) -> set[str]:
-    """Return those keys that live messages of others, guests included, refer to."""
+    """Return those keys that live messages of other learners or guests use."""
     arguments = {"user_id": user_id, "keys": list(keys)}
     return set(connection.execute(_USED_BY_OTHERS, arguments).scalars())
 
@@ -125,7 +125,7 @@ def sample_of_others(
 ) -> list[str]:
     """Return keys of others' live recordings that expire after `as_of`, the latest first.
 
-    Not the learner's own: after a killed erasure theirs may be gone.
+    The learner's own are excluded: an interrupted erasure may have deleted them.
     """
     arguments = {"user_id": user_id, "as_of": as_of, "limit": limit}
     return list(connection.execute(_SAMPLE_OF_OTHERS, arguments).scalars())
@@ -134,7 +134,7 @@ def sample_of_others(
 def orphans(
     connection: Connection, user_id: UUID, *, folder: str, after: str, limit: int
 ) -> list[IntendedDeletion]:
-    """Return queued objects of the learner's deleted messages, by key; refused ones too."""
+    """Return queued objects of the learner's deleted messages in key order, refused ones too."""
     arguments = {"user_id": user_id, "folder": folder, "after": after, "limit": limit}
     return [
         IntendedDeletion(key, message_id, DeletionReason.ERASURE, size_bytes=size_bytes)
@@ -143,19 +143,19 @@ def orphans(
 
 
 def forget_listed(connection: Connection, user_id: UUID, *, folder: str) -> int:
-    """Delete what reconciliations noted of the learner's objects; return how many rows."""
+    """Delete listings and findings of the learner's objects; return how many rows."""
     arguments = {"user_id": user_id, "folder": folder}
     return sum(connection.execute(statement, arguments).rowcount for statement in _FORGET_LISTED)
 
 
 def under_tombstone(connection: Connection, message_ids: Sequence[str]) -> set[str]:
-    """Return those messages whose learner is erased, or is being erased."""
+    """Return those messages whose learner is erased or being erased."""
     return set(connection.execute(_UNDER_TOMBSTONE, {"message_ids": list(message_ids)}).scalars())
 
 
 def revived(connection: Connection, *, limit: int) -> list[UUID]:
-    """Return erased learners of whom there is audio, a URL or an analysis again.
+    """Return erased learners who have audio, a URL or an analysis again.
 
-    A restored backup brings them back. Costs nothing while no learner has been erased.
+    Restoring a backup causes this. Costs nothing while no learner has been erased.
     """
     return list(connection.execute(_REVIVED, {"limit": limit}).scalars())

@@ -1,8 +1,8 @@
-"""Legal holds: what nobody may delete, whatever its age, and who said so.
+"""Legal holds: place, release, and find what they cover.
 
-Whoever deletes calls `keep_out`, then looks for holds, then deletes, in one transaction. Placing a
-hold waits for such transactions to end and lets no new one begin, so that nothing it covers is
-deleted after it was placed (docs/adr/0052).
+To delete, call `keep_out`, then check for holds, then delete, in one transaction. Placing a hold
+waits for such transactions and blocks new ones, so that nothing it covers is deleted afterwards
+(docs/adr/0052).
 """
 
 from uuid import UUID
@@ -17,15 +17,15 @@ ADVISORY_LOCK = 0x686F6C64  # "hold"
 
 _ACTIVE = "EXISTS (SELECT FROM audio_ops.legal_hold AS h WHERE h.released_at IS NULL AND h.scope = "
 
-# SQL: whether an active hold covers message `m` of conversation `c`. Three probes of an index.
+# SQL: whether an active hold covers message `m` of conversation `c`. Three index probes.
 HELD = f"""(
     {_ACTIVE}'message' AND h.subject_id = m.id)
     OR {_ACTIVE}'conversation' AND h.subject_id = m.conversation_id)
     OR {_ACTIVE}'user' AND h.subject_id = CAST(c.user_id AS text))
 )"""
 
-# SQL: the same for orphan `o`, whose message is gone. What nobody knows of it, such as its learner,
-# might be what a hold is on: then every hold of that scope covers it.
+# SQL: the same for orphan `o`, whose message is gone. If its message, conversation or learner is
+# unknown, every hold of that scope covers it.
 _OF_CONVERSATION = "(SELECT c.{} FROM conversations AS c WHERE c.id = o.conversation_id)"
 HELD_ORPHAN = f"""(
     {_ACTIVE}'message' AND h.subject_id = o.message_id)
@@ -40,13 +40,13 @@ HELD_ORPHAN = f"""(
 
 _LOCK_SHARED = text("SELECT pg_advisory_xact_lock_shared(:lock)")
 _LOCK = text("SELECT pg_advisory_xact_lock(:lock)")
-# A page waits for the bucket while it deletes; with all its tries that may take minutes.
+# A page of deletions waits for the bucket, which with retries may take minutes.
 _WAIT_FOR_A_SLOW_BUCKET = text(
     "SELECT set_config('lock_timeout', '10min', true),"
     " set_config('statement_timeout', '10min', true)"
 )
 
-# What a hold is on, and where messages and orphans name it.
+# By scope: table of the subject, and its id in messages and in orphans.
 _SUBJECTS = {
     HoldScope.MESSAGE: ("messages", "m.id", "o.message_id"),
     HoldScope.CONVERSATION: ("conversations", "m.conversation_id", "o.conversation_id"),
@@ -64,7 +64,7 @@ WHERE {of_message} = :subject
     for scope, (table, of_message, of_orphan) in _SUBJECTS.items()
 }
 
-# The same hold placed twice, such as by a repeated transaction, is one.
+# Idempotent: a retried transaction places the same hold only once.
 _PLACE = text("""
 WITH standing AS (
     SELECT id FROM audio_ops.legal_hold
@@ -87,7 +87,7 @@ _ACTIVE_HOLDS = text("""
 SELECT id, scope, subject_id, reason, placed_by, placed_at FROM audio_ops.legal_hold
 WHERE released_at IS NULL ORDER BY id
 """)
-# An orphan whose learner is not known is theirs if its key names them.
+# An orphan of an unknown learner counts as theirs if its key contains their id.
 _ON_LEARNER = text("""
 SELECT count(*) FROM audio_ops.legal_hold AS h
 WHERE h.released_at IS NULL AND CASE h.scope
@@ -110,7 +110,7 @@ END OR h.released_at IS NULL AND EXISTS (
       )
 )
 """)
-# What they are on is gone, and no orphan says that it was another learner's.
+# Holds whose subject is gone and that no orphan attributes to another learner.
 _UNATTRIBUTED = text("""
 SELECT count(*) FROM audio_ops.legal_hold AS h
 WHERE h.released_at IS NULL AND h.scope <> 'user'
@@ -130,10 +130,10 @@ WHERE h.released_at IS NULL AND h.scope <> 'user'
 
 
 def keep_out(connection: Connection) -> None:
-    """Let no hold be placed until this transaction ends.
+    """Block the placing of holds until this transaction ends.
 
-    Call it before the statement that looks for holds, in the transaction that stays open until
-    the bucket has deleted. Any number of transactions may do so at once.
+    Call it before checking for holds, in a transaction that stays open until the bucket has deleted
+    the objects. The lock is shared: deletions do not block each other.
     """
     connection.execute(_LOCK_SHARED, {"lock": ADVISORY_LOCK})
 
@@ -141,20 +141,21 @@ def keep_out(connection: Connection) -> None:
 def place(
     connection: Connection, scope: HoldScope, subject_id: str, reason: str, placed_by: str
 ) -> PlacedHold:
-    """Place a hold, once nothing is being deleted; the same one again is the same hold.
+    """Place a hold, after running deletions have ended; placing it again has no effect.
 
     Args:
-        connection: In a transaction, READ COMMITTED; deletions wait until it ends.
-        scope: What kind of thing is held.
-        subject_id: Its id.
-        reason: Why, for whoever has to decide about its release.
-        placed_by: Who says so.
+        connection: In a READ COMMITTED transaction; deletions wait until it ends.
+        scope: Whether a message, conversation or user is held.
+        subject_id: Id of the message, conversation or user.
+        reason: Shown to people who decide about its release.
+        placed_by: Name of the person responsible.
 
     Returns:
-        The hold, how many recordings it covers, and how many of its subject's were deleted before.
+        The hold, with the numbers of its subject's recordings that it protects and that were
+        already deleted.
 
     Raises:
-        HoldSubjectUnknown: If there is no such thing, nor a queued orphan of it: a hold on a
+        HoldSubjectUnknown: If neither the subject nor a queued orphan of it exists: a hold on a
             mistyped id would protect nothing.
     """
     subject = _learner(subject_id) if scope is HoldScope.USER else subject_id
@@ -174,13 +175,13 @@ def place(
 
 
 def release(connection: Connection, hold_id: int, released_by: str) -> bool:
-    """Release a hold; False if there is none of this id, or somebody else released it before."""
+    """Release a hold; return False if it does not exist or someone else has released it."""
     arguments = {"hold_id": hold_id, "released_by": released_by}
     return connection.execute(_RELEASE, arguments).rowcount == 1
 
 
 def active(connection: Connection) -> list[ActiveHold]:
-    """Return the holds that nobody has released, oldest first."""
+    """Return the active holds, oldest first."""
     return [
         ActiveHold(id_, HoldScope(scope), *rest)
         for id_, scope, *rest in connection.execute(_ACTIVE_HOLDS)
@@ -188,20 +189,20 @@ def active(connection: Connection) -> list[ActiveHold]:
 
 
 def on_learner(connection: Connection, user_id: UUID) -> int:
-    """Count the active holds on a learner, or on any conversation or message of theirs.
+    """Count the active holds on a learner or on any of their conversations and messages.
 
-    A hold on something that is gone counts too, unless it is known to have been another's.
+    A hold whose subject is gone counts too, unless it is known to have been another learner's.
     """
-    whose = {"user_id": user_id}
-    theirs = int(connection.execute(_ON_LEARNER, whose).scalar_one())
-    return theirs or int(connection.execute(_UNATTRIBUTED, whose).scalar_one())
+    learner = {"user_id": user_id}
+    theirs = int(connection.execute(_ON_LEARNER, learner).scalar_one())
+    return theirs or int(connection.execute(_UNATTRIBUTED, learner).scalar_one())
 
 
 def _learner(subject_id: str) -> UUID:
-    """Read a learner's id, however it is written.
+    """Parse a learner's id in any UUID notation.
 
     Raises:
-        HoldSubjectUnknown: If it is no UUID.
+        HoldSubjectUnknown: If it is not a UUID.
     """
     try:
         return UUID(subject_id)

@@ -1,8 +1,8 @@
-"""What a learner's messages hold of recordings, and letting go of it.
+"""Find and erase what a learner's messages hold of recordings.
 
-Rows are locked in the order of ids, `messages` before all others, as leases do it. Our tables that
-speak of single messages are found by their foreign keys (docs/adr/0012), so that later ones, and
-what a downgrade parked, are erased too.
+Rows are locked in id order, `messages` before all others, as in `stores.analysis.leases`. Tables
+with data about single messages are found by their foreign keys (docs/adr/0012), so that tables
+added later or parked by a downgrade are erased too.
 """
 
 from collections import Counter
@@ -15,10 +15,10 @@ from sqlalchemy import Connection, text
 from schema.facts.deletion import LearnerRecording
 from schema.tables.app import Message
 
-# Said to the learner and to support; `analyzed` would promise an analysis.
+# Shown to the learner and to support; the state `analyzed` would promise an analysis.
 ERASED = "Erased at the learner's request."
 
-# Materialised, else the planner may walk all of `messages` in the order of ids.
+# Materialised, so that the planner does not scan all of `messages` in id order.
 _THEIRS = """theirs AS MATERIALIZED (
     SELECT m.* FROM conversations AS c JOIN messages AS m ON m.conversation_id = c.id
     WHERE c.user_id = :user_id
@@ -28,8 +28,8 @@ WITH {_THEIRS}
 SELECT id FROM theirs WHERE id > :after_id ORDER BY id LIMIT :limit
 """)  # noqa: S608 - ours
 
-# A message holds something of a recording if one of these columns is set. Sample rate and
-# channels are not among them: the app's defaults fill them for text-only messages too.
+# A message has data of a recording if one of these columns is set. Sample rate and channels do not
+# count: their defaults are set for text-only messages too.
 _HOLDS_AUDIO = """num_nonnulls(
     audio_storage_key, audio_url, audio_url_expires_at, audio_duration_ms, audio_size_bytes,
     audio_format, audio_retention_expires_at, pronunciation_score, fluency_score, speech_rate_wpm
@@ -86,13 +86,13 @@ WHERE id = ANY(:message_ids) AND {_HOLDS_AUDIO}
 
 
 def page(connection: Connection, user_id: UUID, *, after_id: str, limit: int) -> list[str]:
-    """Return ids of the learner's messages after `after_id`, in their order."""
+    """Return ids of the learner's messages after `after_id`, in order."""
     arguments = {"user_id": user_id, "after_id": after_id, "limit": limit}
     return list(connection.execute(_PAGE, arguments).scalars())
 
 
 def count_messages(connection: Connection, user_id: UUID) -> int:
-    """Count the learner's messages that hold anything of a recording."""
+    """Count the learner's messages that have data of a recording."""
     return int(connection.execute(_COUNT_MESSAGES, {"user_id": user_id}).scalar_one())
 
 
@@ -102,7 +102,7 @@ def keys_outside(connection: Connection, user_id: UUID, *, folder: str) -> set[s
 
 
 def count_rows(connection: Connection, user_id: UUID) -> Counter[str]:
-    """Count what was made of the learner's messages, by table."""
+    """Count the rows derived from the learner's messages, by table."""
     counts: Counter[str] = Counter()
     for name, table, column in connection.execute(_MESSAGE_TABLES):
         count = text(
@@ -114,20 +114,20 @@ def count_rows(connection: Connection, user_id: UUID) -> Counter[str]:
 
 
 def recordings(connection: Connection, message_ids: Sequence[str]) -> list[LearnerRecording]:
-    """Lock messages until the transaction ends; return what they say of their recordings."""
+    """Lock messages until the transaction ends; return their recordings."""
     rows = connection.execute(_LOCK, {"message_ids": list(message_ids)})
     return [LearnerRecording(*row) for row in rows]
 
 
 def silence(connection: Connection, message_ids: Sequence[str]) -> Counter[str]:
-    """Take locked messages' URLs, scores and leases, and end their processing.
+    """Delete locked messages' URLs, scores, leases and all derived rows, and end their processing.
 
-    What was made of them goes too: analyses, history, control rows. A worker that is analysing
-    one of them finds its lease gone. Messages without audio stay as they are.
+    Derived rows are analyses, history and control rows. A worker that is analysing one of the
+    messages loses its lease. Messages without audio are left unchanged.
 
     Args:
-        connection: In the transaction that locked them by `recordings`.
-        message_ids: Which.
+        connection: In the transaction that locked them with `recordings`.
+        message_ids: The messages.
 
     Returns:
         Rows deleted, by table.
@@ -141,10 +141,10 @@ def silence(connection: Connection, message_ids: Sequence[str]) -> Counter[str]:
 
 
 def confirm(connection: Connection, message_ids: Sequence[str]) -> int:
-    """Let locked messages go of recordings that are deleted, and of all that describes them.
+    """Clear the key and metadata of deleted recordings from locked messages.
 
     Returns:
-        How many of them held something; text-only messages stay as they are.
+        How many messages were changed; text-only messages are left unchanged.
     """
     arguments = {"message_ids": list(message_ids), "error": ERASED}
     return connection.execute(_CONFIRM, arguments).rowcount

@@ -1,7 +1,7 @@
-"""The deletion ledger: what is about to be deleted, what was, and whether that record is whole.
+"""The deletion ledger: intents, completed deletions, and verification of the hash chain.
 
-Finishing appends to one chain, so it is done one transaction at a time, under an advisory lock
-that is held until the commit: call it last, just before. Times run on the database's clock.
+`finish` appends to a single chain and holds an advisory lock until the commit, so call it last in a
+transaction. Times are by the database's clock.
 """
 
 import hashlib
@@ -22,9 +22,9 @@ from schema.states import DeletionReason, DeletionState
 from stores.deletion.ledger_chain import FIRST, Facts, entry_hash
 
 ADVISORY_LOCK = 0x6C6564676572  # "ledger"
-ENTRIES_AT_ONCE = 5000  # of a walk along the chain; a few MB
+ENTRIES_AT_ONCE = 5000  # while verifying the chain; a few MB
 
-# In the order of keys, so that two writers of the same keys wait for each other in one direction.
+# In key order, so that writers of the same keys do not deadlock.
 _INTEND = text("""
 INSERT INTO audio_ops.deletion_ledger
     (message_id, storage_key, key_sha256, reason, tier, size_bytes, retention_expires_at)
@@ -48,7 +48,7 @@ SELECT storage_key FROM audio_ops.deletion_ledger
 WHERE state = 'intended' AND key_sha256 = ANY(:digests) AND reason = :reason
 """)
 
-# All of the ledger is read: only open intents are indexed by their keys.
+# Reads the whole ledger: only open intents are indexed by key.
 _DELETED = text("""
 SELECT key_sha256 FROM audio_ops.deletion_ledger
 WHERE key_sha256 = ANY(CAST(:digests AS bytea[])) AND state <> 'withdrawn'
@@ -70,9 +70,9 @@ WHERE position IS NOT NULL ORDER BY position DESC LIMIT 1
 
 
 def _instant(column: str) -> str:
-    """Return SQL that writes an instant as the chain does, whatever the session's settings."""
+    """Return SQL that formats an instant as in the chain, regardless of session settings."""
     finite = f"""to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
-    # A forged `infinity` would else read like an instant that is not known.
+    # to_char returns NULL for `infinity`, which would then look like an unknown instant.
     return f"CASE WHEN isfinite({column}) THEN {finite} ELSE CAST({column} AS text) END"
 
 
@@ -101,18 +101,18 @@ _CHAIN = text(f"""
 SELECT {_FACTS}, hash FROM audio_ops.deletion_ledger AS entry
 WHERE entry.position IS NOT NULL ORDER BY entry.position, entry.id
 """)  # noqa: S608 - our own columns
-_WITHOUT_PLACE = text("""
+_WITHOUT_POSITION = text("""
 SELECT min(id) FROM audio_ops.deletion_ledger WHERE state <> 'intended' AND position IS NULL
 """)
 
 
 def intend(connection: Connection, deletions: Sequence[IntendedDeletion]) -> None:
-    """Write down what is about to be deleted; a key already intended keeps its entry as it is.
+    """Record what is about to be deleted; open intents of the same keys are left unchanged.
 
     Args:
-        connection: In a transaction. Commit it before anything is deleted: whatever happens
-            then, the ledger knows of it.
-        deletions: What, and why.
+        connection: In a transaction. Commit it before deleting anything, so that the ledger knows
+            of deletions that are interrupted.
+        deletions: Objects to delete, with reasons.
     """
     if not deletions:
         return
@@ -128,7 +128,7 @@ def intend(connection: Connection, deletions: Sequence[IntendedDeletion]) -> Non
 
 
 def open_intents(connection: Connection, *, after_id: int, limit: int) -> list[OpenIntent]:
-    """Return entries that are not final, oldest first: a page of those after `after_id`."""
+    """Return a page of open intents with ids after `after_id`, oldest first."""
     rows = connection.execute(_OPEN_INTENTS, {"after_id": after_id, "limit": limit})
     return [
         OpenIntent(id_, storage_key, message_id, DeletionReason(reason), attempts)
@@ -137,13 +137,13 @@ def open_intents(connection: Connection, *, after_id: int, limit: int) -> list[O
 
 
 def intended(connection: Connection, keys: Iterable[str], reason: DeletionReason) -> list[str]:
-    """Return those of the keys that have an open intent for this reason."""
+    """Return those keys that have an open intent for this reason."""
     wanted = {"digests": _digests(keys), "reason": reason}
     return list(connection.execute(_INTENDED, wanted).scalars())
 
 
 def deleted(connection: Connection, keys: Collection[str]) -> set[str]:
-    """Return those of the keys that were deleted, or are on their way to it."""
+    """Return those keys that were deleted or have an open intent."""
     if not keys:
         return set()
     by_digest = dict(zip(_digests(keys), keys, strict=True))
@@ -152,31 +152,31 @@ def deleted(connection: Connection, keys: Collection[str]) -> set[str]:
 
 
 def note_failures(connection: Connection, errors: Mapping[str, str]) -> None:
-    """Count a failed try on the open intents of these keys.
+    """Record a failed attempt on the open intents of these keys.
 
     Args:
         connection: In a transaction.
-        errors: Key, and the bucket's error code; never a text that names the key.
+        errors: The bucket's error code by key; never a text that contains the key.
     """
     if errors:
-        _lock(connection)  # before the rows, as in `finish`: else the two could deadlock
+        _lock(connection)  # before the rows, as in `finish`, to avoid deadlocks
         arguments = {"digests": _digests(errors), "errors": list(errors.values())}
         connection.execute(_NOTE_FAILURES, arguments)
 
 
 def finish(connection: Connection, states: Mapping[str, DeletionState]) -> int:
-    """End the open intents of these keys and append them to the chain; return how many.
+    """Complete the open intents of these keys and append them to the chain; return how many.
 
-    Their keys are emptied: they name the learner. Keys without an open intent are passed over,
-    so that repeating is safe. Everybody else who finishes waits until this transaction ends.
+    Clears their keys, which contain the learner's id. Keys without an open intent are ignored, so
+    the call is idempotent. Concurrent calls wait until this transaction ends.
 
     Args:
-        connection: In a transaction, READ COMMITTED.
-        states: Key, and how its deletion ended: deleted or withdrawn.
+        connection: In a READ COMMITTED transaction.
+        states: Outcome by key: deleted or withdrawn.
     """
     if not states:
         return 0
-    _lock(connection)  # alone in its statement: the next one must see what the last holder wrote
+    _lock(connection)  # a separate statement, so that the next one sees the last holder's writes
     end_states = dict(zip(_digests(states), states.values(), strict=True))
     last = head(connection)
     position, previous = last.position, bytes.fromhex(last.hash)
@@ -207,18 +207,18 @@ def finish(connection: Connection, states: Mapping[str, DeletionState]) -> int:
 
 
 def head(connection: Connection) -> LedgerHead:
-    """Return the newest final entry's place and hash; place 0 in an empty ledger."""
+    """Return position and hash of the newest completed entry; position 0 if there is none."""
     row = connection.execute(_HEAD).one_or_none()
     return LedgerHead(0, FIRST.hex()) if row is None else LedgerHead(*row)
 
 
 def verify(connection: Connection, noted: LedgerHead | None = None) -> LedgerVerification:
-    """Walk along the whole chain and recompute it, in flat memory, up to the first break.
+    """Recompute the hash chain up to the first break, in constant memory.
 
     Args:
-        connection: Any; all is read as it was when this began.
-        noted: A head that was noted before. Without it nobody can tell whether the newest
-            entries were cut off, nor whether the whole chain was written anew.
+        connection: Any; the ledger is read as of one snapshot.
+        noted: A previously recorded head. Without it, truncation and a complete rewrite of the
+            chain go undetected.
     """
     last = LedgerHead(0, FIRST.hex())
     rows = connection.execute(_CHAIN, execution_options={"yield_per": ENTRIES_AT_ONCE})
@@ -229,23 +229,23 @@ def verify(connection: Connection, noted: LedgerHead | None = None) -> LedgerVer
                 return LedgerVerification(last, LedgerBreak(last.position + 1, row.id, problem))
             last = LedgerHead(row.position, row.hash.hex())
     if noted and noted.position > last.position:
-        cut_off = LedgerBreak(last.position + 1, None, "the ledger ends before the noted head")
+        cut_off = LedgerBreak(last.position + 1, None, "the ledger ends before the recorded head")
         return LedgerVerification(last, cut_off)
-    entry_id = connection.execute(_WITHOUT_PLACE).scalar_one()
+    entry_id = connection.execute(_WITHOUT_POSITION).scalar_one()
     if entry_id is not None:
-        stray = LedgerBreak(None, entry_id, "a final entry has no place in the chain")
+        stray = LedgerBreak(None, entry_id, "a completed entry has no position in the chain")
         return LedgerVerification(last, stray)
     return LedgerVerification(last, None)
 
 
 def _problem(last: LedgerHead, row: Row[Any], noted: LedgerHead | None) -> str | None:
-    """Return what is wrong with the entry that should follow `last`, if anything is."""
+    """Return what is wrong with the entry that should follow `last`, or None."""
     if row.position != last.position + 1:
-        return f"the next entry has place {row.position}: entries were removed or moved"
+        return f"the next entry has position {row.position}: entries were removed or moved"
     if row.hash != entry_hash(bytes.fromhex(last.hash), _facts(row)):
-        return "its facts, or the entry before it, are not what was hashed"
+        return "its hash does not match its contents and the previous hash"
     if noted and row.position == noted.position and row.hash.hex() != noted.hash:
-        return "its hash is not the noted one: the chain was written anew"
+        return "its hash is not the recorded one: the chain was rewritten"
     return None
 
 

@@ -1,9 +1,10 @@
-"""The chain of the deletion ledger's final entries, as anybody can recompute it from an export.
+"""Hash chain of the deletion ledger's completed entries, which anyone can verify from an export.
 
 hash(n) = SHA-256(hash(n - 1) || facts(n)), where hash(0) is 32 zero bytes and facts(n) is a JSON
-object in the canonical form of RFC 8785: names sorted, no spaces, UTF-8. Its names are
-`Facts`' and `format`; an unknown fact is null. Instants are UTC with six digits of a second, such
-as `2026-01-05T12:00:00.000000Z`; digests are lower-case hexadecimal. docs/adr/0056 has an example.
+object in the canonical form of RFC 8785: names sorted, no spaces, UTF-8. Its names
+are those of `Facts`, and `format`; an unknown fact is null. Instants are UTC with microseconds,
+such as `2026-01-05T12:00:00.000000Z`; digests are lower-case hexadecimal. docs/adr/0056 has an
+example.
 """
 
 import hashlib
@@ -11,12 +12,12 @@ from typing import TypedDict
 
 import orjson
 
-FORMAT = 1  # of the facts; raised if they ever change, so that old entries still verify
-FIRST = bytes(32)  # stands before the first entry
+FORMAT = 1  # version of the facts; increment it if they change, so that old entries still verify
+FIRST = bytes(32)  # previous hash of the first entry
 
 
 class Facts(TypedDict):
-    """What a final entry says for ever."""
+    """Immutable contents of a completed entry."""
 
     position: int
     id: int
@@ -30,11 +31,11 @@ class Facts(TypedDict):
     intended_at: str
     attempts: int
     last_error: str | None
-    finished_at: str | None  # never null in an entry as it was written
+    finished_at: str | None  # null only if the entry was tampered with
 
 
 def entry_hash(previous: bytes, facts: Facts) -> bytes:
     """Return the hash of an entry that follows the one with the hash `previous`."""
-    # Integers stay below 2**53 and names are ASCII, so that orjson writes what RFC 8785 asks for.
+    # orjson conforms to RFC 8785 here: integers stay below 2**53 and names are ASCII.
     canonical = orjson.dumps({"format": FORMAT, **facts}, option=orjson.OPT_SORT_KEYS)
     return hashlib.sha256(previous + canonical).digest()

@@ -1,4 +1,4 @@
-"""Objects that no message refers to: the queue of what the sweep deletes beside recordings."""
+"""Queue of orphans: objects without a message, which the sweep deletes."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
@@ -62,53 +62,53 @@ ON CONFLICT (storage_key) DO NOTHING
 
 
 def count(connection: Connection) -> int:
-    """Count the objects in the queue, refused ones left out."""
+    """Count the objects in the queue, except refused ones."""
     return int(connection.execute(_COUNT).scalar_one())
 
 
 def count_refused(connection: Connection, *, before: datetime) -> tuple[int, int]:
-    """Count the refused objects: all, and those queued at or before an instant."""
+    """Return the numbers of refused objects: all, and those queued at or before `before`."""
     refused, old = connection.execute(_COUNT_REFUSED, {"before": before}).one()
     return int(refused), int(old)
 
 
 def find(connection: Connection, *, after: str, limit: int) -> list[Orphan]:
-    """Return orphans with keys after `after`, in the order of keys; refused ones left out."""
+    """Return orphans with keys after `after`, in key order, except refused ones."""
     return [Orphan(*row) for row in connection.execute(_FIND, {"after": after, "limit": limit})]
 
 
 def lock(connection: Connection, keys: Collection[str]) -> list[Orphan]:
-    """Lock the orphans of these keys; pass over what others have locked."""
+    """Lock the orphans with these keys, skipping those that others have locked."""
     return [Orphan(*row) for row in connection.execute(_LOCK, {"keys": list(keys)})]
 
 
 def claimed(connection: Connection, keys: Collection[str]) -> set[str]:
-    """Return the keys that others than live messages claim.
+    """Return the keys that must be kept for another reason than a live message.
 
-    A hold on a message that is gone still covers its object, and a message whose recording was
-    deleted may be uploading the next one.
+    A hold on a deleted message still covers its object, and a message whose recording was deleted
+    may be uploading a new one.
     """
     return set(connection.execute(_CLAIMED, {"keys": list(keys)}).scalars())
 
 
 def queue_intended(connection: Connection, keys: Sequence[str]) -> None:
-    """Queue objects on their way to deletion whose messages let go of them meanwhile."""
+    """Queue objects with an open intent that their messages no longer refer to."""
     if keys:
         connection.execute(_QUEUE, {"keys": list(keys)})
 
 
 def remove(connection: Connection, keys: Sequence[str]) -> None:
-    """Take objects out of the queue: they are deleted, or in use again."""
+    """Remove objects from the queue that are deleted, or in use again."""
     if keys:
         connection.execute(_REMOVE, {"keys": list(keys)})
 
 
 def refuse(connection: Connection, reasons: Mapping[str, str]) -> None:
-    """Leave objects in the queue for a person: no sweep deletes them.
+    """Mark queued objects as refused: sweeps skip them until someone decides.
 
     Args:
         connection: In a transaction.
-        reasons: By key, why in words.
+        reasons: Human-readable reasons by key.
     """
     if reasons:
         connection.execute(_REFUSE, {"keys": list(reasons), "reasons": list(reasons.values())})

@@ -1,7 +1,7 @@
-"""Recordings whose retention is over: find them, lock them, end them.
+"""Recordings whose retention has ended: find, lock and mark them as deleted.
 
-Queries walk audio_ops_messages_expiring_idx in its own order, NULLS FIRST (docs/adr/0014). Whoever
-deletes takes `holds.keep_out` first, then locks all live messages of a key, in the order of ids.
+Queries scan audio_ops_messages_expiring_idx in its own order, NULLS FIRST (docs/adr/0014). To
+delete, call `holds.keep_out` first, then lock all live messages of a key in id order.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -33,8 +33,8 @@ SWEEP_LOCK = 0x7377656570  # "sweep"
 _LIVE = "m.audio_storage_key IS NOT NULL AND m.audio_deleted_at IS NULL"
 _COLUMNS = """m.id, m.conversation_id, m.audio_storage_key, m.role, m.timestamp,
         m.audio_retention_expires_at, m.audio_size_bytes, m.audio_processing_state"""
-# What is known of the few rows in `picked`. LIMIT leaves the planner no other way than to look each
-# conversation up: in a plan for any page size it would read all of them.
+# Facts about the few rows in `picked`. LIMIT forces a lookup per conversation: a generic plan, made
+# for any page size, would read all of them.
 _FACTS = f"""
     SELECT m.id, m.audio_storage_key, m.role, m.timestamp,
         c.user_id IS NOT NULL AS has_user,
@@ -63,8 +63,8 @@ _COUNT_WITHOUT_EXPIRY = text(
     f"SELECT count(*) FROM messages AS m WHERE {_LIVE} AND m.audio_retention_expires_at IS NULL"  # noqa: S608 - ours
 )
 
-# The newest expiry is compared outside: with both ends known and no statistics, the planner expects
-# few rows between them and would rather sort them all for every page.
+# The upper bound is compared outside: given both bounds and no statistics, the planner expects few
+# rows between them and would sort all of them for every page.
 _FIND_EXPIRED = (
     text(f"""
 WITH picked AS MATERIALIZED (
@@ -82,9 +82,9 @@ ORDER BY m.audio_retention_expires_at, m.id
     .columns(*_TYPES)
 )
 
-# A row that somebody else has locked shows as one without facts. Without statistics any key might
-# be most messages' key, and an index of all live messages the best one: so each key is looked up by
-# itself (OFFSET), and being live is said in words that fit no index.
+# A row that another transaction has locked appears without facts. Without statistics, the planner
+# may expect a key to match most messages and choose the index of all live messages. OFFSET forces a
+# lookup per key, and `_NOT_DELETED` is written so that it matches no partial index.
 _NOT_DELETED = "num_nulls(m.audio_deleted_at) = 1"
 _LOCK = text(f"""
 WITH sharing AS MATERIALIZED (
@@ -156,7 +156,7 @@ _HARD_DELETE = text(
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where a walk through the expired recordings is: after this expiry and message."""
+    """Keyset position in a scan of expired recordings: after this expiry and message."""
 
     expires_at: datetime
     message_id: str
@@ -168,7 +168,7 @@ BEGINNING = Position(datetime.min.replace(tzinfo=UTC), "")
 def position_of(recording: Recording) -> Position:
     """Return the position just after an expired recording."""
     if recording.retention_expires_at is None:
-        raise AssertionError  # such are not found among the expired
+        raise AssertionError  # expired recordings have an expiry
     return Position(recording.retention_expires_at, recording.message_id)
 
 
@@ -177,11 +177,11 @@ class LockedRecordings:
     """All live messages of some keys."""
 
     recordings: tuple[Recording, ...]  # locked until the transaction's end
-    busy: frozenset[str]  # keys with a message that somebody else has locked
+    busy: frozenset[str]  # keys with a message that another transaction has locked
 
 
 def try_lock_sweep(connection: Connection) -> bool:
-    """Take the sweep's lock until the connection ends; False if another sweep has it."""
+    """Acquire the sweep's lock until the connection closes; return False if it is taken."""
     return bool(connection.execute(_TRY_LOCK).scalar_one())
 
 
@@ -191,27 +191,27 @@ def count_live(connection: Connection) -> int:
 
 
 def count_without_expiry(connection: Connection) -> int:
-    """Count the messages with audio that has no end."""
+    """Count the messages with audio but no expiry."""
     return int(connection.execute(_COUNT_WITHOUT_EXPIRY).scalar_one())
 
 
 def find_expired(
     connection: Connection, *, before: datetime, after: Position, limit: int
 ) -> list[Recording]:
-    """Return recordings whose stored expiry is at or before `before`, oldest first; no lock.
+    """Return recordings whose stored expiry is at or before `before`, oldest first, unlocked.
 
     Args:
         connection: Any.
         before: Newest expiry, UTC.
-        after: Where the last page ended.
-        limit: Recordings at most; fewer: there are no more.
+        after: Position of the last recording of the previous page.
+        limit: Maximum number of recordings; fewer are returned only at the end.
     """
     page = {"before": before, "after": after.expires_at, "after_id": after.message_id}
     return [_recording(row) for row in connection.execute(_FIND_EXPIRED, page | {"limit": limit})]
 
 
 def lock(connection: Connection, keys: Collection[str]) -> LockedRecordings:
-    """Lock all live messages of these keys, expired or not; pass over what others have locked."""
+    """Lock all live messages of these keys, expired or not, skipping those already locked."""
     rows = connection.execute(_LOCK, {"keys": list(set(keys))}).all()
     return LockedRecordings(
         recordings=tuple(_recording(row) for row in rows if row.held is not None),
@@ -220,7 +220,7 @@ def lock(connection: Connection, keys: Collection[str]) -> LockedRecordings:
 
 
 def lock_without_expiry(connection: Connection, *, after_id: str, limit: int) -> list[Recording]:
-    """Lock the next recordings that have no expiry, in the order of ids."""
+    """Lock the next recordings without an expiry, in id order."""
     rows = connection.execute(_LOCK_WITHOUT_EXPIRY, {"after_id": after_id, "limit": limit})
     return [_recording(row) for row in rows]
 
@@ -231,7 +231,7 @@ def sample_live(connection: Connection, *, before: datetime, limit: int) -> list
 
 
 def clear_urls(connection: Connection, message_ids: Sequence[str]) -> None:
-    """Take the URLs of locked messages back."""
+    """Clear the URLs of locked messages."""
     if message_ids:
         connection.execute(_CLEAR_URLS, {"ids": list(message_ids)})
 
@@ -245,12 +245,12 @@ def set_expiry(connection: Connection, expiries: Mapping[str, datetime]) -> None
 
 
 def mark_deleted(connection: Connection, message_ids: Sequence[str], *, soft: bool) -> None:
-    """Say of locked messages that their audio is gone, now on the database's clock.
+    """Mark the audio of locked messages as deleted now, by the database's clock.
 
     Args:
-        connection: In a transaction that holds them.
-        message_ids: Which.
-        soft: Keep key and metadata as audit trail; else they are cleared.
+        connection: In a transaction that has locked them.
+        message_ids: The messages.
+        soft: Keep key and metadata as an audit trail instead of clearing them.
     """
     if message_ids:
         connection.execute(_SOFT_DELETE if soft else _HARD_DELETE, {"ids": list(message_ids)})

@@ -1,1 +1,1 @@
-"""Rules of data quality, the queries that check them, and what breaks them."""
+"""Rules of data quality, the queries that check them, and the quarantine."""

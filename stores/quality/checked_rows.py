@@ -1,7 +1,7 @@
-"""The rows that a check looks at, and what each rule across columns and tables makes of them.
+"""Temporary tables of the checked rows, with the result of each rule across columns and tables.
 
-`create` reads messages and analyses once each, and keeps what later queries need in temporary
-tables of its connection: narrow, so that those queries cost little.
+`create` reads messages and analyses once each, and keeps only what later queries need, so that
+those are cheap.
 """
 
 from collections.abc import Collection
@@ -16,21 +16,21 @@ from stores.quality.rules import analysis_rows, message_rows
 from stores.quality.rules.kinds import InvariantRule
 from stores.quality.rules.message_rows import PRONUNCIATION_SCORE
 
-# Statements on all messages, not on the few rows of others; until the transaction ends.
+# For statements that read all messages.
 LONG = text("SET LOCAL statement_timeout = '2h'")
-# The transaction may wait for the bucket meanwhile; it locks nothing but temporary tables.
-_PATIENT = text("SET LOCAL idle_in_transaction_session_timeout = '2h'")
-# The planner expects a hundred words of each analysis, all of them wrong, and would rather not have
-# them passed from process to process; there are hardly any.
-_SHARE_WORK = text("SET LOCAL parallel_tuple_cost = 0")
+# The transaction may wait for the bucket; it locks only temporary tables.
+_ALLOW_IDLE = text("SET LOCAL idle_in_transaction_session_timeout = '2h'")
+# The planner expects a hundred wrong words per analysis, and avoids passing them between processes;
+# in fact there are hardly any.
+_PREFER_PARALLEL = text("SET LOCAL parallel_tuple_cost = 0")
 
 MESSAGE_TABLE = "checked_message"
 ANALYSIS_TABLE = "checked_analysis"
 
-# Plain columns that rules of one column ask for. `version` is the transaction that wrote the row.
+# Columns used by rules of one column. `version` is the transaction that wrote the row.
 _MESSAGE_COLUMNS = (
     "m.id AS message_id",
-    "CAST(m.xmin AS text) AS version",  # Great Expectations knows no type `xid`
+    "CAST(m.xmin AS text) AS version",  # Great Expectations does not know the type `xid`
     "m.audio_processing_state",
     f"{PRONUNCIATION_SCORE} AS pronunciation_score",
     "m.fluency_score",
@@ -64,12 +64,12 @@ _ANALYSIS_COLUMNS = (
 
 _IN_QUARANTINE = "SELECT q.message_id FROM audio_ops.quarantine AS q WHERE q.released_at IS NULL"
 
-# The age of a transaction counts back from the newest, around the end of its 32 bits, so whatever
-# was written since `first_xid` is as young or younger. Rows so old that their transaction's number
-# has come round may look young, too: they are checked once more. What time alone breaks is always
-# looked at, and so is what the deletion of an analysis leaves: no row is left that shows it.
+# A transaction's age counts back from the newest, modulo 2^32, so rows written since `first_xid`
+# are as young or younger. Very old rows may look young, too, once ids have wrapped around; they are
+# checked again. Always included are messages that time alone can break, and messages
+# without their analysis, as its deletion leaves no changed row.
 #
-# What is in quarantine and has not changed is known: it is looked at so that it can be released.
+# Unchanged messages in quarantine count as known: they are checked so that they can be released.
 _CHANGED = f"""
 SELECT message_id, bool_or(is_open) AND NOT bool_or(is_changed) AS is_known
 FROM (
@@ -97,7 +97,7 @@ FROM (
 ) AS scoped (message_id, is_open)
 GROUP BY message_id"""  # noqa: S608 - ours
 
-# Most messages are text alone, in the state that the column has by default.
+# Excludes text-only messages, which are most of them, in the default state.
 _WITH_AUDIO = f"""(
     m.audio_storage_key IS NOT NULL OR m.audio_deleted_at IS NOT NULL OR m.audio_url IS NOT NULL
     OR m.audio_processing_state IS DISTINCT FROM 'pending' OR a.message_id IS NOT NULL
@@ -110,7 +110,7 @@ _WITH_AUDIO = f"""(
 _SCOPED = "{id} IN (SELECT message_id FROM scoped_message)"
 _KNOWN = "m.id IN (SELECT message_id FROM scoped_message WHERE is_known) AS is_known"
 _COUNT_NEW = text("SELECT count(*) FROM checked_message WHERE NOT is_known")
-# Never a table of somebody else's that happens to be called so.
+# Qualified, so as not to drop another table of the same name.
 _FORGET = text(
     "DROP TABLE IF EXISTS pg_temp.scoped_message, pg_temp.checked_message,"
     " pg_temp.checked_analysis, pg_temp.broken"
@@ -119,33 +119,33 @@ _TEMPORARY = "CREATE TEMPORARY TABLE {table} ON COMMIT DROP AS {rows}"
 
 
 def create(connection: Connection, scope: RowScope, facts: RuleFacts) -> int:
-    """Make the temporary tables `checked_message`, `checked_analysis`, and `broken`, empty.
+    """Create the temporary tables `checked_message`, `checked_analysis` and the empty `broken`.
 
-    `checked_message` and `checked_analysis` have the plain columns that rules of one column ask
-    for, and for each rule across columns or tables a text column of its name: empty where the rule
-    holds or does not apply, else what was observed. `broken` has message_id, rule and observed.
-    They live until the transaction ends, or until they are made anew. In `checked_message`,
-    `is_known` is true where only an open case of quarantine put the message into scope.
+    `checked_message` and `checked_analysis` have the columns used by rules of one column, and for
+    each rule across columns or tables a text column with its name: NULL where the rule holds or
+    does not apply, otherwise the observed value. `broken` has message_id, rule and observed. The
+    tables exist until the transaction ends or `create` is called again. In `checked_message`,
+    `is_known` is true for messages that are in scope only because of an open case.
 
     Args:
-        connection: In a transaction; two passes over the tables may take minutes.
-        scope: Which messages.
+        connection: In a transaction; reading the tables may take minutes.
+        scope: Which messages to check.
         facts: What rows are compared with.
 
     Returns:
-        How many messages are checked: of those in scope all that have or had audio, a state other
-        than pending, a score, a size, a duration, or an analysis.
+        How many messages are checked: those in scope that have or had audio, or have a state other
+        than pending, a score, a size, a duration or an analysis.
     """
     connection.execute(LONG)
-    connection.execute(_PATIENT)
-    connection.execute(_SHARE_WORK)
+    connection.execute(_ALLOW_IDLE)
+    connection.execute(_PREFER_PARALLEL)
     connection.execute(_FORGET)
     message_scope, analysis_scope, known = "TRUE", "TRUE", "FALSE AS is_known"
     if scope != RowScope():
         _make_scope(connection, scope)
         message_scope, analysis_scope = _SCOPED.format(id="m.id"), _SCOPED.format(id="a.message_id")
         known = _KNOWN
-    # Not INSERT: what fills a new table by CREATE may be read by several processes at once.
+    # Unlike INSERT, CREATE TABLE AS can use parallel workers.
     rows = select_messages(
         (*_MESSAGE_COLUMNS, known), message_rows.RULES, where=f"{message_scope} AND {_WITH_AUDIO}"
     )
@@ -163,7 +163,7 @@ def create(connection: Connection, scope: RowScope, facts: RuleFacts) -> int:
 
 
 def count_new(connection: Connection) -> int:
-    """Count the checked messages without those that only an open case put into scope."""
+    """Count the checked messages, except those in scope only because of an open case."""
     return int(connection.execute(_COUNT_NEW).scalar_one())
 
 
@@ -173,13 +173,13 @@ def broken_among(
     facts: RuleFacts,
     rules: Collection[InvariantRule],
 ) -> list[BrokenRule]:
-    """Return which of these rules these messages break, through indexes.
+    """Return which of these rules the messages break, reading by index.
 
     Args:
-        connection: In a transaction, whose own writes are seen.
-        message_ids: A few hundred at most.
+        connection: In a transaction; its own writes are visible.
+        message_ids: At most a few hundred.
         facts: What rows are compared with.
-        rules: Across columns or tables.
+        rules: Rules across columns or tables.
     """
     if not message_ids or not rules:
         return []
@@ -190,7 +190,7 @@ def broken_among(
 
 
 def _make(connection: Connection, table: str, rows: str, facts: RuleFacts) -> int:
-    """Make a temporary table of these rows; return how many there are."""
+    """Create a temporary table with the rows of a query; return how many there are."""
     statement = text(_TEMPORARY.format(table=table, rows=rows))
     return connection.execute(statement, arguments(facts)).rowcount
 
@@ -200,7 +200,7 @@ def _make_scope(connection: Connection, scope: RowScope) -> None:
         bindparam("since", scope.since, UtcDateTime), bindparam("until", scope.until, UtcDateTime)
     )
     if scope.changed_since_xid is not None:
-        # Rows hold the lower half of a transaction's number.
+        # Rows store only the lower 32 bits of a transaction id.
         statement = text(_TEMPORARY.format(table="scoped_message", rows=_CHANGED)).bindparams(
             first_xid=str(scope.changed_since_xid % 2**32)
         )
@@ -210,7 +210,7 @@ def _make_scope(connection: Connection, scope: RowScope) -> None:
 
 @cache
 def _few(rules: frozenset[InvariantRule]) -> TextClause:
-    """Return the query of some rules for some messages: a row for each that is broken."""
+    """Return a query of some rules for some messages, with a row for each broken rule."""
     parts = []
     for select, every, key in (
         (select_messages, message_rows.RULES, "m.id"),
@@ -223,7 +223,7 @@ def _few(rules: frozenset[InvariantRule]) -> TextClause:
 
 
 def one_row_each(source: str, rules: Collection[InvariantRule]) -> str:
-    """Return a query that turns a column for each rule into a row for each that is broken."""
+    """Return a query that turns one column per rule into one row per broken rule."""
     columns = ", ".join(f"checked.{rule.name}" for rule in rules)
     values = ", ".join(f"('{rule.name}', checked.{rule.name})" for rule in rules)
     return f"""

@@ -1,4 +1,4 @@
-"""Checks of data quality: when they began, what they looked at, and how each rule fared."""
+"""Checks of data quality: begin, finish and list them, with the results of each rule."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ from sqlalchemy import Connection, text
 from schema.facts.quality import RowScope, RuleResult
 from schema.states import CheckScope, Severity
 
-# Transactions that still run have numbers from the snapshot's lower end on: what they write is for
-# the next check, even if this one sees it.
+# Transactions still running have ids from the snapshot's lower end on; the next check covers what
+# they write, even if this one sees it.
 _BEGIN = text("""
 INSERT INTO audio_ops.quality_check (scope, since, until, first_xid)
 VALUES (
@@ -19,9 +19,9 @@ VALUES (
 RETURNING id
 """)
 
-# Only what was finished counts. Numbers of transactions can be compared while fewer than 2^31 lie
-# between them, and only in the cluster that gave them: in a restored copy the check's own row was
-# written by a transaction that has nothing to do with what the row says (docs/adr/0065).
+# Only finished checks count. Transaction ids can be compared if fewer than 2^31 lie between them,
+# and only within one cluster: in a restored copy, the check's row was written by a transaction
+# unrelated to its `first_xid` (docs/adr/0065).
 _CHANGED_SINCE = text("""
 SELECT CASE WHEN q.newest - q.first_xid BETWEEN 0 AND 2147483647
         AND age(q.xmin) <= age(CAST(CAST(q.first_xid % 4294967296 AS text) AS xid))
@@ -68,7 +68,7 @@ class PastCheck:
     check_id: int
     scope: CheckScope
     started_at: datetime
-    checked: int  # messages
+    checked: int  # number of messages
     failing: int
     results: dict[str, RuleResult]  # by rule; examples are not kept
 
@@ -80,17 +80,17 @@ def begin(
     since: datetime | None = None,
     until: datetime | None = None,
 ) -> tuple[int, RowScope]:
-    """Note that a check begins; commit before any row is looked at.
+    """Record the beginning of a check; commit before reading any rows.
 
     Args:
         connection: In a transaction.
-        scope: Which messages; of those that have changed, all if nobody can say which.
-        since: Beginning of a window (UTC). Of what has changed: since the last check that had
-            begun by then; None: since the last one.
-        until: End of a window, exclusive, UTC.
+        scope: Which messages. CHANGED means all if the changed ones cannot be determined.
+        since: For WINDOW its beginning, UTC. For CHANGED: since the last check that began by then,
+            or since the last check if None.
+        until: End of the window, exclusive, UTC.
 
     Returns:
-        The check's id, and its rows.
+        The check's id, and the rows to check.
     """
     first_xid = None
     if scope is CheckScope.CHANGED:
@@ -110,14 +110,14 @@ def finish(
     failing: int,
     results: Iterable[RuleResult],
 ) -> None:
-    """Write how a check ended; from now on it counts for later ones.
+    """Write the results of a check; from then on, later checks build on it.
 
     Args:
-        connection: In a transaction; safe to repeat in another one.
-        check_id: As `begin` gave it.
-        checked: Messages looked at.
-        failing: Of these, messages that break a rule of severity FAIL.
-        results: One for each rule.
+        connection: In a transaction; may be repeated in another one.
+        check_id: As returned by `begin`.
+        checked: Number of messages checked.
+        failing: How many of them break a rule of severity FAIL.
+        results: One per rule.
     """
     rows = [
         {
@@ -141,8 +141,8 @@ def last_checks(
 
     Args:
         connection: Any.
-        limit: Checks at most.
-        before: Only those with a smaller id; None: all.
+        limit: Maximum number of checks.
+        before: Only checks with a smaller id.
     """
     checks: dict[int, PastCheck] = {}
     for check_id, scope, started_at, checked, failing, *result in connection.execute(

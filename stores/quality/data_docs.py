@@ -1,7 +1,7 @@
-"""Great Expectations' Data Docs as a static site that needs nothing from elsewhere.
+"""Great Expectations' Data Docs as a self-contained static site.
 
-Its own pages load styles, fonts, scripts and a logo from seven hosts. So only what it renders of
-results is taken, and put into pages of ours: one file each, without a script.
+Its own pages load styles, fonts, scripts and a logo from seven hosts. Instead, its rendered results
+are put into our own templates: one file per page, without scripts.
 """
 
 import tempfile
@@ -17,22 +17,22 @@ _TEMPLATES = Path(__file__).parent / "templates"
 
 
 def write(folder: Path, results: Mapping[str, Mapping[str, Any]], *, checked_at: datetime) -> Path:
-    """Put a site of these results in the place of the one in `folder`, if any.
+    """Write a site with these results, replacing the one in `folder`, if any.
 
     Args:
-        folder: Holds nothing else; whatever is in it goes.
-        results: By table, as `Validation.results` has them.
-        checked_at: When the rows were looked at, UTC.
+        folder: Folder of the site alone; its contents are replaced.
+        results: By table, as in `Validation.results`.
+        checked_at: Time of the check, UTC.
 
     Returns:
-        Its first page.
+        Path of the index page.
 
     Raises:
-        OSError: If it cannot be written; the site before stays while the new one is made.
+        OSError: If it cannot be written; the previous site is kept until the new one is complete.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as workshop:
-        fresh, old = Path(workshop, "fresh"), Path(workshop, "old")
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as temporary:
+        fresh, old = Path(temporary, "fresh"), Path(temporary, "old")
         fresh.mkdir()
         for name, page in _pages(results, checked_at):
             (fresh / name).write_text(page, encoding="utf-8")

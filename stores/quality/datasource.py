@@ -1,4 +1,4 @@
-"""Great Expectations' datasource on an open connection of ours: it sees its temporary tables."""
+"""Great Expectations' datasource on an open connection, so that it sees temporary tables."""
 
 import logging
 from typing import TYPE_CHECKING, Any
@@ -10,31 +10,31 @@ if TYPE_CHECKING:
     from great_expectations.data_context import AbstractDataContext
     from great_expectations.datasource.fluent import PostgresDatasource
 
-# Nobody is called, and it demands an address: so it knows neither host nor password.
+# Required, but never connected to: it needs neither host nor password.
 _NO_ADDRESS = "postgresql+psycopg://nobody@localhost/checked"
 
 
 class _SharedConnection:
-    """A driver's connection whose transaction only its owner ends."""
+    """A driver's connection that leaves its transaction to its owner."""
 
     def __init__(self, connection: Any) -> None:  # noqa: ANN401 - as SQLAlchemy hands it out
         self._connection = connection
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever a connection has
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - any attribute of a connection
         return getattr(self._connection, name)
 
     def commit(self) -> None:
-        """Leave it to the owner."""
+        """Do nothing."""
 
     def rollback(self) -> None:
-        """Leave it to the owner."""
+        """Do nothing."""
 
     def close(self) -> None:
-        """Leave it to the owner."""
+        """Do nothing."""
 
 
 def open_datasource(connection: Connection) -> "tuple[AbstractDataContext, PostgresDatasource]":
-    """Return a new context, in memory alone, and its data source, which uses only `connection`.
+    """Return a new in-memory context and its data source, which uses only `connection`.
 
     Raises:
         ConnectionError: If the connection is lost.
@@ -46,7 +46,7 @@ def open_datasource(connection: Connection) -> "tuple[AbstractDataContext, Postg
         ProgressBarsConfig,
     )
 
-    # Its messages quote SQL, and the database's answers quote rows.
+    # Its log messages quote SQL, and database errors that quote rows.
     logging.getLogger("great_expectations").setLevel(logging.CRITICAL)
     config = DataContextConfig(
         store_backend_defaults=InMemoryStoreBackendDefaults(init_temp_docs_sites=False),
@@ -61,7 +61,7 @@ def open_datasource(connection: Connection) -> "tuple[AbstractDataContext, Postg
         kwargs={
             "creator": lambda: shared,
             "poolclass": StaticPool,
-            "use_native_hstore": False,  # looking for it takes psycopg's own type of connection
+            "use_native_hstore": False,  # detecting it requires psycopg's connection type
             "hide_parameters": True,
         },
     )

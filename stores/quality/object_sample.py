@@ -1,4 +1,4 @@
-"""A sample of the recordings that a check looks at, to be looked for in the bucket."""
+"""A sample of the checked recordings, whose objects are looked up in the bucket."""
 
 from collections.abc import Collection
 
@@ -9,8 +9,8 @@ from stores.quality.rules import bucket_sample
 
 _RULES = [rule.name for rule in bucket_sample.RULES]
 
-# A message that failed says itself what is wrong with its recording. Those that broke a rule before
-# are added, or their cases would stay open by chance.
+# Failed messages already state what is wrong with their recording. Messages with an open case are
+# added, as otherwise only chance would close it.
 _PICK = text("""
 SELECT message_id, live_storage_key, audio_size_bytes, is_known
 FROM (
@@ -29,7 +29,7 @@ FROM (
 WHERE number <= :limit
 """)
 
-# A sweep deletes the object before it commits what it says of the row; its intent is there before.
+# A sweep deletes the object before it commits the row, but commits its intent first.
 _STILL_CLAIMED = text("""
 SELECT m.id
 FROM messages AS m
@@ -46,7 +46,7 @@ WHERE m.audio_storage_key = seen.storage_key
 """)
 
 
-# A recording that is deleted need not be there any more.
+# Cases of deleted recordings are closed, too.
 _RELEASE = text("""
 UPDATE audio_ops.quarantine AS q SET released_at = statement_timestamp()
 FROM checked_message AS c
@@ -59,18 +59,18 @@ WHERE c.message_id = q.message_id AND q.released_at IS NULL AND q.rule = ANY(:ru
 
 
 def pick(connection: Connection, limit: int) -> list[SampledRecording]:
-    """Return live recordings at random, and besides some of those with an open case.
+    """Return random live recordings, and random ones with an open case.
 
     Args:
-        connection: Where `checked_rows.create` has made its tables.
-        limit: Recordings at most of either kind.
+        connection: The one on which `checked_rows.create` created its tables.
+        limit: Maximum number of recordings of each kind.
     """
     rows = connection.execute(_PICK, {"limit": limit, "rules": _RULES})
     return [SampledRecording(*row) for row in rows]
 
 
 def still_claimed(connection: Connection, sample: Collection[SampledRecording]) -> set[str]:
-    """Return those messages whose rows still say what they said, ids; nobody deletes them now."""
+    """Return the ids of messages whose rows are unchanged and not being deleted."""
     facts = {
         "message_ids": [recording.message_id for recording in sample],
         "keys": [recording.storage_key for recording in sample],
@@ -80,14 +80,14 @@ def still_claimed(connection: Connection, sample: Collection[SampledRecording]) 
 
 
 def release(connection: Connection, sample: Collection[SampledRecording]) -> int:
-    """Close the open cases of sampled recordings that are in order now, and of deleted ones.
+    """Close the open cases of sampled recordings that now pass, and of deleted ones.
 
     Args:
-        connection: Where what is `broken` has been noted.
-        sample: Those that were looked for in the bucket.
+        connection: The one whose table `broken` is complete.
+        sample: The recordings that were looked up in the bucket.
 
     Returns:
-        How many were closed.
+        How many cases were closed.
     """
     ids = [recording.message_id for recording in sample]
     return connection.execute(_RELEASE, {"message_ids": ids, "rules": _RULES}).rowcount

@@ -1,7 +1,7 @@
-"""Messages set aside because they break a rule: cases are opened, and closed when it holds again.
+"""Quarantine: open a case when a message breaks a rule, and close it when the rule passes again.
 
-Nothing else of a message is changed here: a check never repairs. Functions that take no cases work
-on the temporary tables of `checked_rows.create`, so that it does not matter how many are broken.
+Checks change nothing else and never repair. Functions that take no cases work on the temporary
+tables of `checked_rows.create`, so that any number of messages may be broken.
 """
 
 from collections.abc import Collection, Iterable
@@ -13,9 +13,9 @@ from stores.quality import checked_rows
 from stores.quality.rules import analysis_rows, message_rows
 
 EXAMPLES = 5
-CRASH_RULE = "analysis_crash"  # of no check: the message killed its workers
+CRASH_RULE = "analysis_crash"  # not checked by a query: the message crashed its workers
 
-# Messages that are gone meanwhile would break the foreign key; the others stay until our end.
+# Skips deleted messages, which would violate the foreign key, and locks the others.
 _OPEN = """
 INSERT INTO audio_ops.quarantine (message_id, rule, observed)
 SELECT m.id, b.rule, b.observed
@@ -37,8 +37,8 @@ _ADD = text(
     "INSERT INTO broken (message_id, rule, observed) VALUES (:message_id, :rule, :observed)"
 )
 
-# Whoever has written the message since it was looked at left another `xmin`, and whoever writes it
-# now holds its lock: what holds of it then is for the next check to say.
+# Messages written since the check have another `xmin`, and those being written are locked: both are
+# left to the next check.
 _RELEASE = text("""
 WITH held AS (
     SELECT q.id
@@ -72,11 +72,11 @@ FROM (SELECT rule, count(*) AS broken FROM broken GROUP BY rule) AS counted
 
 
 def set_aside(connection: Connection, cases: Iterable[BrokenRule]) -> None:
-    """Set messages aside; a case that is open stays as it is, and what is deleted is passed over.
+    """Put messages into quarantine. Open cases stay unchanged; deleted messages are skipped.
 
     Args:
-        connection: In a transaction; it locks the messages against deletion until its end.
-        cases: What was observed is for people, and never the learner's words.
+        connection: In a transaction; messages stay locked against deletion until it ends.
+        cases: Their observed values are for people, and never contain the learner's text.
     """
     rows = list(cases)
     if rows:
@@ -91,7 +91,7 @@ def set_aside(connection: Connection, cases: Iterable[BrokenRule]) -> None:
 
 
 def collect_invariants(connection: Connection) -> None:
-    """Add to `broken` what breaks the rules across columns and tables."""
+    """Add the messages that break rules across columns and tables to `broken`."""
     for table, rules in (
         (checked_rows.MESSAGE_TABLE, message_rows.RULES),
         (checked_rows.ANALYSIS_TABLE, analysis_rows.RULES),
@@ -101,7 +101,7 @@ def collect_invariants(connection: Connection) -> None:
 
 
 def collect(connection: Connection, broken: Iterable[BrokenRule]) -> None:
-    """Add to `broken` what was seen elsewhere, such as in the bucket."""
+    """Add cases found elsewhere, such as in the bucket, to `broken`."""
     rows = [
         {"message_id": case.message_id, "rule": case.rule, "observed": case.observed}
         for case in broken
@@ -113,31 +113,31 @@ def collect(connection: Connection, broken: Iterable[BrokenRule]) -> None:
 def open_cases(connection: Connection, rules: Collection[str]) -> int:
     """Open a case for each message in `broken` that breaks one of these rules; return how many.
 
-    A case that is open already stays as it is. Messages deleted meanwhile are passed over; the
-    others are locked against deletion, in the order of ids, until the transaction ends.
+    Open cases stay unchanged. Messages deleted in the meantime are skipped; the others are locked
+    against deletion, in id order, until the transaction ends.
     """
     connection.execute(checked_rows.LONG)
     return connection.execute(_OPEN_BROKEN, {"rules": list(rules)}).rowcount
 
 
 def release(connection: Connection, rules: Collection[str]) -> int:
-    """Close the open cases of rules that hold again, and of crashes now analysed; return how many.
+    """Close cases whose rule passes again, and crashes of analysed messages; return how many.
 
     Args:
-        connection: In a transaction; it locks the messages until its end.
-        rules: Those that were checked for every message: a rule holds of a message that was
-            checked, is not in `broken`, and has not been written since.
+        connection: In a transaction; the messages stay locked until it ends.
+        rules: Rules that were checked for all messages in scope. A rule passes for a message that
+            was checked, is not in `broken` and has not been written since.
     """
     connection.execute(checked_rows.LONG)
     return connection.execute(_RELEASE, {"rules": list(rules), "crash_rule": CRASH_RULE}).rowcount
 
 
 def failing(connection: Connection, rules: Collection[str]) -> int:
-    """Count the messages in `broken` that break one of these rules, but for those known before."""
+    """Count the messages in `broken` that break one of these rules, except known ones."""
     return int(connection.execute(_FAILING, {"rules": list(rules)}).scalar_one())
 
 
 def counts_and_examples(connection: Connection) -> dict[str, tuple[int, tuple[str, ...]]]:
-    """Count what is in `broken` by rule, with ids of at most five messages; none: no entry."""
+    """Count `broken` by rule, with up to five message ids; rules without cases are omitted."""
     rows = connection.execute(_COUNTS)
     return {row.rule: (row.broken, tuple(row.examples)) for row in rows}

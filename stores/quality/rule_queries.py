@@ -1,4 +1,4 @@
-"""Queries of rules across columns and tables: a column of text for each rule."""
+"""Queries of rules across columns and tables, with one text column per rule."""
 
 import json
 from collections.abc import Collection, Sequence
@@ -8,9 +8,9 @@ from stores.quality.rules.analysis_rows import DOCUMENT_SHAPES, LATEST_MS
 from stores.quality.rules.kinds import InvariantRule, SqlRule, WordRule
 from stores.tiers import CURRENT_TIERS
 
-# The newest subscription is looked for once for all learners. Where no rule asks for it the planner
-# leaves it out, as it does with leases. No LATERAL: in a plan for several processes the first would
-# do all that is computed in one.
+# The newest subscriptions are computed once for all learners. If no rule uses them, the planner
+# omits this join, as it does for leases. No LATERAL: even a parallel plan would compute it in one
+# process.
 _MESSAGES = f"""
 FROM messages AS m
 JOIN conversations AS c ON c.id = m.conversation_id
@@ -25,14 +25,14 @@ LEFT JOIN (
 ) AS subscribed ON subscribed.user_id = c.user_id"""  # noqa: S608 - ours
 
 _ANALYSES = "FROM message_audio_analysis AS a JOIN messages AS m ON m.id = a.message_id"
-# JavaScript, and so the app, counts UTF-16 units: characters beyond U+FFFF are two.
+# JavaScript, and so the app, counts UTF-16 units: characters beyond U+FFFF count twice.
 _TEXT_UNITS = r"""CASE WHEN octet_length(m.content) = char_length(m.content)
         THEN char_length(m.content)
         ELSE char_length(m.content)
             + char_length(regexp_replace(m.content, '[\u0001-\uFFFF]+', '', 'g')) END"""
-# What words are compared with, once for each analysis: a document may have a great many words, and
-# a text be as long, so nothing of either may be walked again for each word. OFFSET 0 keeps Postgres
-# from asking all the same where a word needs it.
+# What words are compared with, computed once per analysis: documents and texts may be long, so they
+# must not be scanned again for each word. OFFSET 0 keeps Postgres from moving the computation to
+# the words.
 _SPOKEN = f"""
     SELECT a.message_id, m.audio_duration_ms, to_jsonb({LATEST_MS}) AS latest_ms,
         to_jsonb({_TEXT_UNITS}) AS text_units,
@@ -40,8 +40,8 @@ _SPOKEN = f"""
             a.speech_timings, 'strict $[*] ? (@.type() != "object")'
         ) THEN a.speech_timings END AS words
     {_ANALYSES}"""
-# Words beside the same words without the first: each beside the next. In ROWS FROM, what is LATERAL
-# does not keep several processes from sharing the work, as it would in a subquery.
+# Each word beside the next one: the list, zipped with itself without its first element. LATERAL in
+# ROWS FROM, unlike in a subquery, does not prevent a parallel plan.
 _BESIDE_NEXT = """ROWS FROM (
     jsonb_to_recordset(spoken.words) AS ("startMs" jsonb, "endMs" jsonb, "charStart" jsonb,
         "charEnd" jsonb, confidence jsonb),
@@ -52,7 +52,7 @@ _BESIDE_NEXT = """ROWS FROM (
 
 
 def arguments(facts: RuleFacts) -> dict[str, object]:
-    """Return what the queries below take."""
+    """Return the parameters of the queries below."""
     return {
         "as_of": facts.as_of,
         "url_prefixes": list(facts.url_prefixes),
@@ -70,28 +70,31 @@ def arguments(facts: RuleFacts) -> dict[str, object]:
 
 
 def select_messages(columns: Sequence[str], rules: Collection[InvariantRule], *, where: str) -> str:
-    """Return a query of messages: `columns`, and a column of text for each rule.
+    """Return a query of messages: `columns`, and a text column per rule.
 
     Args:
-        columns: Of m, messages, a, message_audio_analysis, c, conversations, or l, lease.
-        rules: Of messages.
-        where: Condition on the same.
+        columns: SQL on the aliases m (messages), a (message_audio_analysis), c (conversations) and
+            l (lease).
+        rules: Rules of messages.
+        where: Condition on the same aliases.
     """
     return f"SELECT {', '.join([*columns, *_observed(rules)])} {_MESSAGES} WHERE {where}"
 
 
 def select_analyses(columns: Sequence[str], rules: Collection[InvariantRule], *, where: str) -> str:
-    """Return a query of analyses: `columns`, and a column of text for each rule.
+    """Return a query of analyses: `columns`, and a text column per rule.
 
-    Beside rules about words there always is `document_shapes`: it says whether they can be read.
+    If there are rules about words, `document_shapes` is added: it determines whether the words can
+    be read.
 
     Args:
-        columns: Of a, message_audio_analysis, or m, messages; `message_id` among them.
-        rules: Of analyses.
-        where: Condition on the same.
+        columns: SQL on the aliases a (message_audio_analysis) and m (messages); must include
+            `message_id`.
+        rules: Rules of analyses.
+        where: Condition on the same aliases.
     """
-    # Each half is planned by itself, so that several processes can do all of it: what is LATERAL to
-    # a row, or above a join with what was grouped, would be done by the first of them alone.
+    # Each half is planned separately, so that both can use parallel workers: what is LATERAL to a
+    # row, or above a join with grouped rows, would run in a single process.
     words = [rule for rule in rules if isinstance(rule, WordRule)]
     if words and DOCUMENT_SHAPES not in rules:
         rules = [DOCUMENT_SHAPES, *rules]
@@ -103,7 +106,7 @@ def select_analyses(columns: Sequence[str], rules: Collection[InvariantRule], *,
         for rule in words
     )
     broken = " OR ".join(rule.broken for rule in words)
-    # In `document_shapes` the list of words comes first.
+    # `document_shapes` reports the list of words first.
     readable = ", ".join(
         f"CASE WHEN plain.document_shapes ^@ 'speech_timings' IS NOT TRUE THEN words.{rule.name}"
         f" END AS {rule.name}"
@@ -125,7 +128,7 @@ def _observed(rules: Collection[InvariantRule]) -> list[str]:
 
 
 def _word(rule: WordRule) -> str:
-    """Return a word's number from 1 and some figures, as SQL."""
+    """Return SQL for a word's number, from 1, and the rule's figures."""
     figures = ", ".join(
         f"'{figure} ' || left(CAST({figure} AS text), 20)" for figure in rule.figures
     )

@@ -1,4 +1,4 @@
-"""Great Expectations' suites, one for each checked table, made from its rules."""
+"""Great Expectations' expectations of each checked table, built from its rules."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -25,9 +25,9 @@ _SEVERITIES = {Severity.WARN: "warning", Severity.FAIL: "critical"}
 
 
 def expectations(table: CheckedTable, facts: RuleFacts) -> "list[Expectation]":
-    """Return what is expected of a table, in the order of its rules.
+    """Return the expectations of a table, in the order of its rules.
 
-    Of a rule across columns and tables: that nothing was observed in the column of its name.
+    For a rule across columns and tables: that the column with its name is NULL.
     """
     return [
         expectation
@@ -67,7 +67,7 @@ def _expectation(expected: Expected, facts: RuleFacts, shown: dict[str, Any]) ->
         case Unique():
             return gxe.ExpectColumnValuesToBeUnique(**shown)
         case NotEmpty(where=Where() as where):
-            # What is found by an expectation's own SQL is not limited to its condition.
+            # The SQL that finds unexpected rows lacks the condition; see `validation`.
             shown["meta"] = shown["meta"] | {"where": where.sql}
             return gxe.ExpectColumnValuesToNotBeNull(row_condition=where.condition(Column), **shown)
         case NotEmpty():

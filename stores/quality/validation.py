@@ -1,4 +1,4 @@
-"""Great Expectations checks the temporary tables, in the transaction that made them."""
+"""Validate the temporary tables with Great Expectations, in the transaction that created them."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 OBSERVED_CHARACTERS = 200
 
-# One query counts for all expectations, and no offender is fetched: each failed expectation comes
-# with the SQL that finds them. `COMPLETE` would read the table once for each expectation.
+# One query counts for all expectations and fetches no unexpected rows: each failed expectation
+# provides the SQL that finds them. `COMPLETE` would read the table once per expectation.
 _RESULT_FORMAT = {
     "result_format": "BASIC",
     "partial_unexpected_count": 0,
@@ -39,7 +39,7 @@ _INVARIANT = "expect_column_values_to_be_null"
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many rows a rule looked at, and how many of these break it."""
+    """How many rows a rule checked, and how many of them break it."""
 
     checked: int
     broken: int
@@ -47,25 +47,25 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """What Great Expectations found."""
+    """Results of Great Expectations."""
 
     counts: Mapping[str, Counts]  # by rule
-    results: Mapping[str, Mapping[str, Any]]  # by table: as JSON, without SQL; for Data Docs
+    results: Mapping[str, Mapping[str, Any]]  # by table; as JSON without SQL, for Data Docs
 
 
 def validate(connection: Connection, facts: RuleFacts) -> Validation:
-    """Check all rules of rows; note in `broken` which messages break a rule of one column.
+    """Check all row rules; insert messages that break a rule of one column into `broken`.
 
-    Rules across columns and tables are only counted: what breaks them is in columns of their names.
+    Rules across columns and tables are only counted: their columns name the broken messages.
 
     Args:
-        connection: Where `checked_rows.create` has made its tables, in the same transaction; it
-            is neither committed nor rolled back.
+        connection: In the transaction in which `checked_rows.create` created its tables; it is
+            neither committed nor rolled back.
         facts: What rows are compared with.
 
     Raises:
-        RulesUnanswered: If a rule could not be checked. What the database said about it is left
-            out, since it may quote a row.
+        RulesUnanswered: If a rule could not be checked. The database's message is omitted, since
+            it may quote a row.
     """
     counts: dict[str, Counts] = {}
     results = {}
@@ -74,7 +74,7 @@ def validate(connection: Connection, facts: RuleFacts) -> Validation:
         for answer in validated.results:
             _count(counts, answer)
             if _broken(answer) and answer.expectation_config.type != _INVARIANT:
-                _note_offenders(connection, answer)
+                _insert_broken(connection, answer)
         results[table.value] = _without_sql(validated)
     return Validation(counts, results)
 
@@ -82,7 +82,7 @@ def validate(connection: Connection, facts: RuleFacts) -> Validation:
 def _validate(
     connection: Connection, table: str, checked_table: str, expected: "Sequence[Expectation]"
 ) -> "ExpectationSuiteValidationResult":
-    """Return the answers, of which none is missing."""
+    """Return the results, with an answer for every expectation."""
     from great_expectations import ExpectationSuite, ValidationDefinition
 
     suite = ExpectationSuite(table, expectations=list(expected))
@@ -92,7 +92,7 @@ def _validate(
         rows = asset.add_batch_definition_whole_table("rows")
         definition = ValidationDefinition(name=table, data=rows, suite=context.suites.add(suite))
         validated = context.validation_definitions.add(definition).run(result_format=_RESULT_FORMAT)
-    except ConnectionError:  # it has tried to connect, or to reach the table
+    except ConnectionError:  # it could not connect, or not find the table
         unanswered = Counter(map(_rule, expected))
     else:
         unanswered = Counter(map(_rule, expected)) - Counter(
@@ -101,7 +101,7 @@ def _validate(
     if unanswered:
         driver = connection.connection.driver_connection
         if driver is not None and driver.broken:
-            connection.exec_driver_sql("SELECT")  # raises what callers try again after
+            connection.exec_driver_sql("SELECT")  # raises the error on which callers retry
         raise RulesUnanswered(tuple(sorted(unanswered)))
     return validated
 
@@ -112,7 +112,7 @@ def _rule(expectation: "Expectation | ExpectationConfiguration") -> str:
 
 def _answered(answer: "ExpectationValidationResult") -> bool:
     rows, broken = (answer.result.get(name) for name in ("element_count", "unexpected_count"))
-    return rows == 0 or None not in (rows, broken)  # nothing can be summed up in an empty table
+    return rows == 0 or None not in (rows, broken)  # an empty table has no sums
 
 
 def _broken(answer: "ExpectationValidationResult") -> int:
@@ -120,7 +120,7 @@ def _broken(answer: "ExpectationValidationResult") -> int:
 
 
 def _count(counts: dict[str, Counts], answer: "ExpectationValidationResult") -> None:
-    """Add one answer; expectations of the same rule find different rows."""
+    """Add one answer; a row breaks at most one expectation of a rule."""
     before = counts.get(_rule(answer.expectation_config), Counts(0, 0))
     checked = answer.result["element_count"] - answer.result.get("missing_count", 0)
     counts[_rule(answer.expectation_config)] = Counts(
@@ -128,19 +128,19 @@ def _count(counts: dict[str, Counts], answer: "ExpectationValidationResult") -> 
     )
 
 
-def _note_offenders(connection: Connection, answer: "ExpectationValidationResult") -> None:
-    """Insert who breaks a rule of one column into `broken`, without fetching them."""
+def _insert_broken(connection: Connection, answer: "ExpectationValidationResult") -> None:
+    """Insert the messages that break a rule of one column into `broken`, without fetching them."""
     config = answer.expectation_config
     offenders = answer.result[_OFFENDERS].rstrip().removesuffix(";")
     if where := config.meta.get("where"):
-        offenders += f" AND ({where})"  # it leaves out the expectation's own condition
-    noted = connection.exec_driver_sql(
+        offenders += f" AND ({where})"  # Great Expectations omits the expectation's condition
+    inserted = connection.exec_driver_sql(
         "INSERT INTO broken (message_id, rule, observed)"  # noqa: S608 - its SQL and our names
         " SELECT message_id, %(rule)s, left(%(column)s || COALESCE(' ' || observed, ' is empty'), "
         f"{OBSERVED_CHARACTERS}) FROM ({offenders}) AS offender (message_id, observed)",
         {"rule": _rule(answer.expectation_config), "column": config.kwargs["column"]},
     ).rowcount
-    if noted != _broken(answer):
+    if inserted != _broken(answer):
         raise RulesUnanswered((_rule(answer.expectation_config),))
 
 

@@ -1,1 +1,1 @@
-"""The bucket's inventory and how it compares with rows."""
+"""The bucket's inventory and its comparison with rows."""

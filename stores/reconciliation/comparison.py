@@ -1,6 +1,6 @@
-"""The bucket's inventory against the messages, as sets, and what comes of it.
+"""Compare the bucket's inventory with the messages, and store the findings.
 
-Keys of the inventory sort bytewise and those of messages do not, so comparisons name a collation.
+Inventory keys sort bytewise and message keys do not, so comparisons name a collation.
 """
 
 from collections.abc import Sequence
@@ -20,10 +20,10 @@ EXAMPLES = 20
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What was compared, and how much was found."""
+    """Counts of a comparison."""
 
-    rows: int  # that claim an object under the prefix
-    elsewhere: int  # that claim one outside of it; not compared
+    rows: int  # that refer to an object under the prefix
+    elsewhere: int  # rows that refer to an object outside it; not compared
     objects: int  # old enough to need a row
     missing: int  # rows without an object, not yet checked
     findings: int  # of all kinds, not yet checked
@@ -31,7 +31,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Where bucket and messages seem to disagree."""
+    """A difference between bucket and messages."""
 
     id: int
     kind: FindingKind
@@ -40,11 +40,11 @@ class Finding:
     dated_at: datetime
 
 
-# Rows that say: the object is there, and was before the listing began.
+# Rows whose object should exist, and should have before the listing began.
 _CLAIM = """m.audio_storage_key IS NOT NULL AND m.audio_deleted_at IS NULL
     AND m.audio_processing_state NOT IN ('pending', 'uploading')
     AND m.timestamp < r.started_at AT TIME ZONE 'UTC'"""
-# Between intent and confirmation the object may or may not be there.
+# Between intent and confirmation, the object may or may not exist.
 _BEING_DELETED = """EXISTS (
         SELECT FROM audio_ops.deletion_ledger AS l
         WHERE l.state = 'intended' AND l.storage_key = {} COLLATE "C"
@@ -118,7 +118,7 @@ _LIVE = """EXISTS (
         SELECT FROM messages AS m
         WHERE m.audio_storage_key = f.storage_key AND m.audio_deleted_at IS NULL
     )"""
-# The object is still to be adopted, such as by a message that somebody had locked.
+# A message could still adopt the object, for example one that was locked.
 _AWAITED = f"EXISTS ({MESSAGE_OF.format('f.storage_key')} OFFSET 0)"
 _KEEP = text(f"""
 UPDATE audio_ops.reconciliation_finding AS f
@@ -176,16 +176,16 @@ GROUP BY f.kind
 
 
 def compare(connection: Connection, run: Run, *, older_than: datetime) -> Comparison:
-    """Compare the inventory with the messages as they are now; findings still want a check.
+    """Compare the inventory with the current messages; the findings remain to be checked.
 
     Args:
         connection: In a transaction; it may take minutes.
-        run: Whose listing is complete.
-        older_than: Objects put at or after this instant are not looked at.
+        run: A run whose listing is complete.
+        older_than: Objects modified at or after this instant are ignored.
 
     Raises:
-        ListingIncomplete: If more is to be listed.
-        InventoryLost: If the database does not hold what was listed.
+        ListingIncomplete: If the listing is not complete.
+        InventoryLost: If the inventory does not hold all listed objects.
     """
     connection.execute(text(f"SET LOCAL statement_timeout = '{WHOLE_TABLE_TIMEOUT}'"))
     listed = progress(connection, run)
@@ -195,7 +195,7 @@ def compare(connection: Connection, run: Run, *, older_than: datetime) -> Compar
     connection.execute(_FORGET_FINDINGS, what)
     connection.execute(_FIND_ROWS, what)
     connection.execute(_FIND_OBJECTS, what)
-    # Last: what is whole now was whole throughout, as nobody adds to a listing that is complete.
+    # Checked last: nothing is added to a complete listing, so it was complete throughout.
     found = connection.execute(_COUNT_INVENTORY).scalar_one()
     if found != listed.objects:
         raise InventoryLost(found, listed.objects)
@@ -203,14 +203,14 @@ def compare(connection: Connection, run: Run, *, older_than: datetime) -> Compar
 
 
 def sample_missing(connection: Connection, run: Run, *, limit: int) -> list[str]:
-    """Return some keys at random whose rows have no object in the listing."""
+    """Return random keys of rows without an object in the listing."""
     return list(connection.execute(_SAMPLE_MISSING, {"id": run.id, "limit": limit}).scalars())
 
 
 def findings(
     connection: Connection, run: Run, kinds: Sequence[FindingKind], *, after: int, limit: int
 ) -> list[Finding]:
-    """Return findings of these kinds with ids after `after`, in the order of ids."""
+    """Return findings of these kinds with ids after `after`, in id order."""
     rows = connection.execute(
         _FINDINGS, {"id": run.id, "kinds": list(kinds), "after": after, "limit": limit}
     )
@@ -224,12 +224,12 @@ def settle(
     *,
     older_than: datetime,
 ) -> None:
-    """Keep those findings that still hold, by the bucket as just seen and the messages as now.
+    """Keep the findings that a recheck of bucket and messages confirms; delete the others.
 
     Args:
         connection: In a transaction.
-        run: Whose findings they are.
-        seen: Finding's id, the object's size and when it was put; None if it is not there.
+        run: The run that made the findings.
+        seen: Finding id, and the object's size and modification time, or None if it is missing.
         older_than: As for `compare`.
     """
     progress(connection, run)
@@ -240,18 +240,18 @@ def settle(
 
 
 def count_unclaimed(connection: Connection, run: Run) -> int:
-    """Count the objects that belong to no message, not even to one that could adopt them."""
+    """Count the objects that no message has or could adopt."""
     return int(connection.execute(_COUNT_UNCLAIMED, {"id": run.id}).scalar_one())
 
 
 def queue(connection: Connection, run: Run, ids: Sequence[int]) -> int:
-    """Queue orphans for the sweep, unless a message has or could adopt them; return how many."""
+    """Queue orphans that no message has or could adopt for the sweep; return how many."""
     progress(connection, run)
     return connection.execute(_QUEUE, {"ids": list(ids)}).rowcount
 
 
 def report(connection: Connection, run: Run) -> tuple[FindingReport, ...]:
-    """Add up the findings by kind."""
+    """Summarise the findings by kind."""
     rows = connection.execute(_REPORT, {"id": run.id})
     reports = [
         FindingReport(FindingKind(kind), count, int(size_bytes), oldest_at, queued, tuple(examples))

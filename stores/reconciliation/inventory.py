@@ -1,6 +1,6 @@
-"""The bucket's listing on its way into the database: begun, taken up, ended.
+"""Store the bucket's listing in the database: begin, resume, add pages, finish.
 
-Every write of a run is guarded by its token: a run that another one has taken over writes nothing.
+A run's token guards its writes: once another run has taken over, they are refused.
 """
 
 from collections.abc import Sequence
@@ -15,14 +15,12 @@ from sqlalchemy import Connection, text
 from schema.errors.reconciliation import ListingOvertaken
 from stores.bucket.listing import ListedObject
 
-WHOLE_TABLE_TIMEOUT = (
-    "1h"  # of a pass over all objects or messages, not the few rows of other statements
-)
+WHOLE_TABLE_TIMEOUT = "1h"  # for statements that read all objects or messages
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A reconciliation in the hands of one run."""
+    """A reconciliation, as driven by one run."""
 
     id: int
     token: UUID
@@ -30,7 +28,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far the listing is."""
+    """Progress of the listing."""
 
     last_key: str | None
     objects: int
@@ -38,7 +36,7 @@ class Progress:
     complete: bool
 
 
-# An inventory that was lost looks like a listing of nothing, so such a one is never taken up.
+# A lost inventory looks like an empty listing, so empty listings are never resumed.
 _LOCK = text("LOCK TABLE audio_ops.reconciliation IN EXCLUSIVE MODE")
 _RESUME = text("""
 UPDATE audio_ops.reconciliation AS r SET token = :token
@@ -76,14 +74,14 @@ _FINISH = (
 
 
 def begin(connection: Connection, bucket: str, prefix: str, *, resume_within: timedelta) -> Run:
-    """Take up the unfinished reconciliation of this bucket and prefix, or begin a new one.
+    """Resume the unfinished reconciliation of this bucket and prefix, or begin a new one.
 
     Args:
         connection: In a transaction.
-        bucket: The bucket's address: buckets of several servers may have the same name.
-        prefix: Of the keys to compare.
-        resume_within: How old an unfinished one may be; others are forgotten, as are those that
-            listed nothing yet or whose inventory was lost.
+        bucket: The bucket's address, as buckets of different servers may have the same name.
+        prefix: Prefix of the keys to compare.
+        resume_within: Maximum age of an unfinished reconciliation. Older ones are deleted, as are
+            those that have listed nothing or lost their inventory.
     """
     token = uuid4()
     what = {"token": token, "bucket": bucket, "prefix": prefix}
@@ -97,10 +95,10 @@ def begin(connection: Connection, bucket: str, prefix: str, *, resume_within: ti
 
 
 def progress(connection: Connection, run: Run) -> Progress:
-    """Return how far the listing is, and keep other runs from taking over in this transaction.
+    """Return the listing's progress, and lock it against takeover until the transaction ends.
 
     Raises:
-        ListingOvertaken: If another run has done so already.
+        ListingOvertaken: If another run has taken over.
     """
     row = connection.execute(_HOLD, {"id": run.id, "token": run.token}).one_or_none()
     if row is None:
@@ -111,13 +109,13 @@ def progress(connection: Connection, run: Run) -> Progress:
 def add_page(
     connection: Connection, run: Run, page: Sequence[ListedObject], *, after: str | None
 ) -> None:
-    """Write one page of the listing, unless it is written already.
+    """Write one page of the listing; does nothing if it is already written.
 
     Args:
         connection: In a transaction.
-        run: Who lists.
-        page: In the order of keys; none of them holds a NUL, which no text column takes.
-        after: The last key of the page before.
+        run: The run that lists.
+        page: In key order; without NUL characters, which text columns cannot hold.
+        after: Last key of the previous page.
     """
     if not page or progress(connection, run).last_key != after:
         return
@@ -131,19 +129,19 @@ def add_page(
 
 
 def end_listing(connection: Connection, run: Run) -> None:
-    """Note that the listing is complete."""
+    """Record that the listing is complete."""
     progress(connection, run)
     connection.execute(_END_LISTING, {"id": run.id})
 
 
 def abandon(connection: Connection, run: Run) -> None:
-    """Forget the reconciliation with its listing and findings; the next run begins anew."""
+    """Delete the reconciliation with its listing and findings; the next run starts over."""
     if connection.execute(_ABANDON, {"id": run.id, "token": run.token}).rowcount:
         connection.execute(_CLEAR)
 
 
 def finish(connection: Connection, run: Run) -> None:
-    """End the reconciliation: its findings replace those of earlier ones."""
+    """Finish the reconciliation: its findings replace those of earlier ones."""
     progress(connection, run)
     for statement in _FINISH:
         connection.execute(statement, {"id": run.id})

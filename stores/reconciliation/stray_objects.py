@@ -1,4 +1,4 @@
-"""Objects that the app put before it had saved their message: found by their keys, and given to it.
+"""Find objects that were uploaded before their message was saved, by key, and adopt them.
 
 The app names an object `audio/{learner or "anonymous"}/{conversation}/{message}_{epoch ms}.wav`.
 """
@@ -11,9 +11,9 @@ from schema.facts.bucket import Adoption, Stray
 from stores.deletion import ledger
 from stores.reconciliation.inventory import WHOLE_TABLE_TIMEOUT, Run, progress
 
-# SQL: the message, if any, that the object of key `{}` is of and that has no recording: same id,
-# conversation and owner. Whoever uses it adds OFFSET 0: as a join the planner would guess how many
-# keys name a message, and read all of `messages`.
+# SQL: the message without a recording, if any, that the key `{}` names: same id, conversation and
+# owner. Add OFFSET 0 where it is used: in a join, the planner would misjudge how many keys name a
+# message and read all of `messages`.
 MESSAGE_OF = """
     SELECT m.id AS message_id
     FROM regexp_match(
@@ -25,7 +25,7 @@ MESSAGE_OF = """
       AND m.audio_storage_key IS NULL AND m.audio_deleted_at IS NULL
       AND NOT EXISTS (SELECT FROM audio_ops.erased_learner AS e WHERE e.user_id = c.user_id)"""
 
-# An object that the app's deletion of a message left behind was to go.
+# Objects left behind when the app deleted their message must not be adopted.
 _IS_FREE = """NOT EXISTS (
         SELECT FROM messages AS other WHERE other.audio_storage_key = {0} COLLATE "default" OFFSET 0
     )
@@ -36,8 +36,8 @@ _IS_FREE = """NOT EXISTS (
         OFFSET 0
     )"""
 
-# Of several uploads of one message, the newest: their keys differ in the epoch alone, whose 13
-# digits sort like numbers (until 2286); ':' comes after '9'.
+# The newest of several uploads of one message: their keys differ only in the epoch, whose 13 digits
+# sort like numbers (until 2286); ':' sorts after '9'.
 _FIND = text(f"""
 SELECT i.storage_key, named.message_id
 FROM (
@@ -63,7 +63,7 @@ LIMIT :limit
 _LOCK_MESSAGES = text("""
 SELECT id FROM messages WHERE id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
 """)
-# Not those that a sweep deletes just now: it holds them for as long as the bucket takes.
+# Except those that a sweep is deleting: it locks them for as long as the bucket takes.
 _LOCK_QUEUED = text("""
 SELECT o.storage_key FROM audio_ops.orphan_object AS o
 WHERE o.storage_key = ANY(:keys) AND NOT EXISTS (
@@ -79,7 +79,7 @@ FROM unnest(CAST(:keys AS text[])) AS wanted (storage_key)
 CROSS JOIN LATERAL ({MESSAGE_OF.format("wanted.storage_key")} OFFSET 0) AS named
 WHERE named.message_id = ANY(:locked) AND {_IS_FREE.format("wanted.storage_key")}
 """)  # noqa: S608 - ours
-# No expiry: the next sweep gives one, by the tier that its owner has then.
+# Without an expiry: the next sweep sets it by the owner's tier at that time.
 _ADOPT = text("""
 UPDATE messages AS m
 SET audio_storage_key = new.storage_key, audio_size_bytes = new.size_bytes,
@@ -97,13 +97,13 @@ _UNQUEUE = text("DELETE FROM audio_ops.orphan_object WHERE storage_key = ANY(:ke
 
 
 def find_strays(connection: Connection, run: Run, *, after: str, limit: int) -> list[Stray]:
-    """Return listed objects that messages without a recording can take over, in the order of keys.
+    """Return listed objects that messages without a recording can adopt, in key order.
 
     Args:
-        connection: In a transaction; with few to be found it walks the whole listing.
-        run: Whose listing is complete.
-        after: Keys after this one.
-        limit: Objects at most; fewer: there are no more.
+        connection: In a transaction; if there are few strays, this scans the whole listing.
+        run: A run whose listing is complete.
+        after: Only keys after this one.
+        limit: Maximum number of objects; fewer are returned only at the end.
     """
     connection.execute(text(f"SET LOCAL statement_timeout = '{WHOLE_TABLE_TIMEOUT}'"))
     progress(connection, run)
@@ -113,13 +113,13 @@ def find_strays(connection: Connection, run: Run, *, after: str, limit: int) -> 
 
 
 def adopt(connection: Connection, run: Run, adoptions: Sequence[Adoption]) -> int:
-    """Give objects to their messages, and take them out of the orphans' queue.
+    """Attach objects to their messages, and remove them from the orphan queue.
 
-    Everything is asked again once the messages are locked, in the order of their ids; those that
-    others have locked are left for the next reconciliation.
+    All conditions are rechecked after locking the messages in id order. Messages that others have
+    locked are left for the next reconciliation.
 
     Returns:
-        How many messages have a recording now.
+        How many messages received a recording.
     """
     progress(connection, run)
     ids = [adoption.message_id for adoption in adoptions]

@@ -66,7 +66,8 @@ def test_a_cut_off_end_shows_against_the_noted_head(head, tamper):
     done = verify("--head", head)
     assert done.exit_code == 1
     assert (
-        "at position 3, an entry is missing: the ledger ends before the noted head" in done.output
+        "at position 3, an entry is missing: the ledger ends before the recorded head"
+        in done.output
     )
 
 

@@ -1,1 +1,1 @@
-"""Rules of data quality: each stands here once, with the SQL or the expectations that check it."""
+"""Rules of data quality, each defined once, with the SQL or expectations that check it."""

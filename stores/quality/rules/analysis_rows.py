@@ -1,6 +1,6 @@
-"""Rules across the columns of an analysis, inside its documents, and against its message.
+"""Rules across the columns of an analysis, within its documents, and against its message.
 
-Words are looked at only where all of them have their shape.
+Words are checked only if all of them have the documented shape.
 """
 
 from schema.states import CheckedTable, Severity
@@ -9,7 +9,7 @@ from stores.quality.rules.kinds import InvariantRule, SqlRule, WordRule
 
 ANALYSES, WARN, FAIL = CheckedTable.ANALYSES, Severity.WARN, Severity.FAIL
 
-# Who knows no duration may state it as 0.
+# An unknown duration may be stored as 0.
 LATEST_MS = """CASE WHEN m.audio_duration_ms > 0
         THEN CAST(m.audio_duration_ms AS bigint) + CAST(:document_tolerance_ms AS integer) END"""
 
@@ -17,7 +17,7 @@ DOCUMENT_SHAPES = SqlRule(
     "document_shapes",
     ANALYSES,
     FAIL,
-    "the JSON documents have their shapes",
+    "the JSON documents have the documented shapes",
     reanalyze=True,
     observed=WRONG_DOCUMENTS,
 )
@@ -93,7 +93,7 @@ RULES: tuple[InvariantRule, ...] = (
         WARN,
         "mean pause times count makes all pauses",
         reanalyze=True,
-        # A mean rounded or cut to whole milliseconds is off by less than one for each pause.
+        # Rounding or truncating the mean to whole milliseconds adds an error below 1 ms per pause.
         observed="""CASE WHEN abs(
             CAST(a.average_pause_duration_ms AS bigint) * a.pause_count - a.total_pause_duration_ms
         ) > greatest(a.pause_count, 1)

@@ -1,6 +1,6 @@
-"""The shapes of an analysis' JSON documents (`schema.documents`), as SQL.
+"""SQL that checks the shapes of an analysis' JSON documents (`schema.documents`).
 
-Documents may be any JSON. Keys that nobody knows are no fault.
+Documents may be any JSON. Unknown keys are allowed.
 """
 
 
@@ -9,13 +9,13 @@ def _is(key: str, kind: str) -> str:
 
 
 def _may_be(key: str, kind: str) -> str:
-    """Let a key be missing: asking for it is neither true nor false then."""
+    """Return a condition that also accepts null and a missing key (`unknown` in jsonpath)."""
     return f"({_is(key, kind)} || @.{key} == null || (@.{key} == null) is unknown)"
 
 
 _TIMED = (_is("startMs", "number"), _is("endMs", "number"))
 _IN_TIME = (*_TIMED, "@.startMs >= 0", "@.startMs <= @.endMs")
-# What each element is, as a condition of a strict jsonpath: it unwraps no arrays.
+# Conditions on each element, for a strict jsonpath, which does not unwrap arrays.
 _ELEMENTS = {
     "speech_timings": (
         _is("word", "string"),
@@ -52,20 +52,20 @@ _OBJECTS = ("raw_alignment", "raw_features")
 
 
 def _wrong_list(column: str, conditions: tuple[str, ...]) -> str:
-    # A condition about a missing key is neither true nor false; `exists` says whether it is true.
+    # A condition on a missing key is unknown; `exists` turns that into false.
     wrong = f"strict $[*] ? (!exists(@ ? ({' && '.join(conditions)})))"
     return f"""CASE jsonb_typeof(a.{column}) WHEN 'null' THEN NULL
             WHEN 'array' THEN CASE WHEN jsonb_path_exists(a.{column}, '{wrong}')
-                THEN '{column} has an element of another shape' END
-            ELSE '{column} is no list but ' || jsonb_typeof(a.{column}) END"""
+                THEN '{column} has a malformed element' END
+            ELSE '{column} is not a list but ' || jsonb_typeof(a.{column}) END"""
 
 
 def _wrong_object(column: str) -> str:
     return f"""CASE WHEN jsonb_typeof(a.{column}) NOT IN ('object', 'null')
-            THEN '{column} is no object but ' || jsonb_typeof(a.{column}) END"""
+            THEN '{column} is not an object but ' || jsonb_typeof(a.{column}) END"""
 
 
-# NULL if all documents have their shapes, else what is wrong; the list of words comes first.
+# NULL if all documents have their shape, otherwise what is wrong; the list of words comes first.
 _WRONG = [
     *(_wrong_list(column, conditions) for column, conditions in _ELEMENTS.items()),
     *map(_wrong_object, _OBJECTS),

@@ -1,4 +1,4 @@
-"""Kinds of rules: of one column, for Great Expectations, or across columns and tables, as SQL."""
+"""Kinds of rules: of one column (Great Expectations), or across columns and tables (SQL)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class Between:
 
 @dataclass(frozen=True, slots=True)
 class OneOf:
-    """Values of the column are among these; an empty one passes."""
+    """Values of the column are among these; NULL passes."""
 
     column: str
     values: tuple[str, ...] | tuple[int, ...]
@@ -44,7 +44,7 @@ class Unique:
 
 @dataclass(frozen=True, slots=True)
 class Where:
-    """A condition on rows, in SQL and in Great Expectations' own words."""
+    """A condition on rows, in SQL and as a Great Expectations condition."""
 
     sql: str
     condition: "Callable[[type[Column]], Condition]"
@@ -52,7 +52,7 @@ class Where:
 
 @dataclass(frozen=True, slots=True)
 class NotEmpty:
-    """The column has a value, in all rows or in those of a condition."""
+    """The column is not NULL, in all rows or in those that meet a condition."""
 
     column: str
     where: Where | None = None
@@ -72,8 +72,8 @@ class ColumnRule(Rule):
 class SqlRule(Rule):
     """A rule across columns and tables.
 
-    Its SQL is NULL where the rule holds or does not apply, else what was observed: figures and
-    names, never what a learner said, a URL or a part of one. Aliases and arguments are those of
+    Its SQL is NULL where the rule holds or does not apply, otherwise the observed value: figures
+    and names, never a learner's text or a part of a URL. Aliases and parameters are those of
     `stores.quality.rule_queries`.
     """
 
@@ -82,13 +82,13 @@ class SqlRule(Rule):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WordRule(Rule):
-    """A rule of each word of an analysis, beside the next one.
+    """A rule about each word of an analysis and the next one.
 
-    Numbers are compared as JSON: what is none compares in some way, but never fails.
+    Values are compared as JSON, so that comparing other types raises no error.
     """
 
-    broken: str  # SQL: whether a word breaks it
-    figures: tuple[str, ...]  # of the first such word, to be reported
+    broken: str  # SQL: whether a word breaks the rule
+    figures: tuple[str, ...]  # reported for the first such word
 
 
 InvariantRule = SqlRule | WordRule

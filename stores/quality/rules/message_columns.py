@@ -16,15 +16,15 @@ FORMATS = ("pcm16", "g711_ulaw", "g711_alaw", "wav", "mp3", "flac", "ogg", "opus
 
 
 def _storage_key(facts: RuleFacts) -> str:
-    # Clients and proxies resolve `.` and `..`, and XML carries no control characters.
+    # Clients and proxies resolve `.` and `..`, and XML cannot represent control characters.
     return rf"^{re.escape(facts.key_prefix)}(?!(.*/)?\.{{1,2}}(/|$))[^[:cntrl:]]+$"
 
 
-REFUSED_KEY = ColumnRule(  # signing and sweeping quarantine by it, too
+REFUSED_KEY = ColumnRule(  # also used for quarantine by signing and sweeping
     "storage_key",
     MESSAGES,
     FAIL,
-    "keys lie under our prefix",
+    "keys begin with our prefix",
     expected=(Matches("audio_storage_key", _storage_key),),
 )
 RULES = (
@@ -109,7 +109,7 @@ RULES = (
         "key_when_uploaded",
         MESSAGES,
         FAIL,
-        "what was uploaded and not deleted has a key",
+        "uploaded messages that are not deleted have a key",
         expected=(
             NotEmpty(
                 "audio_storage_key",

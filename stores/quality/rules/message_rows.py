@@ -12,8 +12,8 @@ _ERROR_FREE = "a.message_id IS NOT NULL AND a.analysis_error IS NULL"
 
 
 def _shown(instant: str) -> str:
-    """Show an instant, which may be infinite or missing."""
-    return f"""COALESCE(to_char({instant}, 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), 'no instant')"""
+    """Return SQL that formats an instant, which may be infinite or NULL."""
+    return f"""COALESCE(to_char({instant}, 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), 'none')"""
 
 
 _QUICK_SCORES = {
@@ -28,12 +28,12 @@ _DIFFERING_SCORES = ", ".join(
     for quick, full in _QUICK_SCORES.items()
 )
 
-# The app's saving again empties this score alone: no rule is broken by what the next run of
-# `analyze-messages` puts back (docs/adr/0091).
+# When the app saves a message again, it clears only this score, which the next run of
+# `analyze-messages` restores: this breaks no rule (docs/adr/0091).
 PRONUNCIATION_SCORE = """CASE WHEN m.fluency_score IS NULL THEN m.pronunciation_score
             ELSE COALESCE(m.pronunciation_score, a.overall_accuracy_score) END"""
 
-# As policy decided for each kind of owner; NULL where nobody knows.
+# Retention days by kind of owner, as decided by policy; NULL if unknown.
 _KEPT_DAYS = """CASE
             WHEN m.role = 'system' THEN CAST(:system_days AS integer)
             WHEN c.user_id IS NULL THEN CAST(:guest_days AS integer)
@@ -42,7 +42,7 @@ _KEPT_DAYS = """CASE
         END"""
 _PROMISED = f"(m.timestamp + {_KEPT_DAYS} * interval '1 day')"
 
-# Wide enough for any three integers.
+# Floats do not overflow for any three integers.
 _PCM_MS = (
     "CAST(m.audio_size_bytes AS float8) * 500"
     " / (CAST(m.audio_sample_rate AS float8) * m.audio_channels)"
@@ -63,7 +63,7 @@ RULES = (
         "analysis_means_analyzed",
         MESSAGES,
         WARN,
-        "messages with such an analysis are analysed, or queued",
+        "messages with an analysis without error are analysed or queued",
         observed=f"""CASE WHEN {_ERROR_FREE}
         AND COALESCE(m.audio_processing_state, 'pending') IN ('pending', 'uploading', 'failed')
         THEN 'analysis without error, state ' || COALESCE(m.audio_processing_state, 'empty') END""",
@@ -83,7 +83,7 @@ RULES = (
         "failed_has_error",
         MESSAGES,
         FAIL,
-        "failed messages say why",
+        "failed messages have an error text",
         observed="""CASE WHEN m.audio_processing_state = 'failed'
         AND COALESCE(m.audio_processing_error, '') !~ '\\S'
         THEN 'audio_processing_error is empty' END""",
@@ -100,7 +100,7 @@ RULES = (
         "url_expiry",
         MESSAGES,
         WARN,
-        "a URL ends when its row says so, within 60 s",
+        "a URL expires at the time stated in its row, within 60 s",
         observed=f"""CASE WHEN {_HAS_URL} AND (abs(
             extract(epoch FROM {ENDS_AT}) - extract(epoch FROM m.audio_url_expires_at)
         ) <= extract(epoch FROM CAST(:url_tolerance AS interval))) IS NOT TRUE
@@ -116,7 +116,7 @@ RULES = (
         observed=f"""CASE WHEN {_HAS_URL} THEN CASE
         WHEN m.audio_storage_key IS NULL THEN 'a URL, but no key'
         WHEN NOT m.audio_url ^@ ANY (CAST(:url_prefixes AS text[]))
-            THEN 'the URL leads outside of our bucket'
+            THEN 'the URL leads outside our bucket'
         WHEN ({leads_to_key(1)} OR {leads_to_key(2)}) IS NOT TRUE
             THEN 'the URL leads to another object' END END""",
     ),
@@ -124,8 +124,8 @@ RULES = (
         "retention_period",
         MESSAGES,
         WARN,
-        "the expiry is the tier's period after creation, or later",
-        # An instant beyond the calendar of other programs would soon be beyond the database's, too.
+        "the expiry is at least the tier's period after creation",
+        # Skips timestamps so late that adding the period could overflow.
         observed=f"""CASE WHEN m.audio_storage_key IS NOT NULL
         AND m.audio_deleted_at IS NULL AND m.timestamp < timestamp '9999-01-01'
         AND m.audio_retention_expires_at
@@ -137,13 +137,13 @@ RULES = (
         "analyzing_beyond_lease",
         MESSAGES,
         WARN,
-        "nothing stays in `analyzing` after its lease",
+        "no message stays in `analyzing` after its lease",
         observed=f"""CASE WHEN m.audio_processing_state = 'analyzing' THEN CASE
         WHEN l.leased_until < CAST(:as_of AS timestamptz) - CAST(:stale_lease AS interval)
             THEN 'leased until ' || {_shown("l.leased_until AT TIME ZONE 'UTC'")}
         WHEN l.leased_until IS NULL AND m.timestamp <
             (CAST(:as_of AS timestamptz) - CAST(:unleased_age AS interval)) AT TIME ZONE 'UTC'
-            THEN 'no lease, said at ' || {_shown("m.timestamp")} END END""",
+            THEN 'no lease, sent at ' || {_shown("m.timestamp")} END END""",
     ),
     SqlRule(
         "pcm_size",

@@ -1,7 +1,7 @@
-"""What a signed URL says, as SQL: when it ends, and whether it leads to the message's key."""
+"""SQL that reads a signed URL: when it expires, and whether it leads to the message's key."""
 
-# Parts are cut out of the URL: a regular expression over all of it takes longer than all else. The
-# digits of a day that is none (30 February) would be an error, so the calendar is in the pattern.
+# Parts are cut out of the URL, because a regular expression over all of it would dominate the cost.
+# Invalid dates such as 30 February would raise an error, so the pattern contains the calendar.
 _SIGNED_AT = "split_part(split_part(m.audio_url, 'X-Amz-Date=', 2), '&', 1)"
 _SIGNED_FOR = "split_part(split_part(m.audio_url, 'X-Amz-Expires=', 2), '&', 1)"
 _DAY = (
@@ -10,7 +10,7 @@ _DAY = (
     r"|([12]\d(0[48]|[2468][048]|[13579][26])|(1[26]|2[048])00)0229"
 )
 _DATE = rf"^({_DAY})T([01]\d|2[0-3])([0-5]\d){{2}}Z$"
-# When it ends; NULL if it does not say.
+# When the URL expires; NULL if unknown.
 ENDS_AT = rf"""CASE WHEN {_SIGNED_AT} ~ '{_DATE}' AND {_SIGNED_FOR} ~ '^\d{{1,9}}$'
             THEN CAST({_SIGNED_AT} AS timestamp)
                 + CAST({_SIGNED_FOR} AS integer) * interval '1 second' END"""

@@ -324,7 +324,7 @@ def test_a_role_that_does_not_own_the_tables_is_refused(url, add_role):
     other = add_role("GRANT ALL ON ALL TABLES IN SCHEMA public TO {}")
     assert_refused(other, "does not own messages", owner_url=url)
     assert_refused(other, "may not create the schema audio_ops", owner_url=url)
-    assert_refused(other, "may create no tables and indexes in the schema public", owner_url=url)
+    assert_refused(other, "may not create tables and indexes in the schema public", owner_url=url)
 
 
 def test_a_role_that_may_not_read_is_told_so(url, add_role):
@@ -371,7 +371,7 @@ def test_a_role_that_does_not_own_our_schema_is_refused(adopted, add_role):
     make(adopted, f'GRANT USAGE ON SCHEMA audio_ops TO "{_role(other)}"')
     make(adopted, f'GRANT SELECT ON ALL TABLES IN SCHEMA audio_ops TO "{_role(other)}"')
     for command in (run.upgrade, run.rollback):
-        assert_refused(other, "does not own what is in the schema audio_ops", command, adopted)
+        assert_refused(other, "does not own all tables in the schema audio_ops", command, adopted)
 
 
 def _role(url):
@@ -515,7 +515,7 @@ def test_who_waits_for_another_migrator_is_told(url):
             time.sleep(0.05)
     upgrade.join()
     engine.dispose()
-    assert told[0] == "Another migrator is at work: waiting for its end."
+    assert told[0] == "Another migrator is at work: waiting for it to finish."
     run.check(url)
 
 

@@ -390,7 +390,7 @@ def test_the_seeds_own_test_script_runs(url):
 
 def test_a_dry_run_on_an_empty_database_says_that_it_has_no_app(url):
     assert [step.what.partition(",")[0] for step in run.preview(url).steps] == [
-        "Make the app's tables"
+        "Create the app's tables"
     ]
 
 

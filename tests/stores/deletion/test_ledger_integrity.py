@@ -91,7 +91,7 @@ def test_a_changed_fact_is_found_at_its_entry(chain, tamper, verify, change):
     tamper(f"UPDATE ledger SET {change} WHERE position = 5")
     verified = verify()
     assert (verified.head.position, verified.broken.position) == (4, 5)
-    assert "not what was hashed" in verified.broken.problem
+    assert "hash does not match" in verified.broken.problem
 
 
 def _hash_anew(engine, tamper, first, last):
@@ -121,7 +121,7 @@ def test_a_chain_written_anew_is_found_only_with_a_head_noted_before(
     assert verify().broken is None
     broken = verify(noted).broken
     assert (broken.position, broken.entry_id) == (10, 10)
-    assert "written anew" in broken.problem
+    assert "rewritten" in broken.problem
 
 
 def test_an_entry_removed_from_the_middle_is_found(chain, tamper, verify):

@@ -54,8 +54,8 @@ def test_no_number_or_instant_is_an_error(engine, add_analysed, check, number):
             )
         )
     seen = check()
-    assert seen["url_expiry"] == "URL until no instant, row until no instant"
-    assert seen["retention_period"] == "expiry no instant, by tier 2025-11-12T12:00:00Z"
+    assert seen["url_expiry"] == "URL until none, row until none"
+    assert seen["retention_period"] == "expiry none, by tier 2025-11-12T12:00:00Z"
 
 
 def test_a_score_that_the_app_emptied_is_looked_at_as_it_will_be_put_back(engine, add_analysed):

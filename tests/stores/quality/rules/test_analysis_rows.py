@@ -15,13 +15,13 @@ KEPT = {
     "a trailing silence of the codec": ({}, words((2, {"endMs": 2100}))),
 }  # fmt: skip
 BROKEN = [
-    ("document_shapes", {}, {"speech_timings": {}}, "speech_timings is no list but object"),
-    ("document_shapes", {}, {"raw_features": [1]}, "raw_features is no object but array"),
+    ("document_shapes", {}, {"speech_timings": {}}, "speech_timings is not a list but object"),
+    ("document_shapes", {}, {"raw_features": [1]}, "raw_features is not an object but array"),
     (
         "document_shapes",
         {},
         words((1, {"startMs": "secret"})),
-        "speech_timings has an element of another shape",
+        "speech_timings has a malformed element",
     ),
     (
         "timings_in_order",

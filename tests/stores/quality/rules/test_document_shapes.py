@@ -137,7 +137,7 @@ ELEMENTS = {
 def test_elements_of_another_shape(engine, add_analysed, name, change):
     message_id = add_analysed()
     element = ELEMENTS[name]
-    whole = {f"{name} has an element of another shape"}
+    whole = {f"{name} has a malformed element"}
     for wrong in (element | change, [element | change], "x", 5, True, None):
         seen = observed_in(engine, message_id, {name: [element, wrong]})
         assert {seen.pop("document_shapes", "no fault")} == whole

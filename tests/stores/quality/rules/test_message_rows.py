@@ -150,7 +150,7 @@ def test_the_owners_tier_says_how_long_audio_is_kept(
         (AS_OF - timedelta(minutes=59), LAST_WEEK, None),
         (AS_OF - timedelta(minutes=61), LAST_WEEK, "leased until 2025-10-20T10:59:00Z"),
         (None, AS_OF - timedelta(hours=23), None),
-        (None, AS_OF - timedelta(hours=25), "no lease, said at 2025-10-19T11:00:00Z"),
+        (None, AS_OF - timedelta(hours=25), "no lease, sent at 2025-10-19T11:00:00Z"),
     ],
 )
 def test_nothing_stays_in_analysis_for_ever(

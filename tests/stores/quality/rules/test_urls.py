@@ -58,14 +58,14 @@ BROKEN = [
         "url_expiry",
         URL | {"audio_url_expires_at": None},
         {},
-        "URL until 2025-10-27T12:00:00Z, row until no instant",
+        "URL until 2025-10-27T12:00:00Z, row until none",
     ),
     *(
         (
             "url_expiry",
             URL | {"audio_url": URL["audio_url"].replace("20251020T120000Z", date)},
             {},
-            "URL until no instant, row until 2025-10-27T12:00:00Z",
+            "URL until none, row until 2025-10-27T12:00:00Z",
         )
         for date in (
             "20261399T000000Z", "20250230T000000Z", "20250229T000000Z", "21000229T000000Z",
@@ -77,7 +77,7 @@ BROKEN = [
             "url_expiry",
             URL | {"audio_url": URL["audio_url"].replace("Expires=604800", expiry)},
             {},
-            "URL until no instant, row until 2025-10-27T12:00:00Z",
+            "URL until none, row until 2025-10-27T12:00:00Z",
         )
         for expiry in ("Expires=", "Expires=-1", "Expires=1e9", "Expires=99999999999", "Exp=604800")
     ),
@@ -98,7 +98,7 @@ BROKEN = [
         "url_is_ours",
         URL | {"audio_url": URL["audio_url"].replace("s3.example", "s3.example.evil")},
         {},
-        "the URL leads outside of our bucket",
+        "the URL leads outside our bucket",
     ),
 ]  # fmt: skip
 
