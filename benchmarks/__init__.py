@@ -1,1 +1,1 @@
-"""Every published figure has a script here that prints it, beside a peer or a floor."""
+"""Scripts that print every published figure, next to that of a peer or a lower bound."""

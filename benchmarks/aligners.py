@@ -1,4 +1,4 @@
-"""Forced aligners side by side: ours, pocketsphinx, Echogarden; all behind `Aligner`."""
+"""Forced aligners to compare: ours, pocketsphinx, Echogarden; all behind `Aligner`."""
 
 import json
 import shutil
@@ -23,7 +23,7 @@ from speech.text.lexicon import pronounce
 from training.signals import Waveform
 
 _FRAME_SECONDS: Final = 0.01
-# The defaults, 1e-48 and 7e-29, prune away every fourth learner.
+# The defaults, 1e-48 and 7e-29, fail for every fourth learner.
 WIDE_BEAMS: Final[dict[str, Any]] = {
     "bestpath": False, "beam": 1e-80, "pbeam": 1e-80, "wbeam": 1e-60,
 }  # fmt: skip
@@ -31,9 +31,9 @@ WIDE_BEAMS: Final[dict[str, Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Where words lie, as `(start, end)` in seconds, and their phones as `(name, start, end)`.
+    """Words as `(start, end)` in seconds, and their phones as `(name, start, end)`.
 
-    `is_plain` is False if a filler or a repeated word was heard besides the words.
+    `is_plain` is False if fillers or repeated words were found.
     """
 
     words: list[tuple[float, float]]
@@ -42,17 +42,17 @@ class Found:
 
 
 class Lost(Exception):
-    """The aligner found no way through the recording."""
+    """The aligner found no alignment."""
 
 
 class Aligner(Protocol):
-    """Finds words, and phones where it can."""
+    """Locates words and, if supported, phones."""
 
     def align(self, waveform: Waveform, words: Sequence[str]) -> Found:
-        """Align; raise `Lost` where that fails."""
+        """Align; raise `Lost` if that fails."""
 
     def cpu_seconds(self) -> float:
-        """CPU time that the aligner has taken so far, wherever it runs."""
+        """Return the CPU time used so far, in all its processes."""
 
 
 class Ours:
@@ -83,10 +83,10 @@ class Ours:
 
 
 class PocketSphinx:
-    """Its decoder on the same acoustic model: a pass for words, one for the phones in them."""
+    """Its decoder with the same acoustic model: one pass for words, one for their phones."""
 
     def __init__(self, **options: Any) -> None:  # noqa: ANN401 - the decoder's own
-        set_loglevel("FATAL")  # it speaks to stderr of every path it loses
+        set_loglevel("FATAL")  # otherwise it reports every lost path on stderr
         self._decoder = Decoder(lm=None, cmn="batch", loglevel="FATAL", **options)
 
     def align(self, waveform: Waveform, words: Sequence[str]) -> Found:
@@ -105,9 +105,9 @@ class PocketSphinx:
             self._decoder.set_alignment()
             self._search(pcm)
             alignment = self._decoder.get_alignment()
-        except RuntimeError:  # what it raises for everything
+        except RuntimeError:  # its only exception
             raise Lost from None
-        # Entries are gone once the iterator has moved on, so each is read at once.
+        # Entries become invalid when the iterator advances, so read each immediately.
         read = [
             (word.name, _span(word), [(phone.name, *_span(phone)) for phone in word])
             for word in alignment or ()
@@ -123,7 +123,7 @@ class PocketSphinx:
 
     def _search(self, pcm: bytes) -> None:
         with warnings.catch_warnings():
-            # It calls itself unnecessary, but nothing else makes it forget the noise it has heard.
+            # Deprecated, but nothing else resets its estimate of the noise.
             warnings.simplefilter("ignore", DeprecationWarning)
             self._decoder.start_stream()
         self._decoder.start_utt()
@@ -136,7 +136,7 @@ def _span(entry: Any) -> tuple[float, float]:  # noqa: ANN401 - pocketsphinx has
 
 
 class Echogarden:
-    """Its `dtw` engine in a long-lived Node process; compares only words, its phones are IPA."""
+    """Its `dtw` engine in a long-lived Node process; only words, since its phones are IPA."""
 
     def __init__(self) -> None:
         command, node = shutil.which("echogarden"), shutil.which("node")
@@ -172,7 +172,7 @@ class Echogarden:
         """Align.
 
         Raises:
-            Lost: If it fails, or finds another number of words.
+            Lost: If it fails, or finds a different number of words.
         """
         samples = Path(self._folder.name) / "samples"
         waveform.tofile(samples)

@@ -2,14 +2,13 @@
 
     python benchmarks/alignment_peers.py [--corpus DIR] [--sample N] [--smoke] [--json]
 
-All align the same recordings of known texts, in turn. pocketsphinx has the same acoustic model;
-it runs with beams so wide that it loses hardly any learner, and as it comes. Echogarden (`npm
-install -g echogarden`, used once so that it has its voices) stretches synthetic speech onto the
-recording; it may use threads, and its CPU time is counted over all of them. Nobody knows the true
-boundaries of learners' speech, so what is printed is how far the peers' lie from ours: in all
-recordings, and in plain ones, in which ours hears neither a filler nor a repeated word
-besides the text; the peers know of none of these. Without a corpus the clips of the tests are
-aligned.
+All align the same recordings of known texts, in turn. pocketsphinx uses the same acoustic model,
+once with its default beams and once with beams so wide that it fails for hardly any learner.
+Echogarden (`npm install -g echogarden`, used once so that it has its voices) warps synthetic speech
+onto the recording; its CPU time is the sum over all its threads. The true boundaries of learners'
+speech are unknown, so the figures are distances between the peers' boundaries and ours: in all
+recordings, and in plain ones, in which ours finds neither fillers nor repeated words, which the
+peers do not support. Without a corpus it aligns the clips of the tests.
 """
 
 import multiprocessing
@@ -39,13 +38,13 @@ CLOSE_SECONDS: Final = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """A file and what is said in it."""
+    """A file and its text."""
 
     audio: Path
     text: str
 
     def read(self) -> tuple[Waveform, list[str]]:
-        """Decode the sound; take the words as they are spoken."""
+        """Return the decoded waveform and the spoken words."""
         words = transcript.read(self.text, "en").words
         spoken = [part for word in words for part in word.spoken]
         return decode(self.audio.read_bytes(), AudioEncoding()), spoken
@@ -53,7 +52,7 @@ class Recording:
 
 @dataclass(slots=True)
 class Tally:
-    """What one aligner did, and how far its boundaries lie from ours, in seconds."""
+    """Results of one aligner, and distances of its boundaries from ours, in seconds."""
 
     audio_seconds: float = 0.0
     cpu_seconds: float = 0.0
@@ -61,7 +60,7 @@ class Tally:
     distances: dict[str, list[float]] = field(default_factory=dict)
 
     def figures(self) -> dict[str, float]:
-        """Return what is printed, by name; distances only where there are boundaries."""
+        """Return the figures by name; distances only if there are boundaries."""
         return {
             "times_real_time": round(self.audio_seconds / self.cpu_seconds, 1),
             "failed": self.failed,
@@ -73,7 +72,7 @@ class Tally:
         }
 
     def compare(self, ours: Found, theirs: Found) -> None:
-        """Add the distances of one recording; once more on its own if it is plain reading."""
+        """Add the distances of one recording, separately too if it is plain reading."""
         for kind, distances in (
             ("word", list(_word_distances(ours, theirs))),
             ("phone", list(_phone_distances(ours, theirs))),
@@ -85,7 +84,7 @@ class Tally:
 def _spread(distances: Sequence[float]) -> dict[str, float]:
     if not distances:
         return {}
-    # Frames of 10 ms are not whole numbers of seconds to a computer.
+    # Multiples of 10 ms are not exact as floats.
     close = sum(distance < CLOSE_SECONDS + 1e-6 for distance in distances)
     return {
         "mean_ms": round(1000 * statistics.fmean(distances), 1),
@@ -95,7 +94,7 @@ def _spread(distances: Sequence[float]) -> dict[str, float]:
 
 
 def measure(recordings: Sequence[Recording]) -> dict[str, dict[str, float]]:
-    """Align everything with everybody."""
+    """Align all recordings with all aligners."""
     with ExitStack() as stack:
         aligners: dict[str, Aligner] = {
             "ours": Ours(),
@@ -149,7 +148,7 @@ def _word_distances(ours: Found, theirs: Found) -> Iterator[float]:
 
 
 def _phone_distances(ours: Found, theirs: Found) -> Iterator[float]:
-    """Starts of phones, in words where both chose the same pronunciation."""
+    """Yield distances of phones' starts, in words where both chose the same pronunciation."""
     for phones, their_phones in zip(ours.phones, theirs.phones, strict=False):
         if [name for name, *_ in phones] == [name for name, *_ in their_phones]:
             for (_, start, _), (_, their_start, _) in zip(phones, their_phones, strict=True):
@@ -157,7 +156,7 @@ def _phone_distances(ours: Found, theirs: Found) -> Iterator[float]:
 
 
 def recordings(corpus: Path | None, sample: int) -> list[Recording]:
-    """Read the same ones for the same sample size."""
+    """Return a sample of recordings, always the same for the same size."""
     if corpus is None:
         return [Recording(OWN_CLIPS / f"{name}.flac", text) for name, text in OWN_TEXTS.items()]
     return [Recording(one.audio, one.text) for one in read_corpus(corpus, sample)]
@@ -173,7 +172,7 @@ def measure_apart(corpus: Path | None, sample: int) -> dict[str, dict[str, float
 
 
 def show(found: frame.Figures) -> str:
-    """Lay the figures out, an aligner a paragraph."""
+    """Format the figures, one paragraph per aligner."""
     return "\n".join(f"{name}\n{frame.as_lines(figures)}" for name, figures in found.items())
 
 

@@ -1,4 +1,4 @@
-"""Rated recordings, damaged or not, through the engine, each process on one thread."""
+"""Analyse rated recordings, damaged or not, with one thread per process."""
 
 import multiprocessing
 import sys
@@ -28,17 +28,17 @@ REJECTIONS: Final = (NoSpeech.cause, TextMismatch.cause)
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """An utterance, what befell its recording, the text it is said to hold, and who judges."""
+    """An utterance, the damage to its recording, the text to align, and the model."""
 
     utterance: Utterance
     text: str
     channel: Channel | None = None
-    model: Path | None = None  # instead of the one that ships
+    model: Path | None = None  # default: the shipped one
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a job: a comparison, or the cause of there being none."""
+    """Result of a job: a comparison, or the cause of its failure."""
 
     seconds: float  # of audio
     decode_cpu_seconds: float
@@ -53,32 +53,32 @@ class Outcome:
 
     @property
     def is_failure(self) -> bool:
-        """Whether anything else went wrong."""
+        """Whether it failed for any other reason."""
         return self.cause is not None and not self.is_rejected
 
 
 def with_folds(jobs: Iterable[Job], folds: Path) -> list[Job]:
-    """Have every speaker judged by the model that never heard him.
+    """Assign to every job the model that was trained without its speaker.
 
     Args:
-        jobs: Of rated utterances.
-        folds: A folder of models, as `training.calibrate` writes them.
+        jobs: Jobs with rated utterances.
+        folds: Folder of models written by `training.calibrate`.
 
     Raises:
-        ValueError: If some speaker is known to all models.
+        ValueError: If all models were trained on some speaker.
     """
     judges = {
         speaker: path for path in sorted(folds.glob("*.npz")) for speaker in speakers_held_out(path)
     }
     jobs = list(jobs)
     if unknown := {job.utterance.speaker for job in jobs} - set(judges):
-        msg = f"No model in {folds} was made without the speakers {', '.join(sorted(unknown))}."
+        msg = f"No model in {folds} was trained without {', '.join(sorted(unknown))}."
         raise ValueError(msg)
     return [replace(job, model=judges[job.utterance.speaker]) for job in jobs]
 
 
 def outcomes(jobs: Iterable[Job], processes: int) -> Iterator[Outcome]:
-    """Analyse, in the order of `jobs`; one process measures speed, more save time."""
+    """Analyse in the order of `jobs`; use one process to measure speed, more to save time."""
     limit_blas_threads()
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, spawn, engine.load, ("en",)) as pool:
@@ -110,6 +110,6 @@ def _analysed(
         return engine.analyze(waveform, text, "en", model=model), None
     except SpeechError as error:
         return None, error.cause
-    except Exception as error:  # noqa: BLE001 - a defect is a figure here: it is counted and shown
+    except Exception as error:  # noqa: BLE001 - defects are counted and reported
         traceback.print_exc(file=sys.stderr)
         return None, type(error).__name__

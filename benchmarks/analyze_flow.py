@@ -1,11 +1,11 @@
-"""The whole flow against the bare engine on the same cores, and its memory over a long run.
+"""Compare the whole flow with the bare engine on the same cores; measure memory of a long run.
 
     python benchmarks/analyze_flow.py [--clips 1000] [--smoke] [--json]
 
-Real learners are read from the folder in CORPUS; without it learners are synthesised. The bare
-engine decodes and analyses the same clips in as many processes, from a list in memory: no bucket,
-no database, no Prefect. The flow does the same work from a real S3 server into a real Postgres,
-both of which share the cores with it.
+Recordings come from the folder in CORPUS, or are synthesised without it. The bare engine decodes
+and analyses the same clips in as many processes, from a list in memory: no bucket, no database, no
+Prefect. The flow does the same work from a real S3 server into a real Postgres, which share the
+cores with it.
 """
 
 import multiprocessing
@@ -37,14 +37,14 @@ MEMORY_CLIPS = 50  # short ones, uploaded once and named by many messages
 
 
 def read_clips() -> list[Recording]:
-    """Return every clip there is, in the mix of speakers and lengths they come in."""
+    """Return all clips, in their original mix of speakers and lengths."""
     corpus = DemoSettings().corpus
     recordings = read_corpus(corpus, 2500) if corpus else record_all()
     return [recording for recording in recordings if recording.expected in (None, ANALYZED)]
 
 
 def analyse_alone(clip: Recording) -> bool:
-    """Analyse one clip with nothing around it; return whether it could be."""
+    """Analyse one clip with the bare engine; return whether it succeeded."""
     encoding = AudioEncoding(
         clip.encoding.audio_format, clip.encoding.sample_rate_hz, clip.encoding.channels
     )
@@ -56,7 +56,7 @@ def analyse_alone(clip: Recording) -> bool:
 
 
 def engine_seconds(clips: list[Recording]) -> float:
-    """Time the bare engine on all cores, starting its processes included."""
+    """Time the bare engine on all cores, including the start of its processes."""
     started = time.perf_counter()
     spawn = multiprocessing.get_context("spawn")
     with spawn.Pool(available_cores(), engine.load, ("en",)) as pool:
@@ -66,8 +66,8 @@ def engine_seconds(clips: list[Recording]) -> float:
 
 
 def pause_schedule(stack: StackAddresses) -> None:
-    """Keep the stack's own worker from taking part when a scheduled run falls due."""
-    # Here, because the bare engine's processes import this module and must not pay for Prefect.
+    """Pause the schedule, so that the stack's own worker does not take part."""
+    # Imported here, because the bare engine's processes import this module but not Prefect.
     from prefect.client.orchestration import SyncPrefectClient
 
     from local.demo.analysis_run import DEPLOYMENT
@@ -78,7 +78,7 @@ def pause_schedule(stack: StackAddresses) -> None:
 
 
 def upload(stack: StackAddresses, clips: list[Recording], messages: int) -> None:
-    """Put the clips into the bucket, and so many messages that name them in turn."""
+    """Upload the clips, and insert so many messages that refer to them in turn."""
     bucket, batch = stack.s3.bucket(), str(uuid4())
     clip_rows = []
     for number, clip in enumerate(clips):
@@ -113,7 +113,7 @@ def upload(stack: StackAddresses, clips: list[Recording], messages: int) -> None
 
 
 def run_flow(stack: StackAddresses, limit: int) -> tuple[float, float]:
-    """Run the flow in a process of its own; return its seconds and its tree's peak in MB.
+    """Run the flow in a separate process; return its seconds and its process tree's peak in MB.
 
     The seconds are the flow's own, from its call to its report: starting Python and importing
     Prefect are paid once a run whatever its size.

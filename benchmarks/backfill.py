@@ -1,10 +1,10 @@
-"""What a backfill costs the database: selecting, claiming, keeping what was there; and its bytes.
+"""Measure a backfill's cost to the database: selecting, claiming, keeping old analyses; and bytes.
 
     python benchmarks/backfill.py [--messages 300000] [--smoke] [--json]
 
-One backfill takes all messages, another 10,000; claims of both are measured in turn and must cost
-the same. Then 10,000 analyses are overwritten by the statements of the flow. At the end it prints
-what a message takes in each table and index, from which `docs/scaling.md` reckons.
+One backfill selects all messages, another 10,000; claims of both are measured in turn and must cost
+the same. Then 10,000 analyses are overwritten by the statements of the flow. Finally it prints the
+bytes per message in each table and index, on which `docs/scaling.md` is based.
 """
 
 import statistics
@@ -30,7 +30,7 @@ from tasks.backfill.backfill_analysis import FREEZE_AT_ONCE
 CLAIMS, CLAIMED = 30, 100
 
 LEASE = timedelta(minutes=15)
-# Two engines: no message may be in two open backfills of one.
+# Two engines: no message may be in two open backfills of the same engine.
 FEW, ALL = EngineRelease("kaiwa", "2.0", "en-new"), EngineRelease("kaiwa", "3.0", "en-newest")
 _SIZES = sa.text("""
 SELECT t.relname AS table_name, i.relname AS index_name,
@@ -45,13 +45,13 @@ LEFT JOIN LATERAL (
 WHERE t.oid = ANY(CAST(:tables AS regclass[]))
 ORDER BY t.relname, i.relname NULLS FIRST
 """)
-# Tables with a row for each message, and those with a row for each analysis that is overwritten.
+# Tables with a row per message, and those with a row per overwritten analysis.
 _WHOLE = ("messages", "message_audio_analysis", "audio_ops.backfill_item")
 _OVERWRITES = ("audio_ops.analysis_history", "audio_ops.backfill_previous")
 
 
 class NotEnough(KaiwaError):
-    """A backfill of the benchmark returned fewer messages than it holds."""
+    """A backfill of the benchmark returned fewer messages than expected."""
 
     backfill_id: int
 
@@ -60,7 +60,7 @@ class NotEnough(KaiwaError):
 
 
 def measure(messages: int, few: int, overwritten: int) -> frame.Figures:
-    """Return the figures, among them the bytes a message takes in each table and index."""
+    """Return the figures, including the bytes per message in each table and index."""
     with servers.postgres() as server:
         engine = connect(make_database(server, messages), statement_timeout=timedelta(minutes=30))
         small, _ = _freeze(engine, FEW, few)
@@ -101,7 +101,7 @@ def _freeze(engine: sa.Engine, release: EngineRelease, limit: int | None) -> tup
 
 
 def _claim_ms(engine: sa.Engine, releases: dict[int, EngineRelease]) -> list[float]:
-    """Median times of claims, by backfill; each is given back."""
+    """Return the median times of claims by backfill; every claim is released again."""
     times: dict[int, list[float]] = {number: [] for number in releases}
     for _ in range(CLAIMS):
         for number, release in releases.items():
@@ -119,7 +119,7 @@ def _claim_ms(engine: sa.Engine, releases: dict[int, EngineRelease]) -> list[flo
 
 
 def _overwrite(engine: sa.Engine, backfill_id: int, count: int) -> float:
-    """Analyse again without analysing: claim, keep, write, finish. Return seconds."""
+    """Claim, keep, write and finish without an analysis; return the seconds."""
     with engine.connect() as connection:
         model = next(iter(analyses.get_many(connection, [_any_message(connection)]).values()))
     model = model.model_copy(update={"analysis_version": ALL.version, "analyzed_at": utc_now()})
@@ -145,7 +145,7 @@ def _overwrite(engine: sa.Engine, backfill_id: int, count: int) -> float:
 
 
 def _any_message(connection: sa.Connection) -> str:
-    """The last one, of which nothing is wrong."""
+    """Return the newest message, a valid one."""
     newest = sa.text("SELECT id FROM messages ORDER BY timestamp DESC LIMIT 1")
     return str(connection.execute(newest).scalar_one())
 
@@ -157,7 +157,7 @@ def _bytes_each(engine: sa.Engine, tables: tuple[str, ...], rows: int) -> dict[s
 
 
 def show(figures: frame.Figures) -> str:
-    """Lay the figures out, the bytes as a table."""
+    """Format the figures, the bytes as a table."""
     table = Table("table, index", "bytes a message", "GB, 100 million messages")
     for name, size in figures["bytes_per_message"].items():
         table.add_row(name, f"{size:,.0f}", f"{size / 10:,.1f}")

@@ -1,9 +1,9 @@
 """Claiming 100 messages: 1,000,000 waiting against 10,000, and behind 1,000,000 without an engine.
 
-All must cost the same. The tables live in one embedded Postgres and are measured in turn, so that
-the machine's moods hit all alike. What an engine does not cover yet lies in front of the 10,000 or
-between them, and a run walks past it once, when it plans its chunks; a claim without a plan would
-walk past it each time. `python benchmarks/claim.py [--smoke] [--json]`
+All must cost the same. The tables are in one embedded Postgres and measured in turn, so that
+variations of the machine affect all alike. Messages that no engine supports lie before the 10,000
+or between them; a run scans past them once, when it plans its chunks, whereas a claim without a
+plan would do so each time. `python benchmarks/claim.py [--smoke] [--json]`
 """
 
 import statistics
@@ -43,7 +43,7 @@ FROM generate_series(0, {messages} - 1) AS n
 
 @dataclass(frozen=True)
 class _Pile:
-    """Messages that wait for an engine: before all others, or between them."""
+    """Messages that no engine supports yet: before all others, or between them."""
 
     messages: int
     since: str
@@ -91,7 +91,7 @@ def claim_ratios(small: int, large: int) -> dict[str, float]:
 def waiting_database(
     server: PostgresServer, waiting: int, name: str, pile: _Pile | None = None
 ) -> sa.Engine:
-    """Return an engine on a new database where so many messages wait, and a pile without engine."""
+    """Return an engine for a new database with so many waiting messages and a pile besides."""
     administrator = connect(server.url())
     with administrator.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(sa.text(f"CREATE DATABASE {name}"))
@@ -126,7 +126,7 @@ class _Plan(NamedTuple):
 
 
 def _plan(engine: sa.Engine) -> _Plan:
-    """Cut what waits into chunks and count what has no engine, as a run does when it begins."""
+    """Plan chunks and count messages without an engine, as a run does at its start."""
     with engine.begin() as connection:
         started = time.perf_counter()
         chunks = leases.waiting_chunks(
@@ -152,7 +152,7 @@ def _claim_ms(engine: sa.Engine, start: QueuePosition | None) -> float:
         )
     elapsed = time.perf_counter() - started
     if claim is None or len(claim.messages) != LIMIT:
-        message = f"A claim did not get its {LIMIT} messages."
+        message = f"A claim returned fewer than {LIMIT} messages."
         raise RuntimeError(message)
     return elapsed * 1000
 

@@ -1,6 +1,6 @@
-"""An S3 server that holds nothing and confirms every deletion, for measures without a bucket.
+"""An empty S3 server that confirms every deletion, for measurements without a bucket.
 
-It prints its address, and ends when its standard input does:
+It prints its address, and exits at the end of its standard input:
 `python -m benchmarks.confirming_bucket`
 """
 
@@ -13,19 +13,19 @@ _KEYS = re.compile(rb"<Key>[^<]+</Key>")
 
 
 class Confirming(BaseHTTPRequestHandler):
-    """Answers DeleteObjects, and GetBucketVersioning, which asks whether versions are kept."""
+    """Answers DeleteObjects and GetBucketVersioning."""
 
     protocol_version = "HTTP/1.1"  # keeps connections open
     disable_nagle_algorithm = True
 
     def do_POST(self) -> None:
-        """Say of all keys in the request that they are deleted."""
+        """Confirm the deletion of all keys in the request."""
         keys = _KEYS.findall(self.rfile.read(int(self.headers["Content-Length"])))
         deleted = b"".join(b"<Deleted>" + key + b"</Deleted>" for key in keys)
         self._answer(b"<DeleteResult>" + deleted + b"</DeleteResult>")
 
     def do_GET(self) -> None:
-        """Say that no versions are kept."""
+        """Answer that versioning is off."""
         self._answer(b"<VersioningConfiguration/>")
 
     def _answer(self, answer: bytes) -> None:
@@ -35,7 +35,7 @@ class Confirming(BaseHTTPRequestHandler):
         self.wfile.write(answer)
 
     def log_message(self, format: str, *args: object) -> None:
-        """Stay silent."""
+        """Log nothing."""
 
 
 if __name__ == "__main__":

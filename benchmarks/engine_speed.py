@@ -1,10 +1,10 @@
-"""How fast is one analysis on one thread, and where does the time go?
+"""Measure the speed of one analysis on one thread, and the time of each stage.
 
     python benchmarks/engine_speed.py [--corpus DIR] [--sample N] [--smoke] [--json]
 
-The peer is pocketsphinx's forced alignment, words and phones, of the same clips in the same run:
-it finds times and gives no scores. Each stage is timed alone, after the whole analysis. Without a
-corpus (`labels.jsonl`, `audio/*.flac`) the clips of the tests are analysed.
+The peer is pocketsphinx's forced alignment, words and phones, of the same clips in the same run;
+it gives no scores. Each stage is timed separately, after the whole analysis. Without a corpus
+(`labels.jsonl`, `audio/*.flac`) it analyses the clips of the tests.
 """
 
 import os
@@ -52,19 +52,19 @@ class Clock:
 
     @contextmanager
     def timing(self, name: str) -> Iterator[None]:
-        """Add what the block takes."""
+        """Add the CPU time of the block."""
         began = time.process_time()
         yield
         self.seconds[name] += time.process_time() - began
 
 
 def clips(corpus: Path | None, sample: int) -> list[tuple[bytes, str]]:
-    """Read files and their texts, the same ones for the same sample size."""
+    """Return a sample of files and texts, always the same for the same size."""
     if corpus is None:
         own = [((OWN_CLIPS / f"{n}.flac").read_bytes(), t) for n, t in OWN_TEXTS.items()]
         return own * (sample // len(own) + 1)
     lines = (corpus / "labels.jsonl").read_text(encoding="utf-8").splitlines()
-    chosen = random.Random(0).sample([json.loads(line) for line in lines], k=sample)  # noqa: S311 - a sample, no secret
+    chosen = random.Random(0).sample([json.loads(line) for line in lines], k=sample)  # noqa: S311 - a sample, not a secret
     return [
         ((corpus / "audio" / f"{label['utterance']}.flac").read_bytes(), label["text"])
         for label in chosen
@@ -90,7 +90,7 @@ def time_stages(waveform: Waveform, words: list[str], clock: Clock) -> None:
 
 
 def measure(corpus: Path | None, sample: int) -> frame.Figures:
-    """Return seconds of audio a second of CPU time, and milliseconds of CPU a second of audio."""
+    """Return seconds of audio per CPU second, and CPU milliseconds per second of audio."""
     clock = Clock()
     with clock.timing("load"):
         engine.load("en")

@@ -1,6 +1,6 @@
-"""How well scores agree with experts: Pearson correlations, and how sure they are.
+"""Agreement of scores with experts: Pearson correlations with confidence intervals.
 
-Everything is computed from six sums a speaker, so that drawing speakers anew a thousand times
+Everything is computed from six sums per speaker, so that resampling speakers a thousand times
 costs one matrix product.
 """
 
@@ -19,7 +19,7 @@ LEVELS: Final = ("phone", "word", *UTTERANCE_SCORES)
 _DRAWS: Final = 1_000
 _INTERVAL_PERCENT: Final = (2.5, 97.5)
 _MIN_SPEAKERS_DRAWN: Final = 3
-# Sums over numbers that are all the same differ from zero by so much.
+# Rounding error of the variance of equal numbers.
 _ROUNDING: Final = 1e-5
 
 Array = NDArray[np.float64]
@@ -27,15 +27,15 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Ours and the experts' numbers for one utterance, each of shape (n, 2), by level."""
+    """Our and the experts' numbers for one utterance by level, each of shape (n, 2)."""
 
     speaker: str
     means: dict[str, Array]
-    medians: dict[str, Array]  # the labels have none of words and phones
+    medians: dict[str, Array]  # none for words and phones
 
 
 def compare(utterance: Utterance, analysis: SpeechAnalysis) -> Comparison:
-    """Put the analysis beside the ratings; every rated word and phone gets a number."""
+    """Pair the analysis with the ratings; every rated word and phone gets a number."""
     said: list[dict[str, Any]] = analysis.raw_alignment["words"]
     features = analysis.raw_features
     words, phones = _judged(utterance.words, said)
@@ -56,10 +56,10 @@ def compare(utterance: Utterance, analysis: SpeechAnalysis) -> Comparison:
 def _judged(
     rated: Sequence[RatedWord], said: Sequence[dict[str, Any]]
 ) -> tuple[list[float], list[float]]:
-    """Our number for each rated word, and for each of their phones.
+    """Return our number for each rated word and each rated phone.
 
-    The engine may have aligned another listed pronunciation than the experts rated: phones are
-    matched inside the word, and one without a counterpart counts like its word's phones.
+    The engine may have aligned another pronunciation than the experts rated: phones are matched
+    within the word, and one without a counterpart gets the mean of its word's phones.
     """
     whole = float(np.mean([word["accuracy"] for word in said]))
     words: list[float] = []
@@ -80,7 +80,7 @@ def _judged(
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """Correlations of one level, None where either side never changes.
+    """Correlations of one level; None if either side is constant.
 
     Attributes:
         sums: Shape (speakers, 6): n, Σx, Σy, Σx², Σy², Σxy of each speaker.
@@ -90,12 +90,12 @@ class Agreement:
 
     @property
     def overall(self) -> float | None:
-        """Of all numbers alike."""
+        """Correlation of all numbers."""
         return _number(_ratio(_scatter(self.sums.sum(axis=0))))
 
     @property
     def interval(self) -> tuple[float | None, float | None]:
-        """The middle 95 % of `overall` when speakers are drawn anew (bootstrap)."""
+        """Middle 95 % of `overall` when speakers are resampled (bootstrap)."""
         speakers = len(self.sums)
         if speakers < _MIN_SPEAKERS_DRAWN or self.overall is None:
             return None, None
@@ -106,18 +106,18 @@ class Agreement:
 
     @property
     def between_speakers(self) -> float | None:
-        """Of the speakers' means."""
+        """Correlation of the speakers' means."""
         means = self.sums[:, 1:3] / self.sums[:, :1]
         return _number(_ratio(_scatter(_sums(means))))
 
     @property
     def within_speakers(self) -> float | None:
-        """Of what is left of all numbers once each speaker's means are taken off."""
+        """Correlation of all numbers after subtracting each speaker's means."""
         return _number(_ratio(_scatter(self.sums).sum(axis=0)))
 
 
 def agreement(pairs: Sequence[tuple[str, Array]]) -> Agreement:
-    """Gather a speaker and numbers of shape (n, 2), any number of times each."""
+    """Sum up pairs of a speaker and numbers of shape (n, 2); speakers may repeat."""
     sums: dict[str, Array] = {}
     for speaker, numbers in pairs:
         sums[speaker] = sums.get(speaker, np.zeros(6)) + _sums(numbers)
@@ -125,7 +125,7 @@ def agreement(pairs: Sequence[tuple[str, Array]]) -> Agreement:
 
 
 def agreement_by_level(compared: Sequence[Comparison]) -> dict[str, Agreement]:
-    """Hold every level against the experts' means."""
+    """Compare every level with the experts' means."""
     return {
         level: agreement([(one.speaker, one.means[level]) for one in compared]) for level in LEVELS
     }
@@ -150,5 +150,5 @@ def _ratio(scatter: Array) -> Array:
 
 
 def _number(value: Array | float) -> float | None:
-    """Return what JSON can hold."""
+    """Convert to a number for JSON; None if it is not finite."""
     return round(float(value), 4) if np.isfinite(value) else None

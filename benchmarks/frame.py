@@ -1,4 +1,4 @@
-"""What every benchmark's command does: read options, measure, print the figures, JSON last."""
+"""The command line of all benchmarks: read options, measure, print the figures, JSON last."""
 
 import argparse
 import json
@@ -14,11 +14,11 @@ Figures = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """A whole number that the command line may set.
+    """An integer option.
 
     Attributes:
-        default: As in the published figures; None takes everything.
-        smoke: With `--smoke`: small enough to end within seconds.
+        default: Value for the published figures; None means no limit.
+        smoke: Value with `--smoke`: small enough to finish within seconds.
         help: Shown by `--help`.
     """
 
@@ -29,11 +29,11 @@ class Size:
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """A folder that the command line may name.
+    """An option that takes a folder.
 
     Attributes:
         help: Shown by `--help`.
-        required: Whether it must be named.
+        required: Whether the option is required.
     """
 
     help: str
@@ -41,7 +41,7 @@ class Folder:
 
 
 def as_lines(figures: Figures) -> str:
-    """Lay figures out one a line."""
+    """Format figures, one per line."""
     return "\n".join(f"{name:38} {_number(figure):>14}" for name, figure in figures.items())
 
 
@@ -58,9 +58,9 @@ def run(
     """Run a benchmark's command: `python benchmarks/NAME.py [--OPTION ...] [--smoke] [--json]`.
 
     Args:
-        measure: Takes each option by its name; returns the figures that `--json` prints.
-        options: What the command line offers besides `--smoke` and `--json`.
-        show: Lays the figures out for people.
+        measure: Takes each option by name; returns the figures that `--json` prints.
+        options: Options besides `--smoke` and `--json`.
+        show: Formats the figures for people.
     """
     parser = argparse.ArgumentParser(
         description=sys.modules["__main__"].__doc__,
@@ -76,7 +76,7 @@ def run(
     parser.add_argument(
         "--smoke",
         action="store_true",
-        help="small sizes, to see that it runs; figures mean nothing",
+        help="small sizes, to check that it runs; the figures mean nothing",
     )
     parser.add_argument("--json", action="store_true", help="end with one line of JSON")
     arguments = vars(parser.parse_args())
@@ -84,7 +84,7 @@ def run(
         name: _chosen(arguments[name], option, smoke=arguments["smoke"])
         for name, option in options.items()
     }
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that its servers are stopped
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # stops its servers
     figures = measure(**chosen)
     print(show(figures))
     if arguments["json"]:

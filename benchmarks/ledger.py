@@ -1,7 +1,7 @@
-"""The deletion ledger: what a page of the sweep pays for it, and how fast a million verify.
+"""Measure the deletion ledger: its cost per page of the sweep, and the speed of verification.
 
-A page's cost is taken on an almost empty ledger and on one of 1,000,000 entries: it must not grow.
-Verifying is compared with reading the same rows and doing nothing with them.
+The cost per page is measured on an almost empty ledger and on one of 1,000,000 entries: it must
+not grow. Verification is compared with only reading the same rows.
 `python benchmarks/ledger.py [--smoke] [--json]`
 """
 
@@ -29,7 +29,7 @@ def measure(entries: int) -> frame.Figures:
     with servers.postgres() as server:
         engines = {size: _database(server, size) for size in (0, entries)}
         times: dict[int, list[float]] = {size: [] for size in engines}
-        for number in range(PAGES):  # in turn, so that the machine's moods hit both alike
+        for number in range(PAGES):  # in turn, so that variations of the machine affect both
             for size, engine in engines.items():
                 times[size].append(_delete(engine, f"page-{number}", PAGE))
         read_seconds = _read(engines[entries])
@@ -47,7 +47,7 @@ def measure(entries: int) -> frame.Figures:
 
 
 def _database(server: PostgresServer, entries: int) -> sa.Engine:
-    """Return an engine on a new database whose ledger has so many final entries."""
+    """Return an engine for a new database whose ledger has so many final entries."""
     name = f"ledger_{entries}"
     administrator = connect(server.url())
     with administrator.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
@@ -63,7 +63,7 @@ def _database(server: PostgresServer, entries: int) -> sa.Engine:
 
 
 def _delete(engine: sa.Engine, name: str, size: int) -> float:
-    """Intend and finish new keys as the sweep does, in two transactions; return the seconds."""
+    """Add and complete intents for new keys as the sweep does; return the seconds."""
     deletions = [
         IntendedDeletion(
             f"audio/learner/conversation/{name}-{number}.wav",
@@ -81,13 +81,13 @@ def _delete(engine: sa.Engine, name: str, size: int) -> float:
     with engine.begin() as connection:
         states = {deletion.storage_key: DeletionState.DELETED for deletion in deletions}
         if ledger.finish(connection, states) != size:
-            message = "The ledger did not finish what was intended."
+            message = "The ledger did not complete all intents."
             raise RuntimeError(message)
     return time.perf_counter() - started
 
 
 def _read(engine: sa.Engine) -> float:
-    """Return the seconds that a walk along the chain's bare rows takes."""
+    """Return the seconds it takes to only read the rows of the chain."""
     started = time.perf_counter()
     with engine.connect() as connection:
         portion = {"yield_per": ledger.ENTRIES_AT_ONCE}

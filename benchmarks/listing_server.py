@@ -1,6 +1,6 @@
 """A bucket that only lists its objects: `python -m benchmarks.listing_server OBJECTS`.
 
-It speaks enough S3 over HTTP for the reconciliation: ListObjectsV2, HEAD, and GET of an object's
+It implements enough of S3 for the reconciliation: ListObjectsV2, HEAD, and GET of an object's
 beginning, which is silence. It prints its port.
 """
 
@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 SIZE_BYTES = 240_000
 MODIFIED_AT = datetime(2025, 3, 1, tzinfo=UTC)
 MARKER = ".kaiwa-audio"
-# As long as real ones, and in the order of numbers. `benchmarks.reconcile` makes the same in SQL.
+# As long as real ones, and sorted by number. `benchmarks.reconcile` builds the same in SQL.
 KEY = (
     "audio/00000000-0000-4000-8000-{user:012}/conversation-{conversation:08}/"
     "message-{number:010}_1760000000000.wav"
@@ -82,7 +82,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 if __name__ == "__main__":

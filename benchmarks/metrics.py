@@ -1,15 +1,14 @@
-"""Measuring storage beside bare aggregates over the same messages; peak memory.
+"""Compare the storage measurement with bare aggregates over the same messages; peak memory.
 
     python benchmarks/metrics.py [--messages 5000000] [--smoke] [--json]
 
-The bare aggregate counts recordings and sums their bytes and minutes by format and by the days they
-were said and deleted. It joins nothing, so it knows neither tiers nor languages; the aggregate by
-owner is what one would write to know them, too. All run in turn in one embedded Postgres, so that
-the machine's moods hit them alike.
+The bare aggregate counts recordings and sums their bytes and minutes by format, day and day of
+deletion. It joins nothing, so it has neither tiers nor languages; the aggregate by owner adds
+them. All run in turn in one embedded Postgres, so that variations of the machine affect them alike.
 
-Both ratios are of the pass over the messages, its shaping into tables and days, and writing these.
-The other three read other tables: what the ledger alone tells, who was active, and the month's
-analyses; `ratio_with_everything` is of all four.
+Both ratios cover the pass over the messages, shaping the result into tables and days, and writing
+these. The other three parts read other tables: the ledger, active learners, and the month's
+analyses; `ratio_with_everything` covers all four.
 """
 
 import resource
@@ -51,7 +50,7 @@ LEFT JOIN ({CURRENT_TIERS}
 WHERE m.audio_storage_key IS NOT NULL
 GROUP BY 1, 2, 3, 4, 5, 6, 7
 """)  # noqa: S608 - ours
-WORK_MEM = "SET LOCAL work_mem = '64MB'"  # as the measurement gives itself
+WORK_MEM = "SET LOCAL work_mem = '64MB'"  # as in the measurement
 
 
 def metrics_figures(engine: sa.Engine, rounds: int) -> dict[str, float]:
@@ -79,7 +78,7 @@ def metrics_figures(engine: sa.Engine, rounds: int) -> dict[str, float]:
 
 
 def _storage(connection: sa.Connection, as_of: datetime) -> None:
-    """Look at all messages, shape what was found, write the daily figures."""
+    """Aggregate all messages, shape the result, write the daily figures."""
     stock = storage_measures.with_tiers(metrics.stock(connection, as_of=as_of))
     gone = pl.DataFrame(schema=metrics.GONE)
     daily = storage_measures.daily_measures(

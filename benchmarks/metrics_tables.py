@@ -1,10 +1,10 @@
-"""Messages as a measurement of costs finds them, in a table of any size.
+"""Generate realistic messages for the cost measurement, in a table of any size.
 
-They are of the last 160 days, twenty to a conversation, fifty conversations at a time, in five
-languages and three formats, of guests and learners of every tier, and every twentieth is the
-system's; one in ten is only text. Nine learners in ten began with a free subscription, and most of
-them took one or two paid ones later. What was due is deleted, over a third, and each deletion is in
-the ledger. The last month's recordings are analysed, one in fifty in vain.
+They are from the last 160 days, twenty per conversation, fifty conversations at a time, in five
+languages and three formats, by guests and learners of every tier; every twentieth is the system's,
+one in ten is only text. Nine learners in ten began with a free subscription, and most of them took
+one or two paid ones later. Due recordings, over a third, are deleted and in the ledger. The last
+month's recordings are analysed; one analysis in fifty failed.
 """
 
 from benchmarks.sweep_tables import make_database
@@ -89,7 +89,7 @@ WHERE audio_storage_key IS NOT NULL AND timestamp > now() AT TIME ZONE 'UTC' - i
 
 
 def make_table(server: PostgresServer, rows: int) -> str:
-    """Make a database with so many messages; return its URL."""
+    """Create a database with so many messages; return its URL."""
     fill = (_PEOPLE, _MESSAGES, _DELETIONS, _ANALYSES)
     return make_database(
         server, f"metrics_{rows}", *(statement.format(rows=rows) for statement in fill)

@@ -1,14 +1,13 @@
-"""How well do the scores agree with experts, and how fast are they computed?
+"""Measure the scores' agreement with experts, and the speed of the engine.
 
     python benchmarks/pronunciation.py --corpus DIR [--sample N] [--folds DIR] [--processes N]
                                        [--smoke] [--json]
 
-Every recording of the corpus (see `training/corpus.py`) is decoded and analysed, and
-Pearson's correlations with the mean, and where there is one the median, of the experts are
-printed; the labels hold no medians of words and phones. Refused recordings have no scores: they
-are counted and left out. Intervals hold the middle 95 % of correlations when speakers are drawn
-anew. Speed is CPU time of one thread, and honest with one process only: neighbours slow each
-other down.
+Decodes and analyses every recording of the corpus (see `training/corpus.py`), and prints Pearson
+correlations with the experts' mean and, if available, median (words and phones have none). Refused
+recordings have no scores: they are counted and left out. Intervals are the middle 95 % of
+correlations when speakers are resampled (bootstrap). Speed is CPU time of one thread; measure it
+with one process, since several slow each other down.
 """
 
 from collections import Counter
@@ -23,7 +22,7 @@ from training.corpus import UTTERANCE_SCORES, read_corpus
 
 
 def figures(finished: Sequence[Outcome]) -> dict[str, Any]:
-    """Return everything that is printed, by name; None for what cannot be correlated."""
+    """Return all figures by name; None for undefined correlations."""
     compared = [outcome.comparison for outcome in finished if outcome.comparison]
     means = agreement_by_level(compared)
     medians = {
@@ -48,7 +47,7 @@ def figures(finished: Sequence[Outcome]) -> dict[str, Any]:
 
 
 def _speed(finished: Sequence[Outcome]) -> dict[str, float | None]:
-    """Of scored recordings alone: a refusal takes less work than an analysis."""
+    """Return the speed on scored recordings only, since a refusal takes less time."""
     scored = [outcome for outcome in finished if outcome.comparison]
     audio_seconds = sum(outcome.seconds for outcome in scored)
     analyzing = sum(outcome.analyze_cpu_seconds for outcome in scored)
@@ -63,7 +62,7 @@ def _speed(finished: Sequence[Outcome]) -> dict[str, float | None]:
 
 
 def table(found: frame.Figures) -> str:
-    """Lay the figures out for people."""
+    """Format the figures for people."""
     lines = [f"{'':10}  mean   95 % interval  median  by speaker  within one"]
     for level in LEVELS:
         low, high = found["interval"][level]
@@ -82,7 +81,7 @@ def table(found: frame.Figures) -> str:
 
 
 def cell(value: float | None) -> str:
-    """Return five characters, a dash for what there is not."""
+    """Format a figure in five characters, None as a dash."""
     return "    -" if value is None else f"{value:5.3f}"
 
 
@@ -96,7 +95,7 @@ def measure(corpus: Path, sample: int | None, folds: Path | None, processes: int
 
 OPTIONS: dict[str, frame.Size | frame.Folder] = {
     "corpus": frame.Folder("folder of rated recordings", required=True),
-    "folds": frame.Folder("models that never heard some speakers"),
+    "folds": frame.Folder("models that were each trained without some speakers"),
     "processes": frame.Size(1, smoke=1, help="processes; more than one spoils the speed"),
 }
 

@@ -1,15 +1,14 @@
-"""Putting back scores that the app emptied, against one bare UPDATE of the same rows.
+"""Compare restoring scores that the app emptied with one bare UPDATE of the same rows.
 
     python benchmarks/put_back.py [--rows 1000000] [--smoke] [--json]
 
-Every message is analysed, and every hundredth was saved again by the app. A pass puts the scores
-back page by page, as `analyze-messages` does by calling its task's function; passes that find
-nothing follow. The peer is one UPDATE that is told the ids, on clones of the same database, before
-and after.
+Every message is analysed, and every hundredth was saved again by the app. A pass restores the
+scores page by page, by the task function of `analyze-messages`; passes that find nothing follow.
+The peer is one UPDATE with given ids, on clones of the same database, before and after.
 
-The other way would be a trigger. So the app's own statement is timed as well, row by row, as it
-comes: as it was, beside the index that the pass needs, and with a trigger that keeps the score.
-These take turns on clones, with rows of their own.
+The alternative would be a trigger. So the app's own statement is timed as well, row by row:
+unchanged, with the index that the pass needs, and with a trigger that keeps the score. These take
+turns on clones, with different rows.
 """
 
 import os
@@ -109,13 +108,13 @@ def _pass(expected: int) -> float:
     put_back = put_back_scores.fn()
     seconds = time.perf_counter() - started
     if put_back != expected:
-        message = f"{put_back} scores were put back instead of {expected}."
+        message = f"{put_back} scores were restored instead of {expected}."
         raise RuntimeError(message)
     return seconds
 
 
 def _saving(server: PostgresServer, saved: int) -> dict[str, float]:
-    """Time the app's saving again, in microseconds a row."""
+    """Time the app's repeated saving, in microseconds per row."""
     names = ("as_it_was", "with_index", "with_trigger")
     for name in names:
         _clone(server, name)

@@ -1,12 +1,12 @@
-"""A check of all messages against one plain SQL pass that evaluates the same predicates.
+"""Compare a check of all messages with one plain SQL pass that evaluates the same predicates.
 
     python benchmarks/quality.py [--messages 1000000] [--smoke] [--json]
 
-The check is the flow's: both checked tables, Great Expectations' suites over them, what is broken,
-cases of quarantine and the check's own record, without the bucket and without Prefect. Its peer is
-a single SELECT that only counts, by the same expressions: no tables, no offenders, no Great
-Expectations. They take turns in one process on one Postgres. Importing Great Expectations, once in
-a process, is measured apart. What both count must be what was made wrong.
+The check is the flow's: both checked tables, Great Expectations' suites over them, broken rows,
+quarantine and the check's own record, without bucket and Prefect. Its peer is a single SELECT that
+only counts, by the same expressions: no tables, no ids, no Great Expectations. They take turns in
+one process on one Postgres. Importing Great Expectations, once per process, is measured
+separately. Both must count exactly the defects that were planted.
 """
 
 import importlib
@@ -40,7 +40,7 @@ ROWS = [rule.name for rule in ROW_RULES]
 FAILING = [rule.name for rule in ROW_RULES if rule.severity is Severity.FAIL]
 AS_OF = datetime(2025, 10, 14, tzinfo=UTC)
 
-# What Great Expectations asks of one column each, by rule.
+# Great Expectations' rules on single columns, as SQL.
 _MESSAGE_COLUMNS = {
     "processing_state": "(audio_processing_state IN ('pending', 'uploading', 'uploaded',"
     " 'analyzing', 'analyzed', 'failed')) IS NOT TRUE",
@@ -171,7 +171,7 @@ def _check(engine: sa.Engine, count: int, stages: dict[str, list[float]]) -> Non
 
 
 def _expect(found: Mapping[str, int], count: int) -> None:
-    """Refuse figures of a check that did not find just what is wrong."""
+    """Fail if the check did not find exactly the planted defects."""
     wrong = Counter(
         rule
         for place, rules in WRONG.items()

@@ -1,4 +1,4 @@
-"""Messages with analyses as the engine writes them, a known number of them wrong."""
+"""Generate messages with analyses as the engine writes them, with a known number of defects."""
 
 import json
 from datetime import timedelta
@@ -11,7 +11,7 @@ from stores.database import connect
 
 ADDRESS = "https://fly.storage.tigris.dev/kaiwa-audio/"
 DURATION_MS = 5000
-VARIANTS = 100  # of what is said, so of the documents; each is stored with each message anew
+VARIANTS = 100  # different texts with their documents, each copied into many messages
 WRONG_EACH = 10_000  # one message in so many breaks each of the rules below
 
 _WORDS = (
@@ -37,7 +37,7 @@ _VARIANT = """
 INSERT INTO variant VALUES (:id, :content, :speech_timings, :phoneme_analysis, :problematic_words,
     '["Say *could* more slowly."]', '["could"]')
 """
-# What is wrong with which: the key of `WRONG` is the place in each ten thousand.
+# Rules broken by message: the key is its position in each ten thousand.
 WRONG = {
     1: ("pronunciation_score_range", "quick_scores"),
     2: ("audio_format",),
@@ -133,7 +133,7 @@ def make_database(server: PostgresServer, messages: int) -> str:
 
 
 def _variant(number: int) -> dict[str, object]:
-    """Return what is said, 8 to 12 words, with its documents."""
+    """Return a text of 8 to 12 words with its documents."""
     words = [_WORDS[(number + place) % len(_WORDS)] for place in range(8 + number % 5)]
     step_ms = DURATION_MS // len(words)
     timings, phonemes, offset = [], [], 0

@@ -1,10 +1,10 @@
-"""Reconciling 1,000,000 objects with 1,000,000 rows: memory, time, and every planted difference.
+"""Reconcile 1,000,000 objects with 1,000,000 rows: memory, time, and every planted difference.
 
     python benchmarks/reconcile.py [--objects 1000000] [--smoke] [--json]
 
-The objects are listed by a server in a process of its own, over HTTP through boto3; the rows lie in
-an embedded Postgres. The reconciling process calls the flow's tasks without Prefect's server. Its
-floor is a process that lists the same objects in the same way and forgets them.
+The objects are listed by a server in a separate process, over HTTP through boto3; the rows are in
+an embedded Postgres. The reconciling process calls the flow's tasks without Prefect's server. The
+lower bound is a process that only lists the same objects in the same way.
 """
 
 import json
@@ -24,26 +24,26 @@ from local.addresses import S3Address, StackAddresses
 from migrations import run as migrations
 from stores.database import connect
 
-# Memory is measured here, so the server gets less of it.
+# Less memory for the server, since this benchmark measures memory.
 OPTIONS = servers.WITHOUT_DISK | {"shared_buffers": "512MB"}
 WITHOUT_ROW = 333  # one of so many objects has no row
-UPLOADED_EARLY = 1_998  # one of so many objects was put before its message was saved
+UPLOADED_EARLY = 1_998  # one of so many objects was uploaded before its message was saved
 
 
 @dataclass(frozen=True, slots=True)
 class Planted:
-    """What a reconciliation of so many objects must find."""
+    """The differences that a reconciliation of so many objects must find."""
 
     objects: int
 
     @property
     def lost(self) -> int:
-        """Rows beyond the objects."""
+        """Rows without an object."""
         return 3 * self.objects // 1000
 
     @property
     def adoptable(self) -> int:
-        """Objects that were put before their message was saved."""
+        """Objects that were uploaded before their message was saved."""
         return len(range(0, self.objects, UPLOADED_EARLY))
 
     @property
@@ -87,7 +87,7 @@ FROM early
 
 
 def run_apart(work: str, environment: dict[str, str]) -> dict[str, float]:
-    """Reconcile or list in a process of its own; return what it prints."""
+    """Reconcile or list in a separate process; return its figures."""
     answer = subprocess.run(
         [sys.executable, "-m", "benchmarks.reconcile_run", work],
         env=environment,
@@ -100,7 +100,7 @@ def run_apart(work: str, environment: dict[str, str]) -> dict[str, float]:
 
 @contextmanager
 def bucket_and_rows(planted: Planted) -> Iterator[tuple[dict[str, str], sa.Engine]]:
-    """Run bucket and database; yield the environment that finds them, and an engine."""
+    """Run bucket and database; yield their environment variables, and an engine."""
     listing = subprocess.Popen(
         [sys.executable, "-m", "benchmarks.listing_server", str(planted.objects)],
         stdout=subprocess.PIPE,
@@ -122,7 +122,7 @@ def bucket_and_rows(planted: Planted) -> Iterator[tuple[dict[str, str], sa.Engin
 
 
 def fill(engine: sa.Engine, planted: Planted) -> None:
-    """Make the rows, with the differences planted."""
+    """Insert the rows, with the planted differences."""
     statement = _FILL.format(
         objects=planted.objects,
         lost=planted.lost,
@@ -137,7 +137,7 @@ def fill(engine: sa.Engine, planted: Planted) -> None:
 
 
 def check_findings(engine: sa.Engine, planted: Planted) -> None:
-    """Check that exactly what was planted was found, all orphans queued, the early adopted."""
+    """Check that exactly the planted differences were found, queued or adopted."""
     with engine.connect() as connection:
         found = dict(
             connection.execute(

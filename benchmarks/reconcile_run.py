@@ -1,7 +1,7 @@
-"""Reconciles the bucket that the environment names with its database, or only lists it.
+"""Reconcile the bucket and database of the environment, or only list the bucket.
 
-`python -m benchmarks.reconcile_run reconcile|bare` ends with one line of JSON: what was listed, the
-seconds, and the process's peak memory in MB.
+`python -m benchmarks.reconcile_run reconcile|bare` ends with one line of JSON: the number of
+objects, the seconds, and the process's peak memory in MB.
 """
 
 import json
@@ -16,7 +16,7 @@ from tasks.resources import storage
 
 
 def bare_listing() -> int:
-    """List everything and forget it; return how many objects there were."""
+    """List all objects; return their number."""
     return sum(len(page) for page in list_objects(storage.bucket(), "audio/"))
 
 

@@ -1,17 +1,18 @@
-"""A refresh of 1,000,000 signed URLs, end to end, against the bare UPDATE of the same rows.
+"""Compare a refresh of 1,000,000 signed URLs, end to end, with a bare UPDATE of the same rows.
 
     python benchmarks/refresh.py [--rows 1000000] [--smoke] [--json]
 
 The refresh plans, reads, decides, signs and writes page by page, as the flow does, by calling its
 tasks' functions: Prefect adds some 30 ms for each of the twenty task runs. Its peer is one
 statement that sets every URL to a string of the same length, on clones of the same database, once
-before and once after, so that the machine's moods hit both.
+before and once after, so that variations of the machine affect both.
 
-How many updates stay in their page (HOT) depends on the room that the rows' lives have left in it.
-So every row has lived one: inserted as `pending`, set to `uploading`, to `uploaded` with its key,
-URL and sizes, to `analyzing`, to `analyzed` with its scores, in batches as they come, with a vacuum
-whenever autovacuum would have run one, at 20 % dead rows. A month of messages, of 50 conversations
-at a time; 60 % are kept for 30 days, 30 % for 90 and 10 % for 365. All URLs have run out.
+How many updates stay in their page (HOT) depends on the free space that earlier updates left. So
+every row went through its life: inserted as `pending`, set to `uploading`, to `uploaded` with its
+key, URL and sizes, to `analyzing`, to `analyzed` with its scores, in batches, with a vacuum
+whenever autovacuum would have run one, at 20 % dead rows. There is a month of messages, of 50
+conversations at a time; 60 % are kept for 30 days, 30 % for 90 and 10 % for 365. All URLs are
+expired.
 """
 
 import os
@@ -129,7 +130,7 @@ def _autocommit(url: str, *statements: str) -> None:
 
 
 def _live(url: str, rows: int) -> None:
-    """Let so many rows live their lives, up to a URL that has run out."""
+    """Take so many rows through their life, up to an expired URL."""
     os.environ.update(BUCKET, DATABASE_URL=url)  # noqa: TID251 - what the tasks will read
     signer = storage.signer()
     tail = signer.dated(utc_now()).sign("", 604_800).removeprefix(signer.address)
@@ -137,7 +138,7 @@ def _live(url: str, rows: int) -> None:
     engine = connect(url, statement_timeout=timedelta(0))
     with engine.connect() as connection:
         others = list(connection.execute(sa.text(_OTHER_INDEXES)))
-    # They make no difference to where rows lie, only to how long this takes: made again below.
+    # Indexes do not affect the placement of rows and only slow this down: recreated below.
     _autocommit(url, *(f"DROP INDEX {name}" for name, _ in others))
     _autocommit(url, _FILL_CONVERSATIONS.format(conversations=rows // 20))
     dead = 0
@@ -187,7 +188,7 @@ def _expect(updated: int, rows: int) -> None:
 
 
 def _hot_share(url: str, rows: int) -> float:
-    """Return the share of updates that stayed in their page and touched no index."""
+    """Return the share of HOT updates, which stay in their page and touch no index."""
     engine = connect(url)
     with engine.connect() as connection:
         updated, hot = connection.execute(sa.text(_HOT_SHARE)).one()

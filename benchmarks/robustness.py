@@ -1,23 +1,22 @@
-"""How do the scores hold up on bad recordings, and what does the validity gate refuse?
+"""Measure the scores on bad recordings, and the refusals of the validity gate.
 
     python benchmarks/robustness.py --corpus DIR [--sample N] [--folds DIR] [--processes N]
                                     [--smoke] [--json]
 
-The same sample of learners, spread evenly over speakers, is analysed clean and after each of the
-channels below; correlations are with the experts' means of the clean recording, and `change` is
-what a channel adds to the correlation of accuracy over the recordings that have scores both clean
-and through it. Then the gate is
-shown sounds that say nothing, and recordings with a text that they do not say:
+The same sample of learners, spread evenly over speakers, is analysed clean and through each of the
+channels below. Correlations are with the experts' means for the clean recording; `change` is the
+difference in the correlation of accuracy, over recordings that have scores both clean and through
+the channel. Then the gate gets sounds without speech, and recordings with wrong texts:
 
     wrong_transcript          the text of any other utterance
-    wrong_transcript_similar  the one of nearly as many phones among all of the sample
-    half_said                 the right text, and another's after it
+    wrong_transcript_similar  the text of the sample with the most similar number of phones
+    half_said                 the right text, followed by that of another utterance
     other_language            synthetic voices say the translation (if espeak-ng is installed)
     said_twice                the right text, said twice
 
-Shares caught are refusals (no speech, or another text), of all that were shown; what is not
-refused may still carry a warning. `--folds` has every learner judged by a model that never heard
-him; see `benchmarks/pronunciation.py`.
+The printed shares are refusals (no speech or text mismatch) of all such recordings; the others may
+still carry a warning. With `--folds` every learner is scored by a model that was trained without
+that learner; see `benchmarks/pronunciation.py`.
 """
 
 import sys
@@ -59,7 +58,7 @@ IMPOSTORS: Final[dict[str, Channel]] = {
     "said_twice": impostors.said_twice,
 }
 
-# What a learner says who falls back into another language, and what the app wrote down.
+# A sentence in another language, and the English text that the message has.
 FOREIGN: Final = (
     ("de", "Ich möchte morgen früh mit dem Zug nach Hause fahren.",
      "I want to go home by train tomorrow morning."),
@@ -90,7 +89,7 @@ _VOICES: Final = ("", "+f4", "+m3")
 
 
 def foreign_jobs(folder: Path) -> list[Job]:
-    """Let espeak-ng say each sentence in several voices, into `folder`.
+    """Synthesise each sentence in several voices with espeak-ng into `folder`.
 
     Raises:
         SynthesisFailed: If it is not installed.
@@ -108,7 +107,7 @@ def foreign_jobs(folder: Path) -> list[Job]:
 
 
 def shown_to_engine(right: Sequence[Job], folder: Path) -> dict[str, list[Job]]:
-    """Return what is analysed, by the name of its figure; `right` are texts as they were said."""
+    """Return the jobs by the name of their figure; `right` has the correct texts."""
     utterances = [job.utterance for job in right]
     damaged = {**CHANNELS, **IMPOSTORS}
     jobs = {
@@ -129,7 +128,7 @@ def shown_to_engine(right: Sequence[Job], folder: Path) -> dict[str, list[Job]]:
 
 
 def figures(finished: Mapping[str, Sequence[Outcome]]) -> dict[str, Any]:
-    """Return everything that is printed, by name; None for what cannot be correlated."""
+    """Return all figures by name; None for undefined correlations."""
     by_channel = {name: _correlations(finished[name]) for name in CHANNELS}
     return {
         "accuracy": {name: found["accuracy"] for name, found in by_channel.items()},
@@ -168,7 +167,7 @@ def _refused(finished: Sequence[Outcome]) -> float:
 
 
 def table(found: frame.Figures) -> str:
-    """Lay the figures out for people."""
+    """Format the figures for people."""
     columns = (*LEVELS, "rejected")
     lines = [f"{'':26}" + "".join(f"{column:>10}" for column in (*columns, "change"))]
     lines += [
@@ -184,7 +183,7 @@ def table(found: frame.Figures) -> str:
 
 
 def measure(corpus: Path, sample: int, folds: Path | None, processes: int) -> dict[str, Any]:
-    """Analyse the sample through every channel and show the gate what it must refuse."""
+    """Analyse the sample through every channel, and the recordings that must be refused."""
     right = [Job(one, one.text) for one in read_corpus(corpus, sample)]
     if folds:
         right = with_folds(right, folds)

@@ -1,12 +1,12 @@
-"""Four workers of four deployments share 20,000 messages, and one is killed every few seconds.
+"""Share 20,000 messages among four workers while killing one every few seconds.
 
     python benchmarks/scale_out.py [--smoke] [--json]
 
 First four processes claim and finish messages as fast as they can. Then four deployments of the
-main flow, each served by a process of its own, analyse the rest; an analysis only takes time. Every
-few seconds one of these processes is killed with all it started, and started again. At the end no
-message may be lost, and none analysed twice. Postgres, Prefect's server and all workers share this
-machine's cores.
+main flow, each served by a separate process, process the rest with analyses that only sleep. Every
+few seconds one of these processes is killed with its children and restarted. At the end no message
+may be lost or analysed twice. Postgres, Prefect's server and all workers share this machine's
+cores.
 """
 
 import socket
@@ -43,7 +43,7 @@ from stores.database import connect
 
 CLAIMED = 100  # at once
 LONGEST_SECONDS = 900.0
-# Its name and address are asked for; nothing is there.
+# The settings require name and address; nothing connects to it.
 BUCKET = {
     "TIGRIS_BUCKET_NAME": "audio",
     "TIGRIS_ENDPOINT": "http://127.0.0.1:9",
@@ -62,9 +62,9 @@ _DONE = "SELECT count(*) FROM messages WHERE audio_processing_state = 'analyzed'
 
 
 def claims_per_second(url: str, workers: int) -> float:
-    """Let some processes claim and finish all that waits; return messages a second."""
+    """Let some processes claim and finish all waiting messages; return messages per second."""
     with ProcessPoolExecutor(workers) as pool:
-        list(pool.map(_connect_once, [url] * workers))  # starting them is not claiming
+        list(pool.map(_connect_once, [url] * workers))  # do not measure their start
         began = time.perf_counter()
         finished = sum(pool.map(_claim_and_finish, [url] * workers))
         return finished / (time.perf_counter() - began)
@@ -118,7 +118,7 @@ class Worker:
         return _count(engine, _HELD, owners=owners)
 
     def kill(self) -> None:
-        """Kill it and everything it started, as when a machine goes away."""
+        """Kill it and its children, as when a machine fails."""
         for process in reversed(self._processes()):
             with suppress(psutil.NoSuchProcess):
                 process.kill()
@@ -136,7 +136,7 @@ def share_out(
     names: Sequence[str],
     kill_seconds: float,
 ) -> dict[str, float]:
-    """Let a worker of each name analyse what waits while the busy ones are killed in turn."""
+    """Process the waiting messages with one worker per name, killing busy ones in turn."""
     total = _count(engine, _WAITING)
     workers = deque(Worker(name, environment) for name in names)
     ended = threading.Event()
@@ -168,18 +168,18 @@ def share_out(
 
 
 def _keep_running(api_url: str, names: Sequence[str], limit: int, ended: threading.Event) -> None:
-    """Let each deployment always have a run that waits: those of killed workers stay behind."""
+    """Keep a scheduled run for each deployment, since runs of killed workers never finish."""
     with SyncPrefectClient(api_url) as client:
         while not ended.wait(1):
             for name in names:
-                with suppress(PrefectHTTPStatusError):  # a busy server is asked again
+                with suppress(PrefectHTTPStatusError):  # retried when the server is busy
                     _ask_for_a_run(client, name, limit)
 
 
 def _ask_for_a_run(client: SyncPrefectClient, name: str, limit: int) -> None:
     try:
         deployment = client.read_deployment_by_name(f"stubbed-analysis/{name}")
-    except ObjectNotFound:  # its process has not got so far
+    except ObjectNotFound:  # not registered yet
         return
     waiting = client.read_flow_runs(
         flow_run_filter=FlowRunFilter(
@@ -197,7 +197,7 @@ def _count(engine: sa.Engine, query: str, **arguments: object) -> int:
 
 
 def prefect_records(folder: Path, messages: int) -> dict[str, float]:
-    """Count what Prefect's server keeps of each 1,000 messages."""
+    """Count the records of Prefect's server per 1,000 messages."""
     path = folder / "prefect" / "prefect.db"
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
         return {

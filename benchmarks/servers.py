@@ -7,10 +7,10 @@ from pathlib import Path
 
 from local.postgres import PostgresServer
 
-# Waiting for the disk costs all measures the same and would hide a difference; how many pages are
-# written whole depends on when the last checkpoint was.
+# Waiting for the disk costs all measurements the same and would hide a difference; the number of
+# full-page writes depends on the time of the last checkpoint.
 WITHOUT_DISK = {"fsync": "off", "full_page_writes": "off", "shared_buffers": "1GB"}
-# Checkpoints and autovacuum would fall into one measure and not into another.
+# Checkpoints and autovacuum would affect some measurements and not others.
 QUIET = {"autovacuum": "off", "max_wal_size": "16GB", "checkpoint_timeout": "1h"}
 
 
@@ -19,7 +19,7 @@ def private_folder() -> Iterator[Path]:
     """Yield a new folder that is deleted at the end."""
     with tempfile.TemporaryDirectory(prefix="kaiwa-benchmark-") as name:
         folder = Path(name)
-        folder.chmod(0o711)  # run as root, Postgres is another user
+        folder.chmod(0o711)  # Postgres runs as another user if this runs as root
         yield folder
 
 

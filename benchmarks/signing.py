@@ -1,10 +1,10 @@
-"""Signing URLs: ours against boto3's `generate_presigned_url`, in turn, on one core.
+"""Compare our signing of URLs with boto3's `generate_presigned_url`, in turn, on one core.
 
     python benchmarks/signing.py [--smoke] [--json]
 
-Keys are of the app's form. Each round signs other keys, so that nothing can be remembered. Ours
-signs as a page of a refresh does: what depends on the date alone is computed once for the round.
-Before any time is taken, one URL of each is compared.
+Keys have the app's form. Each round signs different keys, so that caching does not help. Ours
+signs like a page of a refresh: the key that depends on the date alone is derived once per round.
+Before timing, one URL of each is compared.
 """
 
 import statistics
@@ -32,7 +32,7 @@ ACCESS = BucketAccess(
 
 
 def measure(ours: int, boto3s: int) -> frame.Figures:
-    """Return the medians of URLs a second of both, and their ratio."""
+    """Return the median URLs per second of both, and their ratio."""
     signer = open_signer(ACCESS)
     client = open_bucket(ACCESS).client
 
@@ -70,7 +70,7 @@ def _keys(count: int) -> list[str]:
 
 
 def _expect_the_same(ours: Callable[[str], str], boto3s: Callable[[str], str]) -> None:
-    """Compare one URL; the second in which both sign may have to be waited for."""
+    """Compare one URL, trying again until both are signed within the same second."""
     key = _keys(1)[0]
     if not any(ours(key) == boto3s(key) for _ in range(3)):
         message = "The URLs differ from boto3's."

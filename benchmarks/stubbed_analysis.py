@@ -1,8 +1,8 @@
-"""The main flow with analyses that take time and do nothing.
+"""The main flow with analyses that only sleep.
 
 `python -m benchmarks.stubbed_analysis NAME` serves a deployment NAME of it from this process, one
-run at a time. Claims, leases and everything that is written are real; only the bucket and the
-analysis processes are stood in for.
+run at a time. Claims, leases and all writes are real; only the bucket and the analysis processes
+are stubs.
 """
 
 import sys
@@ -20,7 +20,7 @@ from tasks.resources import storage
 from tasks.runtime.chunk_runner import ChunkTaskRunner
 
 SECONDS_A_MESSAGE = 0.02
-LEASE = timedelta(seconds=15)  # what a killed worker held comes back soon
+LEASE = timedelta(seconds=15)  # short, so that a killed worker's messages become available soon
 
 
 class _Bucket:
@@ -30,7 +30,7 @@ class _Bucket:
         return b""
 
     def verify_marker(self) -> None:
-        """Nothing is ever missing."""
+        """Succeed always."""
 
 
 class _Workers:
@@ -65,9 +65,9 @@ class _Workers:
     task_runner=ChunkTaskRunner(),  # type: ignore[arg-type]  # Prefect types it for coroutines
 )
 def stubbed_analysis(limit: int) -> int:
-    """Run the main flow with everything stood in for that costs time; return what it claimed."""
-    # Imported here: Prefect pickles this flow with what it refers to, and copies of the tasks would
-    # not see what is changed below.
+    """Run the main flow with stubs; return the number of messages that it claimed."""
+    # Imported here: Prefect pickles this flow with its globals, and copies of the tasks would not
+    # see the stubs.
     from flows.analyze_messages import analyze_messages
 
     storage.bucket = _Bucket  # type: ignore[assignment]

@@ -1,18 +1,17 @@
-"""The retention sweep: queries in small and large tables, pace beside plain deletion, memory.
+"""Measure the retention sweep: queries in small and large tables, pace, memory.
 
     python benchmarks/sweep.py [--smoke] [--json]
 
 Queries: finding and locking a page of 100 due recordings, at the head of the queue and at random
 places, in tables of 100,000 to 5,000,000 messages in one embedded Postgres, measured in turn, so
-that the machine's moods hit all alike.
+that variations of the machine affect all alike.
 
 Pace: the flow's tasks on a real S3 server and a durable Postgres, page by page in turn with a plain
 loop of DeleteObjects over as many equal objects. Prefect adds some 30 ms for each task run, of a
 thousand objects or more.
 
-Memory: a process of its own plans and sweeps 10,000 due recordings, another 1,000,000. Instead of a
-bucket they have a server that confirms every deletion: how an S3 server deletes is no matter of
-memory here.
+Memory: one separate process plans and sweeps 10,000 due recordings, another 1,000,000. Instead of a
+bucket they use a server that only confirms every deletion, which does not affect their memory.
 """
 
 import json
@@ -80,7 +79,7 @@ def _figures_without_bucket(
         run = partial(_run, endpoint=endpoint, folder=folder)
         some = run(urls["1m"], page_size=PAGE, pages=PAGES_WITHOUT_BUCKET)
         small = run(make_table(server, table_of_10k_due), page_size=LARGEST_PAGE, pages=ALL)
-        # They make no difference to memory, only to how long a million rows take.
+        # Indexes do not affect memory and only slow down a million rows.
         drop_unused_indexes(urls["5m"])
         large = run(urls["5m"], page_size=LARGEST_PAGE, pages=ALL)
     calls = calls | {
@@ -153,7 +152,7 @@ def _timed(times: list[float]) -> Iterator[None]:
 
 
 def _run(url: str, endpoint: str, folder: Path, *, page_size: int, pages: int) -> dict[str, Any]:
-    """Plan and sweep in a process of its own; return what `benchmarks.sweep_run` says."""
+    """Plan and sweep in a separate process; return the figures of `benchmarks.sweep_run`."""
     nobody = S3Address(endpoint, "nobody", SecretStr("nothing"))
     addresses = StackAddresses(SecretStr(url), nobody, "").environment()
     ended = subprocess.run(
@@ -179,7 +178,7 @@ def _confirming_bucket() -> Iterator[str]:
         if server.stdin is None or server.stdout is None:
             raise AssertionError  # both are pipes
         yield server.stdout.readline().strip()
-        server.stdin.close()  # it ends
+        server.stdin.close()  # makes it exit
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The sweep's objects a second beside a plain loop of deletions, for `benchmarks/sweep.py`."""
+"""Compare the sweep's objects per second with a plain deletion loop, for `benchmarks/sweep.py`."""
 
 import os
 import time
@@ -27,8 +27,8 @@ UPLOADS = 8  # at once
 
 
 def pace(folder: Path, *, pages: int) -> tuple[dict[str, float], set[Calls]]:
-    """Return the figures of both, and how often a page called database and bucket."""
-    # Its settings are Postgres' own: it waits for the disk at each commit, as in production.
+    """Return the figures of both, and the calls per page to database and bucket."""
+    # With Postgres' default settings: it waits for the disk at each commit, as in production.
     postgres, s3 = PostgresServer(folder / "postgres"), SwiftServer(folder)
     postgres.start()
     try:
@@ -45,7 +45,7 @@ def pace(folder: Path, *, pages: int) -> tuple[dict[str, float], set[Calls]]:
 
 
 def _in_turn(pages: int) -> tuple[dict[str, float], set[Calls]]:
-    """Sweep a page, delete as many objects plainly, and so on; who is first changes each time."""
+    """Alternate between sweeping a page and deleting as many objects plainly, in changing order."""
     bucket = storage.bucket()
     bucket.create_with_marker()
     rules = SweepRules(utc_now(), GRACE, soft_delete=True)

@@ -1,7 +1,7 @@
-"""Plans and sweeps what the environment names, by the flow's own tasks, and counts its calls.
+"""Plan and sweep by the flow's own tasks, and count calls to database and bucket.
 
-`python -m benchmarks.sweep_run PAGE_SIZE PAGES` does so in a process of its own, at most so many
-pages, and ends with one line of JSON.
+`python -m benchmarks.sweep_run PAGE_SIZE PAGES` sweeps at most so many pages of the servers in the
+environment, and ends with one line of JSON.
 """
 
 import json
@@ -30,9 +30,9 @@ Calls = tuple[int, int]  # of the database's statements and the bucket's request
 def swept_pages(
     rules: SweepRules, *, allowance: int, page_size: int
 ) -> Iterator[tuple[SweepReport, Calls]]:
-    """Sweep page after page; yield what each that deleted something did, and its calls.
+    """Sweep page after page; yield the report and calls of each that deleted something.
 
-    Each is a chunk of its own, which asks the bucket once more than the pages of the flow's chunks.
+    Each page is a separate chunk, with one more request to the bucket than a page in the flow.
     """
     calls = Counter[str]()
     sa.event.listen(
@@ -52,7 +52,7 @@ def swept_pages(
 
 
 def sweep(page_size: int, pages: int) -> dict[str, float | list[Calls]]:
-    """Plan, sweep at most so many pages, and plan again, as a run does; return the figures."""
+    """Plan, sweep at most so many pages and plan again, as a run does; return the figures."""
     rules = SweepRules(utc_now(), GRACE, soft_delete=True)
     storage.bucket()
     before_mb = _peak_mb()
@@ -82,7 +82,7 @@ def sweep(page_size: int, pages: int) -> dict[str, float | list[Calls]]:
 
 
 def _peak_mb() -> float:
-    """Return the most memory this process has had; `getrusage` would tell its parent's as well."""
+    """Return the peak memory of this process; `getrusage` would include its parent's."""
     status = Path("/proc/self/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 

@@ -1,9 +1,9 @@
-"""Messages as a sweep finds them after a month without one, in tables of any size.
+"""Generate messages as a sweep finds them after a month without one, in tables of any size.
 
-They are of the last 120 days, twenty to a conversation, fifty conversations at a time, of guests
-and of learners with and without subscriptions. A third of the recordings are deleted, a fifth are
-due, the others live. One learner in a thousand is under a legal hold, and one message in ten
-thousand.
+They are from the last 120 days, twenty per conversation, fifty conversations at a time, by guests
+and learners with and without subscriptions. A third of the recordings are deleted, a fifth are
+due, the others live. One learner in a thousand and one message in ten thousand are under a legal
+hold.
 """
 
 from datetime import timedelta
@@ -84,13 +84,13 @@ _UNUSED_INDEXES = (
 
 
 def make_table(server: PostgresServer, rows: int) -> str:
-    """Make a database with so many messages; return its URL."""
+    """Create a database with so many messages; return its URL."""
     fill = (_PEOPLE.format(rows=rows), _MESSAGES.format(rows=rows))
     return make_database(server, f"messages_{rows}", *fill)
 
 
 def make_database(server: PostgresServer, name: str, *fill: str) -> str:
-    """Make a migrated database, filled by these statements; return its URL."""
+    """Create a migrated database, filled by these statements; return its URL."""
     autocommit(server.url(), f"CREATE DATABASE {name}")
     url = server.url(name)
     run.upgrade(url)
@@ -112,12 +112,12 @@ def fill_tables(url: str, *fill: str) -> None:
 
 
 def drop_unused_indexes(url: str) -> None:
-    """Drop those of `messages` that a sweep only writes."""
+    """Drop the indexes of `messages` that a sweep does not read."""
     autocommit(url, *(f"DROP INDEX {index}" for index in _UNUSED_INDEXES))
 
 
 def autocommit(url: str, *statements: str) -> None:
-    """Run statements, each as a transaction of its own."""
+    """Run statements, each in its own transaction."""
     engine = connect(url, statement_timeout=timedelta(0))
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         for statement in statements:

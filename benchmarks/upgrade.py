@@ -1,13 +1,13 @@
-"""Adopting the app's database beside the one rewrite of `messages` that it cannot do without.
+"""Compare the adoption of the app's database with the one unavoidable rewrite of `messages`.
 
     python benchmarks/upgrade.py [--messages 1000000] [--smoke] [--json]
 
-The floor retypes both columns of text in one ALTER TABLE and reads none of the texts: one rewrite,
-all indexes built anew. The upgrade reads and keeps the texts, counts them, builds our two indexes,
-adds our tables and looks whether all is well. Both get a copy of the same database, in turn, so
-that the machine's moods hit them alike.
+The lower bound retypes both text columns in one ALTER TABLE without reading the texts: one rewrite,
+all indexes rebuilt. The upgrade reads, counts and keeps the texts, builds our two indexes, adds our
+tables and verifies the result. Both get a copy of the same database, in turn, so that variations of
+the machine affect them alike.
 
-With shadow columns, which tables of some gigabytes get, nothing is rewritten.
+With shadow columns, used for tables of some gigabytes, nothing is rewritten.
 
 The lock is the longest time that another session had to wait for one row of `messages`.
 """

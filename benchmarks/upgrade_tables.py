@@ -1,9 +1,9 @@
-"""The app's database as its migration 0023 leaves it, with messages in a table of any size.
+"""Generate the app's database as its migration 0023 leaves it, with any number of messages.
 
-Duration and score are text; all of the app's indexes are there, none of ours. Messages come in
-twenties, of a learner and his tutor in turn, with the ids that the app gives them, in five
-languages, all translated, a third romanized. One in fifty has a raw text, one in three of the
-learner's a recording, one in ten an analysis.
+Duration and score are text; there are all of the app's indexes and none of ours. Conversations have
+twenty messages, by learner and tutor in turn, with ids of the app's form, in five languages, all
+translated, a third romanized. One in fifty has raw texts to convert, one in three of the learner's
+a recording, one in ten an analysis.
 """
 
 from pathlib import Path
@@ -52,7 +52,7 @@ SELECT id, 80, 70, '{{"pauses": 3}}' FROM messages WHERE mod(sequence_id::bigint
 
 
 def make_app(server: PostgresServer, rows: int, name: str) -> None:
-    """Make a database with so many messages."""
+    """Create a database with so many messages."""
     autocommit(server.url(), f"CREATE DATABASE {name}")
     url = server.url(name)
     autocommit(url, _APP_TABLES.read_text(encoding="utf-8"), *_migration_0023())

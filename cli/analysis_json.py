@@ -1,4 +1,4 @@
-"""An analysis for programs."""
+"""Output of an analysis as JSON."""
 
 from dataclasses import asdict
 
@@ -8,5 +8,5 @@ from speech.analysis import SpeechAnalysis
 
 
 def dump(analysis: SpeechAnalysis) -> bytes:
-    """Write all of it as JSON, in UTF-8 whatever the terminal's encoding."""
+    """Return the whole analysis as JSON, in UTF-8 whatever the terminal's encoding."""
     return orjson.dumps(asdict(analysis))

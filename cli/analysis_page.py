@@ -1,7 +1,7 @@
-"""An analysis as one HTML file that needs nothing else: sound, styles and script are in it.
+"""Output of an analysis as one self-contained HTML file with sound, style and script.
 
-The page forbids itself everything but its own style, script and sound, which it names by their
-hashes; all text is escaped.
+Its content security policy allows only its own sound, style and script, the latter two by hash;
+all text is escaped.
 """
 
 import base64
@@ -24,17 +24,17 @@ from speech.formats import has_container
 from speech.waveform import SAMPLE_RATE_HZ
 
 _TEMPLATES: Final = Path(__file__).parent / "templates"
-_PIXELS_PER_SECOND: Final = 60  # of pauses in the text
-_CLOSING: Final = ",.;:!?)\"'…\u201d\u2019"  # what stands between a word and its pause
+_PIXELS_PER_SECOND: Final = 60  # width of pauses in the text
+_CLOSING: Final = ",.;:!?)\"'…\u201d\u2019"  # punctuation between a word and its pause
 
-# What current browsers play, by libsndfile's names.
+# Formats that current browsers play, by libsndfile's names.
 _WAV_SUBTYPES: Final = {"PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT"}
 _MEDIA_TYPES: Final = {"FLAC": "audio/flac", "MP3": "audio/mpeg", "OGG": "audio/ogg"}
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A stretch of the text as written, with at most one word and then one pause after it."""
+    """A piece of the text: up to one word or pause, and the text before it."""
 
     before: str
     word: ShownWord | None = None
@@ -42,16 +42,16 @@ class Piece:
 
     @property
     def pause_pixels(self) -> int:
-        """How long the pause is drawn."""
+        """Width of the pause on the page."""
         return round(_PIXELS_PER_SECOND * self.pause_seconds)
 
 
 def playable(recording: bytes, waveform: NDArray[np.float32]) -> str:
-    """Make a data URI that a browser plays: of the recording itself, else of its waveform.
+    """Return a data URI that browsers can play: the recording itself if possible, or a WAV.
 
     Args:
-        recording: As it was decoded.
-        waveform: Mono at 16 kHz.
+        recording: The file's bytes.
+        waveform: Decoded recording, mono at 16 kHz.
     """
     media_type = _media_type(recording)
     if media_type is None:
@@ -62,14 +62,14 @@ def playable(recording: bytes, waveform: NDArray[np.float32]) -> str:
 def render(
     analysis: SpeechAnalysis, text: str, *, title: str, sound: str, sound_seconds: float
 ) -> str:
-    """Write the page.
+    """Return the page.
 
     Args:
-        analysis: Of the recording.
-        text: The transcript that the analysis' offsets point into.
-        title: What was analysed, such as the file's name.
+        analysis: Analysis of the recording.
+        text: The transcript that the analysis' offsets refer to.
+        title: Title of the page, such as the file's name.
         sound: A data URI.
-        sound_seconds: How long it plays.
+        sound_seconds: Duration of the sound.
     """
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined,
@@ -89,10 +89,10 @@ def render(
 
 
 def _pieces(analysis: SpeechAnalysis, text: str, words: list[ShownWord]) -> Iterator[Piece]:
-    """Cut the text at its words and pauses; nothing of it is lost."""
+    """Split the text at its words and pauses without losing any of it."""
     position, following = 0, iter(words)
     for timing in analysis.speech_timings:
-        # What no word stands for comes after the comma or full stop of the word before it.
+        # Place pauses and unwritten hesitations after the punctuation of the previous word.
         start = timing.char_start if timing.word else _past_closing(text, position)
         if timing.is_pause:
             seconds = (timing.end_ms - timing.start_ms) / 1000

@@ -1,4 +1,4 @@
-"""An analysis at a glance, in a terminal."""
+"""Output of an analysis as text in a terminal."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -11,7 +11,7 @@ from rich.text import Text
 from cli.analysis_view import shown_words
 from speech.analysis import SpeechAnalysis
 
-# Colour repeats what the last column says in words.
+# Colours only repeat the last column.
 _STYLES: Final = {
     "clear": "green",
     "fair": "yellow",

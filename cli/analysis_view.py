@@ -1,4 +1,4 @@
-"""An analysis as a person reads it: each word with its sounds and a verdict."""
+"""An analysis prepared for display: each word with its sounds and a verdict."""
 
 from bisect import bisect_left
 from collections.abc import Sequence
@@ -10,18 +10,18 @@ from speech.feedback.thresholds import SEVERITIES, UNCLEAR_PHONE_SCORE
 
 Verdict = Literal["clear", "fair", "unclear", "hesitation", "not judged"]
 
-UNWRITTEN: Final = "(…)"  # a hesitation that the text leaves out
+UNWRITTEN: Final = "(…)"  # a hesitation that is not in the text
 
-# Below the first feedback names a word or a sound; from the second on it is well said.
+# Below the first limit feedback reports a word or sound; from the second on it is clear.
 _WORD_LIMITS: Final = (SEVERITIES[-1][0], 0.65)
 _SOUND_LIMITS: Final = (UNCLEAR_PHONE_SCORE, 80.0)
 
 
 @dataclass(frozen=True, slots=True)
 class ShownSound:
-    """One sound; `note` is what feedback has to say of it, often nothing.
+    """One sound; `note` is the feedback on it, often empty.
 
-    `score` is None in a word that is not judged.
+    `score` is None if the word is not judged.
     """
 
     ipa: str
@@ -32,7 +32,7 @@ class ShownSound:
 
 @dataclass(frozen=True, slots=True)
 class ShownWord:
-    """One word as written, or `UNWRITTEN`; `percent` is how surely it was said well, if judged."""
+    """One word as written, or `UNWRITTEN`; `percent` is its confidence, None if not judged."""
 
     number: int
     text: str
@@ -44,7 +44,7 @@ class ShownWord:
 
 
 def shown_words(analysis: SpeechAnalysis) -> list[ShownWord]:
-    """Words in order, each with the sounds that lie in it; pauses left out."""
+    """Return the words in order, each with its sounds, without pauses."""
     words: list[ShownWord] = []
     sounds = analysis.phoneme_analysis
     starts_ms = [sound.start_ms for sound in sounds]

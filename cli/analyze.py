@@ -72,7 +72,7 @@ def analyze(
     with errors_to_stderr():
         with file.open("rb") as stream:
             recording = stream.read(MAX_BYTES + 1)  # one more is refused as too long
-        # The app's own recordings are raw samples under names that end in `.wav`.
+        # The app's recordings are headerless samples under names that end in `.wav`.
         declared = raw_format or file.suffix.removeprefix(".") or "no format"
         waveform = decode(recording, AudioEncoding(declared, sample_rate))
         analysis = engine.analyze(waveform, text, language)
@@ -97,5 +97,5 @@ def analyze(
 
 
 def _is_unicode(text: str) -> bool:
-    """Whether it holds no bytes that the shell passed on though they are no UTF-8."""
+    """Return whether the argument was valid UTF-8, without surrogate escapes."""
     return text.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in text)

@@ -205,7 +205,7 @@ def _tell_texts(texts: tuple[TextCount, ...]) -> None:
 
 
 def _uncut(header: str) -> Column:
-    return Column(header, overflow="fold")  # else a narrow terminal cuts their ends off
+    return Column(header, overflow="fold")  # wrap instead of truncating in narrow terminals
 
 
 def _tell_plan(preview: "Preview") -> None:

@@ -10,10 +10,10 @@ from cli.errors import errors_to_stderr
 from schema.states import HoldScope
 
 app = typer.Typer(help="Legal holds: recordings that must not be deleted.", no_args_is_help=True)
-console = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)  # as it was typed
+console = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
 
 
-def _said(value: str) -> str:
+def _not_empty(value: str) -> str:
     """Reject an empty text."""
     if not value.strip():
         message = "must not be empty."
@@ -21,8 +21,8 @@ def _said(value: str) -> str:
     return value.strip()
 
 
-Reason = Annotated[str, typer.Option(help="Reason, such as a case number.", callback=_said)]
-By = Annotated[str, typer.Option(help="Name of the person responsible.", callback=_said)]
+Reason = Annotated[str, typer.Option(help="Reason, such as a case number.", callback=_not_empty)]
+By = Annotated[str, typer.Option(help="Name of the person responsible.", callback=_not_empty)]
 
 
 @app.command()

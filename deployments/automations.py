@@ -1,6 +1,6 @@
-"""What happens by itself on a Prefect server: automations.yaml, checked and applied.
+"""Check the automations in automations.yaml and apply them to a Prefect server.
 
-An automation of the same name is changed, never doubled.
+An existing automation of the same name is updated, never duplicated.
 """
 
 from collections.abc import Iterator
@@ -16,24 +16,24 @@ from prefect.exceptions import ObjectNotFound
 from pydantic import SecretStr, ValidationError
 
 AUTOMATIONS_YAML = Path(__file__).parent / "automations.yaml"
-TAG = "kaiwa-audio"  # on every run of ours; others may share the server
+TAG = "kaiwa-audio"  # on all our runs; the server may be shared
 BLOCK = "kaiwa-notification"
-NOBODY_IS_TOLD = (
+NOT_NOTIFIED = (
     "Nobody is notified: KAIWA_NOTIFICATION_WEBHOOK_URL was not set when this was applied."
 )
 _NO_BLOCK = UUID(int=0)  # checks need no server
 
 
 def automations() -> list[dict[str, Any]]:
-    """Return what automations.yaml describes."""
+    """Return the automations of automations.yaml."""
     described: list[dict[str, Any]] = yaml.safe_load(AUTOMATIONS_YAML.read_text())["automations"]
     return described
 
 
 def problems(described: list[dict[str, Any]]) -> Iterator[str]:
-    """Yield what is wrong with automations, in words; needs no server."""
-    # The server's own model: it refuses unknown fields and bad templates, which the client lets
-    # pass. Heavy, and only the check needs it.
+    """Yield the problems of automations as messages; needs no server."""
+    # The server's own model: it rejects unknown fields and bad templates, which the client
+    # accepts. It is slow to import, and only the check needs it.
     from prefect.server.events.schemas.automations import AutomationCreate
 
     names = [automation.get("name") for automation in described]
@@ -51,10 +51,10 @@ def problems(described: list[dict[str, Any]]) -> Iterator[str]:
 
 
 def addressed(automation: dict[str, Any], block_id: UUID | None) -> dict[str, Any]:
-    """Return an automation whose webhooks are called through a block.
+    """Return an automation whose webhook actions use a block.
 
-    Without one they do nothing, and the description says so: the automation still shows in the
-    server's events that it was triggered, and its other actions are performed.
+    Without a block they do nothing, and the description says so; the automation still records in
+    the server's events that it was triggered, and runs its other actions.
     """
     actions = automation.get("actions", [])
     calls = [action for action in actions if action.get("type") == "call-webhook"]
@@ -63,23 +63,23 @@ def addressed(automation: dict[str, Any], block_id: UUID | None) -> dict[str, An
         return {**automation, "actions": named}
     if not calls:
         return automation
-    untold = [{"type": "do-nothing"} if action in calls else action for action in actions]
-    description = f"{automation.get('description')} {NOBODY_IS_TOLD}"
-    return {**automation, "actions": untold, "description": description}
+    muted = [{"type": "do-nothing"} if action in calls else action for action in actions]
+    description = f"{automation.get('description')} {NOT_NOTIFIED}"
+    return {**automation, "actions": muted, "description": description}
 
 
 def apply(
     client: SyncPrefectClient, described: list[dict[str, Any]], url: SecretStr | None
 ) -> bool:
-    """Make automations on a server, or change those of the same name.
+    """Create or update automations on a server, by name.
 
     Args:
-        client: Of the server.
+        client: Client of the server.
         described: As in automations.yaml.
-        url: Where notifications are posted; None: where the last call with a URL said.
+        url: URL that notifications are posted to; None keeps the URL of an earlier call.
 
     Returns:
-        Whether anybody is notified.
+        Whether notifications have a URL.
     """
     block_id = _save_block(url) if url else _find_block(client)
     for automation in described:
@@ -89,13 +89,13 @@ def apply(
             client.update_automation(existing[0].id, wanted)
         else:
             client.create_automation(wanted)
-        for double in existing[1:]:  # two applied at once, or a person did
+        for double in existing[1:]:  # created concurrently or by hand
             client.delete_automation(double.id)
     return block_id is not None
 
 
 def _save_block(url: SecretStr) -> UUID:
-    """Keep the URL on the server, encrypted; a changed one replaces the last."""
+    """Store the URL on the server, encrypted, replacing any earlier one."""
     headers = {"content-type": "application/json"}
     return cast(UUID, Webhook(url=url, headers=headers).save(BLOCK, overwrite=True))
 

@@ -1,7 +1,7 @@
 """Register our work pool, automations and deployments on a Prefect server.
 
-What exists is updated, never duplicated, and what a person paused stays paused, so that
-`kaiwa-audio prefect bootstrap` can be run after each release.
+Idempotent: existing ones are updated, and deployments that were paused by hand stay paused, so
+that `kaiwa-audio prefect bootstrap` can be run after each release.
 """
 
 import subprocess
@@ -46,7 +46,7 @@ class ServerRefused(KaiwaError):
     def __str__(self) -> str:
         return (
             f"The request to the Prefect server at {self.api_url} failed: {self.reason}. Check "
-            "that the server runs, and its log."
+            "that the server is running, and its log."
         )
 
 
@@ -85,16 +85,16 @@ def bootstrap(
     """Register everything on the server at PREFECT_API_URL.
 
     Args:
-        prefect_yaml: The deployments.
-        pool_type: What starts their runs.
-        template: Of the pool's jobs.
-        image: Of containers; None: what the last call with an image said, or else the template.
-        webhook_url: Where alerts are posted; None: where the last call with a URL said.
-        report: Called with each step when it is done.
+        prefect_yaml: File that lists the deployments.
+        pool_type: How runs are started.
+        template: Base job template of the pool.
+        image: Container image; None keeps that of an earlier call, or of the template.
+        webhook_url: URL that alerts are posted to; None keeps that of an earlier call.
+        report: Called with a message after each step.
 
     Raises:
         ServerNotNamed: If PREFECT_API_URL is not set.
-        ServerRefused: If the server is away or refuses something.
+        ServerRefused: If the server is unreachable or returns an error.
         PoolOfAnotherType: If the pool exists with another type; nothing was changed.
         DeployFailed: If a deployment is missing afterwards.
     """
@@ -108,12 +108,12 @@ def bootstrap(
             notified = automations.apply(client, described, webhook_url)
             report(f"Automations {', '.join(found['name'] for found in described)}")
             if not notified:
-                report(automations.NOBODY_IS_TOLD)
+                report(automations.NOT_NOTIFIED)
             report(f"Deployments {', '.join(deploy_all(client, prefect_yaml))}")
     except httpx.HTTPStatusError as error:
-        # What the server says of it may quote what was sent, a secret among it.
-        asked = f"{error.request.method} {error.request.url.path}"
-        reason = f"{asked} returned {error.response.status_code}"
+        # Leave out the response: it may quote the request, which contains secrets.
+        request = f"{error.request.method} {error.request.url.path}"
+        reason = f"{request} returned {error.response.status_code}"
         raise ServerRefused(api_url, reason) from None
     except httpx.TransportError as error:
         raise ServerRefused(api_url, str(error) or type(error).__name__) from error
@@ -135,7 +135,7 @@ def ensure_work_pool(
         client.create_work_pool(
             WorkPoolCreate(name=WORK_POOL, type=pool_type, base_job_template=wanted)
         )
-        return f"{name} made"
+        return f"{name} created"
     if existing.type != pool_type:
         raise PoolOfAnotherType(existing.type, pool_type)
     image = image or work_pool.image_of(existing.base_job_template)
@@ -143,14 +143,14 @@ def ensure_work_pool(
     if existing.base_job_template == wanted:
         return f"{name} unchanged"
     client.update_work_pool(WORK_POOL, WorkPoolUpdate(base_job_template=wanted))
-    return f"{name} changed"
+    return f"{name} updated"
 
 
 def deploy_all(client: SyncPrefectClient, prefect_yaml: Path) -> list[str]:
     """Register every deployment of a prefect.yaml; return their names.
 
-    Deploying makes schedules anew and starts what is paused. What a person paused is deployed
-    paused, so that a release does not start what was stopped on purpose.
+    Deploying recreates schedules and resumes paused deployments. Those that were paused by hand
+    are deployed as paused, so that a release does not resume them.
 
     Raises:
         DeployFailed: If the command fails or a deployment is missing afterwards.
@@ -162,7 +162,7 @@ def deploy_all(client: SyncPrefectClient, prefect_yaml: Path) -> list[str]:
         described = Path(folder) / "prefect.yaml"
         described.write_text(yaml.safe_dump(content, sort_keys=False))
         output = _run_deploy(described, prefect_yaml.resolve().parent)
-    # The command ends with 0 even when it skipped an entry.
+    # The command exits with 0 even if it skipped an entry.
     wanted = {deployment["name"] for deployment in content["deployments"]}
     missing = sorted(name for name in wanted if _registered(client, name) is None)
     if missing:
@@ -172,7 +172,7 @@ def deploy_all(client: SyncPrefectClient, prefect_yaml: Path) -> list[str]:
 
 
 def _keep_paused(client: SyncPrefectClient, deployment: dict[str, Any]) -> None:
-    """Keep a deployment and its schedules paused where a person paused them on the server."""
+    """Mark a deployment and its schedules as paused if they are paused on the server."""
     existing = _registered(client, deployment["name"])
     if existing is None:
         return
@@ -189,20 +189,20 @@ def _keep_paused(client: SyncPrefectClient, deployment: dict[str, Any]) -> None:
 
 
 def _registered(client: SyncPrefectClient, name: str) -> DeploymentResponse | None:
-    """Return a deployment as the server has it; None if there is none."""
+    """Return a deployment as registered on the server; None if there is none."""
     try:
-        return client.read_deployment_by_name(f"{name}/{name}")  # flow and deployment are one
+        return client.read_deployment_by_name(f"{name}/{name}")  # flow and deployment share it
     except ObjectNotFound:
         return None
 
 
 def _key(slug: str | None, cron: str) -> str:
-    """Return what a schedule is known by."""
+    """Return the identity of a schedule."""
     return slug or cron
 
 
 def _run_deploy(described: Path, folder: Path) -> str:
-    """Let Prefect deploy everything that a file describes; return what it said."""
+    """Run `prefect deploy --all` on a file; return its output."""
     command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"]
     try:
         done = subprocess.run(

@@ -1,7 +1,7 @@
 """Check prefect.yaml and automations.yaml without a server: `python -m deployments.check`.
 
-Deploying is not atomic: a bad entry would leave the ones before it registered. So every entrypoint
-is loaded, every parameter validated and every schedule parsed before anything is deployed.
+Deploying is not atomic: a bad entry leaves the ones before it registered. So this loads every
+entrypoint, validates all parameters and parses all schedules before anything is deployed.
 """
 
 import sys
@@ -22,21 +22,21 @@ SWEEP = "sweep-retention"
 
 
 def problems(deployment: dict[str, Any]) -> Iterator[str]:
-    """Yield what is wrong with one deployment, in words."""
+    """Yield the problems of one deployment as messages."""
     name = deployment["name"]
     function = name.replace("-", "_")
     if deployment["entrypoint"] != f"flows.{function}.{function}":
-        yield f"entrypoint must be flows.{function}.{function}: file, function and name are one"
+        yield f"entrypoint must be flows.{function}.{function}, after the deployment's name"
         return
     flow: Flow[..., Any] = load_flow_from_entrypoint(
         deployment["entrypoint"], use_placeholder_flow=False
     )
     if flow.name != name:
-        yield f"the flow calls itself {flow.name!r}"
+        yield f"the flow's name must be the same, but is {flow.name!r}"
     if not deployment.get("description"):
         yield "has no description for the Prefect UI"
     if automations.TAG not in deployment.get("tags", []):
-        yield f"lacks the tag {automations.TAG}, so that no automation looks after its runs"
+        yield f"lacks the tag {automations.TAG}, without which automations ignore its runs"
     yield from _problems_of_parameters(deployment, flow)
     yield from _problems_of_schedules(deployment)
     if name == SWEEP:
@@ -50,7 +50,7 @@ def _problems_of_schedules(deployment: dict[str, Any]) -> Iterator[str]:
         except ValueError as error:
             yield f"schedule {schedule['cron']!r}: {error}"
         if schedule.get("timezone") != "UTC":
-            yield "schedules are in UTC, so that summer time neither skips nor doubles a run"
+            yield "timezone must be UTC, so that daylight saving neither skips nor repeats a run"
 
 
 def _differences_from_policy(deployment: dict[str, Any], rules: CleanupRules) -> Iterator[str]:
@@ -74,7 +74,7 @@ def _problems_of_parameters(deployment: dict[str, Any], flow: Flow[..., Any]) ->
     parameters = deployment.get("parameters", {})
     missing = set(flow.parameters.required or ()) - parameters.keys()
     if missing and not deployment.get("schedules"):
-        return  # a person fills in the form, and the server checks it
+        return  # started by hand: the server validates the form
     try:
         flow.validate_parameters(parameters)
     except (ParameterTypeError, TypeError) as error:

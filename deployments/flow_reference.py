@@ -64,7 +64,7 @@ def _section(deployment: Schema) -> str:
 
 
 def _schedule(deployment: Schema) -> str:
-    """Return when a deployment runs, with parameters that only one of its schedules sets."""
+    """Return a deployment's schedules, each with the parameters that it sets."""
     runs = []
     for schedule in deployment.get("schedules", []):
         preset = schedule.get("parameters", {}).items()
@@ -93,7 +93,7 @@ def _range(field: Schema) -> str:
 
 
 def _default(name: str, field: Schema, preset: Schema) -> str:
-    """Return what applies when the form is left as it is, and from code if that differs."""
+    """Return the deployment's default, and the flow's own if that differs."""
     if name not in preset and "default" not in field:
         return "required"
     own = field.get("default")

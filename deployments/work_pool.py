@@ -1,6 +1,6 @@
-"""The work pool: where a run's process, container or Kubernetes job gets its shape from.
+"""The work pool and its base job templates for processes, containers and Kubernetes jobs.
 
-Loads no Prefect until a template is asked for: the command line needs only the names.
+Imports Prefect only when a template is built: the command line needs only the names.
 """
 
 import json
@@ -11,12 +11,12 @@ from typing import Any
 from schema.errors.base import KaiwaError
 
 WORK_POOL = "kaiwa"
-HEARTBEAT_SECONDS = 30  # between a run's signs of life; Prefect's shortest
+HEARTBEAT_SECONDS = 30  # between a run's heartbeats; Prefect's minimum
 TEMPLATES = Path(__file__).parent / "job_templates"
 
 
 class PoolType(StrEnum):
-    """What starts a run; the names are Prefect's."""
+    """How runs are started; the names are Prefect's."""
 
     PROCESS = "process"
     DOCKER = "docker"
@@ -37,11 +37,11 @@ class TemplateUnreadable(KaiwaError):
 
 
 def base_job_template(pool_type: PoolType) -> dict[str, Any]:
-    """Return our template of a pool's jobs; for processes Prefect's own, with our environment.
+    """Return the base job template of a pool; for processes Prefect's own, with our environment.
 
-    Each template says how often a run gives a sign of life: were it left to workers, one that does
-    not say it would give three minutes, and the automation take its runs for dead. And each lets
-    tasks log warnings alone: that a task is done shows on the run's page, and a run has hundreds.
+    Each template sets the heartbeat interval: a worker without it would send one every three
+    minutes, and the automation would declare its runs crashed. And each limits task runs to
+    logging warnings: a run has hundreds, and their completion shows on the run's page anyway.
     """
     if pool_type is not PoolType.PROCESS:
         return read_template(TEMPLATES / f"{pool_type}.json")
@@ -56,29 +56,29 @@ def base_job_template(pool_type: PoolType) -> dict[str, Any]:
 
 
 def read_template(path: Path) -> dict[str, Any]:
-    """Return a template from a file, as `prefect work-pool create --base-job-template` reads it.
+    """Read a template from a file, as for `prefect work-pool create --base-job-template`.
 
     Raises:
-        TemplateUnreadable: If the file is no JSON of that shape.
+        TemplateUnreadable: If the file is not JSON of that shape.
     """
     try:
         template: dict[str, Any] = json.loads(path.read_text())
     except ValueError as error:
         raise TemplateUnreadable(str(path), str(error)) from None
     if not isinstance(template, dict) or not {"job_configuration", "variables"} <= template.keys():
-        reason = "it must hold job_configuration and variables"
+        reason = "it must contain job_configuration and variables"
         raise TemplateUnreadable(str(path), reason)
     return template
 
 
 def image_of(template: dict[str, Any]) -> str | None:
-    """Return the image that jobs use unless a deployment names another; None for processes."""
+    """Return the default image of jobs; None for processes."""
     image: str | None = _properties(template).get("image", {}).get("default")
     return image
 
 
 def with_image(template: dict[str, Any], image: str) -> dict[str, Any]:
-    """Return a template whose jobs use this image; one of processes stays as it is."""
+    """Return a template with this default image; one for processes is returned unchanged."""
     properties = _properties(template)
     if "image" not in properties:
         return template

@@ -1,4 +1,4 @@
-"""What one analysis says: plain frozen facts, named like the columns they are stored in."""
+"""The result of one analysis: frozen values, named like the columns that store them."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -11,15 +11,15 @@ class SpeechTiming:
     """A word as written, or a pause, in order of time.
 
     Attributes:
-        word: As written in the transcript; empty for a pause.
+        word: As written in the transcript; empty for a pause or an unwritten hesitation.
         start_ms: From the beginning of the recording.
         end_ms: Not before `start_ms`, not after the recording.
         char_start: First code point of the word; a pause lies at the end of the word before it.
         char_end: One past the last code point; equals `char_start` for a pause.
-        confidence: Probability in 0-1 that experts would find the word said well; None for a
-            pause, a hesitation, and a word that is not judged: it can be said in several ways.
+        confidence: Probability in 0-1 that experts would rate the word as well said; None for a
+            pause, a hesitation, and a word that is not judged because it has several readings.
         is_pause: Whether this is silence between two words.
-        is_hesitation: Whether the word is a filler or was said again at once.
+        is_hesitation: Whether the word is a filler or was immediately repeated.
     """
 
     word: str
@@ -47,7 +47,7 @@ class PhonemeAnalysis:
 
 @dataclass(frozen=True, slots=True)
 class ProblematicWord:
-    """A word that is worth practising, and why."""
+    """A word worth practising, and why."""
 
     word: str
     issue: str

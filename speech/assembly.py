@@ -1,4 +1,4 @@
-"""From what was measured of a recording to the analysis that is stored and shown."""
+"""Assemble the measurements of a recording into the analysis that is stored and shown."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ CHECK_THE_TEXT = "Check that the text is what was said, then record it again."
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """All that was found out about one recording."""
+    """All measurements of one recording."""
 
     said: Transcript
     alignment: Alignment
@@ -42,9 +42,9 @@ def assembled(
     warnings: tuple[str, ...],
     is_doubtful: bool,
 ) -> SpeechAnalysis:
-    """Put everything into its place; times become milliseconds, scores whole numbers.
+    """Build the analysis; times become milliseconds, scores whole numbers.
 
-    If it `is_doubtful` whether the text was said at all, no word and no sound of it is blamed.
+    If it `is_doubtful` whether the text was said at all, no word or sound is criticised.
     """
     words = _heard_words(found)
     measured, scores = found.fluency, found.scores
@@ -77,7 +77,7 @@ def assembled(
 
 
 def _heard_words(found: Findings) -> list[HeardWord]:
-    """Each written word; one said in several words is as good as its worst."""
+    """Return each written word; one spoken as several words has their lowest confidence."""
     scores = found.scores
     confidences, said = iter(scores.confidences.tolist()), iter(scores.said)
     phones = iter(zip(scores.phones.tolist(), scores.heard_instead, strict=True))
@@ -99,16 +99,16 @@ def _heard_words(found: Findings) -> list[HeardWord]:
 
 
 def _is_judged(word: Word, parts: Sequence[AlignedWord]) -> bool:
-    """Whether it is known how it should sound; a number can be said in several ways."""
+    """Return whether its expected sound is known; a number can be said in several ways."""
     return word.is_plain and not word.is_hesitation and all(part.is_listed for part in parts)
 
 
 def _timings(found: Findings, words: Sequence[HeardWord]) -> list[SpeechTiming]:
-    """Words, hesitations and pauses in order of time."""
+    """Return words, hesitations and pauses in order of time."""
     pauses = {pause.after: pause for pause in found.fluency.pauses}
     heard = iter(words)
     timings: list[SpeechTiming] = []
-    place = 0  # in the text, where the words before end
+    place = 0  # in the text, where the previous word ends
     for index, one in enumerate(found.timeline):
         if one.word is None:
             timings.append(_unwritten(one, place))
@@ -146,7 +146,7 @@ def _pause(pause: Pause, place: int) -> SpeechTiming:
 def _phonemes(
     found: Findings, words: Sequence[HeardWord], *, is_doubtful: bool
 ) -> list[PhonemeAnalysis]:
-    """Every phone of every word; where something else was surely heard, that one."""
+    """Return every phone of every word, with a remark where another was clearly heard."""
     aligned = (phone for word in found.alignment.words for phone in word.phones)
     return [
         _phoneme(word.text, next(aligned), heard, is_reported=word.is_evidence and not is_doubtful)
@@ -187,7 +187,7 @@ def _raw_features(scores: Scores) -> dict[str, float]:
 
 
 def _raw_alignment(found: Findings) -> dict[str, Any]:
-    """Spoken words with their phones as rows of `phone_columns`, compact for storage."""
+    """Return spoken words with their phones as rows of `phone_columns`, compact for storage."""
     words = iter(found.scores.words.tolist())
     phones = iter(found.scores.phones.tolist())
     return {

@@ -1,7 +1,7 @@
-"""One call from a recording and its text to a whole analysis.
+"""Analyse a recording of a known text in one call.
 
 Deterministic: the same waveform, text and language give the same analysis, whatever the process
-has analysed before. English only; docs/adr/0022 says how another language comes in.
+has analysed before. English only; docs/adr/0022 explains how to add a language.
 """
 
 from importlib.metadata import version
@@ -32,25 +32,25 @@ LANGUAGES: Final = ("en",)
 ENGINE: Final = "kaiwa"
 ENGINE_VERSION: Final = "2.0"
 
-# Nobody says more; checked before the text is read and before the words are looked up, so that a
-# pasted book costs nothing.
+# Faster than anyone speaks. Checked before parsing the text and before looking up words, so that
+# a pasted book costs nothing.
 _MAX_WORDS_PER_SECOND: Final = 8
-_LETTERS_A_WORD, _LEAST_SECONDS = 20, 10  # markup and addresses are long and quickly said
+_LETTERS_A_WORD, _LEAST_SECONDS = 20, 10  # generous: markup and addresses have many letters
 _CLIPPED_LEVEL, _MAX_CLIPPED_SHARE = 0.999, 0.01
 _MIN_WORDS_FOR_FLUENCY: Final = 3
 _MAX_WORDS_NAMED: Final = 10
 
 
 def model_version(model: ScoringModel | None = None) -> str:
-    """Which models analyse: the scores', by default those that ship, and the acoustic one."""
+    """Return the versions of the scoring model (default: the shipped one) and acoustic model."""
     return f"en-{(model or scoring_model()).version}+pocketsphinx-{version('pocketsphinx')}"
 
 
 def load(language: str) -> None:
-    """Read the models of a language, so that the first analysis is as fast as the next.
+    """Load the models of a language, so that the first analysis is as fast as the next.
 
     Raises:
-        UnsupportedLanguage: If there are none.
+        UnsupportedLanguage: If there is no model for it.
     """
     _supported(language)
     scoring_model()
@@ -72,14 +72,14 @@ def analyze(
         waveform: Shape (n,), n > 0, mono at 16 kHz, finite; see `speech.waveform.decode`.
         text: What was said, as written in the message.
         language: A language tag: "en", "en-US", "EN".
-        model: What was learnt from rated speech, instead of the model that ships.
+        model: Scoring model; default: the shipped one.
 
     Raises:
         UnsupportedLanguage: If there is no model, or the text is in another script.
-        EmptyTranscript: If the text holds no word.
-        NoSpeech: If nobody speaks in the recording.
-        TextMismatch: If it says something else.
-        EngineFailure: If a model's file is damaged.
+        EmptyTranscript: If the text contains no word.
+        NoSpeech: If the recording contains no speech.
+        TextMismatch: If the recording does not match the text.
+        EngineFailure: If a model file is damaged.
     """
     spoken_language = _supported(language)
     seconds = len(waveform) / SAMPLE_RATE_HZ
@@ -94,13 +94,13 @@ def analyze(
     pieces = aligned_pieces(frames, words, [pronounce(word) for word in words])
     alignments, scores = align_and_score(frames, pieces, part.pitch, model)
     if scores.mismatch > CERTAIN:
-        raise TextMismatch(reason="its sounds are not those of the words")
+        raise TextMismatch(reason="its sounds differ from those of the words")
     alignment = joined(alignments).later(part.first_frame)
     timeline = utterances(said.words, alignment)
     is_doubtful = scores.mismatch > POSSIBLE
     warnings = _warnings(waveform, said, alignment)
     if is_doubtful:
-        warnings.insert(0, "The recording may say something else than the text.")
+        warnings.insert(0, "The recording may not match the text.")
     return assembled(
         Findings(said, alignment, timeline, fluency(spoken_words(timeline)), scores),
         engine=ENGINE,
@@ -114,11 +114,11 @@ def analyze(
 
 def _require_time(count: int, most: float) -> None:
     if count > most:
-        raise TextMismatch(reason="the text has more words than anybody can say in that time")
+        raise TextMismatch(reason="the text has more words than can be said in that time")
 
 
 def primary_language(tag: str) -> str:
-    """Return the language of a tag without country or script: "en" of "en-GB"."""
+    """Return the language of a tag without country or script: "en" for "en-GB"."""
     return tag.replace("_", "-").partition("-")[0].strip().lower()
 
 
@@ -135,12 +135,12 @@ def _warnings(waveform: NDArray[np.float32], said: Transcript, alignment: Alignm
     if guessed:
         named = ", ".join(guessed[:_MAX_WORDS_NAMED]) + ("…" * (len(guessed) > _MAX_WORDS_NAMED))
         what = "word is" if len(guessed) == 1 else "words are"
-        warnings.append(f"{len(guessed)} {what} in no dictionary and not judged: {named}")
+        warnings.append(f"{len(guessed)} {what} in no dictionary, so not judged: {named}")
     if said.skipped:
-        words = "word" if said.skipped == 1 else "words"
-        warnings.append(f"{said.skipped} {words} could not be read and left out.")
+        words = "word was" if said.skipped == 1 else "words were"
+        warnings.append(f"{said.skipped} {words} unreadable and left out.")
     if np.mean(np.abs(waveform) >= _CLIPPED_LEVEL) > _MAX_CLIPPED_SHARE:
         warnings.append("The recording is overdriven; scores are less certain.")
     if len(alignment.words) < _MIN_WORDS_FOR_FLUENCY:
-        warnings.append("Rates and fluency say little about so few words.")
+        warnings.append("Rates and fluency mean little for so few words.")
     return warnings

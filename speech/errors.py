@@ -1,17 +1,17 @@
-"""Why one recording cannot be analysed. All but EngineFailure end the same way on another try.
+"""Why a recording cannot be analysed. All but EngineFailure are permanent: a retry fails again.
 
 SpeechError
-├── UndecodableAudio        the bytes are no audio that we can read
-├── AudioTooLong            longer or larger than is analysed
+├── UndecodableAudio        the bytes are not audio that can be decoded
+├── AudioTooLong            over the limit on duration or size
 ├── NoSpeech                silence, noise, or nothing voiced
 ├── EmptyTranscript         no word to align
-├── UnsupportedLanguage     no model for it
-│   └── UnsupportedScript   the transcript is written in letters of another language
-├── TextMismatch            the recording says something else
-└── EngineFailure           the aligner broke; worth another try
-    └── DamagedModel        a file of a model is not what it should be
+├── UnsupportedLanguage     no model for the language
+│   └── UnsupportedScript   the transcript is in another script
+├── TextMismatch            the recording does not match the transcript
+└── EngineFailure           the aligner failed; worth a retry
+    └── DamagedModel        a model file is damaged or invalid
 
-Messages name no word of the transcript: they are logged and shown to operators.
+Messages never quote the transcript: they are logged and shown to operators.
 """
 
 from typing import ClassVar
@@ -21,7 +21,7 @@ class SpeechError(ValueError):
     """Base of all errors of this package; `facts` are the constructor's arguments.
 
     Attributes:
-        cause: A stable name for counting, the same for every instance of a class.
+        cause: Stable name of the class, for counting.
     """
 
     cause: ClassVar[str]
@@ -36,7 +36,7 @@ class SpeechError(ValueError):
 
 
 class UndecodableAudio(SpeechError):
-    """The bytes are no audio that we can read."""
+    """The bytes are not audio that can be decoded."""
 
     cause = "undecodable"
 
@@ -46,7 +46,7 @@ class UndecodableAudio(SpeechError):
 
 
 class AudioTooLong(SpeechError):
-    """The recording is longer, or larger, than is analysed."""
+    """The recording exceeds the limit on duration or size."""
 
     cause = "too_long"
 
@@ -58,7 +58,7 @@ class AudioTooLong(SpeechError):
 
 
 class NoSpeech(SpeechError):
-    """Nobody speaks in the recording."""
+    """The recording contains no speech."""
 
     cause = "no_speech"
 
@@ -70,12 +70,12 @@ class NoSpeech(SpeechError):
 
 
 class EmptyTranscript(SpeechError):
-    """The transcript holds no word to align."""
+    """The transcript contains no word to align."""
 
     cause = "empty_text"
 
     def __init__(self) -> None:
-        super().__init__("The message's text holds no word, so there is nothing to align.")
+        super().__init__("The message's text contains no word, so there is nothing to align.")
 
 
 class UnsupportedLanguage(SpeechError):
@@ -93,20 +93,20 @@ class UnsupportedLanguage(SpeechError):
 
 
 class UnsupportedScript(UnsupportedLanguage):
-    """The transcript is written in letters that the language does not use."""
+    """The transcript is written in a script that the language does not use."""
 
     def __init__(self, language: str) -> None:
         self.language = language
         SpeechError.__init__(
             self,
-            f"The message's text is not written in the letters of {language[:20]!r}. "
+            f"The message's text is not written in the script of {language[:20]!r}. "
             "Check the conversation's language.",
             language,
         )
 
 
 class TextMismatch(SpeechError):
-    """The recording does not say what the transcript says."""
+    """The recording does not match the transcript."""
 
     cause = "text_mismatch"
 
@@ -120,7 +120,7 @@ class TextMismatch(SpeechError):
 
 
 class EngineFailure(SpeechError):
-    """The aligner broke down although recording and text looked sound."""
+    """The aligner failed although recording and text looked valid."""
 
     cause = "engine_error"
 
@@ -130,7 +130,7 @@ class EngineFailure(SpeechError):
 
 
 class DamagedModel(EngineFailure):
-    """A file of a model is not whole, or not what it should be."""
+    """A model file is incomplete or invalid."""
 
     def __init__(self, name: str, what: object) -> None:
         self.name, self.what = name, str(what)

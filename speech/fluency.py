@@ -6,21 +6,21 @@ from itertools import pairwise
 from typing import Final
 
 # Published cut-offs run from 0.1 to 1.0 s; De Jong & Bosker (2013), "Choosing a threshold for
-# silent pauses to measure second language fluency", find 0.25 s to tell speakers apart best.
+# silent pauses to measure second language fluency", find that 0.25 s separates speakers best.
 PAUSE_SECONDS: Final = 0.25
-# Word edges are multiples of 10 ms as floats; without a margin 0.25 s would sometimes be less.
+# Word edges are multiples of 10 ms as floats; rounding can put a pause of 0.25 s just below it.
 _ROUNDING_SECONDS: Final = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
 class SpokenWord:
-    """One word as written, as it was said; times in seconds.
+    """One written word as spoken; times in seconds.
 
     Attributes:
         start: When it begins.
         end: When it ends; not before `start`.
-        count: Words it is said in: "1999" is one written word and three spoken.
-        is_hesitation: Whether it is a filler or a word said again at once.
+        count: Number of spoken words: "1999" is one written word and three spoken.
+        is_hesitation: Whether it is a filler or was immediately repeated.
     """
 
     start: float
@@ -39,7 +39,7 @@ class Pause:
 
     @property
     def seconds(self) -> float:
-        """How long it lasts."""
+        """Duration."""
         return self.end - self.start
 
 
@@ -47,15 +47,15 @@ class Pause:
 class Fluency:
     """Measures over the span from the first word's start to the last word's end.
 
-    What lies before and after belongs to the recorder, not to the speaker.
+    Silence before and after depends on the recorder, not on the speaker.
 
     Attributes:
-        speech_rate_wpm: Words a minute of the whole span.
-        articulation_rate_wpm: Words a minute of the span without its pauses; never below
+        speech_rate_wpm: Words per minute over the whole span.
+        articulation_rate_wpm: Words per minute over the span without pauses; never below
             `speech_rate_wpm`.
         speech_seconds: The span without its pauses.
         pauses: In order.
-        hesitations: How many words are hesitations; they take time but do not count as words
+        hesitations: Number of hesitations; they take time but do not count as words
             ("pruned" rates, Lennon 1990).
     """
 

@@ -1,4 +1,4 @@
-"""What is taken from the pocketsphinx wheel: its acoustic model and its dictionary (BSD)."""
+"""Paths of the acoustic model and dictionary in the pocketsphinx wheel (BSD)."""
 
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
@@ -10,7 +10,7 @@ _FOLDER: Final = "pocketsphinx/model/en-us"
 
 
 def wheel_path(name: str) -> Path:
-    """Where a file or folder of its English model lies; its library stays unloaded.
+    """Return the path of a file or folder of its English model, without loading its library.
 
     Raises:
         EngineFailure: If the wheel is not installed.

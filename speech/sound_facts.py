@@ -1,6 +1,6 @@
-"""What can truthfully be said of a recording without hearing it: format, rate, channels, length.
+"""Read format, sample rate, channels and duration of a recording from its bytes.
 
-What its bytes do not tell, or tell wrongly, stays unknown.
+What the bytes do not contain, or state wrongly, stays unknown.
 """
 
 import io
@@ -11,18 +11,18 @@ import soundfile
 
 from speech.formats import has_container
 
-# How the app records where nothing else is said: raw little-endian PCM16, mono.
+# The app's default recording format: raw little-endian PCM16, mono.
 _PCM_RATE_HZ: Final = 24_000
 _PCM_FRAME_BYTES: Final = 2
 _BLOCK_FRAMES: Final = 2**12  # FLAC loses the block in which it is damaged
-# What browsers record into and libsndfile does not read: where the signature stands, and which.
+# Browser formats that libsndfile does not read: offset of the signature, signature, name.
 _UNREAD: Final = ((0, b"\x1aE\xdf\xa3", "webm"), (4, b"ftyp", "mp4"))
 _SAME_AS_WAV: Final = frozenset({"WAVEX", "RF64"})
 
 
 @dataclass(frozen=True, slots=True)
 class SoundFacts:
-    """What is known of a recording; None: it cannot be known."""
+    """Properties of a recording; None if unknown."""
 
     format: str | None = None
     sample_rate_hz: int | None = None
@@ -31,13 +31,13 @@ class SoundFacts:
 
 
 def pcm_facts(size_bytes: int) -> SoundFacts:
-    """Return what is known of so many bytes of the app's headerless PCM16."""
+    """Return the properties of `size_bytes` of the app's headerless PCM16."""
     frames = size_bytes // _PCM_FRAME_BYTES  # an upload may break off inside a sample
     return SoundFacts("pcm16", _PCM_RATE_HZ, 1, _milliseconds(frames, _PCM_RATE_HZ))
 
 
 def unread_format(beginning: bytes) -> str | None:
-    """Name the format if it is one that is known but not read; None otherwise."""
+    """Return the name of a known format that cannot be decoded here; None for any other."""
     for offset, signature, name in _UNREAD:
         if beginning[offset:].startswith(signature):
             return name
@@ -45,10 +45,10 @@ def unread_format(beginning: bytes) -> str | None:
 
 
 def file_facts(data: bytes) -> SoundFacts:
-    """Return what a whole file with a container says of itself.
+    """Return the properties of a complete file with a container.
 
-    The length is given only if as much can be decoded as the header promises. The length of an MP3
-    is never given: unless its first frame states it, it is only an estimate from the bit rate.
+    The duration is given only if the file decodes to the length its header declares. That of an
+    MP3 is never given: unless its first frame states it, it is an estimate from the bit rate.
     """
     if not has_container(data):
         return SoundFacts()
@@ -64,7 +64,7 @@ def file_facts(data: bytes) -> SoundFacts:
 
 
 def _decodable_frames(sound: soundfile.SoundFile) -> int:
-    """Count the frames up to the end, or to the damage."""
+    """Count the frames up to the end or the first damaged block."""
     frames = 0
     try:
         while block := len(sound.read(_BLOCK_FRAMES, dtype="int16")):

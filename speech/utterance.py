@@ -1,4 +1,4 @@
-"""Written words, the spoken words they were aligned as, and what else was said, put together."""
+"""Combine written words, the spoken words they were aligned as, and hesitations."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,13 +11,13 @@ from speech.text.transcript import Word
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
-    """A written word as it was said, or a hesitation that is not in the text.
+    """A written word as spoken, or a hesitation that is not in the text.
 
-    What is heard between the parts of a written word, silence too, belongs to that word: it takes
-    of its time and is no pause or hesitation of its own.
+    Anything between the parts of a written word, silence included, belongs to that word: it adds
+    to its duration and is not a separate pause or hesitation.
 
     Attributes:
-        word: As written; None for what was only heard: a filler, or a word's first try.
+        word: As written; None for a filler or a false start that is not in the text.
         parts: The spoken words of a written one: "1999" has three.
         start: Seconds from the beginning of the recording.
         end: Likewise.
@@ -30,20 +30,20 @@ class Utterance:
 
     @property
     def is_hesitation(self) -> bool:
-        """Whether it is a filler, or said again at once."""
+        """Whether it is a filler or was immediately repeated."""
         return self.word is None or self.word.is_hesitation
 
 
 def by_written_word(
     words: Sequence[Word], alignment: Alignment
 ) -> list[tuple[Word, tuple[AlignedWord, ...]]]:
-    """Pair each written word with the spoken words that it was said in."""
+    """Pair each written word with the spoken words it was aligned as."""
     spoken = iter(alignment.words)
     return [(word, tuple(islice(spoken, len(word.spoken)))) for word in words]
 
 
 def utterances(words: Sequence[Word], alignment: Alignment) -> list[Utterance]:
-    """Everything that was said, in order of time; nothing overlaps."""
+    """Return words and hesitations in order of time, without overlap."""
     said = [
         Utterance(word, parts, parts[0].start, parts[-1].end)
         for word, parts in by_written_word(words, alignment)
@@ -59,7 +59,7 @@ def utterances(words: Sequence[Word], alignment: Alignment) -> list[Utterance]:
 
 
 def spoken_words(said: Sequence[Utterance]) -> list[SpokenWord]:
-    """What fluency is measured on."""
+    """Convert to the input of `speech.fluency.fluency`."""
     return [
         SpokenWord(one.start, one.end, max(len(one.parts), 1), one.is_hesitation) for one in said
     ]

@@ -1,7 +1,7 @@
-"""Is this speech at all? Asked before any score is given.
+"""Check that a recording contains speech, before it is scored.
 
-Without this gate an aligner gives confident numbers to silence and noise. Whether it is the
-transcript that is said shows only in the alignment; see `speech.scores`.
+Without this check an aligner would score silence and noise with confidence. Whether the speech
+matches the transcript only shows after alignment; see `speech.scores.gate`.
 """
 
 from typing import Final
@@ -11,12 +11,12 @@ from speech.acoustics.pitch import MIN_PERIODICITY, RANGE_DB, SILENCE_DB, Pitch
 from speech.errors import NoSpeech
 
 _MIN_VOICED_SECONDS: Final = 0.1
-# Of what is loud; steady noise is loud throughout and resembles itself now and then.
+# Share of the loud frames; steady noise is loud throughout and periodic by chance here and there.
 _MIN_VOICED_SHARE: Final = 0.1
 
 
 def require_speech(pitch: Pitch) -> float:
-    """Refuse recordings in which nobody speaks.
+    """Reject recordings without speech.
 
     Returns:
         Seconds of voiced sound.
@@ -32,5 +32,5 @@ def require_speech(pitch: Pitch) -> float:
         FRAME_SECONDS * float(frames.sum()) for frames in (is_loud, is_voiced)
     )
     if voiced_seconds < max(_MIN_VOICED_SECONDS, _MIN_VOICED_SHARE * loud_seconds):
-        raise NoSpeech(reason=f"only {1000 * voiced_seconds:.0f} ms of it sound like a voice")
+        raise NoSpeech(reason=f"only {1000 * voiced_seconds:.0f} ms of it are voiced")
     return voiced_seconds

@@ -1,8 +1,8 @@
-"""From uploaded bytes to one waveform: mono, 16 kHz, float32 in [-1, 1].
+"""Decode uploaded bytes to one waveform: mono, 16 kHz, float32 in [-1, 1].
 
-The bytes are looked at first, the message's declared columns second: the app uploads raw
-little-endian PCM16 at 24 kHz under keys that end in `.wav`. Decoding runs block by block, so a
-small file that unpacks to days of audio costs a few megabytes before it is refused.
+The bytes take precedence over the message's declared columns: the app uploads raw little-endian
+PCM16 at 24 kHz under keys that end in `.wav`. Decoding runs block by block, so a small file that
+unpacks to days of audio costs a few megabytes before it is refused.
 """
 
 import io
@@ -25,17 +25,17 @@ MAX_BYTES: Final = 128 * 2**20  # ten minutes of 48 kHz stereo in 16 bits are 11
 MAX_CHANNELS: Final = 8
 
 _MIN_RATE_HZ, _MAX_RATE_HZ = 4_000, 192_000
-# soundfile seeks after every read, at which libmpg123 complains on stderr: few long blocks. Only
-# FLAC tells of damage, and loses the block in which it lies: short ones.
+# Long blocks, because soundfile seeks after every read and libmpg123 then complains on stderr.
+# Short ones for FLAC, the only format that reports damage and loses the block that contains it.
 _BLOCK_FRAMES: Final = 2**19
 _FLAC_BLOCK_FRAMES: Final = 2**12
-# A file cut off in upload is decoded as far as it goes if at least this share of what its header
-# promises is there; the text would not match what is left of a shorter one.
+# A truncated upload is decoded as far as it goes if at least this share of its declared length is
+# there; the rest of a shorter one would not match the text.
 _MIN_SHARE_DECODED: Final = 0.5
 _MAX_SHARE_NOT_FINITE: Final = 0.01
 
 # Formats without a header, as `messages.audio_format` names them: libsndfile's name, default Hz.
-# Bytes declared "wav" that carry no RIFF header are the app's headerless PCM.
+# Bytes declared as "wav" without a RIFF header are the app's headerless PCM.
 _HEADERLESS: Final = {
     "pcm16": ("PCM_16", 24_000),
     "wav": ("PCM_16", 24_000),
@@ -48,7 +48,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class AudioEncoding:
-    """How the app says the bytes are encoded; None where it says nothing."""
+    """Encoding as declared by the app; None where it is not declared."""
 
     format: str | None = None
     sample_rate_hz: int | None = None
@@ -60,14 +60,14 @@ def decode(data: bytes, encoding: AudioEncoding) -> NDArray[np.float32]:
 
     Args:
         data: The object as uploaded.
-        encoding: Declared columns, used only where the bytes do not describe themselves.
+        encoding: Declared encoding, used only if the bytes have no header.
 
     Returns:
         Shape (n,), n > 0: mono samples at `SAMPLE_RATE_HZ`, finite, in [-1, 1].
 
     Raises:
-        UndecodableAudio: If the bytes hold no audio, less than half of what their header
-            promises, or samples that are not numbers.
+        UndecodableAudio: If the bytes are not audio, less than half of the declared length is
+            there, or more than 1 % of the samples are not finite.
         AudioTooLong: If there are more than `MAX_BYTES` or `MAX_SECONDS`.
     """
     if not data:
@@ -109,7 +109,9 @@ def _open(data: bytes, encoding: AudioEncoding) -> soundfile.SoundFile:
 
 def _check_layout(rate_hz: int, channels: int) -> None:
     if not _MIN_RATE_HZ <= rate_hz <= _MAX_RATE_HZ:
-        raise UndecodableAudio(reason=f"its sample rate of {rate_hz} Hz is not one of speech")
+        raise UndecodableAudio(
+            reason=f"its sample rate is {rate_hz} Hz; {_MIN_RATE_HZ} to {_MAX_RATE_HZ} can be read"
+        )
     if not 1 <= channels <= MAX_CHANNELS:
         raise UndecodableAudio(
             reason=f"it has {channels} channels; 1 to {MAX_CHANNELS} can be read"
@@ -117,7 +119,7 @@ def _check_layout(rate_hz: int, channels: int) -> None:
 
 
 def _resampled(sound: soundfile.SoundFile) -> NDArray[np.float32]:
-    """Decode and resample block by block; memory is bound by the result, not by the file."""
+    """Decode and resample block by block; memory depends on the result, not on the file."""
     resampler = soxr.ResampleStream(sound.samplerate, SAMPLE_RATE_HZ, 1, dtype="float32")
     parts = [resampler.resample_chunk(block) for block in _mono_blocks(sound)]
     parts.append(resampler.resample_chunk(np.empty(0, np.float32), last=True))
@@ -125,7 +127,7 @@ def _resampled(sound: soundfile.SoundFile) -> NDArray[np.float32]:
 
 
 def _mono_blocks(sound: soundfile.SoundFile) -> Iterator[NDArray[np.float32]]:
-    """Yield mean-of-channels blocks, shape (≤ 2**19,), up to the end or the damage."""
+    """Yield blocks averaged over channels, shape (≤ 2**19,), up to the end or the damage."""
     limit = MAX_SECONDS * sound.samplerate
     block_frames = _FLAC_BLOCK_FRAMES if sound.format == "FLAC" else _BLOCK_FRAMES
     decoded = not_finite = 0
@@ -133,7 +135,7 @@ def _mono_blocks(sound: soundfile.SoundFile) -> Iterator[NDArray[np.float32]]:
         try:
             block = sound.read(block_frames, dtype="float32", always_2d=True)
         except soundfile.LibsndfileError:
-            break  # damaged from here on; what came before is judged below
+            break  # damaged from here on; `_check_complete` judges what came before
         if not len(block):
             break
         decoded += len(block)
@@ -141,7 +143,7 @@ def _mono_blocks(sound: soundfile.SoundFile) -> Iterator[NDArray[np.float32]]:
             raise AudioTooLong(limit=f"{MAX_SECONDS // 60} minutes")
         finite = np.isfinite(block)
         not_finite += int((~finite.all(axis=1)).sum())
-        # Float files may hold absurd values, which would ring through the resampler.
+        # Float files may contain absurd values, which would ring through the resampler.
         yield np.clip(np.where(finite, block, 0.0), -1.0, 1.0).mean(axis=1, dtype=np.float32)
     if not_finite > _MAX_SHARE_NOT_FINITE * decoded:
         raise UndecodableAudio(reason=f"{not_finite} of its {decoded} samples are not numbers")
@@ -149,13 +151,13 @@ def _mono_blocks(sound: soundfile.SoundFile) -> Iterator[NDArray[np.float32]]:
 
 
 def _check_complete(decoded: int, sound: soundfile.SoundFile) -> None:
-    """Compare with the header's claim; writers that stream leave an absurdly large one."""
+    """Compare with the declared length; streaming writers declare an absurdly large one."""
     if sound.frames <= MAX_SECONDS * sound.samplerate:
         _check_share(decoded, sound.frames, "samples")
 
 
 def _check_share(present: int, promised: int, unit: str) -> None:
     if present < _MIN_SHARE_DECODED * promised:
-        raise UndecodableAudio(reason=f"only {present} of its {promised} {unit} are there")
+        raise UndecodableAudio(reason=f"only {present} of its {promised} {unit} are present")
     if present < promised:
-        _log.warning("A recording is cut off: %d of %d %s are there.", present, promised, unit)
+        _log.warning("A recording is truncated: %d of %d %s present.", present, promised, unit)

@@ -1,1 +1,1 @@
-"""How the shipped scores were fitted; never imported at run time."""
+"""Training of the models that ship; never imported at run time."""

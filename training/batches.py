@@ -1,8 +1,7 @@
-"""Batches for training: utterances laid end to end rather than padded to one length.
+"""Build batches for training: utterances laid end to end instead of padded to one length.
 
-Between two utterances lies nothing, as far as the encoder reaches, so that neither hears the other
-and each begins with a step of the encoder. Everything of a batch is found by index; no loop runs
-over phones.
+Empty frames separate utterances by the encoder's reach, so that they do not affect each other, and
+each begins at a step of the encoder. A batch is addressed by index; no loop runs over phones.
 """
 
 from collections.abc import Sequence
@@ -18,18 +17,18 @@ from training.examples import Example
 CEPSTRA = slice(0, 13)
 GROUPS = (CEPSTRA, slice(13, 139), slice(139, 142))  # cepstra; states; pitch, voicing, energy
 SILENCE = STATES - 1
-SILENCE_WEIGHT = 0.3  # there is much of it, and it is easy
+SILENCE_WEIGHT = 0.3  # it is frequent and easy
 UNRATED_WEIGHT = 0.5
 LONGEST_MASK = 12  # frames
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """An example, standardised once and for all; frames in half precision to save memory."""
+    """A standardised example; frames in half precision to save memory."""
 
     frames: Tensor  # (T, F)
     phone_of_frame: Tensor  # (T,): P in silence
-    states: Tensor  # (T,): what the encoder should hear
+    states: Tensor  # (T,): targets of the encoder
     state_weights: Tensor  # (T,)
     phones: Tensor  # (P, 3): phone, position, word
     goodness: Tensor  # (P, G)
@@ -59,13 +58,13 @@ class Batch:
 
 
 def prepare(example: Example, standard: Standardisations) -> Prepared:
-    """Standardise inputs; targets all run from 0 to 2, as phones do."""
+    """Standardise inputs and scale all targets to 0-2, like phones."""
     given = example.given
     count = len(given.frames)
     phone_of_frame = np.full(count, len(given.phones))
     states = np.full(count, SILENCE)
     weights = np.full(count, SILENCE_WEIGHT, np.float32)
-    # A badly said phone teaches little of how that phone sounds.
+    # A badly said phone is a poor example of how that phone sounds.
     said = np.nan_to_num(example.phone_accuracy / 2, nan=UNRATED_WEIGHT)
     for index, (start, end) in enumerate(given.segments):
         phone_of_frame[start:end] = index
@@ -126,7 +125,7 @@ def _laid(parts: Sequence[Tensor], filling: float) -> Tensor:
 
 
 def disturbed(one: Prepared, chance: np.random.Generator) -> Prepared:
-    """A copy as another microphone, or another bad moment, might have left it."""
+    """Return a randomly altered copy, as by another microphone or a disturbance."""
     frames = one.frames.float()
     frames[:, CEPSTRA] += torch.from_numpy(chance.normal(0, 0.2, 13).astype(np.float32))
     for _ in range(chance.integers(3)):

@@ -1,14 +1,13 @@
-"""Fit what decides upon a network's outputs, and write the model that ships.
+"""Fit gate, confidence and phone correction to a network's outputs, and write the shipped model.
 
     python -m training.calibrate FEATURES NETWORK --output speech/models/en.npz
 
-FEATURES was filled by `training.measure` and `training.mismatches`; NETWORK and the networks of
-its folds beside it were written by `training.train_scorer`. The gate, the confidence of words and
-the line that mends phones are fitted on what each fold's network says of speakers that it never
-saw: for the model that ships on all speakers, and for one model a fold without that fold's
-speakers. The latter go into FEATURES'
-subfolder `folds`, for validation: `benchmarks/pronunciation.py --folds` judges every speaker by
-a model that knows nothing of him.
+FEATURES is the folder filled by `training.measure` and `training.mismatches`; NETWORK and the
+networks of its folds beside it come from `training.train_scorer`. The gate, the confidence of
+words and the correction of phones are fitted on each fold's predictions for its held-out speakers:
+once on all speakers, for the shipped model, and once per fold without its speakers. The latter
+models go into FEATURES' subfolder `folds`, for validation: `benchmarks/pronunciation.py --folds`
+scores every speaker by a model that was fitted without that speaker.
 """
 
 import argparse
@@ -37,10 +36,10 @@ CONFIDENCE_STEPS = 60
 
 
 def fit_confidence(predictions: HeldOutPredictions) -> NDArray[np.float32]:
-    """How many words of a score are well said: shape (2, n), scores and shares, ascending.
+    """Fit the share of well said words by predicted score: shape (2, n), scores and shares.
 
-    A mean over equally many words each, made monotone by pooling what would fall (isotonic
-    regression, Ayer et al. 1955).
+    Means over equally many words, made ascending by pooling (isotonic regression, Ayer et al.
+    1955).
     """
     order = np.argsort(predictions.words, kind="stable")
     pools: list[tuple[float, float, int]] = []  # sums of scores and of well said words, count
@@ -61,7 +60,7 @@ def fit_confidence(predictions: HeldOutPredictions) -> NDArray[np.float32]:
 def fitted(
     network: Network, norms: Norms, right: HeldOutPredictions, wrong: HeldOutPredictions
 ) -> ScoringModel:
-    """Add to a network what decides upon its outputs."""
+    """Fit gate, confidence and phone correction for a network, and combine them with it."""
     return ScoringModel(
         network, fit_stacking(right.phones), norms, fit_gate(right, wrong), fit_confidence(right)
     )

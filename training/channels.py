@@ -1,9 +1,9 @@
-"""What a recording goes through between a learner's mouth and the bucket.
+"""Simulate recording channels: rooms, noise, microphones, levels, codecs.
 
 Every channel is a function of a waveform (float32, mono, 16 kHz, in [-1, 1]) and a random
-generator, and returns a waveform of the same length in which every sound stays where it was, so
-that boundaries and ratings of the clean recording hold for the result. `functools.partial` sets
-its strength; the same generator state gives the same result.
+generator. It returns a waveform of the same length without shifting any sound in time, so that
+boundaries and ratings of the clean recording remain valid. `functools.partial` sets its strength;
+the same generator state gives the same result.
 """
 
 import io
@@ -25,19 +25,19 @@ _TELEPHONE_HZ: Final = 8_000
 _BABBLING_VOICES: Final = 6
 # libsndfile maps compression 0-1 onto 160-8 kbit/s at this sample rate.
 _MP3_KBITS: Final = (160.0, 8.0)
-# LAME's encoder (576) and every decoder (529). Below 40 kbit/s a frame has no room for the tag
-# that tells a decoder to take it off.
+# Delay of LAME's encoder (576) and every decoder (529). Below 40 kbit/s a frame has no room for
+# the tag that makes the decoder remove it.
 _MP3_DELAY: Final = 576 + 529
 
 
 def gain(waveform: Waveform, _rng: np.random.Generator, *, db: float) -> Waveform:
-    """Turn up or down as before a recorder: what is too loud clips, 16 bits are kept."""
+    """Change the recording level: loud samples clip, and samples are rounded to 16 bits."""
     louder: Waveform = np.clip(waveform * np.float32(10 ** (db / 20)), -1.0, 1.0)
     return np.round(louder * 32_767) / np.float32(32_767)
 
 
 def clipping(waveform: Waveform, rng: np.random.Generator, *, db: float) -> Waveform:
-    """Overdrive: the loudest sample comes `db` above full scale and is cut off there."""
+    """Amplify until the loudest sample is `db` above full scale, and clip there."""
     peak = float(np.abs(waveform).max(initial=0.0))
     return gain(waveform, rng, db=db - 20 * np.log10(peak)) if peak else waveform.copy()
 
@@ -48,7 +48,7 @@ def white_noise(waveform: Waveform, rng: np.random.Generator, *, snr_db: float) 
 
 
 def pink_noise(waveform: Waveform, rng: np.random.Generator, *, snr_db: float) -> Waveform:
-    """Add noise that falls by 3 dB an octave: fans, traffic."""
+    """Add noise that falls by 3 dB per octave: fans, traffic."""
     white = rng.standard_normal(len(waveform), np.float32)
     return mixed(waveform, filtered(white, lambda hz: np.maximum(hz, 20.0) ** -0.5), snr_db)
 
@@ -87,13 +87,13 @@ def reverberation(
     rt60_seconds: float,
     direct_to_reverberant_db: float,
 ) -> Waveform:
-    """Put the speaker into a room whose noise-like tail decays by 60 dB in `rt60_seconds`.
+    """Add the reverberation of a room with a noise-like tail that decays 60 dB in `rt60_seconds`.
 
-    The direct sound keeps its time; the loudness of the whole is kept too.
+    The direct sound is not delayed, and the overall loudness stays the same.
     """
     seconds = np.arange(1, round(rt60_seconds * SAMPLE_RATE_HZ) + 1) / SAMPLE_RATE_HZ
     tail = rng.standard_normal(len(seconds)) * 10 ** (-3 * seconds / rt60_seconds)
-    tail[: SAMPLE_RATE_HZ // 500] = 0  # the first wall is a foot or two away: 2 ms
+    tail[: SAMPLE_RATE_HZ // 500] = 0  # the first reflection arrives after 2 ms
     tail *= 10 ** (-direct_to_reverberant_db / 20) / np.sqrt(np.sum(np.square(tail)))
     reverberant = waveform + convolved(waveform, np.concatenate([[0.0], tail]))
     power = float(np.mean(np.square(reverberant)))
@@ -103,31 +103,31 @@ def reverberation(
 
 
 def low_pass(waveform: Waveform, _rng: np.random.Generator, *, hz: float) -> Waveform:
-    """Take away what lies above `hz`, by 24 dB an octave, without delay."""
+    """Attenuate frequencies above `hz` by 24 dB per octave, without delay."""
     return turned_down(filtered(waveform, lambda f: 1 / np.sqrt(1 + (f / hz) ** 8)))
 
 
 def high_pass(waveform: Waveform, _rng: np.random.Generator, *, hz: float) -> Waveform:
-    """Take away what lies below `hz`, by 12 dB an octave, without delay."""
+    """Attenuate frequencies below `hz` by 12 dB per octave, without delay."""
     return turned_down(
         filtered(waveform, lambda f: 1 / np.sqrt(1 + (hz / np.maximum(f, 1.0)) ** 4))
     )
 
 
 def tilt(waveform: Waveform, _rng: np.random.Generator, *, db_per_octave: float) -> Waveform:
-    """Colour like a microphone: dull below 0, sharp above; 1 kHz keeps its level."""
+    """Tilt the spectrum like a microphone: dull below 0, sharp above; 1 kHz keeps its level."""
     power = db_per_octave / (20 * np.log10(2))
     return turned_down(filtered(waveform, lambda f: (np.maximum(f, 60.0) / 1_000) ** power))
 
 
 def narrow_band(waveform: Waveform, _rng: np.random.Generator) -> Waveform:
-    """Sample at 8 kHz on the way: nothing above 4 kHz is left."""
+    """Resample to 8 kHz and back: nothing above 4 kHz remains."""
     narrow = _resampled(waveform, SAMPLE_RATE_HZ, _TELEPHONE_HZ)
     return fitted(_resampled(narrow, _TELEPHONE_HZ, SAMPLE_RATE_HZ), len(waveform))
 
 
 def mu_law(waveform: Waveform, _rng: np.random.Generator) -> Waveform:
-    """Go through a telephone line: 8 kHz, one G.711 byte a sample."""
+    """Simulate a telephone line: 8 kHz, one G.711 byte per sample."""
     buffer = io.BytesIO()
     narrow = _resampled(waveform, SAMPLE_RATE_HZ, _TELEPHONE_HZ)
     soundfile.write(buffer, narrow, _TELEPHONE_HZ, format="WAV", subtype="ULAW")
@@ -136,7 +136,7 @@ def mu_law(waveform: Waveform, _rng: np.random.Generator) -> Waveform:
 
 
 def mp3(waveform: Waveform, _rng: np.random.Generator, *, kbits_per_second: float) -> Waveform:
-    """Encode and decode with LAME; 16 kHz speech bears 24 to 64 kbit/s."""
+    """Encode and decode with LAME; realistic for 16 kHz speech are 24 to 64 kbit/s."""
     buffer = io.BytesIO()
     highest, lowest = _MP3_KBITS
     with soundfile.SoundFile(
@@ -151,26 +151,26 @@ def mp3(waveform: Waveform, _rng: np.random.Generator, *, kbits_per_second: floa
     ) as sound:
         sound.write(waveform)
     decoded, _ = soundfile.read(io.BytesIO(buffer.getvalue()), dtype="float32")
-    # As long as what went in: the decoder has taken the delay off already.
+    # If the length is unchanged, the decoder has already removed the delay.
     delay = _MP3_DELAY if len(decoded) > len(waveform) else 0
     return fitted(decoded[delay:], len(waveform))
 
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """Channels one after the other; itself a channel, and picklable."""
+    """Several channels in sequence; itself a channel, and picklable."""
 
     links: tuple[Channel, ...]
 
     def __call__(self, waveform: Waveform, rng: np.random.Generator) -> Waveform:
-        """Send a waveform through all of them."""
+        """Apply all channels in order."""
         for link in self.links:
             waveform = link(waveform, rng)
         return waveform
 
 
 def random_channel(rng: np.random.Generator) -> Chain:
-    """Draw one to three things that happen to recordings, in the order in which they happen."""
+    """Draw one to three channels, in the order in which they occur in reality."""
     stages = (_random_room, _random_noise, _random_microphone, _random_level, _random_codec)
     chosen = rng.choice(len(stages), size=rng.integers(1, 4), replace=False)
     return Chain(tuple(stages[index](rng) for index in sorted(chosen)))
@@ -189,7 +189,7 @@ def _random_noise(rng: np.random.Generator) -> Channel:
     return _one_of(
         rng,
         white,
-        white,  # harms most, and is most often met
+        white,  # the most harmful and most frequent
         partial(pink_noise, snr_db=rng.uniform(5.0, 35.0)),
         partial(babble, snr_db=rng.uniform(10.0, 35.0)),
         partial(hum, mains_hz=float(rng.choice([50, 60])), snr_db=rng.uniform(5.0, 30.0)),

@@ -1,9 +1,9 @@
-"""A folder of recordings that experts rated: `labels.jsonl` and `audio/<utterance>.flac`.
+"""Read a folder of recordings rated by experts: `labels.jsonl` and `audio/<utterance>.flac`.
 
-The layout is the one of speechocean762 as the tests and the demo read it: one object a line with
+The layout is that of speechocean762 as the tests and the demo use it: one object per line with
 `utterance`, `speaker`, `seconds`, `text`, the experts' means `accuracy`, `fluency`, `prosodic` and
-`total` (0-10), where there are any their medians (`accuracy_median` ...), and `words`, each with
-`text`, `accuracy` (0-10), `phones` (ARPAbet) and `phone_accuracy` (0-2).
+`total` (0-10), optionally their medians (`accuracy_median` ...), and `words`, each with `text`,
+`accuracy` (0-10), `phones` (ARPAbet) and `phone_accuracy` (0-2).
 """
 
 import itertools
@@ -27,7 +27,7 @@ UTTERANCE_SCORES: Final = ("accuracy", "fluency", "prosodic", "total")
 
 @dataclass(frozen=True, slots=True)
 class RatedWord:
-    """One word as the experts heard it; `phone_accuracy` has one number for each of `phones`."""
+    """The experts' ratings of one word; `phone_accuracy` has one number for each of `phones`."""
 
     text: str
     accuracy: float
@@ -37,7 +37,7 @@ class RatedWord:
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
-    """One rated recording; `means` and `medians` of the experts by name of the score."""
+    """One rated recording; the experts' `means` and `medians` by name of the score."""
 
     audio: Path
     speaker: str
@@ -49,23 +49,23 @@ class Utterance:
 
     @property
     def name(self) -> str:
-        """As the corpus numbers it."""
+        """Its id in the corpus."""
         return self.audio.stem
 
     def chance(self, use: int) -> np.random.Generator:
-        """The same at every run, another for every utterance and use."""
+        """Return a generator that is reproducible and differs by utterance and use."""
         return np.random.default_rng([use, zlib.crc32(self.name.encode())])
 
     def waveform(self) -> NDArray[np.float32]:
-        """Shape (n,), mono at 16 kHz."""
+        """Read the samples, shape (n,), mono at 16 kHz."""
         waveform, rate_hz = soundfile.read(self.audio, dtype="float32")
         if rate_hz != SAMPLE_RATE_HZ:
-            msg = f"{self.audio} has {rate_hz} Hz; {SAMPLE_RATE_HZ} are needed."
+            msg = f"{self.audio} has {rate_hz} Hz; resample it to {SAMPLE_RATE_HZ} Hz."
             raise ValueError(msg)
         return np.asarray(waveform)
 
     def spoken(self) -> list[str]:
-        """Its words in lower case."""
+        """Return its words in lower case."""
         return [word.text.lower() for word in self.words]
 
 
@@ -73,7 +73,7 @@ def read_corpus(folder: Path, sample: int | None = None) -> list[Utterance]:
     """Read all utterances, or a sample spread evenly over speakers, always the same one.
 
     Raises:
-        FileNotFoundError: If the folder holds no `labels.jsonl`.
+        FileNotFoundError: If the folder contains no `labels.jsonl`.
     """
     lines = (folder / "labels.jsonl").read_text(encoding="utf-8").splitlines()
     utterances = [_utterance(folder, json.loads(line)) for line in lines]
@@ -81,15 +81,15 @@ def read_corpus(folder: Path, sample: int | None = None) -> list[Utterance]:
 
 
 def other_texts(utterances: Sequence[Utterance], *, similar_length: bool) -> list[str]:
-    """For each utterance another one's text, at random or one of nearly as many phones.
+    """Return, for each utterance, the text of another: random, or of a similar number of phones.
 
     Raises:
         ValueError: If all texts are the same.
     """
     if len({utterance.text for utterance in utterances}) < 2:
-        msg = "Another text is needed, and all are the same. Take more utterances."
+        msg = "All texts are the same, but different ones are needed. Use more utterances."
         raise ValueError(msg)
-    rng = random.Random(0)  # noqa: S311 - a sample, no secret
+    rng = random.Random(0)  # noqa: S311 - a sample, not a secret
     lengths = [sum(len(word.phones) for word in one.words) for one in utterances]
     texts = []
     for utterance, length in zip(utterances, lengths, strict=True):
@@ -102,8 +102,8 @@ def other_texts(utterances: Sequence[Utterance], *, similar_length: bool) -> lis
 
 
 def _spread(utterances: list[Utterance], sample: int) -> list[Utterance]:
-    """Every speaker's first at random, then every speaker's second, and so on."""
-    shuffled = random.Random(0).sample(utterances, k=len(utterances))  # noqa: S311 - no secret
+    """Return a first random utterance of every speaker, then a second, and so on."""
+    shuffled = random.Random(0).sample(utterances, k=len(utterances))  # noqa: S311 - not a secret
     by_speaker: dict[str, list[Utterance]] = defaultdict(list)
     for utterance in shuffled:
         by_speaker[utterance.speaker].append(utterance)

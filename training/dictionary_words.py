@@ -1,4 +1,4 @@
-"""The words of cmudict, and which of them a network that learns to read them never sees."""
+"""Split the words of cmudict into training and held-out sets for letter-to-sound."""
 
 import random
 import re
@@ -23,13 +23,13 @@ _ENDINGS = (
 
 @dataclass(frozen=True)
 class Words:
-    """Words to learn from, and two sets that stay unseen.
+    """Words to train on, and two held-out sets.
 
     Attributes:
-        pronunciations: All of them, every variant.
+        pronunciations: All words with all variants.
         learnt: Words to train on.
         unseen: Held out with everything derived from the same stem.
-        unseen_singly: Held out alone: their stems and parts may be learnt.
+        unseen_singly: Held out alone: their stems and parts may be in training.
     """
 
     pronunciations: dict[str, list[Phones]]
@@ -39,14 +39,14 @@ class Words:
 
 
 def read_words() -> Words:
-    """Part cmudict; words that are spelled rather than read are left out."""
+    """Split cmudict, without words that are spelled letter by letter."""
     pronunciations: dict[str, list[Phones]] = defaultdict(list)
     for line in dictionary_path().read_text(encoding="utf-8").splitlines():
         entry, *phones = line.split()
         pronunciations[entry.partition("(")[0]].append(tuple(phones))
     words = [word for word, variants in pronunciations.items() if _is_read(word, variants)]
     families = list(_families(words))
-    shuffled = random.Random(0)  # noqa: S311 - a sample, no secret
+    shuffled = random.Random(0)  # noqa: S311 - a sample, not a secret
     shuffled.shuffle(families)
     unseen: list[str] = []
     while len(unseen) < HELD_OUT * len(words):
@@ -68,7 +68,7 @@ def _is_read(word: str, variants: Sequence[Phones]) -> bool:
 
 
 def _families(words: Iterable[str]) -> Iterator[list[str]]:
-    """Words that share a stem; too many together rather than too few."""
+    """Yield groups of words that share a stem; when in doubt, groups are too large."""
     parents = {word: word for word in words}
 
     def root(word: str) -> str:

@@ -1,6 +1,6 @@
-"""Examples for training the network: measured stretches of speech with experts' labels.
+"""Store examples for training the network: measured pieces of speech with experts' ratings.
 
-They are kept in a folder of `.npz` files, each of many examples laid end to end, frames in
+They are stored in a folder of `.npz` files, each with many examples laid end to end, frames in
 float16: 2,500 utterances of four seconds take 300 MB.
 """
 
@@ -19,13 +19,13 @@ LEAST_SPREAD = 1e-3
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One utterance, or a corrupted copy of it, as measured and as rated."""
+    """Measures and ratings of one utterance or of a corrupted copy."""
 
     name: str  # of the utterance; its copies share it
     speaker: str
     variant: int  # 0 the clean recording, 1 and on corrupted copies
     given: NetworkInput
-    phone_accuracy: NDArray[np.float32]  # (P,): 0 to 2, NaN where nobody rated it
+    phone_accuracy: NDArray[np.float32]  # (P,): 0 to 2, NaN where not rated
     word_accuracy: NDArray[np.float32]  # (W,): 0 to 10
     utterance: NDArray[np.float32]  # (4,): accuracy, fluency, prosodic, total, 0 to 10
 
@@ -55,7 +55,7 @@ def write_examples(path: Path, examples: Sequence[Example]) -> None:
 
 
 def save_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write a `.npz` from names that are no words of Python."""
+    """Write a `.npz` with names that are not Python identifiers."""
     np.savez_compressed(path, allow_pickle=False, **arrays)
 
 
@@ -101,7 +101,7 @@ def _divided(
 
 
 def standardisations(examples: Sequence[Example]) -> Standardisations:
-    """Mean and spread of every input over all examples, copies included."""
+    """Compute mean and standard deviation of every input over all examples, copies included."""
     given = [example.given for example in examples]
     return Standardisations(
         _moments([one.frames for one in given]),
@@ -111,7 +111,7 @@ def standardisations(examples: Sequence[Example]) -> Standardisations:
 
 
 def _moments(values: Sequence[NDArray[np.float32]]) -> Standardisation:
-    # Example by example: all frames in double precision would not fit into memory.
+    # One example at a time: all frames in double precision do not fit into memory.
     count = sum(len(each) for each in values)
     mean = sum(each.sum(axis=0, dtype=np.float64) for each in values) / count
     squares = sum(np.square(each - mean).sum(axis=0) for each in values)

@@ -1,10 +1,10 @@
-"""How often is feedback right, and how much of it is there, at which limits?
+"""Measure precision and amount of feedback at different limits.
 
     python -m training.feedback_limits FEATURES
 
-FEATURES was completed by `training.calibrate`: each of its models judges the clean recordings of
-the speakers that it never saw. Experts find fault with a phone below 1.5 of 2 points, and with a
-word below 8 of 10. The limits chosen stand in `speech/feedback/thresholds.py` and
+FEATURES is the folder completed by `training.calibrate`: each of its models scores the clean
+recordings of its held-out speakers. A phone counts as faulty below 1.5 of the experts' 2 points, a
+word below 8 of 10. The chosen limits are in `speech/feedback/thresholds.py` and
 `speech/scores/scoring.py`.
 """
 
@@ -27,12 +27,12 @@ Array = NDArray[np.float32]
 
 
 def judged(examples: Sequence[Example], folds: Path) -> tuple[Array, Array]:
-    """Phones and words of unknown speakers.
+    """Score phones and words of held-out speakers.
 
     Returns:
-        Of each phone that experts rated its score 0-100, the experts' 0-2, the posteriors of the
-        expected phone and of the likeliest one and the confidence of its word, shape (phones, 5);
-        of each word its confidence 0-1 and the experts' score 0-10, shape (words, 2).
+        For each rated phone: its score 0-100, the experts' 0-2, the posteriors of the expected
+        phone and of the likeliest one, and the confidence of its word, shape (phones, 5). For each
+        word: its confidence 0-1 and the experts' score 0-10, shape (words, 2).
     """
     phones, words = [], []
     for path in sorted(folds.glob("*.npz")):

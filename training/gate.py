@@ -1,4 +1,4 @@
-"""Fit the gate of `speech/scores/gate.py`, and tell what it does for unknown speakers."""
+"""Fit the gate of `speech/scores/gate.py` and validate it on held-out speakers."""
 
 from dataclasses import dataclass, replace
 
@@ -11,11 +11,11 @@ from training.mismatches import KINDS
 
 Array = NDArray[np.float32]
 
-# Of learners who said the text, in clean recordings; of unknown ones somewhat more.
+# Shares of clean recordings with the right text, on training speakers; slightly more on others.
 REFUSED, WARNED = 0.006, 0.04
 PENALTY = 3.0
-# Evidence of pace: it gives a text that was not said whole away only because these learners speak
-# slowly, and others do not.
+# Evidence of pace: it reveals partly said texts only because the learners of this corpus speak
+# slowly, which others do not.
 PACE = (
     "log_phones", "log_phones_per_spoken_second", "short_phones", "long_phones", "duration_mean",
     "duration_spread", "pause_share", "predicted_fluency", "predicted_accuracy",
@@ -28,9 +28,9 @@ class Detector:
     """One regression of the gate.
 
     Attributes:
-        kinds: Of `KINDS`, which it learns to find.
-        share: Of all refusals of learners who said the text.
-        blind_to: Evidence that it may not use.
+        kinds: Indices into `KINDS` that it learns to detect.
+        share: Its share of the false refusals.
+        blind_to: Evidence that it must not use.
     """
 
     kinds: tuple[int, ...]
@@ -46,7 +46,7 @@ DETECTORS = (
 
 
 def logistic(terms: Array, target: NDArray[np.bool_], penalty: float) -> tuple[Array, float]:
-    """Penalised logistic regression by Newton's method, both classes weighing the same."""
+    """Fit a penalised logistic regression by Newton's method, with equally weighted classes."""
     columns = np.column_stack([np.ones(len(terms)), terms.astype(np.float64)])
     share = target.mean()
     weight = np.where(target, 0.5 / share, 0.5 / (1 - share))
@@ -61,7 +61,7 @@ def logistic(terms: Array, target: NDArray[np.bool_], penalty: float) -> tuple[A
 
 
 def fit_gate(right: HeldOutPredictions, wrong: HeldOutPredictions) -> Gate:
-    """Fit on all that is given."""
+    """Fit on all given predictions."""
     mean, spread = right.evidence.mean(axis=0), np.maximum(right.evidence.std(axis=0), 1e-3)
     blank = Gate(mean, spread, np.zeros((2 * len(mean), 1), np.float32), np.zeros(1, np.float32))
     right_terms, wrong_terms = blank.terms(right.evidence), blank.terms(wrong.evidence)
@@ -87,12 +87,12 @@ def fit_gate(right: HeldOutPredictions, wrong: HeldOutPredictions) -> Gate:
 
 
 def refused(gate: Gate, predictions: HeldOutPredictions) -> NDArray[np.bool_]:
-    """Shape (n,)."""
+    """Return whether each recording is refused, shape (n,)."""
     return np.asarray(gate.mismatch(predictions.evidence) > CERTAIN)
 
 
 def validate_gate(right: HeldOutPredictions, wrong: HeldOutPredictions) -> None:
-    """Print what a gate fitted without a fold's speakers does for them."""
+    """Print the refusals, for each fold's speakers, of a gate fitted without them."""
     refused_right = np.empty(len(right.fold), bool)
     refused_wrong = np.empty(len(wrong.fold), bool)
     for fold in np.unique(right.fold):

@@ -1,4 +1,4 @@
-"""Predictions for held-out speakers; everything that decides is fitted on them."""
+"""Predictions for held-out speakers, on which gate, confidence and phone correction are fitted."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,15 +17,15 @@ Array = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class HeldOutPredictions:
-    """What a network that never saw the speaker makes of examples; n of them.
+    """Predictions for n examples by networks trained without their speakers.
 
     Attributes:
-        fold: Which network, shape (n,).
-        variant: Of the examples, shape (n,).
-        evidence: Shape (n, evidence).
-        words: Expected scores of all words, end to end; see `ratings`.
-        ratings: What experts gave them.
-        word_fold: Which network.
+        fold: Fold of the network, shape (n,).
+        variant: Variant of each example, shape (n,).
+        evidence: Evidence for the gate, shape (n, evidence).
+        words: Predicted scores of all words, end to end.
+        ratings: The experts' scores of the same words.
+        word_fold: Fold of the network, for each word.
         phones: The rated phones of clean recordings.
     """
 
@@ -39,7 +39,7 @@ class HeldOutPredictions:
 
 
 def predictions_of_folds(examples: Sequence[Example], network: Path) -> HeldOutPredictions:
-    """Have every example judged by the network of the fold in which its speaker was held out."""
+    """Predict every example with the network of the fold that held out its speaker."""
     folds, variants, evidence, words, ratings = [], [], [], [], []
     phones: list[HeldOutPhones] = []
     for fold, path in enumerate(fold_paths(network)):
@@ -63,18 +63,18 @@ def predictions_of_folds(examples: Sequence[Example], network: Path) -> HeldOutP
 
 
 def fold_paths(network: Path) -> list[Path]:
-    """The networks of the folds beside the one that ships."""
+    """Return the paths of the folds' networks, which are beside the shipped one."""
     return sorted(network.parent.glob(f"{network.stem}-fold-*.npz"))
 
 
 def speakers_held_out(path: Path) -> frozenset[str]:
-    """Whom a fold's network, or the model made of it, never saw."""
+    """Return the speakers held out from a fold's network or model."""
     with np.load(path, allow_pickle=False) as archive:
         return frozenset(archive["held_out"].tolist())
 
 
 def without(predictions: HeldOutPredictions, fold: int) -> HeldOutPredictions:
-    """Leave out what one fold's network said."""
+    """Return the predictions without those of one fold."""
     kept, kept_words = predictions.fold != fold, predictions.word_fold != fold
     return HeldOutPredictions(
         fold=predictions.fold[kept],

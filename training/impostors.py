@@ -1,7 +1,6 @@
-"""What the validity gate must refuse: sounds that nobody made by reading the text.
+"""Make sounds that the validity gate must refuse: none is a reading of the text.
 
-Like channels, functions of a recording and a generator; what is not made of the recording takes
-its length alone.
+Like channels, functions of a recording and a generator; some use only the recording's length.
 """
 
 from collections.abc import Iterator
@@ -20,14 +19,14 @@ _PARTIALS: Final = 12
 
 
 def silence(waveform: Waveform, rng: np.random.Generator) -> Waveform:
-    """A muted microphone: zeros, a constant, or the last bits of its converter."""
+    """Return a muted microphone: zeros, a constant, or noise of the lowest bits."""
     n = len(waveform)
     bits = np.round(rng.normal(rng.normal(0, 20), rng.choice([0.0, 0.5, 3.0]), n))
     return (bits / 32_768 * rng.integers(2)).astype(np.float32)
 
 
 def noise(waveform: Waveform, rng: np.random.Generator) -> Waveform:
-    """Noise of any colour from white to brown, steady or in puffs, or mains hum."""
+    """Return noise of any colour from white to brown, steady or in puffs, or mains hum."""
     n = len(waveform)
     if rng.random() < 0.2:
         still = rng.normal(0, 0.1, n).astype(np.float32)
@@ -43,7 +42,7 @@ def noise(waveform: Waveform, rng: np.random.Generator) -> Waveform:
 
 
 def music(waveform: Waveform, rng: np.random.Generator) -> Waveform:
-    """A melody over chords in a random key, tempo and timbre, plucked or held."""
+    """Return a melody over chords in a random key, tempo and timbre, plucked or held."""
     n = len(waveform)
     sound = np.zeros(n)
     rolloff, inharmonic = rng.uniform(0.8, 2.5), rng.uniform(0, 3e-4)
@@ -62,7 +61,7 @@ def music(waveform: Waveform, rng: np.random.Generator) -> Waveform:
 
 
 def _notes(n: int, rng: np.random.Generator) -> Iterator[tuple[int, int, float, float]]:
-    """Yield first sample, length, semitones above A3 and level: a chord a bar, a note a step."""
+    """Yield first sample, length, semitones above A3 and level of chords and melody notes."""
     key = int(rng.integers(-7, 5))
     step = round(SAMPLE_RATE_HZ * 30 / rng.uniform(70, 150))
     for bar in range(0, n, 8 * step):
@@ -79,13 +78,13 @@ def _semitones(degree: int) -> int:
 
 
 def byte_swapped(waveform: Waveform, _rng: np.random.Generator) -> Waveform:
-    """The recording's PCM16 read with its bytes in the wrong order."""
+    """Return the recording's PCM16 read with swapped bytes."""
     pcm: NDArray[np.int16] = np.round(waveform * 32_767).astype(np.int16)
     return pcm.byteswap().astype(np.float32) / np.float32(32_768)
 
 
 def said_twice(waveform: Waveform, _rng: np.random.Generator) -> Waveform:
-    """The recording and once more the same: twice as much speech as text."""
+    """Return the recording twice in a row: twice as much speech as text."""
     return np.concatenate([waveform, waveform])
 
 

@@ -1,10 +1,10 @@
-"""Train `speech/models/en-spelling.npz`: from the letters of an unlisted word to its phones.
+"""Train `speech/models/en-spelling.npz`, which predicts the phones of unlisted words.
 
     OMP_NUM_THREADS=1 python -m training.letter_to_sound --output speech/models/en-spelling.npz
 
-Trains on the cmudict that the pocketsphinx wheel carries (BSD); needs torch, and about nine minutes
-on one core. One word in twenty is held out with all its inflections and derivations, and some
-more without theirs. The network that is shipped is the one that is measured on them.
+Trains on the cmudict of the pocketsphinx wheel (BSD); needs torch, and about nine minutes on one
+core. One word in twenty is held out with all its inflections and derivations, and some more
+without theirs. The error rates on them are those of the shipped network.
 """
 
 import argparse
@@ -24,13 +24,13 @@ from training.dictionary_words import PLACES, Words, read_words
 
 Phones = tuple[str, ...]
 
-PHONES = ("", *sorted(IPA))  # the first one is no phone
+PHONES = ("", *sorted(IPA))  # the first means no phone
 WIDTH, DEPTH, WINDOW, DROPOUT = 128, 6, 5, 0.15
 EPOCHS, BATCH, RATE, WEIGHT_DECAY = 13, 128, 3e-3, 0.01
 
 
 class Speller(nn.Module):
-    """Letters (batch, length), 0 beyond a word, to log probabilities (batch, 2 * length, 40)."""
+    """Maps letters (batch, length), 0 as padding, to log probabilities (batch, 2 * length, 40)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -58,7 +58,7 @@ def train(words: Words) -> Speller:
     """Train on the first variant of every word, with one learning-rate cycle."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    shuffled = random.Random(0)  # noqa: S311 - an order, no secret
+    shuffled = random.Random(0)  # noqa: S311 - an order, not a secret
     speller = Speller()
     optimizer = torch.optim.AdamW(speller.parameters(), weight_decay=WEIGHT_DECAY)
     steps = EPOCHS * len(_batches(words.learnt, shuffled))
@@ -78,7 +78,7 @@ def train(words: Words) -> Speller:
 
 
 def _batches(words: Sequence[str], shuffled: random.Random) -> list[list[str]]:
-    """Words of about the same length together, in a new order every time."""
+    """Batch words of about the same length, in a new order each time."""
     by_length = sorted(words, key=lambda word: len(word) + 1.5 * shuffled.random())
     batches = [by_length[start : start + BATCH] for start in range(0, len(words), BATCH)]
     shuffled.shuffle(batches)
@@ -126,7 +126,7 @@ def _bytes(name: str, weights: Tensor) -> dict[str, NDArray[np.generic]]:
 
 
 def phone_errors(guess: Phones, variants: Sequence[Phones]) -> tuple[int, int]:
-    """Edits to the nearest variant, and how many phones that has."""
+    """Return the edit distance to the nearest variant, and the number of its phones."""
     return min((_edits(guess, variant), len(variant)) for variant in variants)
 
 
@@ -140,7 +140,7 @@ def _edits(guess: Phones, truth: Phones) -> int:
 
 
 def _report(name: str, guesses: Mapping[str, tuple[Phones, ...]], words: Words) -> None:
-    """Print error rates of the first guess, and of the best one."""
+    """Print error rates of the first guess and of the best one."""
     rates = []
     for count in (1, None):
         errors = [
@@ -154,7 +154,7 @@ def _report(name: str, guesses: Mapping[str, tuple[Phones, ...]], words: Words) 
 
 
 def measure(path: Path, words: Words) -> None:
-    """Print the error rates of a written network, and of the rule that comes before it."""
+    """Print the error rates of a saved network, and of the plural rule applied before it."""
     network = read(path)
     _report("unseen stems", {w: sound_out_with(network, w) for w in words.unseen}, words)
     by_rule = {word: said for word in words.unseen_singly if (said := plural(word))}

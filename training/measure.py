@@ -1,10 +1,10 @@
-"""Measure a rated corpus once, so that networks can be trained on it again and again.
+"""Measure a rated corpus once, so that networks can be trained on it many times.
 
     python -m training.measure CORPUS FEATURES [--variants 5]
 
-Every recording is aligned with its text and measured, as it is and as several channels would
-have it (`training.channels`). FEATURES is a folder with a file for every hundred utterances; it
-takes 0.8 MB an utterance.
+Every recording is aligned with its text and measured, clean and through several random channels
+(`training.channels`). FEATURES is a folder with one file per hundred utterances; it takes 0.8 MB
+per utterance.
 """
 
 import argparse
@@ -33,13 +33,13 @@ from training.ratings import carried_over
 
 _SHARD = 100
 NORMS = "durations.json"
-LEAST_SPREAD = 0.1  # of phones that are rare in the corpus
+LEAST_SPREAD = 0.1  # for phones that are rare in the corpus
 
 Norms = Mapping[str, DurationNorm]
 
 
 def measure(waveform: NDArray[np.float32], words: Sequence[str], norms: Norms) -> NetworkInput:
-    """What the network sees of a recording that is not longer than a piece."""
+    """Return the network's input for a recording of at most one piece."""
     part = speech_part(waveform)
     frames = features(cepstra(part.waveform))
     return network_input(frames, _aligned(frames, words), part.pitch, norms)
@@ -51,7 +51,7 @@ def _aligned(frames: NDArray[np.float32], words: Sequence[str]) -> AlignedPiece:
 
 
 def duration_norms(utterances: Sequence[Utterance]) -> Norms:
-    """How long these speakers hold each phone."""
+    """Compute how long these speakers hold each phone."""
     frames = defaultdict(list)
     for utterance in utterances:
         recording = features(cepstra(speech_part(utterance.waveform()).waveform))
@@ -65,7 +65,7 @@ def duration_norms(utterances: Sequence[Utterance]) -> Norms:
 
 
 def read_norms(features: Path) -> Norms:
-    """What `main` wrote beside the measures."""
+    """Read the norms that `main` wrote beside the measures."""
     norms = json.loads((features / NORMS).read_text(encoding="utf-8"))
     return {phone: DurationNorm(**norm) for phone, norm in norms.items()}
 
@@ -75,12 +75,12 @@ def write_shards(
     utterances: Sequence[Utterance],
     examples_of: Callable[[Sequence[Utterance], int], Iterable[Example]],
 ) -> None:
-    """Write a file for every hundred utterances, on all cores.
+    """Write one file per hundred utterances, on all cores.
 
     Args:
-        folder: Made if there is none.
-        utterances: Of a corpus.
-        examples_of: Measures the utterance of some index; picklable.
+        folder: Created if missing.
+        utterances: Utterances of a corpus.
+        examples_of: Measures the utterance of a given index; picklable.
     """
     folder.mkdir(parents=True, exist_ok=True)
     write = partial(_write_shard, folder, utterances, examples_of)
@@ -104,7 +104,7 @@ def _write_shard(
 def _rated(
     norms: Norms, variants: int, utterances: Sequence[Utterance], index: int
 ) -> Iterator[Example]:
-    """The recording as it is, and as so many channels would have it."""
+    """Yield the clean recording and so many variants through random channels."""
     utterance = utterances[index]
     clean = utterance.waveform()
     for variant in range(variants + 1):

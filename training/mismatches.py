@@ -1,9 +1,9 @@
-"""Measure what the gate must refuse: recordings with texts that are not theirs, and no speech.
+"""Measure recordings that the gate must refuse: with wrong texts, or without speech.
 
     python -m training.mismatches CORPUS FEATURES
 
-FEATURES is the folder that `training.measure` filled; the measures go into its subfolder
-`mismatches`, as examples without ratings whose variant counts `KINDS`.
+FEATURES is the folder filled by `training.measure`; the measures go into its subfolder
+`mismatches`, as examples without ratings whose variant is an index into `KINDS`.
 """
 
 import argparse
@@ -27,14 +27,14 @@ KINDS = (
     "any text", "a text as long", "a text as long, in noise", "noise", "music", "swapped",
     "a text half said", "a text and more",
 )  # fmt: skip
-RARER = 2  # sounds that are no speech: one utterance in so many
+RARER = 2  # sounds without speech: for one utterance in so many
 LONGEST_SECONDS = 20  # one piece
 
 
 def _mismatched(
     utterances: Sequence[Utterance], index: int, chance: np.random.Generator
 ) -> Iterator[tuple[int, NDArray[np.float32], Utterance]]:
-    """Kind, waveform, and the utterance whose text goes with it."""
+    """Yield kind, waveform, and the utterance whose text goes with it."""
     own = utterances[index]
     waveform = own.waveform()
     others = [u for u in utterances if u.text != own.text]
@@ -76,7 +76,7 @@ def _example(
 def _examples(norms: Norms, utterances: Sequence[Utterance], index: int) -> Iterator[Example]:
     chance = utterances[index].chance(7)
     for kind, waveform, text in _mismatched(utterances, index, chance):
-        with suppress(TextMismatch):  # refused before the gate is asked
+        with suppress(TextMismatch):  # refused before it reaches the gate
             yield _example(kind, waveform, utterances[index], text, norms)
 
 

@@ -1,7 +1,7 @@
-"""The network of `speech/scores/network.py` for training, and its way there.
+"""The network of `speech/scores/network.py` in torch, for training.
 
-Names of parameters are the names of the run-time arrays. Utterances come end to end, as
-`training/batches.py` lays them.
+Parameters have the names of the run-time arrays. Utterances come end to end, as batched by
+`training/batches.py`.
 """
 
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ SCORES = 4
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """Of one batch; scores from 0 to 2."""
+    """Outputs for one batch; scores from 0 to 2."""
 
     states: Tensor  # (N, 118), logits
     phones: Tensor  # (P,)
@@ -42,7 +42,7 @@ class Outputs:
 
 
 class Encoder(nn.Module):
-    """Hears steps of two frames: then four residual convolutions reach ever farther."""
+    """Encodes steps of two frames by four residual convolutions of growing dilation."""
 
     def __init__(self, frame_width: int) -> None:
         super().__init__()
@@ -55,17 +55,17 @@ class Encoder(nn.Module):
             nn.init.normal_(convolution.weight, std=0.5 * (3 * ENCODER_WIDTH) ** -0.5)
 
     def forward(self, frames: Tensor, inside: Tensor) -> tuple[Tensor, Tensor]:
-        """Return activations (N, 160) and the states' logits (N, 118), alike within a step."""
+        """Return activations (N, 160) and the states' logits (N, 118), equal within a step."""
         steps, inside = frames.unflatten(0, (-1, STEP)).flatten(1), inside[::STEP]
-        # Half precision learns as well, several times faster where the processor knows it.
+        # Half precision trains equally well, and several times faster on processors with bfloat16.
         with torch.autocast("cpu", torch.bfloat16, enabled=self.training):
             hidden = self.input(steps)
             count = len(hidden)
-            # One mask for all four: drawing random numbers costs a tenth of the time otherwise.
+            # One mask for all four: drawing four would take a tenth of the time.
             dropped = functional.dropout(torch.ones_like(hidden), DROPOUT, self.training)
             inside = inside.to(hidden.dtype)
             for dilation, convolution in zip(DILATIONS, self.convolutions, strict=True):
-                # Nothing may spill from one utterance into the next.
+                # Keep utterances from affecting each other.
                 quiet = functional.relu(hidden) * inside
                 padded = functional.pad(quiet, (0, 0, dilation, dilation))
                 taps = [padded[tap * dilation : tap * dilation + count] for tap in range(3)]
@@ -90,7 +90,7 @@ class Layer(nn.Module):
         self.dropout = nn.Dropout(DROPOUT)
 
     def forward(self, tokens: Tensor, batch: Batch) -> Tensor:
-        """Let the phones of each utterance look at one another; tokens (P, 96)."""
+        """Apply attention among the phones of each utterance; tokens (P, 96)."""
         count = int(batch.place_of_phone.max()) + 1
         where = (batch.utterance_of_phone, batch.place_of_phone)
         padded = tokens.new_zeros(len(batch.utterance), count, 3 * TOKEN_WIDTH)
@@ -123,7 +123,7 @@ class Head(nn.Module):
 
 
 class PhoneHead(Head):
-    """Accuracy of phones; a straight line from goodness, mended by what the tokens know."""
+    """Accuracy of phones: linear in goodness, plus a correction from the tokens."""
 
     def __init__(self, goodness_width: int) -> None:
         super().__init__(TOKEN_WIDTH, 1)
@@ -139,7 +139,7 @@ class WordHead(Head):
 
 
 class UtteranceHead(Head):
-    """Four scores of an utterance; a straight line from its features, mended likewise."""
+    """Four scores of an utterance: linear in its features, plus a correction likewise."""
 
     def __init__(self, feature_width: int) -> None:
         super().__init__(2 * TOKEN_WIDTH + HIDDEN, SCORES)
@@ -149,12 +149,12 @@ class UtteranceHead(Head):
 
 
 class TrainedNetwork(nn.Module):
-    """One member, with dropout while it is trained.
+    """One member, with dropout in training.
 
     Args:
-        frame_width: Numbers a frame.
-        goodness_width: Numbers a phone.
-        feature_width: Numbers an utterance.
+        frame_width: Numbers per frame.
+        goodness_width: Numbers per phone.
+        feature_width: Numbers per utterance.
     """
 
     def __init__(self, frame_width: int, goodness_width: int, feature_width: int) -> None:
@@ -171,7 +171,7 @@ class TrainedNetwork(nn.Module):
         self.utterance = UtteranceHead(feature_width)
 
     def start_at(self, phones: float, words: float, scores: Tensor) -> None:
-        """Let the heads begin at the mean scores, 0 to 2."""
+        """Initialise the heads at the mean scores, 0 to 2."""
         with torch.no_grad():
             self.phone.out.bias.fill_(_logit(torch.tensor(phones)))
             self.word.out.bias.fill_(_logit(torch.tensor(words)))
@@ -222,7 +222,7 @@ class TrainedNetwork(nn.Module):
         return tokens + self.phone_table[phone[:, 0]] + positions
 
     def arrays(self) -> dict[str, NDArray[np.float32]]:
-        """Weights of one member as `speech.scores.network` takes them: matrices (in, out)."""
+        """Return weights in the format of `speech.scores.network`: matrices (in, out)."""
         return {
             name: np.ascontiguousarray(
                 value.numpy().T if name.endswith(".weight") and value.ndim > 1 else value.numpy()

@@ -1,7 +1,7 @@
-"""Experts' ratings of phones, carried over to the phones that the engine aligned.
+"""Transfer experts' ratings of phones to the phones that the engine aligned.
 
-The engine takes the listed pronunciation that fits best, which for every fifth word is not the
-one that the experts rated.
+The engine chooses the best-fitting listed pronunciation, which for every fifth word is not the one
+that the experts rated.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from training.corpus import RatedWord
 
 
 def carried_over(rated: Sequence[RatedWord], given: NetworkInput) -> NDArray[np.float32]:
-    """Rate every aligned phone, shape (P,): NaN where the experts rated no such phone."""
+    """Return the rating of every aligned phone, shape (P,); NaN if the experts rated none."""
     ratings: list[float] = []
     for index, word in enumerate(rated):
         aligned = [PHONES[phone] for phone in given.phones[given.words == index]]
@@ -29,7 +29,7 @@ def carried_over(rated: Sequence[RatedWord], given: NetworkInput) -> NDArray[np.
 
 
 def match(wanted: Sequence[str], found: Sequence[str]) -> list[int | None]:
-    """For each of `wanted` its place in `found` by the fewest edits, None if it was left out."""
+    """Return the index in `found` of each of `wanted` by minimal edits; None if it is missing."""
     costs = np.zeros((len(wanted) + 1, len(found) + 1), int)
     costs[:, 0], costs[0] = np.arange(len(wanted) + 1), np.arange(len(found) + 1)
     for i, symbol in enumerate(wanted, start=1):

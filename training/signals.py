@@ -1,4 +1,4 @@
-"""Arithmetic on waveforms that channels and impostors share: float32, mono, 16 kHz."""
+"""Signal processing shared by channels and impostors: float32, mono, 16 kHz."""
 
 from collections.abc import Callable
 from typing import Any, Final
@@ -11,12 +11,12 @@ from speech.waveform import SAMPLE_RATE_HZ
 Waveform = NDArray[np.float32]
 
 _FRAME: Final = 320
-# Frames this far below the loud ones hold no speech.
+# Frames this far below the loud ones contain no speech.
 _ACTIVE_RANGE_DB: Final = 30.0
 
 
 def speech_power(waveform: Waveform) -> float:
-    """Mean power over the 20 ms frames that hold speech; 0 in digital silence."""
+    """Return the mean power of the 20 ms frames with speech; 0 for digital silence."""
     whole = len(waveform) // _FRAME * _FRAME
     if not whole:
         return float(np.mean(np.square(waveform)))
@@ -26,7 +26,7 @@ def speech_power(waveform: Waveform) -> float:
 
 
 def mixed(waveform: Waveform, noise: Waveform, snr_db: float) -> Waveform:
-    """Add `noise` at a level below the speech; a recording without any stays as it is."""
+    """Add `noise` at this ratio to the speech; without speech nothing is added."""
     noise_power = float(np.mean(np.square(noise)))
     if not noise_power:
         return waveform.copy()
@@ -35,7 +35,7 @@ def mixed(waveform: Waveform, noise: Waveform, snr_db: float) -> Waveform:
 
 
 def filtered(waveform: Waveform, response: Callable[[NDArray[Any]], NDArray[Any]]) -> Waveform:
-    """Apply an amplitude response of frequency in Hz, with no phase: nothing moves."""
+    """Apply an amplitude response over frequency in Hz with zero phase, hence without delay."""
     n = len(waveform)
     size = _fft_size(n + SAMPLE_RATE_HZ // 4)  # ringing dies away in the padding
     hertz = np.fft.rfftfreq(size, 1 / SAMPLE_RATE_HZ)
@@ -55,7 +55,7 @@ def _fft_size(n: int) -> int:
 
 
 def fitted(waveform: Waveform, n: int) -> Waveform:
-    """Cut or pad to `n` samples within [-1, 1]: codecs and resamplers differ a little."""
+    """Cut or pad to `n` samples and clip to [-1, 1], since codecs and resamplers are inexact."""
     samples = np.zeros(n, np.float32)
     kept = min(n, len(waveform))
     samples[:kept] = np.clip(waveform[:kept], -1.0, 1.0)
@@ -63,6 +63,6 @@ def fitted(waveform: Waveform, n: int) -> Waveform:
 
 
 def turned_down(waveform: Waveform) -> Waveform:
-    """Keep within full scale by loudness, not by clipping, which is a channel of its own."""
+    """Scale down to full scale instead of clipping, which is a separate channel."""
     peak = float(np.abs(waveform).max(initial=0.0))
     return (waveform / max(peak, 1.0)).astype(np.float32)

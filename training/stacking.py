@@ -1,4 +1,4 @@
-"""Fit how a phone's score is drawn towards those around it; see `speech/scores/stacking.py`."""
+"""Fit the correction of phone scores; see `speech/scores/stacking.py`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,18 +12,18 @@ from speech.scores.stacking import BEST, TERMS, PhoneStacking, stacking_terms
 from speech.text.phones import PHONES
 from training.examples import Example
 
-PENALTY = 30.0  # as so many examples of a phone that say: nothing to be changed
+PENALTY = 30.0  # equivalent to so many examples of a phone without a correction
 
 
 @dataclass(frozen=True)
 class HeldOutPhones:
-    """Rated phones, end to end, as seen by a network that never saw the speaker; n of them.
+    """Predictions for n rated phones by networks trained without their speakers, end to end.
 
     Attributes:
         terms: See `stacking_terms`, shape (n, 5).
         phones: 0 to 38, shape (n,).
-        ratings: Of experts, 0 to 2, shape (n,).
-        fold: Which network, shape (n,).
+        ratings: Experts' ratings, 0 to 2, shape (n,).
+        fold: Fold of the network, shape (n,).
     """
 
     terms: NDArray[np.floating[Any]]
@@ -32,7 +32,7 @@ class HeldOutPhones:
     fold: NDArray[np.int64]
 
     def of(self, kept: NDArray[np.bool_]) -> Self:
-        """Return some of them."""
+        """Return a selection."""
         return type(self)(self.terms[kept], self.phones[kept], self.ratings[kept], self.fold[kept])
 
 
@@ -46,7 +46,7 @@ def rated_phones(example: Example, output: NetworkOutput, fold: int) -> HeldOutP
 
 
 def joined(parts: Sequence[HeldOutPhones]) -> HeldOutPhones:
-    """Lay several end to end."""
+    """Concatenate."""
     return HeldOutPhones(
         np.concatenate([part.terms for part in parts]),
         np.concatenate([part.phones for part in parts]),
@@ -56,7 +56,7 @@ def joined(parts: Sequence[HeldOutPhones]) -> HeldOutPhones:
 
 
 def fit_stacking(rated: HeldOutPhones) -> PhoneStacking:
-    """Fit, by penalised least squares, what the experts' ratings differ from the own scores."""
+    """Fit the difference between experts' ratings and own scores by penalised least squares."""
     columns = np.hstack([rated.terms, np.eye(len(PHONES))[rated.phones]]).astype(np.float64)
     ridge = PENALTY * np.eye(columns.shape[1])
     missing = rated.ratings - rated.terms[:, 0]
@@ -66,7 +66,7 @@ def fit_stacking(rated: HeldOutPhones) -> PhoneStacking:
 
 
 def validate_stacking(rated: HeldOutPhones) -> None:
-    """Print correlations with experts before and after, of a line that knows no one of a fold."""
+    """Print correlations with experts before and after the correction, on held-out speakers."""
     after = np.empty(len(rated.ratings))
     for fold in np.unique(rated.fold):
         own = rated.fold == fold

@@ -1,12 +1,11 @@
-"""From a folder of rated recordings to the model that ships, in one command.
+"""Train the shipped model from a folder of rated recordings in one command.
 
     python -m training.train CORPUS [--output speech/models/en.npz] [--features FOLDER]
 
-CORPUS holds `labels.jsonl` and `audio/*.flac` (speechocean762). It needs torch, from the extra
-`train`, some 3 GB of memory a core and, for 2,500 recordings on two cores, an hour and a half.
-FOLDER, which must not hold anything yet, keeps the measures, and the networks and models of the
-folds, which `benchmarks/pronunciation.py --folds FOLDER/folds` takes; without it they are thrown
-away.
+CORPUS contains `labels.jsonl` and `audio/*.flac` (speechocean762). It needs torch, from the extra
+`train`, some 3 GB of memory per core and, for 2,500 recordings on two cores, an hour and a half.
+FOLDER must be empty or new; it keeps the measures, and the networks and models of the folds, for
+`benchmarks/pronunciation.py --folds FOLDER/folds`. Without it they are discarded.
 """
 
 import argparse
@@ -19,10 +18,10 @@ OUTPUT = Path(__file__).parents[1] / "speech" / "models" / "en.npz"
 
 
 def train(corpus: Path, features: Path, output: Path) -> None:
-    """Measure, train, fit what decides, and write the model.
+    """Measure, train, calibrate, and write the model.
 
     Raises:
-        FileExistsError: If `features` holds anything: what another run left would be learnt too.
+        FileExistsError: If `features` is not empty: leftovers of another run would be trained on.
     """
     if features.exists() and any(features.iterdir()):
         msg = f"{features} is not empty. Name a new folder."

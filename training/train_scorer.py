@@ -1,11 +1,11 @@
-"""Train the networks that score pronunciation, and tell what they are worth for unknown speakers.
+"""Train the networks that score pronunciation, and cross-validate them by speaker.
 
     python -m training.train_scorer FEATURES --output FILE [--members 3] [--epochs 20]
 
-FEATURES is a folder of examples (`training/examples.py`). Speakers are dealt into five folds. For
-each fold networks are trained without its speakers, whom their mean then predicts, to be compared
-with the experts; beside FILE these means are written as FILE's stem + `-fold-K.npz`, each with the
-speakers held out from it. FILE itself are as many networks trained on all speakers.
+FEATURES is a folder of examples (`training/examples.py`). Speakers are divided into five folds. For
+each fold, networks are trained without its speakers, and the mean of their predictions for them is
+compared with the experts; they are written beside FILE as its stem + `-fold-K.npz`, with the names
+of the held-out speakers. FILE contains as many networks trained on all speakers.
 """
 
 import argparse
@@ -38,16 +38,16 @@ from training.examples import Example, read_examples, save_arrays, standardisati
 from training.network import Outputs, TrainedNetwork
 
 FOLDS = 5
-MEMBERS = 3  # whose mean is taken; more would make the file larger than 2 MB
+MEMBERS = 3  # networks that are averaged; more would make the file larger than 2 MB
 EPOCHS = 20
-LISTENING_EPOCHS = 4  # of the encoder alone, first
+LISTENING_EPOCHS = 4  # of the encoder alone, before the others
 BATCH = 16
 LEARNING_RATE = 1e-3
 WEIGHT_DECAY = 0.03
-LONGEST_STEP = 1.0  # norm of a gradient
+LONGEST_STEP = 1.0  # maximum norm of a gradient
 SMOOTHING = 0.05  # of the encoder's targets
 FRAME_SHARE, PHONE_SHARE, WORD_SHARE, SCORE_SHARE = 0.3, 4.0, 2.0, 0.5  # of the loss
-AVERAGING = 0.997  # a step; the network kept is the running mean of those passed through
+AVERAGING = 0.997  # decay per step of the running mean of the weights, which is kept
 CORRUPTED = 0.5  # share of utterances that an epoch takes from a corrupted copy
 
 Predictions = dict[tuple[str, int], NetworkOutput]  # by name and variant
@@ -56,7 +56,7 @@ Trained = TypeVar("Trained", bound=torch.nn.Module)
 
 @dataclass(frozen=True)
 class Fold:
-    """A network and what it predicts for speakers that it never saw."""
+    """A network and its predictions for held-out speakers."""
 
     network: Network
     held_out: tuple[str, ...]
@@ -72,15 +72,15 @@ def train(
     epochs: int = EPOCHS,
     listening_epochs: int = LISTENING_EPOCHS,
 ) -> Network:
-    """Train one network without some speakers; it has one member, rounded as it will be shipped.
+    """Train one network without some speakers; it has one member, rounded as in the shipped file.
 
     Args:
-        examples: Clean ones and corrupted copies.
+        examples: Clean recordings and corrupted copies.
         held_out: Speakers to leave out; may be empty.
-        standard: Shared by all networks.
-        seed: Decides everything that is drawn, on one machine.
-        epochs: Each takes every utterance once, the clean recording or one of its copies.
-        listening_epochs: Of the encoder alone, before these.
+        standard: Standardisations shared by all networks.
+        seed: Determines all random numbers; results are reproducible on one machine.
+        epochs: Each uses every utterance once, the clean recording or one of its copies.
+        listening_epochs: Epochs of the encoder alone, before these.
     """
     torch.set_num_threads(1)
     torch.manual_seed(seed)
@@ -94,7 +94,7 @@ def train(
 
 
 def predict(network: Network, examples: Sequence[Example], speakers: Sequence[str]) -> Predictions:
-    """Predict all examples of some speakers; the frames' posteriors are left out."""
+    """Predict all examples of some speakers, without the frames' posteriors."""
     nothing = np.empty((0, 0), np.float32)
     return {
         (example.name, example.variant): replace(
@@ -146,7 +146,7 @@ class _Steps:
 
 
 def _stage(model: Trained, steps: _Steps, epochs: int, loss: Callable[[Batch], Tensor]) -> Trained:
-    """One cycle of learning rates; returns the running mean of the weights."""
+    """Train for one cycle of learning rates; return the running mean of the weights."""
     optimiser = torch.optim.AdamW(model.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, LEARNING_RATE, total_steps=epochs * len(steps), pct_start=0.2
@@ -159,7 +159,7 @@ def _stage(model: Trained, steps: _Steps, epochs: int, loss: Callable[[Batch], T
         torch.nn.utils.clip_grad_norm_(model.parameters(), LONGEST_STEP)
         optimiser.step()
         schedule.step()
-        newest = max(1 - AVERAGING, 10 / (10 + step))  # the first steps are soon forgotten
+        newest = max(1 - AVERAGING, 10 / (10 + step))  # discount the first steps quickly
         with torch.no_grad():
             for mean, value in zip(averaged.parameters(), model.parameters(), strict=True):
                 mean.lerp_(value, newest)
@@ -188,7 +188,7 @@ def _loss(outputs: Outputs, batch: Batch) -> Tensor:
 
 
 def folds_of(examples: Sequence[Example], seed: int) -> list[tuple[str, ...]]:
-    """Deal speakers into five groups."""
+    """Divide speakers into five groups."""
     speakers = np.unique([example.speaker for example in examples])
     np.random.default_rng(seed).shuffle(speakers)
     return [tuple(map(str, group)) for group in np.array_split(speakers, FOLDS)]
@@ -201,7 +201,7 @@ def train_folds(
     standard = standardisations(examples)
     groups = [*folds_of(examples, seed), ()]
     _SHARED[:] = examples
-    # Forked, so that all read the same examples in memory.
+    # Forked, so that all share the examples in memory.
     with ProcessPoolExecutor(processes, multiprocessing.get_context("fork")) as pool:
         trained = [
             [
@@ -234,7 +234,7 @@ def _train_member(
 
 
 def correlations(examples: Sequence[Example], predictions: Predictions) -> dict[str, float]:
-    """Pearson correlations of predictions with experts, by kind of score."""
+    """Return Pearson correlations of predictions with experts, by kind of score."""
     pairs = [(e, predictions[e.name, e.variant]) for e in examples]
     rated = np.concatenate([e.phone_accuracy for e, _ in pairs])
     phones = np.concatenate([output.phones for _, output in pairs])
@@ -258,12 +258,12 @@ def _pearson(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
 
 
 def of_unknown_speakers(folds: Sequence[Fold]) -> Predictions:
-    """Gather what each network predicted for the speakers that it never saw."""
+    """Merge the predictions of each network for its held-out speakers."""
     return {key: output for fold in folds for key, output in fold.predictions.items()}
 
 
 def report(examples: Sequence[Example], folds: Sequence[Fold]) -> None:
-    """Print correlations for unknown speakers: by fold on clean recordings, and by variant."""
+    """Print correlations for held-out speakers: by fold on clean recordings, and by variant."""
     predictions = of_unknown_speakers(folds)
     groups = {
         f"fold {index}": [e for e in examples if e.speaker in fold.held_out and not e.variant]

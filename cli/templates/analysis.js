@@ -1,11 +1,11 @@
 "use strict";
-// Plays words, marks the one being spoken, and shows the sounds of the one pointed at.
+// Plays words, marks the one being spoken, and shows the sounds of the one under the pointer.
 const sound = document.getElementById("sound");
 const head = document.getElementById("head");
 const detail = document.getElementById("detail");
 const words = [...document.querySelectorAll(".text button")];
 let stopAt = Infinity;
-let frame = 0; // the one that is asked for; playing, seeking and pausing all come to follow()
+let frame = 0; // id of the requested animation frame: playing, seeking and pausing call follow()
 
 function show(button) {
   const row = document.getElementById("word-" + button.dataset.number);

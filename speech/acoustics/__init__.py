@@ -1,1 +1,1 @@
-"""From a waveform to features, pitch and the likelihoods of the acoustic model's states."""
+"""Features and pitch of a waveform, and likelihoods of the acoustic model's states."""

@@ -1,4 +1,4 @@
-"""A little-endian binary file, read from its beginning under limits."""
+"""Read a little-endian binary file sequentially, within limits."""
 
 from pathlib import Path
 from typing import Any, Final
@@ -13,7 +13,7 @@ _MAX_LINES: Final = 20  # of an `s3` header
 
 
 class BinaryFile:
-    """Every read checks that the bytes are there; `EngineFailure` names the file if not."""
+    """A file of the acoustic model; a read past its end raises EngineFailure with its name."""
 
     def __init__(self, path: Path) -> None:
         self._name = path.name
@@ -25,7 +25,7 @@ class BinaryFile:
         self._position = 0
 
     def expect(self, holds: Any, complaint: str) -> None:  # noqa: ANN401 - numpy's bools too
-        """Raise EngineFailure with this complaint unless something holds."""
+        """Raise EngineFailure with this complaint unless `holds` is true."""
         if not holds:
             raise EngineFailure(reason=self._complaint(complaint))
 
@@ -34,29 +34,29 @@ class BinaryFile:
         return tuple(self.array("<i4", count).tolist())
 
     def array(self, dtype: np.dtype[Any] | str, count: int) -> NDArray[Any]:
-        """Read an array, shape (count,); it cannot be written to."""
+        """Read an array, shape (count,), read-only."""
         kind = np.dtype(dtype)
         room = (len(self._data) - self._position) // kind.itemsize
-        self.expect(0 <= count <= room, "it is cut off")
+        self.expect(0 <= count <= room, "it is truncated")
         values: NDArray[Any] = np.frombuffer(self._data, kind, count, self._position)
         self._position += values.nbytes
         return values
 
     def strings(self, count: int) -> tuple[str, ...]:
-        """Read strings that end in a zero byte each; together they fill a multiple of 4 bytes."""
+        """Read zero-terminated strings, padded together to a multiple of 4 bytes."""
         begin = self._position
         parts = self._data[begin:].split(b"\0", count)[:-1]
-        self.expect(len(parts) == count, "it is cut off")
+        self.expect(len(parts) == count, "it is truncated")
         length = sum(map(len, parts)) + count
         self.array("u1", length + -length % 4)
         return tuple(part.decode("ascii", "replace") for part in parts)
 
     def skip_text(self, last_line: bytes) -> None:
-        """Go on behind a header of lines."""
+        """Skip a text header up to and including `last_line`."""
         lines = self._data[:4_096].split(b"\n", _MAX_LINES)[:-1]
         self.expect(last_line in lines, "its header has no end")
         header = lines[: lines.index(last_line) + 1]
         self._position = sum(map(len, header)) + len(header)
 
     def _complaint(self, complaint: str) -> str:
-        return f"the acoustic model's file {self._name} cannot be used, {complaint}"
+        return f"the acoustic model's file {self._name} cannot be used: {complaint}"

@@ -1,8 +1,8 @@
-"""From a waveform to the features that the acoustic model was trained on.
+"""Compute the features that the acoustic model was trained on.
 
 Mel-frequency cepstra (Davis & Mermelstein 1980) of frames of 25.6 ms every 10 ms, after the noise
 removal of pocketsphinx, which tracks the spectrum's minima (Doblinger 1995) and masks what
-follows a loud sound (Kim & Stern 2012). Every constant belongs to the model.
+follows a loud sound (Kim & Stern 2012). All constants are those of the model.
 """
 
 from typing import Final
@@ -17,7 +17,7 @@ FRAME_SHIFT: Final = 160  # samples
 WINDOW_SAMPLES: Final = 410
 _FFT_SIZE: Final = 512
 _FRAMES_AT_ONCE: Final = 256  # their spectra fit into the cache
-# The model hears 16 bits; half of their range, so that quiet recordings keep their resolution.
+# The model expects 16-bit samples; scaling to half their range keeps quiet recordings precise.
 _PEAK: Final = 16_384.0
 
 _FILTERS: Final = 25
@@ -32,11 +32,11 @@ _PEAK_DECAY: Final = 0.85
 _MASKED_SHARE: Final = 0.2
 _MAX_GAIN: Final = 20.0
 _SMOOTHED_FILTERS: Final = 4  # on either side
-_TINY: Final = 1e-30  # power is at least this where it divides
+_TINY: Final = 1e-30  # lower bound of power as a divisor
 
 
 def cepstra(waveform: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Compute cepstra, which depend on the loudness of the recording only by rounding.
+    """Compute cepstra; apart from rounding they do not depend on the recording's level.
 
     Args:
         waveform: Shape (n,), n > 0, mono at 16 kHz.
@@ -50,7 +50,7 @@ def cepstra(waveform: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def features(cepstra: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Shape (T, 39): cepstra without their mean, their velocity, and their acceleration."""
+    """Return cepstra without their mean, their velocity and acceleration, shape (T, 39)."""
     loud = cepstra[cepstra[:, 0] >= 0]
     mean = (loud if len(loud) else cepstra).mean(axis=0, dtype=np.float64)
     centred = cepstra - mean.astype(np.float32)
@@ -60,12 +60,12 @@ def features(cepstra: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def frame_count(samples: int) -> int:
-    """Frames of a recording; the last one reaches beyond its end."""
+    """Return the number of frames of a recording; the last one reaches beyond its end."""
     return 1 + max(0, 1 + (samples - WINDOW_SAMPLES) // FRAME_SHIFT)
 
 
 def _mel_spectra(waveform: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Power in each of the mel filters, shape (T, 25)."""
+    """Return the power in each mel filter, shape (T, 25)."""
     count = frame_count(len(waveform))
     padded = np.zeros((count - 1) * FRAME_SHIFT + WINDOW_SAMPLES, np.float32)
     emphasised = padded[: len(waveform)]
@@ -84,7 +84,7 @@ def _mel_spectra(waveform: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _without_noise(mel: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Turn down filters in which there is little but steady noise, shape (T, 25)."""
+    """Attenuate filters that contain little but steady noise, shape (T, 25)."""
     power = _smoothed(mel)
     noise = _lower_envelope(power, power[0] / _MAX_GAIN)
     signal = np.maximum(power - noise, 1.0)
@@ -108,8 +108,8 @@ def _smoothed(mel: NDArray[np.float32]) -> NDArray[np.float32]:
 def _lower_envelope(values: NDArray[np.float32], start: NDArray[np.float32]) -> NDArray[np.float32]:
     """Follow values downwards at once and upwards slowly.
 
-    Both steps are linear, and whichever is lower is the right one: the sole recursion that has to
-    go frame by frame.
+    Both steps are linear and the lower one applies. This is the only recursion that must run
+    frame by frame.
     """
     keep = np.array([[_NOISE_RISE], [_NOISE_FALL]], np.float32)
     steps = (1 - keep) * values[:, None, :]
@@ -122,7 +122,7 @@ def _lower_envelope(values: NDArray[np.float32], start: NDArray[np.float32]) -> 
 
 
 def _temporally_masked(signal: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Raise what follows a loud sound, and is hidden by it, to a share of its decaying peak."""
+    """Raise whatever a preceding loud sound masks to a share of its decaying peak."""
     peak = signal.copy()
     shift = 1
     # The signal is at least 1, so a peak that has decayed below that no longer counts.
@@ -136,7 +136,7 @@ def _temporally_masked(signal: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _mel_filters() -> NDArray[np.float32]:
-    """Triangles of unit area, for squared real and imaginary parts in turn: shape (514, 25)."""
+    """Return triangles of unit area for alternating squared real and imaginary parts: (514, 25)."""
     bin_hz = SAMPLE_RATE_HZ / _FFT_SIZE
     lowest, highest = (2595 * np.log10(1 + hz / 700) for hz in _BAND_HZ)
     edges_hz = 700 * (10 ** (np.linspace(lowest, highest, _FILTERS + 2) / 2595) - 1)
@@ -150,7 +150,7 @@ def _mel_filters() -> NDArray[np.float32]:
 
 
 def _cosines() -> NDArray[np.float32]:
-    """Discrete cosine transform and liftering in one, shape (25, 13)."""
+    """Return discrete cosine transform and liftering as one matrix, shape (25, 13)."""
     orders = np.arange(_CEPSTRA)
     basis = np.cos(np.pi / _FILTERS * orders * (np.arange(_FILTERS)[:, None] + 0.5))
     basis *= np.sqrt(np.where(orders == 0, 1, 2) / _FILTERS)
@@ -159,7 +159,7 @@ def _cosines() -> NDArray[np.float32]:
 
 
 def _smoothing() -> NDArray[np.float32]:
-    """Mean over neighbouring filters, fewer at the ends, shape (25, 25)."""
+    """Return the mean over neighbouring filters, fewer at the ends, as a matrix (25, 25)."""
     filters = np.arange(_FILTERS)
     near = np.abs(filters[:, None] - filters) <= _SMOOTHED_FILTERS
     return np.asarray(near / near.sum(axis=0), np.float32)

@@ -1,4 +1,4 @@
-"""The acoustic model `en-us` of the pocketsphinx wheel (BSD), read without its library.
+"""Read the acoustic model `en-us` of the pocketsphinx wheel (BSD) without its library.
 
 It is phonetically tied: each of the 42 phones has one codebook of 128 densities in each of three
 streams (cepstra, velocity, acceleration), and each of the 5,126 tied states of phones in context
@@ -30,7 +30,7 @@ _NATS: Final = 1024 * log(1.0001)  # one unit of a quantised weight
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AcousticModel:
-    """The model, ready to be multiplied.
+    """The model as matrices.
 
     Attributes:
         transitions: Shape (42, 3, 4): natural logarithms of the probability to go from each
@@ -38,7 +38,7 @@ class AcousticModel:
         densities: Shape (42, 3, 128, 27), float32: multiplied with [x, x², 1] they give the
             natural logarithm of each density at x.
         weights: Shape (senones, 3, 128), float32, in (0, 1].
-        triphones: Which senones a phone has between its neighbours.
+        triphones: Senones of each phone by its neighbours.
     """
 
     transitions: NDArray[np.float32]
@@ -53,7 +53,7 @@ class AcousticModel:
 
     @property
     def context_independent(self) -> NDArray[np.int64]:
-        """Senones of all phones whatever their context, shape (126,): in order, three each."""
+        """Context-independent senones of all phones, shape (126,): in order, three each."""
         return self.triphones.sequences[self.triphones.bases].ravel()
 
     def senones(self, phone: str, left: str, right: str, position: str) -> tuple[int, int, int]:
@@ -63,10 +63,10 @@ class AcousticModel:
 
 @cache
 def acoustic_model() -> AcousticModel:
-    """Read the wheel's model, once a process.
+    """Read the wheel's model, once per process.
 
     Raises:
-        EngineFailure: If a file is missing or not what is expected.
+        EngineFailure: If a file is missing or invalid.
     """
     return read_model(wheel_path("en-us"))
 
@@ -95,7 +95,7 @@ def _parameters(path: Path, shape: tuple[int, int, int, int]) -> NDArray[np.floa
 
 
 def _transitions(path: Path, count: int) -> NDArray[np.float32]:
-    """Read transition matrices, an `s3` file of counts, as logarithms; -inf where there is none."""
+    """Read transition matrices, an `s3` file of counts, as logarithms; -inf for no transition."""
     shape = (count, STATES, STATES + 1)
     seen = _floats(_s3(path), (*shape, prod(shape)), shape)
     shares = seen / np.maximum(seen.sum(axis=2, keepdims=True), _TRANSITION_FLOOR)
@@ -107,32 +107,32 @@ def _transitions(path: Path, count: int) -> NDArray[np.float32]:
 def _s3(path: Path) -> BinaryFile:
     file = BinaryFile(path)
     file.skip_text(b"      endhdr")
-    file.expect(file.integers(1) == (_BYTE_ORDER,), "its byte order is another")
+    file.expect(file.integers(1) == (_BYTE_ORDER,), "its byte order is wrong")
     return file
 
 
 def _floats(
     file: BinaryFile, header: tuple[int, ...], shape: tuple[int, ...]
 ) -> NDArray[np.float64]:
-    file.expect(file.integers(len(header)) == header, "its shape is another")
+    file.expect(file.integers(len(header)) == header, "its shape is wrong")
     values = file.array("<f4", prod(shape)).reshape(shape).astype(np.float64)
-    file.expect(np.isfinite(values).all(), "it holds something that is no number")
+    file.expect(np.isfinite(values).all(), "it contains values that are not finite")
     return values
 
 
 def _densities(means: NDArray[np.float64], variances: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Factors of x, x² and 1 in the logarithm of each normal density."""
+    """Return the factors of x, x² and 1 in the logarithm of each normal density."""
     constant = -0.5 * (means**2 / variances + np.log(2 * pi * variances)).sum(axis=3, keepdims=True)
     parts = [means / variances, -0.5 / variances, constant]
     return np.concatenate(parts, axis=3).astype(np.float32)
 
 
 def _weights(path: Path, senones: int) -> NDArray[np.float32]:
-    """Read `sendump`: a byte for each stream, density and senone."""
+    """Read `sendump`: one byte per stream, density and senone."""
     file = BinaryFile(path)
     while length := file.integers(1)[0]:
-        file.array("u1", length)  # a line of the header; what follows has its shape only
-    file.expect(file.integers(2) == (DENSITIES, senones), "its shape is another")
+        file.array("u1", length)  # a line of the header, which does not describe the data
+    file.expect(file.integers(2) == (DENSITIES, senones), "its shape is wrong")
     quantised = file.array("u1", STREAMS * DENSITIES * senones)
     levels = np.exp(-_NATS * np.arange(256)).astype(np.float32)
     by_density = levels[quantised].reshape(STREAMS, DENSITIES, senones)

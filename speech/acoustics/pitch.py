@@ -1,8 +1,8 @@
-"""Fundamental frequency, periodicity and energy, frame by frame beside the cepstra.
+"""Measure fundamental frequency, periodicity and energy for each frame of the cepstra.
 
-The autocorrelation of a window, divided by that of the window itself (Boersma 1993), is searched
-twice: the second time for what lies near the median of the voiced frames around, which ends most
-errors of an octave.
+The autocorrelation of the windowed signal, divided by that of the window (Boersma 1993), is
+searched twice: the second time near the median of the surrounding voiced frames, which removes
+most octave errors.
 """
 
 from dataclasses import dataclass
@@ -22,12 +22,12 @@ _FFT_SIZE: Final = 512  # the longest lag does not wrap around
 _FRAMES_AT_ONCE: Final = 256  # their spectra fit into the cache
 
 _PITCH_HZ: Final = (60, 400)
-# One more lag on either side, to tell a peak.
+# One more lag on either side, to recognise a peak.
 _LAGS: Final = np.arange(_RATE_HZ // _PITCH_HZ[1] - 1, _RATE_HZ // _PITCH_HZ[0] + 2)
 _OCTAVES: Final = np.log2(_LAGS[1:-1]).astype(np.float32)
-# A voice resembles itself after two periods as well as after one; this decides for one.
+# Autocorrelation is as high after two periods as after one; this cost decides for one.
 _OCTAVE_COST: Final = 0.06
-_JUMP_COST: Final = 0.6  # an octave away from the frames around
+_JUMP_COST: Final = 0.6  # per octave away from the surrounding frames
 _AROUND: Final = 20  # voiced frames on either side
 
 # Harmonics of a voice fill the band from here on; mains hum and rumble lie below it. A frame with
@@ -51,10 +51,10 @@ _BELOW_BAND: Final = int(np.searchsorted(_HERTZ, _BAND_FROM_HZ))
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pitch:
-    """One value a frame, shape (T,) each, float32, in step with the cepstra.
+    """One value per frame of the cepstra, shape (T,) each, float32.
 
     Attributes:
-        hz: Fundamental frequency, 60 to 400; 0 where nothing is voiced.
+        hz: Fundamental frequency, 60 to 400; 0 where unvoiced.
         periodicity: Autocorrelation of the frame at one period, 0 to 1.
         energy_db: In the band of a voice, relative to the loudest 5 % of frames; at least
             `SILENCE_DB`.
@@ -65,7 +65,7 @@ class Pitch:
     energy_db: NDArray[np.float32]
 
     def part(self, frames: slice) -> Self:
-        """Of some of the frames; levels become relative to the loudest of these."""
+        """Return a part of the frames, with levels relative to the loudest of them."""
         energy = self.energy_db[frames]
         loudest = np.float32(np.quantile(energy, LOUDEST))
         if loudest > SILENCE_DB:
@@ -97,7 +97,7 @@ def pitch(waveform: NDArray[np.float32]) -> Pitch:
 
 
 def _frames(waveform: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Windows at 8 kHz around the middle of each frame of the cepstra, shape (T, 320)."""
+    """Return windows at 8 kHz around the middle of each frame of the cepstra, shape (T, 320)."""
     resampled = soxr.resample(waveform, SAMPLE_RATE_HZ, _RATE_HZ)
     count = frame_count(len(waveform))
     before = _FRAME // 2 - WINDOW_SAMPLES // 2 * _RATE_HZ // SAMPLE_RATE_HZ
@@ -109,7 +109,7 @@ def _frames(waveform: NDArray[np.float32]) -> NDArray[np.float32]:
 def _energy_and_autocorrelation(
     frames: NDArray[np.float32],
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Energy in the band, shape (m,), and autocorrelation at each lag, shape (m, lags)."""
+    """Return the energy in the band, shape (m,), and the autocorrelation, shape (m, lags)."""
     centred = frames - frames.mean(axis=1, keepdims=True)
     spectra = np.fft.rfft(centred * _WINDOW, _FFT_SIZE)
     power = np.square(spectra.real) + np.square(spectra.imag)
@@ -139,10 +139,10 @@ def _median_around(values: NDArray[np.float32]) -> NDArray[np.float32]:
 def _best_lag(
     autocorrelation: NDArray[np.float32], costs: NDArray[np.float32]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """The lag, in samples, of the highest autocorrelation, and that; shape (m,)."""
+    """Return the lag, in samples, of the highest autocorrelation, and its value; shape (m,)."""
     left, peak, right = autocorrelation[:, :-2], autocorrelation[:, 1:-1], autocorrelation[:, 2:]
     is_peak = (peak >= left) & (peak >= right)
-    # The parabola through three points has its top between them.
+    # Interpolate the peak by a parabola through three points.
     slope = (right - left) / 2
     bend = np.minimum(left - 2 * peak + right, np.float32(-1e-6))
     top = np.where(is_peak, peak - slope**2 / (2 * bend), 0)

@@ -1,7 +1,7 @@
-"""How likely states of the acoustic model are in each frame.
+"""Compute the likelihood of the acoustic model's states in each frame.
 
-Only the senones asked for are mixed, and of the codebooks only theirs are evaluated. The densities
-of a codebook are used up while they are in the processor's cache and never kept.
+Only the requested senones and their codebooks are evaluated. The densities of a codebook are used
+while they are in the processor's cache and never stored.
 """
 
 from typing import Final
@@ -11,20 +11,19 @@ from numpy.typing import NDArray
 
 from speech.acoustics.model_files import DENSITIES, STREAM_LENGTH, STREAMS, AcousticModel
 
-# The densities of one codebook and stream for so many frames stay in the cache until they are
-# mixed.
+# The densities of one codebook and stream for this many frames fit into the cache.
 _FRAMES_AT_ONCE: Final = 512
 
 
 def log_likelihoods(
     model: AcousticModel, features: NDArray[np.float32], senones: NDArray[np.int64]
 ) -> NDArray[np.float32]:
-    """Likelihoods of chosen senones, in nats.
+    """Return the log likelihoods of the given senones, in nats.
 
     Args:
         model: The acoustic model.
         features: Shape (T, 39), T > 0.
-        senones: Shape (n,), in any order, repeated or not.
+        senones: Shape (n,), in any order; may repeat.
 
     Returns:
         Shape (T, n).
@@ -54,7 +53,7 @@ def log_likelihoods(
 
 
 def _terms(features: NDArray[np.float32]) -> NDArray[np.float32]:
-    """[x, x², 1] of each stream, shape (3, 27, T)."""
+    """Return [x, x², 1] of each stream, shape (3, 27, T)."""
     streams = features.T.reshape(STREAMS, STREAM_LENGTH, -1)
     ones = np.ones((STREAMS, 1, len(features)), np.float32)
     return np.concatenate([streams, streams**2, ones], axis=1)

@@ -1,4 +1,4 @@
-"""Which senones a phone has, by its neighbours and its place in the word."""
+"""Look up the senones of a phone by its neighbours and its position in the word."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,21 +12,21 @@ from speech.acoustics.binary_file import BinaryFile
 STATES: Final = 3
 SILENCE: Final = "SIL"
 
-# In the order in which another place in the word is tried if a triphone is not listed: internal,
-# begin, end, single.
+# Internal, begin, end, single: the order in which other positions are tried if a triphone is not
+# listed.
 _POSITIONS: Final = "ibes"
 _PHONE: Final = np.dtype([("sequence", "<i4"), ("transitions", "<i4"), ("context", "u1", (4,))])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Triphones:
-    """The model definition, with every triphone looked up beforehand.
+    """The model definition, with every triphone looked up in advance.
 
     Attributes:
         phones: Names of the phones, silence and noise among them.
         transitions: Shape (phones,): the transition matrix of each phone.
         sequences: Shape (n, 3): the senones of each sequence of states.
-        bases: Shape (phones,): the sequence of each phone whatever its context.
+        bases: Shape (phones,): the context-independent sequence of each phone.
         nearest: Shape (4, phones, phones, phones): the sequence by position, phone, left and
             right neighbour.
         codebooks: Shape (senones,): the phone to which each senone belongs.
@@ -44,9 +44,9 @@ class Triphones:
 
         Args:
             phone: A name of `phones`.
-            left: The phone before it; `SIL` if that is silence or nothing.
+            left: The phone before it; `SIL` for silence or nothing.
             right: The phone after it, likewise.
-            position: In the word: "b" begin, "i" internal, "e" end, "s" a word by itself.
+            position: In the word: "b" begin, "i" internal, "e" end, "s" single.
         """
         place = self.phones.index
         sequence = self.nearest[_POSITIONS.index(position), place(phone), place(left), place(right)]
@@ -58,20 +58,20 @@ def read_triphones(path: Path) -> Triphones:
     """Read a binary model definition, `mdef`.
 
     Raises:
-        EngineFailure: If it is missing or contradicts itself.
+        EngineFailure: If it is missing or inconsistent.
     """
     file = BinaryFile(path)
-    file.expect(file.array("u1", 4).tobytes() == b"BMDF", "it is no binary model definition")
+    file.expect(file.array("u1", 4).tobytes() == b"BMDF", "it is not a binary model definition")
     version, description_bytes = file.integers(2)
     file.array("u1", description_bytes)
     counts = file.integers(10)
     phone_count, entry_count, states, _, senones, matrices, sequence_count, _, nodes, _ = counts
-    file.expect(version == 1 and states == STATES, "its version is another")
-    file.expect(0 < phone_count <= min(entry_count, 255), "its counts contradict each other")
+    file.expect(version == 1 and states == STATES, "its version is not supported")
+    file.expect(0 < phone_count <= min(entry_count, 255), "its counts are inconsistent")
     phones = file.strings(phone_count)
-    file.array("u1", 8 * nodes)  # a tree of what the entries say
+    file.array("u1", 8 * nodes)  # the entries again, as a tree
     entries = file.array(_PHONE, entry_count)
-    file.expect(file.integers(1)[0] == STATES * sequence_count, "its counts contradict each other")
+    file.expect(file.integers(1)[0] == STATES * sequence_count, "its counts are inconsistent")
     sequences = file.array("<u2", STATES * sequence_count).reshape(-1, STATES).astype(np.int64)
     base, listed = entries[:phone_count], entries[phone_count:]
     file.expect(
@@ -80,7 +80,7 @@ def read_triphones(path: Path) -> Triphones:
         and (listed["context"] < [len(_POSITIONS), *[phone_count] * 3]).all()
         and sequences.max(initial=-1) + 1 == senones
         and SILENCE in phones,
-        "its entries contradict each other",
+        "its entries are inconsistent",
     )
     fillers = base["context"][:, 0] != 0
     table = np.full((len(_POSITIONS), phone_count, phone_count, phone_count), -1, np.int32)
@@ -104,12 +104,12 @@ def _nearest(
     fillers: NDArray[np.bool_],
     silence: int,
 ) -> NDArray[np.int32]:
-    """Fill what is not listed, -1, by what resembles it most.
+    """Replace unlisted triphones, -1, by the nearest listed ones.
 
-    First the same triphone elsewhere in a word, then one beside silence if the neighbour belongs
-    to another word, at last the phone whatever its context.
+    First the same triphone in another position, then one beside silence if the neighbour belongs
+    to another word, finally the context-independent phone.
     """
-    # Noise is silence to its neighbours.
+    # As a neighbour, noise counts as silence.
     neighbours = np.where(fillers, silence, np.arange(len(fillers)))
     table = table[:, :, neighbours[:, None], neighbours]
     anywhere = table.copy()

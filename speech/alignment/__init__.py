@@ -1,1 +1,1 @@
-"""Forced alignment: when each word and phone of a known text is said."""
+"""Forced alignment: locate each word and phone of a known text in a recording."""

@@ -1,8 +1,8 @@
-"""Forced alignment for English: when each word and phone of a known text is said.
+"""Forced alignment for English: locate each word and phone of a known text in a recording.
 
-The recording is searched for the likeliest way of saying the text: any listed pronunciation,
-with silence and fillers between words, and with repeated or broken-off words. Long
-recordings are first cut between words, by a coarse search, so that memory stays bounded.
+Finds the likeliest way of saying the text: any listed pronunciation, with silence and fillers
+between words, and with repeated or broken-off words. Long recordings are first cut between words,
+by a coarse search, so that memory stays bounded.
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,14 +24,14 @@ from speech.alignment.viterbi import best_path, visits
 from speech.errors import TextMismatch
 from speech.text.lexicon import Pronunciation, pronounce
 
-# What is said besides the text must earn its place: natural logarithms of prior probabilities,
-# set so that hardly any is found in fluent reading; docs/adr/0025.
+# Natural logarithms of the prior probabilities of sounds that are not in the text, set so low that
+# hardly any are found in fluent reading; docs/adr/0025.
 _COSTS: Final = Costs(silence=-5.0, filler=-120.0, repeat=(-130.0, -140.0, -150.0), restart=-160.0)
 _COARSE_COSTS: Final = Costs(silence=-5.0, filler=-np.inf, repeat=(), restart=-np.inf)
 
-# Longer recordings are cut, where the silence between two words is longest, near this length.
+# Longer recordings are cut near this length, preferably in a long silence between two words.
 _PIECE_FRAMES: Final = 1_500
-# Nothing cuts what lies between two words; in a piece so long there is little but that.
+# Cuts lie between words, so a longer piece contains hardly any.
 _MAX_PIECE_FRAMES: Final = 3_000
 _COARSE_BLOCK_FRAMES: Final = 1_000
 
@@ -56,7 +56,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class AlignedPhone(Span):
-    """One phone (ARPAbet), and where its second and third state begin."""
+    """One phone (ARPAbet), and the frames where its second and third state begin."""
 
     phone: str
     states: tuple[int, int]
@@ -83,9 +83,9 @@ class AlignedWord:
 
 @dataclass(frozen=True, slots=True)
 class Extra(Span):
-    """What is heard besides the words.
+    """A sound or silence outside the words.
 
-    A `repeat` is a word, whole or broken off, that is said again afterwards.
+    A `repeat` is a word, whole or broken off, that is repeated afterwards.
     """
 
     kind: Literal["silence", "filler", "repeat"]
@@ -93,14 +93,14 @@ class Extra(Span):
 
 @dataclass(frozen=True, slots=True)
 class Alignment:
-    """All words in order, none missing, and what lies between them."""
+    """All words in order, none missing, and everything between them."""
 
     words: tuple[AlignedWord, ...]
     extras: tuple[Extra, ...]
-    frames: int  # where the stretch ends
+    frames: int  # one past the last frame
 
     def later(self, frames: int) -> Self:
-        """Count from so many frames before."""
+        """Return the same alignment, shifted by so many frames."""
         return type(self)(
             tuple(_later_word(word, frames) for word in self.words),
             tuple(
@@ -113,14 +113,15 @@ class Alignment:
 
 @dataclass(frozen=True, slots=True)
 class AlignedPiece:
-    """A stretch of the recording with whole words.
+    """A part of the recording that contains whole words.
 
     Attributes:
-        alignment: Of these words; frames count from the beginning of the piece.
-        context_independent: Shape (frames, 126), nats: of the states of all phones, in the order
-            of the model's, whatever their context.
-        path_likelihoods: Shape (frames,), nats, each in the state that it was aligned to.
-        start_frame: Of the piece in the recording.
+        alignment: Alignment of these words; frames count from the beginning of the piece.
+        context_independent: Log likelihoods of the context-independent states of all phones, in
+            the model's order, shape (frames, 126), nats.
+        path_likelihoods: Log likelihood of each frame in the state it was aligned to, shape
+            (frames,), nats.
+        start_frame: Where the piece begins in the recording.
     """
 
     alignment: Alignment
@@ -129,12 +130,12 @@ class AlignedPiece:
     start_frame: int
 
     def in_recording(self) -> Alignment:
-        """The alignment, counted from the beginning of the recording."""
+        """Return the alignment with frames counted from the beginning of the recording."""
         return self.alignment.later(self.start_frame)
 
 
 def align(waveform: NDArray[np.float32], words: Sequence[str]) -> Alignment:
-    """Find words and phones in a recording.
+    """Locate words and phones in a recording.
 
     Args:
         waveform: Shape (n,), mono at 16 kHz, not silent.
@@ -159,19 +160,19 @@ def aligned_pieces(
     Args:
         frames: Shape (T, 39), features of the whole recording.
         words: As for `align`.
-        said: How each may be said.
+        said: Pronunciations of each word.
     """
     _require_room(len(frames), said)
     for start, end, first, last in _cut(frames, said):
         if end - start > _MAX_PIECE_FRAMES:
             seconds = (end - start) * FRAME_SECONDS
-            raise TextMismatch(reason=f"{seconds:.0f} s of it belong to hardly any word")
+            raise TextMismatch(reason=f"{seconds:.0f} s of it contain hardly any of the words")
         found = _align_piece(frames[start:end], words[first:last], said[first:last])
         yield AlignedPiece(*found, start)
 
 
 def joined(alignments: Sequence[Alignment]) -> Alignment:
-    """Put alignments together that count from the beginning of the recording, in order."""
+    """Join alignments in order; their frames count from the beginning of the recording."""
     return Alignment(
         tuple(word for alignment in alignments for word in alignment.words),
         tuple(extra for alignment in alignments for extra in alignment.extras),
@@ -193,16 +194,16 @@ def _later_word(word: AlignedWord, frames: int) -> AlignedWord:
 
 
 def _require_room(frames: int, said: Sequence[Pronunciation]) -> None:
-    """Refuse texts that no speed of speaking fits in, before they are searched for."""
+    """Reject texts that are too long for the recording at any speed of speaking."""
     phones = sum(min(map(len, word.variants)) for word in said)
     if phones * STATES > frames:
-        raise TextMismatch(reason="the text is longer than anybody can say in that time")
+        raise TextMismatch(reason="the text is longer than can be said in that time")
 
 
 def _cut(
     frames: NDArray[np.float32], said: Sequence[Pronunciation]
 ) -> list[tuple[int, int, int, int]]:
-    """First frame, end, first word and end of each piece; a short recording is one."""
+    """Return first frame, end, first word and end of each piece; a short recording is one."""
     total = len(frames)
     if total <= 1.5 * _PIECE_FRAMES:
         return [(0, total, 0, len(said))]
@@ -210,7 +211,7 @@ def _cut(
     pieces, begin, first = [], 0, 0
     for index, (word, following) in enumerate(pairwise(spans), start=1):
         middle = (word.end_frame + following.start_frame) // 2
-        # The longer the piece has become, the shorter a silence suffices to cut at.
+        # The longer the piece already is, the shorter a silence is enough to cut it.
         silence = following.start_frame - word.end_frame
         if middle - begin + 10 * silence >= _PIECE_FRAMES:
             pieces.append((begin, middle, first, index))
@@ -219,7 +220,7 @@ def _cut(
 
 
 def _coarse_words(frames: NDArray[np.float32], said: Sequence[Pronunciation]) -> list[Span]:
-    """Where each word lies, judged by phones without their context."""
+    """Locate each word by context-independent phones."""
     model = acoustic_model()
     likelihoods = np.concatenate(
         [
@@ -253,7 +254,7 @@ def _transitions() -> dict[str, NDArray[np.float32]]:
 def _path(
     graph: Graph, likelihoods: NDArray[np.float32], columns: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """Search; `columns` are the likelihoods' columns of each state."""
+    """Find the best path; `columns` are the likelihoods' columns of each state."""
     path = best_path(graph, lambda start, stop: likelihoods[start:stop, columns], len(likelihoods))
     if path is None:
         raise TextMismatch(reason="its words cannot be found in the recording")
@@ -263,7 +264,7 @@ def _path(
 def _align_piece(
     frames: NDArray[np.float32], words: Sequence[str], said: Sequence[Pronunciation]
 ) -> tuple[Alignment, NDArray[np.float32], NDArray[np.float32]]:
-    """Align whole words; also what `AlignedPiece` says of likelihoods."""
+    """Align whole words; also return the two likelihoods of `AlignedPiece`."""
     model = acoustic_model()
     graph = graphs.build([word.variants for word in said], model.senones, _transitions(), _COSTS)
     senones, columns = np.unique(graph.senones, return_inverse=True)
@@ -272,7 +273,7 @@ def _align_piece(
     context_independent, likelihoods = scores[:, : len(every)], scores[:, len(every) :]
     path = _path(graph, likelihoods, columns)
     found = [(graph.chains[chain], first, last) for chain, first, last in visits(graph, path)]
-    # A word that is visited again later was a first try.
+    # A word that is visited again later was a false start.
     final = {chain.word: first for chain, first, _ in found if chain.kind == "word"}
     aligned: list[AlignedWord] = []
     extras: list[Extra] = []
@@ -290,7 +291,7 @@ def _align_piece(
 
 
 def _phones(names: Sequence[str], states: NDArray[np.int64], start: int) -> Iterator[AlignedPhone]:
-    """Phones of one word; `states`, shape (frames,), begin at 0 and skip none."""
+    """Yield the phones of one word; `states`, shape (frames,), begin at 0 and skip none."""
     edges = (start + np.searchsorted(states, np.arange(STATES * len(names) + 1))).tolist()
     for index, name in enumerate(names):
         begin, second, third, end = edges[STATES * index : STATES * index + STATES + 1]

@@ -1,6 +1,6 @@
-"""Every way in which a known text may be said, as one graph of hidden Markov states.
+"""Build one graph of hidden Markov states for every way of saying a known text.
 
-Between any two words lies a junction. From each junction a chain of states leads through every
+There is a junction between any two words. From each junction a chain of states leads through every
 listed pronunciation of the next word to the following junction; pauses and fillers ("um")
 lead back to their own junction, and a repeated word, or one broken off and begun again, back to
 an earlier one. So "I... I, um, want to" is a path through "I want to".
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from speech.acoustics.triphones import STATES
 
 Kind = Literal["word", "silence", "filler"]
-# Senones of a phone's three states, by phone, left and right neighbour and position in the word.
+# Maps phone, left and right neighbour and position in the word to the senones of its three states.
 Senones = Callable[[str, str, str, str], tuple[int, int, int]]
 
 SILENCE: Final = "SIL"
@@ -25,13 +25,13 @@ SILENCE: Final = "SIL"
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """Log probabilities of what is not the plain text; -inf forbids it.
+    """Log probabilities of departures from the plain text; -inf forbids one.
 
     Attributes:
-        silence: Of a silence at a junction.
-        filler: Of "uh" or "um".
-        repeat: Of going one, two ... words back; an empty tuple forbids it.
-        restart: Of breaking a word off and beginning it again.
+        silence: A silence at a junction.
+        filler: "uh" or "um".
+        repeat: Going back one, two ... words; an empty tuple forbids it.
+        restart: Breaking a word off and beginning it again.
     """
 
     silence: float
@@ -45,8 +45,8 @@ class Chain:
     """Phones that follow each other without a branch.
 
     Attributes:
-        kind: What they are.
-        word: Index of the word; for all else, of the word that follows.
+        kind: Word, silence or filler.
+        word: Index of the word; for silence and fillers, of the next word.
         phones: In order.
         first: Its first state; it has `STATES` for each phone.
     """
@@ -59,7 +59,7 @@ class Chain:
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """States of all chains one after the other, and how junctions join them.
+    """States of all chains, one after the other, and how junctions join them.
 
     S states, C chains, J junctions (one more than words), at most K ways into a junction and R
     words of repetition. Costs are natural logarithms.
@@ -67,14 +67,14 @@ class Graph:
     Attributes:
         chains: In order of their states.
         senones: Shape (S,).
-        stay: Shape (S,), of remaining in a state.
-        advance: Shape (S,), of leaving it for the next one.
+        stay: Shape (S,), cost of remaining in a state.
+        advance: Shape (S,), cost of moving to the next one.
         firsts: Shape (C,), first state of each chain.
-        sources: Shape (C,), the junction it leaves from.
-        entries: Shape (C,), of entering it.
+        sources: Shape (C,), junction at which each chain begins.
+        entries: Shape (C,), cost of entering each chain.
         exit_states: Shape (J, K), states from which a junction is reached.
-        exits: Shape (J, K), of doing so; -inf where there are fewer than K.
-        repeats: Shape (R + 1,), of coming from so many junctions further on; 0 for none.
+        exits: Shape (J, K), cost of doing so; -inf where there are fewer than K.
+        repeats: Shape (R + 1,), cost of going back so many junctions; 0 for none.
     """
 
     chains: tuple[Chain, ...]
@@ -101,11 +101,11 @@ def build(
     """Build the graph of a text.
 
     Args:
-        words: Of each word its pronunciations, the usual one first, each in ARPAbet phones.
-        senones: Looks a phone in its context up; a neighbour that varies is taken to be said as
-            usual, and silence between words not to be there.
+        words: The pronunciations of each word, the usual one first, in ARPAbet phones.
+        senones: Looks up the senones of a phone in its context. Neighbouring words are assumed
+            to have their usual pronunciation, without silence between words.
         transitions: By phone, shape (3, 4): from each state to each, and out.
-        costs: Of pauses, fillers, repeats.
+        costs: Costs of pauses, fillers and repeats.
     """
     chains: list[Chain] = []
     state_senones: list[int] = []
@@ -184,7 +184,7 @@ def _entry(kind: Kind, costs: Costs) -> float:
 def _exits(
     chains: Sequence[Chain], junctions: int, advance: NDArray[np.float32], costs: Costs
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """All (state, cost) that lead into each junction, padded to the same number."""
+    """Return all (state, cost) that lead into each junction, padded to the same number."""
     ways = sorted(_ways(chains, costs))
     groups = [list(group) for _, group in groupby(ways, key=lambda way: way[0])]
     most = max(map(len, groups))

@@ -1,8 +1,8 @@
-"""The likeliest path through a graph of states, exactly, in bounded memory (Viterbi 1967).
+"""Find the exact likeliest path through a graph of states in bounded memory (Viterbi 1967).
 
-A block of frames is searched at a time. Only the scores at the beginning of each block are kept;
-on the way back every block but the last is searched once more, this time with its decisions
-written down (checkpointing). So no path is ever pruned, however long the recording.
+The search runs block by block and keeps only the scores at the beginning of each block; the
+traceback searches every block but the last again, this time recording its decisions
+(checkpointing). No path is ever pruned, however long the recording.
 """
 
 from collections.abc import Callable
@@ -26,7 +26,7 @@ def best_path(graph: Graph, likelihoods: Likelihoods, frames: int) -> NDArray[np
 
     Args:
         graph: S states.
-        likelihoods: Called with half-open ranges of frames; the same range may be asked twice.
+        likelihoods: Called with half-open ranges of frames, with some of them twice.
         frames: T > 0.
 
     Returns:
@@ -39,7 +39,7 @@ def best_path(graph: Graph, likelihoods: Likelihoods, frames: int) -> NDArray[np
         search = _Search(graph, checkpoints[-1], is_start=start == 0)
         block = likelihoods(start, min(start + size, frames))
         search.run(block, keeps=start == starts[-1])
-        # Relative to the best, or float32 would lose its digits over minutes.
+        # Relative to the best, to keep float32 precision over minutes.
         checkpoints.append(search.scores - search.scores.max())
     state = search.final_state()
     if state is None:
@@ -55,7 +55,7 @@ def best_path(graph: Graph, likelihoods: Likelihoods, frames: int) -> NDArray[np
 
 
 class _Search:
-    """One pass forward over a block, and back."""
+    """Forward pass over a block, and traceback."""
 
     def __init__(self, graph: Graph, scores: NDArray[np.float32], *, is_start: bool) -> None:
         self._graph = graph
@@ -66,10 +66,10 @@ class _Search:
         self._repeats: list[NDArray[np.intp]] = []
 
     def run(self, likelihoods: NDArray[np.float32], *, keeps: bool) -> None:
-        """Advance frame by frame; `keeps` writes decisions down for `trace`."""
+        """Advance frame by frame; `keeps` records decisions for `trace`."""
         graph, scores = self._graph, self.scores
         junctions = len(graph.exits)
-        # Junctions beyond the last are out of reach: a repeat cannot come from there.
+        # Junctions beyond the last are padding: a repeat cannot come from there.
         reached = np.full(junctions + len(graph.repeats) - 1, -np.inf, np.float32)
         windows = np.lib.stride_tricks.sliding_window_view(reached, len(graph.repeats))
         moving = np.full_like(scores, -np.inf)
@@ -97,7 +97,7 @@ class _Search:
             scores += frame
 
     def final_state(self) -> int | None:
-        """The state in which the likeliest whole path ends."""
+        """Return the state in which the likeliest complete path ends; None without one."""
         into = self.scores[self._graph.exit_states[-1]] + self._graph.exits[-1]
         best = int(into.argmax())
         return int(self._graph.exit_states[-1, best]) if np.isfinite(into[best]) else None
@@ -120,14 +120,14 @@ class _Search:
 
 
 def visits(graph: Graph, path: NDArray[np.int64]) -> list[tuple[int, int, int]]:
-    """Cut a path into the chains that it runs through.
+    """Split a path into visits of chains.
 
     Returns:
-        Chain index, first frame and one past the last, in order of time; a chain may come
+        Chain index, first frame and one past the last, in order of time; a chain may occur
         several times, also twice in a row.
     """
     chains = np.searchsorted(graph.firsts, path, side="right") - 1
-    # Inside a chain states never go back, so a step back begins it anew.
+    # States never go back within a chain, so a step back starts it again.
     begins = np.flatnonzero((np.diff(chains) != 0) | (np.diff(path) < 0)) + 1
     edges = [0, *begins.tolist(), len(path)]
     return [(int(chains[first]), first, last) for first, last in pairwise(edges)]

@@ -1,1 +1,1 @@
-"""What to tell a learner, from measures alone; knows neither audio nor models."""
+"""Feedback for learners, from measures alone; no audio, no models."""

@@ -1,4 +1,4 @@
-"""What to practise next, from what a whole recording shows."""
+"""Recommend what to practise next, from the measures of a whole recording."""
 
 from collections.abc import Sequence
 
@@ -25,11 +25,11 @@ from speech.text.phones import IPA
 def recommend(
     words: Sequence[HeardWord], fluency: Fluency, *, accuracy_score: float, fluency_score: float
 ) -> list[str]:
-    """Advise what follows from the measures; nothing if they stand out nowhere.
+    """Return advice on the measures that stand out; praise or nothing if none does.
 
     Args:
         words: All words in order.
-        fluency: Of the same words.
+        fluency: Fluency of the same words.
         accuracy_score: 0-100.
         fluency_score: 0-100.
     """

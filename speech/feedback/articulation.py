@@ -14,8 +14,8 @@ class Articulation:
     """One sound.
 
     Attributes:
-        examples: Two well-known words that have it, to tell which sound is meant.
-        how: What tongue, lips, voice and breath do, as an instruction.
+        examples: Two well-known words that contain it, to identify the sound.
+        how: Instruction for tongue, lips, voice and breath.
         practice: Common words that contain it.
     """
 
@@ -29,7 +29,7 @@ def _sound(examples: str, how: str, practice: str) -> Articulation:
     return Articulation((first, second), how, tuple(practice.split()))
 
 
-# By ARPAbet; cmudict carries no stress, so AH is the vowel of "cup" and the weak one of "about".
+# By ARPAbet. cmudict here has no stress marks: AH is the vowel of "cup" and the schwa of "about".
 ARTICULATIONS: Final = {
     "AA": _sound(
         "father hot",

@@ -1,4 +1,4 @@
-"""How two sounds differ that learners put for one another.
+"""Explain how two sounds differ that learners confuse.
 
 The pairs are those that contrastive studies of many first languages list most often (Swan & Smith
 2001, Learner English; Celce-Murcia, Brinton & Goodwin 2010). A sentence holds for both directions.
@@ -13,8 +13,8 @@ _VOICED: Final = {
     "B": "P", "D": "T", "DH": "TH", "G": "K", "JH": "CH", "V": "F", "Z": "S", "ZH": "SH",
 }  # fmt: skip
 _VOICE: Final = "The mouth makes both alike: with /{0}/ the voice sounds, with /{1}/ it does not."
-# The vowel's length tells voiced from voiceless ends more than the voice itself does
-# (Ladefoged & Johnson 2014, ch. 3).
+# At the end of a word, the vowel's length distinguishes voiced from voiceless consonants better
+# than the voice itself (Ladefoged & Johnson 2014, ch. 3).
 _VOICE_AT_THE_END: Final = (
     "At the end of a word the vowel before /{0}/ is long, before /{1}/ it is cut short."
 )
@@ -91,12 +91,12 @@ _CONTRASTS: Final = {
 
 
 def contrast(expected: str, heard: str, *, ends_a_vowel: bool) -> str | None:
-    """Say how two phones (ARPAbet) differ; None for a pair that nobody wrote about.
+    """Explain how two phones (ARPAbet) differ; None for a pair that is not listed.
 
     Args:
-        expected: What belongs there.
-        heard: What was said instead.
-        ends_a_vowel: Whether it is the word's last sound after a vowel, whose length tells more.
+        expected: The phone of the text.
+        heard: The phone heard instead.
+        ends_a_vowel: Whether it is the last sound of the word, right after a vowel.
     """
     for first, second in ((expected, heard), (heard, expected)):
         if _VOICED.get(first) == second:

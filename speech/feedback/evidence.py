@@ -1,4 +1,4 @@
-"""What feedback may rest on: written words as they were heard."""
+"""The evidence that feedback rests on: written words as they were heard."""
 
 from dataclasses import dataclass
 
@@ -8,9 +8,9 @@ class HeardPhone:
     """One phone of a word.
 
     Attributes:
-        arpabet: The phone that belongs there.
+        arpabet: The expected phone.
         score: How well it was said, 0-100.
-        heard_instead: The phone heard instead, "" for none at all; None unless that is sure.
+        heard_instead: The phone clearly heard instead, "" if clearly none; None otherwise.
     """
 
     arpabet: str
@@ -19,7 +19,7 @@ class HeardPhone:
 
     @property
     def is_replaced(self) -> bool:
-        """Whether it is sure that something else, or nothing, was heard."""
+        """Whether another phone, or none, was clearly heard."""
         return self.heard_instead is not None and self.heard_instead != self.arpabet
 
 
@@ -31,12 +31,12 @@ class HeardWord:
         text: As written.
         start_ms: From the beginning of the recording.
         end_ms: From the beginning of the recording.
-        confidence: Probability 0-1 that experts find it said well.
+        confidence: Probability 0-1 that experts would rate it as well said.
         phones: In order, at least one.
         usual: Phones of the pronunciation that dictionaries give first.
-        is_judged: False for hesitations and for what nobody knows how to say: words in no
+        is_judged: False for hesitations and words without one known pronunciation: those in no
             dictionary, and numbers, times or money, which can be said in several ways.
-        is_said: False if hardly any of its sounds was heard.
+        is_said: False if hardly any of its sounds were heard.
     """
 
     text: str
@@ -50,5 +50,5 @@ class HeardWord:
 
     @property
     def is_evidence(self) -> bool:
-        """Whether its sounds tell how the learner says them."""
+        """Whether its sounds count as evidence of the learner's pronunciation."""
         return self.is_judged and self.is_said

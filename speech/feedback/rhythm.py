@@ -1,6 +1,6 @@
-"""The rhythm of English: how short the small words are.
+"""Measure the rhythm of English: how short the small words are.
 
-English hurries over words such as "of" and "the"; learners whose language gives every syllable
+English shortens words such as "of" and "the"; learners whose first language gives every syllable
 its full time do not (Roach 2009, ch. 12 and 14; Celce-Murcia et al. 2010, ch. 5).
 """
 
@@ -11,7 +11,7 @@ from typing import Final
 from speech.feedback.evidence import HeardWord
 from speech.fluency import PAUSE_SECONDS
 
-# Words with a weak form (Roach 2009, ch. 12), but for those that are often stressed.
+# Words with a weak form (Roach 2009, ch. 12), except those that are often stressed.
 WEAK_WORDS: Final = frozenset({
     "a", "am", "an", "and", "are", "as", "at", "but", "can", "could", "do", "does", "for", "from",
     "had", "has", "have", "he", "her", "him", "his", "must", "of", "shall", "she", "should",
@@ -21,9 +21,10 @@ _MIN_WORDS_OF_EACH: Final = 3
 
 
 def small_words_share(words: Sequence[HeardWord]) -> float | None:
-    """Time a sound of small words gets, in shares of what it gets in other words.
+    """Return the mean duration of a sound in small words, relative to that in other words.
 
-    Words before a pause do not count: everybody draws them out. None over too few words.
+    Words before a pause do not count, because every speaker lengthens them. None if there are too
+    few words.
     """
     small: list[HeardWord] = []
     other: list[HeardWord] = []

@@ -1,7 +1,7 @@
-"""Words worth practising: which, what was wrong with them, what to do.
+"""Report words worth practising: which, what was wrong, and what to do.
 
-What was heard instead is said only where the evidence names it; else a sound was unclear, or the
-whole word was. Of a word that was not said nothing else is said.
+The feedback names the sound heard instead only if the evidence does; otherwise it calls the sound
+or the whole word unclear. For a word that was not said, it says only that.
 """
 
 from collections import defaultdict
@@ -35,8 +35,8 @@ class WeakSound:
     """A phone that failed in several words.
 
     Attributes:
-        arpabet: The phone that belonged there.
-        heard_instead: What was heard in each of them, as in `HeardPhone`; None if that differs.
+        arpabet: The expected phone.
+        heard_instead: What was heard in all of them, as in `HeardPhone`; None if that differs.
         words: These words as written, each once, in the order in which they were said.
     """
 
@@ -46,7 +46,7 @@ class WeakSound:
 
 
 def problematic(words: Sequence[HeardWord]) -> list[HeardWord]:
-    """The least certain words, worst first, each word once, at most `MAX_PROBLEMATIC_WORDS`."""
+    """Return up to `MAX_PROBLEMATIC_WORDS` words of least confidence, worst first, each once."""
     worst: dict[str, HeardWord] = {}
     for word in sorted(words, key=lambda word: word.confidence):
         if _is_named(word):
@@ -55,7 +55,7 @@ def problematic(words: Sequence[HeardWord]) -> list[HeardWord]:
 
 
 def explain(word: HeardWord) -> ProblematicWord:
-    """Say in plain words what was found and what to do."""
+    """Describe in plain words what was found and what to do."""
     if not word.is_said:
         return ProblematicWord(
             word=word.text,
@@ -78,7 +78,7 @@ def explain(word: HeardWord) -> ProblematicWord:
 
 
 def weak_sounds(words: Sequence[HeardWord]) -> list[WeakSound]:
-    """Phones that failed in several words and in most of those that have it, the worst first."""
+    """Return phones that failed in several words and in most that contain them, worst first."""
     having: dict[str, set[str]] = defaultdict(set)
     failing: dict[str, dict[str, tuple[str, str | None]]] = defaultdict(dict)
     for word in words:
@@ -103,7 +103,7 @@ def weak_sounds(words: Sequence[HeardWord]) -> list[WeakSound]:
 
 
 def practice_words(words: Sequence[HeardWord]) -> list[str]:
-    """The learner's own words as written, then common ones with the sounds that failed."""
+    """Return the learner's own words as written, then common ones with the sounds that failed."""
     named = [word for word in problematic(words) if word.is_said]
     sounds = [sound.arpabet for sound in weak_sounds(words)]
     sounds += [word.phones[index].arpabet for word in named for index in _failed(word)[:1]]
@@ -114,7 +114,7 @@ def practice_words(words: Sequence[HeardWord]) -> list[str]:
 
 
 def sound_in_words(phone: str, *, but_not: Sequence[str] = ()) -> str:
-    """Name a phone so that nobody needs to read IPA: /θ/, as in “think”."""
+    """Name a phone for learners who cannot read IPA: /θ/, as in “think”."""
     others = {word.casefold() for word in but_not}
     examples = ARTICULATIONS[phone].examples
     example = next((word for word in examples if word not in others), examples[0])
@@ -130,7 +130,7 @@ def _severity(word: HeardWord) -> Severity | None:
 
 
 def _failed(word: HeardWord) -> list[int]:
-    """Places of the phones that failed, what is sure first, then the worst."""
+    """Return the indices of the phones that failed: clear replacements first, then the worst."""
     failed = [
         index
         for index, phone in enumerate(word.phones)
@@ -184,14 +184,14 @@ def _difference(word: HeardWord, index: int) -> str | None:
 def _how(phone: HeardPhone) -> str:
     how = ARTICULATIONS[phone.arpabet].how
     is_dropped = phone.is_replaced and not phone.heard_instead
-    return f"Give it a short time of its own. {how}" if is_dropped else how
+    return f"Give it a short moment. {how}" if is_dropped else how
 
 
 def _practice(word: HeardWord) -> str:
-    if word.text.casefold() in WEAK_WORDS:  # sound by sound would teach to drag them
+    if word.text.casefold() in WEAK_WORDS:  # sound by sound would teach learners to drag them
         return "Say it clearly by itself, then short and light between the others."
     phones = _taught(word)
-    # Without stress nobody knows which AH is a schwa, and a learner would stress them all.
+    # Without stress marks it is unknown which AH is a schwa, and a learner would stress them all.
     if "AH" in phones and sum(phone in VOWELS for phone in phones) > 1:
         return "Say it slowly, syllable by syllable. Then at your usual speed."
     sounds = " ".join(IPA[phone] for phone in phones)
@@ -199,7 +199,7 @@ def _practice(word: HeardWord) -> str:
 
 
 def _taught(word: HeardWord) -> tuple[str, ...]:
-    """How it was said if that may be another word, such as "read"; the usual way if it was weak."""
+    """Return the phones to teach: as said, for words such as "read"; for weak forms the usual."""
     said = tuple(phone.arpabet for phone in word.phones)
     is_weak = _REDUCED.issuperset(phone for phone in said if phone in VOWELS)
     return word.usual if is_weak else said

@@ -1,1 +1,1 @@
-"""From an alignment to scores: what is measured, the network, the gate, the scores."""
+"""Scores of an alignment: its features, the network, the validity gate."""

@@ -1,4 +1,4 @@
-"""What the network sees of one stretch of speech, from its sound and its alignment."""
+"""Gather the network's input for one piece of speech from its sound and alignment."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -27,9 +27,9 @@ def network_input(
 
     Args:
         frames: Shape (T, 39), features of the piece.
-        piece: Of T frames.
-        pitch: Of the same frames.
-        norms: How long each phone usually is.
+        piece: The piece, T frames.
+        pitch: Pitch of the same frames.
+        norms: Usual duration of each phone.
     """
     raw = piece.context_independent
     in_context = piece.path_likelihoods - raw.max(axis=1)
@@ -63,7 +63,7 @@ def network_input(
 
 
 def _semitones(pitch: Pitch) -> Array:
-    """Pitch about the median of what is voiced; NaN elsewhere."""
+    """Return pitch relative to the median of the voiced frames; NaN where unvoiced."""
     voiced = pitch.hz > 0
     semitones = np.full(len(pitch.hz), np.nan, np.float32)
     if voiced.any():

@@ -1,9 +1,9 @@
-"""Is it this text that is said in the recording? Asked before any score is given.
+"""Check that the recording matches the text, before it gets a score.
 
-An aligner finds any text in any sound, and scores would follow. What gives a wrong text away is
-that neither the acoustic model of native speech nor the encoder that was trained on learners
-hears its phones where it was aligned, and that speech is left over between the words. Where only a
-part of it is said, the rest is hardly heard.
+An aligner finds any text in any sound. A wrong text shows in that neither the acoustic model of
+native speech nor the encoder trained on learners recognises its phones where they were aligned,
+and that speech is left over between the words. If only a part of the text was said, the phones of
+the rest are hardly recognised.
 """
 
 from dataclasses import dataclass
@@ -47,14 +47,14 @@ CERTAIN: Final = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """Logistic regressions on evidence and its squares: each finds one way of saying another text.
+    """Logistic regressions on evidence and its squares: each detects one kind of mismatch.
 
     Attributes:
-        mean: Of each piece of evidence, shape (n,).
-        spread: Likewise.
+        mean: Mean of each piece of evidence, shape (n,).
+        spread: Standard deviation, likewise.
         weights: Shape (2 n, k), of the standardised evidence and of its squares, by regression.
-        intercepts: Shape (k,). Log odds are shifted and scaled so that a warning is due from 0 on
-            and a refusal from 1 on.
+        intercepts: Shape (k,). Log odds are shifted and scaled so that values above 0 call for a
+            warning and values above 1 for a refusal.
     """
 
     mean: Array
@@ -63,7 +63,7 @@ class Gate:
     intercepts: Array
 
     def mismatch(self, evidence: Array) -> Array:
-        """How far something else than the text is said: what the most doubtful regression finds.
+        """Return how far the recording departs from the text: the maximum of the regressions.
 
         Args:
             evidence: Shape (..., n).
@@ -75,13 +75,13 @@ class Gate:
         return np.asarray(found.max(axis=-1))
 
     def terms(self, evidence: Array) -> Array:
-        """What the weights apply to, shape (..., 2 n)."""
+        """Return standardised evidence and its squares, shape (..., 2 n)."""
         standard = np.clip((evidence - self.mean) / self.spread, -4, 4)
         return np.concatenate([standard, np.square(standard)], axis=-1)
 
 
 def gate_evidence(given: NetworkInput, output: NetworkOutput) -> Array:
-    """Gather what speaks for and against the text, shape (len(`NAMES`),)."""
+    """Gather the evidence for and against the text, shape (len(`NAMES`),)."""
     rows = np.arange(len(given.phones))
     by_phone = np.log(np.maximum(output.posteriors, _LEAST))
     own = by_phone[rows, given.phones]
@@ -130,7 +130,7 @@ def gate_evidence(given: NetworkInput, output: NetworkOutput) -> Array:
 
 
 def _lowest_third(values: Array) -> float:
-    """The lowest mean over a third of the phones in a row: half of a text may not be said."""
+    """Return the lowest mean over a third of the phones in a row, to detect unsaid parts."""
     width = max(1, len(values) // 3)
     sums = np.concatenate([[0], np.cumsum(values, dtype=np.float64)])
     return float((sums[width:] - sums[:-width]).min() / width)

@@ -1,8 +1,8 @@
-"""Goodness of pronunciation: how well each phone fits where it was found (Witt & Young 2000).
+"""Goodness of pronunciation: how well each phone fits its frames (Witt & Young 2000).
 
-With the phone's frames fixed, every phone of the language is tried on them; what counts is how
-far the expected one lies behind the best. All likelihoods are in nats a frame, relative to the
-best state that competes in the same frame, so that neither microphone nor level shows in them.
+With the phone's frames fixed, every phone of the language is scored on them; the measure is how
+far the expected one lies behind the best. All likelihoods are in nats per frame, relative to the
+best state of the same frame, so that they do not depend on microphone or level.
 """
 
 from collections.abc import Sequence
@@ -24,14 +24,14 @@ _LONGEST_GAP_FRAMES: Final = 100
 
 NAMES: Final = (
     "in_context",  # its states in their context
-    "own",  # its states without context; as are all below
+    "own",  # its context-independent states, as in all below
     "best_other",
     "margin",  # own - best_other
-    "log_rank",  # of how many phones fit at least as well
+    "log_rank",  # log of 1 + the number of phones that fit better
     "posterior",  # log probability among all phones, by segment
     "frame_posterior",  # and by frame, averaged
-    "silence",  # of silence instead
-    "said",  # its states in their context, against its neighbours alone
+    "silence",  # fit of silence instead
+    "said",  # its states in their context, relative to its neighbours filling its frames
     "first_state",
     "second_state",
     "third_state",
@@ -46,7 +46,7 @@ NAMES: Final = (
 
 
 def relative_likelihoods(context_independent: Array) -> Array:
-    """Log likelihoods, shape (T, 126), relative to the best of each frame, at most 0."""
+    """Return log likelihoods, shape (T, 126), relative to the best of each frame, at most 0."""
     relative: Array = context_independent - context_independent.max(axis=1, keepdims=True)
     return np.maximum(relative, _LOWEST, out=relative)
 
@@ -58,7 +58,7 @@ def goodness(
 
     Args:
         phones: P phones, in order.
-        states: Shape (T, 126), of `relative_likelihoods`.
+        states: Shape (T, 126), from `relative_likelihoods`.
         in_context: Shape (T,), likelihood of each frame in the state it was aligned to, relative
             to the best in `states`.
         voice: Shape (T, 2): periodicity, energy.
@@ -112,17 +112,17 @@ def segment_means(values: Array, segments: NDArray[np.int64]) -> Array:
 
 
 def segment_fits(states: Array, segments: NDArray[np.int64]) -> Array:
-    """How well each phone fits each segment: its best path from left to right.
+    """Return how well each phone fits each segment: its best path from left to right.
 
     Args:
         states: Shape (T, Q, 3): log likelihoods of the three states of Q phones.
         segments: Shape (P, 2), each at least 3 frames.
 
     Returns:
-        Shape (P, Q), nats a frame.
+        Shape (P, Q), nats per frame.
     """
     lengths = segments[:, 1] - segments[:, 0]
-    order = np.argsort(-lengths, kind="stable")  # so that those still running come first
+    order = np.argsort(-lengths, kind="stable")  # longest first: active ones form a prefix
     starts, sizes = segments[order, 0], lengths[order]
     running = (sizes[None, :] > np.arange(sizes[0])[:, None]).sum(axis=1).tolist()
     scores = np.full((len(order), states.shape[1], STATES), -np.inf, np.float32)
@@ -137,7 +137,7 @@ def segment_fits(states: Array, segments: NDArray[np.int64]) -> Array:
 
 
 def phone_columns() -> NDArray[np.int64]:
-    """Where the states of the 39 phones and, last, silence lie among the 126; shape (40, 3)."""
+    """Return the columns, among the 126, of the 39 phones' states and last silence's; (40, 3)."""
     names = acoustic_model().phones
     firsts = STATES * np.array([names.index(name) for name in (*PHONES, "SIL")])
     columns: NDArray[np.int64] = firsts[:, None] + np.arange(STATES)
@@ -145,18 +145,18 @@ def phone_columns() -> NDArray[np.int64]:
 
 
 def _frame_posteriors(states: Array) -> Array:
-    """Log probability of each of 40 phones in each frame, shape (T, 40)."""
+    """Return the log probability of each of 40 phones in each frame, shape (T, 40)."""
     by_phone = states[:, phone_columns()].max(axis=2)
     posteriors: Array = by_phone - np.log(np.exp(by_phone).sum(axis=1, keepdims=True))
     return posteriors
 
 
 def _not_said(states: Array, own: NDArray[np.int64], segments: NDArray[np.int64]) -> Array:
-    """Fit of each segment if the phone before goes on in it until the phone after begins.
+    """Return the fit of each segment if its phone is left out and the neighbours fill its frames.
 
     Returns:
-        Shape (P,), nats in all: the last state of the phone before, then the first state of the
-        phone after, from where it is best. Over a gap that neighbour is silence.
+        Shape (P,), total in nats: the last state of the phone before, then the first state of the
+        phone after, switching where it fits best. A neighbour across a gap counts as silence.
     """
     columns = phone_columns()
     apart = segments[1:, 0] > segments[:-1, 1]
@@ -181,7 +181,7 @@ def _state_means(phones: Sequence[AlignedPhone], in_context: Array) -> Array:
 
 
 def _gaps(segments: NDArray[np.int64]) -> Array:
-    """Frames of silence before the first phone, between phones and after the last: none."""
+    """Return the frames of silence before each phone and after the last; 0 at both ends."""
     between = segments[1:, 0] - segments[:-1, 1]
     gaps = np.clip(np.concatenate([[0], between, [0]]), 0, _LONGEST_GAP_FRAMES)
     return np.asarray(gaps, np.float32)

@@ -1,4 +1,4 @@
-"""What a network is made of: float32 in, float32 out, weights found by name."""
+"""Layers of the network: float32 in, float32 out, weights looked up by name."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -11,13 +11,13 @@ Integers = NDArray[np.int64]
 Weights = Mapping[str, Floats]
 
 HEADS: Final = 4  # of attention
-FARTHEST: Final = 8  # phones; attention tells no distances beyond apart
-HIGHEST: Final = 60.0  # exponent that float32 holds
+FARTHEST: Final = 8  # phones; attention treats all greater distances alike
+HIGHEST: Final = 60.0  # exponent that float32 can represent
 STEEPEST: Final = 10.0  # logit of attention when pooling
 
 
 def attention_layer(weights: Weights, name: str, tokens: Floats) -> Floats:
-    """One layer of a transformer, normalised before each half; heads know near distances."""
+    """Apply one transformer layer, normalised before each half, with relative positions."""
     count, width = tokens.shape
     places = np.arange(count)
     distances = np.clip(places[None] - places[:, None], -FARTHEST, FARTHEST) + FARTHEST
@@ -34,7 +34,7 @@ def attention_layer(weights: Weights, name: str, tokens: Floats) -> Floats:
 
 
 def attended(weights: Weights, name: str, tokens: Floats, starts: Integers) -> Floats:
-    """Mean of the tokens from each start to the next, and their mean as attention weighs it."""
+    """Return the mean of the tokens from each start to the next, plain and attention-weighted."""
     weighed = np.exp(np.clip(dense(weights, name, tokens), -STEEPEST, STEEPEST))
     ones = np.ones((len(tokens), 1), np.float32)
     sums = np.add.reduceat(np.hstack([tokens, tokens * weighed, weighed, ones]), starts)
@@ -44,7 +44,7 @@ def attended(weights: Weights, name: str, tokens: Floats, starts: Integers) -> F
 
 def segment_sums(values: Floats, segments: Integers) -> Floats:
     """Sum rows over each of (n, 2) segments, ascending and disjoint, none empty."""
-    # `reduceat` also sums what lies between segments: every second row is dropped.
+    # `reduceat` also sums the gaps between segments: drop every second row.
     return np.add.reduceat(values[: segments[-1, 1]], segments.ravel()[:-1])[::2]
 
 
@@ -64,12 +64,12 @@ def normalised(weights: Weights, name: str, values: Floats) -> Floats:
 
 
 def relu(values: Floats) -> Floats:
-    """Leave nothing below 0, in place."""
+    """Set negative values to 0, in place."""
     return np.maximum(values, 0, out=values)
 
 
 def softmax(values: Floats) -> Floats:
-    """Make probabilities of the last axis, in place."""
+    """Turn the last axis into probabilities, in place."""
     values -= values.max(axis=-1, keepdims=True)
     np.exp(values, out=values)
     values /= values.sum(axis=-1, keepdims=True)

@@ -1,6 +1,6 @@
-"""All that was learnt from rated recordings, in one file: `models/en.npz`.
+"""The trained scoring model, in one file: `models/en.npz`.
 
-`training/` writes it; `models/en.md` says from what, what it is worth and what it is not for.
+`training/` writes it; its model card, `models/en.md`, describes data, accuracy and limits.
 """
 
 import zipfile
@@ -28,15 +28,15 @@ _VERSION_DIGITS: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class ScoringModel:
-    """What turns measures into scores.
+    """Turns measures into scores.
 
     Attributes:
-        network: Gives experts' scores.
-        stacking: Mends those of phones.
+        network: Predicts experts' scores.
+        stacking: Corrects the scores of phones.
         durations: How long learners hold each phone.
-        gate: Tells whether it is the text that is said.
-        confidence: Shape (2, n): scores expected of words, 0-10, ascending, and the share of
-            such words that experts find well said; between them it is interpolated.
+        gate: Detects recordings that do not match the text.
+        confidence: Shape (2, n): predicted word scores, 0-10, ascending, and the share of such
+            words that experts rate as well said; interpolated in between.
         version: The beginning of the file's SHA-256.
     """
 
@@ -48,15 +48,15 @@ class ScoringModel:
     version: str = ""
 
     def predict(self, given: NetworkInput) -> NetworkOutput:
-        """Return the scores expected of experts for one stretch of speech."""
+        """Predict experts' scores for one piece of speech."""
         return self.stacking.corrected(given, self.network.forward(given))
 
     @classmethod
     def from_file(cls, path: Path) -> Self:
-        """Read what `arrays` was saved as.
+        """Read a file saved from `arrays`.
 
         Raises:
-            DamagedModel: If the file is not whole or not such a file.
+            DamagedModel: If the file is incomplete or of another kind.
         """
         try:
             version = sha256(path.read_bytes()).hexdigest()[:_VERSION_DIGITS]
@@ -77,7 +77,7 @@ class ScoringModel:
         return cls(network, stacking, durations, gate, arrays["confidence"], version)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """For `numpy.savez`."""
+        """Return the arrays to save with `numpy.savez`."""
         norms = [(self.durations[phone].mean, self.durations[phone].spread) for phone in PHONES]
         return network_arrays(self.network) | {
             "durations": np.array(norms, np.float32),

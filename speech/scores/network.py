@@ -1,9 +1,9 @@
-"""The network that turns what was measured of frames and phones into experts' scores.
+"""The network that predicts experts' scores from measures of frames and phones.
 
-A convolutional encoder hears the frames, and tells the phones apart as it was trained on
-learners. What it heard in each phone's segment, the phone itself and its goodness go through a
-transformer over phones; heads give the accuracy of phones and words, and, with the measures of
-the whole utterance, its accuracy, fluency, prosody and total (after GOPT, Gong et al. 2022).
+A convolutional encoder, trained on learners' speech, recognises phones in the frames. Its output
+for each phone's segment, the phone itself and its goodness go through a transformer over phones;
+heads predict the accuracy of phones and words, and, with the measures of the whole utterance, its
+accuracy, fluency, prosody and total (after GOPT, Gong et al. 2022).
 
 Plain numpy, float32. `training/network.py` is the same network for training.
 """
@@ -34,20 +34,20 @@ from speech.scores.layers import (
 
 PHONES: Final = 39
 STATES: Final = 3 * PHONES + 1  # first states of all phones, second, third; silence
-STEP: Final = 2  # frames that the encoder takes at once: half the work, and no worse
+STEP: Final = 2  # frames that the encoder takes at once: half the work, same quality
 DILATIONS: Final = (1, 2, 3, 4)  # of convolutions three steps wide
 REACH: Final = max(DILATIONS)
 LAYERS: Final = 2
 LEAST: Final = 1e-5  # posterior
-TO_TEN: Final = 5.0  # the network scores everything from 0 to 2, as experts do phones
-CLIP: Final = 5.0  # spreads from the mean
+TO_TEN: Final = 5.0  # the network scores everything from 0 to 2, as experts score phones
+CLIP: Final = 5.0  # standard deviations from the mean
 FORMAT: Final = 1
 _ARRAYS: Final = "the network's arrays"
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkInput:
-    """One stretch of speech, up to some 25 s, as measured."""
+    """Measures of one piece of speech, up to some 25 s."""
 
     frames: Floats  # (T, F): cepstra, states' log likelihoods, pitch, voicing, energy
     segments: Integers  # (P, 2): first frame and one past the last of each phone, ascending
@@ -60,7 +60,7 @@ class NetworkInput:
 
 @dataclass(frozen=True, slots=True)
 class NetworkOutput:
-    """Expected scores of experts, and posteriors of the encoder. The last phone is silence."""
+    """Predicted scores of experts, and posteriors of the encoder. The last phone is silence."""
 
     phones: Floats  # (P,): accuracy, 0 to 2
     words: Floats  # (W,): accuracy, 0 to 10
@@ -71,12 +71,12 @@ class NetworkOutput:
 
 @dataclass(frozen=True, slots=True)
 class Standardisation:
-    """Mean and spread of one kind of input, shape (2, width)."""
+    """Mean and standard deviation of one kind of input, shape (2, width)."""
 
     moments: Floats
 
     def apply(self, values: Floats) -> Floats:
-        """In spreads from the mean, clipped: a broken channel must not outvote the rest."""
+        """Standardise and clip, so that one broken input cannot outweigh the rest."""
         mean, spread = self.moments
         standard: Floats = (np.asarray(values, np.float32) - mean) / spread
         return np.clip(standard, -CLIP, CLIP, out=standard)
@@ -84,7 +84,7 @@ class Standardisation:
 
 @dataclass(frozen=True, slots=True)
 class Standardisations:
-    """Of all inputs; shared by the members of a network."""
+    """Standardisations of all inputs, shared by the members of a network."""
 
     frames: Standardisation
     goodness: Standardisation
@@ -102,7 +102,7 @@ class Network:
         """Read a `.npz` written from `network_arrays`.
 
         Raises:
-            DamagedModel: If the file is not whole or not such a file.
+            DamagedModel: If the file is incomplete or of another kind.
         """
         try:
             with np.load(path, allow_pickle=False) as archive:
@@ -121,7 +121,7 @@ class Network:
         """
         try:
             network = cls(*_unpacked(arrays))
-            # One phone through the whole network proves that all arrays are there and fit.
+            # Running one phone through the network proves that all arrays exist and fit.
             output = network.forward(network.smallest_input())
         except (KeyError, IndexError, ValueError) as error:
             raise DamagedModel(_ARRAYS, error) from error
@@ -130,7 +130,7 @@ class Network:
         return network
 
     def smallest_input(self) -> NetworkInput:
-        """One phone of one frame, average in every way."""
+        """Return an input of one phone and one frame with average measures."""
         nought = np.zeros(1, np.int64)
         standard = self.standard
         return NetworkInput(
@@ -139,7 +139,7 @@ class Network:
         )  # fmt: skip
 
     def forward(self, given: NetworkInput) -> NetworkOutput:
-        """Score one stretch of speech; the same input gives the same output, bit for bit."""
+        """Score one piece of speech; the same input gives the same output, bit for bit."""
         standard = NetworkInput(
             self.standard.frames.apply(given.frames),
             given.segments, given.phones, given.positions, given.words,
@@ -159,7 +159,7 @@ class Network:
 
 
 def network_arrays(network: Network) -> dict[str, NDArray[np.generic]]:
-    """For `numpy.savez`: matrices in eight bits with a scale a column, the rest in sixteen."""
+    """Return arrays for `numpy.savez`: matrices in 8 bits with a scale per column, rest in 16."""
     arrays: dict[str, NDArray[np.generic]] = {"network.format": np.array(FORMAT)}
     for name in ("frames", "goodness", "utterance"):
         arrays[f"network.standard.{name}"] = getattr(network.standard, name).moments
@@ -241,13 +241,13 @@ def _forward(weights: Weights, given: NetworkInput) -> NetworkOutput:
 
 
 def _encode(weights: Weights, frames: Floats) -> tuple[Floats, Floats]:
-    """Hidden activations of each frame, shape (T, width), and the phones' posteriors, (T, 40)."""
+    """Return hidden activations of each frame, (T, width), and the phones' posteriors, (T, 40)."""
     total, count = len(frames), -(-len(frames) // STEP)
     whole = np.zeros((count * STEP, frames.shape[1]), np.float32)
     whole[:total] = frames
     hidden = dense(weights, "encoder.input", whole.reshape(count, -1))
     width = hidden.shape[1]
-    # Silence around, so that every convolution finds its neighbours.
+    # Zero padding on both sides, so that every convolution finds its neighbours.
     padded = np.zeros((count + 2 * REACH, width), np.float32)
     inside = padded[REACH : REACH + count]
     beside = np.empty((count, 3 * width), np.float32)

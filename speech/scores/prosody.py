@@ -1,7 +1,7 @@
-"""Pauses, rates, rhythm and melody of one utterance, as numbers without units of level.
+"""Measure pauses, rates, rhythm and melody of one utterance.
 
-Absolute level, noise and raw likelihood are left out on purpose: they say more about the
-microphone than about the speaker.
+Absolute level, noise and raw likelihood are left out on purpose: they depend more on the
+microphone than on the speaker.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,9 +19,9 @@ Array = NDArray[np.float32]
 
 _PAUSE_FRAMES: Final = (3, 10, 25, 50)
 _LONGEST_PAUSE_FRAMES: Final = 200
-_MOST_WORDS: Final = 20  # rated utterances have no more; a line must not be drawn on to hundreds
+_MOST_WORDS: Final = 20  # rated utterances have no more; avoids extrapolating to hundreds
 _MAX_DEVIATION: Final = 4.0
-_SHORT, _LONG = -1.0, 1.5  # spreads of a phone's usual duration
+_SHORT, _LONG = -1.0, 1.5  # standard deviations from a phone's usual duration
 _SUMMARISED: Final = (
     "in_context",
     "margin",
@@ -49,7 +49,7 @@ NAMES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class DurationNorm:
-    """How long learners hold a phone: natural logarithm of frames, mean and spread."""
+    """How long learners hold a phone: mean and standard deviation of log frames (natural)."""
 
     mean: float
     spread: float
@@ -57,7 +57,7 @@ class DurationNorm:
 
 @dataclass(frozen=True, slots=True)
 class Voice:
-    """Of each frame, shape (T,): semitones about the median, NaN where unvoiced; dB to the peak."""
+    """Per frame, shape (T,): semitones from the median, NaN where unvoiced; energy in dB."""
 
     semitones: Array
     energy_db: Array
@@ -73,12 +73,12 @@ def utterance_features(
     """Describe one utterance.
 
     Args:
-        alignment: Of at least one word.
-        goodness: Of its phones, shape (P, G); see `speech.scores.goodness`.
-        silence_fit: Mean fit of silence in the frames between words, nats; speech that no word
-            explains ends up there.
-        voice: Of its frames.
-        norms: By phone.
+        alignment: At least one word.
+        goodness: Goodness of its phones, shape (P, G); see `speech.scores.goodness`.
+        silence_fit: Mean fit of silence in the frames between words, nats; low if they contain
+            speech that is not in the text.
+        voice: Pitch and energy of its frames.
+        norms: Usual duration by phone.
 
     Returns:
         Shape (len(`NAMES`),), all finite.
@@ -99,7 +99,7 @@ def utterance_features(
 
 
 def _pauses(alignment: Alignment) -> list[float]:
-    """Silences between words, a joint between two words each, and what else was heard there."""
+    """Measure silences between words, one gap for each pair, and hesitations."""
     gaps = np.array(
         [
             following.phones[0].start_frame - word.phones[-1].end_frame
@@ -132,7 +132,7 @@ def _rates(alignment: Alignment, phones: Sequence[AlignedPhone]) -> list[float]:
 def _rhythm(
     alignment: Alignment, phones: Sequence[AlignedPhone], norms: Mapping[str, DurationNorm]
 ) -> list[float]:
-    """Durations beside what is usual for the phone, and from one phone or vowel to the next."""
+    """Compare durations with the phone's usual one, and from one phone or vowel to the next."""
     frames = np.array([phone.end_frame - phone.start_frame for phone in phones], float)
     usual = np.array([(norms[p.phone].mean, norms[p.phone].spread) for p in phones])
     deviations = np.clip(
@@ -153,14 +153,14 @@ def _rhythm(
 
 
 def _variability(durations: NDArray[np.float64]) -> float:
-    """Normalised pairwise variability index, over 2 (Grabe & Low 2002); 0 of fewer than two."""
+    """Return half the normalised pairwise variability index (Grabe & Low 2002); 0 below two."""
     if len(durations) < 2:
         return 0.0
     return float(np.mean(np.abs(np.diff(durations)) / (durations[1:] + durations[:-1])))
 
 
 def _melody(phones: Sequence[AlignedPhone], voice: Voice) -> list[float]:
-    """Spread, range, slope and movement of the pitch in semitones, and how much is voiced."""
+    """Return spread, range, slope and movement of the pitch in semitones, and the voiced share."""
     start, end = phones[0].start_frame, phones[-1].end_frame
     semitones = voice.semitones[start:end]
     voiced = np.flatnonzero(np.isfinite(semitones))
@@ -188,7 +188,7 @@ def _loudness(phones: Sequence[AlignedPhone], voice: Voice) -> list[float]:
 
 
 def _slope(frames: NDArray[np.int64], values: Array) -> float:
-    """Least-squares slope from the beginning to the end, in the values' unit."""
+    """Return the least-squares slope from beginning to end, in the values' unit."""
     time = frames / max(int(frames[-1]), 1) - 0.5
     time = time - time.mean()
     return float(time @ (values - values.mean()) / max(float(time @ time), 1e-6))

@@ -1,7 +1,7 @@
-"""Scores of one recording, as experts would give them, and whether to believe them.
+"""Score one recording as experts would, with a measure of mismatch.
 
-Experts score phones from 0 to 2 and words and utterances from 0 to 10; both scales are stretched
-to 0-100, so that the order and the distances of their scores are kept.
+Experts score phones from 0 to 2, words and utterances from 0 to 10; both scales are stretched
+linearly to 0-100.
 """
 
 from collections.abc import Iterable, Sequence
@@ -23,39 +23,39 @@ from speech.text.phones import PHONES, VOWELS
 Array = NDArray[np.float32]
 Score = NDArray[np.floating[Any]]
 
-WELL_SAID: Final = 8.0  # of 10; what a word's confidence is the probability of
+WELL_SAID: Final = 8.0  # of 10; a word's confidence is the probability of reaching it
 _PER_PHONE_POINT: Final = 50.0
 _PER_POINT: Final = 10.0
 
-# Another phone is named only where the encoder hears it and hardly the expected one, the experts
-# would find fault as well, and learners put the one for the other; docs/adr/0026.
+# Another phone is named only if the encoder recognises it and hardly the expected one, experts
+# would find fault too, and learners confuse the two; docs/adr/0026.
 _FAULTY_PHONE: Final = 35.0
 _HEARD_INSTEAD: Final = 0.4
 _KINDS: Final = np.array([*(phone in VOWELS for phone in PHONES), -1])  # the last is silence
 _HARDLY_HEARD: Final = 0.1
-# A word counts as said if a third of its phones are among the five that were heard best.
+# A word counts as said if a third of its phones are among the five likeliest in their segments.
 _HEARD_RANK: Final = 5
 _SAID_SHARE: Final = 1 / 3
 
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """All scores of one recording, 0-100 unless said otherwise.
+    """All scores of one recording, 0-100 unless noted.
 
     Attributes:
-        accuracy: Of the pronunciation as a whole.
-        fluency: Of the flow.
-        prosodic: Of stress, rhythm and melody.
-        total: Of everything.
+        accuracy: Pronunciation as a whole.
+        fluency: Smoothness: rate, pauses, hesitations.
+        prosodic: Stress, rhythm and melody.
+        total: Overall.
         completeness: Share of the words that were said.
         phones: Shape (phones,), in the alignment's order.
         words: Shape (words,).
-        said: For each word whether enough of its sounds were heard to call it said.
-        confidences: Shape (words,), probability 0-1 that experts find the word well said.
-        heard_instead: For each phone what was surely heard in its place: a phone, or "" for
-            nothing; else None.
-        mismatch: How far the recording says something else; see `Gate.mismatch`.
-        measures: What the scores were made of, by name.
+        said: For each word, whether enough of its sounds were heard.
+        confidences: Shape (words,), probability 0-1 that experts would rate the word as well said.
+        heard_instead: For each phone, the phone clearly heard in its place, "" if clearly none;
+            None otherwise.
+        mismatch: How far the recording departs from the text; see `Gate.mismatch`.
+        measures: Measures of the utterance, by name.
     """
 
     accuracy: float
@@ -79,9 +79,9 @@ def align_and_score(
 
     Args:
         frames: Shape (T, 39), features of the recording.
-        pieces: Of the recording, in order.
-        pitch: Of the recording.
-        model: What was learnt.
+        pieces: Aligned pieces of the recording, in order.
+        pitch: Pitch of the recording.
+        model: The scoring model.
     """
     alignments, inputs, outputs = [], [], []
     for piece in pieces:
@@ -97,7 +97,7 @@ def align_and_score(
 def _scores(
     inputs: Sequence[NetworkInput], outputs: Sequence[NetworkOutput], model: ScoringModel
 ) -> Scores:
-    # A longer piece tells more of the whole.
+    # Weight pieces by their number of phones.
     weights = np.array([len(given.phones) for given in inputs], float)
     weights /= weights.sum()
     whole = _PER_POINT * (weights @ np.stack([output.utterance for output in outputs]))
@@ -128,7 +128,7 @@ def _scores(
 
 
 def heard_instead(given: NetworkInput, output: NetworkOutput) -> list[str | None]:
-    """For each phone the one that was surely said in its place, "" if none was; else None."""
+    """Return, for each phone, the one clearly heard in its place, "" if none; else None."""
     likeliest = output.posteriors.argmax(axis=1)
     own = output.posteriors[np.arange(len(likeliest)), given.phones]
     sure = (
@@ -145,9 +145,9 @@ def heard_instead(given: NetworkInput, output: NetworkOutput) -> list[str | None
 
 
 def _is_plausible(expected: NDArray[np.int64], likeliest: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Whether one may stand for the other: a vowel for a vowel, but no neighbour or anything else.
+    """Return whether learners may confuse the two: vowels or consonants, or nothing heard.
 
-    What sounds like a neighbour is rather a boundary that lies beside where it should.
+    A phone that sounds like its neighbour is excluded: the boundary is probably misplaced.
     """
     padded = np.concatenate([[-1], expected, [-1]])
     is_neighbour = (likeliest == padded[:-2]) | (likeliest == padded[2:])

@@ -1,9 +1,9 @@
-"""A straight line over a network's own answers mends the scores of phones.
+"""Correct the network's scores of phones by a linear regression on its own predictions.
 
-While it learns, a network hears the phones of its own speakers better than it will hear others',
-and comes to trust single phones too much. What it says of speakers that it never heard shows by
-how much, and how far a phone's score should be drawn towards its neighbours', its word's and the
-utterance's (stacked regression: Wolpert 1992, Breiman 1996).
+In training, a network recognises the phones of its training speakers better than those of new
+ones and learns to trust single phones too much. Its predictions for unseen speakers show by how
+much, and how far a phone's score should move towards those of its neighbours, its word and the
+utterance (stacked regression: Wolpert 1992, Breiman 1996).
 """
 
 from dataclasses import dataclass, replace
@@ -23,21 +23,21 @@ BEST: Final = 2.0  # score of a phone
 
 @dataclass(frozen=True, slots=True)
 class PhoneStacking:
-    """What is added to a phone's score.
+    """The linear correction that is added to a phone's score.
 
     Attributes:
-        slopes: Of `TERMS`, shape (5,).
-        offsets: By phone, shape (39,).
+        slopes: Slopes of `TERMS`, shape (5,).
+        offsets: Offsets by phone, shape (39,).
     """
 
     slopes: Array
     offsets: Array
 
     def __post_init__(self) -> None:
-        """Refuse arrays of other shapes, and numbers that are none.
+        """Validate shapes and values.
 
         Raises:
-            ValueError: Of such.
+            ValueError: If a shape is wrong or a value is not finite.
         """
         if self.slopes.shape != (len(TERMS),) or self.offsets.shape != (len(PHONES),):
             message = f"{self.slopes.shape} slopes and {self.offsets.shape} offsets"
@@ -47,14 +47,14 @@ class PhoneStacking:
             raise ValueError(message)
 
     def corrected(self, given: NetworkInput, output: NetworkOutput) -> NetworkOutput:
-        """Return the output with other scores of phones, 0 to 2 as before."""
+        """Return the output with corrected scores of phones, 0 to 2 as before."""
         change = stacking_terms(given, output) @ self.slopes + self.offsets[given.phones]
         phones = np.clip(output.phones + change, 0, BEST).astype(np.float32)
         return replace(output, phones=phones)
 
 
 def stacking_terms(given: NetworkInput, output: NetworkOutput) -> Array:
-    """For each phone its score, the last one's and the next one's, its word's and their mean.
+    """Return the terms of each phone: its score, its neighbours', its word's and the mean.
 
     Returns:
         Shape (P, 5), each from 0 to 2; the first and the last phone are their own neighbours.

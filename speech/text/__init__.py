@@ -1,1 +1,1 @@
-"""From a transcript as written to words and phones as spoken."""
+"""Convert a written transcript to spoken words and phones."""

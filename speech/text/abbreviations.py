@@ -1,11 +1,11 @@
-"""What is written short and said in full: titles, Latin, units after a number, chat, symbols."""
+"""Expand abbreviations: titles, Latin, units after a number, chat, symbols."""
 
 import re
 from collections.abc import Iterable
 from typing import Final
 
-# With or without their full stop, in any case. "St.", "Ltd." and "etc." are in cmudict; the
-# recording then tells whether it was a street or a saint.
+# With or without their full stop, in any case. "St.", "Ltd." and "etc." are in cmudict, where the
+# alignment chooses between "street" and "saint".
 _SHORT: Final = {
     "mr": "mister", "mrs": "missus", "dr": "doctor", "prof": "professor", "jr": "junior",
     "sr": "senior", "vs": "versus", "approx": "approximately", "dept": "department",
@@ -13,18 +13,18 @@ _SHORT: Final = {
     "thx": "thanks", "thnx": "thanks", "pls": "please", "plz": "please", "ppl": "people",
     "btw": "by the way", "idk": "i don't know",
 }  # fmt: skip
-# Only as written here.
+# Exact spelling only.
 _DOTTED: Final = {
     "e.g.": "for example", "i.e.": "that is", "Mt.": "mount", "Ave.": "avenue", "Rd.": "road",
     "Blvd.": "boulevard", "Ph.D.": "p h d", "PhD": "p h d", "w/o": "without", "w/": "with",
     "b/c": "because", "'n'": "and",
 }  # fmt: skip
-# Beside a number.
+# Only next to a number.
 MONTHS: Final = {
     "jan": "january", "feb": "february", "apr": "april", "aug": "august", "sept": "september",
     "sep": "september", "oct": "october", "nov": "november", "dec": "december",
 }  # fmt: skip
-# Right after a number, whose plural they take.
+# Right after a number; plural unless it is 1.
 _UNITS: Final = {
     "kg": "kilogram", "g": "gram", "mg": "milligram", "lb": "pound", "lbs": "pound",
     "oz": "ounce", "km": "kilometer", "m": "meter", "cm": "centimeter", "mm": "millimeter",
@@ -34,13 +34,13 @@ _UNITS: Final = {
     "kb": "kilobyte", "mb": "megabyte", "gb": "gigabyte", "tb": "terabyte",
     "w": "watt", "kw": "kilowatt",
 }  # fmt: skip
-# Of which there is no plural.
+# Units without a plural form.
 _FIXED_UNITS: Final = {
     "ft": "feet", "hz": "hertz", "khz": "kilohertz", "mhz": "megahertz", "ghz": "gigahertz",
     "mph": "miles per hour", "kph": "kilometers per hour", "km/h": "kilometers per hour",
     "m/s": "meters per second",
 }  # fmt: skip
-# Alone in capitals these are no units: "5G", "4K", "5M followers".
+# Units only in lower case: "5G" and "5M followers" are not units.
 _CASED: Final = frozenset({"g", "m", "h"})
 _SYMBOLS: Final = {
     "&": "and", "&amp;": "and", "@": "at", "=": "equals", "+": "plus", "++": "plus plus",
@@ -73,7 +73,7 @@ PATTERNS: Final = {
     "meridiem": r"(?:(?<=[0-9])|(?<=[0-9]\ ))(?i:[ap]m)\b",
     "unit": rf"(?:(?<=[0-9])|(?<=[0-9]\ )){_units()}(?P<power>[²³]?)(?!\w|'\w)",
     "vulgar": rf"[{''.join(_VULGAR)}]",
-    # From one number to another, or less another if an equals sign comes after that.
+    # "to" between two numbers, "minus" if an equals sign follows.
     "dash": r"""(?:(?<=[0-9%])|(?<=[0-9][ap]m))-(?=[$€£¥₩₹]?[0-9])
                 |(?<=[0-9]\ )-(?=\ [0-9]{1,9}(?P<result>\ ?=)?)""",
     "grade": r"(?<=\b[A-D])-(?=[\s.,!?;:]|$)",
@@ -115,7 +115,7 @@ def spoken_unit(match: re.Match[str], number: str) -> tuple[str, ...]:
 
 
 def spoken_vulgar(match: re.Match[str], before: str) -> tuple[str, ...]:
-    """Say a fraction in one character; after a number it is "and a half"."""
+    """Say a one-character fraction; after a number it is "and a half"."""
     said = _VULGAR[match[0]]
     return tuple(f"and {said}".split() if before[-1:].isdigit() else said.split())
 

@@ -1,7 +1,7 @@
-"""Words as accents without r after vowels say them: British, Australian, South African.
+"""Add pronunciations of non-rhotic accents: British, Australian, South African.
 
-cmudict is General American. A learner who was taught British English is right too, so that
-each pronunciation gets a second one where the accents differ by rule or in a known set of words
+cmudict is General American. A learner who was taught British English is right too, so each
+pronunciation gets a second one where the accents differ by rule or in a known set of words
 (Wells 1982, Accents of English, volume 1: non-rhoticity, and the lexical set BATH). Vowels that
 merely sound different, as in "lot", are the acoustic model's business.
 """
@@ -13,9 +13,9 @@ from speech.text.phones import VOWELS
 
 Phones = tuple[str, ...]
 
-# Between these and an r that is silent a schwa is heard: "here", "sure", "fire", "flour".
+# Before a silent r these vowels are followed by a schwa: "here", "sure", "fire", "flour".
 _CENTRING: Final = {"IY": "IH", "IH": "IH", "UH": "UH", "UW": "UH", "AY": "AY", "AW": "AW"}
-# Said with the vowel of "father": the last AE of each.
+# Words whose last AE is said with the vowel of "father".
 _BATH: Final = frozenset({
     "advance", "advanced", "advantage", "advantages", "after", "afternoon", "afternoons",
     "afterwards", "aircraft", "answer", "answered", "answering", "answers", "ask", "asked",
@@ -33,7 +33,7 @@ _BATH: Final = frozenset({
 
 
 def with_accents(word: str, known: Iterable[Phones]) -> tuple[Phones, ...]:
-    """Add to the pronunciations of a word those of other accents, the given ones first."""
+    """Return the given pronunciations of a word, then those of other accents."""
     american = tuple(known)
     broad = tuple(map(_broad, american)) if word in _BATH else ()
     said = american + broad
@@ -49,7 +49,7 @@ def _broad(phones: Phones) -> Phones:
 
 
 def _without_r(phones: Phones) -> Phones:
-    """Leave out every r that no vowel follows; the unstressed -er becomes a schwa."""
+    """Drop every r that is not followed by a vowel; unstressed -er becomes a schwa."""
     said: list[str] = []
     for index, phone in enumerate(phones):
         following = phones[index + 1 : index + 2]
@@ -65,7 +65,7 @@ def _without_r(phones: Phones) -> Phones:
 
 
 def _is_ending(phones: Phones, index: int) -> bool:
-    """Whether this ER is the -er of "sister", "sisters" or "answered", not that of "her"."""
+    """Return whether this ER is the -er of "sister", "sisters" or "answered", not of "her"."""
     return phones[index + 1 :] in ((), ("Z",), ("D",)) and any(
         phone in VOWELS for phone in phones[:index]
     )

@@ -1,4 +1,4 @@
-"""Words whose capitals tell how they are said: "BBC", "CDs", "U.S.", "YouTube", "Henry VIII"."""
+"""Read words by their capitals: "BBC", "CDs", "U.S.", "YouTube", "Henry VIII"."""
 
 import re
 from typing import Final
@@ -7,9 +7,9 @@ from speech.text import lexicon
 from speech.text.letter_to_sound import spell
 from speech.text.numerals import cardinal, ordinal, words_of
 
-# Words in small letters, letters in capitals, unless the word before is in capitals as well.
+# Words in lower case, initialisms in capitals, unless the previous word is in capitals as well.
 _LETTERS: Final = frozenset({"US", "IT", "ID", "AI", "UN", "PE", "PR", "HR", "AC", "EU"})
-# Unlisted ones are said as words from this length on: "UNICEF".
+# Unlisted initialisms are read as words from this length on: "UNICEF".
 _MIN_WORD_LETTERS: Final = 5
 
 _ROMAN: Final = {
@@ -33,21 +33,21 @@ _LOWER: Final = re.compile(r"[a-z]")
 
 
 def is_shouted(text: str) -> bool:
-    """Whether a text is in capitals throughout, so that they mean nothing."""
+    """Return whether a text is mostly in capitals, so that they mean nothing."""
     return _LOWER.search(text) is None or 2 * len("".join(_SHOUTED.findall(text))) > len(text)
 
 
 def spoken_letters(written: str) -> tuple[str, ...]:
-    """Name letters, each a word; "a." is the letter that is no article."""
+    """Return letters as words; "a." is the letter, "a" the article."""
     return tuple("a." if letter == "a" else letter for letter in written.lower())
 
 
 def spoken_capitals(written: str, before: str) -> tuple[str, ...]:
-    """Say a word by its capitals; nothing if they do not tell.
+    """Read a word by its capitals; empty if they do not determine how it is said.
 
     Args:
         written: ASCII letters and apostrophes.
-        before: The word before it as written, empty if there is none.
+        before: The previous word as written, empty if there is none.
     """
     capitals = _CAPITALS.fullmatch(written)
     if capitals is None:
@@ -80,7 +80,7 @@ def _spoken_roman(letters: str, before: str) -> tuple[str, ...]:
 
 
 def _spoken_camel(written: str) -> tuple[str, ...]:
-    """Part "YouTube" and "OpenAI" at the capitals, unless the whole is listed."""
+    """Split "YouTube" and "OpenAI" at the capitals, unless the whole is listed."""
     parts = _CAMEL.findall(written)
     if len(parts) == 1 or "".join(parts) != written or lexicon.listed(written.lower()):
         return ()

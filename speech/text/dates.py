@@ -1,4 +1,4 @@
-"""Numbers put together: "3:30", "12/25", "2024-12-25", "1/2", "555-0134" to lower-case words."""
+"""Read composed numbers: "3:30", "12/25", "2024-12-25", "1/2", "555-0134"."""
 
 import re
 from typing import Final
@@ -32,7 +32,7 @@ _TELEPHONE: Final = r"""
 """
 _FRACTION: Final = r"(?<![\d/.])(?P<numerator>[0-9]{1,3})/(?P<denominator>[0-9]{1,3})(?![\d/]|\.\d)"
 
-# Each is one alternative of the token pattern; the first that fits is taken.
+# Alternatives of the token pattern; the first match wins.
 PATTERNS: Final = {
     "clock": _CLOCK,
     "ratio": _RATIO,
@@ -41,9 +41,9 @@ PATTERNS: Final = {
     "slash": _FRACTION,
 }
 
-# Said as two numbers, whatever they would be as a date or a fraction.
+# Read as two numbers, never as a date or a fraction.
 _PAIRS: Final = frozenset({(24, 7), (9, 11), (20, 20), (50, 50)})
-# As a denominator a part; anything else is rather a day of the month.
+# Denominators of fractions; any other is more likely a day of the month.
 _PARTS: Final = {2: "half", 3: "third", 4: "quarter", 5: "fifth", 8: "eighth"}
 _FULL_MARKS: Final = frozenset({10, 100})
 
@@ -83,12 +83,12 @@ def spoken_date(match: re.Match[str]) -> tuple[str, ...]:
 
 
 def spoken_telephone(match: re.Match[str]) -> tuple[str, ...]:
-    """Say digit by digit."""
+    """Say a telephone number digit by digit."""
     return words_of(digit_by_digit(re.sub("[^0-9]", "", match[0])))
 
 
 def spoken_slash(match: re.Match[str]) -> tuple[str, ...]:
-    """Say the likeliest of a mark ("nine out of ten"), a fraction and a day of a month."""
+    """Say the likeliest of a mark ("nine out of ten"), a fraction and a date."""
     over, under = int(match["numerator"]), int(match["denominator"])
     if (over, under) in _PAIRS:
         said = f"{cardinal(over)} {cardinal(under)}"

@@ -1,8 +1,8 @@
-"""A pronunciation for a word that no dictionary lists, from its letters.
+"""Predict the pronunciation of a word that no dictionary lists from its letters.
 
 A small convolutional network, trained on cmudict by `training/letter_to_sound.py`, gives every
 letter two places for a phone or for none (Graves et al. 2006, connectionist temporal
-classification). docs/adr/0024 holds how often it errs.
+classification). docs/adr/0024 states its error rates.
 """
 
 import zipfile
@@ -28,17 +28,17 @@ _LETTER_NAMES: Final = {
     "v": "V IY", "w": "D AH B AH L Y UW", "x": "EH K S", "y": "W AY", "z": "Z IY",
 }  # fmt: skip
 
-# A place where the second choice is at least this likely gives a variant.
+# A second choice at least this likely yields a variant.
 _MIN_PROBABILITY: Final = 0.2
 _MAX_VARIANTS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """Weights, float32; `width` numbers stand for a letter between the blocks.
+    """Weights, float32; `width` is the number of features per letter.
 
     Attributes:
-        phones: Names of the outputs; the first, empty one is no phone.
+        phones: Names of the outputs; the first, empty one means no phone.
         letters: Shape (26, width).
         blocks: For each residual block the weights (window * width, width) and biases (width,)
             over a window of letters, then those of a layer over one letter.
@@ -52,26 +52,26 @@ class Network:
 
 
 def spell(letters: str) -> Phones:
-    """Say the names of letters, as in "bbc"."""
+    """Return the phones of the letters' names, as in "bbc"."""
     return tuple(phone for letter in letters for phone in _LETTER_NAMES[letter].split())
 
 
 def sound_out(word: str) -> tuple[Phones, ...]:
-    """Guess the phones of a word in the letters a to z, the likeliest first, at most three."""
+    """Predict the phones of a word in letters a to z: up to three variants, likeliest first."""
     return sound_out_with(shipped(), word) or (spell(word),)
 
 
 @cache
 def shipped() -> Network:
-    """The network that is part of this package."""
+    """Return the network that ships with this package."""
     return read(Path(__file__).parents[1] / "models" / "en-spelling.npz")
 
 
 def read(path: Path) -> Network:
-    """Read a network; weights are bytes, each column with a scale of its own.
+    """Read a network; weights are bytes with a scale per column.
 
     Raises:
-        DamagedModel: If the file is not whole or not such a file.
+        DamagedModel: If the file is incomplete or of another kind.
     """
     try:
         with np.load(path, allow_pickle=False) as stored:
@@ -103,7 +103,7 @@ def _network(arrays: Mapping[str, NDArray[Any]]) -> Network:
 
 
 def probabilities(network: Network, word: str) -> Array:
-    """Shape (2 * letters, phones): what each place of the word is said as."""
+    """Return the probability of each phone at each place, shape (2 * letters, phones)."""
     state = network.letters[np.frombuffer(word.encode("ascii"), np.uint8) - ord("a")]
     for window_weights, window_biases, letter_weights, letter_biases in network.blocks:
         hidden = _windows(_normal(state), len(window_weights)) @ window_weights + window_biases
@@ -121,7 +121,7 @@ def _normal(state: Array) -> Array:
 
 
 def _windows(state: Array, size: int) -> Array:
-    """Each letter's numbers with those of its neighbours, zeros beyond the word."""
+    """Return each letter's features with those of its neighbours, zeros beyond the word."""
     letters, width = state.shape
     window = size // width
     padded = np.pad(state, ((window // 2, window // 2), (0, 0)))
@@ -129,7 +129,7 @@ def _windows(state: Array, size: int) -> Array:
 
 
 def sound_out_with(network: Network, word: str) -> tuple[Phones, ...]:
-    """The likeliest phone of every place; then with the second choice where it is close."""
+    """Return the likeliest phones, then variants with the second choice where it is close."""
     likely = probabilities(network, word)
     ranked = likely.argsort(axis=1)
     best, second = ranked[:, -1], ranked[:, -2]
@@ -144,5 +144,5 @@ def sound_out_with(network: Network, word: str) -> tuple[Phones, ...]:
 
 
 def _joined(network: Network, places: NDArray[Any]) -> Phones:
-    """One phone where the same is chosen in places next to each other."""
+    """Collapse equal phones in adjacent places into one."""
     return tuple(network.phones[place] for place, _ in groupby(places.tolist()) if place)

@@ -1,4 +1,4 @@
-"""How words are pronounced: cmudict, and an approximation for words it does not list."""
+"""Pronounce words: cmudict, and an approximation for words that it does not list."""
 
 import re
 from dataclasses import dataclass
@@ -16,8 +16,8 @@ Phones = tuple[str, ...]
 
 _VOICELESS: Final = frozenset({"P", "T", "K", "F", "TH"})
 _SIBILANTS: Final = frozenset({"S", "Z", "SH", "ZH", "CH", "JH"})
-_MIN_STEM_LETTERS: Final = 3  # of a plural; shorter ones match by accident
-# cmudict is American: "organise" is in it as "organize".
+_MIN_STEM_LETTERS: Final = 3  # of a plural; shorter stems match by accident
+# cmudict has American spelling: "organise" is listed as "organize".
 _BRITISH: Final = re.compile(r"(?<=[iy])s(?=(?:e|ed|es|er|ers|ing|ation|ations)$)")
 # Endings after an apostrophe whose sound does not depend on the stem.
 _CLITICS: Final[dict[str, Phones]] = {
@@ -47,7 +47,7 @@ def pronounce(word: str) -> Pronunciation:
     """Look a word up, or approximate it.
 
     Args:
-        word: In the letters a to z and apostrophes, at least one letter.
+        word: Letters a to z and apostrophes, at least one letter.
     """
     american = _BRITISH.sub("z", word)
     if known := listed(word) or listed(word.strip("'")) or _with_clitic(word) or listed(american):
@@ -58,19 +58,19 @@ def pronounce(word: str) -> Pronunciation:
 
 @lru_cache(maxsize=16_384)
 def listed(word: str) -> tuple[Phones, ...]:
-    """Look up what cmudict and its supplement know of a word; empty if they do not list it."""
+    """Look a word up in cmudict and its supplement; empty if they do not list it."""
     removed, added = REMOVED.get(word, ()), ADDED.get(word, ())
     known = tuple(phones for phones in _in_cmudict(word) if phones not in removed)
     return known + tuple(phones for phones in added if phones not in known)
 
 
 def load() -> None:
-    """Read the dictionary, so that the first word is as fast as the next."""
+    """Load the dictionary, so that the first word is as fast as the next."""
     _cmudict()
 
 
 def dictionary_path() -> Path:
-    """Where cmudict lies."""
+    """Return the path of cmudict."""
     return wheel_path("cmudict-en-us.dict")
 
 
@@ -85,7 +85,7 @@ def _cmudict() -> bytes:
 
 
 def _in_cmudict(word: str) -> tuple[Phones, ...]:
-    """Search the file itself: parsing it into a table takes longer than a recording does."""
+    """Binary-search the file; parsing it into a table takes longer than analysing a recording."""
     lines, sought = _cmudict(), word.encode()
     low, high = 0, len(lines)
     while low < high:
@@ -108,7 +108,7 @@ def _entry(lines: bytes, start: int) -> bytes:
 
 
 def _with_clitic(word: str) -> tuple[Phones, ...]:
-    """A listed word and what was contracted after it: "Dora's", "that'll", "mustn't've"."""
+    """Pronounce a listed word with a clitic: "Dora's", "that'll", "mustn't've"."""
     stem, _, ending = word.rpartition("'")
     stems = listed(stem) or (_with_clitic(stem) if "'" in stem else ())
     if ending == "s":
@@ -119,16 +119,16 @@ def _with_clitic(word: str) -> tuple[Phones, ...]:
 
 
 def _approximate(word: str) -> tuple[Phones, ...]:
-    """From what is known of its singular, else from its letters."""
+    """Pronounce an unlisted word from its singular if listed, otherwise from its letters."""
     if word in INITIALISMS or not re.search("[aeiouy]", word):
         return (spell(word),)
     return plural(word) or sound_out(word)
 
 
 def plural(word: str) -> tuple[Phones, ...]:
-    """Say a listed stem with -s or -es; empty if there is none.
+    """Pronounce a listed stem with -s or -es; empty if there is none.
 
-    Other endings, and compounds, are left to the network, which errs no more on them.
+    Other endings and compounds are left to the network, which is as accurate on them.
     """
     if not word.endswith("s") or len(word) <= _MIN_STEM_LETTERS:
         return ()

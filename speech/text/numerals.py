@@ -1,11 +1,11 @@
-"""Numbers as they are said: "1999", "$5.50", "3rd", "-5°C", "50%" to lower-case words."""
+"""Read numbers as lower-case words: "1999", "$5.50", "3rd", "-5°C", "50%"."""
 
 import re
 from typing import Final
 
 from num2words import num2words
 
-# One of it and several of it.
+# Singular and plural.
 _CURRENCIES: Final = {
     "$": ("dollar", "dollars"),
     "€": ("euro", "euros"),
@@ -15,17 +15,17 @@ _CURRENCIES: Final = {
     "₹": ("rupee", "rupees"),
     "¢": ("cent", "cents"),
 }
-# One hundredth of it and several.
+# Singular and plural of the hundredth.
 _HUNDREDTHS: Final = {"$": ("cent", "cents"), "€": ("cent", "cents"), "£": ("penny", "pence")}
 _SCALES: Final = {"k": "thousand", "m": "million", "b": "billion", "bn": "billion"}
 _SIGNS: Final = {"-": ("minus",), "+": ("plus",), "#": ("number",)}
 _TEMPERATURES: Final = {"C": " celsius", "F": " fahrenheit", "℃": " celsius", "℉": " fahrenheit"}
-# Longer digit strings are read out one by one: telephone numbers, account numbers.
+# Longer numbers are read digit by digit: telephone numbers, account numbers.
 _MAX_DIGITS: Final = 12
-# Four digits in this range, with nothing around them, are a year far more often than a count.
+# A bare four-digit number in this range is far more often a year than a count.
 _YEARS: Final = range(1100, 2100)
 
-# Every repetition has a bound, here and in the other patterns: see `tokens`.
+# All repetitions are bounded, here and in the other patterns: see `tokens`.
 NUMBER: Final = re.compile(
     r"""(?P<sign>(?<![^\s(])[-+\#])?
         (?P<currency>[$€£¥₩₹])?
@@ -40,18 +40,18 @@ NUMBER: Final = re.compile(
 
 
 def spoken_number(match: re.Match[str], *, is_day: bool) -> tuple[str, ...]:
-    """Say a match of `NUMBER`, in lower-case words without punctuation.
+    """Say a match of `NUMBER` in lower-case words without punctuation.
 
     Args:
-        match: Of `NUMBER`, or of a pattern that contains it.
-        is_day: After the name of a month: the "5" in "May 5" is said "fifth".
+        match: Match of `NUMBER` or of a pattern that contains it.
+        is_day: Whether it follows the name of a month: the "5" in "May 5" is "fifth".
     """
     said = _say(match, is_day=is_day)
     return (*_SIGNS.get(match["sign"], ()), *words_of(said))
 
 
 def words_of(said: str) -> tuple[str, ...]:
-    """Part what num2words writes: "twenty-one" is two words."""
+    """Split the output of num2words: "twenty-one" is two words."""
     return tuple(re.findall(r"[a-z']+", said.lower()))
 
 
@@ -71,12 +71,12 @@ def year(number: int) -> str:
 
 
 def _american(said: str) -> str:
-    """Leave the British "and" out of "one hundred and one": an utterance has one reading."""
+    """Drop the British "and" of "one hundred and one": each number has one reading."""
     return said.replace(" and ", " ")
 
 
 def said_whole(digits: str) -> str:
-    """Say a whole number, digit by digit if it is long or begins with zero; nothing for none."""
+    """Say a whole number, digit by digit if it is long or begins with zero; empty for no digits."""
     if not digits:  # ".5", ".3.4"
         return ""
     return digit_by_digit(digits) if _is_read_digit_by_digit(digits) else cardinal(int(digits))

@@ -1,9 +1,9 @@
-# ruff: noqa: RUF001 - the letters of the IPA look like others
+# ruff: noqa: RUF001 - IPA letters look like other characters
 """The 39 phones of American English: ARPAbet as in cmudict, their IPA symbols and kinds.
 
 IPA after the usual broad transcription of General American (Ladefoged & Johnson 2014, ch. 4).
-cmudict in the pocketsphinx wheel carries no stress, so `AH` stands for both ʌ and ə; ʌ is
-written, as dictionaries for learners do for the stressed vowel.
+cmudict in the pocketsphinx wheel has no stress marks, so `AH` stands for both ʌ and ə; it is
+written as ʌ, the symbol of learners' dictionaries for the stressed vowel.
 """
 
 from typing import Final
@@ -55,5 +55,5 @@ CONSONANTS: Final = {
 
 IPA: Final = VOWELS | CONSONANTS
 
-# The order in which numeric code counts them.
+# Their order in arrays.
 PHONES: Final = tuple(sorted(IPA))

@@ -1,8 +1,8 @@
-"""What cmudict lacks and learners say: weak forms of function words, and newer words.
+"""Pronunciations that cmudict lacks: weak forms of function words, and newer words.
 
 Weak forms after Roach (2009), English Phonetics and Phonology, chapter 12, and Ladefoged &
-Johnson (2014), chapter 4, as in General American. Left out are those that sound like a mistake:
-pronouns without their h, endings without their consonant other than "and".
+Johnson (2014), chapter 4, as in General American. Forms that sound like a mistake are left out:
+pronouns without their h, and words without their final consonant, except "and".
 Newer words after Merriam-Webster's online dictionary.
 """
 
@@ -68,7 +68,7 @@ yuki Y UW K IY
 zumba Z UH M B AH
 """
 
-# Letters' names where the word is meant, and slips of the dictionary.
+# Errors of the dictionary, some of them letters' names instead of the word.
 _REMOVED: Final = """
 am EY EH M
 for F R ER
@@ -77,7 +77,7 @@ tv T EH L AH V IH ZH AH N
 us Y UW EH S
 """
 
-# Said letter by letter, though they have vowels.
+# Said letter by letter although they contain vowels.
 INITIALISMS: Final = frozenset({
     "aka", "bff", "diy", "faq", "gpa", "gpu", "imo", "omg", "ootd", "ucla", "usb", "ymca",
 })  # fmt: skip

@@ -1,7 +1,7 @@
-"""Where words, numbers and symbols stand in a text, and how each is said.
+"""Find words, numbers and symbols in a text, and how each is said.
 
-One pattern finds them all, left to right, the first of its alternatives that fits. Its
-repetitions are all bounded, so that the work for a character is, whatever the text is.
+One pattern finds them all from left to right; its first matching alternative wins. All
+repetitions are bounded, so the work per character is bounded for any text.
 """
 
 import re
@@ -15,33 +15,33 @@ from speech.text.letter_to_sound import spell
 from speech.text.numerals import NUMBER, said_whole, spoken_number, words_of
 from speech.text.plain import plain
 
-# The longest word of English dictionaries; more is a slip of the keyboard.
+# Length of the longest word in English dictionaries; anything longer is a typing error.
 _MAX_LETTERS: Final = 45
 
-# Letters that do not come apart into an ASCII letter and a mark.
+# Letters that do not decompose into an ASCII letter and a mark.
 _LATIN: Final = str.maketrans({
     "ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "đ": "d", "ð": "d", "þ": "th", "ł": "l",
     "ħ": "h", "ŧ": "t", "ŋ": "ng",
 })  # fmt: skip
 
-# Accents, and what stands inside of words unseen: soft hyphens, joiners, byte-order marks.
+# Invisible characters inside words: soft hyphens, joiners, byte-order marks.
 _UNSEEN: Final = "\u00ad\u200b-\u200d\u2060\ufe0f\ufeff"
-# Powers, fractions and numbers in circles, which `re` takes for letters.
+# Powers, fractions and circled numbers, which `re` counts as letters.
 _NUMERIC: Final = (
     "\u00b2\u00b3\u00b9\u00bc-\u00be\u2070\u2074-\u2079\u2080-\u2089\u2150-\u215f\u2189"
     "\u2460-\u249b\u24ea-\u24ff\u2776-\u2793"
 )
 _LETTER: Final = rf"[^\W\d_{_NUMERIC}]"
 _MARK: Final = f"[\u0300-\u036f{_UNSEEN}]"
-# Apostrophes are kept inside, and before or after where they stand for letters. Hyphens part
-# words, so that each half can be pointed at.
+# Apostrophes are kept inside a word, and before or after it where they replace letters. Hyphens
+# separate words, so that feedback can refer to each half.
 _WORD: Final = rf"""
     (?:(?<![\w'])'(?=(?i:cause|em|til|bout|tis|twas|round|n|cuz|course)\b(?!')))?
     {_LETTER}(?:{_LETTER}|{_MARK}){{0,4096}}
     (?:'(?:{_LETTER}|{_MARK}){{1,64}}){{0,4}}
     (?:(?<=[iI][nN])'(?!\w))?
 """
-# The dictionary lists them as the words that they are short for.
+# The dictionary lists them with the phones of the full word.
 _SHORT_FORMS: Final = frozenset({"corp", "etc", "inc"})
 _TOP_DOMAINS: Final = "com|org|net|edu|gov|io|co|tv|ai|app|dev|info|jp|uk|de|fr|cn|kr"
 
@@ -69,14 +69,14 @@ TOKEN: Final = re.compile(
 
 
 class Token(NamedTuple):
-    """A piece of text and how it is said: `spoken` is empty for what is not said in English.
+    """A piece of text and how it is said.
 
     Attributes:
         start: First code point in the text.
         end: One past the last code point.
-        spoken: Lower-case ASCII words.
-        is_foreign: Whether it is a word in letters of another script.
-        is_plain: Whether it is a word whose letters are read as they stand.
+        spoken: Lower-case ASCII words; empty if it is not said in English.
+        is_foreign: Whether it is a word in another script.
+        is_plain: Whether it is an ordinary word, read as written.
     """
 
     start: int
@@ -88,9 +88,9 @@ class Token(NamedTuple):
 
 _Reader = Callable[[re.Match[str], str], tuple[str, ...]]
 
-# Each takes the match and the token before it as written, if only a space parts the two.
+# Arguments: the match, and the previous token as written if at most spaces separate the two.
 _READERS: Final[dict[str, _Reader]] = {
-    "link": lambda _match, _before: (),  # pasted; nobody says it
+    "link": lambda _match, _before: (),  # pasted, never said
     "address": lambda match, _before: _spoken_address(match[0]),
     "short": lambda match, _before: abbreviations.spoken_short(match),
     "letters": lambda match, _before: spoken_letters(match[0].replace(".", "")),
@@ -111,7 +111,7 @@ _READERS: Final[dict[str, _Reader]] = {
 
 
 def tokens(text: str) -> Iterator[Token]:
-    """Find what is said in a text, in order; emoticons, emoji and markup are not."""
+    """Yield the tokens of a text in order, without emoticons, emoji and markup."""
     simple = plain(text)
     shouted = is_shouted(simple)
     before, before_end = "", 0
@@ -129,18 +129,18 @@ def tokens(text: str) -> Iterator[Token]:
 
 
 def _is_month(written: str) -> bool:
-    """Whether the month is meant: "may" is a verb."""
+    """Return whether this is a month: "may" is a verb."""
     name = written.rstrip(".").lower()
     is_name = name in dates.MONTHS or name in abbreviations.MONTHS
     return written[:1].isupper() and is_name
 
 
 def _word(match: re.Match[str], before: str, *, shouted: bool) -> Token:
-    """Fold to lower-case ASCII; nothing is said if letters of another script remain."""
+    """Fold to lower-case ASCII; `spoken` is empty if letters of another script remain."""
     start, end = match.span()
     folded = _folded(match[0])
     if re.fullmatch(r"[a-z']{1,64}", folded):
-        # Initialisms have no accents: "ŁÓDŹ" is a word. "Ⅷ" is one character.
+        # Initialisms have no accents ("ŁÓDŹ" is a word); NFKC expands "Ⅷ", a single character.
         cased = unicodedata.normalize("NFKC", re.sub(f"[{_UNSEEN}]", "", match[0]))
         if cased.isascii() and not shouted and (said := spoken_capitals(cased, before)):
             return Token(start, end, said)
@@ -151,7 +151,7 @@ def _word(match: re.Match[str], before: str, *, shouted: bool) -> Token:
 
 
 def _is_short_form(word: str) -> bool:
-    """Whether a word in small letters is said as other words, or by its letters' names."""
+    """Return whether a lower-case word is said in full or letter by letter."""
     if len(word) == 1:
         return False
     has_no_vowel = not re.search("[aeiouy]", word)  # "st", "ltd", "tv"
@@ -160,16 +160,16 @@ def _is_short_form(word: str) -> bool:
 
 
 def _folded(written: str) -> str:
-    """Take accents off, and capitals, whose letters `_LATIN` need not list then."""
+    """Remove accents and capitals; `_LATIN` lists lower-case letters only."""
     simple = unicodedata.normalize("NFKD", written).lower().translate(_LATIN)
     return "".join(char for char in simple if unicodedata.category(char) not in {"Mn", "Cf"})
 
 
 def _shortened(word: str) -> str:
-    """Undo drawling: "sooo" and "pleeease" to the words they are."""
+    """Undo drawled spelling: "sooo" is "so", "pleeease" is "please"."""
     if lexicon.listed(word) or not re.search(r"(.)\1\1", word):
         return word
-    # Drawled letters are double more often inside of a word than at its end.
+    # Letters are double more often inside a word than at its end.
     single_end = re.sub(r"(.)\1{2,63}$", r"\1", word)
     once, twice = (re.sub(r"(.)\1{2,63}", r"\1" * count, single_end) for count in (1, 2))
     if len(once) == 1:  # "www"
@@ -178,7 +178,7 @@ def _shortened(word: str) -> str:
 
 
 def _spoken_address(written: str) -> tuple[str, ...]:
-    """Say "dot", "at" and "slash" as people do who spell an address."""
+    """Say an address as people spell it: with "dot", "at" and "slash"."""
     names = {"@": "at", ".": "dot", "/": "slash", "-": "dash", "_": "underscore", "+": "plus"}
     said: list[str] = []
     for part in re.findall(r"[a-z]{1,45}|[0-9]{1,4}|[@./_+-]", _folded(written)):

@@ -1,7 +1,7 @@
-"""The message's text as words to align, each with its place in the text as written.
+"""Split the message's text into words to align, each with its offsets in the text.
 
 Offsets are code points into the original text: `text[word.char_start:word.char_end]` is the
-word as written. What is aligned is `word.spoken`, in lower-case ASCII: "1999" is one word as
+word as written. The aligner uses `word.spoken`, in lower-case ASCII: "1999" is one word as
 written and three as spoken.
 """
 
@@ -19,7 +19,7 @@ FILLERS: Final = frozenset({
     "um", "umm",
 })  # fmt: skip
 
-# Doubled to stress something or because that is how it is said, not while searching for words.
+# Words doubled for emphasis or by convention, not as a hesitation.
 _DOUBLED_ON_PURPOSE: Final = frozenset({
     "all", "bye", "come", "far", "go", "had", "ha", "hello", "hey", "hi", "long", "many", "more",
     "much", "no", "now", "okay", "please", "really", "right", "so", "stop", "that", "there",
@@ -39,9 +39,9 @@ class Word:
         char_start: First code point in the transcript.
         char_end: One past the last code point.
         spoken: One or more lower-case ASCII words; "a." is the name of the letter.
-        is_hesitation: A filler, or a word that is said again at once.
-        is_plain: Whether its letters are read as they stand; numbers, times, money, symbols and
-            abbreviations can be said in several ways, and `spoken` is only the likeliest.
+        is_hesitation: Whether it is a filler or immediately repeated.
+        is_plain: Whether it is read as written; numbers, times, money, symbols and abbreviations
+            can be said in several ways, and `spoken` is only the likeliest.
     """
 
     text: str
@@ -54,7 +54,7 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """Words in order; `skipped` ones cannot be aligned: links, or in other letters."""
+    """Words in order; `skipped` counts tokens that cannot be aligned: links, other scripts."""
 
     words: tuple[Word, ...]
     skipped: int
@@ -64,12 +64,12 @@ def read(text: str, language: str) -> Transcript:
     """Split a text into words that can be aligned.
 
     Raises:
-        EmptyTranscript: If there is no word, or none but fillers.
-        UnsupportedScript: If most letters are not Latin ones.
+        EmptyTranscript: If there is no word, or only fillers.
+        UnsupportedScript: If most letters are not Latin.
     """
     found = list(tokens(text))
     words = [_word(text, token) for token in found if token.spoken]
-    # By letters: scripts without spaces write a whole sentence as one token.
+    # Count letters, not tokens: scripts without spaces write a whole sentence as one token.
     foreign = sum(token.end - token.start for token in found if token.is_foreign)
     if foreign > sum(len(word.text) for word in words):
         raise UnsupportedScript(language)
@@ -84,7 +84,7 @@ def _word(text: str, token: Token) -> Word:
 
 
 def _with_hesitations(text: str, words: list[Word]) -> Iterator[Word]:
-    """Mark fillers, and all but the last of a word said several times in a row."""
+    """Mark fillers, and all but the last of a word repeated in a row."""
     for word, following in pairwise(words):
         between = text[word.char_end : following.char_start]
         hesitates = _is_filler(word) or (
@@ -99,7 +99,7 @@ def _is_filler(word: Word) -> bool:
 
 
 def _repeats(word: Word, between: str) -> bool:
-    """A repeat is no hesitation if it is said on purpose, spelled, counted or a new sentence."""
+    """Return whether a repeat is a hesitation, not on purpose, spelled or a new sentence."""
     spoken = word.spoken[0]
     on_purpose = spoken in _DOUBLED_ON_PURPOSE or len(word.spoken) > 1
     spelled = len(spoken) == 1 and spoken not in {"a", "i"}

@@ -302,7 +302,7 @@ def bad(tmp_path):
         ("empty.wav", (), "the file is empty"),
         ("silent.wav", (), "No speech was found"),
         (FOX, ("--text", 20 * FOX_TEXT), "does not match"),
-        (FOX, ("--text", "…"), "holds no word"),
+        (FOX, ("--text", "…"), "contains no word"),
         (FOX, ("--language", "ja"), "'ja' is not supported yet"),
         (FOX, ("--html", "--output", "nowhere/page.html"), "No such file or directory."),
     ],

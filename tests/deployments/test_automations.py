@@ -223,7 +223,7 @@ def test_without_an_address_automations_say_that_nobody_is_told_until_there_is_o
         assert not automations.apply(client, described, None)
         assert overdue().enabled
         assert overdue().actions[0].type == "do-nothing"
-        assert overdue().description.endswith(automations.NOBODY_IS_TOLD)
+        assert overdue().description.endswith(automations.NOT_NOTIFIED)
         (silent,) = client.read_automations_by_name("flow-run-silent")
         assert silent.actions[0].type == "change-flow-run-state"  # needs nobody
 

@@ -68,7 +68,7 @@ def standing(client):
 @pytest.mark.flow
 def test_a_second_time_changes_nothing_and_starts_nothing_that_a_person_stopped(server, client):
     folder, api_url = server
-    assert "Work pool kaiwa (process) made" in prefect.bootstrap(folder, api_url)
+    assert "Work pool kaiwa (process) created" in prefect.bootstrap(folder, api_url)
     made = standing(client)
     assert {kind for kind, _ in made} == {"WorkPool", "Automation", "DeploymentResponse"}
 
@@ -115,10 +115,10 @@ def test_the_server_takes_our_templates_and_an_image_once_given_stays(
         return image_of(client.read_work_pool(pool_type).base_job_template)
 
     monkeypatch.setattr(bootstrap, "WORK_POOL", str(pool_type))
-    assert ensure().endswith("made")
+    assert ensure().endswith("created")
     assert client.read_work_pool(pool_type).base_job_template == base_job_template(pool_type)
     assert image() == "kaiwa-audio"
-    assert ensure("registry.example.org/kaiwa-audio:2").endswith("changed")
+    assert ensure("registry.example.org/kaiwa-audio:2").endswith("updated")
     assert ensure().endswith("unchanged")
     assert image() == "registry.example.org/kaiwa-audio:2"
 

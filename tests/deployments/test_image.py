@@ -173,7 +173,7 @@ def test_compose_comes_up_runs_a_deployment_and_goes_down(
 
     bootstrap, log = start("bootstrap", services["bootstrap"]["command"], environment("bootstrap"))
     assert bootstrap.wait(200) == 0, log.read_text()
-    assert "Work pool kaiwa (process) made" in log.read_text()
+    assert "Work pool kaiwa (process) created" in log.read_text()
 
     image = containers.image()
     worker, worker_log = start(

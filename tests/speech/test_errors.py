@@ -11,7 +11,7 @@ ALL = [
     errors.EmptyTranscript(),
     errors.UnsupportedLanguage("ja", ("en",)),
     errors.UnsupportedScript("en"),
-    errors.TextMismatch("its sounds are not those of the words"),
+    errors.TextMismatch("its sounds differ from those of the words"),
     errors.EngineFailure("3 words went in, 2 came out"),
 ]
 CAUSES = {

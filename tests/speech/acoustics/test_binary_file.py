@@ -21,7 +21,7 @@ def test_strings_fill_whole_words_of_four_bytes(file):
 
 
 def test_fewer_strings_than_promised_are_a_cut(file):
-    with pytest.raises(EngineFailure, match="file means cannot be used, it is cut off"):
+    with pytest.raises(EngineFailure, match="file means cannot be used: it is truncated"):
         file(b"AB\0CDEF").strings(2)
 
 

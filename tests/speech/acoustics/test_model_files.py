@@ -68,7 +68,7 @@ def test_a_file_that_is_cut_off_is_named(folder, name, share):
 @pytest.mark.parametrize("name", FILES)
 def test_a_missing_file_is_named(folder, name):
     (folder / name).unlink()
-    with pytest.raises(EngineFailure, match=f"{name} cannot be used, it cannot be read"):
+    with pytest.raises(EngineFailure, match=f"{name} cannot be used: it cannot be read"):
         read_model(folder)
 
 
@@ -81,7 +81,7 @@ def test_another_file_in_its_place_is_named(folder, name):
 
 def test_a_file_of_another_shape_is_named(folder):
     shutil.copy(folder / "transition_matrices", folder / "means")
-    with pytest.raises(EngineFailure, match="means cannot be used, its shape is another"):
+    with pytest.raises(EngineFailure, match="means cannot be used: its shape is wrong"):
         read_model(folder)
 
 
@@ -89,14 +89,14 @@ def test_a_mean_that_is_no_number_is_named(folder):
     data = bytearray((folder / "means").read_bytes())
     data[-8:-4] = np.float32(np.nan).tobytes()
     (folder / "means").write_bytes(data)
-    with pytest.raises(EngineFailure, match="means cannot be used, it holds something that"):
+    with pytest.raises(EngineFailure, match="means cannot be used: it contains values"):
         read_model(folder)
 
 
 def test_a_file_too_large_is_not_read(folder):
     with (folder / "sendump").open("r+b") as file:
         file.truncate(2**30)
-    with pytest.raises(EngineFailure, match="sendump cannot be used, it is too large"):
+    with pytest.raises(EngineFailure, match="sendump cannot be used: it is too large"):
         read_model(folder)
 
 

@@ -91,15 +91,13 @@ def test_what_was_heard_instead_is_contrasted():
 def test_a_sound_that_was_dropped_is_told_as_dropped():
     told = explain(word("red", 0.1, D=""))
     assert told.issue == "The last sound /d/, as in “day”, was not heard."
-    assert told.suggestion.startswith("Give it a short time of its own. Touch the ridge")
+    assert told.suggestion.startswith("Give it a short moment. Touch the ridge")
 
 
 def test_of_two_sounds_the_advice_names_the_one_it_is_about():
     dropped = explain(word("red", 0.1, D="", R=30.0))
     assert dropped.issue.count("sound /") == 2
-    assert dropped.suggestion.startswith(
-        "For /d/: give it a short time of its own. Touch the ridge behind"
-    )
+    assert dropped.suggestion.startswith("For /d/: give it a short moment. Touch the ridge behind")
     unclear = explain(think(IH=10.0, K=30.0)).suggestion
     assert unclear.startswith("For /ɪ/: keep it short and relaxed")
     assert explain(think(TH="S", K=30.0)).suggestion.startswith("For /θ/ the tip of the tongue")
