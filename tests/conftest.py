@@ -11,6 +11,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 import sqlalchemy as sa
+from hypothesis import HealthCheck, settings
 
 from local.postgres import PostgresServer
 from migrations import run
@@ -33,6 +34,10 @@ pytest_plugins = [
 # GNU readline sets these in pytest-xdist's processes; they would fix the width of every table.
 for variable in ("COLUMNS", "LINES"):
     os.environ.pop(variable, None)
+
+# How long an example takes says more about the other test processes than about the code.
+settings.register_profile("parallel", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("parallel")
 
 FIRST_MESSAGE_AT = datetime(2025, 10, 13, 12, tzinfo=UTC)
 # Nothing has to survive; the odd time zone proves that ours is set for each connection.
