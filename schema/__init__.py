@@ -1,1 +1,1 @@
-"""What things are: frozen facts, states, errors, documents, tables; imports nothing of ours."""
+"""Data definitions: facts, states, errors, documents, tables; imports no other package of ours."""

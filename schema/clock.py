@@ -1,8 +1,8 @@
-"""The one reader of the clock."""
+"""The only place that reads the clock."""
 
 from datetime import UTC, datetime
 
 
 def utc_now() -> datetime:
-    """Return this instant, aware and in UTC."""
+    """Return the current time, aware and in UTC."""
     return datetime.now(UTC)

@@ -1,7 +1,7 @@
 """The JSON documents of an analysis, and the analysis itself as one validated value.
 
-The app reads these documents: their keys are the seed's, in camelCase, and a key that does not
-apply is absent rather than null (the app's types say `key?: T`).
+The app reads these documents: their keys are in camelCase, and a key without a value is absent
+rather than null (`key?: T` in the app's types).
 """
 
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ from pydantic.alias_generators import to_camel
 Text = Annotated[str, Field(pattern=r"^[^\x00]*$")]  # Postgres stores no NUL character
 Instant = Annotated[AwareDatetime, AfterValidator(lambda instant: instant.astimezone(UTC))]
 Milliseconds = Annotated[int | float, Field(ge=0)]
-CharIndex = Annotated[int, Field(ge=0)]  # into the message's text, in UTF-16 units as JavaScript
+CharIndex = Annotated[int, Field(ge=0)]  # into the message's text, in UTF-16 code units
 Score = Annotated[int, Field(ge=0, le=100)]
 Count = Annotated[int, Field(ge=0, le=2**31 - 1)]  # a Postgres integer
 
@@ -32,7 +32,7 @@ _TEXT: TypeAdapter[str] = TypeAdapter(Text)
 
 
 def _refuse_unstorable(value: JsonValue) -> JsonValue:
-    """Refuse strings that Postgres cannot hold: NUL characters, halves of surrogate pairs."""
+    """Raise on strings that Postgres cannot store: NUL characters, lone surrogates."""
     if isinstance(value, str):
         _TEXT.validate_python(value)
     elif isinstance(value, dict):
@@ -55,7 +55,7 @@ class _Document(BaseModel):
         alias_generator=to_camel,
         populate_by_name=True,
         allow_inf_nan=False,
-        hide_input_in_errors=True,  # it is what the learner said
+        hide_input_in_errors=True,  # the input is what the learner said
     )
 
 
@@ -72,7 +72,7 @@ class _Timed(_Document):
 
 
 class SpeechTiming(_Timed):
-    """One word, or one pause or hesitation, in time and in the message's text `[start, end)`."""
+    """A word, pause or hesitation: position in time and in the message's text `[start, end)`."""
 
     word: Text
     char_start: CharIndex
@@ -84,7 +84,7 @@ class SpeechTiming(_Timed):
     @model_validator(mode="before")
     @classmethod
     def _drop_duration(cls, data: Any) -> Any:  # noqa: ANN401 - anything may be validated
-        """Read the `duration` that the app once wrote; it only repeats endMs - startMs."""
+        """Ignore the `duration` that older apps wrote; it is endMs - startMs."""
         if isinstance(data, Mapping) and "duration" in data:
             return {key: value for key, value in data.items() if key != "duration"}
         return data
@@ -98,7 +98,7 @@ class SpeechTiming(_Timed):
 
 
 class PhonemeAnalysis(_Timed):
-    """One phoneme as it was said."""
+    """A phoneme as it was pronounced."""
 
     phoneme: Text  # IPA
     word: Text
@@ -108,7 +108,7 @@ class PhonemeAnalysis(_Timed):
 
 
 class ProblematicWord(_Timed):
-    """One word that needs practice."""
+    """A word that needs practice."""
 
     word: Text
     issue: Text
@@ -117,7 +117,7 @@ class ProblematicWord(_Timed):
 
 
 class AnalysisRecord(BaseModel):
-    """One row of `message_audio_analysis`, all columns but its `id`; travels between processes."""
+    """A row of `message_audio_analysis` without its `id`; passed between processes."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True

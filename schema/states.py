@@ -1,12 +1,12 @@
-"""Closed sets of names: where a message is, whose it is, why something failed or was deleted."""
+"""Enumerations: states, tiers, causes, reasons and measures."""
 
 from enum import StrEnum
 
 
 class ProcessingState(StrEnum):
-    """`messages.audio_processing_state`: pending → uploading → uploaded → analyzing → done."""
+    """`messages.audio_processing_state`: pending → uploading → uploaded → analyzing → end state."""
 
-    PENDING = "pending"  # the column's default, text-only messages included
+    PENDING = "pending"  # the column's default, also of text-only messages
     UPLOADING = "uploading"
     UPLOADED = "uploaded"
     ANALYZING = "analyzing"
@@ -15,7 +15,7 @@ class ProcessingState(StrEnum):
 
 
 class UserTier(StrEnum):
-    """Whose audio it is; decides how long it is kept."""
+    """Tier of the audio's owner; determines how long it is kept."""
 
     FREE = "free"
     PLUS = "plus"
@@ -25,9 +25,9 @@ class UserTier(StrEnum):
 
 
 class FailureCause(StrEnum):
-    """Why one message could not be analysed; counted in summaries and kept in the database."""
+    """Why a message could not be analysed; counted in summaries and stored in the database."""
 
-    # The recording or its text: another try would end the same way.
+    # Permanent: caused by the recording or its text; a retry would fail again.
     UNDECODABLE = "undecodable"
     TOO_LONG = "too_long"
     NO_SPEECH = "no_speech"
@@ -35,12 +35,12 @@ class FailureCause(StrEnum):
     UNSUPPORTED_LANGUAGE = "unsupported_language"
     TEXT_MISMATCH = "text_mismatch"
     OBJECT_MISSING = "object_missing"
-    # The world around it: another try may succeed.
+    # Transient: a retry may succeed.
     STORAGE_UNAVAILABLE = "storage_unavailable"
-    STORAGE_DENIED = "storage_denied"  # this object alone; the bucket itself answers
+    STORAGE_DENIED = "storage_denied"  # for this object only; the bucket itself answers
     TIMED_OUT = "timed_out"
     ENGINE_ERROR = "engine_error"
-    # The analysis killed its worker process; counted apart, quarantined at the third.
+    # The analysis killed its worker process; counted separately, quarantined at the third.
     CRASHED = "crashed"
 
 
@@ -56,92 +56,92 @@ class DeletionReason(StrEnum):
     """Why an object is deleted."""
 
     RETENTION = "retention"  # its retention and grace periods are over
-    ORPHAN = "orphan"  # no message refers to it any more
-    ERASURE = "erasure"  # the learner asked for it
+    ORPHAN = "orphan"  # no message refers to it
+    ERASURE = "erasure"  # requested by the learner
 
 
 class DeletionState(StrEnum):
-    """Where an entry of the deletion ledger is; all but `intended` are final."""
+    """State of an entry of the deletion ledger; all but `intended` are final."""
 
     INTENDED = "intended"
     DELETED = "deleted"  # the bucket confirmed it
-    WITHDRAWN = "withdrawn"  # no longer due when it was looked at again
+    WITHDRAWN = "withdrawn"  # no longer due when judged again
 
 
 class FindingKind(StrEnum):
-    """How bucket and messages disagree."""
+    """How bucket and messages differ."""
 
     ROW_WITHOUT_OBJECT = "row_without_object"
     OBJECT_WITHOUT_ROW = "object_without_row"
-    OBJECT_OF_DELETED_ROW = "object_of_deleted_row"  # every message that names it is marked deleted
+    OBJECT_OF_DELETED_ROW = "object_of_deleted_row"  # all its messages are marked as deleted
     SIZE_DIFFERENCE = "size_difference"
 
 
 class StorageMeasure(StrEnum):
     """What `audio_ops.storage_metric` holds for each day and tier; all are whole numbers."""
 
-    # The stock at the end of the day.
+    # Stored at the end of the day.
     OBJECTS = "objects"
     BYTES = "bytes"
     AUDIO_MS = "audio_ms"
-    GRACE_BYTES = "grace_bytes"  # their retention is over, the grace period is not
-    UNSIZED_OBJECTS = "unsized_objects"  # their size is not known, or not to be believed
+    GRACE_BYTES = "grace_bytes"  # in the grace period
+    UNSIZED_OBJECTS = "unsized_objects"  # of unknown or implausible size
     # In the 24 hours before the end of the day.
     ADDED_OBJECTS = "added_objects"
     ADDED_BYTES = "added_bytes"
     DELETED_OBJECTS = "deleted_objects"
     DELETED_BYTES = "deleted_bytes"
     # Since the beginning.
-    AVOIDED_BYTES = "avoided_bytes"  # deleted by retention, so no longer paid for
+    AVOIDED_BYTES = "avoided_bytes"  # deleted by retention
 
 
 class ThresholdMeasure(StrEnum):
-    """What has a threshold that alerts."""
+    """Measures with an alert threshold."""
 
     STORED = "stored"
     TRANSFERRED = "transferred"  # in 30 days
 
 
 class TransferSource(StrEnum):
-    """Where a figure of transferred bytes comes from; `messages` cannot tell it."""
+    """Source of the transferred bytes, which cannot be derived from `messages`."""
 
-    STATED = "stated"  # by whoever started the run, such as from the provider's bill
+    STATED = "stated"  # as a parameter of the run, such as from the provider's bill
     ACCESS_LOG = "access_log"  # `audio_ops.bucket_traffic`
     ESTIMATE = "estimate"  # from what was uploaded
 
 
 class CheckedTable(StrEnum):
-    """Whose rows a rule of data quality is about."""
+    """The table whose rows a rule of data quality checks."""
 
     MESSAGES = "messages"
     ANALYSES = "message_audio_analysis"
 
 
 class Severity(StrEnum):
-    """What a broken rule of data quality does to the check."""
+    """Effect of a broken rule of data quality on the check."""
 
     WARN = "warn"  # only reported
-    FAIL = "fail"  # the check fails, if too many messages break it
+    FAIL = "fail"  # the check fails if too many messages break the rule
 
 
 class CheckScope(StrEnum):
-    """Which messages a check of data quality looks at."""
+    """Which messages a check of data quality covers."""
 
-    CHANGED = "changed"  # whose rows were written since the last check, and those in quarantine
+    CHANGED = "changed"  # written since the last check, or in quarantine
     EVERYTHING = "everything"
-    WINDOW = "window"  # said in `[since, until)`
+    WINDOW = "window"  # sent in `[since, until)`
 
 
 class AnalysisEngine(StrEnum):
-    """Which engine analyses."""
+    """Analysis engines."""
 
     KAIWA = "kaiwa"
 
 
 class BackfillSelection(StrEnum):
-    """Which messages a backfill analyses again; only such as the live pipeline is done with."""
+    """Which messages a backfill re-analyses; never those still in the live pipeline."""
 
-    MISSING = "missing"  # without any analysis
+    MISSING = "missing"  # without an analysis
     FAILED = "failed"  # whose analysis failed
     OUTDATED = "outdated"  # analysed by another engine, an older version or other models
     QUARANTINED = "quarantined"  # with an open case of quarantine
@@ -149,12 +149,12 @@ class BackfillSelection(StrEnum):
 
 
 class BackfillOutcome(StrEnum):
-    """What became of one message of a backfill."""
+    """Outcome of one message of a backfill."""
 
     ANALYZED = "analyzed"
-    FAILED = "failed"  # for good; an analysis that had worked stays
+    FAILED = "failed"  # permanently; an earlier successful analysis is kept
     QUARANTINED = "quarantined"  # killed its worker process too often
-    GONE = "gone"  # its audio was deleted meanwhile
-    LIVE = "live"  # uploaded or analysed anew meanwhile: the live pipeline has it
-    NEWER = "newer"  # a newer version analysed it meanwhile
-    UNDONE = "undone"  # what the backfill wrote was taken back
+    GONE = "gone"  # its audio was deleted in the meantime
+    LIVE = "live"  # uploaded or analysed again in the meantime: left to the live pipeline
+    NEWER = "newer"  # analysed by a newer version in the meantime
+    UNDONE = "undone"  # the backfill's analysis was undone

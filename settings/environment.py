@@ -1,4 +1,4 @@
-"""Endpoints and secrets under the seed's names; `AWS_*` as fallback."""
+"""Endpoints and secrets under the app's names, with `AWS_*` as fallback."""
 
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -19,7 +19,7 @@ _TIGRIS_KEYS_BEGIN = "tid_"
 
 
 class DatabaseSettings(BaseSettings):
-    """Where the app's Postgres is."""
+    """The app's Postgres database."""
 
     model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True)
 
@@ -27,18 +27,18 @@ class DatabaseSettings(BaseSettings):
 
 
 class BucketSettings(BaseSettings):
-    """Where the audio bucket is; any S3-compatible endpoint.
+    """The audio bucket, on any S3-compatible server.
 
-    Of a setting's names the first that is not empty counts; the seed's own is always first.
+    If a setting has several names, the first that is not empty counts; the app's own comes first.
     """
 
     model_config = SettingsConfigDict(
         extra="ignore",
         env_ignore_empty=True,
-        hide_input_in_errors=True,  # when one variable is missing, the input is all the others
+        hide_input_in_errors=True,  # if a variable is missing, the input is all the others
     )
 
-    # No default, though the app has one: flows delete, and a guessed bucket may be another's.
+    # No default, unlike in the app: flows delete, and must not do so in a guessed bucket.
     bucket_name: str = Field(
         validation_alias=AliasChoices(
             "TIGRIS_BUCKET_NAME", "AWS_S3_BUCKET_NAME", "BUCKET_NAME", "AWS_BUCKET_NAME"
@@ -55,12 +55,12 @@ class BucketSettings(BaseSettings):
     )
     credentials_expire_at: AwareDatetime | None = Field(
         None,
-        description="When temporary credentials end, as `aws configure export-credentials` says it",
+        description="Expiry of temporary credentials, as in `aws configure export-credentials`",
         validation_alias=AliasChoices("TIGRIS_CREDENTIAL_EXPIRATION", "AWS_CREDENTIAL_EXPIRATION"),
     )
     endpoint: str | None = Field(
         None,
-        description="None for AWS itself",
+        description="URL of the S3 server; empty: AWS",
         validation_alias=AliasChoices(
             "TIGRIS_ENDPOINT", "AWS_S3_ENDPOINT", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"
         ),
@@ -83,12 +83,12 @@ class BucketSettings(BaseSettings):
     @field_validator("region")
     @classmethod
     def _a_real_one_on_aws(cls, region: str, info: ValidationInfo) -> str:
-        # AWS refuses URLs that are signed for another region, and only who opens one finds out.
+        # AWS refuses URLs signed for another region, which shows only when one is opened.
         if region == "auto" and "access_key_id" in info.data and _is_aws(info.data["endpoint"]):
             kind, message = (
                 "region_of_aws",
-                "AWS has no region 'auto'. Set TIGRIS_REGION to the bucket's, or TIGRIS_ENDPOINT "
-                "if the bucket is not on AWS.",
+                "AWS has no region 'auto'. Set TIGRIS_REGION to the bucket's region, or "
+                "TIGRIS_ENDPOINT if the bucket is not on AWS.",
             )
             raise PydanticCustomError(kind, message)
         return region
@@ -99,47 +99,48 @@ def _is_aws(endpoint: str | None) -> bool:
 
 
 class ClusterSettings(BaseSettings):
-    """Where chunks of messages are analysed, if not in the flow run's own process."""
+    """The Dask cluster that analyses chunks of messages, if any."""
 
     model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True)
 
     dask_address: str | None = Field(
         None,
-        description="Of a Dask cluster's scheduler: tcp://host:8786, or tls://host:8786",
+        description="Address of the scheduler: tcp://host:8786 or tls://host:8786; empty: analyse "
+        "in the flow run's own process",
         pattern=r"^(tcp|tls)://.+:\d+$",
         validation_alias="KAIWA_DASK_ADDRESS",
     )
 
 
 class ReportSettings(BaseSettings):
-    """Where reports are written that people and other programs read as files."""
+    """The folder for reports that are written as files."""
 
     model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True)
 
     reports_dir: Path = Field(
         Path("kaiwa-reports"),
-        description="Tables, charts, Data Docs and Prometheus metrics; made when it is not there",
+        description="Tables, charts, Data Docs and Prometheus metrics; created if missing",
         validation_alias="KAIWA_REPORTS_DIR",
     )
 
 
 class NotificationSettings(BaseSettings):
-    """Where a person is told that something needs them."""
+    """Where alerts are sent."""
 
     model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True)
 
     webhook_url: SecretStr | None = Field(
         None,
-        description="Takes a POST of JSON with a text, as Slack, Mattermost and Google Chat do",
+        description="Accepts a POST of JSON with a `text`, as in Slack, Mattermost, Google Chat",
         validation_alias="KAIWA_NOTIFICATION_WEBHOOK_URL",
     )
 
 
 class HostSettings(BaseSettings):
-    """What the interpreter itself may need from the host, to be passed on to child processes."""
+    """Variables that the interpreter may need; passed on to child processes."""
 
     model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True)
 
-    # Interpreters built with a shared libpython outside the loader's path do not start without it.
+    # Needed by interpreters whose shared libpython lies outside the loader's path.
     library_path: str | None = Field(None, alias="LD_LIBRARY_PATH")
     mac_library_path: str | None = Field(None, alias="DYLD_LIBRARY_PATH")

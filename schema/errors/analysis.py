@@ -44,7 +44,7 @@ class ChunkLost(KaiwaError):
 
 
 class AnalysesBroken(KaiwaError):
-    """New analyses break data quality rules, so the run must not end green."""
+    """New analyses break data quality rules, so the run must fail."""
 
     broken: int
     analyzed: int
@@ -59,7 +59,7 @@ class AnalysesBroken(KaiwaError):
 
 
 class RunIncomplete(KaiwaError):
-    """Part of the work failed, so the run must not end green."""
+    """Too much of the work failed, so the run must fail."""
 
     failed: int
     total: int

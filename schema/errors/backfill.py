@@ -38,7 +38,7 @@ class EngineChanged(KaiwaError):
 
 
 class BackfillNotApproved(KaiwaError):
-    """The first sample changed so much that a person must approve the rest, and nobody did."""
+    """The first sample changed so much that the rest needs approval, and it was not given."""
 
     backfill_id: int
     reason: str

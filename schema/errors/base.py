@@ -9,7 +9,7 @@ from typing import dataclass_transform
 class KaiwaError(Exception):
     """Base of all errors of this project; every subclass is a dataclass of its facts.
 
-    `__str__` makes the message from them. Errors compare and hash by identity, as exceptions do.
+    `__str__` builds the message from them. Errors compare and hash by identity, like exceptions.
     """
 
     def __init_subclass__(cls) -> None:
@@ -60,7 +60,7 @@ class DatabaseRefused(KaiwaError):
 
 
 class ClockSkew(KaiwaError):
-    """The clocks of this machine and the database differ too much to decide by either."""
+    """The clocks of this machine and the database differ too much."""
 
     skew_seconds: float
     allowed_seconds: float
@@ -75,7 +75,7 @@ class ClockSkew(KaiwaError):
 
 
 class ChunksBroken(KaiwaError):
-    """Some chunks of a run failed, so the run must not end green."""
+    """Some chunks of a run failed, so the run must fail."""
 
     broken: int
     chunks: int

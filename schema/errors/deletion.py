@@ -51,7 +51,7 @@ class LearnerHeld(KaiwaError):
 
 
 class ErasureIncomplete(KaiwaError):
-    """Something of the learner is left, so the run must not end green."""
+    """Some data of the learner is left, so the run must fail."""
 
     messages: int
     objects: int
@@ -67,7 +67,7 @@ class ErasureIncomplete(KaiwaError):
 
 
 class SweepNotApproved(KaiwaError):
-    """So much is due that a person must approve it, and nobody did."""
+    """So much is due that the sweep needs approval, and it was not given."""
 
     reason: str
     outcome: str
@@ -80,7 +80,7 @@ class SweepNotApproved(KaiwaError):
 
 
 class SweepIncomplete(KaiwaError):
-    """Audio that should be gone is left, so the run must not end green."""
+    """Audio that should be deleted is left, so the run must fail."""
 
     failed: int
     overdue: int

@@ -63,7 +63,7 @@ class UnclearWindow(KaiwaError):
 
 
 class RulesUnanswered(KaiwaError):
-    """Some rules could not be evaluated, and must not pass for kept."""
+    """Some rules could not be evaluated, and must not count as kept."""
 
     rules: tuple[str, ...]
 
@@ -76,7 +76,7 @@ class RulesUnanswered(KaiwaError):
 
 
 class QualityTooLow(KaiwaError):
-    """Too much data breaks its rules or could not be read, so the check must not end green."""
+    """Too much data breaks its rules or could not be read, so the check must fail."""
 
     failing: int
     checked: int

@@ -22,7 +22,7 @@ class ObjectMissing(StorageError):
 
 
 class InvalidKey(StorageError):
-    """Some server, client or proxy would change, refuse or fail to list this key."""
+    """A server, client or proxy might change this key, refuse it or fail to list it."""
 
     key: str
     rule: str
@@ -49,7 +49,7 @@ class ObjectTooLarge(StorageError):
 
 
 class StorageUnavailable(StorageError):
-    """The bucket did not answer, or broke off; a retry may succeed."""
+    """The bucket did not answer, or stopped answering; a retry may succeed."""
 
     operation: str
     reason: str

@@ -1,1 +1,1 @@
-"""Frozen values by subject, as they travel between stores, policy, reports and tasks."""
+"""Frozen values by subject, passed between stores, policy, reports and tasks."""

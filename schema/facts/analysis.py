@@ -11,22 +11,22 @@ from schema.states import FailureCause
 
 @dataclass(frozen=True, slots=True)
 class ClaimedMessage:
-    """One message under a lease: all that its analysis needs to know."""
+    """A message under a lease, with everything that its analysis needs."""
 
     message_id: str
     storage_key: str
     text: str
     language: str  # the app's language id, e.g. "en"
-    audio_format: str | None  # as the app declared it; sniffed bytes win
+    audio_format: str | None  # as declared by the app; the sniffed format takes precedence
     sample_rate_hz: int | None
     channels: int | None
-    attempts: int  # failed tries before this one
-    crashes: int  # tries that killed their worker process
+    attempts: int  # failed attempts before this one
+    crashes: int  # attempts that killed their worker process
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Messages taken together under one lease token."""
+    """Messages claimed together under one lease token."""
 
     token: UUID
     messages: tuple[ClaimedMessage, ...]
@@ -34,17 +34,17 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class MessageRetry:
-    """When a message that failed for now may be claimed again, and its counters from then on."""
+    """A retry of a failed message: the delay until it may be claimed, and its new counters."""
 
     message_id: str
     delay: timedelta
-    attempts: int  # failed tries so far
-    crashes: int  # tries that killed their worker process
+    attempts: int  # failed attempts so far
+    crashes: int  # attempts that killed their worker process
 
 
 @dataclass(frozen=True, slots=True)
 class QueuePosition:
-    """A place in the queue of messages that wait for analysis: by time, then by id."""
+    """A position in the queue of messages that wait for analysis: by time, then by id."""
 
     said_at: datetime  # UTC
     message_id: str
@@ -52,7 +52,7 @@ class QueuePosition:
 
 @dataclass(frozen=True, slots=True)
 class WaitingChunk:
-    """Messages to be claimed together: from which one on, and how many."""
+    """Messages to claim together: where they start in the queue, and how many."""
 
     start: QueuePosition
     size: int
@@ -60,7 +60,7 @@ class WaitingChunk:
 
 @dataclass(frozen=True, slots=True)
 class StoredMessage:
-    """One row of `messages`; the fields are its columns, instants in UTC."""
+    """A row of `messages`; the fields are its columns, times in UTC."""
 
     id: str
     conversation_id: str
@@ -86,7 +86,7 @@ class StoredMessage:
 
 @dataclass(frozen=True, slots=True)
 class AnalysisSummary:
-    """The light part of an analysis."""
+    """The main figures of an analysis."""
 
     overall_accuracy_score: int | None
     overall_fluency_score: int | None
@@ -97,26 +97,28 @@ class AnalysisSummary:
 
 @dataclass(frozen=True, slots=True)
 class AnalysisReport(Report):
-    """What became of the messages claimed by a chunk, or by a whole run, and of some others.
+    """Outcomes of the messages claimed by a chunk or a run, with some related counts.
 
     `claimed = analyzed + failed + retried + quarantined + lost`.
     """
 
     claimed: int = 0
     analyzed: int = 0
-    broken: int = 0  # of the analysed, those that break a rule of data quality; set aside
-    broken_rules: Counter[str] = field(default_factory=Counter)  # how many of them, by rule
-    failed: int = 0  # for good; the message says why
-    retried: int = 0  # given back, to be tried again later
-    quarantined: int = 0  # killed their worker too often
-    lost: int = 0  # deleted, or taken over by another worker, while being analysed
+    broken: int = 0  # analysed, but breaking a rule of data quality; quarantined
+    broken_rules: Counter[str] = field(default_factory=Counter)  # number of cases by rule
+    failed: int = 0  # permanently; the message shows why
+    retried: int = 0  # returned to the queue for a retry
+    quarantined: int = 0  # killed their worker process too often
+    lost: int = 0  # deleted, or taken over by another worker, during the analysis
     causes: Counter[FailureCause] = field(default_factory=Counter)
     audio_seconds: float = 0.0
     cpu_seconds: float = 0.0
-    scores_put_back: int = 0  # that the app's saving again had emptied
-    without_engine: Counter[str] = field(default_factory=Counter)  # go on waiting, by language
+    scores_put_back: int = 0  # cleared by the app when it saved messages again
+    without_engine: Counter[str] = field(
+        default_factory=Counter
+    )  # messages by unsupported language
 
     @property
     def not_analyzed(self) -> int:
-        """Messages that were tried and have no analysis now."""
+        """Messages whose analysis failed."""
         return self.failed + self.retried + self.quarantined

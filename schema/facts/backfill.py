@@ -1,4 +1,4 @@
-"""Frozen facts of backfills: the request, the plan, the state, what is done and what changed."""
+"""Facts about backfills: request, plan, state, progress and changed scores."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -11,29 +11,29 @@ from schema.states import BackfillOutcome, BackfillSelection, FailureCause
 
 @dataclass(frozen=True, slots=True)
 class EngineRelease:
-    """An engine with its versions, as `message_audio_analysis` names them."""
+    """An engine with its versions, as stored in `message_audio_analysis`."""
 
     engine: str
-    version: str  # numbers with points between them
+    version: str  # numbers separated by dots
     model_version: str
 
     def __str__(self) -> str:
-        """In one line, as `audio_ops.backfill` keeps it."""
+        """Return one line, as stored in `audio_ops.backfill`."""
         return f"{self.engine} {self.version} ({self.model_version})"
 
 
 @dataclass(frozen=True, slots=True)
 class BackfillRequest:
-    """Which messages to analyse again, and in what order; a message must meet all conditions.
+    """Which messages to re-analyse, and in what order; a message must meet all conditions.
 
     Attributes:
         selection: The kind of messages.
-        start: Start of the window, UTC, inclusive; None: from the first message on.
-        end: End of the window, UTC, exclusive; None: when the backfill is created.
-        languages: Languages of the conversations, such as `en`; empty: all that the engine knows.
+        start: Start of the window, UTC, inclusive; None: the first message.
+        end: End of the window, UTC, exclusive; None: the creation of the backfill.
+        languages: Languages of the conversations, such as `en`; empty: all that are supported.
         conversation_ids: Only these conversations; empty: all.
-        newest_first: Whether to begin with the newest message, or with the oldest.
-        limit: Most messages, counted in that order; None: all.
+        newest_first: Order: newest message first, or oldest first.
+        limit: Maximum number of messages, counted in that order; None: all.
         canary_size: Messages of the first sample, drawn at random.
     """
 
@@ -63,19 +63,19 @@ class BackfillPlan:
     """What a backfill would analyse, and what it would leave out."""
 
     groups: tuple[SelectedGroup, ...]
-    gone: int  # their audio is deleted
+    gone: int  # audio deleted
     newer: int  # analysed by a newer version of the engine
     done: int  # in another backfill with the same version of the engine
-    unknown_languages: Counter[str]  # languages that the engine does not know
+    unknown_languages: Counter[str]  # messages by language that the engine does not support
 
     @property
     def messages(self) -> int:
-        """How many would be analysed, whatever the limit."""
+        """Messages to analyse, without the limit."""
         return sum(group.messages for group in self.groups)
 
     @property
     def audio_seconds(self) -> float:
-        """Their length."""
+        """Duration of the messages' audio."""
         return sum(group.audio_seconds for group in self.groups)
 
     @property
@@ -101,16 +101,16 @@ class Backfill:
 
 @dataclass(frozen=True, slots=True)
 class BackfillClaim:
-    """Messages of a backfill taken together under one lease token."""
+    """Messages of a backfill claimed together under one lease token."""
 
     token: UUID
     messages: tuple[ClaimedMessage, ...]
-    passed_over: int  # need no analysis any more, and are finished
+    passed_over: int  # finished without an analysis, because they no longer need one
 
 
 @dataclass(frozen=True, slots=True)
 class BackfillChild:
-    """A run of `work-on-backfill` that works in one place; a later generation replaces it."""
+    """A run of `work-on-backfill` in one place; its replacement is of the next generation."""
 
     run_id: UUID
     generation: int  # from 0
@@ -118,22 +118,22 @@ class BackfillChild:
 
 @dataclass(frozen=True, slots=True)
 class FinishedItem:
-    """What became of one claimed message of a backfill."""
+    """The outcome of a claimed message of a backfill."""
 
     message_id: str
     outcome: BackfillOutcome
     cause: FailureCause | None = None  # of a failure
-    audio_ms: int | None = None  # length of the recording that was analysed
-    cpu_ms: int | None = None  # what its analysis took
+    audio_ms: int | None = None  # duration of the analysed recording
+    cpu_ms: int | None = None  # CPU time of the analysis
 
 
 @dataclass(frozen=True, slots=True)
 class BackfillProgress:
-    """How far a backfill has come, counted from its items."""
+    """Progress of a backfill, counted from its items."""
 
     selected: int
     outcomes: Counter[BackfillOutcome] = field(default_factory=Counter)
-    open: int = 0  # still to be done, being analysed and waiting for another try included
+    open: int = 0  # not finished, including those being analysed or waiting for a retry
     causes: Counter[str] = field(default_factory=Counter)  # why messages failed
     audio_seconds: float = 0.0  # analysed
     cpu_seconds: float = 0.0
@@ -151,7 +151,7 @@ class BackfillProgress:
 
 @dataclass(frozen=True, slots=True)
 class Rescored:
-    """How many messages of a language had one score before and another one after, 0-100."""
+    """Number of messages of a language with the same score before and after, each 0-100."""
 
     language: str
     score: str  # accuracy or fluency
@@ -162,7 +162,7 @@ class Rescored:
 
 @dataclass(frozen=True, slots=True)
 class RescoredMessage:
-    """One message's scores before and after, 0-100."""
+    """Scores of a message before and after, 0-100."""
 
     message_id: str
     accuracy_before: int

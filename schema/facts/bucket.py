@@ -1,4 +1,4 @@
-"""Facts about objects in the bucket and how they compare with rows."""
+"""Facts about objects in the bucket, and how they compare with rows."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,25 +8,25 @@ from schema.states import FindingKind
 
 @dataclass(frozen=True, slots=True)
 class ObjectFacts:
-    """What HEAD says of an object."""
+    """An object's properties from a HEAD request."""
 
     key: str
     size_bytes: int
-    modified_at: datetime  # UTC; when it was put
+    modified_at: datetime  # UTC; time of the upload
 
 
 @dataclass(frozen=True, slots=True)
 class Stray:
-    """An object that by its key is of a message without a recording."""
+    """An object whose key names a message without a recording."""
 
     storage_key: str
     message_id: str
-    was_deleted: bool  # the ledger says that this key was deleted, or is about to be
+    was_deleted: bool  # according to the ledger, this key was deleted or is being deleted
 
 
 @dataclass(frozen=True, slots=True)
 class Adoption:
-    """An object and the message that takes it over; what its bytes do not tell is None."""
+    """An object and the message that adopts it; facts not found in its bytes are None."""
 
     message_id: str
     storage_key: str
@@ -43,22 +43,22 @@ class FindingReport:
 
     kind: FindingKind
     count: int
-    size_bytes: int  # in the bucket; of rows without objects, as the rows say
+    size_bytes: int  # in the bucket; for rows without an object, according to the rows
     oldest_at: datetime
-    queued: int  # await the next sweep; 0 for what is no orphan
+    queued: int  # queued for the next sweep; 0 for findings other than orphans
     examples: tuple[str, ...]  # keys
 
 
 @dataclass(frozen=True, slots=True)
 class ReconciliationReport:
-    """How far bucket and messages agree."""
+    """Result of comparing bucket and messages."""
 
     objects: int
     size_bytes: int  # of all objects
-    rows: int  # that claim an object
+    rows: int  # that refer to an object
     elsewhere: int  # rows with a key outside the prefix: not compared
-    findings: tuple[FindingReport, ...]  # of those kinds that were found
-    adopted: int = 0  # objects given to the messages they are of; without repair: that could be
+    findings: tuple[FindingReport, ...]  # only kinds that were found
+    adopted: int = 0  # objects attached to their messages; without repair: that could be
 
     @property
     def count(self) -> int:

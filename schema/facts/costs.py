@@ -1,4 +1,4 @@
-"""What storage holds and costs, as measured; frames are polars, bytes and counts whole numbers."""
+"""Facts about stored audio and its cost; frames are polars, bytes and counts integers."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -14,12 +14,12 @@ class Transfer:
 
     month_bytes: float
     source: TransferSource
-    days: int  # that the source covers, 0 to 30; fewer are scaled up to 30
+    days: int  # covered by the source, 0 to 30; fewer are scaled up to 30
 
 
 @dataclass(frozen=True, slots=True)
 class MonthlyCost:
-    """What one month costs at today's stock and traffic, US dollars."""
+    """Cost of a month at today's stored volume and traffic, in US dollars."""
 
     storage_usd: float
     transfer_usd: float
@@ -27,18 +27,18 @@ class MonthlyCost:
 
     @property
     def total_usd(self) -> float:
-        """All of it."""
+        """Sum of all parts."""
         return self.storage_usd + self.transfer_usd + self.requests_usd
 
 
 @dataclass(frozen=True, slots=True)
 class Crossing:
-    """When the stock is expected to reach a threshold; None: not within the horizon."""
+    """When the stored volume is expected to reach a threshold; None: not within the horizon."""
 
     threshold_gb: float
     expected: date | None
-    earliest: date | None  # by the upper end of the forecast's interval
-    latest: date | None  # by its lower end
+    earliest: date | None  # from the upper bound of the forecast's interval
+    latest: date | None  # from the lower bound
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +47,16 @@ class Throughput:
 
     analyzed: int
     failed: int
-    audio_hours: float  # spoken, with the pauses between words
-    analysis_seconds: float  # by the engine's own clock; each analysis runs on one core
+    audio_hours: float  # of speech, including pauses between words
+    analysis_seconds: float  # measured by the engine; each analysis runs on one core
     failures: pl.DataFrame  # cause: str, messages: int; most frequent first
 
 
 @dataclass(frozen=True, slots=True)
 class CostReport:
-    """One measurement; every frame may be empty, none lacks a column.
+    """One measurement; frames may be empty, but have all columns.
 
-    `by_*` have one row a group: group (str), objects (int), bytes (int), audio_minutes (float),
+    `by_*` have one row per group: group (str), objects (int), bytes (int), audio_minutes (float),
     storage_usd_month (float), sorted with the most bytes first.
     """
 
@@ -72,21 +72,21 @@ class CostReport:
     bytes: int
     audio_minutes: float
     grace_bytes: int
-    avoided_bytes: int  # deleted by retention: without it they would be stored besides
-    unsized_objects: int  # counted as objects, with unknown bytes
-    active_learners: int  # who sent audio in the last 30 days
+    avoided_bytes: int  # deleted by retention so far
+    unsized_objects: int  # counted in `objects`, but with 0 bytes
+    active_learners: int  # learners who sent audio in the last 30 days
     transfer: Transfer
     cost: MonthlyCost
-    cost_before: MonthlyCost | None  # 30 days earlier, at the same prices; None: nothing known
-    kept_everything_usd: float  # storage of a month if retention had deleted nothing
+    cost_before: MonthlyCost | None  # 30 days earlier, at the same prices; None: unknown
+    kept_everything_usd: float  # cost of a month's storage if retention had deleted nothing
     crossings: tuple[Crossing, ...]
     throughput: Throughput
 
 
 @dataclass(frozen=True, slots=True)
 class ThresholdStanding:
-    """How a measure stood to its threshold when it was last looked at."""
+    """A measure's standing relative to its threshold at the last reading."""
 
-    above: bool  # it has risen to the threshold, and not fallen well below it since
+    above: bool  # it reached the threshold, and has not fallen well below it since
     as_of: datetime
-    crossed_at: datetime | None  # when it last rose to the threshold; None: never
+    crossed_at: datetime | None  # when it last reached the threshold; None: never

@@ -1,4 +1,4 @@
-"""Findings about pronunciation for the app's list."""
+"""Facts about pronunciation findings for the app's list."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from schema.facts.report import Report
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """What a finding is about, as a row of `linguistic_features` says it."""
+    """What a finding is about: a row of `linguistic_features`."""
 
     language: str
     macro_skill: str
@@ -21,12 +21,12 @@ class Feature:
 
     @property
     def id(self) -> str:
-        """The id that the app itself would make for it."""
+        """The id that the app itself would give it."""
         return f"{self.language}:{self.macro_skill}:{self.sub_skill}:{self.micro_rule}"
 
 
 class FindingDocuments(BaseModel):
-    """Those parts of an analysis from which findings are made."""
+    """The parts of an analysis from which findings are derived."""
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
@@ -39,7 +39,7 @@ class FindingDocuments(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class AnalysedMessage:
-    """A message, and what its analysis says."""
+    """A message with the documents of its analysis."""
 
     message_id: str
     language: str  # of its conversation
@@ -49,10 +49,10 @@ class AnalysedMessage:
 
 @dataclass(frozen=True, slots=True)
 class FindingText:
-    """What a finding says; another analysis may change all of it."""
+    """The content of a finding, which a later analysis may change."""
 
     severity: str  # info, hint or warning
-    offset_start: int | None  # in the message's text, in UTF-16 units; None: not there any more
+    offset_start: int | None  # in the message's text, in UTF-16 code units; None: text has changed
     offset_end: int | None
     original_text: str
     explanation: str
@@ -61,7 +61,7 @@ class FindingText:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One finding: of a message there is at most one for each feature."""
+    """A finding; a message has at most one for each feature."""
 
     id: UUID
     message_id: str
@@ -71,7 +71,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class StoredFinding:
-    """One of our findings as the app's table holds it."""
+    """One of our findings as stored in the app's table."""
 
     id: UUID
     says: FindingText
@@ -80,11 +80,11 @@ class StoredFinding:
 
 @dataclass(frozen=True, slots=True)
 class ExportReport(Report):
-    """What became of the findings of the messages that were looked at."""
+    """Counts of an export; in a dry run, of what would be done."""
 
-    messages: int = 0  # with an analysis, or with findings of ours
-    added: int = 0  # in a dry run, here and below: would have been
+    messages: int = 0  # examined: with an analysis, or with findings of ours
+    added: int = 0
     changed: int = 0
     unchanged: int = 0
-    removed: int = 0  # no analysis says it any more
-    kept: int = 0  # nor that, but the learner has acted on it
+    removed: int = 0  # no longer supported by an analysis
+    kept: int = 0  # no longer supported, but the learner has acted on it

@@ -1,4 +1,4 @@
-"""What the reports of a run's parts have in common."""
+"""Base class of reports that add up."""
 
 from dataclasses import dataclass, fields
 from typing import Any, Self
@@ -6,7 +6,7 @@ from typing import Any, Self
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Base of what parts of a run report; two reports add up field by field."""
+    """Base of the reports of a run's parts; they add up field by field."""
 
     def __add__(self, other: Self) -> Self:
         names = [field.name for field in fields(self)]
@@ -14,5 +14,5 @@ class Report:
 
 
 def _sum(one: Any, other: Any) -> Any:  # noqa: ANN401 - two values of one field
-    """Add numbers and counters; of texts, such as why a part stopped early, keep the first."""
+    """Add numbers and counters; of two texts keep the first, such as why a part stopped early."""
     return one or other if one is None or isinstance(one, str) else one + other

@@ -1,4 +1,4 @@
-"""Facts about signed URLs."""
+"""Facts about presigned URLs."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,7 +8,7 @@ from schema.facts.report import Report
 
 @dataclass(frozen=True, slots=True)
 class ScanPosition:
-    """A place in the walk through messages with a recording, by its expiry and their id."""
+    """A position in the scan of messages with a recording: by retention expiry, then by id."""
 
     retention_expires_at: datetime | None  # None sorts first
     message_id: str
@@ -16,7 +16,7 @@ class ScanPosition:
 
 @dataclass(frozen=True, slots=True)
 class MessageSpan:
-    """A piece of that walk, `(after, last]`; all of it has an expiry, or none."""
+    """A part of the scan, `(after, last]`; either all its messages have an expiry, or none."""
 
     after: ScanPosition
     last: ScanPosition
@@ -24,29 +24,29 @@ class MessageSpan:
 
 @dataclass(frozen=True, slots=True)
 class SignableMessage:
-    """A message with a recording, as it was read: all that a signature needs to know."""
+    """A message with a recording, as it was read, with everything needed to sign its URL."""
 
     message_id: str
     conversation_id: str
     storage_key: str
     retention_expires_at: datetime | None
     url_expires_at: datetime | None  # None if there is no URL
-    deletion_begun: bool  # of its audio, or the erasure of its learner
-    version: str  # of its row: whoever changes the row makes another
+    deletion_begun: bool  # deletion of its audio, or erasure of its learner
+    version: str  # of its row; every change makes a new one
 
     @property
     def position(self) -> ScanPosition:
-        """Where in the walk it stands."""
+        """The message's position in the scan."""
         return ScanPosition(self.retention_expires_at, self.message_id)
 
 
 @dataclass(frozen=True, slots=True)
 class UrlReport(Report):
-    """What became of the URLs of messages with a recording, in a span of them or in all."""
+    """Messages with a recording by what was done with their URL, in one span or in all."""
 
-    signed: int = 0  # in a dry run: would have been
-    fresh: int = 0  # need no new one yet
-    inactive: int = 0  # of learners who said nothing lately, if only active ones were asked for
-    due: int = 0  # their recording may be deleted, or is being: no URL any more
-    refused: int = 0  # their key is not one of ours; quarantined
-    changed: int = 0  # somebody changed the message meanwhile; left to the next run
+    signed: int = 0  # in a dry run: would be signed
+    fresh: int = 0  # need no new URL yet
+    inactive: int = 0  # learner not active recently, if only active ones were requested
+    due: int = 0  # recording due for deletion or being deleted: no URL
+    refused: int = 0  # key not one of ours; quarantined
+    changed: int = 0  # changed in the meantime; left to the next run

@@ -1,4 +1,4 @@
-"""`message_audio_analysis`: the heavy part of an analysis, apart from the messages."""
+"""`message_audio_analysis`: full analyses, kept apart from the messages."""
 
 from datetime import datetime
 from uuid import UUID

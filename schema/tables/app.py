@@ -1,4 +1,4 @@
-"""The app's own tables, as far as we read them; only the seed's audio columns are written."""
+"""The app's own tables, as far as we read them; we write only the audio columns."""
 
 from datetime import datetime
 from uuid import UUID
@@ -10,7 +10,7 @@ from schema.tables.base import Base, UtcDateTime
 
 
 class User(Base):
-    """One learner."""
+    """A learner."""
 
     __tablename__ = "users"
 
@@ -27,7 +27,7 @@ class User(Base):
 
 
 class Subscription(Base):
-    """What a learner pays for; of several the newest counts."""
+    """A learner's subscription; of several the newest counts."""
 
     __tablename__ = "subscriptions"
     __table_args__ = (Index("subscriptions_user_id_idx", "user_id"),)
@@ -55,7 +55,7 @@ class Subscription(Base):
 
 
 class Conversation(Base):
-    """One sitting of a learner, or of a guest, with the tutor."""
+    """A session of a learner or a guest with the tutor."""
 
     __tablename__ = "conversations"
     __table_args__ = (Index("conversations_user_id_idx", "user_id"),)
@@ -74,7 +74,7 @@ class Conversation(Base):
 
 
 class Message(Base):
-    """One turn of a conversation; its audio, if any, lies in the bucket."""
+    """A turn of a conversation; its audio, if any, is in the bucket."""
 
     __tablename__ = "messages"
     __table_args__ = (
@@ -88,8 +88,8 @@ class Message(Base):
         Index("messages_audio_retention_idx", "audio_retention_expires_at"),
         Index("messages_pronunciation_idx", "pronunciation_score", "fluency_score"),
         Index("messages_audio_cleanup_idx", "audio_retention_expires_at", "audio_deleted_at"),
-        # Ours: claims and sweeps read these from their head, whatever the table's size. Queries
-        # that order by NULLS FIRST too can use no other index by mistake (docs/adr/0014).
+        # Ours: claims and sweeps read the first entries, whatever the table's size. Because their
+        # queries also order by NULLS FIRST, the planner cannot pick another index (docs/adr/0014).
         Index(
             "audio_ops_messages_waiting_idx",
             text("timestamp NULLS FIRST"),
@@ -105,7 +105,7 @@ class Message(Base):
             "id",
             postgresql_where=text("audio_storage_key IS NOT NULL AND audio_deleted_at IS NULL"),
         ),
-        # Of columns that other indexes have as well, so that no update in place ends with it.
+        # Only columns that other indexes have as well, so that HOT updates remain possible.
         Index(
             "audio_ops_messages_overwritten_idx",
             "id",

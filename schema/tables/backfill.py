@@ -1,4 +1,4 @@
-"""Schema `audio_ops`: backfills, and each message that one of them analyses again."""
+"""Schema `audio_ops`: backfills and their messages."""
 
 from datetime import datetime
 from typing import Any
@@ -26,11 +26,11 @@ _OUTCOMES = ", ".join(f"'{outcome}'" for outcome in BackfillOutcome)
 
 
 class Backfill(Base):
-    """One selection of messages that an engine analyses again."""
+    """A selection of messages that an engine re-analyses."""
 
     __tablename__ = "backfill"
     __table_args__ = (
-        # The same selection goes on with the same backfill, unless that was undone.
+        # The same request continues the same backfill, unless that was undone.
         Index(
             "backfill_fingerprint_idx",
             "fingerprint",
@@ -91,11 +91,11 @@ class Backfill(Base):
 
 
 class BackfillItem(Base):
-    """One message of a backfill."""
+    """A message of a backfill."""
 
     __tablename__ = "backfill_item"
     __table_args__ = (
-        # Nothing is analysed twice by the same engine, whichever backfill asks.
+        # No engine version analyses a message twice, even in different backfills.
         Index(
             "backfill_item_message_id_engine_version_idx",
             "message_id",
@@ -103,8 +103,8 @@ class BackfillItem(Base):
             unique=True,
             postgresql_where=text("outcome IS NULL OR outcome = 'analyzed'"),
         ),
-        # Only this one has its order: NULLS FIRST keeps the planner, whose statistics lag behind,
-        # from walking the primary key through all that is done (docs/adr/0014).
+        # NULLS FIRST makes this the only index in this order, so that the planner, with outdated
+        # statistics, does not scan the primary key through all finished items (docs/adr/0014).
         Index(
             "backfill_item_open_idx",
             "backfill_id",
@@ -172,7 +172,7 @@ class BackfillItem(Base):
 
 
 class BackfillPrevious(Base):
-    """What one message of a backfill said before, until the backfill is undone or released."""
+    """The overwritten analysis of a backfill's message, until it is undone or released."""
 
     __tablename__ = "backfill_previous"
     __table_args__ = ({"schema": OPERATIONS_SCHEMA},)

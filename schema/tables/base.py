@@ -1,4 +1,4 @@
-"""What all tables share: metadata, the names of constraints, instants, validated documents."""
+"""Shared by all tables: metadata, constraint names, UTC timestamps, validated documents."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -11,7 +11,7 @@ from sqlalchemy.types import TypeDecorator
 
 OPERATIONS_SCHEMA = "audio_ops"  # ours; everything in it can be dropped without hurting the app
 
-# As the app's own migrations (Drizzle) name them.
+# The names that the app's own migrations (Drizzle) use.
 _NAMES = {
     "pk": "%(table_name)s_pkey",
     "uq": "%(table_name)s_%(column_0_N_name)s_unique",
@@ -26,7 +26,7 @@ _NAMES = {
 class Base(DeclarativeBase):
     """Base of every table.
 
-    Stores use plain SQL for most; `alembic check` compares the database with these classes.
+    Stores mostly use plain SQL; `alembic check` compares the database with these classes.
     """
 
     metadata = MetaData(naming_convention=_NAMES)
@@ -39,28 +39,28 @@ class UtcDateTime(TypeDecorator[datetime]):
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Turn an aware instant into naive UTC.
+        """Convert an aware datetime to naive UTC.
 
         Raises:
-            ValueError: If the instant is naive, so that nobody knows when it was.
+            ValueError: If the datetime is naive.
         """
         if value is None:
             return None
         if value.utcoffset() is None:
-            message = f"{value!r} has no time zone: give an aware instant, such as utc_now()."
+            message = f"{value!r} has no time zone. Pass an aware datetime, such as utc_now()."
             raise ValueError(message)
         return value.astimezone(UTC).replace(tzinfo=None)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Mark what the column holds as UTC."""
+        """Return the column's value as aware UTC."""
         return None if value is None else value.replace(tzinfo=UTC)
 
 
 class Document(TypeDecorator[Any]):
-    """A JSONB column that takes and gives one documented shape, checked both ways.
+    """A JSONB column of one documented shape, validated when written and read.
 
     Args:
-        shape: What the column holds, such as `tuple[SpeechTiming, ...]`.
+        shape: Type of the values, such as `tuple[SpeechTiming, ...]`.
     """
 
     impl = JSONB
@@ -72,7 +72,7 @@ class Document(TypeDecorator[Any]):
         self._adapter: TypeAdapter[Any] = TypeAdapter(shape)
 
     def process_bind_param(self, value: object, dialect: Dialect) -> object:
-        """Turn documents into JSON: camelCase keys, absent rather than null.
+        """Convert documents to JSON: keys in camelCase, absent rather than null.
 
         Raises:
             pydantic.ValidationError: If the value does not have the column's shape.
@@ -83,9 +83,9 @@ class Document(TypeDecorator[Any]):
         return self._adapter.dump_python(checked, mode="json", by_alias=True, exclude_none=True)
 
     def process_result_value(self, value: object, dialect: Dialect) -> Any:  # noqa: ANN401 - the shape
-        """Turn JSON into documents.
+        """Convert JSON to documents.
 
         Raises:
-            pydantic.ValidationError: If someone else stored another shape.
+            pydantic.ValidationError: If the stored value has another shape.
         """
         return None if value is None else self._adapter.validate_python(value)

@@ -1,6 +1,6 @@
-"""Schema `audio_ops`: what is deleted, what must not be, and the proof of both.
+"""Schema `audio_ops`: legal holds, deletion ledger, orphan queue and tombstones.
 
-None of these rows references the app's tables: each must outlive the message it speaks of.
+None of these rows references the app's tables, because they must outlive the messages.
 """
 
 from datetime import datetime
@@ -24,7 +24,7 @@ _INSTANT = DateTime(timezone=True)
 
 
 class LegalHold(Base):
-    """Audio that nobody may delete, whatever its age, until the hold is released."""
+    """A legal hold: the audio it covers must not be deleted until it is released."""
 
     __tablename__ = "legal_hold"
     __table_args__ = (
@@ -54,7 +54,7 @@ class LegalHold(Base):
 
 
 class DeletionEntry(Base):
-    """One object's deletion: intended, then deleted or withdrawn; final entries form a chain."""
+    """An object's deletion: intended, then deleted or withdrawn; final entries are hash-chained."""
 
     __tablename__ = "deletion_ledger"
     __table_args__ = (
@@ -67,7 +67,7 @@ class DeletionEntry(Base):
             " AND (state = 'intended') = (hash IS NULL)",
             name="final",
         ),
-        # An object is on its way to deletion once, whoever deletes it.
+        # At most one open intent per object, whatever the reason.
         Index(
             "deletion_ledger_intended_idx",
             "key_sha256",
@@ -148,7 +148,7 @@ class OrphanObject(Base):
 
 
 class ErasedLearner(Base):
-    """A learner whose recordings were erased; nothing of theirs may come back."""
+    """The tombstone of an erased learner, whose data must not be restored."""
 
     __tablename__ = "erased_learner"
     __table_args__ = ({"schema": OPERATIONS_SCHEMA},)

@@ -1,6 +1,6 @@
-"""Schema `audio_ops`: what storage held on each day, and what the bucket sent.
+"""Schema `audio_ops`: daily storage figures, bucket traffic and alert thresholds.
 
-None of these rows speaks of a single message or learner.
+No row identifies a message or a learner.
 """
 
 from datetime import date, datetime
@@ -14,7 +14,7 @@ _INSTANT = DateTime(timezone=True)
 
 
 class StorageMetric(Base):
-    """One figure of one day and tier."""
+    """A measure of a day and tier."""
 
     __tablename__ = "storage_metric"
     __table_args__ = ({"schema": OPERATIONS_SCHEMA},)
@@ -37,7 +37,7 @@ class StorageMetric(Base):
 
 
 class BucketTraffic(Base):
-    """What the bucket sent on one day, by the provider's access log; filled by whoever has one."""
+    """The bucket's traffic on a day, from the provider's access log; filled from outside."""
 
     __tablename__ = "bucket_traffic"
     __table_args__ = (
@@ -58,7 +58,7 @@ class BucketTraffic(Base):
 
 
 class ThresholdState(Base):
-    """Whether a measure was above its threshold when last looked at: one alert per crossing."""
+    """A measure's standing relative to its threshold, so that each crossing alerts once."""
 
     __tablename__ = "threshold_state"
     __table_args__ = ({"schema": OPERATIONS_SCHEMA},)

@@ -1,7 +1,7 @@
 """Schema `audio_ops`: control data of this project, never shown to learners.
 
-Instants here are `timestamptz`: they come from the database's clock and mean the same in every
-session, whatever its time zone.
+Timestamps here are `timestamptz`: they come from the database's clock and do not depend on the
+session's time zone.
 """
 
 from datetime import datetime
@@ -17,7 +17,7 @@ _INSTANT = DateTime(timezone=True)
 
 
 def _message_id(*, primary_key: bool = False) -> Mapped[str]:
-    """Return a reference to a message that goes when the message goes."""
+    """Return a foreign key to a message with ON DELETE CASCADE."""
     return mapped_column(
         ForeignKey(Message.id, ondelete="CASCADE"),
         primary_key=primary_key,
@@ -26,7 +26,7 @@ def _message_id(*, primary_key: bool = False) -> Mapped[str]:
 
 
 class Lease(Base):
-    """Who analyses a message now, or when it may be tried again."""
+    """The lease of a message being analysed, or the time of its next retry."""
 
     __tablename__ = "lease"
     __table_args__ = (
@@ -53,7 +53,7 @@ class Lease(Base):
 
 
 class AnalysisHistory(Base):
-    """What an overwritten analysis had said."""
+    """A copy of an overwritten analysis."""
 
     __tablename__ = "analysis_history"
     __table_args__ = (
@@ -80,11 +80,11 @@ class AnalysisHistory(Base):
 
 
 class Quarantine(Base):
-    """Messages that broke a rule, until it holds again or a person releases them."""
+    """Messages that broke a rule, until it holds again or they are released by hand."""
 
     __tablename__ = "quarantine"
     __table_args__ = (
-        # One open case for each broken rule; a released one may be opened again.
+        # One open case per message and rule; a released case may be opened again.
         Index(
             "quarantine_open_idx",
             "message_id",

@@ -1,4 +1,4 @@
-"""Schema `audio_ops`: checks of data quality, and how each rule fared."""
+"""Schema `audio_ops`: checks of data quality and the results of their rules."""
 
 from datetime import datetime
 
@@ -11,7 +11,7 @@ _INSTANT = DateTime(timezone=True)
 
 
 class QualityCheck(Base):
-    """One run over messages and analyses."""
+    """A check of messages and analyses."""
 
     __tablename__ = "quality_check"
     __table_args__ = (
@@ -43,7 +43,7 @@ class QualityCheck(Base):
 
 
 class QualityResult(Base):
-    """How one rule fared in one check."""
+    """The result of a rule in a check."""
 
     __tablename__ = "quality_result"
     __table_args__ = (

@@ -1,7 +1,7 @@
-"""Schema `audio_ops`: the bucket's listing and where it disagrees with the messages.
+"""Schema `audio_ops`: the bucket's listing and how it differs from the messages.
 
-Keys name learners: an erasure deletes their rows here, too. No row references a message, so that
-the app may delete one at any time; what outlives it goes with the next reconciliation.
+Keys identify learners, so an erasure also deletes their rows here. No row references a message, so
+that the app can delete messages at any time; the next reconciliation removes the rest.
 """
 
 from datetime import datetime
@@ -24,7 +24,7 @@ _INSTANT = DateTime(timezone=True)
 
 
 class Reconciliation(Base):
-    """One comparison of bucket and messages; at most one is unfinished."""
+    """A comparison of bucket and messages; at most one is unfinished."""
 
     __tablename__ = "reconciliation"
     __table_args__ = ({"schema": OPERATIONS_SCHEMA},)
@@ -58,16 +58,16 @@ class Reconciliation(Base):
 
 
 class InventoryObject(Base):
-    """One object of the listing that is under way; empty between reconciliations.
+    """An object of the current listing; empty between reconciliations.
 
-    Unlogged: a listing is worth neither the log's space nor a replica's. A crash of the server
-    empties it, which shows, because `reconciliation.objects` is logged.
+    Unlogged, because a listing can be repeated. If a server crash empties it, this is detected by
+    comparing it with `reconciliation.objects`, which is logged.
     """
 
     __tablename__ = "bucket_inventory"
     __table_args__ = ({"schema": OPERATIONS_SCHEMA, "prefixes": ["UNLOGGED"]},)
 
-    # Bytewise, as the bucket lists them: each page goes to the index's end.
+    # Bytewise collation, the bucket's order: each page is appended at the end of the index.
     storage_key: Mapped[str] = mapped_column(
         Text(collation="C"), primary_key=True, comment="The object's key"
     )
@@ -76,7 +76,7 @@ class InventoryObject(Base):
 
 
 class ReconciliationFinding(Base):
-    """Where bucket and messages disagree; the last finished reconciliation's stay."""
+    """A difference between bucket and messages; the last finished reconciliation's are kept."""
 
     __tablename__ = "reconciliation_finding"
     __table_args__ = (
