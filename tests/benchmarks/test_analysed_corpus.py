@@ -5,7 +5,7 @@ from benchmarks import analysed_corpus
 from benchmarks.analysed_corpus import Job, analyse, with_folds
 
 
-def test_causes_are_told_apart(fake_engine, utterances):
+def test_causes_are_distinguished(fake_engine, utterances):
     causes = {
         text: analyse(Job(utterances[0], text))
         for text in ("WE CALL", "REFUSE", "SILENCE", "EMPTY", "BREAK")

@@ -259,7 +259,7 @@ def test_a_page_allows_its_own_style_script_and_sound_alone(page):
     assert [tag for tag, attributes in made.elements if "src" in attributes] == ["audio"]
 
 
-def test_whatever_stands_in_a_text_is_only_text(fox):
+def test_a_text_is_only_text_whatever_it_contains(fox):
     moved = [
         replace(t, char_start=t.char_start + len(HOSTILE), char_end=t.char_end + len(HOSTILE))
         for t in fox.speech_timings
@@ -278,7 +278,7 @@ def test_whatever_stands_in_a_text_is_only_text(fox):
         assert HOSTILE.strip() in page.text[place]
 
 
-def test_a_page_lies_here_under_the_recordings_name_or_where_it_is_wanted(tmp_path, page):
+def test_a_page_is_written_here_under_the_recordings_name_or_to_output(tmp_path, page):
     page(FOX, FOX_TEXT)
     page(FOX, FOX_TEXT, "--output", tmp_path / "other.html")
     assert sorted(file.name for file in tmp_path.iterdir()) == ["fox.html", "other.html"]
@@ -307,7 +307,9 @@ def bad(tmp_path):
         (FOX, ("--html", "--output", "nowhere/page.html"), "No such file or directory."),
     ],
 )
-def test_what_cannot_be_analysed_is_told_in_a_line(bad, monkeypatch, file, options, told):
+def test_a_recording_that_cannot_be_analysed_is_reported_in_one_line(
+    bad, monkeypatch, file, options, told
+):
     monkeypatch.chdir(bad)
     done = run(file, "--text", FOX_TEXT, *options)
     assert done.exit_code == 1
@@ -317,7 +319,9 @@ def test_what_cannot_be_analysed_is_told_in_a_line(bad, monkeypatch, file, optio
 
 
 @pytest.mark.parametrize("form", ["", "--json", "--html"])
-def test_a_text_that_is_not_utf_8_is_told_in_a_line_and_leaves_no_file(tmp_path, monkeypatch, form):
+def test_a_text_that_is_not_utf_8_is_reported_in_one_line_and_leaves_no_file(
+    tmp_path, monkeypatch, form
+):
     monkeypatch.chdir(tmp_path)
     done = run(FOX, "--text", FOX_TEXT + "\udce9", *form.split())
     assert (done.exit_code, done.stdout) == (1, "")

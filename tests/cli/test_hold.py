@@ -51,7 +51,7 @@ def test_conversations_and_users_can_be_held(engine, kind, add_user, add_convers
         (("release", "first", "--by", "Sato"), "hold_id"),
     ],
 )
-def test_a_command_that_says_too_little_or_too_much_is_refused(arguments, told):
+def test_a_command_with_too_few_or_too_many_options_is_refused(arguments, told):
     done = run(*arguments)
     assert done.exit_code == 2
     assert told in done.output
@@ -65,7 +65,7 @@ def test_a_command_that_says_too_little_or_too_much_is_refused(arguments, told):
         (("release", 7, "--by", "Sato"), "Legal hold 7 is not in force"),
     ],
 )
-def test_what_cannot_be_done_is_told_without_a_traceback(arguments, told):
+def test_an_impossible_command_is_reported_without_a_traceback(arguments, told):
     done = run(*arguments)
     assert done.exit_code == 1
     assert told in done.output

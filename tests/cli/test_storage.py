@@ -49,7 +49,7 @@ def init():
     return CliRunner().invoke(app, ["storage", "init"])
 
 
-def test_init_says_what_it_made_and_what_stood_already(server):
+def test_init_reports_what_it_created_and_what_already_existed(server):
     first, second = init(), init()
     assert (first.exit_code, second.exit_code) == (0, 0)
     assert f"{os.environ['TIGRIS_BUCKET_NAME']}: created" in first.output
@@ -104,7 +104,7 @@ def test_a_bucket_on_aws_of_unknown_region_is_not_guessed_at(nowhere, monkeypatc
     assert SECRET not in result.output
 
 
-def test_an_unreachable_server_is_told_without_a_traceback(nowhere):
+def test_an_unreachable_server_is_reported_without_a_traceback(nowhere):
     result = init()
     assert result.exit_code == 1
     assert "TIGRIS_ENDPOINT" in result.output

@@ -200,7 +200,7 @@ def test_a_crossing_is_posted_once_and_audio_that_is_overdue_too(
 
 
 @pytest.mark.flow
-def test_without_an_address_automations_say_that_nobody_is_told_until_there_is_one(
+def test_without_a_url_automations_say_that_nobody_is_notified_until_there_is_one(
     prefect_server, described
 ):
     def overdue():
@@ -273,7 +273,7 @@ def hasten(described):
 
 @pytest.mark.flow
 @pytest.mark.slow
-def test_a_killed_run_crashes_and_what_fails_or_is_late_is_told_without_its_parameters(
+def test_a_killed_run_crashes_and_failed_or_late_runs_are_reported_without_parameters(
     prefect_server, start_run, described
 ):
     @flow(name="measure-costs")

@@ -85,7 +85,7 @@ def test_a_bad_entry_is_named(deployment, change, problem):
     assert problem in found[0]
 
 
-def test_what_is_asked_for_is_left_to_the_form_unless_a_schedule_starts_the_run(deployment):
+def test_required_parameters_are_left_to_the_form_unless_a_schedule_starts_the_run(deployment):
     by_hand = {"name": "erase-learner", "entrypoint": "flows.erase_learner.erase_learner"}
     assert not list(check.problems(deployment | by_hand | {"parameters": {}, "schedules": []}))
     (problem,) = check.problems(deployment | by_hand | {"parameters": {}})
@@ -107,7 +107,7 @@ def test_forms_hold_no_markup_which_they_would_show_as_it_is():
             assert not set("`*") & set(field["description"]), (deployment["name"], name)
 
 
-def test_whoever_starts_a_destructive_run_by_hand_sees_first_whether_it_is_dry():
+def test_forms_of_destructive_runs_begin_with_dry_run():
     destructive = (("sweep_retention", 0), ("backfill_analysis", 1), ("export_findings", 0))
     for name, position in destructive:
         fields = parameter_schema(load_flow_from_entrypoint(f"flows.{name}.{name}")).properties

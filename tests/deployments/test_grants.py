@@ -339,7 +339,7 @@ def test_the_batch_may_analyse_history_again_and_undo_it(batch, add_scored):
         assert undo.undo(connection, page) == 1
 
 
-def test_nobody_puts_our_trigger_function_on_a_table_of_their_own(batch):
+def test_our_trigger_function_cannot_be_attached_to_foreign_tables(batch):
     # There a cast of a type of one's own would run one's own function with its owner's rights.
     with batch.connect() as connection:
         connection.exec_driver_sql("CREATE TEMPORARY TABLE mine (id text)")

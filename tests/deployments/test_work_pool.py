@@ -100,7 +100,7 @@ def test_a_docker_container_is_locked_whatever_a_deployment_says():
 
 
 @pytest.mark.parametrize("pool_type", PoolType)
-def test_runs_give_signs_of_life_whatever_their_worker_was_told(pool_type, monkeypatch):
+def test_runs_send_heartbeats_whatever_their_workers_settings(pool_type, monkeypatch):
     monkeypatch.setenv("PREFECT_FLOWS_HEARTBEAT_FREQUENCY", "180")
     configuration = BaseJobConfiguration(**rendered(pool_type))
     configuration.prepare_for_flow_run(FlowRun(flow_id=uuid4()))

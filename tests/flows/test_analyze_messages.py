@@ -213,9 +213,7 @@ def break_object(monkeypatch):
     [StorageUnavailable("get an object", "503"), StorageDenied("get an object", "AccessDenied")],
     ids=["unavailable", "denied"],
 )
-def test_one_object_that_cannot_be_read_is_tried_again_and_then_fails(
-    upload, rows, engine, break_object, error
-):
+def test_an_unreadable_object_is_retried_and_then_fails(upload, rows, engine, break_object, error):
     bad, good = upload(SENTENCES[0]), upload(SENTENCES[1])
     break_object(bad, error)
     with pytest.raises(RunIncomplete, match="1 of 2"):
@@ -267,7 +265,7 @@ def test_what_waited_is_found_when_an_engine_comes(upload, rows, monkeypatch):
     assert rows()[waiting].state != "uploaded"
 
 
-def test_what_the_tutor_says_is_left_alone(upload, rows):
+def test_the_tutors_turns_are_left_alone(upload, rows):
     tutors = [upload(SENTENCES[0], role=role) for role in ("assistant", "system")]
     assert analyze_messages() == AnalysisReport()
     assert {rows()[message_id].state for message_id in tutors} == {"uploaded"}
@@ -338,7 +336,7 @@ def test_a_message_that_kills_its_worker_three_times_is_quarantined(
     assert (case.message_id, case.rule) == (killer, "analysis_crash")
 
 
-def test_a_wrong_value_is_written_set_aside_and_fails_the_run(upload, rows, engine, monkeypatch):
+def test_a_wrong_value_is_written_quarantined_and_fails_the_run(upload, rows, engine, monkeypatch):
     wrong, right = upload(SENTENCES[0]), upload(SENTENCES[1])
     analyse = AnalysisWorkers.analyse
 

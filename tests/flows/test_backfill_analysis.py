@@ -337,7 +337,7 @@ def stopped_after(one, engine, monkeypatch):
     return _stopped_after
 
 
-def test_a_stopped_backfill_fails_and_goes_on_with_resume(
+def test_a_stopped_backfill_fails_and_continues_with_resume(
     analysed, one, stopped_after, monkeypatch
 ):
     for n in range(12):

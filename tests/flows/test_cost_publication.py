@@ -53,7 +53,7 @@ def test_a_measurement_is_shown_in_the_ui_and_left_as_files(reports):
     assert {path.suffix for path in (reports / "costs").iterdir()} == {".png", ".csv", ".parquet"}
 
 
-def test_the_charts_lie_inside_the_artifact_and_ask_nobody_for_an_image(reports):
+def test_the_charts_are_inside_the_artifact_and_load_no_image(reports):
     publish(measured())
     page = newest_artifact("measure-costs-charts").data
     sources = re.findall(r"!\[[a-z ]+\]\(([^)]*)\)", page)

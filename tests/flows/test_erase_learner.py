@@ -55,7 +55,7 @@ def test_a_dry_run_is_the_default_and_only_counts(learner, add_recording, everyt
     assert "| Objects in the bucket | 1 |" in receipts()[0]
 
 
-def test_the_receipt_tells_what_was_erased_and_what_the_app_has_to_do(
+def test_the_receipt_shows_what_was_erased_and_what_the_app_must_do(
     learner, add_recording, receipts, tombstone, engine
 ):
     add_recording(learner)

@@ -43,7 +43,7 @@ def run_flow():
     return _run_flow
 
 
-def test_unless_told_otherwise_it_only_counts(say, run_flow, count):
+def test_by_default_it_only_counts(say, run_flow, count):
     say()
     state, shown = run_flow()
     assert state.result() == ExportReport(messages=1, added=1)
@@ -52,7 +52,7 @@ def test_unless_told_otherwise_it_only_counts(say, run_flow, count):
     assert "| Findings added | 1 |" in shown
 
 
-def test_all_chunks_are_exported_and_nobodys_words_are_told(
+def test_all_chunks_are_exported_and_no_texts_are_shown(
     say, run_flow, count, monkeypatch, caplog, capfd
 ):
     monkeypatch.setattr(tasks, "PAGES_PER_CHUNK", 1)
@@ -66,9 +66,7 @@ def test_all_chunks_are_exported_and_nobodys_words_are_told(
     assert "Mochi" not in told
 
 
-def test_what_broke_off_is_told_after_the_rest_is_written(
-    say, run_flow, count, engine, monkeypatch
-):
+def test_failures_are_reported_after_the_rest_is_written(say, run_flow, count, engine, monkeypatch):
     monkeypatch.setattr(tasks, "PAGES_PER_CHUNK", 1)
     for _ in range(3):
         say()

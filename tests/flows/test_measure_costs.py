@@ -39,7 +39,7 @@ def test_a_run_measures_writes_and_publishes(add_message, days_written):
     assert newest_artifact("measure-costs").data
 
 
-def test_an_alert_that_nobody_takes_fails_the_run_after_its_report(monkeypatch, tmp_path):
+def test_an_undelivered_alert_fails_the_run_after_its_report(monkeypatch, tmp_path):
     def refuse(*_):
         msg = "The server refuses events."
         raise ConnectionError(msg)

@@ -67,7 +67,7 @@ def test_a_run_shows_its_progress_under_the_name_of_its_flow():
 
 @pytest.mark.flow
 @pytest.mark.usefixtures("prefect_server")
-def test_a_run_goes_on_when_the_server_does_not_take_its_progress(monkeypatch, caplog):
+def test_a_run_continues_if_the_server_rejects_its_progress(monkeypatch, caplog):
     away = httpx.ConnectError("away")
 
     def refuse(*_):

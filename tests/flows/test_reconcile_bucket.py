@@ -71,7 +71,7 @@ def all_are_old(monkeypatch):
 
 
 @pytest.mark.parametrize("repair", [True, False])
-def test_after_the_messages_were_emptied_no_object_is_queued_until_somebody_says_so(
+def test_after_messages_was_truncated_no_object_is_queued_until_approved(
     record, run_sql, queue, all_are_old, repair
 ):
     keys = {f"audio/{number}" for number in range(3)}

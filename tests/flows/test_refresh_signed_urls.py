@@ -126,7 +126,7 @@ def test_a_wrong_clock_signs_nothing(record, run_id, urls, monkeypatch):
 
 
 @pytest.mark.parametrize("fails", [False, True])
-def test_no_url_signature_secret_or_words_are_told_anywhere(
+def test_no_url_signature_secret_or_text_appears_anywhere(
     record, run_id, urls, engine, caplog, capfd, fails
 ):
     for number in range(3):

@@ -175,7 +175,7 @@ def test_without_an_answer_nothing_is_deleted_and_the_run_has_failed(
 # Ends that are not green
 
 
-def test_a_run_that_could_not_delete_all_fails_after_everything_else_is_done(
+def test_a_run_with_failed_deletions_fails_after_everything_else_is_done(
     record, stored, events, faulty_bucket
 ):
     late, *others = (record(due_for=days * DAY) for days in (5, 2, 1))
@@ -276,7 +276,7 @@ def test_a_cancelled_run_stops_within_a_page_and_the_next_one_converges(
     assert sorted(entries()) == sorted(("retention", "deleted", id_) for id_ in ids)
 
 
-def test_an_erased_learner_who_is_back_is_told_and_nothing_is_deleted_beside_the_plan(
+def test_new_data_of_an_erased_learner_is_reported_and_only_the_plan_is_deleted(
     record, stored, run_sql, events
 ):
     back = record(due_for=-DAY)

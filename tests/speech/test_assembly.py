@@ -70,7 +70,7 @@ def test_what_is_not_judged_has_no_confidence_and_no_issues(word):
     assert word not in analysis.practice_words
 
 
-def test_a_word_that_was_not_said_is_told_once_and_without_its_sounds():
+def test_a_word_that_was_not_said_is_reported_once_and_without_its_sounds():
     analysis = analysed("The green house, the green tree", unsaid=("green",))
     (told,) = [one for one in analysis.problematic_words if one.word == "green"]
     assert (told.issue, told.severity) == ("It was not heard.", "high")

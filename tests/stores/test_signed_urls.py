@@ -228,7 +228,7 @@ def wait_for_a_blocked_writer(engine):
             pass
 
 
-def test_a_refusal_tells_neither_the_url_nor_what_was_said(add_message, read_one, write, run):
+def test_a_refusal_contains_neither_the_url_nor_the_text(add_message, read_one, write, run):
     run("ALTER TABLE messages ADD CONSTRAINT no_urls CHECK (audio_url IS NULL)")
     add_message(content="My secret")
     message = read_one()

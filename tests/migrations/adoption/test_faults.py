@@ -209,7 +209,7 @@ def assert_refused(url, told, command=run.upgrade, owner_url=None):
 
 
 @pytest.mark.parametrize("obstacle", OBSTACLES)
-def test_what_stands_in_the_way_is_named_before_anything_is_changed(url, obstacle):
+def test_obstacles_are_named_before_anything_is_changed(url, obstacle):
     statements, told = OBSTACLES[obstacle]
     make(url, *HALF, *statements.split(";") if "BEGIN" not in statements else [statements])
     assert_refused(url, told)
@@ -327,7 +327,7 @@ def test_a_role_that_does_not_own_the_tables_is_refused(url, add_role):
     assert_refused(other, "may create no tables and indexes in the schema public", owner_url=url)
 
 
-def test_a_role_that_may_not_read_is_told_so(url, add_role):
+def test_a_role_that_may_not_read_gets_an_error(url, add_role):
     make(url, *HALF)
     other = add_role()
     assert_refused(other, "does not own messages", owner_url=url)
@@ -417,7 +417,9 @@ HOLDERS = {
 
 
 @pytest.mark.parametrize("holder", HOLDERS)
-def test_who_holds_a_table_is_named_and_an_upgrade_goes_on_once_it_is_free(url, hasty, holder):
+def test_a_session_that_locks_a_table_is_named_and_the_upgrade_continues_once_it_is_free(
+    url, hasty, holder
+):
     make(url, *HALF)
     add_texts(url)
     told = []
@@ -434,7 +436,9 @@ def test_who_holds_a_table_is_named_and_an_upgrade_goes_on_once_it_is_free(url, 
 
 
 @pytest.mark.parametrize("holder", ["a reader", "a writer"])
-def test_who_holds_a_table_is_named_and_a_rollback_goes_on_once_it_is_free(url, hasty, holder):
+def test_a_session_that_locks_a_table_is_named_and_the_rollback_continues_once_it_is_free(
+    url, hasty, holder
+):
     make(url, *HALF)
     add_texts(url)
     before = contents(url)
@@ -471,7 +475,7 @@ def test_the_apps_statements_go_through_between_the_attempts(url, hasty):
     assert max(waits) < 2 * 3 * 0.3 + 1  # never all attempts, on a busy machine
 
 
-def test_whose_transaction_an_index_waits_for_is_told_while_it_waits(url):
+def test_the_transaction_that_an_index_waits_for_is_reported_while_it_waits(url):
     make(url, *ALL_MIGRATIONS)
     told = []
     patience = Patience(attempts=2, pause_seconds=0.2)
@@ -503,7 +507,7 @@ def test_commands_at_once_take_turns(url):
     assert numbers(url) == READ
 
 
-def test_who_waits_for_another_migrator_is_told(url):
+def test_waiting_for_another_migrator_is_reported(url):
     told = []
     engine = database.connect(url)
     upgrade = threading.Thread(target=run.upgrade, args=(url,), kwargs={"say": told.append})
@@ -638,7 +642,7 @@ def test_an_index_whose_building_broke_off_is_built_anew(url):
     run.check(url)
 
 
-def test_connections_that_are_cut_are_told_and_the_next_run_goes_on(url):
+def test_lost_connections_are_reported_and_the_next_run_continues(url):
     make(url, *HALF)
     add_texts(url)
     failures = []
@@ -675,7 +679,7 @@ def test_what_the_app_empties_later_breaks_nothing(adopted):
     run.upgrade(adopted)
 
 
-def test_a_tier_that_nobody_knows_is_left_alone(url):
+def test_an_unknown_tier_is_left_alone(url):
     make(
         url,
         *HALF,

@@ -307,7 +307,7 @@ def test_it_can_be_rolled_back_half_way(url):
     assert parked(url) == []
 
 
-def test_what_was_begun_goes_on_whatever_the_longest_lock_is(url):
+def test_an_upgrade_that_began_continues_whatever_the_longest_lock(url):
     make(url, *HALF)
     add_texts(url)
     begin(url)
@@ -316,7 +316,7 @@ def test_what_was_begun_goes_on_whatever_the_longest_lock_is(url):
     assert numbers(url) == READ
 
 
-def test_shadows_of_columns_that_somebody_else_made_numbers_are_dropped(url):
+def test_shadows_of_columns_already_retyped_elsewhere_are_dropped(url):
     make(url, *HALF)
     begin(url)
     make(
@@ -365,7 +365,7 @@ run.upgrade(url, longest_lock_seconds=0)
         ("after_cursor_execute", "INSERT INTO audio_ops.adoption_step", 4),
     ],
 )
-def test_killed_anywhere_it_goes_on(url, event, statement, nth):
+def test_killed_anywhere_it_continues(url, event, statement, nth):
     make(url, *HALF)
     add_texts(url)
     make(url, MANY)

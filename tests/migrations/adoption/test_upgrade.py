@@ -174,7 +174,7 @@ def test_every_state_becomes_the_documented_one(url, documented, state):
 
 
 @pytest.mark.parametrize("state", sorted(STATES.keys() - NOT_PUT_BACK))
-def test_every_state_can_be_put_back(url, state):
+def test_every_state_can_be_restored(url, state):
     make(url, *STATES[state])
     rows, schema = contents(url), catalogue(url)
     run.upgrade(url)
@@ -320,7 +320,7 @@ def test_analyses_are_not_dropped_unless_it_is_said(url):
     assert "message_audio_analysis" not in contents(url)
 
 
-def test_a_dry_run_says_it_all_and_writes_nothing(url):
+def test_a_dry_run_reports_everything_and_writes_nothing(url):
     make(url, *ALL_MIGRATIONS)
     add_texts(url)
     rows, schema = contents(url), catalogue(url)
@@ -465,7 +465,7 @@ def test_a_default_comes_back_as_it_was(url, table, column, default):
     assert catalogue(url) == before
 
 
-def test_another_schema_before_public_is_not_taken_for_the_app(url):
+def test_another_schema_before_public_does_not_count_as_the_app(url):
     name = url.rpartition("/")[2]
     make(
         url,
@@ -482,7 +482,7 @@ def test_another_schema_before_public_is_not_taken_for_the_app(url):
     assert referenced == [("public.messages",)]
 
 
-def test_what_nobody_can_convert_is_refused_before_anything_is_changed(url):
+def test_an_inconvertible_column_is_refused_before_anything_is_changed(url):
     make(url, *HALF, "ALTER TABLE messages ADD COLUMN speech_timings text")
     before = catalogue(url)
     with pytest.raises(NotAdoptable, match="speech_timings is text"):

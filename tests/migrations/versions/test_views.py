@@ -274,7 +274,7 @@ def test_rates_count_only_recordings_whose_time_is_known(say, rows, add_conversa
     assert week.pauses_per_minute is None
 
 
-def test_the_worst_sounds_are_five_that_were_heard_three_times(say, rows, add_conversation):
+def test_the_worst_sounds_are_five_with_at_least_three_occurrences(say, rows, add_conversation):
     conversation = add_conversation()
     sounds = [phoneme(name, 40 + place) for place, name in enumerate("abcdef")]
     for _ in range(3):

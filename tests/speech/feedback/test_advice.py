@@ -9,20 +9,20 @@ def advice(words, measured, score=90.0):
     return recommend(words, measured, accuracy_score=score, fluency_score=score)
 
 
-def test_a_sound_heard_as_another_in_two_words_is_told_with_the_difference():
+def test_a_sound_heard_as_another_in_two_words_is_advised_with_the_difference():
     (told,) = advice([think(TH="S"), three(TH="S"), word()], steady())
     assert told.startswith("Practise /θ/, as in “month”: in “think”, “three” it sounded like /s/.")
     assert "between the teeth" in told
 
 
 @pytest.mark.parametrize(("found", "finding"), [("", "not heard in"), (20.0, "unclear in")])
-def test_a_sound_dropped_or_unclear_in_two_words_is_told_with_how_to_make_it(found, finding):
+def test_a_sound_dropped_or_unclear_in_two_words_is_advised_with_how_to_make_it(found, finding):
     (told,) = advice([think(TH=found), three(TH=found)], steady())
     assert f"it was {finding} “think”, “three”." in told
     assert "between the teeth" in told
 
 
-def test_a_sound_that_is_weak_in_one_word_is_not_told():
+def test_a_sound_that_is_weak_in_one_word_gets_no_advice():
     assert advice([think(TH=20.0), three(0.9, TH=30.0)], steady()) == []
 
 

@@ -88,7 +88,7 @@ def test_what_was_heard_instead_is_contrasted():
     assert told.suggestion.endswith("sound by sound: /θ ɪ ŋ k/. Then at your usual speed.")
 
 
-def test_a_sound_that_was_dropped_is_told_as_dropped():
+def test_a_dropped_sound_is_reported_as_dropped():
     told = explain(word("red", 0.1, D=""))
     assert told.issue == "The last sound /d/, as in “day”, was not heard."
     assert told.suggestion.startswith("Give it a short moment. Touch the ridge")
@@ -127,7 +127,7 @@ def test_a_word_without_a_clear_culprit_is_unclear_as_a_whole():
     assert told.suggestion.startswith("Say it slowly")
 
 
-def test_what_is_heard_as_it_should_be_is_no_fault():
+def test_a_phone_heard_as_expected_is_no_fault():
     heard = replace(word("red", 0.1), phones=(HeardPhone("R", 90.0, "R"),))
     assert explain(heard).issue == "It was hard to recognise as a whole."
 
@@ -159,7 +159,7 @@ def test_a_small_word_is_not_taught_sound_by_sound(text, phones):
     assert told == "Say it clearly by itself, then short and light between the others."
 
 
-def test_a_word_that_was_not_said_is_told_as_such_and_nothing_else():
+def test_a_word_that_was_not_said_is_reported_as_such_and_nothing_else():
     told = explain(think(TH="S", said=False))
     assert (told.issue, told.severity) == ("It was not heard.", "high")
     assert told.suggestion == "Say every word of the text."
@@ -175,7 +175,7 @@ def test_a_weak_sound_names_its_words_as_they_are_written():
     assert sound.words == ("I", "Like")
 
 
-def test_a_weak_sound_heard_in_several_ways_is_only_unclear():
+def test_a_weak_sound_heard_as_several_others_is_only_unclear():
     (sound,) = weak_sounds([think(TH="S"), three(TH=UNCLEAR_PHONE_SCORE - 1)])
     assert sound.heard_instead is None
 

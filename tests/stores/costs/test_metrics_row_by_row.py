@@ -29,7 +29,7 @@ VALUES (:id, :user_id, CAST(:id AS text), 'price', CAST(:current_tier AS subscri
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_the_pass_finds_what_each_row_by_itself_tells(engine, seed):
+def test_the_pass_agrees_with_a_row_by_row_computation(engine, seed):
     rows = _random_rows(random.Random(seed))
     with engine.begin() as connection:
         for table in (User, Conversation, Message):

@@ -32,7 +32,7 @@ list_chunk.fn(begin_reconciliation.fn())
 """
 
 
-def test_a_killed_listing_goes_on_where_it_was(record, reconcile, faulty_bucket, rows):
+def test_a_killed_listing_resumes_where_it_stopped(record, reconcile, faulty_bucket, rows):
     keys = [record(f"audio/{number}") for number in range(8)]
     doomed = []
     faulty_bucket.on(
@@ -100,9 +100,7 @@ def test_earlier_findings_stay_until_a_later_reconciliation_is_finished(put, rec
         ("TRUNCATE audio_ops.bucket_inventory", 0),
     ],
 )
-def test_a_listing_lost_in_between_is_not_taken_for_an_empty_bucket(
-    record, reconcile, do, rows, loss, left
-):
+def test_a_lost_listing_does_not_count_as_an_empty_bucket(record, reconcile, do, rows, loss, left):
     for number in range(3):
         record(f"audio/{number}")
     run = interrupted()

@@ -234,7 +234,7 @@ def test_a_new_recording_outlives_what_a_broken_run_had_begun(
     assert entries() == deletions(ids[:2], "withdrawn" if uploaded else "deleted")
 
 
-def test_an_intent_stays_open_while_the_bucket_does_not_tell(
+def test_an_intent_stays_open_while_the_buckets_state_is_unknown(
     break_off, ids, hold, sweep, stored, entries, faulty_bucket
 ):
     break_off(AFTER)
