@@ -1,4 +1,4 @@
-"""`kaiwa-audio backfill`: what an operator sees."""
+"""Output of `kaiwa-audio backfill`."""
 
 import pytest
 from typer.testing import CliRunner

@@ -1,4 +1,4 @@
-"""`kaiwa-audio database`: what an operator sees."""
+"""Output of `kaiwa-audio database`."""
 
 import os
 import signal
@@ -32,7 +32,7 @@ GRANTS = Path(__file__).parents[2] / "deployments" / "grants.sql"
 
 @pytest.fixture
 def run(monkeypatch):
-    """Run a command against a database, or none."""
+    """Run a command with or without a database."""
 
     def _run(url, *arguments, **options):
         monkeypatch.delenv("DATABASE_URL", raising=False)
@@ -152,7 +152,7 @@ def test_analyses_go_only_if_it_is_said(run, empty_database_url):
 
 @pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
 @pytest.mark.parametrize(
-    ("url", "told"),
+    ("url", "message"),
     [
         (None, "database_url: Field required"),
         ("mysql://root:s3cret@localhost/app", "not a Postgres URL"),
@@ -162,11 +162,11 @@ def test_analyses_go_only_if_it_is_said(run, empty_database_url):
     ],
 )
 def test_configuration_errors_are_reported_in_a_few_lines_without_the_password(
-    run, url, told, arguments
+    run, url, message, arguments
 ):
     done = run(url, *arguments)
     assert done.exit_code == (2 if arguments == ["doctor"] else 1)
-    assert told in done.stderr
+    assert message in done.stderr
     assert done.stdout == ""
     assert "s3cret" not in done.output
     assert len(done.stderr.splitlines()) <= 3
@@ -175,13 +175,13 @@ def test_configuration_errors_are_reported_in_a_few_lines_without_the_password(
 @pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
 def test_a_server_that_rejects_the_login_is_reported_with_its_reason(run, postgres, arguments):
     password = postgres.url().partition("postgres:")[2].partition("@")[0]
-    for url, told in (
+    for url, message in (
         (postgres.url().replace(password, "s3cret"), "password authentication failed"),
         (postgres.url("no_such_database"), 'database "no_such_database" does not exist'),
     ):
         done = run(url, *arguments)
         assert done.exit_code == (2 if arguments == ["doctor"] else 1)
-        assert told in done.stderr
+        assert message in done.stderr
         assert "Check DATABASE_URL" in done.stderr
         assert not {"s3cret", password} & set(done.output.replace("@", " ").split())
         assert len(done.stderr.splitlines()) <= 3
@@ -225,13 +225,13 @@ def test_the_flows_role_may_ask_the_doctor(run, administrator, half):
 
 
 @pytest.mark.parametrize(
-    ("isolation", "table", "told"),
+    ("isolation", "table", "message"),
     [
         ("READ COMMITTED", "messages", "Waiting for messages: pid"),
         ("REPEATABLE READ", "users", "Waiting for the end of a transaction"),  # for an index
     ],
 )
-def test_a_wait_can_be_interrupted_and_resumed(run, half, isolation, table, told):
+def test_a_wait_can_be_interrupted_and_resumed(run, half, isolation, table, message):
     command = [KAIWA_AUDIO, "database", "upgrade"]
     environment = os.environ | {"DATABASE_URL": half}
     with psycopg.connect(half) as reader:
@@ -244,7 +244,7 @@ def test_a_wait_can_be_interrupted_and_resumed(run, half, isolation, table, told
             stderr=subprocess.PIPE,
             text=True,
         )
-        while told not in process.stdout.readline():
+        while message not in process.stdout.readline():
             assert process.poll() is None
         process.send_signal(signal.SIGINT)
         began = time.monotonic()

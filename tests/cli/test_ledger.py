@@ -1,4 +1,4 @@
-"""`kaiwa-audio ledger`: what an operator sees."""
+"""Output of `kaiwa-audio ledger`."""
 
 import pytest
 import sqlalchemy as sa
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.usefixtures("at_database")
 
 @pytest.fixture
 def head(engine):
-    """Three finished deletions; the head after them, as the command writes it."""
+    """Three completed deletions; the head after them, as the command prints it."""
     keys = ("a", "b", "c")
     with engine.begin() as connection:
         ledger.intend(
@@ -26,7 +26,7 @@ def head(engine):
 
 @pytest.fixture
 def tamper(engine):
-    """Change the ledger behind its triggers' back."""
+    """Change the ledger with its triggers disabled."""
 
     def _tamper(statement):
         with engine.begin() as connection:

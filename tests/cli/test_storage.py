@@ -27,7 +27,7 @@ def bare_environment(monkeypatch):
 
 @pytest.fixture(params=["swift", "moto"])
 def server(request, monkeypatch):
-    """Name a new bucket on an S3 server, and no region; returns the server's name."""
+    """Configure a new bucket on an S3 server without a region; return the server's name."""
     address = request.getfixturevalue(f"{request.param}_address")
     monkeypatch.setenv("TIGRIS_BUCKET_NAME", f"audio-{secrets.token_hex(4)}")
     monkeypatch.setenv("TIGRIS_ACCESS_KEY_ID", address.access_key_id)
@@ -38,11 +38,11 @@ def server(request, monkeypatch):
 
 @pytest.fixture
 def nowhere(monkeypatch):
-    """All settings, of a server that does not answer."""
+    """All settings, for a server that does not answer."""
     monkeypatch.setenv("TIGRIS_BUCKET_NAME", "audio")
     monkeypatch.setenv("TIGRIS_ACCESS_KEY_ID", "key")
     monkeypatch.setenv("TIGRIS_SECRET_ACCESS_KEY", SECRET)
-    monkeypatch.setenv("TIGRIS_ENDPOINT", "http://127.0.0.1:9")  # the discard port: nobody there
+    monkeypatch.setenv("TIGRIS_ENDPOINT", "http://127.0.0.1:9")  # the discard port: no server
 
 
 def init():
@@ -63,7 +63,7 @@ def test_after_init_the_bucket_is_ours_and_its_signed_urls_are_good(server, monk
     assert init().exit_code == 0
     storage.bucket().verify_marker()
     url = storage.signer().dated(utc_now()).sign(MARKER_KEY, 60)
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # past any proxy
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # bypass any proxy
     with opener.open(url, timeout=30) as response:
         assert response.status == 200
 
@@ -71,7 +71,7 @@ def test_after_init_the_bucket_is_ours_and_its_signed_urls_are_good(server, monk
 def test_a_bucket_is_made_in_the_region_that_is_named(server, monkeypatch):
     monkeypatch.setenv("TIGRIS_REGION", "eu-west-1")
     result = init()
-    if server == "swift":  # it is in us-east-1 alone, and takes no signature for another region
+    if server == "swift":  # it accepts signatures for us-east-1 only
         assert result.exit_code == 1
         assert "TIGRIS_REGION" in result.output
         return

@@ -1,4 +1,4 @@
-"""prefect.yaml is what it says it is, and a real server makes runs of it."""
+"""prefect.yaml is valid, and a real server schedules runs from it."""
 
 import copy
 import time
@@ -45,7 +45,7 @@ def test_the_sweep_started_by_hand_runs_by_the_policys_rules_too_but_dry(sweep):
 def test_a_sweep_whose_parameters_are_not_the_policys_is_named(sweep, parameter, value):
     (problem,) = check.problems(sweep | {"parameters": sweep["parameters"] | {parameter: value}})
     assert problem.startswith(f"{parameter} is {value}, but CleanupRules in ")
-    del sweep["parameters"][parameter]  # the flow's own default is not enough
+    del sweep["parameters"][parameter]  # the flow's default differs
     (problem,) = check.problems(sweep)
     assert problem.startswith(f"{parameter} is None")
 
@@ -133,7 +133,7 @@ def test_deploying_makes_the_server_schedule_runs(tmp_path):
 
 
 def scheduled_runs(api_url, awaited, wait_seconds):
-    """Return the scheduler's runs, with their deployment's name, once there is one of each."""
+    """Return scheduled runs by deployment name, once there is one of each."""
     deadline = time.monotonic() + wait_seconds
     with PrefectHttpxSyncClient(base_url=api_url, trust_env=False) as client:
         names = {entry["id"]: entry["name"] for entry in client.post("/deployments/filter").json()}

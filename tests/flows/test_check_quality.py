@@ -1,4 +1,4 @@
-"""A check of data quality under Prefect: what it finds, sets aside, releases, and how it ends."""
+"""A data-quality check under Prefect: findings, quarantine, releases, final state."""
 
 import logging
 from datetime import UTC, datetime, timedelta
@@ -36,7 +36,7 @@ def reports_dir(tmp_path, monkeypatch):
 
 @pytest.fixture
 def rows_of(engine):
-    """Return what a query finds."""
+    """Return the rows of a query."""
 
     def _rows_of(query):
         with engine.connect() as connection:

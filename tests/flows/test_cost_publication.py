@@ -1,4 +1,4 @@
-"""A measurement under Prefect: its artifacts, its files, and how it ends without a folder."""
+"""Publication of a measurement under Prefect: artifacts, files, failure without a folder."""
 
 import base64
 import json
@@ -24,7 +24,7 @@ def publish(report):
 
 @pytest.fixture
 def reports(tmp_path, monkeypatch):
-    """The folder for reports, not made yet."""
+    """The folder for reports, which does not exist yet."""
     folder = tmp_path / "reports"
     monkeypatch.setenv("KAIWA_REPORTS_DIR", str(folder))
     return folder

@@ -1,4 +1,4 @@
-"""An export of findings under Prefect: what it shows, what stops it, what it never tells."""
+"""An export of findings under Prefect: its artifact, its errors, what it never shows."""
 
 import pytest
 import sqlalchemy as sa
@@ -19,7 +19,7 @@ SAID = "My cat is called Mochi"
 
 @pytest.fixture
 def say(add_analysed):
-    """Add a message with one word that is to be told."""
+    """Add a message with one word to export."""
 
     def _say():
         return add_analysed(
@@ -61,9 +61,9 @@ def test_all_chunks_are_exported_and_no_texts_are_shown(
     state, shown = run_flow(dry_run=False, page_size=2)
     assert state.result() == ExportReport(messages=5, added=5)
     assert count("analysis_findings") == 5
-    told = "\n".join([shown, caplog.text, *capfd.readouterr(), repr(state)])
-    assert "5 messages looked at" in told
-    assert "Mochi" not in told
+    output = "\n".join([shown, caplog.text, *capfd.readouterr(), repr(state)])
+    assert "5 messages looked at" in output
+    assert "Mochi" not in output
 
 
 def test_failures_are_reported_after_the_rest_is_written(say, run_flow, count, engine, monkeypatch):

@@ -1,4 +1,4 @@
-"""The measurement under Prefect: its form, its artifact, how it ends."""
+"""The measurement under Prefect: its form, its artifact, its final state."""
 
 from datetime import datetime, timedelta
 
@@ -59,7 +59,7 @@ def test_an_instant_in_the_future_is_refused_before_anything_is_written(days_wri
 
 def test_an_instant_without_offset_is_refused_before_anything_is_written(days_written):
     with pytest.raises(NotYetMeasurable):
-        measure_costs(as_of=datetime(2025, 10, 26, 3, 30))  # noqa: DTZ001 - the point of it
+        measure_costs(as_of=datetime(2025, 10, 26, 3, 30))  # noqa: DTZ001 - naive on purpose
     assert days_written() == []
 
 

@@ -88,7 +88,7 @@ def app(empty_database_url):
 
 
 def rows(app, *tables):
-    """Everything in the tables, by table; columns in the order of their names."""
+    """Return all rows by table; columns in the order of their names."""
     contents = {}
     for table in tables:
         found = app.execute(f"SELECT * FROM {table} ORDER BY 1::text, 2::text").fetchall()

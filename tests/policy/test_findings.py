@@ -85,11 +85,11 @@ def test_a_word_is_reported_with_its_sound_its_place_and_what_to_do():
 
 
 @pytest.mark.parametrize(
-    ("severity", "told"), [("low", "info"), ("medium", "hint"), ("high", "warning")]
+    ("severity", "exported"), [("low", "info"), ("medium", "hint"), ("high", "warning")]
 )
-def test_a_finding_is_as_severe_as_its_word(severity, told):
+def test_a_finding_is_as_severe_as_its_word(severity, exported):
     (finding,) = findings(message([weak("think", severity=severity)]))
-    assert finding.says.severity == told
+    assert finding.says.severity == exported
 
 
 def test_several_words_with_one_sound_are_one_finding_about_the_worst():
@@ -127,8 +127,8 @@ def test_a_message_without_a_valid_analysis_has_no_findings():
     [("😀 think", 3), ("I think so", None), ("think", None), ("", None)],
 )
 def test_offsets_count_utf_16_units_and_only_where_the_text_has_the_word(content, place):
-    told = message([weak("think")], timings=[timing("think", 0, 3)], content=content)
-    (finding,) = findings(told)
+    analysed = message([weak("think")], timings=[timing("think", 0, 3)], content=content)
+    (finding,) = findings(analysed)
     assert finding.says.offset_start == place
     assert finding.says.offset_end == (None if place is None else place + 5)
     assert finding.says.original_text == "think"
@@ -147,7 +147,7 @@ def test_the_engines_own_words_name_the_sound_that_failed_first():
         (heard(HeardPhone("TH", 90), HeardPhone("IH", 90)), CLARITY),
     ):
         problem = explain(word)
-        told = ProblematicWord(
+        named = ProblematicWord(
             word=problem.word,
             issue=problem.issue,
             severity=problem.severity,
@@ -155,7 +155,7 @@ def test_the_engines_own_words_name_the_sound_that_failed_first():
             end_ms=problem.end_ms,
             suggestion=problem.suggestion,
         )
-        (finding,) = findings(message([told], sounds))
+        (finding,) = findings(message([named], sounds))
         assert finding.feature == feature, problem.issue
 
 

@@ -50,9 +50,9 @@ def test_broken_rules_are_listed_with_the_commonest_first():
     report = AnalysisReport(claimed=9, analyzed=9, broken=2, broken_rules=rules)
     text = summary(report + report, rules=RULES, broken_chunks=0, took=timedelta(seconds=60))
     assert "**4 of these analyses break data quality rules**" in text
-    told = ["| a message's three scores equal its analysis' | 4 |"]
-    told += ["| words lie inside the message's text | 2 |"]
-    assert [line for line in text.splitlines() if line in told] == told
+    expected = ["| a message's three scores equal its analysis' | 4 |"]
+    expected += ["| words lie inside the message's text | 2 |"]
+    assert [line for line in text.splitlines() if line in expected] == expected
 
 
 def test_languages_without_an_engine_are_listed_with_the_commonest_first():

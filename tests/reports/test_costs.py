@@ -94,8 +94,8 @@ def test_unit_costs_are_of_the_whole_bill():
     [(365, [30, 90, 365]), (90, [30, 90]), (40, [30, 40]), (7, [7])],
 )
 def test_the_forecast_is_shown_for_one_month_three_months_and_its_end(horizon, days):
-    told = milestones(replace(REPORT, forecast=forecast(horizon, GB, 0.0)))
-    assert [(day - REPORT.as_of.date()).days for day in told["day"]] == days
+    reached = milestones(replace(REPORT, forecast=forecast(horizon, GB, 0.0)))
+    assert [(day - REPORT.as_of.date()).days for day in reached["day"]] == days
 
 
 def test_a_forecast_has_an_interval():

@@ -1,4 +1,4 @@
-"""`upgrade` brings any state of the app's database to the documented one, and keeps every value."""
+"""`upgrade` converts any state of the app's database to the documented one and loses no value."""
 
 import psycopg
 import pytest
@@ -33,7 +33,7 @@ ALTER TABLE message_audio_analysis
     DROP CONSTRAINT message_audio_analysis_message_id_unique,
     DROP CONSTRAINT message_audio_analysis_message_id_messages_id_fk
 """
-# Each state: what makes it of an empty database.
+# Each state, with the statements that create it in an empty database.
 STATES = {
     "empty": (),
     "before 0023": (TABLES,),
@@ -137,7 +137,7 @@ STATES = {
         "ALTER TABLE subscriptions ALTER current_tier DROP DEFAULT, ALTER current_tier TYPE text",
     ),
 }
-# A rollback leaves these as the upgrade made them: an INVALID or wrong index, a wrong key.
+# A rollback keeps the upgrade's version of these: an INVALID or wrong index, a wrong key.
 NOT_PUT_BACK = {
     "empty",
     "a foreign key with another action",
@@ -148,7 +148,7 @@ NOT_PUT_BACK = {
 
 @pytest.fixture
 def documented(database_url):
-    """What the catalogue says of the tables that an upgrade mends, on an adopted database."""
+    """The upgraded tables in the catalogue of an adopted database."""
     return mended(database_url)
 
 

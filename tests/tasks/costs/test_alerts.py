@@ -98,8 +98,8 @@ def test_both_measures_are_distinguished(prefect_api):
 
 def test_a_measure_above_causes_one_alert_until_it_rises_again(prefect_api):
     stocks = [1, 1.2, 0.97, 1, 0.94, 0.97, 1.01, 1.1]
-    told = [alert(share * STORED_LIMIT, days=day) for day, share in enumerate(stocks)]
-    assert told == [[STORED], [], [], [], [], [], [STORED], []]
+    alerts = [alert(share * STORED_LIMIT, days=day) for day, share in enumerate(stocks)]
+    assert alerts == [[STORED], [], [], [], [], [], [STORED], []]
     first, second = events(prefect_api)
     assert first["id"] != second["id"]
 
@@ -137,16 +137,16 @@ def test_alerts_that_the_prefect_server_did_not_accept_are_sent_by_the_next_run(
 
 def test_a_run_that_is_killed_before_it_could_note_its_alert_repeats_it(prefect_api, monkeypatch):
     monkeypatch.setenv("PREFECT_API_URL", f"{prefect_api.url}/api")
-    told = threading.Event()
+    sent = threading.Event()
 
     def kill():
         process.kill()
-        told.set()
+        sent.set()
         return 204
 
     prefect_api.answer = kill
     process = subprocess.Popen([sys.executable, "-c", ALERT_IN_A_PROCESS])
-    assert told.wait(timeout=120)
+    assert sent.wait(timeout=120)
     assert process.wait(timeout=60) < 0
     prefect_api.answer = lambda: 204
     assert alert(STORED_LIMIT) == [STORED]

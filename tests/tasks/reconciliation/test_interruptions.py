@@ -34,14 +34,14 @@ list_chunk.fn(begin_reconciliation.fn())
 
 def test_a_killed_listing_resumes_where_it_stopped(record, reconcile, faulty_bucket, rows):
     keys = [record(f"audio/{number}") for number in range(8)]
-    doomed = []
+    processes = []
     faulty_bucket.on(
         lambda _: faulty_bucket.count("ListObjectsV2") == 3,
-        calling_before(lambda _: doomed[0].kill()),
+        calling_before(lambda _: processes[0].kill()),
         times=1,
     )
-    doomed.append(subprocess.Popen([sys.executable, "-c", LIST_IN_A_PROCESS]))
-    assert doomed[0].wait(60) == -9
+    processes.append(subprocess.Popen([sys.executable, "-c", LIST_IN_A_PROCESS]))
+    assert processes[0].wait(60) == -9
     assert rows("SELECT last_key, objects FROM audio_ops.reconciliation") == [(keys[3], 4)]
     faulty_bucket.requests.clear()
     report = reconcile()
