@@ -9,7 +9,7 @@ from speech.errors import EmptyTranscript, NoSpeech, TextMismatch
 
 @pytest.fixture
 def fake_engine(monkeypatch):
-    """An engine that hears how loud the recording is, and obeys the text."""
+    """A fake engine that scores by loudness and fails as the text says."""
     orders = {
         "REFUSE": TextMismatch("it was told to"),
         "SILENCE": NoSpeech("it was told to"),

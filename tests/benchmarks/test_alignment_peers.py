@@ -27,7 +27,7 @@ def test_boundaries_of_the_same_words_and_phones_are_compared(theirs, phones):
     assert ("phone_mean_ms" in figures) == bool(phones)
 
 
-def test_what_was_heard_besides_the_text_is_kept_out_of_plain_reading():
+def test_recordings_with_hesitations_do_not_count_as_plain_reading():
     tally = alignment_peers.Tally()
     tally.compare(Found(OURS.words, OURS.phones, is_plain=False), OURS)
     assert tally.distances == {"word": [0, 0], "plain_word": [], "phone": [0, 0], "plain_phone": []}

@@ -5,7 +5,7 @@ from benchmarks import analysed_corpus
 from benchmarks.analysed_corpus import Job, analyse, with_folds
 
 
-def test_causes_are_told_apart(fake_engine, utterances):
+def test_causes_are_distinguished(fake_engine, utterances):
     causes = {
         text: analyse(Job(utterances[0], text))
         for text in ("WE CALL", "REFUSE", "SILENCE", "EMPTY", "BREAK")
@@ -29,7 +29,7 @@ def test_noise_is_the_recordings_own(fake_engine, utterances):
 
 
 def test_other_processes_give_outcomes_in_order(utterances):
-    # The real engine, in processes of its own: nothing is said of these texts but refusals.
+    # The real engine in separate processes: it refuses all of these texts.
     jobs = [Job(utterances[0], text) for text in ("", "WE CALL HIM EVERY DAY AT NOON", "")]
     finished = list(analysed_corpus.outcomes(jobs, 2))
     assert [one.cause for one in finished][::2] == ["empty_text", "empty_text"]

@@ -64,7 +64,7 @@ def test_a_word_that_was_not_aligned_counts_like_the_whole(rated):
 
 @pytest.fixture
 def numbers():
-    """Ours and the experts' numbers of 20 speakers, ten each, correlated within and between."""
+    """Our and the experts' numbers for 20 speakers, ten each, correlated within and between."""
     rng = np.random.default_rng(0)
     pairs = []
     for speaker in range(20):

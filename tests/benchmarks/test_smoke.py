@@ -16,7 +16,7 @@ PROJECT = Path(__file__).parents[2]
 MODULES = sorted((PROJECT / "benchmarks").glob("*.py"))
 BENCHMARKS = [path.stem for path in MODULES if "frame.run(" in path.read_text()]
 DOCS = (PROJECT / "docs" / "benchmarks.md").read_text()
-# Where `echogarden` is installed, it is a peer more.
+# `echogarden` is an additional peer where it is installed.
 OPTIONAL = {"alignment_peers": {"echogarden"}}
 NEED_CORPUS = ("pronunciation", "robustness")
 FOX = "THE QUICK BROWN FOX JUMPS OVER THE LAZY DOG"
@@ -29,7 +29,7 @@ def documented(benchmark):
 
 
 def missing(benchmark, folder):
-    """Say what keeps a benchmark from running here; None if nothing does."""
+    """Return why a benchmark cannot run here; None if it can."""
     if benchmark == "sweep":
         return swift.obstacle(folder)
     if benchmark == "analyze_flow" and not importlib.util.find_spec("espeakng_loader"):

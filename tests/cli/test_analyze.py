@@ -1,5 +1,5 @@
-# ruff: noqa: RUF001 - the letters of the IPA look like others
-"""`kaiwa-audio analyze`: one recording, analysed on the spot."""
+# ruff: noqa: RUF001 - IPA letters look like other characters
+"""`kaiwa-audio analyze`: one recording, analysed locally."""
 
 import base64
 import hashlib
@@ -36,7 +36,7 @@ def run(*arguments):
 
 
 class Page(HTMLParser):
-    """What a browser would see of a page."""
+    """Elements and texts of a page."""
 
     def __init__(self, source):
         super().__init__()
@@ -93,7 +93,7 @@ def pauses():
 
 @pytest.fixture
 def page(tmp_path, monkeypatch):
-    """Make a page of a recording in an empty folder, and read it."""
+    """Write the page of a recording in an empty folder, and read it."""
     monkeypatch.chdir(tmp_path)
 
     def _page(file, text, *options):
@@ -120,13 +120,21 @@ def test_a_person_sees_scores_words_and_pauses(pauses):
 
 
 def test_words_to_practise_and_warnings_are_shown(fox, monkeypatch):
-    told = explain(word("lazy", 0.1, phones="L EY Z IY", L="R"))
+    weak = explain(word("lazy", 0.1, phones="L EY Z IY", L="R"))
     faulty = replace(
-        fox, problematic_words=(told,), practice_words=("lazy",), analysis_warnings=("Loud [b]!",)
+        fox,
+        problematic_words=(weak,),
+        practice_words=("lazy",),
+        analysis_warnings=("Loud [b]!",),
     )
     monkeypatch.setattr(engine, "analyze", lambda *_: faulty)
     shown = " ".join(run(FOX, "--text", FOX_TEXT).output.split())
-    for text in (told.issue, told.suggestion, "Note: Loud [b]!", "Say these aloud: lazy."):
+    for text in (
+        weak.issue,
+        weak.suggestion,
+        "Note: Loud [b]!",
+        "Say these aloud: lazy.",
+    ):
         assert " ".join(text.split()) in shown
 
 
@@ -141,7 +149,7 @@ def test_raw_samples_are_read_as_declared(tmp_path, fox):
     options = ("--text", FOX_TEXT, "--json", "--format", "pcm16", "--sample-rate", 16_000)
     analysed = json.loads(run(raw, *options).stdout)
     assert analysed["overall_accuracy_score"] == pytest.approx(fox.overall_accuracy_score, abs=2)
-    # Under the app's names for them, at the app's rate.
+    # With the app's format names and sample rate.
     named = tmp_path / "fox.wav"
     waveform = soxr.resample(read_clip("fox"), 16_000, 24_000)
     named.write_bytes((waveform * 32767).astype("<i2").tobytes())
@@ -259,15 +267,15 @@ def test_a_page_allows_its_own_style_script_and_sound_alone(page):
     assert [tag for tag, attributes in made.elements if "src" in attributes] == ["audio"]
 
 
-def test_whatever_stands_in_a_text_is_only_text(fox):
+def test_a_text_is_only_text_whatever_it_contains(fox):
     moved = [
         replace(t, char_start=t.char_start + len(HOSTILE), char_end=t.char_end + len(HOSTILE))
         for t in fox.speech_timings
     ]
     moved[0] = replace(moved[0], word=HOSTILE)
-    told = explain(word(HOSTILE, 0.1))
+    weak = explain(word(HOSTILE, 0.1))
     hostile = replace(
-        fox, speech_timings=tuple(moved), problematic_words=(told,), practice_words=(HOSTILE,),
+        fox, speech_timings=tuple(moved), problematic_words=(weak,), practice_words=(HOSTILE,),
         recommendations=(HOSTILE,), analysis_warnings=(HOSTILE,), analysis_language=HOSTILE,
     )  # fmt: skip
     tame, page = rendered(fox, FOX_TEXT), rendered(hostile, HOSTILE + FOX_TEXT, title=HOSTILE)
@@ -278,7 +286,7 @@ def test_whatever_stands_in_a_text_is_only_text(fox):
         assert HOSTILE.strip() in page.text[place]
 
 
-def test_a_page_lies_here_under_the_recordings_name_or_where_it_is_wanted(tmp_path, page):
+def test_a_page_is_written_here_under_the_recordings_name_or_to_output(tmp_path, page):
     page(FOX, FOX_TEXT)
     page(FOX, FOX_TEXT, "--output", tmp_path / "other.html")
     assert sorted(file.name for file in tmp_path.iterdir()) == ["fox.html", "other.html"]
@@ -286,7 +294,7 @@ def test_a_page_lies_here_under_the_recordings_name_or_where_it_is_wanted(tmp_pa
 
 @pytest.fixture
 def bad(tmp_path):
-    """Recordings that cannot be analysed, by what is wrong with them."""
+    """Recordings that cannot be analysed, by their defect."""
     (tmp_path / "notes.txt").write_text("not a sound")
     (tmp_path / "empty.wav").touch()
     soundfile.write(tmp_path / "silent.wav", np.zeros(32_000), 16_000)
@@ -294,7 +302,7 @@ def bad(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("file", "options", "told"),
+    ("file", "options", "message"),
     [
         ("nowhere.wav", (), "nowhere.wav: No such file or directory."),
         (".", (), "Is a directory."),
@@ -307,17 +315,21 @@ def bad(tmp_path):
         (FOX, ("--html", "--output", "nowhere/page.html"), "No such file or directory."),
     ],
 )
-def test_what_cannot_be_analysed_is_told_in_a_line(bad, monkeypatch, file, options, told):
+def test_a_recording_that_cannot_be_analysed_is_reported_in_one_line(
+    bad, monkeypatch, file, options, message
+):
     monkeypatch.chdir(bad)
     done = run(file, "--text", FOX_TEXT, *options)
     assert done.exit_code == 1
     assert done.stdout == ""
-    assert told in done.stderr
+    assert message in done.stderr
     assert done.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize("form", ["", "--json", "--html"])
-def test_a_text_that_is_not_utf_8_is_told_in_a_line_and_leaves_no_file(tmp_path, monkeypatch, form):
+def test_a_text_that_is_not_utf_8_is_reported_in_one_line_and_leaves_no_file(
+    tmp_path, monkeypatch, form
+):
     monkeypatch.chdir(tmp_path)
     done = run(FOX, "--text", FOX_TEXT + "\udce9", *form.split())
     assert (done.exit_code, done.stdout) == (1, "")
@@ -338,7 +350,7 @@ def test_a_file_may_have_a_name_that_is_not_utf_8(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         ((), "--text"),
         (("--text", "fox", "--json", "--html"), "either --json or --html"),
@@ -348,10 +360,10 @@ def test_a_file_may_have_a_name_that_is_not_utf_8(tmp_path, monkeypatch):
         (("--text", "fox", "--format", "pcm16", "--sample-rate", 0), "--sample-rate"),
     ],
 )
-def test_a_command_that_contradicts_itself_is_refused(options, told):
+def test_a_command_that_contradicts_itself_is_refused(options, message):
     done = run(FOX, *options)
     assert done.exit_code == 2
-    assert told in done.output
+    assert message in done.output
 
 
 def test_neither_environment_nor_orchestrator_is_needed():

@@ -1,4 +1,4 @@
-"""`kaiwa-audio backfill`: what an operator sees."""
+"""Output of `kaiwa-audio backfill`."""
 
 import pytest
 from typer.testing import CliRunner
@@ -30,7 +30,7 @@ def test_a_backfill_is_released_once_a_person_agrees(add_scored, freeze, engine)
     assert f"Backfill {number} was released" in again.output
 
 
-def test_a_number_that_no_backfill_has_is_told():
+def test_an_unknown_backfill_number_is_reported():
     refused = release("99", "--yes")
     assert refused.exit_code == 1
     assert "Backfill 99 does not exist" in refused.output

@@ -1,4 +1,4 @@
-"""`kaiwa-audio database`: what an operator sees."""
+"""Output of `kaiwa-audio database`."""
 
 import os
 import signal
@@ -32,7 +32,7 @@ GRANTS = Path(__file__).parents[2] / "deployments" / "grants.sql"
 
 @pytest.fixture
 def run(monkeypatch):
-    """Run a command against a database, or none."""
+    """Run a command with or without a database."""
 
     def _run(url, *arguments, **options):
         monkeypatch.delenv("DATABASE_URL", raising=False)
@@ -66,7 +66,7 @@ def test_a_new_database_is_adopted_and_again_is_no_error(run, empty_database_url
     assert again.output == "Nothing to do: the database matches the documented schema.\n"
 
 
-def test_the_doctor_says_what_differs_until_nothing_does(run, half):
+def test_the_doctor_reports_differences_until_there_are_none(run, half):
     before = state(half)
     done = run(half, "doctor")
     assert done.exit_code == 1
@@ -100,7 +100,7 @@ def test_a_dry_run_says_what_it_would_do_and_does_nothing(run, half):
     assert state(half) == before
 
 
-def test_what_is_in_the_way_is_told_and_nothing_is_changed(run, half):
+def test_obstacles_are_reported_and_nothing_is_changed(run, half):
     make(half, "CREATE VIEW scores AS SELECT pronunciation_score FROM messages")
     before = state(half)
     for arguments in (["upgrade"], ["upgrade", "--dry-run"]):
@@ -115,7 +115,7 @@ def test_what_is_in_the_way_is_told_and_nothing_is_changed(run, half):
     assert state(half) == before
 
 
-def test_a_rollback_asks_first_and_puts_all_back(run, half):
+def test_a_rollback_asks_first_and_restores_everything(run, half):
     before = state(half)
     run(half, "upgrade")
     adopted = state(half)
@@ -152,7 +152,7 @@ def test_analyses_go_only_if_it_is_said(run, empty_database_url):
 
 @pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
 @pytest.mark.parametrize(
-    ("url", "told"),
+    ("url", "message"),
     [
         (None, "database_url: Field required"),
         ("mysql://root:s3cret@localhost/app", "not a Postgres URL"),
@@ -161,25 +161,27 @@ def test_analyses_go_only_if_it_is_said(run, empty_database_url):
         ("postgresql://root:s3cret@127.0.0.1:9/app?schema=public", "invalid connection option"),
     ],
 )
-def test_what_is_wrong_is_told_in_a_few_lines_without_the_password(run, url, told, arguments):
+def test_configuration_errors_are_reported_in_a_few_lines_without_the_password(
+    run, url, message, arguments
+):
     done = run(url, *arguments)
     assert done.exit_code == (2 if arguments == ["doctor"] else 1)
-    assert told in done.stderr
+    assert message in done.stderr
     assert done.stdout == ""
     assert "s3cret" not in done.output
     assert len(done.stderr.splitlines()) <= 3
 
 
 @pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
-def test_a_server_that_does_not_let_in_is_told_with_its_reason(run, postgres, arguments):
+def test_a_server_that_rejects_the_login_is_reported_with_its_reason(run, postgres, arguments):
     password = postgres.url().partition("postgres:")[2].partition("@")[0]
-    for url, told in (
+    for url, message in (
         (postgres.url().replace(password, "s3cret"), "password authentication failed"),
         (postgres.url("no_such_database"), 'database "no_such_database" does not exist'),
     ):
         done = run(url, *arguments)
         assert done.exit_code == (2 if arguments == ["doctor"] else 1)
-        assert told in done.stderr
+        assert message in done.stderr
         assert "Check DATABASE_URL" in done.stderr
         assert not {"s3cret", password} & set(done.output.replace("@", " ").split())
         assert len(done.stderr.splitlines()) <= 3
@@ -223,13 +225,13 @@ def test_the_flows_role_may_ask_the_doctor(run, administrator, half):
 
 
 @pytest.mark.parametrize(
-    ("isolation", "table", "told"),
+    ("isolation", "table", "message"),
     [
         ("READ COMMITTED", "messages", "Waiting for messages: pid"),
         ("REPEATABLE READ", "users", "Waiting for the end of a transaction"),  # for an index
     ],
 )
-def test_a_wait_can_be_broken_off_and_gone_on_with(run, half, isolation, table, told):
+def test_a_wait_can_be_interrupted_and_resumed(run, half, isolation, table, message):
     command = [KAIWA_AUDIO, "database", "upgrade"]
     environment = os.environ | {"DATABASE_URL": half}
     with psycopg.connect(half) as reader:
@@ -242,7 +244,7 @@ def test_a_wait_can_be_broken_off_and_gone_on_with(run, half, isolation, table, 
             stderr=subprocess.PIPE,
             text=True,
         )
-        while told not in process.stdout.readline():
+        while message not in process.stdout.readline():
             assert process.poll() is None
         process.send_signal(signal.SIGINT)
         began = time.monotonic()

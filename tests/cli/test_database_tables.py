@@ -13,7 +13,7 @@ def test_no_name_is_cut_off(arguments, empty_database_url):
     add_texts(empty_database_url)
     environment = {"DATABASE_URL": empty_database_url, "COLUMNS": "80"}
 
-    told = CliRunner().invoke(app, ["database", *arguments], env=environment).output
+    output = CliRunner().invoke(app, ["database", *arguments], env=environment).output
 
-    assert "…" not in told
-    assert "messages.pronun" in told
+    assert "…" not in output
+    assert "messages.pronun" in output

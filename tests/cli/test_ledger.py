@@ -1,4 +1,4 @@
-"""`kaiwa-audio ledger`: what an operator sees."""
+"""Output of `kaiwa-audio ledger`."""
 
 import pytest
 import sqlalchemy as sa
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.usefixtures("at_database")
 
 @pytest.fixture
 def head(engine):
-    """Three finished deletions; the head after them, as the command writes it."""
+    """Three completed deletions; the head after them, as the command prints it."""
     keys = ("a", "b", "c")
     with engine.begin() as connection:
         ledger.intend(
@@ -26,7 +26,7 @@ def head(engine):
 
 @pytest.fixture
 def tamper(engine):
-    """Change the ledger behind its triggers' back."""
+    """Change the ledger with its triggers disabled."""
 
     def _tamper(statement):
         with engine.begin() as connection:
@@ -40,7 +40,7 @@ def verify(*arguments):
     return CliRunner().invoke(app, ["ledger", "verify", *arguments])
 
 
-def test_a_whole_ledger_tells_its_head_to_be_noted(head):
+def test_an_intact_ledger_shows_its_head_to_be_recorded(head):
     done = verify()
     assert done.exit_code == 0
     assert "intact: 3 completed deletions" in done.output
@@ -81,7 +81,7 @@ def test_an_entry_outside_the_chain_is_named(head, tamper):
 
 
 @pytest.mark.parametrize("noted", ["3", "3:abc", ":" + "0" * 64, "-1:" + "0" * 64])
-def test_a_head_that_is_none_is_refused(noted):
+def test_an_invalid_head_is_refused(noted):
     done = verify("--head", noted)
     assert done.exit_code == 2
     assert "POSITION:HASH" in done.output

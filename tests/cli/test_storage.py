@@ -27,7 +27,7 @@ def bare_environment(monkeypatch):
 
 @pytest.fixture(params=["swift", "moto"])
 def server(request, monkeypatch):
-    """Name a new bucket on an S3 server, and no region; returns the server's name."""
+    """Configure a new bucket on an S3 server without a region; return the server's name."""
     address = request.getfixturevalue(f"{request.param}_address")
     monkeypatch.setenv("TIGRIS_BUCKET_NAME", f"audio-{secrets.token_hex(4)}")
     monkeypatch.setenv("TIGRIS_ACCESS_KEY_ID", address.access_key_id)
@@ -38,18 +38,18 @@ def server(request, monkeypatch):
 
 @pytest.fixture
 def nowhere(monkeypatch):
-    """All settings, of a server that does not answer."""
+    """All settings, for a server that does not answer."""
     monkeypatch.setenv("TIGRIS_BUCKET_NAME", "audio")
     monkeypatch.setenv("TIGRIS_ACCESS_KEY_ID", "key")
     monkeypatch.setenv("TIGRIS_SECRET_ACCESS_KEY", SECRET)
-    monkeypatch.setenv("TIGRIS_ENDPOINT", "http://127.0.0.1:9")  # the discard port: nobody there
+    monkeypatch.setenv("TIGRIS_ENDPOINT", "http://127.0.0.1:9")  # the discard port: no server
 
 
 def init():
     return CliRunner().invoke(app, ["storage", "init"])
 
 
-def test_init_says_what_it_made_and_what_stood_already(server):
+def test_init_reports_what_it_created_and_what_already_existed(server):
     first, second = init(), init()
     assert (first.exit_code, second.exit_code) == (0, 0)
     assert f"{os.environ['TIGRIS_BUCKET_NAME']}: created" in first.output
@@ -63,7 +63,7 @@ def test_after_init_the_bucket_is_ours_and_its_signed_urls_are_good(server, monk
     assert init().exit_code == 0
     storage.bucket().verify_marker()
     url = storage.signer().dated(utc_now()).sign(MARKER_KEY, 60)
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # past any proxy
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # bypass any proxy
     with opener.open(url, timeout=30) as response:
         assert response.status == 200
 
@@ -71,7 +71,7 @@ def test_after_init_the_bucket_is_ours_and_its_signed_urls_are_good(server, monk
 def test_a_bucket_is_made_in_the_region_that_is_named(server, monkeypatch):
     monkeypatch.setenv("TIGRIS_REGION", "eu-west-1")
     result = init()
-    if server == "swift":  # it is in us-east-1 alone, and takes no signature for another region
+    if server == "swift":  # it accepts signatures for us-east-1 only
         assert result.exit_code == 1
         assert "TIGRIS_REGION" in result.output
         return
@@ -104,7 +104,7 @@ def test_a_bucket_on_aws_of_unknown_region_is_not_guessed_at(nowhere, monkeypatc
     assert SECRET not in result.output
 
 
-def test_an_unreachable_server_is_told_without_a_traceback(nowhere):
+def test_an_unreachable_server_is_reported_without_a_traceback(nowhere):
     result = init()
     assert result.exit_code == 1
     assert "TIGRIS_ENDPOINT" in result.output

@@ -1,4 +1,4 @@
-"""automations.yaml is sound, and on a real server it tells a person what a task noticed."""
+"""automations.yaml is valid, and on a real server it notifies a person of events."""
 
 import copy
 import os
@@ -137,7 +137,7 @@ def prefect_server(own_server, tmp_path):
     }
     with temporary_settings(settings):
         yield api_url
-        EventsWorker.drain_all()  # or it would send the events of later tests to this server
+        EventsWorker.drain_all()  # otherwise it would send the events of later tests to this server
     with SyncPrefectClient(api_url) as client:
         for automation in client.read_automations():
             client.delete_automation(automation.id)
@@ -161,8 +161,8 @@ def wait_for(condition):
         time.sleep(0.05)
 
 
-def told(listener, count):
-    """Return what was posted once there are so many posts."""
+def posted(listener, count):
+    """Return all posts once there are so many."""
     wait_for(lambda: len(listener.told) >= count)
     return [body["text"] for body in listener.bodies(f"/{SECRET}")]
 
@@ -187,24 +187,24 @@ def test_a_crossing_is_posted_once_and_audio_that_is_overdue_too(
 
         assert alert_on_thresholds(report(0, limit - 1)) == []
         assert alert_on_thresholds(report(1, limit + 1)) == [STORED]
-        (text,) = told(person, 1)
+        (text,) = posted(person, 1)
         assert "stored 51.0 GB (measured), the threshold is 50 GB." in text
         assert "Forecast for 30 days from now:" in text
         assert "As of 2026-03-02T03:30:00+00:00" in text
 
         assert alert_on_thresholds(report(1, limit + 1)) == []
         assert alert_on_thresholds(report(2, limit + 1, 150)) == [TRANSFERRED]
-        text = told(person, 2)[1]  # so the run before it posted nothing
+        text = posted(person, 2)[1]  # so the previous run posted nothing
         assert "transferred 150.0 GB in a month (estimate), the threshold is 100 GB. See" in text
 
         raise_alarm(OVERDUE)
-        text = told(person, 3)[2]
+        text = posted(person, 3)[2]
         assert "3 recordings should have been deleted" in text
         assert "key refused: 2." in text
 
         person.answer = lambda: 500
         raise_alarm(OVERDUE)
-        wait_for(lambda: '"status_code":500' in events(client))  # for an operator to see
+        wait_for(lambda: '"status_code":500' in events(client))  # visible to operators
         assert SECRET not in events(client)
     logs = "".join(path.read_text() for path in (own_server[1] / "logs").iterdir())
     assert logs
@@ -212,7 +212,7 @@ def test_a_crossing_is_posted_once_and_audio_that_is_overdue_too(
 
 
 @pytest.mark.flow
-def test_without_an_address_automations_say_that_nobody_is_told_until_there_is_one(
+def test_without_a_url_automations_say_that_nobody_is_notified_until_there_is_one(
     prefect_server, described
 ):
     def overdue():
@@ -225,15 +225,15 @@ def test_without_an_address_automations_say_that_nobody_is_told_until_there_is_o
         assert overdue().actions[0].type == "do-nothing"
         assert overdue().description.endswith(automations.NOT_NOTIFIED)
         (silent,) = client.read_automations_by_name("flow-run-silent")
-        assert silent.actions[0].type == "change-flow-run-state"  # needs nobody
+        assert silent.actions[0].type == "change-flow-run-state"  # needs no webhook
 
         assert automations.apply(client, described, SecretStr(f"http://127.0.0.1:9/{SECRET}"))
         first = overdue()
         assert first.actions[0].type == "call-webhook"
         assert "Nobody" not in first.description
 
-        # An address stays when the next one to apply them does not know it.
-        client.create_automation(AutomationCore(**first.model_dump(exclude={"id"})))  # by a person
+        # Applying them without a URL keeps the earlier one.
+        client.create_automation(AutomationCore(**first.model_dump(exclude={"id"})))  # by hand
         assert automations.apply(client, described, None)
         assert overdue().actions == first.actions
 
@@ -254,7 +254,7 @@ with tags("{automations.TAG}"):
 
 @pytest.fixture
 def start_run(prefect_server, tmp_path):
-    """Start a run in a process of its own that sleeps so many seconds; return the process."""
+    """Start a run that sleeps so many seconds in a separate process; return the process."""
     script = tmp_path / "run.py"
     script.write_text(RUN)
     started = []
@@ -276,7 +276,7 @@ def start_run(prefect_server, tmp_path):
 
 
 def hasten(described):
-    """Make the automations that wait for silence wait as briefly as Prefect allows."""
+    """Shorten the waiting time of proactive automations to Prefect's minimum."""
     for automation in described:
         if automation["trigger"]["posture"] == "Proactive":
             automation["trigger"]["within"] = 10
@@ -285,7 +285,7 @@ def hasten(described):
 
 @pytest.mark.flow
 @pytest.mark.slow
-def test_a_killed_run_crashes_and_what_fails_or_is_late_is_told_without_its_parameters(
+def test_a_killed_run_crashes_and_failed_or_late_runs_are_reported_without_parameters(
     prefect_server, start_run, described
 ):
     @flow(name="measure-costs")
@@ -314,11 +314,11 @@ def test_a_killed_run_crashes_and_what_fails_or_is_late_is_told_without_its_para
         killed.kill()
 
         with pytest.raises(ValueError, match=LEARNER):
-            broken(LEARNER)  # somebody else's: it lacks our tag
+            broken(LEARNER)  # a foreign run: it lacks our tag
         with tags(automations.TAG), pytest.raises(ValueError, match=LEARNER):
             broken(LEARNER)
 
-        texts = told(person, 3)
+        texts = posted(person, 3)
         time.sleep(1)
         assert len(person.told) == 3
         runs = {run.state.type: run for run in client.read_flow_runs()}

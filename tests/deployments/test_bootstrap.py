@@ -1,4 +1,4 @@
-"""`kaiwa-audio prefect bootstrap`: twice is as good as once, and what a person decided stays."""
+"""`kaiwa-audio prefect bootstrap` is idempotent and keeps changes made by hand."""
 
 import asyncio
 import json
@@ -39,7 +39,7 @@ SECRETS = [
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    """Folder and API of a server without anything of ours."""
+    """Folder and API of a server without our objects."""
     folder = tmp_path_factory.mktemp("server")
     server = PrefectServer(folder)
     api_url = server.start(choose_ports(["prefect"], folder / "ports.json")["prefect"])
@@ -54,7 +54,7 @@ def client(server):
 
 
 def standing(client):
-    """Return the ids of all that bootstrapping makes."""
+    """Return the ids of all objects that bootstrapping creates."""
     return {
         (type(found).__name__, found.name): found.id
         for found in (

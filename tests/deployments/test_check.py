@@ -1,4 +1,4 @@
-"""prefect.yaml is what it says it is, and a real server makes runs of it."""
+"""prefect.yaml is valid, and a real server schedules runs from it."""
 
 import copy
 import time
@@ -45,7 +45,7 @@ def test_the_sweep_started_by_hand_runs_by_the_policys_rules_too_but_dry(sweep):
 def test_a_sweep_whose_parameters_are_not_the_policys_is_named(sweep, parameter, value):
     (problem,) = check.problems(sweep | {"parameters": sweep["parameters"] | {parameter: value}})
     assert problem.startswith(f"{parameter} is {value}, but CleanupRules in ")
-    del sweep["parameters"][parameter]  # the flow's own default is not enough
+    del sweep["parameters"][parameter]  # the flow's default differs
     (problem,) = check.problems(sweep)
     assert problem.startswith(f"{parameter} is None")
 
@@ -85,7 +85,7 @@ def test_a_bad_entry_is_named(deployment, change, problem):
     assert problem in found[0]
 
 
-def test_what_is_asked_for_is_left_to_the_form_unless_a_schedule_starts_the_run(deployment):
+def test_required_parameters_are_left_to_the_form_unless_a_schedule_starts_the_run(deployment):
     by_hand = {"name": "erase-learner", "entrypoint": "flows.erase_learner.erase_learner"}
     assert not list(check.problems(deployment | by_hand | {"parameters": {}, "schedules": []}))
     (problem,) = check.problems(deployment | by_hand | {"parameters": {}})
@@ -107,7 +107,7 @@ def test_forms_hold_no_markup_which_they_would_show_as_it_is():
             assert not set("`*") & set(field["description"]), (deployment["name"], name)
 
 
-def test_whoever_starts_a_destructive_run_by_hand_sees_first_whether_it_is_dry():
+def test_forms_of_destructive_runs_begin_with_dry_run():
     destructive = (("sweep_retention", 0), ("backfill_analysis", 1), ("export_findings", 0))
     for name, position in destructive:
         fields = parameter_schema(load_flow_from_entrypoint(f"flows.{name}.{name}")).properties
@@ -134,7 +134,7 @@ def test_deploying_makes_the_server_schedule_runs(tmp_path):
 
 
 def scheduled_runs(api_url, awaited, wait_seconds):
-    """Return the scheduler's runs, with their deployment's name, once there is one of each."""
+    """Return scheduled runs by deployment name, once there is one of each."""
     deadline = time.monotonic() + wait_seconds
     with PrefectHttpxSyncClient(base_url=api_url, trust_env=False) as client:
         names = {entry["id"]: entry["name"] for entry in client.post("/deployments/filter").json()}

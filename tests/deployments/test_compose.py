@@ -1,4 +1,4 @@
-"""compose.yaml is what the Compose Specification allows, and locks what it starts."""
+"""compose.yaml conforms to the Compose Specification and restricts its containers."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""docs/flows.md shows what the deployments take."""
+"""docs/flows.md shows the parameters of the deployments."""
 
 import yaml
 

@@ -42,9 +42,9 @@ GRANTS = (Path(__file__).parents[2] / "deployments" / "grants.sql").read_text()
 
 @pytest.fixture
 def batch(engine, database_url):
-    """An engine that has the batch's rights and no others."""
+    """An engine with only the batch's rights."""
     with engine.begin() as owner:
-        for _ in range(2):  # it may be run again
+        for _ in range(2):  # it is idempotent
             owner.exec_driver_sql(GRANTS)
         owner.exec_driver_sql(
             "DROP ROLE IF EXISTS batch_login;"
@@ -60,7 +60,7 @@ def batch(engine, database_url):
 
 @pytest.fixture
 def exporting(batch, engine):
-    """The batch's engine, with the optional rights of an export."""
+    """The batch's engine with the optional rights for the export."""
     with engine.begin() as owner:
         owner.exec_driver_sql(f"SET LOCAL kaiwa.export_findings = 'on'; {GRANTS}")
     return batch
@@ -68,7 +68,7 @@ def exporting(batch, engine):
 
 @pytest.fixture
 def app(batch, engine, database_url):
-    """An engine with the rights of `kaiwa_app` and no others."""
+    """An engine with only the rights of `kaiwa_app`."""
     with engine.begin() as owner:
         owner.exec_driver_sql(
             "DROP ROLE IF EXISTS app_login;"
@@ -339,8 +339,8 @@ def test_the_batch_may_analyse_history_again_and_undo_it(batch, add_scored):
         assert undo.undo(connection, page) == 1
 
 
-def test_nobody_puts_our_trigger_function_on_a_table_of_their_own(batch):
-    # There a cast of a type of one's own would run one's own function with its owner's rights.
+def test_our_trigger_function_cannot_be_attached_to_foreign_tables(batch):
+    # There a cast to a custom type would run a custom function with the owner's rights.
     with batch.connect() as connection:
         connection.exec_driver_sql("CREATE TEMPORARY TABLE mine (id text)")
         with pytest.raises(ProgrammingError, match="permission denied for function"):

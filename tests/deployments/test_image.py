@@ -1,6 +1,6 @@
-"""The image's and compose.yaml's commands work from a clean installation, unprivileged and locked.
+"""The image's and compose.yaml's commands work unprivileged, read-only and cleanly installed.
 
-What it stands for, and what only a container engine can show, says tests/support/containers.py.
+tests/support/containers.py explains what this simulates, and what it cannot.
 """
 
 import json
@@ -56,7 +56,7 @@ def test_what_makes_the_wheel_is_found_in_the_lock():
 
 @pytest.fixture(scope="module")
 def tree():
-    """The project's wheel in a clean environment that nobody can write to, as in the image."""
+    """The project's wheel in a clean, read-only environment, as in the image."""
     if not containers.can_lock():
         pytest.skip("this machine makes no locked processes: it takes Linux, root and util-linux")
     if Path("/tmp") in Path(sys.prefix).parents:
@@ -71,7 +71,7 @@ def tree():
 
 @pytest.fixture
 def start(tree, tmp_path):
-    """Start a container's command; return its process and its log. All ends with the test."""
+    """Start a container's command until the end of the test; return its process and log."""
     started = []
 
     def _start(name, command, environment):
@@ -124,7 +124,7 @@ def test_a_container_is_locked(start):
     assert seen["path"].startswith("/opt/kaiwa/lib/")  # not the sources
     assert seen["writable"] == [True, True, True]
     assert set(seen["locked"]) <= {"Read-only file system", "Permission denied"}
-    assert seen["locked"][-1] == "Read-only file system"  # anybody could write there otherwise
+    assert seen["locked"][-1] == "Read-only file system"  # although world-writable
 
 
 @pytest.mark.flow
@@ -147,7 +147,7 @@ def test_compose_comes_up_runs_a_deployment_and_goes_down(
     )["services"]
 
     def here(value):
-        """Put this machine's addresses in the place of those of compose.yaml's networks."""
+        """Replace the addresses of compose.yaml's networks by this machine's."""
         text = str(value).replace("prefect-server:4200", f"{HOST}:{ports['prefect']}")
         text = text.replace("4200", str(ports["prefect"]))
         return text.replace("8080", str(ports["health"]))
@@ -186,7 +186,7 @@ def test_compose_comes_up_runs_a_deployment_and_goes_down(
         temporary_settings({PREFECT_API_URL: api_url, PREFECT_API_AUTH_STRING: AUTH}),
         SyncPrefectClient(api_url, auth_string=AUTH) as client,
     ):
-        # It writes charts, tables and metrics, so it shows what else must be writable.
+        # It writes charts, tables and metrics, so it shows which other paths must be writable.
         deployment = client.read_deployment_by_name("measure-costs/measure-costs")
         run = client.create_flow_run_from_deployment(deployment.id)
         wait_until(

@@ -1,4 +1,4 @@
-"""Templates of jobs: what a deployment says is merged in, and what comes out is locked."""
+"""Job templates: deployments' job variables are merged in, and the result stays restricted."""
 
 import json
 from pathlib import Path
@@ -25,7 +25,7 @@ CLAIM = {"name": "reports", "persistentVolumeClaim": {"claimName": "kaiwa-report
 
 
 def rendered(pool_type, **job_variables):
-    """Return a job's configuration as a worker makes it from template and job variables."""
+    """Return a job's configuration as a worker builds it from template and job variables."""
     template = base_job_template(pool_type)
     properties = template["variables"]["properties"]
     defaults = BaseJobConfiguration._get_base_config_defaults(properties)
@@ -33,7 +33,7 @@ def rendered(pool_type, **job_variables):
 
 
 def manifest(**job_variables):
-    """Return a Kubernetes job as Prefect's worker sends it, its own environment aside."""
+    """Return a Kubernetes job as Prefect's worker sends it, without the worker's environment."""
     configuration = rendered(
         PoolType.KUBERNETES, command="prefect flow-run execute", **job_variables
     )
@@ -100,7 +100,7 @@ def test_a_docker_container_is_locked_whatever_a_deployment_says():
 
 
 @pytest.mark.parametrize("pool_type", PoolType)
-def test_runs_give_signs_of_life_whatever_their_worker_was_told(pool_type, monkeypatch):
+def test_runs_send_heartbeats_whatever_their_workers_settings(pool_type, monkeypatch):
     monkeypatch.setenv("PREFECT_FLOWS_HEARTBEAT_FREQUENCY", "180")
     configuration = BaseJobConfiguration(**rendered(pool_type))
     configuration.prepare_for_flow_run(FlowRun(flow_id=uuid4()))

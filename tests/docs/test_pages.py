@@ -1,4 +1,4 @@
-"""The pages that people read name what exists, all of it."""
+"""The documentation names everything that exists, and nothing else."""
 
 import importlib
 import pkgutil

@@ -1,4 +1,4 @@
-"""What all flow tests share, one Prefect server above all."""
+"""Fixtures of all flow tests: one Prefect server."""
 
 import os
 
@@ -15,7 +15,7 @@ from prefect.testing.utilities import prefect_test_harness
 
 @pytest.fixture(scope="session")
 def prefect_server():
-    """Run flows against a temporary server; processes started by tests find it as well."""
+    """Run flows, and processes started by tests, against a temporary server."""
     quiet = {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None, PREFECT_LOGGING_TO_API_ENABLED: False}
     with temporary_settings(quiet), prefect_test_harness(server_startup_timeout=60):
         os.environ["PREFECT_API_URL"] = PREFECT_API_URL.value()

@@ -159,7 +159,7 @@ def test_a_key_that_no_server_stores_fails_its_message_alone(upload, add_message
 
 def test_the_wrong_bucket_fails_no_message(upload, rows, monkeypatch):
     waiting = upload(SENTENCES[0])
-    storage.bucket().client.create_bucket(Bucket="another-bucket")  # and no marker in it
+    storage.bucket().client.create_bucket(Bucket="another-bucket")  # without a marker
     monkeypatch.setenv("TIGRIS_BUCKET_NAME", "another-bucket")
     storage.bucket.cache_clear()
     with pytest.raises(RunIncomplete, match="Failed chunks"):
@@ -179,7 +179,7 @@ def test_refused_credentials_fail_no_message(upload, rows, monkeypatch):
 def test_an_outage_of_the_bucket_is_charged_to_no_message(upload, rows, engine, monkeypatch):
     waiting = [upload(SENTENCES[0]) for _ in range(3)]
     with monkeypatch.context() as patch:
-        patch.setenv("TIGRIS_ENDPOINT", "http://127.0.0.1:9")  # discard: nobody listens
+        patch.setenv("TIGRIS_ENDPOINT", "http://127.0.0.1:9")  # discard: no server
         storage.bucket.cache_clear()
         with pytest.raises(RunIncomplete, match="Failed chunks"):
             analyze_messages()
@@ -193,7 +193,7 @@ def test_an_outage_of_the_bucket_is_charged_to_no_message(upload, rows, engine, 
 
 @pytest.fixture
 def break_object(monkeypatch):
-    """Let the bucket fail for one key."""
+    """Make the bucket fail for one key."""
 
     def _break_object(message_id, error):
         get = AudioBucket.get
@@ -213,9 +213,7 @@ def break_object(monkeypatch):
     [StorageUnavailable("get an object", "503"), StorageDenied("get an object", "AccessDenied")],
     ids=["unavailable", "denied"],
 )
-def test_one_object_that_cannot_be_read_is_tried_again_and_then_fails(
-    upload, rows, engine, break_object, error
-):
+def test_an_unreadable_object_is_retried_and_then_fails(upload, rows, engine, break_object, error):
     bad, good = upload(SENTENCES[0]), upload(SENTENCES[1])
     break_object(bad, error)
     with pytest.raises(RunIncomplete, match="1 of 2"):
@@ -223,7 +221,7 @@ def test_one_object_that_cannot_be_read_is_tried_again_and_then_fails(
     assert (rows()[bad].state, rows()[good].state) == ("uploaded", "analyzed")
     with engine.begin() as connection:
         connection.execute(sa.text("UPDATE audio_ops.lease SET available_at = now()"))
-    with pytest.raises(RunIncomplete, match="1 of 1"):  # alone, it is no outage
+    with pytest.raises(RunIncomplete, match="1 of 1"):  # a single one is not an outage
         analyze_messages(max_attempts=2)
     assert rows()[bad].state == "failed"
     assert "Gave up after 2 attempts" in rows()[bad].error
@@ -267,7 +265,7 @@ def test_what_waited_is_found_when_an_engine_comes(upload, rows, monkeypatch):
     assert rows()[waiting].state != "uploaded"
 
 
-def test_what_the_tutor_says_is_left_alone(upload, rows):
+def test_the_tutors_turns_are_left_alone(upload, rows):
     tutors = [upload(SENTENCES[0], role=role) for role in ("assistant", "system")]
     assert analyze_messages() == AnalysisReport()
     assert {rows()[message_id].state for message_id in tutors} == {"uploaded"}
@@ -338,7 +336,7 @@ def test_a_message_that_kills_its_worker_three_times_is_quarantined(
     assert (case.message_id, case.rule) == (killer, "analysis_crash")
 
 
-def test_a_wrong_value_is_written_set_aside_and_fails_the_run(upload, rows, engine, monkeypatch):
+def test_a_wrong_value_is_written_quarantined_and_fails_the_run(upload, rows, engine, monkeypatch):
     wrong, right = upload(SENTENCES[0]), upload(SENTENCES[1])
     analyse = AnalysisWorkers.analyse
 
@@ -364,12 +362,12 @@ def test_a_wrong_value_is_written_set_aside_and_fails_the_run(upload, rows, engi
 
 
 def test_a_message_deleted_while_it_is_analysed_is_no_failure(upload, rows, engine, monkeypatch):
-    doomed, kept = upload(SENTENCES[0]), upload(SENTENCES[1])
+    deleted, kept = upload(SENTENCES[0]), upload(SENTENCES[1])
     get = storage.bucket().get
 
     def delete_meanwhile(self, key, *, max_bytes):
         with engine.begin() as connection:
-            connection.execute(sa.text("DELETE FROM messages WHERE id = :id"), {"id": doomed})
+            connection.execute(sa.text("DELETE FROM messages WHERE id = :id"), {"id": deleted})
         return get(key, max_bytes=max_bytes)
 
     monkeypatch.setattr(type(storage.bucket()), "get", delete_meanwhile)
@@ -390,7 +388,7 @@ def test_more_failures_than_allowed_fail_the_run_after_everything_is_written(upl
 
 # --- Real processes, really interrupted -----------------------------------------------------
 
-MANY = 200  # messages, so that a run is in the middle of them when it is interrupted
+MANY = 200  # enough messages to interrupt a run in the middle of them
 
 RUN = """
 import json, sys, time
@@ -415,7 +413,7 @@ if __name__ == "__main__":
 
 @pytest.fixture
 def start_runs(tmp_path):
-    """Start the flow in processes of its own, as a Prefect worker does; all claim at once."""
+    """Start the flow in separate processes, as a Prefect worker does; all claim at once."""
     started = []
 
     def _start_runs(count, **parameters):
@@ -436,7 +434,7 @@ def start_runs(tmp_path):
 
 @pytest.fixture
 def start_run(start_runs):
-    """Start the flow in one process of its own."""
+    """Start the flow in a separate process."""
     return lambda **parameters: start_runs(1, **parameters)[0]
 
 
@@ -472,7 +470,7 @@ def test_a_run_that_is_killed_loses_and_doubles_nothing(
     run.send_signal(blow)
     try:
         run.wait(timeout=30)
-    except subprocess.TimeoutExpired:  # one in some hundreds hangs; supervisors then do the same
+    except subprocess.TimeoutExpired:  # one in hundreds hangs; a supervisor would kill it too
         run.kill()
         run.wait()
     _, alive = psutil.wait_procs(children, timeout=60)

@@ -69,7 +69,7 @@ def analysed(upload, engine):
 
 @pytest.fixture
 def rows(engine):
-    """All messages with their analyses, by id."""
+    """Return all messages with their analyses, by id."""
 
     def _rows():
         query = sa.text(
@@ -86,7 +86,7 @@ def rows(engine):
 
 @pytest.fixture
 def one(engine):
-    """The only value that a query returns."""
+    """Return the only value of a query's result."""
 
     def _one(query):
         with engine.connect() as connection:
@@ -242,7 +242,7 @@ def test_another_version_of_the_engine_may_not_go_on(analysed, monkeypatch):
 
 @pytest.fixture
 def quick_pause(monkeypatch):
-    """Look for an answer every second instead of every ten."""
+    """Poll for an answer every second instead of every ten."""
     quick = functools.partial(pause_flow_run, poll_interval=1)
     monkeypatch.setattr(approval, "pause_flow_run", quick)
 
@@ -321,7 +321,7 @@ def test_a_killed_run_loses_nothing_and_does_nothing_twice(analysed, rows, one, 
 
 @pytest.fixture
 def stopped_after(one, engine, monkeypatch):
-    """Let somebody stop the backfill once so many of its messages are done."""
+    """Stop the backfill once so many of its messages are done."""
 
     def _stopped_after(done):
         claim = leases.claim
@@ -338,7 +338,7 @@ def stopped_after(one, engine, monkeypatch):
     return _stopped_after
 
 
-def test_a_stopped_backfill_fails_and_goes_on_with_resume(
+def test_a_stopped_backfill_fails_and_continues_with_resume(
     analysed, one, stopped_after, monkeypatch
 ):
     for n in range(12):
@@ -351,8 +351,8 @@ def test_a_stopped_backfill_fails_and_goes_on_with_resume(
     assert 0 < caught.value.still_open < 12
     assert "are left**: run it again" in newest_artifact()
     assert one("SELECT count(*) FROM audio_ops.backfill WHERE ended_at IS NULL") == 1
-    told = backfill_analysis("just asking", resume=1)
-    assert told.open == caught.value.still_open
+    report = backfill_analysis("just asking", resume=1)
+    assert report.open == caught.value.still_open
     assert backfill_for_real(resume=1, chunk_size=2).open == 0
 
 

@@ -1,4 +1,4 @@
-"""A check of data quality under Prefect: what it finds, sets aside, releases, and how it ends."""
+"""A data-quality check under Prefect: findings, quarantine, releases, final state."""
 
 import logging
 from datetime import UTC, datetime, timedelta
@@ -36,7 +36,7 @@ def reports_dir(tmp_path, monkeypatch):
 
 @pytest.fixture
 def rows_of(engine):
-    """Return what a query finds."""
+    """Return the rows of a query."""
 
     def _rows_of(query):
         with engine.connect() as connection:
@@ -94,7 +94,7 @@ def test_nothing_at_all_is_in_order(reports_dir):
     assert (reports_dir / "data-docs" / "index.html").exists()
 
 
-def test_good_rows_are_in_order_and_every_rule_was_asked(record):
+def test_good_rows_pass_and_every_rule_was_evaluated(record):
     for _ in range(3):
         record()
     report = check_quality()
@@ -104,7 +104,7 @@ def test_good_rows_are_in_order_and_every_rule_was_asked(record):
     assert report.sampled == 3
 
 
-def test_what_breaks_a_rule_is_set_aside_with_what_was_seen_and_fails_the_run(
+def test_a_message_that_breaks_a_rule_is_quarantined_with_its_value_and_fails_the_run(
     record, run_sql, rows_of, open_cases, caplog
 ):
     good, bad = record(), record()
@@ -134,7 +134,7 @@ def test_a_case_is_closed_when_its_rule_holds_again(record, run_sql, open_cases)
     assert open_cases() == set()
 
 
-def test_below_the_allowed_share_the_run_is_green_and_all_is_told(record, open_cases):
+def test_below_the_allowed_share_the_run_succeeds_and_reports_everything(record, open_cases):
     bad = record(fluency_score=101)
     record()
     report = check_quality(fail_above_percent=50)
@@ -172,7 +172,7 @@ def test_the_sample_is_judged_by_itself(record):
         check_quality(bucket_sample=5, fail_above_percent=50)
 
 
-def test_a_score_without_a_recording_is_looked_at_too(add_message, open_cases):
+def test_a_score_without_a_recording_is_checked_too(add_message, open_cases):
     text = add_message(
         audio_storage_key=None, audio_processing_state="pending", pronunciation_score=150
     )
@@ -181,7 +181,7 @@ def test_a_score_without_a_recording_is_looked_at_too(add_message, open_cases):
     assert (text, "pronunciation_score_range") in open_cases()
 
 
-def test_a_table_of_somebody_else_stays(record, run_sql, rows_of):
+def test_a_foreign_table_stays(record, run_sql, rows_of):
     record()
     run_sql("CREATE TABLE public.broken AS SELECT 1 AS precious")
     check_quality()
@@ -189,7 +189,7 @@ def test_a_table_of_somebody_else_stays(record, run_sql, rows_of):
     assert rows_of("SELECT * FROM pg_class WHERE relname = 'checked_message'") == []
 
 
-def test_a_locked_message_stays_in_quarantine_and_the_check_goes_on(
+def test_a_locked_message_stays_in_quarantine_and_the_check_continues(
     record, run_sql, engine, open_cases
 ):
     bad = record(pronunciation_score=-1)
@@ -219,9 +219,7 @@ def test_a_window_without_a_beginning_is_refused_before_anything_is_written(rows
     assert rows_of("SELECT * FROM audio_ops.quality_check") == []
 
 
-def test_a_recording_that_the_bucket_lacks_or_holds_otherwise_is_found_and_let_go(
-    record, run_sql, open_cases
-):
+def test_a_missing_or_differing_recording_is_quarantined_and_released(record, run_sql, open_cases):
     lost, cut = record(), record(audio_size_bytes=5)
     storage.bucket().delete_many([f"audio/user/conversation/{lost}.wav"])
     with pytest.raises(QualityTooLow):
@@ -233,7 +231,7 @@ def test_a_recording_that_the_bucket_lacks_or_holds_otherwise_is_found_and_let_g
     assert open_cases() == set()
 
 
-def test_a_bucket_that_is_away_fails_the_run_after_all_else_is_written(
+def test_an_unreachable_bucket_fails_the_run_after_everything_else_is_written(
     record, faulty_bucket, open_cases
 ):
     bad = record(pronunciation_score=101)

@@ -1,4 +1,4 @@
-"""A measurement under Prefect: its artifacts, its files, and how it ends without a folder."""
+"""Publication of a measurement under Prefect: artifacts, files, failure without a folder."""
 
 import base64
 import json
@@ -24,7 +24,7 @@ def publish(report):
 
 @pytest.fixture
 def reports(tmp_path, monkeypatch):
-    """The folder for reports, not made yet."""
+    """The folder for reports, which does not exist yet."""
     folder = tmp_path / "reports"
     monkeypatch.setenv("KAIWA_REPORTS_DIR", str(folder))
     return folder
@@ -53,7 +53,7 @@ def test_a_measurement_is_shown_in_the_ui_and_left_as_files(reports):
     assert {path.suffix for path in (reports / "costs").iterdir()} == {".png", ".csv", ".parquet"}
 
 
-def test_the_charts_lie_inside_the_artifact_and_ask_nobody_for_an_image(reports):
+def test_the_charts_are_inside_the_artifact_and_load_no_image(reports):
     publish(measured())
     page = newest_artifact("measure-costs-charts").data
     sources = re.findall(r"!\[[a-z ]+\]\(([^)]*)\)", page)

@@ -1,4 +1,4 @@
-"""Chunks on a real Dask cluster: a scheduler and workers in processes of their own."""
+"""Chunks on a real Dask cluster: a scheduler and workers in separate processes."""
 
 import json
 import subprocess
@@ -38,7 +38,7 @@ def wait_until(condition, seconds=60):
 
 
 def kill_with_children(process):
-    """kill -9 a process, and see its children end by themselves."""
+    """kill -9 a process, and wait for its children to end by themselves."""
     children = process.children(recursive=True)
     process.kill()
     process.wait()
@@ -48,7 +48,7 @@ def kill_with_children(process):
 
 @pytest.fixture
 def start(tmp_path):
-    """Start a part of the cluster; returns its process. All of them end with the test."""
+    """Start a part of the cluster until the end of the test; return its process."""
     started = []
 
     def _start(*command):
@@ -69,7 +69,7 @@ def start(tmp_path):
 def cluster(stage, start, tmp_path, monkeypatch):
     """Run chunks on two Dask workers, one chunk at a time each; returns scheduler and workers.
 
-    They find database and bucket in their own environment, which is this test's.
+    They take database and bucket from their environment, which is this test's.
     """
     monkeypatch.setenv("DASK_TEMPORARY_DIRECTORY", str(tmp_path))
     file = tmp_path / "scheduler.json"
@@ -88,7 +88,7 @@ def cluster(stage, start, tmp_path, monkeypatch):
 
 @pytest.fixture
 def leases(engine):
-    """Return who holds messages now: owner and token of each claim."""
+    """Return owner and token of each current claim."""
 
     def _leases():
         query = sa.text("SELECT DISTINCT owner, token FROM audio_ops.lease WHERE token IS NOT NULL")
@@ -100,7 +100,7 @@ def leases(engine):
 
 @pytest.fixture
 def kill_in_a_chunk(engine, leases):
-    """Kill a worker that has done a chunk and is in the middle of another; returns who held any."""
+    """Kill a worker in the middle of its second chunk or later; return all owners of leases."""
 
     def _kill_in_a_chunk(victim):
         seen = set()
@@ -111,7 +111,7 @@ def kill_in_a_chunk(engine, leases):
             return len(mine) > 1 and len({pid for pid, _ in seen}) > 1
 
         def hold(connection):
-            """Take the leases of its chunk, so that it cannot be written; 0 if it just was."""
+            """Lock the leases of its chunk, so that it cannot be written; 0 if it has ended."""
             connection.rollback()
             query = sa.text("SELECT FROM audio_ops.lease WHERE owner LIKE :owner FOR UPDATE")
             return connection.execute(query, {"owner": f"%:{victim.pid}"}).rowcount
@@ -126,7 +126,7 @@ def kill_in_a_chunk(engine, leases):
 
 @pytest.fixture
 def expire(engine):
-    """Let all leases run out."""
+    """Let all leases expire."""
 
     def _expire():
         with engine.begin() as connection:
@@ -169,7 +169,7 @@ def test_a_scheduler_that_is_killed_fails_the_run_and_costs_no_message(
             analyze_messages(chunk_size=CHUNK_SIZE, workers=1)
     killer.result()
     _, alive = psutil.wait_procs(workers, timeout=60)
-    assert not alive  # without a scheduler they end, so that somebody starts them anew
+    assert not alive  # without a scheduler they end, so that a supervisor restarts them
     expire()
     monkeypatch.setenv("KAIWA_DASK_ADDRESS", "")
     analyze_messages()
@@ -181,12 +181,12 @@ def test_a_scheduler_that_is_killed_fails_the_run_and_costs_no_message(
 def test_a_backfill_and_what_learners_wait_for_are_analysed_on_the_cluster(
     upload, add_scored, count, monkeypatch
 ):
-    monkeypatch.setattr(pool, "analysis_workers", None)  # of this process
+    monkeypatch.setattr(pool, "analysis_workers", None)  # in this process
     for number in range(FEW):
         key = f"audio/u/c/{number}.flac"
         storage.bucket().put(key, flac_of(SENTENCES[number % 4]), "audio/flac")
         add_scored(message={"content": SENTENCES[number % 4], "audio_storage_key": key})
-    upload(SENTENCES[0])  # while the backfill goes on, it is served first
+    upload(SENTENCES[0])  # served first, during the backfill
     progress = backfill_analysis(
         "a better engine", dry_run=False, canary_size=0, chunk_size=CHUNK_SIZE, max_mean_shift=100
     )

@@ -1,4 +1,4 @@
-"""The erasure as Prefect runs it: its receipt, its errors, and that nothing tells whose it was."""
+"""The erasure under Prefect: its receipt, its errors, and nothing that identifies the learner."""
 
 import logging
 import re
@@ -55,7 +55,7 @@ def test_a_dry_run_is_the_default_and_only_counts(learner, add_recording, everyt
     assert "| Objects in the bucket | 1 |" in receipts()[0]
 
 
-def test_the_receipt_tells_what_was_erased_and_what_the_app_has_to_do(
+def test_the_receipt_shows_what_was_erased_and_what_the_app_must_do(
     learner, add_recording, receipts, tombstone, engine
 ):
     add_recording(learner)
@@ -94,7 +94,7 @@ def test_logs_states_and_artifacts_do_not_tell_whose_it_was(
     key = read_message(bad).audio_storage_key
     faulty_bucket.on("DeleteObjects", refused({key}))
     caplog.set_level(logging.DEBUG)
-    for library in ("botocore", "urllib3", "boto3", "s3transfer"):  # they log requests as they are
+    for library in ("botocore", "urllib3", "boto3", "s3transfer"):  # they log whole requests
         caplog.set_level(logging.INFO, library)
     with pytest.raises(ErasureIncomplete) as incomplete:
         erase_learner(learner.user_id, REASON, dry_run=False)
@@ -104,7 +104,7 @@ def test_logs_states_and_artifacts_do_not_tell_whose_it_was(
         erase_learner(learner.user_id, REASON, dry_run=False)
     with get_client(sync_client=True) as client:
         runs = [*client.read_flow_runs(), *client.read_task_runs()]
-    told = [
+    outputs = [
         caplog.text,
         str(incomplete.value),
         str(held.value),
@@ -115,7 +115,7 @@ def test_logs_states_and_artifacts_do_not_tell_whose_it_was(
     secrets = [learner.user_id, learner.user_id.hex, learner.conversation_id, bad, good, key]
     secrets += ["audio/e/1.wav", TEXT, REASON, "X-Amz-Signature"]
     for secret in secrets:
-        assert not any(str(secret) in text for text in told), secret
+        assert not any(str(secret) in text for text in outputs), secret
 
 
 def test_the_form_asks_for_a_uuid_and_a_reason():

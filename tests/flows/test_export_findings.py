@@ -1,4 +1,4 @@
-"""An export of findings under Prefect: what it shows, what stops it, what it never tells."""
+"""An export of findings under Prefect: its artifact, its errors, what it never shows."""
 
 import pytest
 import sqlalchemy as sa
@@ -19,7 +19,7 @@ SAID = "My cat is called Mochi"
 
 @pytest.fixture
 def say(add_analysed):
-    """Add a message with one word that is to be told."""
+    """Add a message with one word to export."""
 
     def _say():
         return add_analysed(
@@ -43,7 +43,7 @@ def run_flow():
     return _run_flow
 
 
-def test_unless_told_otherwise_it_only_counts(say, run_flow, count):
+def test_by_default_it_only_counts(say, run_flow, count):
     say()
     state, shown = run_flow()
     assert state.result() == ExportReport(messages=1, added=1)
@@ -52,7 +52,7 @@ def test_unless_told_otherwise_it_only_counts(say, run_flow, count):
     assert "| Findings added | 1 |" in shown
 
 
-def test_all_chunks_are_exported_and_nobodys_words_are_told(
+def test_all_chunks_are_exported_and_no_texts_are_shown(
     say, run_flow, count, monkeypatch, caplog, capfd
 ):
     monkeypatch.setattr(tasks, "PAGES_PER_CHUNK", 1)
@@ -61,14 +61,12 @@ def test_all_chunks_are_exported_and_nobodys_words_are_told(
     state, shown = run_flow(dry_run=False, page_size=2)
     assert state.result() == ExportReport(messages=5, added=5)
     assert count("analysis_findings") == 5
-    told = "\n".join([shown, caplog.text, *capfd.readouterr(), repr(state)])
-    assert "5 messages looked at" in told
-    assert "Mochi" not in told
+    output = "\n".join([shown, caplog.text, *capfd.readouterr(), repr(state)])
+    assert "5 messages looked at" in output
+    assert "Mochi" not in output
 
 
-def test_what_broke_off_is_told_after_the_rest_is_written(
-    say, run_flow, count, engine, monkeypatch
-):
+def test_failures_are_reported_after_the_rest_is_written(say, run_flow, count, engine, monkeypatch):
     monkeypatch.setattr(tasks, "PAGES_PER_CHUNK", 1)
     for _ in range(3):
         say()

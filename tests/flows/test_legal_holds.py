@@ -17,7 +17,7 @@ REASON = "case | 7 [x](http://example.org) <b>\nsecond line"
 
 
 def artifact():
-    """The newest version of the holds' page."""
+    """Return the newest version of the holds' artifact."""
     with get_client(sync_client=True) as client:
         return client.read_artifacts(
             artifact_filter=ArtifactFilter(key=ArtifactFilterKey(any_=["legal-holds"])),

@@ -1,4 +1,4 @@
-"""The measurement under Prefect: its form, its artifact, how it ends."""
+"""The measurement under Prefect: its form, its artifact, its final state."""
 
 from datetime import datetime, timedelta
 
@@ -39,7 +39,7 @@ def test_a_run_measures_writes_and_publishes(add_message, days_written):
     assert newest_artifact("measure-costs").data
 
 
-def test_an_alert_that_nobody_takes_fails_the_run_after_its_report(monkeypatch, tmp_path):
+def test_an_undelivered_alert_fails_the_run_after_its_report(monkeypatch, tmp_path):
     def refuse(*_):
         msg = "The server refuses events."
         raise ConnectionError(msg)
@@ -59,7 +59,7 @@ def test_an_instant_in_the_future_is_refused_before_anything_is_written(days_wri
 
 def test_an_instant_without_offset_is_refused_before_anything_is_written(days_written):
     with pytest.raises(NotYetMeasurable):
-        measure_costs(as_of=datetime(2025, 10, 26, 3, 30))  # noqa: DTZ001 - the point of it
+        measure_costs(as_of=datetime(2025, 10, 26, 3, 30))  # noqa: DTZ001 - naive on purpose
     assert days_written() == []
 
 

@@ -23,7 +23,7 @@ seconds = st.floats(0, 1e7)
         (0, 25, 60, "; 3 minutes left"),
         (0, 50, 10, "; less than a minute left"),
         (0, 50, 60, "; 1 minutes left"),
-        (50, 75, 600, "; 10 minutes left"),  # only what this run has done sets the pace
+        (50, 75, 600, "; 10 minutes left"),  # the pace counts this run's work only
         (0, 0, 60, ""),
         (50, 50, 60, ""),
         (50, 40, 60, ""),
@@ -67,7 +67,7 @@ def test_a_run_shows_its_progress_under_the_name_of_its_flow():
 
 @pytest.mark.flow
 @pytest.mark.usefixtures("prefect_server")
-def test_a_run_goes_on_when_the_server_does_not_take_its_progress(monkeypatch, caplog):
+def test_a_run_continues_if_the_server_rejects_its_progress(monkeypatch, caplog):
     away = httpx.ConnectError("away")
 
     def refuse(*_):

@@ -1,4 +1,4 @@
-"""The reconciliation under Prefect: its form, its artifacts, how it ends."""
+"""The reconciliation under Prefect: its form, its artifacts, its final state."""
 
 import logging
 from datetime import timedelta
@@ -63,7 +63,7 @@ def test_a_bucket_without_the_recordings_fails_the_run(add_message):
 
 @pytest.fixture
 def all_are_old(monkeypatch):
-    """Let the flow run a month later: no bucket lets a test put an old object."""
+    """Run the flow as of a month later, since a test cannot upload an old object."""
     monkeypatch.setattr(
         "flows.reconcile_bucket.utc_now", lambda: clock.utc_now() + timedelta(days=30)
     )
@@ -71,7 +71,7 @@ def all_are_old(monkeypatch):
 
 
 @pytest.mark.parametrize("repair", [True, False])
-def test_after_the_messages_were_emptied_no_object_is_queued_until_somebody_says_so(
+def test_after_messages_was_truncated_no_object_is_queued_until_approved(
     record, run_sql, queue, all_are_old, repair
 ):
     keys = {f"audio/{number}" for number in range(3)}

@@ -1,4 +1,4 @@
-"""The refresh as Prefect runs it: what it shows, what breaks it, and what it never tells."""
+"""The refresh under Prefect: its artifacts, its errors, what it never shows."""
 
 import logging
 import time
@@ -41,7 +41,7 @@ def run_id():
 
 @pytest.fixture
 def urls(engine):
-    """Read all URLs there are."""
+    """Read all URLs."""
 
     def _urls():
         with engine.connect() as connection:
@@ -63,7 +63,7 @@ def artifacts(flow_run_id):
 
 
 def ended_task_runs(flow_run_id):
-    """Read a run's task runs once the server has recorded the end of the span's; it lags."""
+    """Read a run's task runs after the server has recorded, with a delay, the end of the span's."""
     this_run = FlowRunFilter(id=FlowRunFilterId(any_=[flow_run_id]))
     deadline = time.monotonic() + 60
     with get_client(sync_client=True) as client:
@@ -126,7 +126,7 @@ def test_a_wrong_clock_signs_nothing(record, run_id, urls, monkeypatch):
 
 
 @pytest.mark.parametrize("fails", [False, True])
-def test_no_url_signature_secret_or_words_are_told_anywhere(
+def test_no_url_signature_secret_or_text_appears_anywhere(
     record, run_id, urls, engine, caplog, capfd, fails
 ):
     for number in range(3):
@@ -155,7 +155,7 @@ def test_no_url_signature_secret_or_words_are_told_anywhere(
     with get_client(sync_client=True) as client:
         flow_run = client.read_flow_run(flow_run_id)
     task_runs = ended_task_runs(flow_run_id)
-    told = [
+    outputs = [
         caplog.text,
         *(str(vars(record)) for record in caplog.records),
         *capfd.readouterr(),
@@ -165,8 +165,8 @@ def test_no_url_signature_secret_or_words_are_told_anywhere(
         repr(state),
         repr(state.result(raise_on_failure=False)),
     ]
-    everything = "\n".join(told)
-    assert "refresh-span-1" in everything  # it was looked at in the right places
+    everything = "\n".join(outputs)
+    assert "refresh-span-1" in everything  # proves that the search covers the right places
     assert "spans done" in everything
     access = storage.signer().access
     for secret in (

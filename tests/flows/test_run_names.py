@@ -1,4 +1,4 @@
-"""Runs are named by what they do."""
+"""Names of runs."""
 
 import pytest
 

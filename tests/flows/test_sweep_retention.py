@@ -1,4 +1,4 @@
-"""The sweep, end to end: real Prefect, real Postgres, a real S3 server, a real process killed."""
+"""The sweep, end to end: real Prefect, real Postgres, a real S3 server, killed processes."""
 
 import functools
 import json
@@ -39,7 +39,7 @@ sweep_for_real = functools.partial(sweep_retention, dry_run=False, max_share_per
 
 @pytest.fixture
 def events(monkeypatch):
-    """Collect what is emitted beside Prefect's own events."""
+    """Collect emitted events, except Prefect's own."""
     emitted = []
     monkeypatch.setattr(
         "tasks.sweep.sweep_retention.emit_event",
@@ -76,27 +76,27 @@ def test_a_dry_run_deletes_nothing_and_a_real_one_what_is_due(record, stored, en
     assert "audio/" not in summary
 
 
-# Suspiciously much
+# The runaway guard
 
 
 @pytest.fixture
 def quick_pause(monkeypatch):
-    """Let a run look for its answer every second."""
+    """Poll for an answer every second."""
     quick = functools.partial(pause_flow_run, poll_interval=1)
     monkeypatch.setattr("flows.sweep_retention.pause_flow_run", quick)
 
 
 @pytest.fixture
 def nobody_answers(quick_pause, monkeypatch):
-    """Let a run wait for a second in all."""
+    """Limit a run's waiting time to one second."""
     monkeypatch.setattr("flows.sweep_retention.APPROVAL_HOURS", 1 / 3600)
 
 
 class Person:
-    """Somebody who answers in the Prefect UI's stead."""
+    """Answers a paused run as a person does in the Prefect UI."""
 
     def answers(self, plan=None, *, first=lambda: None):
-        """Answer with a plan's number, by default the one that is shown; do `first` before."""
+        """Call `first`, then answer with a plan's number, by default the one shown."""
         self._thread = threading.Thread(target=self._answer, args=(plan, first), daemon=True)
         self._thread.start()
 
@@ -108,7 +108,7 @@ class Person:
             client.resume_flow_run(run.id, run_input={"plan": number, "approved_by": "Mori"})
 
     def _form(self, client):
-        """Return the paused run and what it shows; None while there is none."""
+        """Return the paused run and its artifact; None while there is none."""
         waiting = FlowRunFilter(state=FlowRunFilterState(type={"any_": [StateType.PAUSED]}))
         for run in client.read_flow_runs(flow_run_filter=waiting):
             with suppress(PrefectHTTPStatusError):  # it pauses before it writes the form
@@ -169,13 +169,13 @@ def test_without_an_answer_nothing_is_deleted_and_the_run_has_failed(
     assert "max_objects = 0" in state.message
     assert is_in_bucket(stored(message_id).audio_storage_key)
     assert entries() == []
-    assert [payload["overdue"] for _, payload in events] == [1]  # not deleting is a fault too
+    assert [payload["overdue"] for _, payload in events] == [1]  # not deleting raises an alarm too
 
 
-# Ends that are not green
+# Failures
 
 
-def test_a_run_that_could_not_delete_all_fails_after_everything_else_is_done(
+def test_a_run_with_failed_deletions_fails_after_everything_else_is_done(
     record, stored, events, faulty_bucket
 ):
     late, *others = (record(due_for=days * DAY) for days in (5, 2, 1))
@@ -261,22 +261,22 @@ def test_a_cancelled_run_stops_within_a_page_and_the_next_one_converges(
     second_page = stored(ids[2]).audio_storage_key
     faulty_bucket.on(
         lambda request: second_page in request.deleted_keys,
-        calling_before(lambda _: (run.terminate(), time.sleep(0.5))),  # lets the signal arrive
+        calling_before(lambda _: (run.terminate(), time.sleep(0.5))),  # let the signal arrive
         times=1,
     )
     run.wait(timeout=120)
     assert run.returncode != 0
-    told = [stored(message_id).audio_deleted_at is not None for message_id in ids]
-    assert told[:2] == [True, True]
-    assert told[4:] == [False, False]
+    deleted = [stored(message_id).audio_deleted_at is not None for message_id in ids]
+    assert deleted[:2] == [True, True]
+    assert deleted[4:] == [False, False]
     asked = [key for request in faulty_bucket.requests for key in request.deleted_keys]
     assert stored(ids[4]).audio_storage_key not in asked
     report = sweep_for_real()
-    assert report.objects == told.count(False)
+    assert report.objects == deleted.count(False)
     assert sorted(entries()) == sorted(("retention", "deleted", id_) for id_ in ids)
 
 
-def test_an_erased_learner_who_is_back_is_told_and_nothing_is_deleted_beside_the_plan(
+def test_new_data_of_an_erased_learner_is_reported_and_only_the_plan_is_deleted(
     record, stored, run_sql, events
 ):
     back = record(due_for=-DAY)

@@ -1,4 +1,4 @@
-"""The whole stack: runs that wait for a person, and what is killed costs no message."""
+"""The whole stack: runs that wait for a person, and kills that lose no message."""
 
 import io
 import time
@@ -35,7 +35,7 @@ def local_stack(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def whole_again(local_stack):
-    """Start what an earlier test killed and did not start again."""
+    """Restart processes that an earlier test killed."""
     stack, _ = local_stack
     if not all(stack.status().values()):
         stack.up(lambda step: None)
@@ -56,7 +56,7 @@ def conversation_id():
 
 @pytest.fixture
 def speak(local_stack, engine, conversation_id):
-    """Add messages to the conversation, a few recordings named by many; returns their ids."""
+    """Add messages that share a few recordings to the conversation; return their ids."""
     _, where = local_stack
     for number, sentence in enumerate(SENTENCES):
         where.s3.bucket().put(f"audio/u/c/{number}.flac", flac_of(sentence), "audio/flac")
@@ -89,7 +89,7 @@ def speak(local_stack, engine, conversation_id):
 
 @pytest.fixture
 def history(engine, speak):
-    """A conversation that an older engine scored very low."""
+    """A conversation with very low scores by an older engine."""
     ids = speak(HISTORY, "analyzed")
     with engine.begin() as connection:
         analyses.upsert(connection, [analysis(id_, accuracy=5) for id_ in ids])
@@ -97,7 +97,7 @@ def history(engine, speak):
 
 @pytest.fixture
 def one(engine, conversation_id):
-    """The only value that a query returns; `:conversation` is the test's own."""
+    """Return the only value of a query's result; `:conversation` is the test's."""
 
     def _one(query):
         with engine.connect() as connection:
@@ -109,7 +109,7 @@ def one(engine, conversation_id):
 
 @pytest.fixture
 def begin(local_stack, conversation_id, history):
-    """Start a run of `backfill-analysis`; returns how to ask for its state."""
+    """Start a run of `backfill-analysis`; return a function that reads its state."""
     _, where = local_stack
     with SyncPrefectClient(where.prefect_api_url) as client:
 
@@ -135,7 +135,7 @@ def until(look, what, seconds=180):
 
 
 def running(stack, *commands):
-    """Processes of the stack whose command holds one of these."""
+    """Return processes of the stack whose command contains one of these."""
     found = []
     for candidate in process.marked(stack.folder):
         with suppress(psutil.NoSuchProcess):  # it just ended
@@ -145,12 +145,12 @@ def running(stack, *commands):
 
 
 def kill_with_children(processes):
-    doomed = [p for one in processes for p in (one, *one.children(recursive=True))]
-    for victim in doomed:
+    victims = [p for one in processes for p in (one, *one.children(recursive=True))]
+    for victim in victims:
         with suppress(psutil.NoSuchProcess):
             victim.kill()
-    psutil.wait_procs(doomed, timeout=30)
-    return doomed
+    psutil.wait_procs(victims, timeout=30)
+    return victims
 
 
 MINE = """audio_ops.backfill_item AS i JOIN messages AS m ON m.id = i.message_id
@@ -245,5 +245,5 @@ def test_a_killed_worker_and_its_run_cost_nothing(local_stack, engine, speak, on
 
 def kill_worker_and_runs(stack):
     """kill -9 the worker and every flow run it started."""
-    doomed = kill_with_children(running(stack, "prefect worker"))
-    assert len(doomed) > 1, "no run was in progress"
+    victims = kill_with_children(running(stack, "prefect worker"))
+    assert len(victims) > 1, "no run was in progress"

@@ -1,4 +1,4 @@
-"""The database that a migration changes."""
+"""Fixtures: a database to migrate."""
 
 import pytest
 

@@ -108,7 +108,7 @@ def test_s3_sends_the_first_hundred_gigabytes_for_nothing(sent_gb, usd):
     assert cost.transfer_usd == pytest.approx(usd)
 
 
-def test_a_price_of_zero_is_a_price_and_the_book_says_that_it_was_changed():
+def test_a_price_of_zero_is_valid_and_marks_the_price_book_as_changed():
     free = prices_of(PriceBookName.S3, storage_usd_per_gb_month=0, transfer_usd_per_gb=0)
     assert free.name == "s3, changed"
     assert monthly_cost(10**15, traffic_of(10**15), free).transfer_usd == 0

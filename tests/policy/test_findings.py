@@ -68,7 +68,7 @@ def message(words, sounds=(), timings=(), content="I think so", practice=None):
     )
 
 
-def test_a_word_is_told_with_its_sound_its_place_and_what_to_do():
+def test_a_word_is_reported_with_its_sound_its_place_and_what_to_do():
     (finding,) = findings(
         message([weak("think", 100)], [sound("θ", "think", 100)], [timing("think", 100, 2)])
     )
@@ -85,11 +85,11 @@ def test_a_word_is_told_with_its_sound_its_place_and_what_to_do():
 
 
 @pytest.mark.parametrize(
-    ("severity", "told"), [("low", "info"), ("medium", "hint"), ("high", "warning")]
+    ("severity", "exported"), [("low", "info"), ("medium", "hint"), ("high", "warning")]
 )
-def test_a_finding_is_as_severe_as_its_word(severity, told):
+def test_a_finding_is_as_severe_as_its_word(severity, exported):
     (finding,) = findings(message([weak("think", severity=severity)]))
-    assert finding.says.severity == told
+    assert finding.says.severity == exported
 
 
 def test_several_words_with_one_sound_are_one_finding_about_the_worst():
@@ -100,7 +100,7 @@ def test_several_words_with_one_sound_are_one_finding_about_the_worst():
     assert finding.says.explanation == f"{ISSUE} Say it slowly. Also in “three”, “thin”."
 
 
-def test_a_word_is_blamed_as_a_whole_where_no_sound_of_it_is_named():
+def test_a_word_without_a_named_sound_is_reported_as_a_whole():
     whole = weak("think", issue="It was hard to recognise as a whole.", suggestion=None)
     elsewhere = weak("other", start_ms=1000)  # its issue names a sound that it does not have
     (finding,) = findings(message([whole, elsewhere], [sound("θ", "think")]))
@@ -108,17 +108,17 @@ def test_a_word_is_blamed_as_a_whole_where_no_sound_of_it_is_named():
     assert finding.says.explanation.endswith("as a whole. Also in “other”.")
 
 
-def test_what_was_expected_is_the_sound_not_what_was_heard():
+def test_a_finding_is_about_the_expected_sound_not_the_one_heard():
     heard = sound("s", "think", expected_phoneme="θ", issues=("heard as /s/",))
     (finding,) = findings(message([weak("think")], [heard]))
     assert finding.feature == THETA
 
 
-def test_a_word_that_is_not_to_be_practised_is_not_told():
+def test_a_word_that_needs_no_practice_is_not_exported():
     assert findings(message([weak("think")], practice=("three",))) == []
 
 
-def test_nothing_is_told_of_a_message_without_a_believed_analysis():
+def test_a_message_without_a_valid_analysis_has_no_findings():
     assert findings(AnalysedMessage("m", "en", "I think so", None)) == []
 
 
@@ -127,8 +127,8 @@ def test_nothing_is_told_of_a_message_without_a_believed_analysis():
     [("😀 think", 3), ("I think so", None), ("think", None), ("", None)],
 )
 def test_offsets_count_utf_16_units_and_only_where_the_text_has_the_word(content, place):
-    told = message([weak("think")], timings=[timing("think", 0, 3)], content=content)
-    (finding,) = findings(told)
+    analysed = message([weak("think")], timings=[timing("think", 0, 3)], content=content)
+    (finding,) = findings(analysed)
     assert finding.says.offset_start == place
     assert finding.says.offset_end == (None if place is None else place + 5)
     assert finding.says.original_text == "think"
@@ -147,7 +147,7 @@ def test_the_engines_own_words_name_the_sound_that_failed_first():
         (heard(HeardPhone("TH", 90), HeardPhone("IH", 90)), CLARITY),
     ):
         problem = explain(word)
-        told = ProblematicWord(
+        named = ProblematicWord(
             word=problem.word,
             issue=problem.issue,
             severity=problem.severity,
@@ -155,7 +155,7 @@ def test_the_engines_own_words_name_the_sound_that_failed_first():
             end_ms=problem.end_ms,
             suggestion=problem.suggestion,
         )
-        (finding,) = findings(message([told], sounds))
+        (finding,) = findings(message([named], sounds))
         assert finding.feature == feature, problem.issue
 
 

@@ -58,7 +58,7 @@ def test_without_uploads_each_lot_leaves_when_its_time_is_over():
     assert list(expected) == pytest.approx([a + b for a, b in zip(left, came, strict=True)])
 
 
-def test_audio_of_a_tier_that_nobody_knows_never_leaves():
+def test_audio_of_an_unknown_tier_never_expires():
     lots = [100] * 30
     expected = ahead(history(lots, "unknown"), stock(lots, "unknown"), days=365)
     assert expected["expected_bytes"][-1] == 3000 + 365 * 100

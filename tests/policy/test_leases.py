@@ -30,7 +30,7 @@ jitters = st.floats(0, 1, exclude_max=True)
 
 
 @given(st.sampled_from(sorted(PERMANENT_CAUSES)), counts, counts, st.integers(1, 100), jitters)
-def test_what_lies_in_the_recording_fails_at_once(cause, attempts, crashes, max_attempts, jitter):
+def test_a_permanent_failure_fails_at_once(cause, attempts, crashes, max_attempts, jitter):
     verdict = failure_decision(
         cause, REASON, attempts=attempts, crashes=crashes, max_attempts=max_attempts, jitter=jitter
     )
@@ -38,7 +38,7 @@ def test_what_lies_in_the_recording_fails_at_once(cause, attempts, crashes, max_
 
 
 @given(st.sampled_from(TRANSIENT), counts, counts, st.integers(1, 100), jitters)
-def test_what_lies_in_the_world_is_tried_max_attempts_times(
+def test_a_transient_failure_is_tried_max_attempts_times(
     cause, attempts, crashes, max_attempts, jitter
 ):
     verdict = failure_decision(
@@ -82,7 +82,7 @@ def test_each_try_counts_once(cause, attempts, crashes, jitter):
 
 
 @pytest.mark.parametrize("cause", FailureCause)
-def test_the_last_verdict_says_why(cause):
+def test_the_last_decision_gives_its_reason(cause):
     verdict = failure_decision(cause, REASON, attempts=4, crashes=2, max_attempts=5, jitter=0.0)
     assert REASON in verdict.error
 

@@ -22,7 +22,7 @@ def test_more_than_half_missing_means_another_bucket(missing, rows, another):
         (1, 1, 100, False),
     ],
 )
-def test_more_objects_without_a_message_than_is_believed_mean_another_database(
+def test_implausibly_many_objects_without_a_message_mean_another_database(
     orphans, objects, max_percent, another
 ):
     assert is_another_database(orphans, objects, max_percent=max_percent) is another

@@ -17,7 +17,7 @@ def compared(*groups):
     return compare([one for group in groups for one in group])
 
 
-def test_a_comparison_tells_means_shifts_and_order():
+def test_a_comparison_shows_means_shifts_and_order():
     found = compared(*(rescored(before, before + 4) for before in (10, 20, 40, 90)))
     assert found.accuracy.messages == 4
     assert (found.accuracy.mean_before, found.accuracy.mean_after) == (40, 44)

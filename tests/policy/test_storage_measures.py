@@ -119,13 +119,13 @@ def test_a_day_has_what_was_there_at_its_end():
     assert metrics["day"].min() == days[0]
 
 
-def test_grace_is_told_of_the_measured_day_alone():
+def test_grace_is_known_for_the_measured_day_only():
     metrics = days_of(stock_of({"said_days": 3, "in_grace": True}, {"bytes": 7}))
     assert value(metrics, Measure.GRACE_BYTES) == 10
     assert value(metrics, Measure.GRACE_BYTES, date(2025, 10, 25)) is None
 
 
-def test_what_only_the_ledger_tells_of_was_deleted_and_is_avoided():
+def test_deletions_known_only_from_the_ledger_count_as_avoided():
     rows = [("plus", None, 2, True, 3, 30), (None, None, 2, True, 1, 5)]
     gone = pl.DataFrame(rows, GONE, orient="row")
     metrics = days_of(stock_of({"said_days": 1}), gone)
@@ -194,7 +194,7 @@ def test_stock_grows_by_what_was_added_and_shrinks_by_what_was_deleted(audio):
     assert (table["bytes"] >= 0).all()
 
 
-def test_a_total_of_days_that_nobody_measured_is_unknown_and_not_zero():
+def test_a_total_of_unmeasured_days_is_unknown_and_not_zero():
     metrics = days_of(stock_of({"said_days": 1}, {"said_days": 0}))
     assert total(metrics, Measure.ADDED_BYTES, until=AS_OF.date(), days=2) == 20
     assert total(metrics, Measure.BYTES, until=date(2025, 10, 25)) == 10

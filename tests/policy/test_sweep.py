@@ -134,7 +134,7 @@ def test_waiting_makes_nothing_less_due(recording, wait):
 
 @given(recordings)
 def test_premium_never_shortens_what_one_has(recording):
-    kept = {Fate.KEEP, Fate.EXTEND, Fate.HELD, Fate.UNKNOWN_TIER}
+    kept = {Fate.KEEP, Fate.EXTEND, Fate.HELD}
     if judge_alone(recording, RULES).fate in kept:
         assert judge_alone(replace(recording, current_tier="premium"), RULES).fate in kept
 
@@ -346,7 +346,7 @@ def test_the_fate_of_a_due_recording_whose_object_another_one_shares(others, bus
 @pytest.mark.parametrize("key", [FINE, *NOT_OURS])
 @pytest.mark.parametrize("held", [False, True])
 @pytest.mark.parametrize("in_use", [False, True])
-def test_an_orphan_is_deleted_when_it_is_ours_and_nobody_holds_or_uses_it(key, held, in_use):
+def test_an_orphan_is_deleted_when_it_is_ours_and_neither_held_nor_used(key, held, in_use):
     orphan = Orphan(key, "m", 1, AS_OF, held=held, in_use=in_use)
     fate = judge_orphan(orphan)
     assert (fate is Fate.DELETE) == (key == FINE and not held and not in_use)

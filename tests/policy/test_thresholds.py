@@ -85,7 +85,7 @@ def test_alerts_and_rearms_take_turns(values):
 
 
 @given(VALUES)
-def test_a_measure_at_the_threshold_stands_above_and_one_well_below_does_not(values):
+def test_a_measure_at_the_threshold_counts_as_above_and_one_well_below_does_not(values):
     for value, standing in zip(values, looks(values)[1:], strict=True):
         assert standing.above or not value >= THRESHOLD
         assert not standing.above or not value < REARM
@@ -101,7 +101,7 @@ def test_a_measure_that_flutters_above_the_lower_edge_alerts_once(values):
     assert changes(values).count("alert") <= 1
 
 
-def test_each_crossing_has_an_id_of_its_own_that_does_not_depend_on_the_run():
+def test_each_crossing_has_a_unique_id_that_does_not_depend_on_the_run():
     values = [THRESHOLD, 0, THRESHOLD, 0]
     low_before_each = [standing for standing in looks(values) if not standing.above]
     ids = [alert_id(measure, low) for measure in ThresholdMeasure for low in low_before_each]

@@ -21,7 +21,7 @@ REPORT = AnalysisReport(
 )
 
 
-def test_the_summary_counts_everything_and_says_how_fast():
+def test_the_summary_shows_all_counts_and_the_pace():
     text = summary(REPORT, rules=RULES, broken_chunks=0, took=timedelta(seconds=60))
     for line in (
         "| Analysed | 1,200 |",
@@ -39,23 +39,23 @@ def test_causes_come_with_the_commonest_first():
     assert text.index("no speech") < text.index("timed out") < text.index("crashed")
 
 
-def test_chunks_that_broke_off_are_told():
+def test_failed_chunks_are_reported():
     text = summary(AnalysisReport(), rules=RULES, broken_chunks=2, took=timedelta(seconds=3))
     assert "**2 chunks failed**" in text
     assert "no audio was analysed" in text
 
 
-def test_broken_rules_are_told_with_the_commonest_first():
+def test_broken_rules_are_listed_with_the_commonest_first():
     rules = Counter({"timings_in_text": 1, "quick_scores": 2})
     report = AnalysisReport(claimed=9, analyzed=9, broken=2, broken_rules=rules)
     text = summary(report + report, rules=RULES, broken_chunks=0, took=timedelta(seconds=60))
     assert "**4 of these analyses break data quality rules**" in text
-    told = ["| a message's three scores equal its analysis' | 4 |"]
-    told += ["| words lie inside the message's text | 2 |"]
-    assert [line for line in text.splitlines() if line in told] == told
+    expected = ["| a message's three scores equal its analysis' | 4 |"]
+    expected += ["| words lie inside the message's text | 2 |"]
+    assert [line for line in text.splitlines() if line in expected] == expected
 
 
-def test_languages_without_an_engine_are_told_with_the_commonest_first():
+def test_languages_without_an_engine_are_listed_with_the_commonest_first():
     waiting = Counter({"ko": 12, "ja": 1234, "x|y": 1})
     report = AnalysisReport(without_engine=waiting, scores_put_back=1200)
     text = summary(report, rules=RULES, broken_chunks=0, took=timedelta(seconds=3))

@@ -35,7 +35,7 @@ def progress(**outcomes):
     )
 
 
-def test_a_plan_says_what_it_takes_and_what_it_leaves():
+def test_a_plan_shows_what_it_selects_and_what_it_skips():
     groups = (SelectedGroup("en", "kaiwa 1.0", 3000, 7200.0, 1024**3),)
     plan = BackfillPlan(groups, gone=7, newer=2, done=1, unknown_languages=Counter(ja=5))
     estimated = estimate(plan, limit=1500, cores=2, times_real_time=100.0, prices=prices_of())
@@ -66,7 +66,7 @@ def test_a_sample_without_anything_to_compare_says_so():
     assert said.startswith("No stored analysis has scores to compare with.")
 
 
-def test_a_report_tells_outcomes_causes_scores_and_pace():
+def test_a_report_shows_outcomes_causes_scores_and_pace():
     said = report_summary(
         7,
         progress(analyzed=10, failed=2, gone=1),
@@ -84,7 +84,7 @@ def test_a_report_tells_outcomes_causes_scores_and_pace():
     assert "kaiwa-audio backfill release 7" in said
 
 
-def test_a_report_of_an_unfinished_backfill_says_how_to_go_on():
+def test_a_report_of_an_unfinished_backfill_shows_how_to_continue():
     said = report_summary(
         7, BackfillProgress(5, open=5), {}, rules=RULES, broken={}, took=timedelta(seconds=3)
     )

@@ -80,7 +80,7 @@ def test_a_hole_in_the_history_of_a_tier_is_no_audio(axes_of):
     assert top(axes.collections[0]) == pytest.approx(before / BYTES_PER_GB)
 
 
-def test_the_forecast_goes_on_where_the_stock_ends(axes_of):
+def test_the_forecast_begins_where_the_measurement_ends(axes_of):
     report = measured()
     (expected, _threshold) = axes_of("storage", report).lines
     assert expected.get_ydata()[0] == pytest.approx(report.bytes / BYTES_PER_GB)

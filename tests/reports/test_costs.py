@@ -53,7 +53,7 @@ def test_the_first_lines_say_what_a_month_costs_for_what_and_what_has_changed():
         (TransferSource.ESTIMATE, 0, "estimated from uploads"),
     ],
 )
-def test_the_source_of_the_transfer_is_always_told(source, days, words):
+def test_the_source_of_the_transfer_is_always_shown(source, days, words):
     assert f"Transfer: 15.0 GB per month, {words}" in summary(
         replace(REPORT, transfer=Transfer(15 * GB, source, days))
     )
@@ -65,14 +65,14 @@ def test_without_a_past_the_past_is_unknown_and_not_free():
     assert "more" not in text.partition("###")[0]
 
 
-def test_every_view_of_the_stock_is_told():
+def test_every_view_of_the_stored_audio_is_shown():
     text = summary(REPORT)
     for heading in ("language", "format", "age"):
         assert f"### By {heading}" in text
     assert "| > 365 days |" in text
 
 
-def test_retention_tells_what_it_saves():
+def test_the_savings_of_retention_are_shown():
     lines = summary(REPORT).splitlines()
     assert "* In the grace period (expired but still stored): 1.00 GB." in lines
     assert "* Deleted by retention so far: 36.0 GB." in lines
@@ -93,9 +93,9 @@ def test_unit_costs_are_of_the_whole_bill():
     ("horizon", "days"),
     [(365, [30, 90, 365]), (90, [30, 90]), (40, [30, 40]), (7, [7])],
 )
-def test_the_forecast_is_told_for_a_month_for_three_and_for_its_end(horizon, days):
-    told = milestones(replace(REPORT, forecast=forecast(horizon, GB, 0.0)))
-    assert [(day - REPORT.as_of.date()).days for day in told["day"]] == days
+def test_the_forecast_is_shown_for_one_month_three_months_and_its_end(horizon, days):
+    reached = milestones(replace(REPORT, forecast=forecast(horizon, GB, 0.0)))
+    assert [(day - REPORT.as_of.date()).days for day in reached["day"]] == days
 
 
 def test_a_forecast_has_an_interval():
@@ -121,11 +121,11 @@ SOON, LATER, LAST = date(2026, 4, 5), date(2026, 4, 11), date(2026, 4, 20)
     ],
     ids=["reached", "expected", "perhaps late", "perhaps", "never"],
 )
-def test_a_threshold_is_told_with_the_day_on_which_it_will_be_reached(crossing, words):
+def test_a_threshold_is_shown_with_the_day_on_which_it_will_be_reached(crossing, words):
     assert words in summary(replace(REPORT, crossings=(crossing,)))
 
 
-def test_throughput_and_its_failures_are_told():
+def test_throughput_and_failures_are_shown():
     done = replace(REPORT.throughput, analyzed=36)
     lines = summary(replace(REPORT, throughput=done)).splitlines()
     assert (
@@ -144,7 +144,7 @@ def test_what_is_not_known_is_called_out():
     assert "believable" not in summary(REPORT)
 
 
-def test_of_many_groups_the_largest_are_told_and_the_rest_is_counted():
+def test_the_largest_of_many_groups_are_shown_and_the_rest_counted():
     many = groups(**{f"x{number:02}": (40 - number) * GB for number in range(33)})
     text = summary(replace(REPORT, by_language=many))
     assert "| x19 |" in text

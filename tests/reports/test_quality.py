@@ -46,7 +46,7 @@ def test_a_check_without_a_finding_says_so(page):
     assert all(f"`{name}`" in text for name in RULES)
 
 
-def test_what_fails_the_check_stands_before_what_only_warns(page):
+def test_failures_are_listed_before_warnings(page):
     text = page([("pcm_size", ("a", "b")), ("quick_scores", ("c",))], failing=1)
     assert "1 break a rule that fails the check: 0.1 %" in text
     assert text.index("`quick_scores`") < text.index("`pcm_size`")

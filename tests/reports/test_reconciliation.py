@@ -41,13 +41,13 @@ def test_a_run_that_queued_nothing_says_so():
     assert "`repair` is off" not in summary(found, repair=True, took=TOOK)
 
 
-def test_rows_elsewhere_are_told():
+def test_rows_elsewhere_are_reported():
     assert "3 rows have keys outside the prefix" in summary(
         report(elsewhere=3), repair=False, took=TOOK
     )
 
 
-def test_adopted_objects_are_told_and_without_repair_those_that_could_be():
+def test_adopted_objects_are_reported_and_without_repair_the_adoptable_ones():
     done = summary(report(adopted=1234), repair=True, took=TOOK)
     assert "1,234 objects uploaded before their message was saved were assigned to it" in done
     to_do = summary(report(adopted=1234), repair=False, took=TOOK)

@@ -57,7 +57,7 @@ def summary(report=REPORT, left=NOTHING_LEFT, withdrawn=0):
     return sweep_summary(report, left=left, withdrawn=withdrawn, took=timedelta(seconds=90))
 
 
-def test_a_plan_says_how_much_of_what_is_due_since_when_and_what_it_saves():
+def test_a_plan_shows_how_much_is_due_since_when_and_what_it_saves():
     lines = plan_summary(PLAN).splitlines()
     for line in (
         "1,234 of 12,000 objects are due. Plan `0123456789ab`.",
@@ -86,7 +86,7 @@ def test_the_number_by_which_a_plan_is_approved_is_of_all_that_it_deletes():
     assert plan_number(PLAN) == PLAN.digest[:12]
 
 
-def test_a_summary_says_what_was_deleted_and_what_was_not():
+def test_a_summary_shows_what_was_deleted_and_what_was_not():
     lines = summary(withdrawn=2).splitlines()
     for line in (
         "| free | 1,200 | 10.0 GB |",
@@ -120,12 +120,12 @@ def test_a_summary_says_what_was_deleted_and_what_was_not():
     ],
     ids=["broken", "left", "orphans left", "overdue", "without an end"],
 )
-def test_a_summary_tells_of_what_remains_to_be_done_just_then(report, left, words):
+def test_a_summary_shows_remaining_work_only_if_there_is_some(report, left, words):
     assert words in summary(report, replace(NOTHING_LEFT, **left))
     assert words not in summary()
 
 
-def test_nothing_that_names_a_learner_is_told():
+def test_nothing_that_identifies_a_learner_is_shown():
     assert "audio/" not in plan_summary(PLAN) + summary(left=PLAN)
 
 

@@ -22,7 +22,7 @@ GB = 1024**3
         (12_345 * GB, "12,345 GB"),
     ],
 )
-def test_a_size_is_told_in_the_largest_unit_of_which_there_is_one(size_bytes, words):
+def test_a_size_is_shown_in_its_largest_unit(size_bytes, words):
     assert amount(size_bytes) == words
 
 
@@ -46,11 +46,11 @@ def test_a_gb_is_the_apps():
         (0.000012, 4, "$0.000012"),
     ],
 )
-def test_what_costs_something_is_never_told_to_cost_nothing(usd, decimals, words):
+def test_a_small_cost_is_never_shown_as_zero(usd, decimals, words):
     assert dollars(usd, decimals) == words
 
 
-def test_a_short_time_is_told_in_minutes():
+def test_a_short_time_is_shown_in_minutes():
     assert duration(59.94) == "59.9 minutes"
     assert duration(60) == "1.0 hours"
 
@@ -61,7 +61,7 @@ def test_real_names_stay_as_they_are(name):
 
 
 @pytest.mark.parametrize("name", ["", "  ", "\u202e", "x" * 1000])
-def test_names_that_nobody_could_read_can_be_seen_and_are_short(name):
+def test_unreadable_names_are_made_visible_and_short(name):
     assert plain(name).strip()
     assert len(plain(name)) <= 40
 

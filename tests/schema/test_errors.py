@@ -64,5 +64,5 @@ def test_a_logged_error_shows_its_message(error):
     assert repr(error) == f"{type(error).__name__}({str(error)!r})"
 
 
-def test_errors_are_told_apart_by_identity(error):
+def test_errors_are_compared_by_identity(error):
     assert {error, copy.copy(error)} > {error}

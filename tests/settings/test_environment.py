@@ -186,13 +186,13 @@ def test_the_end_of_temporary_credentials_is_read_as_awss_tools_write_it(
 
 
 @pytest.mark.parametrize("name", ["TIGRIS_CREDENTIAL_EXPIRATION", "AWS_CREDENTIAL_EXPIRATION"])
-def test_an_empty_end_is_none_at_all(monkeypatch, name):
+def test_an_empty_end_means_no_end(monkeypatch, name):
     monkeypatch.setenv(name, "")
     read(monkeypatch, SEED)
     assert BucketSettings().credentials_expire_at is None
 
 
-def test_an_end_in_nobodys_time_zone_is_refused(monkeypatch):
+def test_an_end_without_a_time_zone_is_refused(monkeypatch):
     monkeypatch.setenv("TIGRIS_CREDENTIAL_EXPIRATION", "2025-10-13T12:00:00")
     with pytest.raises(ValidationError, match="TIGRIS_CREDENTIAL_EXPIRATION"):
         read(monkeypatch, SEED)

@@ -70,11 +70,11 @@ def test_what_is_not_judged_has_no_confidence_and_no_issues(word):
     assert word not in analysis.practice_words
 
 
-def test_a_word_that_was_not_said_is_told_once_and_without_its_sounds():
+def test_a_word_that_was_not_said_is_reported_once_and_without_its_sounds():
     analysis = analysed("The green house, the green tree", unsaid=("green",))
-    (told,) = [one for one in analysis.problematic_words if one.word == "green"]
-    assert (told.issue, told.severity) == ("It was not heard.", "high")
-    assert told.suggestion == "Say every word of the text."
+    (reported,) = [one for one in analysis.problematic_words if one.word == "green"]
+    assert (reported.issue, reported.severity) == ("It was not heard.", "high")
+    assert reported.suggestion == "Say every word of the text."
     assert not issues(analysis, "green")
     assert issues(analysis, "house")
     assert not any("green" in advice for advice in analysis.recommendations)
@@ -89,8 +89,8 @@ def test_a_word_of_several_was_said_if_one_of_them_was():
     said = Transcript((Word("tea-room", 0, 8, ("tea", "room")), Word("door", 9, 13, ("door",))), 0)
 
     def unheard(*unsaid):
-        told = analysed(said, unsaid=unsaid).problematic_words
-        return [one.word for one in told if one.issue == "It was not heard."]
+        reported = analysed(said, unsaid=unsaid).problematic_words
+        return [one.word for one in reported if one.issue == "It was not heard."]
 
     assert unheard("room") == unheard("tea") == []
     assert unheard("tea", "room") == ["tea-room"]
@@ -122,5 +122,5 @@ def test_a_number_is_one_timing_from_its_first_part_to_its_last():
 
 
 def test_the_usual_pronunciation_is_taught():
-    (told,) = analysed("would", heard=None).problematic_words
-    assert "/w ʊ d/" in told.suggestion
+    (reported,) = analysed("would", heard=None).problematic_words
+    assert "/w ʊ d/" in reported.suggestion

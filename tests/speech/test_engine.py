@@ -203,7 +203,7 @@ def test_raw_scores_are_those_shown_before_rounding(analysed):
     )
 
 
-def test_what_is_heard_besides_the_text_has_a_place_in_time_and_none_in_the_text():
+def test_unwritten_hesitations_have_a_time_but_no_extent_in_the_text():
     waveform = np.concatenate(
         [CLIPS["fox"][: int(0.72 * 16_000)], CLIPS["fox"][int(0.32 * 16_000) :]]
     )

@@ -30,7 +30,7 @@ def test_speech_and_pauses_fill_the_span(words):
 
 
 @given(utterances())
-def test_the_longest_pause_lies_between_the_average_and_the_total(words):
+def test_the_longest_pause_is_between_the_average_and_the_total(words):
     measured = fluency(words)
     assert measured.average_pause_seconds <= measured.longest_pause_seconds + 1e-9
     assert measured.longest_pause_seconds <= measured.pause_seconds + 1e-9
@@ -43,7 +43,7 @@ def test_silence_before_the_first_word_changes_nothing(words, shift):
 
 
 @given(utterances())
-def test_every_pause_lies_between_two_words_and_is_long_enough(words):
+def test_every_pause_is_between_two_words_and_long_enough(words):
     for pause in fluency(words).pauses:
         assert pause.start == words[pause.after].end
         assert pause.end == words[pause.after + 1].start

@@ -27,7 +27,7 @@ def test_containers_are_recognised(form):
 
 
 @given(st.binary(max_size=2_000))
-def test_one_frame_header_is_not_believed(data):
+def test_a_single_frame_header_is_not_enough(data):
     # 0xFF 0xFB 0x90 0x00 claims 417 bytes; what follows there is no header.
     assert not is_mp3(b"\xff\xfb\x90\x00" + bytes(413) + b"\x00" + data)
 

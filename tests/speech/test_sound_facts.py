@@ -34,15 +34,15 @@ def test_headerless_pcm_lasts_as_long_as_its_bytes_at_the_apps_rate(size_bytes, 
         ({"format": "AIFF"}, "aiff"),
     ],
 )
-def test_a_file_tells_its_format_rate_channels_and_length(how, name):
+def test_format_rate_channels_and_length_are_read_from_a_file(how, name):
     assert file_facts(encoded(48_000, 2, **how)) == SoundFacts(name, 48_000, 2, 1500)
 
 
-def test_an_mp3_tells_no_length_that_can_be_believed():
+def test_an_mp3_has_no_reliable_length():
     assert file_facts(encoded(format="MP3")) == SoundFacts("mp3", 24_000, 1, None)
 
 
-def test_a_wav_that_was_streamed_with_a_size_of_0_tells_no_length():
+def test_a_wav_streamed_with_a_size_of_0_has_no_known_length():
     data = bytearray(encoded(format="WAV"))
     data[4:8] = data[40:44] = bytes(4)
     assert file_facts(bytes(data)) == SoundFacts("wav", 24_000, 1, None)
@@ -54,7 +54,7 @@ def test_a_wav_that_was_streamed_with_the_greatest_size_is_as_long_as_its_sample
     assert file_facts(bytes(data)).duration_ms == 1500
 
 
-def test_a_flac_that_was_streamed_or_cut_off_tells_no_length():
+def test_a_streamed_or_truncated_flac_has_no_known_length():
     data = bytearray(encoded(format="FLAC"))
     assert file_facts(bytes(data[: len(data) // 2])).duration_ms is None
     data[21] &= 0xF0  # of 36 bits that count the samples
@@ -63,7 +63,7 @@ def test_a_flac_that_was_streamed_or_cut_off_tells_no_length():
 
 
 @pytest.mark.parametrize("data", [b"", b"RIFF", b"fLaC" + bytes(100), b"<html>", bytes(1000)])
-def test_of_what_is_no_sound_file_nothing_is_told(data):
+def test_nothing_is_known_of_a_file_that_is_not_audio(data):
     assert file_facts(data) == SoundFacts()
 
 
@@ -77,5 +77,5 @@ def test_of_what_is_no_sound_file_nothing_is_told(data):
         (bytes(64), None),
     ],
 )
-def test_what_browsers_record_and_is_not_read_is_told_from_pcm(beginning, name):
+def test_unreadable_browser_formats_are_distinguished_from_pcm(beginning, name):
     assert unread_format(beginning) == name

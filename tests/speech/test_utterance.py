@@ -61,7 +61,7 @@ def test_the_span_runs_from_the_first_to_the_last_that_was_said(case):
 
 
 @pytest.mark.parametrize("extras", [(), (Extra(90, 130, "filler"),), (Extra(70, 160, "silence"),)])
-def test_what_lies_inside_a_number_belongs_to_it(extras):
+def test_sounds_inside_a_number_belong_to_it(extras):
     said = year(*extras)
     assert [time for one in said for time in (one.start, one.end)] == pytest.approx(
         [0, 0.2, 0.3, 2.3]
@@ -71,6 +71,6 @@ def test_what_lies_inside_a_number_belongs_to_it(extras):
     assert measured.speech_rate_wpm == pytest.approx(60 * 4 / 2.3)
 
 
-def test_a_hesitation_before_a_number_is_one_of_its_own():
+def test_a_hesitation_before_a_number_is_separate():
     said = year(Extra(20, 30, "filler"))
     assert [one.is_hesitation for one in said] == [False, True, False]

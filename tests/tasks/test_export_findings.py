@@ -243,7 +243,7 @@ def test_a_feature_that_is_there_is_used_as_it_is(export, say, execute):
         "DELETE FROM message_audio_analysis",
     ],
 )
-def test_what_must_not_or_cannot_be_told_is_not_and_goes_where_it_was(
+def test_findings_that_must_not_or_cannot_be_exported_are_removed(
     export, say, stored, execute, change
 ):
     say(THINK)
@@ -253,14 +253,14 @@ def test_what_must_not_or_cannot_be_told_is_not_and_goes_where_it_was(
     assert stored() == []
 
 
-def test_what_is_distrusted_is_not_told(export, say, engine):
+def test_quarantined_analyses_are_not_exported(export, say, engine):
     message_id = say(THINK)
     with engine.begin() as connection:
         quarantine.set_aside(connection, [BrokenRule(message_id, "quick_scores", "80, 90")])
     assert export() == ExportReport(messages=1)
 
 
-def test_nothing_of_an_erased_learner_is_told(export, say, engine, execute):
+def test_nothing_of_an_erased_learner_is_exported(export, say, engine, execute):
     say(THINK)
     ((user_id,),) = execute("SELECT user_id FROM conversations")
     with engine.begin() as connection:
@@ -278,7 +278,7 @@ def test_a_learner_who_acts_while_we_write_keeps_the_finding(export, say, stored
     assert len(stored()) == 1
 
 
-def test_what_the_database_refuses_is_told_without_the_learners_words(export, say, execute):
+def test_a_refusal_by_the_database_is_reported_without_the_learners_text(export, say, execute):
     say(THINK)
     execute("ALTER TABLE analysis_findings ADD CONSTRAINT none CHECK (original_text = '')")
     with pytest.raises(DatabaseRefused) as error:
@@ -288,7 +288,7 @@ def test_what_the_database_refuses_is_told_without_the_learners_words(export, sa
     assert "think" not in str(error.value)
 
 
-def test_an_app_without_the_list_is_told_before_anything_is_written(engine, execute):
+def test_an_app_without_the_list_is_reported_before_anything_is_written(engine, execute):
     execute("DROP TABLE analysis_findings")
     with engine.begin() as connection:
         assert not findings.may_write(connection)

@@ -80,7 +80,7 @@ def test_a_channel_leaves_digital_silence_and_the_shortest_recording_finite(name
 
 @pytest.mark.parametrize("kind", NOISES)
 @pytest.mark.parametrize("snr_db", [0.0, 10.0, 30.0])
-def test_noise_lies_as_far_below_the_speech_as_asked(kind, snr_db, speech, rng):
+def test_noise_has_the_requested_ratio_to_the_speech(kind, snr_db, speech, rng):
     # Quiet enough that nothing has to be turned down.
     quiet = 0.1 * speech
     noise = NOISES[kind](quiet, rng, snr_db=snr_db) - quiet
@@ -108,7 +108,7 @@ def test_pink_noise_has_as_much_power_in_each_octave(speech, rng):
     assert low == pytest.approx(high, rel=0.2)
 
 
-def test_gain_is_heard_as_so_many_decibels(speech, rng):
+def test_gain_changes_the_level_by_so_many_decibels(speech, rng):
     heard = channels.gain(speech, rng, db=-20.0)
     assert heard == pytest.approx(0.1 * speech, abs=1 / 32_767)
 
@@ -151,7 +151,7 @@ def test_a_high_pass_takes_away_what_is_low(rng):
 
 
 @pytest.mark.parametrize("name", ["low pass", "high pass", "dull", "sharp"])
-def test_what_is_said_last_is_not_heard_at_the_beginning(name, rng):
+def test_a_sound_at_the_end_does_not_affect_the_beginning(name, rng):
     speech = np.zeros(2**14, np.float32)
     speech[-200:] = 0.3
     assert np.abs(CHANNELS[name](speech, rng)[:8_000]).max() < 2e-3

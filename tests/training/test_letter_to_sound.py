@@ -15,7 +15,7 @@ from training.letter_to_sound import (
 )
 
 
-def test_a_written_network_says_what_the_trained_one_says(tmp_path):
+def test_a_saved_network_predicts_what_the_trained_one_predicts(tmp_path):
     torch.manual_seed(1)
     speller = Speller().eval()
     write(speller, tmp_path / "spelling.npz")

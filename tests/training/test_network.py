@@ -96,7 +96,7 @@ def test_folds_share_no_speaker_and_leave_none_out(examples):
     assert folds != folds_of(examples, seed=1)
 
 
-def test_training_tells_unknown_speakers_apart(examples, standard):
+def test_training_generalises_to_unknown_speakers(examples, standard):
     held_out = ("0002", "0005", "0009")
     network = train(examples, held_out, standard, seed=4, epochs=25, listening_epochs=5)
     predictions = predict(network, examples, held_out)

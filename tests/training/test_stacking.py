@@ -31,7 +31,7 @@ def test_a_phone_that_was_hardly_ever_rated_is_left_as_it_is():
     assert abs(fit_stacking(few).offsets[3]) < 0.1
 
 
-def test_validation_tells_what_the_line_is_worth_for_the_speakers_of_each_fold(capsys):
+def test_validation_shows_the_effect_of_the_correction_on_each_folds_speakers(capsys):
     validate_stacking(rated(5_000))
     before, after = capsys.readouterr().out.splitlines()
     assert float(before.split()[2].rstrip(";")) < 0.1

@@ -1,4 +1,4 @@
-"""The app's tables in our own SQL are the app's own, as a dump of its database has them."""
+"""Our SQL of the app's tables equals a dump of the app's database."""
 
 import os
 from pathlib import Path
@@ -49,7 +49,7 @@ def load(url, dump):
 
 
 def facts(url, tables):
-    """Return what the catalogue says of these tables, and of the enums that they use."""
+    """Return these tables, and the enums that they use, from the catalogue."""
     return {
         row[0]: row[1:]
         for row in catalogue(url)

@@ -1,4 +1,4 @@
-"""What goes wrong with a database: refused before anything is changed, or gone on with later."""
+"""Faults of a database: refused before anything is changed, or resumed later."""
 
 import dataclasses
 import itertools
@@ -171,7 +171,7 @@ def hasty(monkeypatch):
 
 @pytest.fixture
 def add_role(administrator, url):
-    """Make a login role with an odd name, with rights on the test's database; return its URL."""
+    """Create a login role with an odd name and rights on the test's database; return its URL."""
     roles = []
 
     def _add_role(*statements):
@@ -196,30 +196,30 @@ def state(url):
         return catalogue(url), contents(url), ours
 
 
-def assert_refused(url, told, command=run.upgrade, owner_url=None):
-    """Assert that a command refuses, says this, and leaves everything as it was."""
+def assert_refused(url, message, command=run.upgrade, owner_url=None):
+    """Assert that a command fails with this message and changes nothing."""
     before = state(owner_url or url)
     with pytest.raises(NotAdoptable, match="Nothing was changed") as refused:
         command(url)
-    assert told in str(refused.value)
+    assert message in str(refused.value)
     assert state(owner_url or url) == before
 
 
-# What stands in the way
+# Obstacles
 
 
 @pytest.mark.parametrize("obstacle", OBSTACLES)
-def test_what_stands_in_the_way_is_named_before_anything_is_changed(url, obstacle):
-    statements, told = OBSTACLES[obstacle]
+def test_obstacles_are_named_before_anything_is_changed(url, obstacle):
+    statements, message = OBSTACLES[obstacle]
     make(url, *HALF, *statements.split(";") if "BEGIN" not in statements else [statements])
-    assert_refused(url, told)
+    assert_refused(url, message)
     if "newer" in obstacle:
-        assert_refused(url, told, run.examine)
-        assert_refused(url, told, run.preview)
+        assert_refused(url, message, run.examine)
+        assert_refused(url, message, run.preview)
     else:
         found = run.examine(url)
         assert not found.is_documented
-        assert told in " ".join(found.obstacles)
+        assert message in " ".join(found.obstacles)
         assert run.preview(url).obstacles == found.obstacles
 
 
@@ -267,10 +267,10 @@ def test_a_standby_is_refused_and_still_examined(standby, database_url):
 
 @pytest.fixture
 def standby(postgres, database_url):
-    """A server that follows the tests' own, which holds `database_url`."""
+    """A standby of the tests' server, which contains `database_url`."""
     folder = Path(tempfile.mkdtemp(prefix="kaiwa-standby-"))
     folder.chmod(0o711)  # run as root, the server is another user
-    # As many connections as the primary allows, or it does not start.
+    # It only starts with at least as many connections as the primary allows.
     server = PostgresServer(folder, {"fsync": "off", "max_connections": "200"})
     prepare_home(folder)
     home, account = find_home(folder), server_account()
@@ -294,12 +294,12 @@ def standby(postgres, database_url):
 
 
 def test_what_uses_a_column_that_a_rollback_changes_is_named_first(adopted):
-    for use, told in (
+    for use, message in (
         (f"VIEW v AS SELECT {SCORE} FROM messages", f"messages.{SCORE}"),
         (f"INDEX v ON messages (id) WHERE {SCORE} > 90", f"messages.{SCORE}"),
     ):
         make(adopted, f"CREATE {use}")
-        assert_refused(adopted, told, run.rollback)
+        assert_refused(adopted, message, run.rollback)
         make(adopted, f"DROP {use.split(' ', maxsplit=1)[0]} v")
     run.rollback(adopted)
 
@@ -327,7 +327,7 @@ def test_a_role_that_does_not_own_the_tables_is_refused(url, add_role):
     assert_refused(other, "may not create tables and indexes in the schema public", owner_url=url)
 
 
-def test_a_role_that_may_not_read_is_told_so(url, add_role):
+def test_a_role_that_may_not_read_gets_an_error(url, add_role):
     make(url, *HALF)
     other = add_role()
     assert_refused(other, "does not own messages", owner_url=url)
@@ -396,12 +396,12 @@ def test_a_role_from_which_row_security_hides_rows_is_refused(url, add_role):
     assert numbers(url) == READ
 
 
-# Who holds locks
+# Locks
 
 
 @contextmanager
 def transaction(url, *statements, isolation="READ COMMITTED"):
-    """An open transaction of the app; gives its process id."""
+    """An open transaction of the app; yields its process id."""
     with psycopg.connect(url, application_name="the app", autocommit=True) as connection:
         connection.execute(f"BEGIN ISOLATION LEVEL {isolation}")
         for statement in statements:
@@ -417,24 +417,28 @@ HOLDERS = {
 
 
 @pytest.mark.parametrize("holder", HOLDERS)
-def test_who_holds_a_table_is_named_and_an_upgrade_goes_on_once_it_is_free(url, hasty, holder):
+def test_a_session_that_locks_a_table_is_named_and_the_upgrade_continues_once_it_is_free(
+    url, hasty, holder
+):
     make(url, *HALF)
     add_texts(url)
-    told = []
+    messages = []
     with transaction(url, HOLDERS[holder]) as pid:
         with pytest.raises(LockNotGranted) as refused:
-            run.upgrade(url, say=told.append, patience=IMPATIENT)
+            run.upgrade(url, say=messages.append, patience=IMPATIENT)
         assert numbers(url).keys() == READ.keys()
     name = rf"pid {pid} \(postgres, the app, idle in transaction, for \d+ s\)"
     assert re.search(name, str(refused.value))
-    assert any(re.search(f"Waiting for messages: {name}", one) for one in told)
+    assert any(re.search(f"Waiting for messages: {name}", one) for one in messages)
     run.upgrade(url)
     run.check(url)
     assert numbers(url) == READ
 
 
 @pytest.mark.parametrize("holder", ["a reader", "a writer"])
-def test_who_holds_a_table_is_named_and_a_rollback_goes_on_once_it_is_free(url, hasty, holder):
+def test_a_session_that_locks_a_table_is_named_and_the_rollback_continues_once_it_is_free(
+    url, hasty, holder
+):
     make(url, *HALF)
     add_texts(url)
     before = contents(url)
@@ -471,22 +475,22 @@ def test_the_apps_statements_go_through_between_the_attempts(url, hasty):
     assert max(waits) < 2 * 3 * 0.3 + 1  # never all attempts, on a busy machine
 
 
-def test_whose_transaction_an_index_waits_for_is_told_while_it_waits(url):
+def test_the_transaction_that_an_index_waits_for_is_reported_while_it_waits(url):
     make(url, *ALL_MIGRATIONS)
-    told = []
+    messages = []
     patience = Patience(attempts=2, pause_seconds=0.2)
     upgrade = threading.Thread(
-        target=run.upgrade, args=(url,), kwargs={"say": told.append, "patience": patience}
+        target=run.upgrade, args=(url,), kwargs={"say": messages.append, "patience": patience}
     )
     with transaction(url, "SELECT count(*) FROM users", isolation="REPEATABLE READ") as pid:
         upgrade.start()
         deadline = time.monotonic() + 30
-        while not any("the end of a transaction" in one for one in told):
+        while not any("the end of a transaction" in one for one in messages):
             assert time.monotonic() < deadline
             time.sleep(0.05)
         time.sleep(0.5)
     upgrade.join()
-    waits = [one for one in told if "the end of a transaction" in one]
+    waits = [one for one in messages if "the end of a transaction" in one]
     assert len(waits) == 1
     assert f"pid {pid} (postgres, the app, idle in transaction" in waits[0]
     assert "pg_terminate_backend" in waits[0]
@@ -503,23 +507,23 @@ def test_commands_at_once_take_turns(url):
     assert numbers(url) == READ
 
 
-def test_who_waits_for_another_migrator_is_told(url):
-    told = []
+def test_waiting_for_another_migrator_is_reported(url):
+    messages = []
     engine = database.connect(url)
-    upgrade = threading.Thread(target=run.upgrade, args=(url,), kwargs={"say": told.append})
+    upgrade = threading.Thread(target=run.upgrade, args=(url,), kwargs={"say": messages.append})
     with locking.exclusively(engine):
         upgrade.start()
         deadline = time.monotonic() + 30
-        while not told:
+        while not messages:
             assert time.monotonic() < deadline
             time.sleep(0.05)
     upgrade.join()
     engine.dispose()
-    assert told[0] == "Another migrator is at work: waiting for it to finish."
+    assert messages[0] == "Another migrator is at work: waiting for it to finish."
     run.check(url)
 
 
-# What breaks off
+# Interruptions
 
 DOUBLED = (
     *HALF,
@@ -530,7 +534,7 @@ DOUBLED = (
     " ('whole', '2025-10-01', 70), ('whole', '2025-10-02', 80), ('clock', '2025-10-01', 60),"
     " ('gone', '2025-10-01', 50)",
 )
-# Ends the session that changes something of the app's, in the midst of its transaction.
+# Ends the session that changes an object of the app's, in the middle of its transaction.
 CRASH = """
 CREATE SCHEMA faults;
 CREATE FUNCTION faults.crash() RETURNS event_trigger LANGUAGE plpgsql AS $$
@@ -546,11 +550,11 @@ ALTER EVENT TRIGGER crash DISABLE
 
 
 class Enough(Exception):
-    """A run has gone on for long enough."""
+    """Ends a run at a chosen step."""
 
 
 def break_off(command, url, steps):
-    """Run a command with crashes; return the step that broke off, if any of the first did."""
+    """Run a command with crashes; return the step that was interrupted, if any of the first was."""
     begun = itertools.count(1)
 
     def say(_):
@@ -569,12 +573,12 @@ def break_off(command, url, steps):
 
 
 def break_off_everywhere(command, url, steps):
-    """Run a command to its end, with every step broken off, and its process killed behind it.
+    """Run a command to its end, interrupting every step and killing its process after each.
 
     Args:
         command: Its name.
         url: Of the database.
-        steps: That a run begins, of which one is to be new, before it is killed.
+        steps: Number of steps, one of them new, that a run begins before it is killed.
     """
     broken_off, killed = set(), 0
     is_over = False
@@ -605,7 +609,7 @@ def test_broken_off_and_killed_at_every_step_it_ends_well(url, statements, durat
     for steps in (0, 1, 2):  # before anything, with our own tables gone, with the trigger gone
         assert not run_until_killed("rollback", url, steps)
     broken_off, killed = break_off_everywhere("rollback", url, 3)
-    assert broken_off >= 1  # what drops something is only killed: its command tells no schema
+    assert broken_off >= 1  # steps that drop are only killed: their command names no schema
     assert killed >= 3
     assert (catalogue(url), contents(url)) == before
 
@@ -638,7 +642,7 @@ def test_an_index_whose_building_broke_off_is_built_anew(url):
     run.check(url)
 
 
-def test_connections_that_are_cut_are_told_and_the_next_run_goes_on(url):
+def test_lost_connections_are_reported_and_the_next_run_continues(url):
     make(url, *HALF)
     add_texts(url)
     failures = []
@@ -675,7 +679,7 @@ def test_what_the_app_empties_later_breaks_nothing(adopted):
     run.upgrade(adopted)
 
 
-def test_a_tier_that_nobody_knows_is_left_alone(url):
+def test_an_unknown_tier_is_left_alone(url):
     make(
         url,
         *HALF,

@@ -1,4 +1,4 @@
-"""What would lock `messages` for too long goes by shadow columns, with the same result."""
+"""Shadow columns avoid long locks of `messages`, with the same result."""
 
 import signal
 import subprocess
@@ -137,7 +137,7 @@ def test_rights_on_the_columns_stay(url, administrator):
     administrator.execute("DROP ROLE score_reader")
 
 
-# While the app goes on
+# While the app continues
 
 
 NUMBERS = {"5.2s": 5200, "5200": 5200, "1:05": 65_000, "n/a": None, None: None}
@@ -147,7 +147,7 @@ PLAIN = [("5200", "85"), (None, None), ("5200", None)]
 
 
 class App(threading.Thread):
-    """Writes all the time, and remembers what it wrote last."""
+    """Writes continuously and records its last value."""
 
     def __init__(self, url):
         super().__init__()
@@ -156,13 +156,13 @@ class App(threading.Thread):
         self.wrote, self.wrote_before = {}, {}
 
     def write_only_plain_numbers(self):
-        """From now on, write what a column of text takes as well as one of numbers."""
+        """From now on, write only values that both text and number columns accept."""
         with self.writing:
             self.texts = PLAIN
             self.wrote_before, self.wrote = self.wrote, {}
 
     def run(self):
-        # A statement that is prepared keeps its types, whichever way the columns change theirs.
+        # A prepared statement keeps its types when the columns change theirs.
         with psycopg.connect(self.url, autocommit=True, prepare_threshold=None) as connection:
             turn = 0
             while not self.over.is_set():
@@ -214,7 +214,7 @@ def test_what_the_app_writes_meanwhile_is_neither_refused_nor_lost(url):
     assert {message_id: found[message_id] for message_id in READ} == READ
     run.rollback(url)
     texts = numbers(url)
-    # The same number written after the swap does not say that the text has gone.
+    # The same number written after the swap does not mean that the text is lost.
     untouched = app.wrote_before.keys() - app.wrote.keys()
     assert {message_id: texts[message_id] for message_id in untouched} == {
         message_id: app.wrote_before[message_id] for message_id in untouched
@@ -222,7 +222,7 @@ def test_what_the_app_writes_meanwhile_is_neither_refused_nor_lost(url):
 
 
 def begin(url):
-    """Go so far that the app writes into shadow columns."""
+    """Upgrade to the point where the app writes into shadow columns."""
 
     class Broken(Exception):
         pass
@@ -284,7 +284,7 @@ def test_a_role_without_any_rights_of_ours_writes_on(url, administrator):
     administrator.execute("DROP ROLE the_app")
 
 
-# Broken off
+# Interruptions
 
 
 def test_it_can_be_rolled_back_half_way(url):
@@ -307,7 +307,7 @@ def test_it_can_be_rolled_back_half_way(url):
     assert parked(url) == []
 
 
-def test_what_was_begun_goes_on_whatever_the_longest_lock_is(url):
+def test_an_upgrade_that_began_continues_whatever_the_longest_lock(url):
     make(url, *HALF)
     add_texts(url)
     begin(url)
@@ -316,7 +316,7 @@ def test_what_was_begun_goes_on_whatever_the_longest_lock_is(url):
     assert numbers(url) == READ
 
 
-def test_shadows_of_columns_that_somebody_else_made_numbers_are_dropped(url):
+def test_shadows_of_columns_already_retyped_elsewhere_are_dropped(url):
     make(url, *HALF)
     begin(url)
     make(
@@ -365,7 +365,7 @@ run.upgrade(url, longest_lock_seconds=0)
         ("after_cursor_execute", "INSERT INTO audio_ops.adoption_step", 4),
     ],
 )
-def test_killed_anywhere_it_goes_on(url, event, statement, nth):
+def test_killed_anywhere_it_continues(url, event, statement, nth):
     make(url, *HALF)
     add_texts(url)
     make(url, MANY)

@@ -204,7 +204,7 @@ CASES = {
     Kind.SCORE: SCORES,
     Kind.WHOLE_NUMBER: WHOLE_NUMBERS,
 }
-# Mostly texts that nearly are numbers, and any other.
+# Mostly texts that are almost numbers.
 PIECES = st.sampled_from(
     [*"0123456789", *"+-.,:/% ", "00", "10", "100", "000", "s", "ms", "sec", "\n", "e", "\xa0", "é"]
 )
@@ -224,7 +224,7 @@ def connection(postgres):
 
 
 def read(connection, kind, raw, collation="default"):
-    """The number, the shape and whether the raw text is kept, of each text."""
+    """Return number, shape and whether the raw text is kept, for each text."""
     number = READ[kind]("t.raw")
     query = sa.text(f"""
         SELECT {number} AS number, {texts.shape("t.raw", kind)} AS shape,
@@ -307,7 +307,7 @@ def test_a_huge_text_is_no_number_and_takes_no_time(connection, kind, start):
 @ALL_KINDS
 def test_the_columns_collation_does_not_matter(connection, kind):
     raw = [*CASES[kind], *UNREADABLE]
-    # In this one white space and letters' case are those of Unicode.
+    # This locale uses Unicode's white space and letter case.
     assert read(connection, kind, raw, "pg_unicode_fast") == read(connection, kind, raw)
 
 
@@ -316,7 +316,7 @@ def test_the_sql_is_immutable_and_fit_to_retype_a_column(connection, kind):
     connection.execute(sa.text("CREATE TEMPORARY TABLE app (raw varchar(200))"))
     insert = sa.text("INSERT INTO app SELECT unnest(CAST(:texts AS text[]))")
     connection.execute(insert, {"texts": ["7", None, "n/a"]})
-    # Postgres refuses to index what is not immutable.
+    # Postgres refuses to index expressions that are not immutable.
     connection.execute(sa.text(f"CREATE INDEX app_shape ON app (({texts.shape('raw', kind)}))"))
     connection.execute(sa.text("DROP INDEX app_shape"))
     connection.execute(

@@ -1,4 +1,4 @@
-"""`upgrade` brings any state of the app's database to the documented one, and keeps every value."""
+"""`upgrade` converts any state of the app's database to the documented one and loses no value."""
 
 import psycopg
 import pytest
@@ -33,7 +33,7 @@ ALTER TABLE message_audio_analysis
     DROP CONSTRAINT message_audio_analysis_message_id_unique,
     DROP CONSTRAINT message_audio_analysis_message_id_messages_id_fk
 """
-# Each state: what makes it of an empty database.
+# Each state, with the statements that create it in an empty database.
 STATES = {
     "empty": (),
     "before 0023": (TABLES,),
@@ -137,7 +137,7 @@ STATES = {
         "ALTER TABLE subscriptions ALTER current_tier DROP DEFAULT, ALTER current_tier TYPE text",
     ),
 }
-# A rollback leaves these as the upgrade made them: an INVALID or wrong index, a wrong key.
+# A rollback keeps the upgrade's version of these: an INVALID or wrong index, a wrong key.
 NOT_PUT_BACK = {
     "empty",
     "a foreign key with another action",
@@ -148,7 +148,7 @@ NOT_PUT_BACK = {
 
 @pytest.fixture
 def documented(database_url):
-    """What the catalogue says of the tables that an upgrade mends, on an adopted database."""
+    """The upgraded tables in the catalogue of an adopted database."""
     return mended(database_url)
 
 
@@ -174,7 +174,7 @@ def test_every_state_becomes_the_documented_one(url, documented, state):
 
 
 @pytest.mark.parametrize("state", sorted(STATES.keys() - NOT_PUT_BACK))
-def test_every_state_can_be_put_back(url, state):
+def test_every_state_can_be_restored(url, state):
     make(url, *STATES[state])
     rows, schema = contents(url), catalogue(url)
     run.upgrade(url)
@@ -320,7 +320,7 @@ def test_analyses_are_not_dropped_unless_it_is_said(url):
     assert "message_audio_analysis" not in contents(url)
 
 
-def test_a_dry_run_says_it_all_and_writes_nothing(url):
+def test_a_dry_run_reports_everything_and_writes_nothing(url):
     make(url, *ALL_MIGRATIONS)
     add_texts(url)
     rows, schema = contents(url), catalogue(url)
@@ -465,7 +465,7 @@ def test_a_default_comes_back_as_it_was(url, table, column, default):
     assert catalogue(url) == before
 
 
-def test_another_schema_before_public_is_not_taken_for_the_app(url):
+def test_another_schema_before_public_does_not_count_as_the_app(url):
     name = url.rpartition("/")[2]
     make(
         url,
@@ -482,7 +482,7 @@ def test_another_schema_before_public_is_not_taken_for_the_app(url):
     assert referenced == [("public.messages",)]
 
 
-def test_what_nobody_can_convert_is_refused_before_anything_is_changed(url):
+def test_an_inconvertible_column_is_refused_before_anything_is_changed(url):
     make(url, *HALF, "ALTER TABLE messages ADD COLUMN speech_timings text")
     before = catalogue(url)
     with pytest.raises(NotAdoptable, match="speech_timings is text"):

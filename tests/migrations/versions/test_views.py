@@ -1,4 +1,4 @@
-"""What the app reads of ours: true, whole, of nobody who was erased, and by index."""
+"""The views that the app reads: correct, complete, without erased learners, and by index."""
 
 import json
 import re
@@ -274,7 +274,7 @@ def test_rates_count_only_recordings_whose_time_is_known(say, rows, add_conversa
     assert week.pauses_per_minute is None
 
 
-def test_the_worst_sounds_are_five_that_were_heard_three_times(say, rows, add_conversation):
+def test_the_worst_sounds_are_five_with_at_least_three_occurrences(say, rows, add_conversation):
     conversation = add_conversation()
     sounds = [phoneme(name, 40 + place) for place, name in enumerate("abcdef")]
     for _ in range(3):
@@ -343,7 +343,7 @@ def test_an_erased_learner_has_no_row_from_the_tombstone_on(
     assert [row.user_id for row in rows("learner_progress")] == [other]
 
 
-# How they are read
+# Query plans
 
 MANY = """
 INSERT INTO users (id, email)
@@ -386,7 +386,7 @@ def plan(engine):
     return _plan
 
 
-# What a reader asks for, and how many messages are theirs.
+# Queries of a reader, and the number of messages they select.
 ASKED = {
     "learner_progress WHERE user_id = md5('u7')::uuid": 20,
     "learner_progress WHERE user_id = md5('u7')::uuid AND language = 'en'": 20,
@@ -416,7 +416,7 @@ def test_documents_are_not_read_for_who_does_not_ask_for_them(plan):
     assert not any("Function Name" in node for node in found)
 
 
-# Coming and going
+# Upgrade and downgrade
 
 
 @pytest.mark.parametrize("revision", ["0009", "base"])

@@ -36,7 +36,7 @@ def test_speech_in_noise_is_kept_whole(snr_db):
     assert len(noisy.pitch.hz) >= len(alone.pitch.hz) - 50
 
 
-def test_a_recording_in_which_nobody_speaks_is_kept_whole():
+def test_a_recording_without_speech_is_not_trimmed():
     for waveform in (background(3, -40), np.zeros(48_000, np.float32), np.zeros(1, np.float32)):
         part = speech_part(waveform)
         assert part.first_frame == 0

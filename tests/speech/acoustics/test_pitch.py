@@ -32,7 +32,7 @@ def test_a_glide_is_followed(begin, end):
     assert measured[3:-3] == pytest.approx(expected[3:-3], rel=0.02)
 
 
-def test_a_voice_is_heard_where_it_is():
+def test_a_voice_is_found_where_it_is():
     silence = np.zeros(RATE_HZ // 2, np.float32)
     waveform = np.concatenate([silence, voice(np.full(RATE_HZ // 2, 150)), silence])
     voiced = np.flatnonzero(pitch(waveform).hz)
@@ -68,7 +68,7 @@ def test_energy_is_relative_to_the_loudest_frames():
     assert measured.energy_db[120:180] == pytest.approx(np.full(60, -20), abs=1)
 
 
-def test_a_hum_below_the_voice_is_neither_heard_nor_followed(clip):
+def test_hum_below_the_voice_is_neither_voiced_nor_tracked(clip):
     waveform = clip("fox")
     hum = np.sin(2 * np.pi * 50 * np.arange(len(waveform)) / RATE_HZ).astype(np.float32)
     plain, hummed = pitch(waveform), pitch(waveform + 0.02 * hum)

@@ -61,7 +61,7 @@ def test_likelihoods_are_those_of_the_formula(model, sounds):
     assert_agree(log_likelihoods(model, sounds, chosen), expected)
 
 
-def test_what_else_is_asked_for_does_not_matter(model, sounds):
+def test_scores_do_not_depend_on_other_requested_senones(model, sounds):
     every = log_likelihoods(model, sounds, np.arange(0, 5_126, 7))
     alone = log_likelihoods(model, sounds, np.array([7 * 700, 0]))
     assert_agree(alone, every[:, [700, 0]])

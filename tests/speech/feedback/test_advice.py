@@ -9,20 +9,20 @@ def advice(words, measured, score=90.0):
     return recommend(words, measured, accuracy_score=score, fluency_score=score)
 
 
-def test_a_sound_heard_as_another_in_two_words_is_told_with_the_difference():
-    (told,) = advice([think(TH="S"), three(TH="S"), word()], steady())
-    assert told.startswith("Practise /θ/, as in “month”: in “think”, “three” it sounded like /s/.")
-    assert "between the teeth" in told
+def test_a_sound_heard_as_another_in_two_words_is_advised_with_the_difference():
+    (text,) = advice([think(TH="S"), three(TH="S"), word()], steady())
+    assert text.startswith("Practise /θ/, as in “month”: in “think”, “three” it sounded like /s/.")
+    assert "between the teeth" in text
 
 
 @pytest.mark.parametrize(("found", "finding"), [("", "not heard in"), (20.0, "unclear in")])
-def test_a_sound_dropped_or_unclear_in_two_words_is_told_with_how_to_make_it(found, finding):
-    (told,) = advice([think(TH=found), three(TH=found)], steady())
-    assert f"it was {finding} “think”, “three”." in told
-    assert "between the teeth" in told
+def test_a_sound_dropped_or_unclear_in_two_words_is_advised_with_how_to_make_it(found, finding):
+    (text,) = advice([think(TH=found), three(TH=found)], steady())
+    assert f"it was {finding} “think”, “three”." in text
+    assert "between the teeth" in text
 
 
-def test_a_sound_that_is_weak_in_one_word_is_not_told():
+def test_a_sound_that_is_weak_in_one_word_gets_no_advice():
     assert advice([think(TH=20.0), three(0.9, TH=30.0)], steady()) == []
 
 
@@ -38,12 +38,12 @@ def test_a_sound_that_is_weak_in_one_word_is_not_told():
     ],
 )  # fmt: skip
 def test_measures_that_stand_out_are_mentioned(measured, said):
-    assert any(said in told for told in advice([word()] * 8, measured))
+    assert any(said in text for text in advice([word()] * 8, measured))
 
 
 def test_small_words_that_are_drawn_out_are_mentioned():
-    assert any("Small words" in told for told in advice(alternating(450, 300), steady(10)))
-    assert not any("Small words" in told for told in advice(alternating(400, 300), steady(10)))
+    assert any("Small words" in text for text in advice(alternating(450, 300), steady(10)))
+    assert not any("Small words" in text for text in advice(alternating(400, 300), steady(10)))
 
 
 def test_few_words_say_nothing_about_rate_or_pauses():
@@ -63,8 +63,8 @@ def test_a_few_words_are_not_praised(words):
 
 def test_much_other_speech_is_not_counted_as_hesitations():
     measured = steady(words=13, hesitations=5)
-    (told,) = advice([word()] * 8, measured)
-    assert told.startswith("Much of what was heard adds nothing to the text")
+    (text,) = advice([word()] * 8, measured)
+    assert text.startswith("Much of what was heard adds nothing to the text")
     assert any("hesitated 4 times" in t for t in advice([word()] * 8, steady(12, hesitations=4)))
 
 

@@ -42,7 +42,7 @@ def test_the_voiced_sound_is_the_one_with_voice_whichever_was_expected():
     )
 
 
-def test_at_the_end_of_a_word_the_vowel_tells_the_voice():
+def test_at_the_end_of_a_word_the_vowels_length_distinguishes_voicing():
     assert "the vowel before /z/ is long" in contrast("Z", "S", ends_a_vowel=True)
 
 

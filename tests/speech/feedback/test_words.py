@@ -52,18 +52,18 @@ def test_only_doubtful_words_are_named_each_once_worst_first(words):
 
 @given(WORDS)
 def test_whatever_was_heard_can_be_explained_again_and_elsewhere(words):
-    told = [explain(word) for word in problematic(words)]
-    assert told == [explain(word) for word in problematic(pickle.loads(pickle.dumps(words)))]
-    assert pickle.loads(pickle.dumps(told)) == told
+    explained = [explain(word) for word in problematic(words)]
+    assert explained == [explain(word) for word in problematic(pickle.loads(pickle.dumps(words)))]
+    assert pickle.loads(pickle.dumps(explained)) == explained
 
 
 @given(WORDS)
 def test_another_sound_is_named_only_if_it_is_sure(words):
     for named in (one for one in problematic(words) if one.is_said):
-        told = explain(named).issue
+        explained = explain(named).issue
         sure = [phone.heard_instead for phone in named.phones if phone.is_replaced]
-        assert told.count("sounded like") <= sum(bool(heard) for heard in sure)
-        assert told.count("not heard") <= sure.count("")
+        assert explained.count("sounded like") <= sum(bool(heard) for heard in sure)
+        assert explained.count("not heard") <= sure.count("")
 
 
 @given(WORDS)
@@ -82,16 +82,16 @@ def test_severity_follows_certainty(confidence, severity):
 
 
 def test_what_was_heard_instead_is_contrasted():
-    told = explain(think(TH="S"))
-    assert told.issue == "The first sound /θ/, as in “month”, sounded like /s/, as in “see”."
-    assert told.suggestion.startswith("For /θ/ the tip of the tongue comes between the teeth")
-    assert told.suggestion.endswith("sound by sound: /θ ɪ ŋ k/. Then at your usual speed.")
+    explained = explain(think(TH="S"))
+    assert explained.issue == "The first sound /θ/, as in “month”, sounded like /s/, as in “see”."
+    assert explained.suggestion.startswith("For /θ/ the tip of the tongue comes between the teeth")
+    assert explained.suggestion.endswith("sound by sound: /θ ɪ ŋ k/. Then at your usual speed.")
 
 
-def test_a_sound_that_was_dropped_is_told_as_dropped():
-    told = explain(word("red", 0.1, D=""))
-    assert told.issue == "The last sound /d/, as in “day”, was not heard."
-    assert told.suggestion.startswith("Give it a short moment. Touch the ridge")
+def test_a_dropped_sound_is_reported_as_dropped():
+    explained = explain(word("red", 0.1, D=""))
+    assert explained.issue == "The last sound /d/, as in “day”, was not heard."
+    assert explained.suggestion.startswith("Give it a short moment. Touch the ridge")
 
 
 def test_of_two_sounds_the_advice_names_the_one_it_is_about():
@@ -110,9 +110,9 @@ def test_a_last_sound_without_voice_is_mended_at_the_vowel():
 
 
 def test_an_unclear_sound_is_called_no_more_than_unclear():
-    told = explain(think(IH=30.0))
-    assert told.issue == "The sound /ɪ/, as in “sit”, was unclear."
-    assert told.suggestion.startswith(ARTICULATIONS["IH"].how)
+    explained = explain(think(IH=30.0))
+    assert explained.issue == "The sound /ɪ/, as in “sit”, was unclear."
+    assert explained.suggestion.startswith(ARTICULATIONS["IH"].how)
 
 
 def test_what_is_sure_comes_before_what_is_worse_and_two_sounds_are_enough():
@@ -122,12 +122,12 @@ def test_what_is_sure_comes_before_what_is_worse_and_two_sounds_are_enough():
 
 
 def test_a_word_without_a_clear_culprit_is_unclear_as_a_whole():
-    told = explain(think())
-    assert told.issue == "It was hard to recognise as a whole."
-    assert told.suggestion.startswith("Say it slowly")
+    explained = explain(think())
+    assert explained.issue == "It was hard to recognise as a whole."
+    assert explained.suggestion.startswith("Say it slowly")
 
 
-def test_what_is_heard_as_it_should_be_is_no_fault():
+def test_a_phone_heard_as_expected_is_no_fault():
     heard = replace(word("red", 0.1), phones=(HeardPhone("R", 90.0, "R"),))
     assert explain(heard).issue == "It was hard to recognise as a whole."
 
@@ -144,25 +144,25 @@ def test_what_is_heard_as_it_should_be_is_no_fault():
     ids=["weak-form", "weak-form-with-r", "stressed", "two-vowels", "another-word"],
 )
 def test_a_word_is_taught_as_it_is_usually_said(text, phones, usual, sounds):
-    told = explain(word(text, 0.1, phones=phones, usual=usual)).suggestion
-    assert told == f"Say it slowly, sound by sound: {sounds}. Then at your usual speed."
+    explained = explain(word(text, 0.1, phones=phones, usual=usual)).suggestion
+    assert explained == f"Say it slowly, sound by sound: {sounds}. Then at your usual speed."
 
 
 def test_a_word_whose_stress_is_unknown_is_taught_by_syllables():
-    told = explain(word("satisfied", 0.1, phones="S AE T AH S F AY D")).suggestion
-    assert told == "Say it slowly, syllable by syllable. Then at your usual speed."
+    explained = explain(word("satisfied", 0.1, phones="S AE T AH S F AY D")).suggestion
+    assert explained == "Say it slowly, syllable by syllable. Then at your usual speed."
 
 
 @pytest.mark.parametrize(("text", "phones"), [("us", "AH S"), ("Have", "HH AH V")])
 def test_a_small_word_is_not_taught_sound_by_sound(text, phones):
-    told = explain(word(text, 0.1, phones=phones, usual="HH AE V")).suggestion
-    assert told == "Say it clearly by itself, then short and light between the others."
+    explained = explain(word(text, 0.1, phones=phones, usual="HH AE V")).suggestion
+    assert explained == "Say it clearly by itself, then short and light between the others."
 
 
-def test_a_word_that_was_not_said_is_told_as_such_and_nothing_else():
-    told = explain(think(TH="S", said=False))
-    assert (told.issue, told.severity) == ("It was not heard.", "high")
-    assert told.suggestion == "Say every word of the text."
+def test_a_word_that_was_not_said_is_reported_as_such_and_nothing_else():
+    explained = explain(think(TH="S", said=False))
+    assert (explained.issue, explained.severity) == ("It was not heard.", "high")
+    assert explained.suggestion == "Say every word of the text."
 
 
 def test_a_sound_is_weak_that_fails_in_several_words():
@@ -175,7 +175,7 @@ def test_a_weak_sound_names_its_words_as_they_are_written():
     assert sound.words == ("I", "Like")
 
 
-def test_a_weak_sound_heard_in_several_ways_is_only_unclear():
+def test_a_weak_sound_heard_as_several_others_is_only_unclear():
     (sound,) = weak_sounds([think(TH="S"), three(TH=UNCLEAR_PHONE_SCORE - 1)])
     assert sound.heard_instead is None
 

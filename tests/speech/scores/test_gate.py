@@ -41,7 +41,7 @@ def evidence(expected, heard, silence_between=1.0):
     return dict(zip(NAMES, gate_evidence(given, output).tolist(), strict=True))
 
 
-def test_the_right_phones_are_heard_and_wrong_ones_are_not():
+def test_right_phones_are_recognised_and_wrong_ones_are_not():
     right = evidence(["B", "IY", "T"], ["B", "IY", "T"])
     wrong = evidence(["B", "IY", "T"], ["S", "AO", "N"])
     assert right["heard_best"] == 1

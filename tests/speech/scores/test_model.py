@@ -52,7 +52,7 @@ def test_a_file_that_broke_off_is_refused(tmp_path):
         ScoringModel.from_file(tmp_path / "half.npz")
 
 
-def test_the_version_tells_models_apart(tmp_path):
+def test_the_version_distinguishes_models(tmp_path):
     shipped = scoring_model()
     other = shipped.arrays() | {"confidence": shipped.confidence + np.float32(0.01)}
     np.savez(tmp_path / "other.npz", **other)

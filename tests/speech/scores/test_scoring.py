@@ -86,10 +86,10 @@ def heard_for(expected, heard):
     return heard_instead(given, NetworkOutput(bad, bad, bad, posteriors, nothing))
 
 
-def test_what_was_heard_instead_is_of_the_same_kind_or_nothing():
+def test_the_phone_heard_instead_is_of_the_same_kind_or_none():
     assert heard_for(["TH", "IH", "N"], ["S", "IY", ""]) == ["S", "IY", ""]
     assert heard_for(["TH", "IH", "N"], ["AA", "K", "IY"]) == [None, None, None]
 
 
-def test_a_neighbour_is_not_heard_instead():
+def test_a_neighbouring_phone_is_never_reported_as_heard_instead():
     assert heard_for(["S", "T", "R"], ["T", "S", "L"]) == [None, None, "L"]

@@ -278,7 +278,7 @@ def test_the_summary_is_the_light_columns_alone(connection, add_message):
     assert "raw_" not in statements[0]
 
 
-def test_what_is_not_there_is_none_or_false(connection, add_message):
+def test_missing_objects_are_none_or_false(connection, add_message):
     message_id = add_message()
     assert analyses.get_by_message(connection, message_id) is None
     assert analyses.summary(connection, message_id) is None
@@ -307,7 +307,7 @@ def test_an_update_that_breaks_the_shapes_is_refused(connection, add_message, ch
         analyses.update(connection, record.message_id, changes)
 
 
-def test_deleting_deletes_and_exists_tells(connection, add_message):
+def test_deleted_objects_no_longer_exist(connection, add_message):
     record = full(add_message())
     analyses.upsert(connection, [record])
     assert analyses.exists(connection, record.message_id)

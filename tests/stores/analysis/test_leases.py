@@ -103,7 +103,7 @@ def ids(claim):
 # Claiming
 
 
-def test_a_claim_tells_what_the_analysis_needs(claim, add_message):
+def test_a_claim_returns_what_the_analysis_needs(claim, add_message):
     message_id = add_message(
         "ja", content="こんにちは", audio_format="wav", audio_sample_rate=16000, audio_channels=2
     )
@@ -132,7 +132,7 @@ def test_a_claimed_message_is_analyzing_under_the_claims_token(claim, add_messag
     assert lease(message_id).owner == "test"
 
 
-def test_nothing_to_claim_is_none(claim):
+def test_claiming_nothing_returns_none(claim):
     assert claim() is None
 
 
@@ -188,7 +188,7 @@ def test_a_language_of_some_country_is_the_language(claim, add_message, language
     assert ids(claim()) == [message_id]
 
 
-def test_what_no_engine_covers_is_counted_and_goes_on_waiting(
+def test_messages_without_an_engine_are_counted_and_keep_waiting(
     engine, claim, add_message, add_conversation, state
 ):
     waiting = [add_message(language) for language in ("ja", "ko", "ja", "ja-JP", "en", "en-GB")]
@@ -474,7 +474,7 @@ def test_releasing_leaves_the_messages_of_others(engine, claim, add_message, sta
     assert state(theirs) == "analyzing"
 
 
-def test_a_message_put_back_waits_out_its_pause(engine, claim, add_message, state):
+def test_a_released_message_waits_for_its_backoff(engine, claim, add_message, state):
     paused, ready = add_message(), add_message()
     token = claim().token
     with engine.begin() as connection:
@@ -558,7 +558,7 @@ def test_analyzing_without_a_lease_is_recovered_once_old(engine, add_message, st
     assert (state(old), state(new)) == ("uploaded", "analyzing")
 
 
-def test_a_tutors_turn_in_analysis_is_left_to_whoever_put_it_there(engine, add_message, state):
+def test_a_tutors_turn_in_analysis_is_left_alone(engine, add_message, state):
     theirs = add_message(
         role="assistant",
         audio_processing_state="analyzing",

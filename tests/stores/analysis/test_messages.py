@@ -45,7 +45,7 @@ def test_a_message_is_read_with_its_audio_columns(connection, add_message, add_c
     assert (message.audio_sample_rate, message.audio_channels) == (24000, 1)  # the seed's defaults
 
 
-def test_a_message_that_is_not_there_is_none(connection):
+def test_a_missing_message_is_none(connection):
     assert messages.get(connection, "nowhere") is None
 
 
@@ -100,7 +100,7 @@ def score(engine, message_id):
         return messages.get(connection, message_id).pronunciation_score
 
 
-def test_scores_that_the_app_emptied_are_put_back(engine, add_scored, app_saves_again):
+def test_scores_that_the_app_emptied_are_restored(engine, add_scored, app_saves_again):
     ids = [add_scored(accuracy) for accuracy in (60, 0)]
     assert put_back(engine) == []
     app_saves_again()
@@ -120,7 +120,7 @@ def test_scores_that_the_app_emptied_are_put_back(engine, add_scored, app_saves_
         ({"audio_size_bytes": 2**31 - 1, "audio_sample_rate": 1}, None),
     ],
 )
-def test_durations_are_put_back_where_the_size_tells_them(
+def test_durations_are_restored_where_the_size_determines_them(
     engine, add_scored, app_saves_again, columns, duration_ms
 ):
     message_id = add_scored(message={"audio_duration_ms": 5000, **columns})
@@ -130,7 +130,7 @@ def test_durations_are_put_back_where_the_size_tells_them(
         assert messages.get(connection, message_id).audio_duration_ms == duration_ms
 
 
-def test_scores_are_put_back_page_by_page(engine, add_scored, app_saves_again):
+def test_scores_are_restored_page_by_page(engine, add_scored, app_saves_again):
     ids = sorted(add_scored() for _ in range(5))
     app_saves_again()
     first = put_back(engine, limit=2)
@@ -150,7 +150,7 @@ def test_scores_are_put_back_page_by_page(engine, add_scored, app_saves_again):
     ],
     ids=str,
 )
-def test_no_other_score_is_put_back(engine, add_scored, app_saves_again, message, analysis):
+def test_no_other_score_is_restored(engine, add_scored, app_saves_again, message, analysis):
     columns = {"audio_processing_state": "analyzed", "fluency_score": 70}
     message_id = add_scored(message=columns | message, **analysis)
     app_saves_again()
@@ -163,7 +163,7 @@ def test_a_score_without_an_analysis_stays_empty(engine, add_message):
     assert put_back(engine) == []
 
 
-def test_what_somebody_is_writing_is_not_waited_for(engine, add_scored, app_saves_again):
+def test_rows_being_written_are_not_waited_for(engine, add_scored, app_saves_again):
     writing, other = add_scored(), add_scored()
     app_saves_again()
     with engine.begin() as connection:

@@ -6,9 +6,7 @@ from stores.backfill import backfills
 from tests.conftest import FIRST_MESSAGE_AT
 
 
-def test_a_backfill_is_stopped_by_the_run_that_drives_it_and_goes_on_with_the_next(
-    add_scored, freeze, engine
-):
+def test_a_backfill_stops_with_its_run_and_continues_with_the_next_one(add_scored, freeze, engine):
     add_scored()
     number, first, second = freeze(), uuid4(), uuid4()
     with engine.begin() as connection:
@@ -21,7 +19,7 @@ def test_a_backfill_is_stopped_by_the_run_that_drives_it_and_goes_on_with_the_ne
         assert backfills.stop(connection, first) == []
 
 
-def test_the_first_approval_stands(add_scored, freeze, engine):
+def test_the_first_approval_is_kept(add_scored, freeze, engine):
     add_scored()
     number = freeze(approved_by=None)
     with engine.begin() as connection:

@@ -14,7 +14,7 @@ from tests.support.backfilling import RELEASE
 
 @pytest.mark.parametrize("newest_first", [True, False])
 @pytest.mark.parametrize("page", [1, 2, 5, 100])
-def test_work_begins_at_the_asked_end(add_scored, freeze, items, newest_first, page):
+def test_work_begins_at_the_chosen_end(add_scored, freeze, items, newest_first, page):
     ids = [add_scored() for _ in range(6)]
     rows = items(freeze(newest_first=newest_first, canary_size=2, limit=5, page=page))
     assert [row.message_id for row in rows] == (ids[:0:-1] if newest_first else ids[:5])

@@ -16,7 +16,7 @@ def ids(claim):
     return [message.message_id for message in claim.messages]
 
 
-def test_a_claim_takes_the_sample_first_and_tells_what_the_analysis_needs(
+def test_a_claim_takes_the_sample_first_and_returns_what_the_analysis_needs(
     add_scored, freeze, claim, engine
 ):
     found = {add_scored() for _ in range(5)}
@@ -160,7 +160,7 @@ def test_what_changed_since_it_was_selected_is_not_even_analysed(
     assert [item.outcome for item in items(number)] == [fate]
 
 
-def test_a_message_put_back_waits_and_keeps_its_counters(
+def test_a_released_message_waits_and_keeps_its_counters(
     add_scored, freeze, claim, execute, engine
 ):
     message_id = add_scored()

@@ -23,7 +23,7 @@ def test_deleted_messages_are_counted_as_gone(add_scored, freeze, claim, held, e
     assert found.outcomes == {BackfillOutcome.GONE: 1}
 
 
-def test_progress_tells_outcomes_causes_and_what_it_took(
+def test_progress_counts_outcomes_causes_and_time(
     add_scored, freeze, claim, write, progress, engine
 ):
     for _ in range(3):

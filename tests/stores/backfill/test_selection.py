@@ -77,7 +77,7 @@ def test_a_selection_takes_its_kind_and_never_what_is_newer(
     assert set(chosen(selection)) == expected
 
 
-def test_a_plan_tells_what_it_passes_over(history, plan, add_scored, freeze):
+def test_a_plan_counts_what_it_skips(history, plan, add_scored, freeze):
     add_scored(language="ja")
     found = plan()
     assert (found.messages, found.newer, found.gone, found.done) == (8, 2, 1, 0)
@@ -86,7 +86,7 @@ def test_a_plan_tells_what_it_passes_over(history, plan, add_scored, freeze):
     assert (plan().messages, plan().done) == (0, 8)
 
 
-def test_a_plan_tells_audio_and_bytes_by_what_is_stored(add_scored, plan):
+def test_a_plan_counts_audio_and_bytes_from_stored_columns(add_scored, plan):
     add_scored()
     add_scored()
     add_scored(analysis_engine="echogarden", message={"audio_duration_ms": None})

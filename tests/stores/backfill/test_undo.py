@@ -199,7 +199,7 @@ def test_columns_that_the_app_adds_later_keep_what_they_say(
     assert tuple(said) == ("n", 60)
 
 
-def test_only_what_has_ended_and_is_not_undone_can_be_let_go_of(
+def test_only_a_finished_backfill_that_was_not_undone_can_be_released(
     history, freeze, rescore, undo, engine
 ):
     number = freeze()
@@ -212,7 +212,7 @@ def test_only_what_has_ended_and_is_not_undone_can_be_let_go_of(
         assert backfill_undo.release(connection, number) is None
 
 
-def test_what_was_let_go_of_cannot_be_undone(history, freeze, rescore, engine):
+def test_a_released_backfill_cannot_be_undone(history, freeze, rescore, engine):
     number = freeze()
     rescore(number)
     with engine.begin() as connection:

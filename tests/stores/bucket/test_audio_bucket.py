@@ -86,7 +86,7 @@ def test_the_type_is_kept(bucket):
     assert bucket.client.head_object(Bucket=bucket.name, Key=KEY)["ContentType"] == "audio/mpeg"
 
 
-def test_head_says_the_size(bucket):
+def test_head_returns_the_size(bucket):
     bucket.put(KEY, b"data", "audio/wav")
     facts = bucket.head(KEY)
     assert (facts.key, facts.size_bytes) == (KEY, 4)
@@ -132,7 +132,7 @@ def test_a_key_given_twice_is_deleted_once(bucket):
     assert bucket.delete_many([KEY, KEY]).deleted == (KEY,)
 
 
-def test_deleting_nothing_asks_nothing(faulty):
+def test_deleting_nothing_sends_no_request(faulty):
     bucket, server = faulty()
     assert bucket.delete_many([]).deleted == ()
     assert server.requests == 0
@@ -304,7 +304,7 @@ def test_a_refusal_is_not_retried(faulty):
     assert server.requests == 1
 
 
-def test_a_too_large_body_is_not_asked_for_again(faulty):
+def test_a_too_large_body_is_not_requested_again(faulty):
     bucket, server = faulty("ok")
     with pytest.raises(ObjectTooLarge):
         bucket.get(KEY, max_bytes=len(BODY) - 1)

@@ -39,7 +39,7 @@ def test_an_empty_listing_has_no_page(bucket):
     assert list(list_objects(bucket, "audio/")) == []
 
 
-def test_a_listing_says_size_and_time(bucket):
+def test_a_listing_contains_size_and_time(bucket):
     put_all(bucket, ["audio/1"], b"12345")
     [[listed]] = list_objects(bucket, "audio/")
     assert listed.size_bytes == 5
@@ -54,7 +54,7 @@ def test_odd_keys_are_listed_as_they_are_in_the_order_of_their_bytes(bucket):
 
 
 @pytest.mark.parametrize("after", ODD_KEYS)
-def test_a_listing_goes_on_after_any_key(bucket, after):
+def test_a_listing_continues_after_any_key(bucket, after):
     put_all(bucket, ODD_KEYS)
     behind = ODD_KEYS[ODD_KEYS.index(after) + 1 :]
     assert keys_of(list_objects(bucket, "audio/", after=after)) == behind
@@ -94,7 +94,7 @@ def entry(key):
     ],
     ids=["out of order", "twice", "more, but not where", "the same page again", "before"],
 )
-def test_a_listing_that_cannot_be_trusted_is_not_taken_for_complete(bucket, answers):
+def test_an_unreliable_listing_does_not_count_as_complete(bucket, answers):
     left = list(answers)
     bucket.client.meta.events.register(
         "before-call.s3.ListObjectsV2",

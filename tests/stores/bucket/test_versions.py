@@ -31,7 +31,7 @@ def listed(bucket, prefix):
     return [version for page in list_versions(bucket, prefix) for version in page]
 
 
-def test_a_bucket_says_whether_it_keeps_versions(bucket):
+def test_a_bucket_reports_whether_it_keeps_versions(bucket):
     assert not keeps_versions(bucket)
     set_versioning(bucket, "Enabled")
     assert keeps_versions(bucket)
@@ -40,7 +40,7 @@ def test_a_bucket_says_whether_it_keeps_versions(bucket):
 
 
 @pytest.mark.usefixtures("stage")
-def test_a_bucket_that_never_heard_of_versions_keeps_none(faulty_bucket):
+def test_a_bucket_without_versioning_support_keeps_no_versions(faulty_bucket):
     faulty_bucket.on("GetBucketVersioning", answered(501, "NotImplemented"))
     assert not keeps_versions(storage.bucket())
     faulty_bucket.heal()
@@ -163,7 +163,7 @@ def test_a_call_that_fails_keeps_what_was_confirmed_before(
     assert faulty_bucket.count("DeleteObjects") == 1 + 5  # none after the one that broke
 
 
-def test_a_list_of_versions_that_breaks_off_is_not_taken_for_complete(faulty_bucket, stage_bucket):
+def test_an_interrupted_list_of_versions_does_not_count_as_complete(faulty_bucket, stage_bucket):
     faulty_bucket.on("ListObjectVersions", answered(503, "SlowDown"))
     with pytest.raises(StorageUnavailable):
         listed(stage_bucket, "")

@@ -123,7 +123,7 @@ def test_text_and_what_was_never_uploaded_do_not_count(add_audio, stock):
 
 
 @pytest.mark.parametrize("size", [None, -5])
-def test_a_size_that_nobody_can_believe_is_counted_apart(add_audio, stock, size):
+def test_an_implausible_size_is_counted_separately(add_audio, stock, size):
     add_audio(audio_size_bytes=size, audio_duration_ms=size)
     add_audio()
     found = stock()
@@ -164,7 +164,7 @@ def test_grace_begins_when_retention_is_over(add_audio, stock, columns, in_grace
     assert stock()["in_grace"].to_list() == [in_grace]
 
 
-def test_owners_are_told_apart(add_audio, add_conversation, add_user, add_subscription, stock):
+def test_owners_are_distinguished(add_audio, add_conversation, add_user, add_subscription, stock):
     add_audio(conversation_id=add_conversation("ja", user_id=None, guest_id="browser"))
     learner = add_user()
     add_subscription(learner, "premium")
@@ -190,7 +190,7 @@ def test_an_instant_without_end_is_of_the_oldest_day(engine, add_audio, stock):
     assert stock()["said_days"].to_list() == [400]
 
 
-def test_only_what_no_message_tells_comes_from_the_ledger(add_audio, delete, gone):
+def test_the_ledger_only_adds_what_messages_no_longer_show(add_audio, delete, gone):
     swept = add_audio(audio_deleted_at=AS_OF)
     delete(swept, "audio/1")
     delete(None, "audio/2", size_bytes=20, tier=None)
@@ -200,7 +200,7 @@ def test_only_what_no_message_tells_comes_from_the_ledger(add_audio, delete, gon
     assert found.select("tier", "objects", "bytes").rows() == [(None, 1, 20), ("plus", 1, 30)]
 
 
-def test_of_a_hard_deleted_message_the_ledger_tells_the_bytes_alone(add_audio, delete, gone, stock):
+def test_only_bytes_are_known_of_a_hard_deleted_message(add_audio, delete, gone, stock):
     message = add_audio(
         audio_deleted_at=AS_OF, audio_storage_key=None, audio_size_bytes=None, audio_format=None
     )
@@ -211,7 +211,7 @@ def test_of_a_hard_deleted_message_the_ledger_tells_the_bytes_alone(add_audio, d
 
 
 @pytest.mark.parametrize("reason", list(DeletionReason))
-def test_what_retention_deleted_is_told_from_erasures_and_orphans(delete, gone, reason):
+def test_deletions_by_retention_are_distinguished_from_erasures_and_orphans(delete, gone, reason):
     delete(None, "audio/1", reason=reason)
     found = gone().select("said_days", "by_retention", "objects").rows()
     assert found == [(None, reason is DeletionReason.RETENTION, 1)]
@@ -268,7 +268,7 @@ def test_a_rerun_replaces_the_day_and_what_vanished_with_it(write):
     assert write(rows_of(today, 3)) == [(today, "free", 3, False)]
 
 
-def test_days_that_nobody_measured_are_added_and_marked(write):
+def test_unmeasured_days_are_added_and_marked(write):
     yesterday, today = date(2025, 10, 25), AS_OF.date()
     assert write(rows_of(today, 1), rows_of(yesterday, 2)) == [
         (yesterday, "free", 2, True),

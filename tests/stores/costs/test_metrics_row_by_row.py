@@ -29,7 +29,7 @@ VALUES (:id, :user_id, CAST(:id AS text), 'price', CAST(:current_tier AS subscri
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_the_pass_finds_what_each_row_by_itself_tells(engine, seed):
+def test_the_pass_agrees_with_a_row_by_row_computation(engine, seed):
     rows = _random_rows(random.Random(seed))
     with engine.begin() as connection:
         for table in (User, Conversation, Message):
@@ -104,9 +104,9 @@ def _row_by_row(rows):
         size, duration = message["audio_size_bytes"], message["audio_duration_ms"]
         learner = conversation["user_id"]
         owner = (conversation["target_language_id"], learner is not None, tiers.get(learner))
-        told = (1, _believed(size), _believed(duration), size is None or size < 0)
+        values = (1, _believed(size), _believed(duration), size is None or size < 0)
         group = sums[*owner, message["role"] == "system", message["audio_format"], *_age(message)]
-        group[:] = [total + value for total, value in zip(group, told, strict=True)]
+        group[:] = [total + value for total, value in zip(group, values, strict=True)]
     return [(*key, *group) for key, group in sums.items()]
 
 

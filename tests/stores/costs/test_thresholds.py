@@ -18,7 +18,7 @@ def read(engine, measure):
         return thresholds.lock(connection, measure)
 
 
-def test_a_measure_that_nobody_looked_at_was_below_long_ago(engine):
+def test_a_measure_that_was_never_evaluated_counts_as_below(engine):
     epoch = datetime(1970, 1, 1, tzinfo=UTC)
     expected = ThresholdStanding(above=False, as_of=epoch, crossed_at=None)
     assert read(engine, STORED) == expected

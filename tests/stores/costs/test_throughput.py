@@ -77,7 +77,7 @@ def test_the_most_frequent_cause_is_first(analyse, measured):
     assert measured().failures.rows() == [("no_speech", 2), ("unknown", 2), ("crashed", 1)]
 
 
-def test_analyses_that_cannot_be_believed_are_left_out_until_released(analyse, measured, run_sql):
+def test_quarantined_analyses_are_left_out_until_released(analyse, measured, run_sql):
     analyse()
     distrusted, stale = analyse(), analyse()
     for message, rule in ((distrusted, "quick_scores"), (stale, "url_expiry")):

@@ -136,7 +136,7 @@ def test_an_orphan_is_held_as_its_message_was(scope, learner, place, found, add_
     ("unknown", "scope"),
     [("message_id", MESSAGE), ("conversation_id", CONVERSATION), ("user_id", USER)],
 )
-def test_where_nobody_knows_whose_an_orphan_is_every_hold_of_that_kind_covers_it(
+def test_every_hold_of_the_kind_covers_an_orphan_of_an_unknown_owner(
     unknown, scope, learner, place, found, add_orphan
 ):
     user_id, (conversation_id, _), (message_id, *_) = learner
@@ -151,7 +151,7 @@ def test_where_nobody_knows_whose_an_orphan_is_every_hold_of_that_kind_covers_it
     assert found(HELD_ORPHANS) == ["unknown"]
 
 
-def test_a_guests_orphan_is_no_learners_as_long_as_its_conversation_tells(
+def test_a_guests_orphan_belongs_to_no_learner_while_its_conversation_exists(
     engine, add_user, add_conversation, place, found, add_orphan
 ):
     user_id, conversation_id = add_user(), add_conversation(user_id=None)
@@ -199,7 +199,9 @@ def test_placing_counts_what_it_protects_and_what_it_comes_too_late_for(
         (USER, ""),
     ],
 )
-def test_a_mistyped_id_is_told_and_nothing_is_placed(scope, subject_id, add_message, place, active):
+def test_a_mistyped_id_is_reported_and_no_hold_is_placed(
+    scope, subject_id, add_message, place, active
+):
     add_message()
     with pytest.raises(HoldSubjectUnknown, match="No hold was placed"):
         place(scope, subject_id)
@@ -207,7 +209,9 @@ def test_a_mistyped_id_is_told_and_nothing_is_placed(scope, subject_id, add_mess
 
 
 @pytest.mark.parametrize("scope", HoldScope)
-def test_a_hold_can_be_placed_on_what_only_an_orphan_remembers(scope, place, found, add_orphan):
+def test_a_hold_can_be_placed_on_a_subject_known_only_from_an_orphan(
+    scope, place, found, add_orphan
+):
     user_id = uuid4()
     key = add_orphan("key", message_id="gone", conversation_id="gone too", user_id=user_id)
     subjects = {MESSAGE: "gone", CONVERSATION: "gone too", USER: user_id}
@@ -232,7 +236,7 @@ def test_placing_the_same_hold_again_changes_nothing(add_message, place, active)
     assert len(active()) == 2
 
 
-def test_an_active_hold_says_who_placed_it_and_why(engine, add_message, place, active):
+def test_an_active_hold_shows_who_placed_it_and_why(engine, add_message, place, active):
     message_id = add_message()
     placed = place(MESSAGE, message_id, "court order 12/3", "Mori")
     (hold,) = active()

@@ -48,7 +48,7 @@ def test_pages_hold_the_learners_messages_in_order(connection, add_theirs, add_m
     ],
     ids=lambda columns: next(iter(columns)),
 )
-def test_whatever_tells_of_a_recording_is_counted_and_let_go(
+def test_every_trace_of_a_recording_is_counted_and_removed(
     connection, add_theirs, user_id, columns
 ):
     message_id = add_theirs(**{"audio_storage_key": None, "audio_format": None} | columns)

@@ -140,7 +140,7 @@ def test_an_empty_ledger_has_a_head_and_verifies(head, verify):
     assert verify().head == head()
 
 
-def test_anybody_can_recompute_the_chain_from_an_export(engine, ledger_rows, noon):
+def test_the_chain_can_be_recomputed_from_an_export(engine, ledger_rows, noon):
     """Nothing of ours is used here but the documented form."""
     odd = 'Slow"Down\\\n\t\x01\x7f é 🎧'
     expiry = noon + timedelta(microseconds=120)

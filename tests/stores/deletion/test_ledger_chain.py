@@ -10,7 +10,7 @@ RECORD = (
 ).read_text()
 
 
-def test_the_example_that_tells_others_how_to_verify_is_right():
+def test_the_documented_example_of_verification_is_right():
     facts = orjson.loads(re.search(r"```json\n(.+)\n```", RECORD)[1])
     assert facts.pop("format") == FORMAT
     assert entry_hash(FIRST, facts).hex() == re.search(r"the hash\s+`([0-9a-f]{64})`", RECORD)[1]

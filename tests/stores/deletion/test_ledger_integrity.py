@@ -30,7 +30,7 @@ from stores.deletion.ledger_chain import entry_hash
         " WHEN MATCHED THEN DELETE",
     ],
 )
-def test_nobody_changes_or_removes_an_entry_not_even_the_owner(
+def test_not_even_the_owner_can_change_or_remove_an_entry(
     engine, chain, intend, ledger_rows, statement
 ):
     intend("open")

@@ -95,7 +95,7 @@ def test_a_guests_recording_is_queued_without_a_learner(
     assert orphans()["k"].user_id is None
 
 
-def test_a_cascade_from_the_learner_queues_everything_and_the_key_tells_whose_it_was(
+def test_a_cascade_from_the_learner_queues_everything_with_the_owner_from_the_key(
     app, cascading, add_user, add_conversation, add_message, orphans
 ):
     user_id = add_user()
@@ -130,7 +130,7 @@ def test_after_a_cascade_a_key_of_another_form_leaves_the_learner_unknown(
 
 
 @pytest.mark.parametrize("at_once", [True, False])
-def test_a_key_that_two_messages_shared_is_queued_once_as_nobodys(
+def test_a_key_that_two_messages_shared_is_queued_once_without_an_owner(
     app, add_message, orphans, at_once
 ):
     ids = [add_message(audio_storage_key="shared") for _ in range(2)]
@@ -232,14 +232,14 @@ def test_a_role_without_rights_on_our_schema_deletes_and_the_key_is_queued(
     assert orphans().keys() == {"k"}
 
 
-def test_nobody_can_call_the_function_by_hand(app, app_role):
+def test_the_function_cannot_be_called_by_hand(app, app_role):
     app.execute(f"GRANT USAGE ON SCHEMA audio_ops TO {app_role}")
     app.execute(f"SET ROLE {app_role}")
     with pytest.raises(psycopg.Error, match="permission denied for function"):
         app.execute("SELECT audio_ops.queue_orphans()")
 
 
-def test_a_hostile_search_path_leads_nowhere(
+def test_a_hostile_search_path_has_no_effect(
     app, app_role, add_user, add_conversation, add_message, orphans
 ):
     user_id = add_user()

@@ -58,7 +58,7 @@ def test_no_number_or_instant_is_an_error(engine, add_analysed, check, number):
     assert seen["retention_period"] == "expiry none, by tier 2025-11-12T12:00:00Z"
 
 
-def test_a_score_that_the_app_emptied_is_looked_at_as_it_will_be_put_back(engine, add_analysed):
+def test_a_score_that_the_app_emptied_is_checked_as_it_will_be_restored(engine, add_analysed):
     add_analysed(pronunciation_score=None)
     add_analysed(pronunciation_score=None, fluency_score=None)
     with engine.connect() as connection:
@@ -67,7 +67,7 @@ def test_a_score_that_the_app_emptied_is_looked_at_as_it_will_be_put_back(engine
         assert connection.scalars(query).all() == [85, None]
 
 
-def test_only_messages_with_audio_are_looked_at(engine, add_message, add_analysis):
+def test_only_messages_with_audio_are_checked(engine, add_message, add_analysis):
     bare = dict.fromkeys(("audio_storage_key", "audio_format"))
     pending = {"audio_processing_state": "pending"}
     add_message(**bare, **pending)
@@ -85,7 +85,7 @@ def test_only_messages_with_audio_are_looked_at(engine, add_message, add_analysi
         assert checked_rows.create(connection, RowScope(), FACTS) == 4  # made anew
 
 
-def test_a_window_is_half_open_and_open_cases_are_always_looked_at(engine, add_analysed):
+def test_a_window_is_half_open_and_open_cases_are_always_checked(engine, add_analysed):
     before, first, last, after = (
         add_analysed(timestamp=LAST_WEEK + timedelta(hours=hour)) for hour in (-1, 0, 23, 24)
     )
@@ -109,7 +109,7 @@ def looked_at(engine, scope):
         return messages_checked
 
 
-def test_only_the_asked_rules_are_answered_of_only_the_asked_messages(engine, add_analysed):
+def test_only_the_given_rules_are_evaluated_on_only_the_given_messages(engine, add_analysed):
     wrong = {"pronunciation_score": 1, "audio_size_bytes": 1}
     first, second = (add_analysed(words((0, {"charEnd": 99})), **wrong) for _ in range(2))
     with engine.connect() as connection:

@@ -62,7 +62,7 @@ def test_the_first_check_looks_at_everything(begin):
     assert begin(CHANGED).changed_since_xid is not None
 
 
-def test_written_messages_and_analyses_are_looked_at_once(begin, changed, add_analysed, execute):
+def test_written_messages_and_analyses_are_checked_once(begin, changed, add_analysed, execute):
     first, second, third = (add_analysed() for _ in range(3))
     begin(EVERYTHING)
     assert changed() == set()
@@ -101,7 +101,7 @@ def test_a_savepoint_of_a_running_transaction_is_seen_by_the_next(
     assert changed() == {message_id}
 
 
-def test_frozen_rows_are_still_told_apart(
+def test_frozen_rows_are_still_distinguished(
     begin, changed, add_analysed, execute, administrator, engine
 ):
     add_analysed()
@@ -112,7 +112,7 @@ def test_frozen_rows_are_still_told_apart(
     assert changed() == {young}
 
 
-def test_what_waits_for_its_lease_to_end_is_always_looked_at(begin, changed, add_message):
+def test_messages_in_analysis_are_always_checked(begin, changed, add_message):
     message_id = add_message(audio_processing_state="analyzing")
     begin(EVERYTHING)
     assert changed() == changed() == {message_id}
@@ -146,7 +146,7 @@ def test_a_check_restored_into_another_cluster_means_everything(begin, execute):
     assert begin(CHANGED) == RowScope()
 
 
-def test_after_half_of_all_numbers_everything_is_looked_at(begin, execute, engine):
+def test_after_half_of_all_transaction_ids_everything_is_checked(begin, execute, engine):
     begin(EVERYTHING)
     execute("UPDATE audio_ops.quality_check SET first_xid = first_xid - CAST(2^31 AS bigint)")
     assert begin(CHANGED) == RowScope()

@@ -85,7 +85,7 @@ def test_a_crash_is_released_by_the_analysis_that_worked(engine, add_analysed, a
     assert [case[0] for case in cases() if case[3]] == [failed]
 
 
-def test_messages_that_are_gone_meanwhile_are_passed_over(engine, add_analysed, run_sql, cases):
+def test_messages_deleted_meanwhile_are_skipped(engine, add_analysed, run_sql, cases):
     gone, stays = (add_analysed(pronunciation_score=80) for _ in range(2))
     with engine.begin() as connection:
         look(connection)
@@ -95,9 +95,7 @@ def test_messages_that_are_gone_meanwhile_are_passed_over(engine, add_analysed, 
     assert [case[0] for case in cases()] == [stays]
 
 
-def test_a_message_written_since_it_was_looked_at_is_not_released(
-    engine, add_analysed, run_sql, cases
-):
+def test_a_message_written_since_the_check_is_not_released(engine, add_analysed, run_sql, cases):
     message_id = add_analysed(pronunciation_score=80)
     check(engine)
     run_sql("UPDATE messages SET pronunciation_score = 85")
@@ -137,7 +135,7 @@ def test_failing_messages_are_counted_once_and_examples_are_few(engine, add_anal
         }
 
 
-def test_nothing_is_set_aside_when_nothing_is_broken(engine, cases):
+def test_nothing_is_quarantined_when_no_rule_is_broken(engine, cases):
     with engine.begin() as connection:
         quarantine.set_aside(connection, [])
     assert check(engine) == (0, 0)

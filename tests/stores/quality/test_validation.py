@@ -256,7 +256,7 @@ def test_invariants_are_counted_and_left_to_be_noted(connection):
     assert not noted(connection)
 
 
-def test_a_rule_that_could_not_be_asked_does_not_pass_for_kept(connection):
+def test_a_rule_that_could_not_be_evaluated_does_not_count_as_passed(connection):
     connection.execute(sa.text("ALTER TABLE checked_message DROP COLUMN quick_scores"))
     with pytest.raises(RulesUnanswered) as refusal:
         validate(connection)
@@ -320,7 +320,7 @@ print([call for call in calls if call in ("socket.connect", "socket.sendto", "so
 """
 
 
-def test_it_calls_nobody_and_leaves_no_file(database_url, tmp_path):
+def test_it_opens_no_connection_and_leaves_no_file(database_url, tmp_path):
     root = Path(__file__).parents[3]
     done = subprocess.run(
         [sys.executable, "-c", _WATCHED, database_url],

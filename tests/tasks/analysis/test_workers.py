@@ -61,7 +61,7 @@ def test_a_killed_process_is_replaced(workers, claimed, noon, monkeypatch, blow)
     assert workers.analyse(claimed("hello"), b"", as_of=noon).cause is FailureCause.UNDECODABLE
 
 
-def test_a_process_that_died_while_idle_is_charged_to_nobody(workers, claimed, noon):
+def test_a_process_that_died_while_idle_counts_against_no_message(workers, claimed, noon):
     workers.analyse(claimed("hello"), b"", as_of=noon)
     idle = workers._idle.queue[-1]._process
     idle.kill()
@@ -69,7 +69,7 @@ def test_a_process_that_died_while_idle_is_charged_to_nobody(workers, claimed, n
     assert workers.analyse(claimed("hello"), b"", as_of=noon).cause is FailureCause.UNDECODABLE
 
 
-def test_a_process_that_cannot_start_is_charged_to_nobody(claimed, noon, monkeypatch):
+def test_a_process_that_cannot_start_counts_against_no_message(claimed, noon, monkeypatch):
     monkeypatch.setattr(analysis_workers, "_serve", hostile.never_ready)
     with AnalysisWorkers(1) as broken, pytest.raises(WorkerNotReady, match="exit code 3"):
         broken.analyse(claimed("hello"), b"", as_of=noon)
@@ -104,7 +104,7 @@ def test_a_process_gets_no_more_memory_than_allowed(workers, claimed, noon, monk
     assert workers.analyse(claimed("hello"), b"", as_of=noon).cause is FailureCause.CRASHED
 
 
-def test_a_defect_says_where_it_is_and_quotes_nobody(workers, spoken, claimed, noon, monkeypatch):
+def test_a_defect_names_its_place_and_quotes_no_text(workers, spoken, claimed, noon, monkeypatch):
     monkeypatch.setattr(analysis_workers.engine, "analyze", hostile.raise_bug)
     _, audio = spoken("we went to the market")
     outcome = analysis_workers._analyse(claimed("my secret"), audio, noon)

@@ -53,13 +53,13 @@ def events(api):
     return [event for batch in api.bodies("/api/events") for event in batch]
 
 
-def test_a_measure_below_its_threshold_is_nobodys_business(prefect_api):
+def test_a_measure_below_its_threshold_causes_no_alert(prefect_api):
     assert alert(STORED_LIMIT - 1, TRANSFER_LIMIT - 1) == []
     assert alert_on_thresholds.fn(nothing_measured()) == []
     assert events(prefect_api) == []
 
 
-def test_the_stock_at_its_threshold_is_told_with_all_that_is_known(prefect_api):
+def test_storage_at_its_threshold_causes_an_alert_with_all_details(prefect_api):
     expected = forecast(90, STORED_LIMIT, BYTES_PER_GB / 3)
     assert alert(STORED_LIMIT, forecast=expected) == [STORED]
     (event,) = events(prefect_api)
@@ -77,7 +77,7 @@ def test_the_stock_at_its_threshold_is_told_with_all_that_is_known(prefect_api):
 
 
 @pytest.mark.parametrize("source", TransferSource)
-def test_traffic_is_told_as_what_it_is(prefect_api, source):
+def test_traffic_is_labelled_by_its_source(prefect_api, source):
     assert alert(0, 1.5 * TRANSFER_LIMIT, source=source) == [TRANSFERRED]
     (event,) = events(prefect_api)
     assert event["resource"]["prefect.resource.id"] == "kaiwa.costs.transferred"
@@ -90,21 +90,21 @@ def test_a_short_forecast_expects_nothing(prefect_api):
     assert events(prefect_api)[0]["payload"]["expected_gb_in_30_days"] is None
 
 
-def test_both_measures_are_told_apart(prefect_api):
+def test_both_measures_are_distinguished(prefect_api):
     assert alert(STORED_LIMIT, TRANSFER_LIMIT) == [STORED, TRANSFERRED]
     first, second = events(prefect_api)
     assert first["id"] != second["id"]
 
 
-def test_a_measure_that_stays_is_told_once_and_again_when_it_rises_again(prefect_api):
+def test_a_measure_above_causes_one_alert_until_it_rises_again(prefect_api):
     stocks = [1, 1.2, 0.97, 1, 0.94, 0.97, 1.01, 1.1]
-    told = [alert(share * STORED_LIMIT, days=day) for day, share in enumerate(stocks)]
-    assert told == [[STORED], [], [], [], [], [], [STORED], []]
+    alerts = [alert(share * STORED_LIMIT, days=day) for day, share in enumerate(stocks)]
+    assert alerts == [[STORED], [], [], [], [], [], [STORED], []]
     first, second = events(prefect_api)
     assert first["id"] != second["id"]
 
 
-def test_a_run_for_the_same_instant_or_a_past_day_tells_nothing(prefect_api):
+def test_a_run_for_the_same_instant_or_a_past_day_causes_no_alert(prefect_api):
     alert(0)
     assert alert(STORED_LIMIT) == []
     assert alert(STORED_LIMIT, days=-1) == []
@@ -125,7 +125,7 @@ def test_two_runs_at_once_tell_it_once(prefect_api):
     assert len(events(prefect_api)) == 1
 
 
-def test_what_the_prefect_server_did_not_take_is_told_by_the_next_run(prefect_api):
+def test_alerts_that_the_prefect_server_did_not_accept_are_sent_by_the_next_run(prefect_api):
     prefect_api.answer = lambda: 500
     with pytest.raises(PrefectHTTPStatusError):
         alert(STORED_LIMIT)
@@ -137,16 +137,16 @@ def test_what_the_prefect_server_did_not_take_is_told_by_the_next_run(prefect_ap
 
 def test_a_run_that_is_killed_before_it_could_note_its_alert_repeats_it(prefect_api, monkeypatch):
     monkeypatch.setenv("PREFECT_API_URL", f"{prefect_api.url}/api")
-    told = threading.Event()
+    sent = threading.Event()
 
     def kill():
         process.kill()
-        told.set()
+        sent.set()
         return 204
 
     prefect_api.answer = kill
     process = subprocess.Popen([sys.executable, "-c", ALERT_IN_A_PROCESS])
-    assert told.wait(timeout=120)
+    assert sent.wait(timeout=120)
     assert process.wait(timeout=60) < 0
     prefect_api.answer = lambda: 204
     assert alert(STORED_LIMIT) == [STORED]

@@ -68,7 +68,7 @@ def test_an_empty_database_is_a_report_of_zeros(report):
     assert empty.transfer.source is TransferSource.ESTIMATE
 
 
-def test_what_is_there_and_what_is_gone_add_up(report, add_audio):
+def test_stored_and_deleted_audio_add_up(report, add_audio):
     add_audio(1, audio_retention_expires_at=AS_OF)
     add_audio(2)
     add_audio(3, audio_deleted_at=AS_OF - DAY)
@@ -98,7 +98,7 @@ def test_history_and_forecast_are_there_on_the_first_day(report, add_audio, run_
 
 
 @pytest.mark.parametrize(("minutes", "reconstructed"), [(50, False), (70, True)])
-def test_a_day_looked_at_more_than_an_hour_later_is_reconstructed(
+def test_a_day_measured_more_than_an_hour_after_its_end_is_reconstructed(
     report, run_sql, minutes, reconstructed
 ):
     report(as_of=utc_now() - timedelta(minutes=minutes))
@@ -119,7 +119,7 @@ def test_audio_that_arrives_late_is_counted_where_it_was_said(report, add_audio,
     assert yesterday["bytes"].to_list() == [3 * BYTES_PER_GB]  # what was measured then stays
 
 
-def test_what_was_uploaded_is_known_after_its_messages_are_gone(report, add_audio, run_sql):
+def test_uploads_are_known_after_their_messages_were_deleted(report, add_audio, run_sql):
     for days_ago in (2, 3, 40, 41, 42):
         add_audio(days_ago)
     report(as_of=AS_OF - DAY)
@@ -152,7 +152,7 @@ def test_a_past_instant_sees_what_was_there_then_and_leaves_later_days_alone(
     assert run_sql(today) == before
 
 
-def test_the_tier_nobody_knows_is_a_row_of_its_own(
+def test_an_unknown_tier_is_a_separate_row(
     report, add_audio, add_user, add_subscription, add_conversation
 ):
     learner = add_user()
@@ -174,7 +174,7 @@ def test_the_access_log_is_scaled_to_a_month_and_a_statement_beats_it(report, ru
     assert report(transferred_gb_month=7).transfer.month_bytes == 7 * BYTES_PER_GB
 
 
-def test_a_stated_transfer_that_is_none_is_refused(report):
+def test_an_invalid_stated_transfer_is_refused(report):
     with pytest.raises(PriceRefused):
         report(transferred_gb_month=float("nan"))
 
@@ -188,7 +188,7 @@ def test_a_stated_transfer_that_is_none_is_refused(report):
         datetime(1969, 12, 31, 23, 59, tzinfo=UTC),
     ],
 )
-def test_an_instant_that_nobody_can_place_or_has_not_come_or_is_too_old_is_refused(as_of):
+def test_a_naive_future_or_too_old_instant_is_refused(as_of):
     with pytest.raises(NotYetMeasurable):
         check_instant.fn(as_of)
 

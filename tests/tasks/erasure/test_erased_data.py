@@ -84,7 +84,7 @@ def test_messages_without_audio_are_not_touched(learner, add_recording, add_mess
     assert erased.messages == 1
 
 
-def test_rows_whose_audio_was_deleted_before_let_go_of_it_too(learner, add_recording, read_message):
+def test_rows_whose_audio_was_deleted_before_lose_its_key_too(learner, add_recording, read_message):
     deleted_at = datetime(2025, 12, 1, tzinfo=UTC)
     message_id = add_recording(learner, audio=None, audio_deleted_at=deleted_at)
     erase(learner)
@@ -192,7 +192,7 @@ def test_findings_in_the_apps_list_go_whatever_the_learner_did_with_them(
     }
 
 
-def test_a_learner_whose_account_is_gone_is_known_by_their_folder(
+def test_a_learner_without_an_account_is_recognised_by_their_folder(
     learner, add_recording, execute, everything
 ):
     add_recording(learner)
@@ -205,7 +205,7 @@ def test_a_learner_whose_account_is_gone_is_known_by_their_folder(
     assert everything(learner)["objects"] == {}
 
 
-def test_a_server_that_knows_no_versions_is_asked_for_none(learner, add_recording, faulty_bucket):
+def test_a_server_without_versions_gets_no_request_for_them(learner, add_recording, faulty_bucket):
     for request in ("GetBucketVersioning", "ListObjectVersions"):
         faulty_bucket.on(request, answered(501, "NotImplemented"))
     add_recording(learner)

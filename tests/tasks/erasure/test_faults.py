@@ -92,7 +92,7 @@ def test_a_bucket_that_fails_marks_nothing_and_the_next_run_ends_it(
     assert set(ledger_entries()) == {("erasure", "deleted")}
 
 
-def test_a_bucket_that_confirms_nothing_is_not_asked_page_after_page(
+def test_a_bucket_that_confirms_nothing_gets_no_request_for_further_pages(
     learner, add_recording, faulty_bucket, monkeypatch
 ):
     monkeypatch.setattr(erase_learner, "ROWS_AT_ONCE", 1)
@@ -103,7 +103,7 @@ def test_a_bucket_that_confirms_nothing_is_not_asked_page_after_page(
     assert faulty_bucket.count("DeleteObjects") == 2  # one page of messages, one of the folder
 
 
-def test_an_object_outside_the_folder_that_is_still_there_is_not_believed(
+def test_an_existing_object_outside_the_folder_does_not_count_as_deleted(
     learner, add_recording, read_message, faulty_bucket
 ):
     key = "audio/elsewhere/m.wav"

@@ -32,7 +32,7 @@ def test_a_survey_counts_and_changes_nothing(learner, add_recording, everything,
     assert ledger_entries() == {}
 
 
-def test_somebody_of_whom_there_is_no_trace_is_an_error(stage, noon):
+def test_a_learner_without_any_trace_is_an_error(stage, noon):
     with pytest.raises(LearnerUnknown):
         erase_learner.plan_erasure.fn(uuid4(), as_of=noon)
 

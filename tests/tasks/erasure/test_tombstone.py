@@ -61,7 +61,7 @@ def test_what_a_backup_brings_back_is_found_and_erased_again(
         assert erasure.revived(connection, limit=10) == []
 
 
-def test_a_hold_on_what_is_gone_and_perhaps_theirs_forbids_the_erasure(
+def test_a_hold_on_a_deleted_subject_that_may_be_the_learners_blocks_the_erasure(
     learner, add_recording, execute, hold
 ):
     shared = f"{learner.folder}c/shared_1.wav"

@@ -77,7 +77,7 @@ def test_a_listing_from_before_the_bucket_was_filled_is_no_sign_of_another_bucke
     assert (report.objects, report.findings) == (5, ())
 
 
-def test_half_of_the_recordings_missing_is_still_taken_for_true(record, add_message, reconcile):
+def test_half_of_the_recordings_missing_is_still_plausible(record, add_message, reconcile):
     record("audio/there")
     add_message(audio_storage_key="audio/lost")
     assert found(reconcile()) == {FindingKind.ROW_WITHOUT_OBJECT: ("audio/lost",)}
@@ -100,7 +100,7 @@ def test_a_bucket_that_breaks_off_costs_only_a_second_run(
 
 
 @pytest.mark.parametrize("operation", ["ListObjectsV2", "HeadObject"])
-def test_what_is_refused_is_not_taken_for_missing(
+def test_a_refused_request_does_not_count_as_missing(
     record, add_message, reconcile, faulty_bucket, operation
 ):
     record("audio/1")

@@ -87,7 +87,7 @@ def test_objects_younger_than_the_floor_are_no_orphans(put, reconcile, monkeypat
     assert found(reconcile()) == {FindingKind.OBJECT_WITHOUT_ROW: ("audio/1",)}
 
 
-def test_only_the_audio_prefix_is_looked_at(put, add_message, reconcile):
+def test_only_the_audio_prefix_is_compared(put, add_message, reconcile):
     put("other/1")
     add_message(audio_storage_key="other/2")
     report = reconcile(repair=True)

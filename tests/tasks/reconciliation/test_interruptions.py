@@ -32,16 +32,16 @@ list_chunk.fn(begin_reconciliation.fn())
 """
 
 
-def test_a_killed_listing_goes_on_where_it_was(record, reconcile, faulty_bucket, rows):
+def test_a_killed_listing_resumes_where_it_stopped(record, reconcile, faulty_bucket, rows):
     keys = [record(f"audio/{number}") for number in range(8)]
-    doomed = []
+    processes = []
     faulty_bucket.on(
         lambda _: faulty_bucket.count("ListObjectsV2") == 3,
-        calling_before(lambda _: doomed[0].kill()),
+        calling_before(lambda _: processes[0].kill()),
         times=1,
     )
-    doomed.append(subprocess.Popen([sys.executable, "-c", LIST_IN_A_PROCESS]))
-    assert doomed[0].wait(60) == -9
+    processes.append(subprocess.Popen([sys.executable, "-c", LIST_IN_A_PROCESS]))
+    assert processes[0].wait(60) == -9
     assert rows("SELECT last_key, objects FROM audio_ops.reconciliation") == [(keys[3], 4)]
     faulty_bucket.requests.clear()
     report = reconcile()
@@ -100,9 +100,7 @@ def test_earlier_findings_stay_until_a_later_reconciliation_is_finished(put, rec
         ("TRUNCATE audio_ops.bucket_inventory", 0),
     ],
 )
-def test_a_listing_lost_in_between_is_not_taken_for_an_empty_bucket(
-    record, reconcile, do, rows, loss, left
-):
+def test_a_lost_listing_does_not_count_as_an_empty_bucket(record, reconcile, do, rows, loss, left):
     for number in range(3):
         record(f"audio/{number}")
     run = interrupted()

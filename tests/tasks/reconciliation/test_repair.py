@@ -74,7 +74,7 @@ def test_an_orphan_in_the_queue_keeps_what_is_known_of_it(put, reconcile, rows, 
     ]
 
 
-def test_an_object_of_several_deleted_messages_is_queued_as_nobodys(
+def test_an_object_of_several_deleted_messages_is_queued_without_an_owner(
     put, add_message, rows, reconcile
 ):
     put("audio/shared")

@@ -161,7 +161,7 @@ def test_without_repair_it_is_counted_and_stays_as_it_is(stray, save, reconcile,
     assert stored("m") == before
 
 
-def test_a_guests_object_is_of_nobody(put, save, add_conversation, reconcile, stored):
+def test_a_guests_object_has_no_owner(put, save, add_conversation, reconcile, stored):
     conversation = add_conversation(user_id=None, guest_id="anonymous")
     key = put(key_of("anonymous", conversation, "m"))
     save(conversation_id=conversation)
@@ -356,7 +356,7 @@ def test_an_object_of_a_message_that_the_app_deleted_goes_even_if_the_message_ca
     assert sweep().orphans == 1
 
 
-def test_only_keys_under_the_prefix_are_looked_at(put, save, learner, conversation, reconcile):
+def test_only_keys_under_the_prefix_are_listed(put, save, learner, conversation, reconcile):
     put(key_of(learner, conversation, "m").replace("audio/", "exports/"))
     save()
     assert reconcile(repair=True).adopted == 0
@@ -480,7 +480,7 @@ def test_an_object_that_is_being_deleted_meanwhile_is_not_adopted(
     assert adopt_page.fn(listed, after="")[1] == 0
 
 
-def test_an_object_that_is_gone_is_not_adopted(listed, learner, conversation):
+def test_a_deleted_object_is_not_adopted(listed, learner, conversation):
     storage.bucket().delete_many([key_of(learner, conversation, "m")])
     assert adopt_page.fn(listed, after="")[1] == 0
 
@@ -493,7 +493,7 @@ def test_a_run_that_was_overtaken_adopts_nothing(listed, stored):
     assert adopt_page.fn(newer, after="")[1] == 1
 
 
-def test_a_message_that_somebody_has_locked_is_left_to_the_next_run_and_its_object_too(
+def test_a_locked_message_and_its_object_are_left_to_the_next_run(
     stray, save, reconcile, engine, queue, stored
 ):
     key = stray()
@@ -519,7 +519,7 @@ def test_a_bucket_that_breaks_off_costs_only_a_second_run(
     assert reconcile(repair=True).adopted == 1
 
 
-def test_a_page_whose_commit_was_not_heard_of_is_written_once(listed, monkeypatch, rows):
+def test_a_page_with_an_unknown_commit_outcome_is_written_once(listed, monkeypatch, rows):
     real = in_transaction
 
     def twice(*arguments, **options):

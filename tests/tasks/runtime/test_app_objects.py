@@ -46,7 +46,7 @@ def test_what_was_dropped_is_made_again(lost, run_sql, loss, names):
     assert lost() == ()
 
 
-def test_a_role_that_may_not_make_them_is_told_what_to_do(lost, run_sql, engine, monkeypatch):
+def test_a_role_without_the_right_gets_an_error_with_what_to_do(lost, run_sql, engine, monkeypatch):
     run_sql(f"DROP INDEX {WAITING}")
     run_sql("DROP ROLE IF EXISTS flows_alone; CREATE ROLE flows_alone LOGIN PASSWORD 'flows'")
     try:

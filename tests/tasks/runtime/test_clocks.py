@@ -27,7 +27,7 @@ def test_a_clock_that_is_off_by_more_is_refused_with_its_direction(database_now,
         check_clocks.fn(database_now + timedelta(seconds=seconds))
 
 
-def test_a_slow_database_is_not_taken_for_a_wrong_clock(database_now, monkeypatch):
+def test_a_slow_database_does_not_count_as_a_wrong_clock(database_now, monkeypatch):
     slow = SimpleNamespace(monotonic=iter([0.0, 90.0]).__next__)
     monkeypatch.setattr("tasks.runtime.clocks.time", slow)
     monkeypatch.setattr(database, "now", lambda _connection: database_now + timedelta(seconds=90))

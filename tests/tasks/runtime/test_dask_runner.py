@@ -36,7 +36,7 @@ def chunk(client):
     return lambda *call, **options: DaskChunk(uuid4(), client.submit(*call, **options))
 
 
-def test_a_chunk_that_is_done_is_fetched_and_forgotten_by_the_cluster(chunk, client):
+def test_a_finished_chunk_is_fetched_and_released_by_the_cluster(chunk, client):
     done = chunk(Completed, data=7)  # nobody asks for it
     deadline = time.monotonic() + 10
     while client.futures:  # the client's own thread lets go
@@ -44,7 +44,7 @@ def test_a_chunk_that_is_done_is_fetched_and_forgotten_by_the_cluster(chunk, cli
     assert done.result() == 7
 
 
-def test_a_chunk_that_broke_off_tells_its_own_error(chunk):
+def test_a_failed_chunk_raises_its_own_error(chunk):
     broken = chunk(Failed, data=WorkerNotReady(1))
     assert isinstance(broken.result(raise_on_failure=False), WorkerNotReady)
     with pytest.raises(WorkerNotReady):
@@ -95,7 +95,7 @@ def test_a_cluster_that_was_given_up_has_no_places(cluster):
             _ = runner.places
 
 
-def test_encryption_without_certificates_is_told():
+def test_encryption_without_certificates_is_reported():
     with (
         DaskChunkRunner(address="tls://127.0.0.1:8786") as runner,
         pytest.raises(ClusterUnavailable, match="ssl_context"),

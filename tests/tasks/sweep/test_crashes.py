@@ -33,7 +33,7 @@ UPGRADE = (
 )
 
 
-class DoomedSweep:
+class KilledSweep:
     """A sweep in a process of its own; each way to die is a fault for `faulty_bucket.on`."""
 
     def __init__(self, rules):
@@ -59,10 +59,10 @@ class DoomedSweep:
 
 
 @pytest.fixture
-def doomed(rules):
-    doomed = DoomedSweep(rules)
-    yield doomed
-    doomed.kill()
+def killed_sweep(rules):
+    killed_sweep = KilledSweep(rules)
+    yield killed_sweep
+    killed_sweep.kill()
 
 
 class Died(BaseException):
@@ -94,7 +94,7 @@ def break_off(sweep, monkeypatch):
 
 @pytest.fixture
 def ids(record):
-    """Four due messages: two pages of the doomed sweep."""
+    """Four due messages: two pages of the killed sweep."""
     return [record(due_for=(9 - number) * DAY) for number in range(4)]
 
 
@@ -110,9 +110,9 @@ def marked_deleted(stored, ids):
     return [stored(message_id).audio_deleted_at is not None for message_id in ids]
 
 
-def test_killed_after_the_intent(doomed, ids, sweep, stored, entries, faulty_bucket):
-    faulty_bucket.on("DeleteObjects", doomed.dies_before_the_deletion)
-    doomed.run()
+def test_killed_after_the_intent(killed_sweep, ids, sweep, stored, entries, faulty_bucket):
+    faulty_bucket.on("DeleteObjects", killed_sweep.dies_before_the_deletion)
+    killed_sweep.run()
     assert entries() == deletions(ids[:2], "intended")
     assert gone(stored, ids) == marked_deleted(stored, ids) == [False] * 4
     assert [stored(id_).audio_url is None for id_ in ids] == [True, True, False, False]
@@ -122,9 +122,9 @@ def test_killed_after_the_intent(doomed, ids, sweep, stored, entries, faulty_buc
     assert entries() == deletions(ids)
 
 
-def test_killed_after_the_deletion(doomed, ids, sweep, stored, entries, faulty_bucket):
-    faulty_bucket.on("DeleteObjects", doomed.dies_after_the_deletion)
-    doomed.run()
+def test_killed_after_the_deletion(killed_sweep, ids, sweep, stored, entries, faulty_bucket):
+    faulty_bucket.on("DeleteObjects", killed_sweep.dies_after_the_deletion)
+    killed_sweep.run()
     assert entries() == deletions(ids[:2], "intended")
     assert gone(stored, ids) == [True, True, False, False]
     assert marked_deleted(stored, ids) == [False] * 4
@@ -135,17 +135,17 @@ def test_killed_after_the_deletion(doomed, ids, sweep, stored, entries, faulty_b
 
 
 def test_killed_with_the_confirmation_written_but_not_committed(
-    doomed, ids, engine, sweep, stored, entries, faulty_bucket
+    killed_sweep, ids, engine, sweep, stored, entries, faulty_bucket
 ):
     def kill_while_it_waits():
         wait_for_a_blocked_session(engine)
-        doomed.kill()
+        killed_sweep.kill()
 
     killer = threading.Thread(target=kill_while_it_waits)
-    with engine.connect() as writer:  # of the ledger: the doomed sweep waits for it
+    with engine.connect() as writer:  # of the ledger: the killed sweep waits for it
         writer.execute(sa.select(sa.func.pg_advisory_lock(ledger.ADVISORY_LOCK)))
         killer.start()
-        doomed.run()
+        killed_sweep.run()
         killer.join()
         writer.execute(sa.select(sa.func.pg_advisory_unlock(ledger.ADVISORY_LOCK)))
     assert gone(stored, ids) == [True, True, False, False]
@@ -156,11 +156,13 @@ def test_killed_with_the_confirmation_written_but_not_committed(
 
 
 def test_killed_on_a_later_page_keeps_what_was_done(
-    doomed, ids, sweep, stored, entries, faulty_bucket
+    killed_sweep, ids, sweep, stored, entries, faulty_bucket
 ):
     later = stored(ids[2]).audio_storage_key
-    faulty_bucket.on(lambda r: later in r.deleted_keys, doomed.dies_after_the_deletion, times=1)
-    doomed.run()
+    faulty_bucket.on(
+        lambda r: later in r.deleted_keys, killed_sweep.dies_after_the_deletion, times=1
+    )
+    killed_sweep.run()
     assert marked_deleted(stored, ids) == [True, True, False, False]
     assert sweep().objects == 2
     assert gone(stored, ids) == marked_deleted(stored, ids) == [True] * 4
@@ -234,7 +236,7 @@ def test_a_new_recording_outlives_what_a_broken_run_had_begun(
     assert entries() == deletions(ids[:2], "withdrawn" if uploaded else "deleted")
 
 
-def test_an_intent_stays_open_while_the_bucket_does_not_tell(
+def test_an_intent_stays_open_while_the_buckets_state_is_unknown(
     break_off, ids, hold, sweep, stored, entries, faulty_bucket
 ):
     break_off(AFTER)

@@ -86,7 +86,7 @@ def test_an_answer_that_confirms_nothing_deletes_nothing(
     ],
     ids=["503", "expired", "404", "lost request", "lost answer", "cut short"],
 )
-def test_a_call_that_fails_as_a_whole_ends_the_sweep_and_the_next_one_goes_on(
+def test_a_failed_request_ends_the_sweep_and_the_next_sweep_continues(
     record, stored, sweep, entries, failures, faulty_bucket, fault, said
 ):
     ids = [record(due_for=days * DAY) for days in (3, 2, 1)]
@@ -117,7 +117,7 @@ def test_a_fault_that_passes_is_not_even_reported(record, sweep, entries, faulty
     assert entries() == converged([message_id])
 
 
-def test_pages_that_nobody_may_delete_starve_nobody(
+def test_undeletable_pages_starve_no_others(
     record, stored, sweep, entries, failures, faulty_bucket
 ):
     """A whole page and more, at the head of the queue, night after night."""

@@ -41,7 +41,7 @@ def test_a_held_orphan_stays_until_the_hold_is_released(
     assert sweep().orphans == 1
 
 
-def test_an_orphan_of_nobody_knows_whom_stays_while_anybody_is_held(
+def test_an_orphan_of_an_unknown_owner_stays_while_any_learner_is_held(
     add_orphan, record, hold, sweep
 ):
     key = add_orphan("unknown", message_id=None)
@@ -146,7 +146,7 @@ def test_an_object_that_is_due_and_queued_is_deleted_once(
 
 
 @pytest.mark.parametrize("due_for", [DAY, -3 * DAY], ids=["due", "not due yet"])
-def test_a_hold_on_a_message_that_is_gone_keeps_the_object_it_shared(
+def test_a_hold_on_a_deleted_message_keeps_the_object_it_shared(
     record, hold, sweep, run_sql, queue, due_for
 ):
     key = "audio/user/c/shared.wav"

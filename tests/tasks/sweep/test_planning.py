@@ -256,9 +256,7 @@ def test_a_bucket_that_does_not_answer_is_not_proven(
         check_bucket.fn(plan(), rules)
 
 
-def test_orphans_that_wait_too_long_are_overdue_and_refused_ones_are_never_forgotten(
-    add_orphan, hold, plan, now
-):
+def test_orphans_that_wait_too_long_are_overdue_including_refused_ones(add_orphan, hold, plan, now):
     late = now - 4 * DAY
     add_orphan("late", queued_at=late)
     add_orphan("new")

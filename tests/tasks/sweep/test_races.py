@@ -107,7 +107,7 @@ def test_a_hold_placed_between_intent_and_deletion_keeps_its_recording(
     ]
 
 
-def test_a_hold_waits_for_a_deletion_under_way_and_tells_that_it_came_too_late(
+def test_a_hold_waits_for_a_deletion_in_progress_and_reports_that_it_was_too_late(
     record, hold, meanwhile, sweep, entries
 ):
     message_id = record()
@@ -274,7 +274,7 @@ def test_an_orphan_that_vanishes_from_the_queue_before_its_deletion_is_not_forgo
 # Somebody else's locks
 
 
-def test_a_message_that_somebody_writes_is_passed_over_and_others_are_not(
+def test_a_message_being_written_is_skipped_and_others_are_not(
     record, engine, sweep, stored, entries
 ):
     busy, free = record(), record()
@@ -287,7 +287,7 @@ def test_a_message_that_somebody_writes_is_passed_over_and_others_are_not(
     assert sweep().objects == 1
 
 
-def test_a_message_that_somebody_writes_between_intent_and_deletion_waits_for_the_next_sweep(
+def test_a_message_being_written_between_intent_and_deletion_waits_for_the_next_sweep(
     record, engine, before_deleting, sweep, stored, entries
 ):
     message_id = record()
@@ -304,7 +304,7 @@ def test_a_message_that_somebody_writes_between_intent_and_deletion_waits_for_th
     assert entries() == [("retention", "deleted", message_id)]
 
 
-def test_a_shared_object_stays_while_somebody_writes_one_of_its_messages(
+def test_a_shared_object_stays_while_one_of_its_messages_is_being_written(
     record, engine, sweep, stored
 ):
     key = "audio/user/c/shared.wav"
@@ -326,7 +326,7 @@ def test_a_url_signed_between_intent_and_deletion_goes_with_the_audio(
     assert stored(message_id).audio_url is stored(message_id).audio_url_expires_at is None
 
 
-def test_planning_waits_for_nobody(record, engine, rules):
+def test_planning_waits_for_no_lock(record, engine, rules):
     record()
     with another_session(engine, "SELECT FROM messages FOR UPDATE"):
         assert plan_sweep.fn(rules).objects == 1
@@ -365,7 +365,7 @@ def test_a_second_sweep_passes_over_the_page_that_the_first_is_deleting(
     assert entries() == [("retention", "deleted", message_id)]
 
 
-def test_orphans_that_somebody_locks_are_passed_over(add_orphan, engine):
+def test_locked_orphans_are_skipped(add_orphan, engine):
     keys = [add_orphan("one"), add_orphan("two")]
     lock = "SELECT FROM audio_ops.orphan_object WHERE message_id = 'one' FOR UPDATE"
     with another_session(engine, lock):

@@ -193,7 +193,7 @@ NOT_OURS = (
 )
 
 
-def test_keys_that_are_not_ours_are_refused_and_quarantined_and_stop_nobody(
+def test_foreign_keys_are_refused_and_quarantined_and_block_no_others(
     record, stored, sweep, entries, rows_of
 ):
     bad = [record(due_for=2 * DAY, audio=None, audio_storage_key=key) for key in NOT_OURS]
@@ -279,7 +279,7 @@ def test_pages_go_on_until_nothing_is_due(record, sweep, entries):
     assert Counter(entries()) == {("retention", "deleted", id_): 1 for id_ in ids}
 
 
-def test_what_must_stay_starves_nobody(record, sweep, hold):
+def test_undeletable_recordings_starve_no_others(record, sweep, hold):
     for _ in range(4):
         hold(record(due_for=9 * DAY))
     for _ in range(4):
@@ -292,7 +292,7 @@ def test_what_must_stay_starves_nobody(record, sweep, hold):
     assert report.kept == {Fate.HELD: 4, Fate.REFUSED_KEY: 4}
 
 
-def test_a_chunk_goes_on_where_the_last_one_ended(record, rules):
+def test_a_chunk_continues_where_the_previous_one_ended(record, rules):
     for _ in range(5):
         record()
     cursor = SweepCursor(allowance=5)

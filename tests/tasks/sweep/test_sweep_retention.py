@@ -73,7 +73,7 @@ def test_recordings_without_an_end_get_their_tiers(record, stored):
     assert set_missing_expiries.fn() == 0
 
 
-def test_missing_ends_are_set_page_after_page_and_an_unknown_tier_stops_nobody(
+def test_missing_expiries_are_set_page_by_page_and_an_unknown_tier_blocks_no_others(
     record, stored, add_user, add_subscription, add_conversation, rules, monkeypatch
 ):
     monkeypatch.setattr(sweep_retention, "ROWS_AT_ONCE", 2)
@@ -99,7 +99,7 @@ def test_ends_that_are_set_and_messages_without_audio_are_left_alone(
     assert [stored(message_id) for message_id in (ended, text_only, deleted)] == before
 
 
-def test_missing_ends_wait_for_nobody(record, engine):
+def test_setting_missing_expiries_waits_for_no_lock(record, engine):
     busy, _ = (record(audio_retention_expires_at=None) for _ in range(2))
     with engine.connect() as app:
         app.execute(sa.text("UPDATE messages SET content = '' WHERE id = :id"), {"id": busy})
@@ -111,7 +111,7 @@ def test_missing_ends_wait_for_nobody(record, engine):
 # Broken runs
 
 
-def test_all_intents_of_a_broken_run_are_looked_at_page_after_page(
+def test_all_intents_of_a_broken_run_are_checked_page_by_page(
     record, hold, sweep, rules, before_deleting, entries, monkeypatch
 ):
     ids = [record() for _ in range(5)]
@@ -142,7 +142,7 @@ def events(monkeypatch):
     return emitted
 
 
-def test_audio_that_should_have_gone_days_ago_raises_the_alarm(record, rules, events, now):
+def test_audio_overdue_for_days_raises_the_alarm(record, rules, events, now):
     record(due_for=4 * DAY)
     record(due_for=2 * DAY)
     record(due_for=5 * DAY, audio=None, audio_storage_key="../x")

@@ -108,7 +108,7 @@ def test_pauses_longer_than_the_recording(add_analysed, check):
 
 
 @pytest.mark.parametrize("duration_ms", [0, -1, None])
-def test_who_states_no_duration_says_nothing_of_it(add_analysed, check, duration_ms):
+def test_timings_are_not_compared_with_an_unknown_duration(add_analysed, check, duration_ms):
     add_analysed(audio_duration_ms=duration_ms)
     assert check() == {}
     add_analysed(words((0, {"startMs": -1})), audio_duration_ms=duration_ms)

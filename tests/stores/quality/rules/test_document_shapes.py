@@ -91,7 +91,7 @@ def test_no_json_whatever_is_an_error_or_shown(engine, add_analysed):
     ask()
 
 
-def test_documents_of_their_shape_are_believed(engine, add_analysed):
+def test_documents_of_the_right_shape_are_accepted(engine, add_analysed):
     message_id = add_analysed()
 
     @settings(max_examples=60, deadline=None)

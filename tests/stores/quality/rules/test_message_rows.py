@@ -129,7 +129,7 @@ def test_language_codes(add_analysed, add_conversation, check, language):
         ("user", ["staff", "premium"], 365),
     ],
 )
-def test_the_owners_tier_says_how_long_audio_is_kept(
+def test_the_owners_tier_determines_how_long_audio_is_kept(
     add_analysed, add_conversation, add_user, add_subscription, check, role, tiers, days
 ):
     user = None if tiers is None else add_user()
