@@ -98,7 +98,7 @@ def _default(name: str, field: Schema, preset: Schema) -> str:
         return "required"
     own = field.get("default")
     applies = preset.get(name, own)
-    return _shown(applies) + (f" (from code: {_shown(own)})" if applies != own else "")
+    return _shown(applies) + (f" (called from Python: {_shown(own)})" if applies != own else "")
 
 
 def _shown(value: object) -> str:

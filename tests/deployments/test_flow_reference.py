@@ -35,6 +35,6 @@ def test_a_row_shows_bounds_and_default_of_a_parameter():
         "| `start` | timestamp | empty |",
         "| `scope` | `message`, `conversation`, `user` | required |",
         "| `max_objects` | from 0 | empty |",
-        "| `dry_run` | on, off | off (from code: on) |",  # the sweep's deployment
+        "| `dry_run` | on, off | off (called from Python: on) |",  # the sweep's deployment
     ):
         assert any(row.startswith(start) for row in rows), start
