@@ -22,9 +22,7 @@ def release(
     """Discard the analyses that a backfill overwrote; it can no longer be undone."""
     if not yes:
         typer.confirm(f"Backfill {number} can then no longer be undone. Continue?", abort=True)
-    from tasks.backfill import (
-        undo_backfill,  # loads the analysis engine: only when a command needs it
-    )
+    from tasks.backfill import undo_backfill  # loads Prefect: only when a command needs it
 
     with errors_to_stderr():
         count = undo_backfill.release(number)

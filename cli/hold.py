@@ -46,7 +46,7 @@ def place(
     if len(subjects) != 1:
         problem = "Use exactly one of --message, --conversation and --user."
         raise typer.BadParameter(problem)
-    from tasks import legal_holds  # loads the analysis engine: only when a command needs it
+    from tasks import legal_holds  # loads Prefect: only when a command needs it
 
     with errors_to_stderr():
         placed = legal_holds.place_hold.fn(*subjects[0], reason, by)

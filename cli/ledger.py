@@ -8,6 +8,8 @@ from rich.console import Console
 
 from cli.errors import errors_to_stderr
 from schema.facts.deletion import LedgerHead
+from stores.deletion import ledger as store
+from tasks.resources.database import in_transaction
 
 app = typer.Typer(help="The ledger: a record of all deletions.", no_args_is_help=True)
 
@@ -38,11 +40,6 @@ def verify(
     ] = None,
 ) -> None:
     """Recompute the hash chain of all completed deletions; exits with 1 if it is broken."""
-    from stores.deletion import ledger as store
-    from tasks.resources.database import (
-        in_transaction,  # loads the analysis engine: only when a command needs it
-    )
-
     with errors_to_stderr():
         found = in_transaction(store.verify, head)
     console = Console(soft_wrap=True, highlight=False)

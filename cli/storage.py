@@ -4,7 +4,6 @@ import typer
 from rich.console import Console
 
 from cli.errors import errors_to_stderr
-from stores.bucket.audio_bucket import MARKER_KEY
 
 app = typer.Typer(help="Set up the audio bucket.", no_args_is_help=True)
 
@@ -17,7 +16,9 @@ def storage() -> None:
 @app.command()
 def init() -> None:
     """Create the bucket and its marker object; safe to repeat."""
-    from tasks.resources.storage import bucket  # loads boto3: only when a command needs it
+    # These load boto3: only when a command needs it.
+    from stores.bucket.audio_bucket import MARKER_KEY
+    from tasks.resources.storage import bucket
 
     with errors_to_stderr():
         audio = bucket()

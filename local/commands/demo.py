@@ -20,7 +20,7 @@ def demo(folder: Folder = Path(".local")) -> None:
     Starts the stack, runs the deployments and stops everything again; takes a few minutes. The
     learners are synthetic unless CORPUS names a folder of speechocean762.
     """
-    from local.demo.run import run_demo  # loads the analysis engine, which no other command needs
+    from local.demo.run import run_demo  # loads Prefect: only when it is needed
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that it cleans up
     with errors_to_stderr():

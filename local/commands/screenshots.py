@@ -40,7 +40,7 @@ def screenshots(folder: Folder = Path(".local/screenshots")) -> None:
     with errors_to_stderr():
         if find_spec("playwright") is None:
             raise PlaywrightMissing
-        # Playwright and the analysis engine are loaded only for this command.
+        # These load Prefect and Playwright: only when they are needed.
         from local.demo.run import stage
         from local.demo.steps import step
         from local.screenshots import browser, readme
