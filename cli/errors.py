@@ -36,7 +36,7 @@ def errors_to_stderr(exit_code: int = 1) -> Iterator[None]:
     except ValidationError as error:
         # Do not print the values: they may be secrets.
         for problem in error.errors(include_input=False, include_url=False):
-            where = " or ".join(str(part) for part in problem["loc"])
+            where = " or ".join(str(part).upper() for part in problem["loc"])
             stderr.print(f"{where}: {problem['msg']}", style="red", markup=False)
         stderr.print("Set the variable, or source the `env` file of a local stack.", style="red")
         raise typer.Exit(exit_code) from None
