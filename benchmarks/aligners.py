@@ -78,7 +78,7 @@ class Ours:
         )
 
     def cpu_seconds(self) -> float:
-        """Of this process."""
+        """Return the CPU time of this process."""
         return time.process_time()
 
 
@@ -118,7 +118,7 @@ class PocketSphinx:
         return Found([span for span, _ in said], [phones for _, phones in said])
 
     def cpu_seconds(self) -> float:
-        """Of this process."""
+        """Return the CPU time of this process."""
         return time.process_time()
 
     def _search(self, pcm: bytes) -> None:
@@ -192,6 +192,6 @@ class Echogarden:
         return found
 
     def cpu_seconds(self) -> float:
-        """Of Node."""
+        """Return the CPU time of Node."""
         times = psutil.Process(self._process.pid).cpu_times()
         return times.user + times.system

@@ -23,7 +23,7 @@ class Example:
 
     name: str  # of the utterance; its copies share it
     speaker: str
-    variant: int  # 0 the clean recording, 1 and on corrupted copies
+    variant: int  # 0: clean recording; from 1 on: corrupted copies
     given: NetworkInput
     phone_accuracy: NDArray[np.float32]  # (P,): 0 to 2, NaN where not rated
     word_accuracy: NDArray[np.float32]  # (W,): 0 to 10
@@ -55,7 +55,7 @@ def write_examples(path: Path, examples: Sequence[Example]) -> None:
 
 
 def save_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write a `.npz` with names that are not Python identifiers."""
+    """Write a `.npz`; names need not be Python identifiers."""
     np.savez_compressed(path, allow_pickle=False, **arrays)
 
 
