@@ -17,7 +17,7 @@ BACKOFF_BASE = timedelta(minutes=5)
 BACKOFF_CAP = timedelta(hours=1)
 
 CLIP_DEADLINE_BASE = timedelta(seconds=10)  # loading the model included
-CLIP_DEADLINE_PER_AUDIO_SECOND = 3.0  # the aligner runs at 40 times real time; this stops hangs
+CLIP_DEADLINE_PER_AUDIO_SECOND = 3.0  # the engine needs a sixtieth; this stops hangs
 CLIP_DEADLINE_CAP = LEASE_DURATION / 3  # leases are renewed at a third, so no clip outlives its own
 # 32 kbit/s, low for speech; gives the longest audio that an object can hold.
 MIN_BYTES_PER_AUDIO_SECOND = 4_000
