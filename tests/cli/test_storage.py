@@ -84,7 +84,7 @@ def test_a_bucket_is_made_in_the_region_that_is_named(server, monkeypatch):
 @pytest.mark.parametrize(
     "missing", ["TIGRIS_BUCKET_NAME", "TIGRIS_ACCESS_KEY_ID", "TIGRIS_SECRET_ACCESS_KEY"]
 )
-def test_a_missing_setting_is_named_as_the_seed_does_and_no_other_one_shown(
+def test_a_missing_setting_is_named_as_the_app_does_and_no_other_one_shown(
     nowhere, monkeypatch, missing
 ):
     monkeypatch.delenv(missing)

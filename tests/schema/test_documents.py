@@ -35,9 +35,9 @@ def to_json(document):
     return document.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
-@pytest.mark.parametrize(("model", "seed"), DOCUMENTS)
-def test_the_seeds_documents_are_read_and_written_unchanged(model, seed):
-    assert to_json(model.model_validate(seed)) == seed
+@pytest.mark.parametrize(("model", "document"), DOCUMENTS)
+def test_the_apps_documents_are_read_and_written_unchanged(model, document):
+    assert to_json(model.model_validate(document)) == document
 
 
 @given(timings)
@@ -50,20 +50,20 @@ def test_absent_keys_are_absent_rather_than_null(timing):
     assert None not in to_json(timing).values()
 
 
-@pytest.mark.parametrize(("model", "seed"), DOCUMENTS)
+@pytest.mark.parametrize(("model", "document"), DOCUMENTS)
 @pytest.mark.parametrize(("start", "end"), [(500, 499), (-1, 5), (0, math.nan), (0, math.inf)])
-def test_time_must_run_forward_from_zero(model, seed, start, end):
+def test_time_must_run_forward_from_zero(model, document, start, end):
     with pytest.raises(ValidationError):
-        model.model_validate(seed | {"startMs": start, "endMs": end})
+        model.model_validate(document | {"startMs": start, "endMs": end})
 
 
-@pytest.mark.parametrize(("model", "seed"), DOCUMENTS)
-def test_an_instant_without_length_is_allowed(model, seed):
-    assert model.model_validate(seed | {"startMs": 7, "endMs": 7}).end_ms == 7
+@pytest.mark.parametrize(("model", "document"), DOCUMENTS)
+def test_an_instant_without_length_is_allowed(model, document):
+    assert model.model_validate(document | {"startMs": 7, "endMs": 7}).end_ms == 7
 
 
 @pytest.mark.parametrize(
-    ("model", "seed", "wrong"),
+    ("model", "document", "wrong"),
     [
         (SpeechTiming, TIMING, {"charStart": 3}),
         (SpeechTiming, TIMING, {"charStart": -1}),
@@ -82,9 +82,9 @@ def test_an_instant_without_length_is_allowed(model, seed):
     ],
     ids=str,
 )
-def test_what_the_seed_does_not_allow_is_refused(model, seed, wrong):
+def test_what_the_app_does_not_allow_is_refused(model, document, wrong):
     with pytest.raises(ValidationError):
-        model.model_validate(seed | wrong)
+        model.model_validate(document | wrong)
 
 
 def test_the_apps_old_duration_is_read_but_not_written():
@@ -123,7 +123,7 @@ def test_a_record_has_every_column_but_the_id():
     ],
     ids=str,
 )
-def test_a_record_that_postgres_or_the_seed_would_refuse_is_refused(wrong):
+def test_a_record_that_postgres_or_the_app_would_refuse_is_refused(wrong):
     with pytest.raises(ValidationError):
         AnalysisRecord(**{"message_id": "m", "analyzed_at": NOW} | wrong)
 

@@ -70,7 +70,7 @@ def read(monkeypatch, variables):
     )
 
 
-def test_the_seeds_names_are_read(monkeypatch):
+def test_the_apps_names_are_read(monkeypatch):
     assert read(monkeypatch, SEED) == tuple(SEED.values())
 
 
@@ -78,7 +78,7 @@ def test_awss_names_will_do(monkeypatch):
     assert read(monkeypatch, AWS) == tuple(AWS.values())
 
 
-def test_the_seeds_names_win(monkeypatch):
+def test_the_apps_names_win(monkeypatch):
     assert read(monkeypatch, {**AWS, **SEED}) == tuple(SEED.values())
 
 
@@ -166,12 +166,12 @@ def test_the_bucket_is_never_guessed(monkeypatch):
 
 
 @pytest.mark.parametrize("setting", ["bucket_name", "access_key_id", "secret_access_key"])
-def test_a_missing_variable_is_named_as_the_seed_does_and_no_other_shown(monkeypatch, setting):
-    seeds_name = NAMES[setting][0]
+def test_a_missing_variable_is_named_as_the_app_does_and_no_other_shown(monkeypatch, setting):
+    apps_name = NAMES[setting][0]
     variables = {**SEED, **dict.fromkeys(NAMES[setting], "")}
     with pytest.raises(ValidationError) as refusal:
         read(monkeypatch, variables)
-    assert [problem["loc"] for problem in refusal.value.errors()] == [(seeds_name,)]
+    assert [problem["loc"] for problem in refusal.value.errors()] == [(apps_name,)]
     assert not any(value in str(refusal.value) for value in variables.values() if value)
 
 

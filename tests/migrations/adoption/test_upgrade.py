@@ -362,7 +362,7 @@ def test_what_an_earlier_version_misread_is_read_anew(url):
     assert numbers(url)["bare"] == ("5.2", "5.2")
 
 
-def test_the_seeds_own_test_script_runs(url):
+def test_the_apps_own_test_script_runs(url):
     run.upgrade(url)
     with psycopg.connect(url, autocommit=True) as app:
         app.execute(

@@ -28,7 +28,7 @@ def connection(engine):
 
 
 def full(message_id, **changes):
-    """The seed's example, with every column filled."""
+    """The app's example, with every column filled."""
     columns = {
         "message_id": message_id,
         "analyzed_at": ANALYZED_AT,
@@ -95,7 +95,7 @@ def test_a_record_without_measures_is_read_again(connection, add_message):
     assert analyses.get_by_message(connection, record.message_id) == record
 
 
-def test_the_app_reads_the_seeds_keys_and_absent_ones_are_absent(connection, add_message):
+def test_the_app_reads_its_keys_and_absent_ones_are_absent(connection, add_message):
     record = full(add_message())
     analyses.upsert(connection, [record])
     stored = connection.execute(

@@ -42,7 +42,7 @@ def test_a_message_is_read_with_its_audio_columns(connection, add_message, add_c
     message = messages.get(connection, message_id)
     assert (message.id, message.conversation_id) == (message_id, conversation_id)
     assert (message.timestamp, message.audio_duration_ms) == (sent_at, 5000)
-    assert (message.audio_sample_rate, message.audio_channels) == (24000, 1)  # the seed's defaults
+    assert (message.audio_sample_rate, message.audio_channels) == (24000, 1)  # the app's defaults
 
 
 def test_a_missing_message_is_none(connection):
