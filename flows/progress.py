@@ -12,8 +12,8 @@ class Progress:
     """Reports how far a run is.
 
     Args:
-        percent: Done when the run began.
-        description: Shown beside the bar until the first report.
+        percent: Progress when the run began.
+        description: Shown with the bar until the first report.
     """
 
     def __init__(self, *, percent: float = 0.0, description: str | None = None) -> None:
@@ -38,12 +38,12 @@ class Progress:
 
 
 def time_left(percent_before: float, percent: float, took_seconds: float) -> str:
-    """Return how long the rest takes, such as `; 3 minutes left`, or nothing if that is unknown.
+    """Return the time left, such as `; 3 minutes left`, or an empty string if it is unknown.
 
     Args:
-        percent_before: Done at the beginning.
-        percent: Done now.
-        took_seconds: Time between both.
+        percent_before: Progress at the beginning.
+        percent: Progress now.
+        took_seconds: Time between the two.
     """
     if not percent_before < percent < 100:
         return ""

@@ -6,11 +6,11 @@ from prefect.runtime import flow_run
 
 
 def with_mode(template: str, flag: str) -> Callable[[], str]:
-    """Return what names a run: by its parameters, and by a flag where that is on.
+    """Return a function that names a run from its parameters.
 
     Args:
-        template: Of the name, with parameters in braces.
-        flag: Parameter whose name, with dashes, is added where it is true, such as `dry_run`.
+        template: The name, with parameters in braces.
+        flag: Boolean parameter, such as `dry_run`; if true, its name is appended with dashes.
     """
 
     def run_name() -> str:

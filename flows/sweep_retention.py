@@ -120,10 +120,10 @@ def sweep_retention(
 
 
 def _ask_for_approval(plan: SweepPlan, reason: str) -> None:
-    """Pause until a person approves the plan in the Prefect UI.
+    """Pause until the plan is approved in the Prefect UI.
 
     Raises:
-        SweepNotApproved: If nobody answers, or the answer names another plan.
+        SweepNotApproved: If the approval times out, or is for another plan.
     """
     get_run_logger().warning("Waiting %d h for approval: %s", APPROVAL_HOURS, reason)
     form = SweepApproval.with_initial_data(

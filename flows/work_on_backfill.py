@@ -66,21 +66,21 @@ def work(
     max_chunks: int | None = None,
     after_chunk: Callable[[], object] = lambda: None,
 ) -> AnalysisReport:
-    """Analyse what can be claimed, inside a flow.
+    """Analyse the claimable messages of a backfill; must be called inside a flow.
 
     Args:
-        backfill_id: Which.
+        backfill_id: Number of the backfill.
         chunk_size: Messages claimed together.
-        canary: Only the first sample.
-        max_chunks: At most so many chunks; None: until nothing can be claimed.
+        canary: Claim only messages of the first sample.
+        max_chunks: Maximum number of chunks; None: until nothing can be claimed.
         after_chunk: Called after each chunk.
 
     Returns:
-        What became of the messages claimed here; others may still be open.
+        Counts of the messages claimed here by outcome; others may still be open.
 
     Raises:
-        StorageError, WorkerNotReady, ChunkLost: If three chunks in a row broke off.
-        ClusterUnavailable: If the chunks are to run on a Dask cluster that does not answer.
+        StorageError, WorkerNotReady, ChunkLost: If three chunks in a row failed.
+        ClusterUnavailable: If a Dask cluster is configured and does not answer.
     """
     report, broken, begun, is_idle = AnalysisReport(), 0, 0, False
     in_flight: set[PrefectFuture[AnalysisReport]] = set()
@@ -131,7 +131,7 @@ def _begin_chunk(
 
 
 def _serve_live() -> None:
-    """Analyse recordings that learners wait for; those that fail for now are left to the live flow.
+    """Analyse new recordings first, because learners wait for them; retries are left to their flow.
 
     At least one place is free, because this runs before the first chunk or after a finished one.
     """
@@ -141,11 +141,11 @@ def _serve_live() -> None:
                 chunk, None, max_attempts=MAX_ATTEMPTS, workers=None, as_of=utc_now()
             ).result()
         except (StorageError, WorkerNotReady, ChunkLost) as error:
-            get_run_logger().warning("Live recordings must wait: %s", error)
+            get_run_logger().warning("New recordings must wait: %s", error)
             return
         if served.not_analyzed:
             get_run_logger().warning(
-                "%d of %d live recordings could not be analysed; each says why",
+                "%d of %d new recordings could not be analysed; each message shows its cause",
                 served.not_analyzed,
                 served.claimed,
             )

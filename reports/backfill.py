@@ -134,8 +134,8 @@ def report_summary(
 
 def _outcomes(progress: BackfillProgress) -> list[str]:
     rows = [
-        (says, progress.outcomes[outcome])
-        for outcome, says in _OUTCOMES.items()
+        (label, progress.outcomes[outcome])
+        for outcome, label in _OUTCOMES.items()
         if progress.outcomes[outcome] or outcome is BackfillOutcome.ANALYZED
     ]
     return table(("Messages", ""), [*rows, ("**Selected**", progress.selected)])

@@ -36,7 +36,7 @@ class ListingOutdated(KaiwaError):
         return (
             f"{self.missing} recordings are absent from the listing that an earlier run began, but "
             f"{self.found} of {self.sampled} sampled ones are in the bucket now. Nothing was "
-            "reported. Run again to list the bucket anew."
+            "reported. Run again for a new listing."
         )
 
 
@@ -67,5 +67,5 @@ class InventoryLost(KaiwaError):
         return (
             f"The database holds {self.found} of {self.listed} listed objects: an erasure removed "
             "some, or the server crashed and emptied the unlogged inventory. Nothing was compared. "
-            "Run again to list the bucket anew."
+            "Run again for a new listing."
         )

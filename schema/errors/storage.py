@@ -85,7 +85,7 @@ class CredentialExpiryUnknown(StorageError):
 
 
 class CredentialsExpired(StorageError):
-    """The temporary credentials have expired; whatever they sign is refused."""
+    """The temporary credentials have expired; their signatures are refused."""
 
     expired_at: datetime
 
@@ -135,5 +135,5 @@ class RecordingsMissing(StorageError):
         return (
             f"{self.missing} of {self.rows} recordings are not in bucket {self.bucket!r}. The "
             "bucket or the prefix may be wrong. Nothing was queued for deletion. Check "
-            "TIGRIS_BUCKET_NAME and DATABASE_URL, then run again to list the bucket anew."
+            "TIGRIS_BUCKET_NAME and DATABASE_URL, then run again for a new listing."
         )

@@ -76,7 +76,7 @@ class BackfillChildren:
         Raises:
             BackfillStalled: If children keep ending without finishing any message.
         """
-        state = self._look()
+        state = self._read_state()
         step = next_step(state)
         if isinstance(step, GiveUp):
             raise BackfillStalled(self._backfill_id, state.open, state.started_in_vain)
@@ -84,7 +84,7 @@ class BackfillChildren:
             self._start(step.places)
         return not isinstance(step, Finish)
 
-    def _look(self) -> BackfillState:
+    def _read_state(self) -> BackfillState:
         free = tuple(
             place for place, child in self._in_place.items() if child is None or has_ended(child)
         )

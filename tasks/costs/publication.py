@@ -41,7 +41,7 @@ def publish_costs(report: CostReport) -> None:
     create_markdown_artifact(
         page_of_images(drawn),
         key="measure-costs-charts",
-        description="Stock, growth and monthly cost",
+        description="Stored audio, growth and monthly cost",
     )
     pictures = {f"{name}.png": png for name, png in drawn.items()}
     _write(report_folder.reports_dir(), pictures | exports(report), metrics(report))
