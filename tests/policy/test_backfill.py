@@ -39,7 +39,7 @@ GB = 1024**3
 
 
 def rescored(before, after, language="en", messages=1):
-    """Both scores of some messages."""
+    """Draw both scores of some messages."""
     return [Rescored(language, score, before, after, messages) for score in ("accuracy", "fluency")]
 
 
@@ -152,7 +152,7 @@ STATE = BackfillState(open=10, places=3, free=())
         ({"free": (1,)}, StartChildren((1,))),
         ({"open": 0}, Finish()),
         ({"open": 0, "free": (0, 1, 2)}, Finish()),
-        ({"stopped": True}, Wait()),  # its children finish what they hold
+        ({"stopped": True}, Wait()),  # its children finish their chunks
         ({"stopped": True, "free": (1,)}, Finish()),
         ({"idle": STUCK_AFTER}, Wait()),
         ({"idle": STUCK_AFTER + MOMENT}, StartChildren((0, 1, 2))),
@@ -160,7 +160,7 @@ STATE = BackfillState(open=10, places=3, free=())
         ({"idle": STUCK_AFTER + MOMENT, "stopped": True}, Finish()),
         ({"free": (1,), "started_in_vain": 8}, StartChildren((1,))),
         ({"free": (1,), "started_in_vain": 9}, GiveUp()),
-        ({"started_in_vain": 9}, Wait()),  # the last ones are still at work
+        ({"started_in_vain": 9}, Wait()),  # the last ones are still running
         ({"idle": STUCK_AFTER + MOMENT, "started_in_vain": 9}, GiveUp()),
         ({"free": (1,), "started_in_vain": 9, "stopped": True}, Finish()),
     ],

@@ -130,7 +130,7 @@ def test_storing_the_effective_end_changes_it_no_more(stored, created_at, tier):
         ("user", True, "enterprise", None),
         ("user", True, "{plus}", None),
         ("user", True, "Premium", None),
-        ("user", True, "guest", None),  # nobody subscribes to that
+        ("user", True, "guest", None),  # not a subscription tier
     ],
 )
 def test_whose_audio_a_message_is(role, has_user, current_tier, tier):

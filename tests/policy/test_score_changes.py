@@ -9,7 +9,7 @@ scores = st.integers(0, 100)
 
 
 def rescored(before, after, language="en", messages=1):
-    """Both scores of some messages."""
+    """Draw both scores of some messages."""
     return [Rescored(language, score, before, after, messages) for score in ("accuracy", "fluency")]
 
 

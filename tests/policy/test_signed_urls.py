@@ -1,4 +1,4 @@
-"""Presigned URLs: seven days, signed anew a day before, never longer than the audio."""
+"""Presigned URLs: seven days, re-signed a day before expiry, never longer than the audio."""
 
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -77,7 +77,7 @@ def test_audio_without_an_expiry_gets_the_full_time():
     assert signed_url_expiry_of_audio(SIGNED, None) == signed_url_expiry(SIGNED)
 
 
-# The verdict
+# The decision
 
 DAY, SECOND = timedelta(days=1), timedelta(seconds=1)
 GRACE = timedelta(days=7)

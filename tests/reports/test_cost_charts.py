@@ -1,4 +1,4 @@
-"""Charts are pictures of the right size for any measurement; people judge their looks."""
+"""Charts are images of the right size for any measurement; their look is checked by eye."""
 
 import io
 from dataclasses import replace

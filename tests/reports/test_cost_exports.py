@@ -1,4 +1,4 @@
-"""Exported tables hold what was measured, for spreadsheets and programs."""
+"""Exported tables contain the measurement, for spreadsheets and programs."""
 
 import io
 

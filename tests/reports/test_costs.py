@@ -1,4 +1,4 @@
-"""What storage costs, as an operator reads it."""
+"""The report of storage costs."""
 
 from dataclasses import replace
 from datetime import date

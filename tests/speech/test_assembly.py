@@ -16,7 +16,7 @@ PHONE_FRAMES = 10
 
 
 def align(spoken):
-    """Say words one after the other, each phone in a tenth of a second."""
+    """Align words one after the other, each phone in a tenth of a second."""
     frame, aligned = 0, []
     for word in spoken:
         said = pronounce(word)
@@ -29,7 +29,7 @@ def align(spoken):
 
 
 def analysed(text, *, confidence=0.1, unsaid=(), heard="S", is_doubtful=False):
-    """Analyse a text of which every sound was heard as another; `unsaid` are spoken words."""
+    """Analyse a text with every sound heard as another; `unsaid` lists spoken words."""
     said = transcript.read(text, "en") if isinstance(text, str) else text
     alignment = align([part for word in said.words for part in word.spoken])
     phones = sum(len(word.phones) for word in alignment.words)

@@ -31,7 +31,7 @@ def assert_lawful(aligned, words, waveform):
         [phone for word in aligned.words for phone in word.phones] + list(aligned.extras),
         key=lambda span: span.start_frame,
     )
-    # Every frame belongs to one phone, or to what is no phone of the text.
+    # Every frame belongs to one phone of the text or to one extra.
     assert spans[0].start_frame == 0
     assert all(a.end_frame == b.start_frame for a, b in pairwise(spans))
     assert spans[-1].end_frame == aligned.frames
@@ -78,7 +78,7 @@ def test_silence_in_front_shifts_the_alignment(seconds):
     aligned = align(waveform, PAUSES)
     shifted = np.array(edges(align(CLIPS["pauses"], PAUSES).words)) + seconds
     assert_lawful(aligned, PAUSES, waveform)
-    # Noise estimate and cepstral mean see more silence, so single edges move a little.
+    # Noise estimate and cepstral mean include more silence, so single edges shift slightly.
     assert np.median(np.abs(edges(aligned.words) - shifted)) <= 0.021
 
 

@@ -1,4 +1,4 @@
-"""Laws of the search, on made-up likelihoods and against brute force."""
+"""Laws of the search, on synthetic likelihoods and against brute force."""
 
 import itertools
 
@@ -45,7 +45,7 @@ def likelihoods(frames, seed):
 
 
 def spoken(sequence, frames_a_state=2):
-    """Likelihoods under which exactly these phones are said."""
+    """Return likelihoods that fit exactly these phones."""
     values = np.full((len(sequence) * STATES * frames_a_state, STATES * len(PHONES)), -9.0, "f4")
     states = [s for phone in sequence for s in senones(phone, "", "", "")]
     for index, state in enumerate(np.repeat(states, frames_a_state)):
@@ -60,7 +60,7 @@ def heard(graph, path):
 
 
 def steps(graph):
-    """Cost of every step from one state to another, shape (S, S)."""
+    """Return the cost of every step from one state to another, shape (S, S)."""
     size = len(graph.senones)
     step = np.full((size, size), -np.inf)
     step[range(size), range(size)] = graph.stay
@@ -79,7 +79,7 @@ def steps(graph):
 
 
 def brute_force(graph, values):
-    """Best score over all assignments of frames to states, by plain dynamic programming."""
+    """Return the best score over all assignments of frames to states, by dynamic programming."""
     emitted, step = values[:, graph.senones].astype(float), steps(graph)
     scores = np.full(len(graph.senones), -np.inf)
     begins = graph.sources == 0

@@ -1,4 +1,4 @@
-# ruff: noqa: RUF001 - the letters of the IPA look like others
+# ruff: noqa: RUF001 - IPA letters look like other characters
 import pickle
 from dataclasses import replace
 

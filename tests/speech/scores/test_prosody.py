@@ -14,7 +14,7 @@ WORD = st.tuples(st.lists(PHONE, min_size=1, max_size=6), st.integers(0, 300))
 
 
 def utterance(words, kind="silence"):
-    """An alignment of words: phones with frames, then frames of silence."""
+    """Build an alignment of words: phones with frames, then frames of silence."""
     now, aligned, extras = 0, [], []
     for phones, gap in words:
         spoken = []

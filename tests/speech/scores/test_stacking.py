@@ -9,7 +9,7 @@ from speech.scores.stacking import TERMS, PhoneStacking, stacking_terms
 
 @pytest.fixture
 def said():
-    """Two words of two phones and one, as given to the network and as it scores them."""
+    """Two words, of two phones and one: the network's input and its scores."""
     network = scoring_model().network
     smallest = network.smallest_input()
     given = replace(

@@ -56,7 +56,7 @@ def test_words_are_not_said_as_letters(letters):
 
 
 def test_no_supplement_forgives_what_learners_get_wrong():
-    """Every added variant of a listed word reduces a vowel, or leaves the d of "and" out."""
+    """Every added variant of a listed word reduces a vowel, or drops the d of "and"."""
     for word, variants in ADDED.items():
         known = [v for v in listed(word) if v not in variants]
         for variant in variants if known else ():

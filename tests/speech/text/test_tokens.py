@@ -1,5 +1,5 @@
 import re
-from re import _parser  # the one place that knows a pattern's parts
+from re import _parser  # the only access to a pattern's parts
 
 import pytest
 from hypothesis import given
@@ -169,7 +169,7 @@ def test_plain_text_is_as_long_as_the_text(text):
 
 
 def repeats(parts):
-    """The largest number of repetitions anywhere in a parsed pattern."""
+    """Return the largest number of repetitions anywhere in a parsed pattern."""
     for operator, argument in parts:
         if operator in {_parser.MAX_REPEAT, _parser.MIN_REPEAT, _parser.POSSESSIVE_REPEAT}:
             yield int(argument[1])

@@ -208,7 +208,7 @@ def test_an_analysis_that_waits_for_an_erasure_is_dropped(
             lock = sa.text("SELECT FROM messages WHERE id = :id FOR NO KEY UPDATE")
             eraser.execute(lock, {"id": message_id})
             writer = threads.submit(write)
-            wait_for_a_blocked_session(engine)  # it reads its rows from before the tombstone
+            wait_for_a_blocked_session(engine)  # its snapshot is older than the tombstone
             erasure.begin(eraser, user_id, "request 7")
         assert writer.result(timeout=30) == 0
 

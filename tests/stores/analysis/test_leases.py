@@ -50,7 +50,7 @@ def claim(engine):
 
 @pytest.fixture
 def chunks(engine):
-    """Cut what waits into chunks; return where each begins and how many messages it has."""
+    """Plan chunks of the waiting messages; return the start and size of each."""
 
     def _chunks(limit=10, chunk_size=10, languages=("en",)):
         with engine.begin() as connection:
@@ -86,7 +86,7 @@ def lease(engine):
 
 @pytest.fixture
 def expire(engine):
-    """Let all leases end some minutes ago, as if time had passed."""
+    """Make all leases expire some minutes ago."""
 
     def _expire(minutes=1):
         with engine.begin() as connection:
@@ -240,9 +240,9 @@ def test_a_claim_makes_up_for_what_others_took_with_what_waits_behind(claim, chu
 
 @pytest.fixture
 def claim_plan(engine):
-    """Claim one message from a position on; return Postgres' plan with what its nodes did.
+    """Claim one message from a position on; return Postgres' plan with actual row counts.
 
-    The plan must not depend on how few rows there are.
+    The plan must not depend on the small number of rows.
     """
 
     def _claim_plan(start):
@@ -299,7 +299,7 @@ def test_rows_that_another_worker_is_claiming_are_passed_over(engine, claim, add
 
 
 def _drain(url):
-    """Claim in small bites until nothing is left; return what was claimed."""
+    """Claim in small batches until nothing is left; return all claimed messages."""
     engine = connect(url)
     claimed = []
     while True:
@@ -407,7 +407,7 @@ def test_a_message_that_the_app_set_to_another_state_is_not_held(
 
 
 def test_a_writer_that_waits_for_a_takeover_sees_it(engine, claim, add_message, expire):
-    """The takeover is not committed when the writer asks: it must wait, then be refused."""
+    """The takeover is not committed yet: the writer must wait and is then refused."""
     message_id = add_message()
     mine = claim().token
     expire()
@@ -447,7 +447,7 @@ def _wait_for_a_blocked_session(engine):
             connection.execute(sa.text("SELECT pg_sleep(0.01)"))
 
 
-# Giving back
+# Releasing
 
 
 def test_released_messages_wait_again_with_their_counters(engine, claim, add_message, state, lease):

@@ -24,7 +24,7 @@ def test_a_claim_takes_the_sample_first_and_returns_what_the_analysis_needs(
     sample = claim(number, canary=True)
     assert len(sample.messages) == 2
     assert claim(number, canary=True) is None
-    assert claim(number) is None  # nobody has approved it
+    assert claim(number) is None  # it is not approved
     with engine.begin() as connection:
         assert leases.time_until_claimable(connection, number) is None
         backfills.approve(connection, number, approved_by="Mori")
@@ -132,7 +132,7 @@ CHANGES = [
     ("change", "fate"),
     [
         *CHANGES,
-        # Uploaded anew and analysed live, or tried in vain, while we analysed the old recording.
+        # Uploaded again, and analysed or failed live, while we analysed the old recording.
         ("UPDATE messages SET audio_storage_key = 'audio/user/conversation/anew.wav'", LIVE),
         ("UPDATE messages SET audio_processing_state = 'failed'", LIVE),
         ("UPDATE message_audio_analysis SET analyzed_at = analyzed_at + interval '1 s'", LIVE),
@@ -186,7 +186,7 @@ def test_how_long_to_wait_for_work(add_scored, freeze, claim, write, engine):
             return leases.time_until_claimable(connection, number)
 
     first = claim(number, limit=1)
-    assert wait() <= timedelta(0)  # the second is there
+    assert wait() <= timedelta(0)  # the second is available
     second = claim(number, limit=1)
     assert timedelta(seconds=50) < wait() <= MINUTE
     write(first)

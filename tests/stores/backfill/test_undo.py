@@ -16,7 +16,7 @@ LATER = ANALYZED_AT + timedelta(days=30)
 
 @pytest.fixture
 def snapshot(engine):
-    """Everything that messages and analyses say."""
+    """Return all rows of messages and analyses."""
 
     def _snapshot():
         with engine.connect() as connection:
@@ -30,7 +30,7 @@ def snapshot(engine):
 
 @pytest.fixture
 def rescore(engine):
-    """Let a backfill analyse all its messages."""
+    """Analyse all messages of a backfill."""
 
     def _rescore(number):
         with engine.begin() as connection:
@@ -57,7 +57,7 @@ def rescore(engine):
 
 @pytest.fixture
 def undo(engine):
-    """Undo a backfill, page by page; return how many messages were put back."""
+    """Undo a backfill, page by page; return the number of restored messages."""
 
     def _undo(number, limit=2):
         undone, after = 0, 0
@@ -163,7 +163,7 @@ def test_erased_learners_get_nothing_back(
 @pytest.mark.parametrize(
     "change",
     [
-        # Uploaded anew; the live analysis failed, and left the older one that had worked.
+        # Uploaded again; the live analysis failed and kept the older, successful one.
         "UPDATE messages SET audio_processing_state = 'failed', audio_processing_error = 'silence'",
         "UPDATE messages SET audio_storage_key = 'audio/user/conversation/anew.wav'",
     ],
