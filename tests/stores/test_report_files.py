@@ -1,4 +1,4 @@
-"""Files for others are whole or not there, and can be read."""
+"""Report files are complete or absent, and readable by others."""
 
 import os
 import stat

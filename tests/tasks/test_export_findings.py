@@ -1,4 +1,4 @@
-"""The app's list of findings on real Postgres: ours are told once, and nobody else's is touched."""
+"""The app's list of findings on real Postgres: ours are added once, others stay untouched."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -85,7 +85,7 @@ def say(add_analysed):
 
 @pytest.fixture
 def analyse_again(execute, add_analysis):
-    """Let another analysis of a message find other words."""
+    """Analyse a message again, with other words found."""
 
     def _analyse_again(message_id, *words, **columns):
         execute("DELETE FROM message_audio_analysis WHERE message_id = :id", id=message_id)

@@ -1,4 +1,4 @@
-"""Refreshing URLs on real rows and a real bucket, also while a sweep deletes."""
+"""Refreshing URLs on real rows and a real bucket, also during a sweep."""
 
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
@@ -41,7 +41,7 @@ def refresh(now):
 
 
 def signed_until(url):
-    """When a URL ends by what its own signature says."""
+    """Return the expiry in a URL's signature."""
     query = parse_qs(urlsplit(url).query)
     signed_at = datetime.strptime(query["X-Amz-Date"][0], "%Y%m%dT%H%M%S%z")
     return signed_at + int(query["X-Amz-Expires"][0]) * SECOND
@@ -181,12 +181,12 @@ def test_a_session_token_of_unknown_end_is_refused_before_anything_is_read(
         refresh()
 
 
-# Beside a sweep
+# During a sweep
 
 
 @pytest.fixture
 def before_writing(monkeypatch):
-    """Let something happen once, after a page is read and before its URLs are written."""
+    """Run a change once, after a page is read and before its URLs are written."""
 
     def _before_writing(function):
         waiting = [function]
@@ -240,7 +240,7 @@ def test_a_sweep_and_refreshes_at_once_leave_no_url_without_audio(
         sweeping = thread.submit(sweep, page_size=2)
         rounds = 0
         while not sweeping.done() or not rounds:
-            # Each round asks for new URLs anew.
+            # Each round requests new URLs.
             refresh(now - 60 * SECOND, page_size=3)
             with engine.begin() as connection:
                 connection.execute(
@@ -251,7 +251,7 @@ def test_a_sweep_and_refreshes_at_once_leave_no_url_without_audio(
                 )
             rounds += 1
         sweeping.result()
-    sweep()  # again, because it passes over what a refresh has locked
+    sweep()  # again, because it skips rows locked by a refresh
     refresh(now)
     query = (
         "SELECT audio_deleted_at IS NOT NULL, count(*), count(audio_url) FROM messages GROUP BY 1"

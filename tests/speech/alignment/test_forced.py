@@ -46,8 +46,8 @@ def test_words_are_found_where_they_are(clip):
     aligned = align(clip("pauses"), PAUSES)
     assert_lawful(aligned, PAUSES, clip("pauses"))
     gaps = {a.word: b.start - a.end for a, b in pairwise(aligned.words)}
-    # Silences of 0.6 and 0.4 s were put in; a stop's closure may lengthen them, and so may the end
-    # of "water", which fades away.
+    # Silences of 0.6 and 0.4 s were inserted; a stop's closure may lengthen them, and so may the
+    # fading end of "water".
     assert gaps["like"] == pytest.approx(0.6, abs=0.1)
     assert gaps["water"] == pytest.approx(0.4, abs=0.15)
     assert max(gap for word, gap in gaps.items() if word not in {"like", "water"}) < 0.15

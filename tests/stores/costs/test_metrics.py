@@ -1,4 +1,4 @@
-"""One pass over messages, on real Postgres: what counts, and how old it is."""
+"""The pass over messages, on real Postgres: which count, and their age."""
 
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -13,7 +13,7 @@ from stores.costs import metrics
 from stores.deletion import learner_messages, ledger
 
 BERLIN = ZoneInfo("Europe/Berlin")
-# The day on which clocks in Berlin go back: by them it has 25 hours.
+# The day on which clocks in Berlin go back: it has 25 hours there.
 AS_OF = datetime(2025, 10, 26, 3, 30, tzinfo=UTC)
 DAY = timedelta(days=1)
 ERASURE = DeletionReason.ERASURE
@@ -49,7 +49,7 @@ def gone(engine):
 
 @pytest.fixture
 def delete(engine):
-    """Bring a deletion into the ledger, as a sweep does."""
+    """Enter a deletion into the ledger, as a sweep does."""
 
     def _delete(
         message_id,

@@ -1,4 +1,4 @@
-"""The tombstone of an erased learner, and who else uses a key."""
+"""The tombstone of an erased learner, and other messages that share a key."""
 
 from uuid import uuid4
 
@@ -97,7 +97,7 @@ def test_looking_for_what_is_back_reads_the_messages_of_erased_learners_alone(
         user_id = add_user()
         add_message(conversation_id=add_conversation(user_id=user_id))
         entomb(user_id)
-    connection.execute(sa.text("SET LOCAL enable_nestloop = off"))  # what the planner may guess
+    connection.execute(sa.text("SET LOCAL enable_nestloop = off"))  # whatever the estimates
     explained = connection.execute(
         sa.text(f"EXPLAIN (ANALYZE, FORMAT JSON) {erasure._REVIVED.text}"),
         {"limit": 10},

@@ -23,7 +23,7 @@ HELD_ORPHANS = sa.text(
 
 @pytest.fixture
 def place(engine):
-    """Place a hold and commit; return what it says."""
+    """Place a hold and commit; return it."""
 
     def _place(scope, subject_id, reason="case 7", placed_by="Mori"):
         with engine.begin() as connection:
@@ -76,7 +76,7 @@ def learner(add_user, add_conversation, add_message):
     return user_id, (first, second), messages
 
 
-# What a hold covers
+# Scope of a hold
 
 
 def test_a_hold_covers_its_message_its_conversation_or_all_of_its_learner(
@@ -176,7 +176,7 @@ def test_placing_counts_what_it_protects_and_what_it_comes_too_late_for(
     engine, learner, place, add_message, add_orphan, noon
 ):
     user_id, (first, _), messages = learner
-    add_message(conversation_id=first, audio_storage_key=None)  # said as text
+    add_message(conversation_id=first, audio_storage_key=None)  # text only
     with engine.begin() as app:
         deleted = sa.update(Message).where(Message.id == messages[0]).values(audio_deleted_at=noon)
         app.execute(deleted)
@@ -253,7 +253,7 @@ def test_only_who_released_a_hold_may_say_so_again(engine, add_message, place):
         assert holds.release(connection, hold_id, "Sato")
     with engine.begin() as connection:
         first = connection.execute(sa.select(LegalHold.released_at, LegalHold.released_by)).one()
-        assert holds.release(connection, hold_id, "Sato")  # the answer to a commit can be lost
+        assert holds.release(connection, hold_id, "Sato")  # a commit's answer can be lost
         assert not holds.release(connection, hold_id, "Mori")
         again = connection.execute(sa.select(LegalHold.released_at, LegalHold.released_by)).one()
     assert first == again

@@ -1,4 +1,4 @@
-"""The ledger is append-only, and shows whoever changes it all the same."""
+"""The ledger is append-only, and verification reveals any change."""
 
 import pytest
 import sqlalchemy as sa
@@ -95,7 +95,7 @@ def test_a_changed_fact_is_found_at_its_entry(chain, tamper, verify, change):
 
 
 def _hash_anew(engine, tamper, first, last):
-    """Forge the hashes of these places so that each fits the entry before it."""
+    """Forge the hashes at these positions so that each fits the previous entry."""
     with engine.connect() as connection:
         rows = connection.execute(ledger._CHAIN).all()
     previous = rows[first - 2].hash

@@ -1,4 +1,4 @@
-"""What Great Expectations finds in checked tables, and what it leaves alone."""
+"""Great Expectations on checked tables: what it finds, and what it does not change."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""`TRUNCATE messages` by the app: no trigger of ours runs, and nothing may be lost by it."""
+"""`TRUNCATE messages` by the app: our triggers do not run, and nothing may be lost."""
 
 import psycopg
 import pytest
@@ -78,7 +78,7 @@ def test_what_a_killed_sweep_had_intended_waits_for_a_person_after_it(
     assert all(map(is_in_bucket, keys))
     assert queue().keys() == set(keys[:3])
     plan = plan_sweep.fn(rules)
-    assert plan.objects == plan.live == 3  # all there is: over any share, so the flow asks
+    assert plan.objects == plan.live == 3  # above any share: the flow asks for approval
 
 
 def test_after_it_every_object_is_found_to_belong_to_no_message(keys, run_sql, reconcile):

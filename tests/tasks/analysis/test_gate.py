@@ -1,4 +1,4 @@
-"""The gate: what it opens cases for, and what it holds against the writer."""
+"""The gate: the cases it opens, and the failures it charges to the writer."""
 
 import pytest
 import sqlalchemy as sa
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.usefixtures("stage")
 
 @pytest.fixture
 def gate(engine):
-    """Ask about messages; return the broken rules held against the writer, and all open cases."""
+    """Check messages; return the broken rules charged to the writer, and all open cases."""
 
     def _gate(*message_ids):
         with engine.begin() as connection:

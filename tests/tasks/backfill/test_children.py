@@ -1,6 +1,6 @@
-"""The children of a backfill: started, replaced and given up, on real rows.
+"""The child runs of a backfill: started, replaced and abandoned, on real rows.
 
-The Prefect server is replaced: it would take hours to let children hang.
+The Prefect server is a stub: waiting for hanging children would take hours.
 """
 
 from datetime import timedelta
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("stage")
 
 
 class Server:
-    """Remembers what was started, and says that a child has ended once `end` was called."""
+    """Records started runs, and reports a child as ended after `end` was called."""
 
     def __init__(self):
         self.started, self._working, self._ended = [], {}, set()

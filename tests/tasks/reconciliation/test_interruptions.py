@@ -1,4 +1,4 @@
-"""Reconciliations that were interrupted, overtaken, or lost their listing."""
+"""Reconciliations that are interrupted, overtaken, or lose their listing."""
 
 import subprocess
 import sys

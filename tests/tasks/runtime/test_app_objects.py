@@ -1,4 +1,4 @@
-"""What `drizzle-kit push` drops on the app's tables is made again, or the run says so."""
+"""Objects that `drizzle-kit push` drops from the app's tables are recreated or reported."""
 
 import threading
 

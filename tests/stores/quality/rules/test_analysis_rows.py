@@ -119,7 +119,7 @@ MANY = 50_000
 
 
 def test_a_great_many_words_in_disorder_are_soon_checked(add_analysed, check):
-    # Were all of them walked again for each, this would take an hour.
+    # This would take an hour if each step walked all of them again.
     backwards = [
         {"word": "w", "startMs": start, "endMs": start + 1, "charStart": 0, "charEnd": 1}
         for start in range(MANY, 0, -1)

@@ -1,4 +1,4 @@
-"""Rules across a message, its analysis, its conversation and its lease."""
+"""Rules across a message, its analysis, conversation and lease."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""Rules of signed URLs: when they end, and which object they lead to."""
+"""Rules for signed URLs: their expiry and their object."""
 
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
