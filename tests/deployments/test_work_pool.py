@@ -82,7 +82,7 @@ def test_a_kubernetes_job_runs_locked_and_once():
     assert container["envFrom"] == [{"secretRef": {"name": "kaiwa-audio"}}]
 
 
-def test_what_the_image_writes_to_is_writable_in_a_locked_container():
+def test_paths_that_the_image_writes_to_are_writable_in_a_locked_container():
     environment = containers.image()["environment"]
     places = {environment[name] for name in ("HOME", "PREFECT_HOME", "KAIWA_REPORTS_DIR")}
     (container,) = manifest()["spec"]["template"]["spec"]["containers"]

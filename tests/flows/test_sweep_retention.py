@@ -191,7 +191,7 @@ def test_a_run_with_failed_deletions_fails_after_everything_else_is_done(
     assert [payload["overdue"] for _, payload in events] == [1]
 
 
-def test_a_bucket_that_breaks_off_fails_the_run_after_its_summary(record, stored, faulty_bucket):
+def test_a_failing_bucket_fails_the_run_after_its_summary(record, stored, faulty_bucket):
     ids = [record() for _ in range(3)]
     without_end = record(audio_retention_expires_at=None)
     faulty_bucket.on("DeleteObjects", answered(503, "SlowDown"))

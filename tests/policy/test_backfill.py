@@ -165,7 +165,7 @@ STATE = BackfillState(open=10, places=3, free=())
         ({"free": (1,), "started_in_vain": 9, "stopped": True}, Finish()),
     ],
 )
-def test_what_a_backfill_does_next(facts, step):
+def test_the_next_step_of_a_backfill(facts, step):
     assert next_step(replace(STATE, **facts)) == step
 
 

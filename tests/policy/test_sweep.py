@@ -99,7 +99,7 @@ def planned(objects, live):
 
 
 @given(recordings, graces)
-def test_what_is_deleted_is_due_by_its_stored_end_and_by_its_owners_tier(recording, grace_days):
+def test_deleted_recordings_are_due_by_stored_expiry_and_by_tier(recording, grace_days):
     judged = judge_alone(recording, SweepRules(AS_OF, grace_days * DAY, soft_delete=True))
     if judged.fate is not Fate.DELETE:
         return
@@ -117,7 +117,7 @@ def test_what_is_deleted_is_due_by_its_stored_end_and_by_its_owners_tier(recordi
 
 
 @given(recordings)
-def test_what_is_due_and_not_deleted_has_a_reason(recording):
+def test_a_due_recording_that_is_kept_has_a_reason(recording):
     judged = judge_alone(recording, RULES)
     due = should_delete_audio(recording.retention_expires_at, as_of=AS_OF)
     assert (judged.fate is Fate.KEEP) is not due

@@ -82,7 +82,7 @@ def test_an_instant_without_length_is_allowed(model, seed):
     ],
     ids=str,
 )
-def test_what_the_seed_does_not_allow_is_refused(model, seed, wrong):
+def test_values_that_the_seed_does_not_allow_are_refused(model, seed, wrong):
     with pytest.raises(ValidationError):
         model.model_validate(seed | wrong)
 

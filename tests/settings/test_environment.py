@@ -143,7 +143,7 @@ def test_other_keys_without_endpoint_are_for_aws(monkeypatch):
     assert read(monkeypatch, without(AWS, "AWS_S3_ENDPOINT"))[3:] == (None, "eu-central-1")
 
 
-def test_the_keys_that_are_used_decide_not_those_that_are_passed_over(monkeypatch):
+def test_only_the_keys_that_are_used_determine_the_defaults(monkeypatch):
     keys_of_aws = {"TIGRIS_ACCESS_KEY_ID": "AKIA1", "TIGRIS_REGION": "eu-west-1"}
     variables = {**without(FLY, "AWS_ENDPOINT_URL_S3"), **keys_of_aws}
     assert read(monkeypatch, variables)[3:] == (None, "eu-west-1")

@@ -58,7 +58,7 @@ def confidences(analysis):
 
 
 @pytest.mark.parametrize("word", ["1999", "um", "xyqqly"], ids=["number", "filler", "unlisted"])
-def test_what_is_not_judged_has_no_confidence_and_no_issues(word):
+def test_an_unjudged_word_has_no_confidence_and_no_issues(word):
     analysis = analysed(f"We met {word} there")
     assert confidences(analysis) == {"We": 0.1, "met": 0.1, word: None, "there": 0.1}
     assert not issues(analysis, word)

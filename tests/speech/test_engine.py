@@ -140,7 +140,7 @@ def test_a_quieter_recording_scores_the_same(gain):
 
 
 @pytest.mark.parametrize("dbfs", [-90, -75, -60])
-def test_what_the_recorder_took_before_and_after_does_not_count(dbfs):
+def test_noise_before_and_after_speech_does_not_count(dbfs):
     noise = 10 ** (dbfs / 20) * np.random.default_rng(0).standard_normal(480_000)
     noise = noise.astype(np.float32)
     plain = engine.analyze(CLIPS["fox"], TEXTS["fox"], "en")

@@ -16,7 +16,7 @@ def test_sessions_run_in_utc_whatever_the_servers_time_zone(administrator, engin
         assert connection.scalar(sa.text("SHOW timezone")) == "UTC"
 
 
-def test_where_a_pooler_drops_the_settings_nothing_is_done(database_url, monkeypatch):
+def test_a_pooler_that_drops_the_settings_is_refused(database_url, monkeypatch):
     connect = psycopg.connect
 
     def forgetful(*arguments, options, **kept):

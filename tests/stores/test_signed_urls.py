@@ -111,7 +111,7 @@ def test_only_live_recordings_are_walked(add_message, read):
     assert read() == []
 
 
-def test_what_is_due_for_deletion_is_passed_over_and_counted(add_message, read, engine):
+def test_recordings_due_for_deletion_are_skipped_and_counted(add_message, read, engine):
     tick = timedelta(microseconds=1)
     add_message(audio_retention_expires_at=NOON - tick)
     ending = add_message(audio_retention_expires_at=NOON)

@@ -180,9 +180,7 @@ def test_a_new_analysis_replaces_what_the_old_one_said(export, say, stored, anal
 
 
 @pytest.mark.parametrize("action", ["accepted", "ignored", "dismissed_auto"])
-def test_what_a_learner_did_with_a_finding_stays(
-    export, say, stored, execute, analyse_again, action
-):
+def test_a_learners_action_on_a_finding_stays(export, say, stored, execute, analyse_again, action):
     message_id = say(THINK, SO)
     export()
     execute(

@@ -61,7 +61,7 @@ def test_a_new_url_plays_the_recording_for_seven_days(record, refresh, stored, n
     ("ends_in", "lead_days", "signed"),
     [(DAY, 1, 1), (DAY + SECOND, 1, 0), (-DAY, 1, 1), (3 * DAY, 3, 1), (SECOND, 0, 0)],
 )
-def test_urls_are_signed_anew_from_their_lead_time_on(
+def test_urls_are_renewed_from_their_lead_time_on(
     record, refresh, stored, now, ends_in, lead_days, signed
 ):
     message_id = record(audio=None, audio_url_expires_at=now + ends_in, **ALWAYS)
@@ -69,7 +69,7 @@ def test_urls_are_signed_anew_from_their_lead_time_on(
     assert (stored(message_id).audio_url_expires_at == now + WEEK) == bool(signed)
 
 
-def test_a_url_that_the_app_emptied_is_signed_anew_though_its_expiry_is_far(
+def test_a_url_that_the_app_emptied_is_renewed_though_its_expiry_is_far(
     record, refresh, stored, app_saves_again, now
 ):
     message_id = record(audio=None, audio_url=None, **ALWAYS)
@@ -202,7 +202,7 @@ def before_writing(monkeypatch):
     return _before_writing
 
 
-def test_what_a_sweep_deletes_after_it_was_read_gets_no_url(
+def test_a_recording_swept_after_it_was_read_gets_no_url(
     record, refresh, sweep, stored, before_writing, now
 ):
     swept = record(due_for=timedelta(0), audio_url=None)
@@ -215,7 +215,7 @@ def test_what_a_sweep_deletes_after_it_was_read_gets_no_url(
     assert stored(kept).audio_url is not None
 
 
-def test_what_a_sweep_is_deleting_gets_no_url_back(
+def test_a_recording_being_swept_gets_no_new_url(
     record, refresh, sweep, stored, before_deleting, now
 ):
     swept = record(due_for=timedelta(0), audio_url_expires_at=now)

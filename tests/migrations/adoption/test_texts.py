@@ -273,7 +273,7 @@ def test_any_text_becomes_a_number_in_range_or_null_as_its_shape_says(connection
 @ALL_KINDS
 @settings(max_examples=10, deadline=None)
 @given(wholes=st.lists(WHOLE | st.integers(-200, 200), min_size=20, max_size=200))
-def test_whole_numbers_in_range_are_themselves(connection, kind, wholes):
+def test_integers_in_range_are_kept(connection, kind, wholes):
     lowest, highest = RANGES[kind]
     expected = [whole if lowest <= whole <= highest else None for whole in wholes]
     assert numbers(connection, kind, map(str, wholes)) == expected

@@ -101,7 +101,7 @@ def test_senones_belong_to_their_phone(written):
     ],
     ids=["empty", "magic-alone", "big-endian", "five-states", "no-silence"],
 )
-def test_what_is_no_definition_is_named(written, data):
+def test_an_invalid_definition_is_named(written, data):
     with pytest.raises(EngineFailure, match="file mdef cannot be used"):
         written(data)
 

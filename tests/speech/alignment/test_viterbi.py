@@ -146,12 +146,12 @@ def test_too_few_frames_have_no_path():
         ("A SIL A B", [("word", 0), ("silence", 0), ("word", 0), ("word", 1)]),
     ],
 )  # fmt: skip
-def test_what_is_said_besides_the_text_is_found(sequence, expected):
+def test_extras_besides_the_text_are_found(sequence, expected):
     graph = graph_of([[["A"]], [["B"]]], GENEROUS)
     assert heard(graph, search(graph, spoken(sequence.split()))) == expected
 
 
-def test_a_word_broken_off_and_begun_again_is_found():
+def test_a_false_start_is_found():
     graph = graph_of([[["A", "B", "C"]]], GENEROUS)
     path = search(graph, spoken(["A", "B", "A", "B", "C"]))
     assert [last - first for _, first, last in visits(graph, path)] == [12, 18]

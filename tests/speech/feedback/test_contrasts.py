@@ -17,7 +17,7 @@ PAIRS = [*contrasts._CONTRASTS, *contrasts._VOICED.items()]
         ("TH", "T"), ("TH", "F"), ("SH", "S"), ("UH", "UW"), ("AH", "AA"), ("B", "V"), ("F", "HH"),
     ],
 )  # fmt: skip
-def test_what_learners_often_mix_up_is_contrasted(expected, heard):
+def test_sounds_that_learners_often_confuse_are_contrasted(expected, heard):
     assert contrast(expected, heard, ends_a_vowel=False)
 
 

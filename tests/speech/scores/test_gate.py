@@ -71,7 +71,7 @@ def test_the_regression_that_finds_most_decides():
     assert gate(heard_mean=-2.0).mismatch(values) == pytest.approx([-1, 2, -2])
 
 
-def test_what_a_regression_finds_is_a_weighted_sum_from_the_intercept():
+def test_a_regression_is_a_weighted_sum_plus_its_intercept():
     values = np.zeros(len(NAMES), np.float32)
     assert gate(heard_mean=-2.0).mismatch(values) == -1
     values[NAMES.index("heard_mean")] = -1.5

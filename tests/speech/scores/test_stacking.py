@@ -34,7 +34,7 @@ def test_a_phone_is_seen_beside_its_neighbours_its_word_and_the_whole(said):
     assert terms["mean"] == pytest.approx([1.0, 1.0, 1.0])
 
 
-def test_what_is_added_depends_on_the_phone_and_stays_on_the_scale(said):
+def test_the_correction_depends_on_the_phone_and_stays_on_the_scale(said):
     given, output = said
     slopes, offsets = np.zeros(5), np.zeros(39)
     slopes[TERMS.index("word")] = 0.5

@@ -33,7 +33,7 @@ def test_every_entry_of_the_dictionary_is_found_by_the_search():
 
 
 @pytest.mark.parametrize("word", ["", "'", "zzzzzz", "aaaaaa", "read(2)", "reax", "readx"])
-def test_what_the_dictionary_lacks_is_not_listed(word):
+def test_words_missing_from_the_dictionary_are_not_listed(word):
     assert listed(word) == ()
 
 

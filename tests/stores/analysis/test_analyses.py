@@ -83,7 +83,7 @@ def history(connection):
     return [tuple(row) for row in connection.execute(sa.select(*columns).order_by("id"))]
 
 
-def test_what_is_written_is_read_again(connection, add_message):
+def test_a_written_analysis_can_be_read(connection, add_message):
     record = full(add_message())
     assert analyses.upsert(connection, [record]) == 1
     assert analyses.get_by_message(connection, record.message_id) == record

@@ -156,7 +156,7 @@ def test_only_uploaded_audio_of_learners_that_still_exists_is_claimed(
     assert claim() is None
 
 
-def test_messages_of_erased_learners_are_passed_over(
+def test_messages_of_erased_learners_are_skipped(
     engine, claim, chunks, add_message, add_conversation
 ):
     add_message("en")
@@ -290,7 +290,7 @@ def test_a_claim_reads_nothing_in_front_of_its_start(claim_plan, chunks, add_mes
     assert walk.get("Rows Removed by Filter", 0) == 0
 
 
-def test_rows_that_another_worker_is_claiming_are_passed_over(engine, claim, add_message):
+def test_rows_that_another_worker_is_claiming_are_skipped(engine, claim, add_message):
     first, second = add_message(), add_message()
     with engine.begin() as connection:
         held = leases.claim(connection, languages=["en"], limit=1, owner="other", duration=MINUTE)
@@ -427,7 +427,7 @@ def test_a_writer_that_waits_for_a_takeover_sees_it(engine, claim, add_message, 
     assert held == [set()]
 
 
-def test_what_a_writer_holds_cannot_be_taken_over_meanwhile(engine, claim, add_message, expire):
+def test_a_lease_locked_by_its_writer_cannot_be_taken_over(engine, claim, add_message, expire):
     message_id = add_message()
     mine = claim().token
     expire()

@@ -81,7 +81,7 @@ def test_nothing_is_claimed_before_all_is_selected(add_scored, freeze, claim, ex
     assert claim(number) is None
 
 
-def test_what_a_killed_worker_held_is_taken_over_when_its_lease_ends(
+def test_messages_of_a_killed_worker_are_taken_over_when_its_lease_expires(
     add_scored, freeze, claim, held, engine
 ):
     message_id = add_scored()
@@ -139,7 +139,7 @@ CHANGES = [
         ("DELETE FROM message_audio_analysis", LIVE),
     ],
 )
-def test_what_changed_meanwhile_is_not_written_over(
+def test_a_message_that_changed_since_its_claim_is_not_overwritten(
     add_scored, freeze, claim, held, execute, change, fate
 ):
     message_id = add_scored()
@@ -149,7 +149,7 @@ def test_what_changed_meanwhile_is_not_written_over(
 
 
 @pytest.mark.parametrize(("change", "fate"), CHANGES)
-def test_what_changed_since_it_was_selected_is_not_even_analysed(
+def test_a_message_that_changed_since_its_selection_is_not_analysed(
     add_scored, freeze, claim, execute, items, change, fate
 ):
     add_scored()

@@ -60,7 +60,7 @@ def faulty(impatient):
 # Objects, on both servers
 
 
-def test_what_was_put_is_got(bucket):
+def test_an_uploaded_object_can_be_downloaded(bucket):
     data = bytes(range(256)) * 800
     bucket.put(KEY, data, "audio/wav")
     assert bucket.get(KEY, max_bytes=len(data)) == data

@@ -105,7 +105,7 @@ def test_clocks_that_change_make_no_day_longer(add_audio, stock, hours):
     assert stock(noon)["said_days"].to_list() == [1]
 
 
-def test_what_was_said_later_is_left_out_and_what_was_deleted_later_is_there(add_audio, stock):
+def test_later_messages_are_left_out_and_later_deletions_ignored(add_audio, stock):
     add_audio(-INSTANT)
     add_audio(DAY, audio_deleted_at=AS_OF + INSTANT)
     add_audio(DAY, audio_deleted_at=AS_OF)

@@ -59,7 +59,7 @@ def test_a_second_tombstone_is_the_first_one_opened_again(connection, entomb):
     ],
     ids=["key", "url"],
 )
-def test_what_is_back_is_found_and_only_of_erased_learners(
+def test_new_data_is_found_only_for_erased_learners(
     connection, add_message, add_user, add_conversation, entomb, columns
 ):
     user_id = add_user()

@@ -93,7 +93,7 @@ def test_a_hold_covers_its_message_its_conversation_or_all_of_its_learner(
     assert found(HELD) == messages
 
 
-def test_an_id_of_one_kind_is_none_of_another(engine, learner, found):
+def test_an_id_matches_only_its_own_scope(engine, learner, found):
     user_id, (first, _), messages = learner
     wrong = [(USER, first), (USER, messages[0]), (MESSAGE, first), (CONVERSATION, user_id)]
     with engine.begin() as connection:

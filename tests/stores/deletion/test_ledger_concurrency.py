@@ -64,7 +64,7 @@ def _die(url, moment, reached):
 
 
 @pytest.mark.parametrize("moment", ["intended", "finished"])
-def test_what_a_killed_process_intended_stays_open_for_the_next(
+def test_intents_of_a_killed_process_stay_open_for_the_next(
     database_url, moment, open_intents, finish, verify
 ):
     reached = SPAWN.Event()

@@ -124,7 +124,7 @@ def test_only_the_given_rules_are_evaluated_on_only_the_given_messages(engine, a
         assert len(ask(connection, [first, second], FACTS, INVARIANTS)) == 6
 
 
-def test_what_the_engine_writes_breaks_no_rule(engine, spoken, claimed, noon, add_message):
+def test_analyses_by_the_engine_break_no_rule(engine, spoken, claimed, noon, add_message):
     message = {**MESSAGE, "audio_processing_state": "uploaded"}
     with AnalysisWorkers(1) as workers:
         for sentence in SENTENCES:

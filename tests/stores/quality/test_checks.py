@@ -118,7 +118,7 @@ def test_messages_in_analysis_are_always_checked(begin, changed, add_message):
     assert changed() == changed() == {message_id}
 
 
-def test_since_takes_the_last_check_that_had_begun_by_then(begin, changed, add_analysed, execute):
+def test_since_refers_to_the_last_check_that_began_before(begin, changed, add_analysed, execute):
     begin(EVERYTHING)
     moment = execute("SELECT clock_timestamp()").scalar_one()
     first = add_analysed()

@@ -58,7 +58,7 @@ def states(engine):
     return _states
 
 
-def test_where_nothing_can_be_claimed_nothing_is_written(work):
+def test_without_a_claim_nothing_is_written(work):
     assert work(None) == AnalysisReport()
 
 

@@ -31,7 +31,7 @@ def test_messages_are_not_emptied_by_mistake(keys, run_sql):
     assert "CASCADE" in str(error.value.orig)
 
 
-def test_with_cascade_go_the_rows_of_messages_and_nothing_that_proves_or_stops_a_deletion(
+def test_truncate_cascade_keeps_ledger_holds_tombstones_and_orphans(
     engine, keys, run_sql, hold, add_orphan, queue, entries, sweep
 ):
     hold(hold_on := "free-3")
@@ -61,7 +61,7 @@ def test_after_it_a_sweep_deletes_nothing(keys, run_sql, sweep, queue, entries):
     assert entries() == []
 
 
-def test_what_a_killed_sweep_had_intended_waits_for_a_person_after_it(
+def test_after_truncate_intents_of_a_killed_sweep_wait_for_approval(
     keys, run_sql, sweep, before_deleting, rules, queue
 ):
     class Killed(BaseException):

@@ -26,7 +26,7 @@ def test_analyses_that_keep_all_rules_pass(add_analysed, gate):
     assert gate(add_analysed(), add_analysed()) == (set(), set())
 
 
-def test_what_the_app_wrote_gets_a_case_and_is_not_the_writers_fault(add_analysed, gate):
+def test_values_written_by_the_app_open_cases_but_are_not_charged_to_the_writer(add_analysed, gate):
     message_id = add_analysed(
         {"total_pause_duration_ms": 900, "pause_count": 3},
         audio_duration_ms=700,
@@ -36,7 +36,7 @@ def test_what_the_app_wrote_gets_a_case_and_is_not_the_writers_fault(add_analyse
     assert gate(message_id) == (set(), {"timings_in_audio", "pauses_in_audio", "url_is_ours"})
 
 
-def test_what_the_analysis_wrote_is_the_writers_fault(add_analysed, gate):
+def test_values_written_by_the_analysis_are_charged_to_the_writer(add_analysed, gate):
     message_id = add_analysed(
         {"articulation_rate_wpm": 1, "speech_timings": [{"word": "Hello"}]},
         audio_duration_ms=2,
@@ -46,6 +46,6 @@ def test_what_the_analysis_wrote_is_the_writers_fault(add_analysed, gate):
     assert gate(message_id) == (ours, ours | {"pauses_in_audio"})
 
 
-def test_what_only_warns_is_left_to_the_daily_check(add_analysed, gate):
+def test_warnings_are_left_to_the_daily_check(add_analysed, gate):
     message_id = add_analysed({"average_pause_duration_ms": 298}, audio_size_bytes=1)
     assert gate(message_id) == (set(), set())

@@ -80,9 +80,7 @@ def test_a_stopped_backfill_lets_its_children_end_and_starts_no_others(
     assert len(server.started) == 2
 
 
-def test_children_that_end_in_vain_are_given_up_unless_a_message_gets_done(
-    server, backfill_id, run_sql
-):
+def test_children_without_progress_are_abandoned(server, backfill_id, run_sql):
     children = BackfillChildren(backfill_id, 1, chunk_size=10)
     for _ in range(MOST_STARTED_IN_VAIN):
         children.keep_going()

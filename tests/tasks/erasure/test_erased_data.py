@@ -126,7 +126,7 @@ def test_the_recordings_of_messages_that_the_app_deleted_go(
     assert not is_in_bucket(key)
 
 
-def test_what_reconciliations_noted_of_their_objects_goes(
+def test_findings_about_the_learners_objects_are_erased(
     learner, new_learner, add_recording, execute
 ):
     execute(

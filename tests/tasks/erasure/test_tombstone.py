@@ -42,7 +42,7 @@ def test_an_erasure_that_left_something_is_not_complete(
     assert execute("SELECT completed_at FROM audio_ops.erased_learner").scalar_one() is not None
 
 
-def test_what_a_backup_brings_back_is_found_and_erased_again(
+def test_data_restored_from_a_backup_is_found_and_erased_again(
     learner, new_learner, add_recording, read_message, engine
 ):
     other = new_learner()

@@ -84,9 +84,7 @@ def test_half_of_the_recordings_missing_is_still_plausible(record, add_message, 
 
 
 @pytest.mark.parametrize("operation", ["ListObjectsV2", "HeadObject"])
-def test_a_bucket_that_breaks_off_costs_only_a_second_run(
-    record, put, reconcile, faulty_bucket, operation
-):
+def test_a_failing_bucket_costs_only_a_second_run(record, put, reconcile, faulty_bucket, operation):
     record("audio/1")
     put("audio/orphan")
     faulty_bucket.on(

@@ -13,7 +13,7 @@ from tests.tasks.conftest import NONE_IS_OLD
 pytestmark = pytest.mark.usefixtures("stage")
 
 
-def test_where_bucket_and_messages_agree_nothing_is_found(record, reconcile, rows):
+def test_no_findings_if_bucket_and_messages_agree(record, reconcile, rows):
     for number in range(3):
         record(f"audio/{number}")
     report = reconcile()

@@ -211,7 +211,7 @@ def test_ids_with_underscores_and_other_signs_are_taken_as_they_are(stray, save,
     assert {i: stored(i).audio_storage_key for i in ids} == keys
 
 
-def test_of_several_uploads_the_newest_is_adopted_and_the_others_are_orphans(
+def test_the_newest_of_several_uploads_is_adopted_and_the_others_are_orphans(
     stray, save, reconcile, stored, queue
 ):
     uploads = [stray(epoch_ms=EPOCH_MS + n) for n in (5, 0, 9, 100)]
@@ -336,7 +336,7 @@ def test_nothing_of_an_erased_learner_comes_back(
     ("state", "adopted"),
     [(DeletionState.INTENDED, 0), (DeletionState.DELETED, 0), (DeletionState.WITHDRAWN, 1)],
 )
-def test_what_was_deleted_or_is_about_to_be_does_not_come_back(
+def test_objects_deleted_or_about_to_be_are_not_adopted(
     stray, save, reconcile, in_ledger, state, adopted
 ):
     key = stray()
@@ -411,7 +411,7 @@ def test_only_the_beginning_of_headerless_pcm_is_read(stray, save, reconcile, fa
     assert faulty_bucket.count("GetObject") == 1
 
 
-def test_of_a_file_too_large_to_be_read_only_the_size_is_known(
+def test_only_the_size_is_known_of_a_file_too_large_to_read(
     stray, save, reconcile, stored, monkeypatch
 ):
     monkeypatch.setattr("tasks.reconciliation.found_recordings.MAX_BYTES", 100_000)
@@ -506,9 +506,7 @@ def test_a_locked_message_and_its_object_are_left_to_the_next_run(
     assert stored("m").audio_storage_key == key
 
 
-def test_a_bucket_that_breaks_off_costs_only_a_second_run(
-    stray, save, reconcile, faulty_bucket, queue
-):
+def test_a_failing_bucket_costs_only_a_second_run(stray, save, reconcile, faulty_bucket, queue):
     stray()
     save()
     faulty_bucket.on("GetObject", answered(503, "SlowDown"))
@@ -561,7 +559,7 @@ def test_a_message_saved_between_a_sweeps_intent_and_its_deletion_keeps_its_obje
     assert reconcile(repair=True).adopted == 1
 
 
-def test_what_is_read_names_the_message_and_the_objects_size(stray, conversation, learner):
+def test_a_measured_object_has_its_message_and_size(stray, conversation, learner):
     stray(data=bytes(100_000))
     found = measure(Stray(key_of(learner, conversation, "m"), "m", was_deleted=False))
     assert (found.message_id, found.size_bytes, found.duration_ms) == ("m", 100_000, 2083)

@@ -169,7 +169,7 @@ def test_killed_on_a_later_page_keeps_what_was_done(
     assert entries() == deletions(ids)
 
 
-def test_an_orphans_deletion_that_broke_off_is_confirmed(
+def test_an_interrupted_deletion_of_an_orphan_is_confirmed(
     break_off, add_orphan, sweep, queue, entries
 ):
     add_orphan("orphan")
@@ -192,7 +192,7 @@ def test_a_sweep_that_dies_three_times_in_a_row_converges(break_off, ids, sweep,
 
 
 @pytest.mark.parametrize("change", ["hold", "upgrade"])
-def test_what_is_needed_after_all_is_taken_back(
+def test_an_intent_is_withdrawn_if_the_recording_is_needed_again(
     break_off, ids, hold, run_sql, sweep, stored, entries, change
 ):
     break_off(BEFORE)
@@ -203,7 +203,7 @@ def test_what_is_needed_after_all_is_taken_back(
 
 
 @pytest.mark.parametrize("change", ["hold", "upgrade"])
-def test_what_was_deleted_is_marked_even_if_it_is_needed_after_all(
+def test_a_deleted_recording_is_marked_even_if_it_is_needed_again(
     break_off, ids, hold, run_sql, sweep, stored, entries, change
 ):
     """A deleted recording must not appear as held or as withdrawn."""
@@ -223,7 +223,7 @@ def change_mind(change, ids, hold, run_sql):
 
 
 @pytest.mark.parametrize("uploaded", [False, True])
-def test_a_new_recording_outlives_what_a_broken_run_had_begun(
+def test_a_new_recording_survives_the_intents_of_a_broken_run(
     break_off, ids, run_sql, sweep, stored, entries, uploaded
 ):
     break_off(AFTER)

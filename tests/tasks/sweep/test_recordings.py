@@ -128,7 +128,7 @@ def test_a_downgrade_shortens_nothing_that_was_promised(record, sweep, stored, r
     [(("free", "premium"), 1), (("premium", "free"), 0), (("premium", None), 0)],
 )
 @pytest.mark.parametrize("type_", ["subscription_tier", "text"])
-def test_of_several_subscriptions_the_newest_counts(
+def test_the_newest_of_several_subscriptions_counts(
     record, add_user, add_subscription, add_conversation, sweep, run_sql, tiers, extended, type_
 ):
     learner = add_user()
