@@ -206,7 +206,7 @@ def test_an_unjudged_word_gets_no_bar_in_the_terminal(fox, monkeypatch):
     assert row.split()[-3:] == ["quick", "not", "judged"]
 
 
-def test_a_verdict_is_said_in_words_not_only_in_colour(fox):
+def test_a_verdict_is_shown_in_words_not_only_in_colour(fox):
     page = rendered(fox, FOX_TEXT)
     for button in page.all("button"):
         verdict = button["class"].split()[1].replace("-", " ")

@@ -108,7 +108,7 @@ def test_runs_send_heartbeats_whatever_their_workers_settings(pool_type, monkeyp
 
 
 @pytest.mark.parametrize("pool_type", PoolType)
-def test_a_runs_log_does_not_say_of_each_task_that_it_is_done(pool_type, monkeypatch):
+def test_a_runs_log_does_not_mention_every_finished_task(pool_type, monkeypatch):
     for name, value in rendered(pool_type)["env"].items():
         monkeypatch.setenv(name, value)
     tasks = load_logging_config(DEFAULT_LOGGING_SETTINGS_PATH)["loggers"]["prefect.task_runs"]

@@ -54,6 +54,6 @@ def test_a_resumed_backfill_is_named_by_its_number(named, resume, dry_run, name)
     assert named(backfill_analysis.backfill_analysis, **asked) == name
 
 
-def test_an_erasure_names_nobody(named):
+def test_an_erasure_names_no_learner(named):
     asked = {"user_id": "0b6ba03e", "reason": "request 17", "dry_run": False}
     assert named(erase_learner, **asked) == "erase-learner"

@@ -73,7 +73,7 @@ def test_the_same_backfill_has_the_same_fingerprint_and_no_other():
     assert len({first, *others}) == 5
 
 
-def test_a_request_said_in_another_way_is_the_same():
+def test_an_equivalent_request_is_the_same():
     tokyo = timezone(timedelta(hours=9))
     one = BackfillRequest(
         BackfillSelection.ALL, start=datetime(2025, 11, 1, 9, tzinfo=tokyo),

@@ -164,7 +164,7 @@ def test_a_messages_finding_about_a_feature_has_one_id_for_ever():
     assert len({finding_id(*of) for of in (("m", THETA), ("n", THETA), ("m", CLARITY))}) == 3
 
 
-def test_changes_are_what_is_new_what_says_something_else_and_what_is_gone():
+def test_changes_are_new_different_and_removed_findings():
     same, other = findings(
         message(
             [weak("think"), weak("so", 500, issue="It was hard to recognise as a whole.")],

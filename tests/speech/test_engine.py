@@ -72,7 +72,7 @@ def test_an_analysis_is_plain_json(analysed):
     assert json.loads(json.dumps(dataclasses.asdict(analysis), allow_nan=False))
 
 
-def test_pauses_lie_where_silence_was_put():
+def test_pauses_are_where_silence_was_inserted():
     analysis = engine.analyze(CLIPS["pauses"], TEXTS["pauses"], "en")
     pauses = [t for t in analysis.speech_timings if t.is_pause]
     # The word before the second one, "water", fades out.

@@ -129,9 +129,7 @@ def test_a_finding_has_all_that_the_apps_page_shows(export, say, stored, execute
     assert found.metadata == {"startMs": 100, "endMs": 400, "analysisVersion": "1.0"}
 
 
-def test_findings_are_dated_by_when_it_was_said_so_that_no_run_of_the_app_is_hidden(
-    export, say, stored
-):
+def test_findings_have_their_messages_date_so_that_no_run_of_the_app_is_hidden(export, say, stored):
     say(THINK)
     export()
     (found,) = stored()

@@ -252,7 +252,7 @@ def test_null_is_neither_a_number_nor_of_a_shape_nor_kept(connection, kind):
     assert read(connection, kind, [None]) == [(None, None, False)]
 
 
-def test_only_texts_that_say_more_than_their_number_are_kept(connection):
+def test_only_texts_with_more_than_their_number_are_kept(connection):
     raw = ["7", "0", "2147483647", "007", " 7", "7 ", "+7", "7s", "n/a", "", "99999999999"]
     kept = [row.kept for row in read(connection, Kind.DURATION_MS, raw)]
     assert kept == [False] * 3 + [True] * 8

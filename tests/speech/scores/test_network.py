@@ -274,6 +274,6 @@ def test_arrays_that_do_not_fit_are_refused(network, damage):
         Network.from_arrays(arrays)
 
 
-def test_a_missing_file_is_said_to_be_missing(tmp_path):
+def test_a_missing_file_is_reported_as_missing(tmp_path):
     with pytest.raises(DamagedModel, match=r"No such file.*network\.npz"):
         Network.from_file(tmp_path / "network.npz")

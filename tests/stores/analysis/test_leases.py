@@ -217,7 +217,7 @@ def test_a_claim_that_rolls_back_leaves_the_messages(engine, claim, add_message)
 # Chunks
 
 
-def test_chunks_tell_where_each_begins_and_how_many_it_has(claim, chunks, add_message):
+def test_chunks_have_a_start_and_a_size(claim, chunks, add_message):
     english = []
     for _ in range(5):
         add_message("ja")

@@ -96,7 +96,7 @@ def test_head_of_a_missing_object_is_none(bucket):
     assert bucket.head(KEY) is None
 
 
-def test_a_missing_object_is_said_to_be_missing(bucket):
+def test_a_missing_object_is_reported_as_missing(bucket):
     with pytest.raises(ObjectMissing) as error:
         bucket.get(KEY, max_bytes=10)
     assert error.value.key == KEY

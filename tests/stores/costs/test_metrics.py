@@ -276,7 +276,7 @@ def test_unmeasured_days_are_added_and_marked(write):
     ]
 
 
-def test_a_measured_day_is_not_mixed_with_what_messages_tell_later(write):
+def test_a_measured_day_is_not_mixed_with_later_reconstructions(write):
     yesterday, today = date(2025, 10, 25), AS_OF.date()
     write(rows_of(yesterday, 5), as_of=AS_OF - DAY)
     kept = write(rows_of(today, 1), rows_of(yesterday, 2), rows_of(yesterday, 2, "plus"))

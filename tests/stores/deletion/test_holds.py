@@ -246,7 +246,7 @@ def test_an_active_hold_shows_who_placed_it_and_why(engine, add_message, place, 
         assert hold.placed_at <= connection.scalar(sa.func.now())
 
 
-def test_only_who_released_a_hold_may_say_so_again(engine, add_message, place):
+def test_only_the_person_who_released_a_hold_can_repeat_it(engine, add_message, place):
     hold_id = place(MESSAGE, add_message()).hold_id
     with engine.begin() as connection:
         assert not holds.release(connection, hold_id + 1, "Sato")
