@@ -269,8 +269,8 @@ def test_a_cancelled_run_stops_within_a_page_and_the_next_one_converges(
     deleted = [stored(message_id).audio_deleted_at is not None for message_id in ids]
     assert deleted[:2] == [True, True]
     assert deleted[4:] == [False, False]
-    asked = [key for request in faulty_bucket.requests for key in request.deleted_keys]
-    assert stored(ids[4]).audio_storage_key not in asked
+    requested = [key for request in faulty_bucket.requests for key in request.deleted_keys]
+    assert stored(ids[4]).audio_storage_key not in requested
     report = sweep_for_real()
     assert report.objects == deleted.count(False)
     assert sorted(entries()) == sorted(("retention", "deleted", id_) for id_ in ids)

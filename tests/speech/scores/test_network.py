@@ -177,8 +177,8 @@ def test_order_of_phones_matters_only_through_distances(network, chance):
         goodness=given.goodness[::-1],
     )  # fmt: skip
 
-    def difference(asked):
-        return np.abs(asked.forward(given).phones - asked.forward(backwards).phones[::-1]).max()
+    def difference(network):
+        return np.abs(network.forward(given).phones - network.forward(backwards).phones[::-1]).max()
 
     near = {name: array for name, array in network.members[0].items() if "distance" in name}
     blind = network.members[0] | {name: np.zeros_like(array) for name, array in near.items()}

@@ -350,8 +350,8 @@ def test_two_sweeps_at_once_delete_nothing_twice(record, engine, sweep, entries,
     reports.append(sweep())
     assert sum(report.objects for report in reports) == 40
     assert sorted(entries()) == sorted(("retention", "deleted", id_) for id_ in ids)
-    asked = [key for request in faulty_bucket.requests for key in request.deleted_keys]
-    assert len(asked) == len(set(asked)) == 40
+    requested = [key for request in faulty_bucket.requests for key in request.deleted_keys]
+    assert len(requested) == len(set(requested)) == 40
 
 
 def test_a_second_sweep_passes_over_the_page_that_the_first_is_deleting(
