@@ -72,7 +72,7 @@ def with_folds(jobs: Iterable[Job], folds: Path) -> list[Job]:
     }
     jobs = list(jobs)
     if unknown := {job.utterance.speaker for job in jobs} - set(judges):
-        msg = f"No model in {folds} was trained without {', '.join(sorted(unknown))}."
+        msg = f"No model in {folds} was trained without the speakers {', '.join(sorted(unknown))}."
         raise ValueError(msg)
     return [replace(job, model=judges[job.utterance.speaker]) for job in jobs]
 

@@ -25,7 +25,7 @@ CHECK_THE_TEXT = "Check that the text is what was said, then record it again."
 class Findings:
     """All measurements of one recording."""
 
-    said: Transcript
+    transcript: Transcript
     alignment: Alignment
     timeline: Sequence[Utterance]
     fluency: Fluency
@@ -79,7 +79,7 @@ def assembled(
 def _heard_words(found: Findings) -> list[HeardWord]:
     """Return each written word; one spoken as several words has their lowest confidence."""
     scores = found.scores
-    confidences, said = iter(scores.confidences.tolist()), iter(scores.said)
+    confidences, is_said = iter(scores.confidences.tolist()), iter(scores.said)
     phones = iter(zip(scores.phones.tolist(), scores.heard_instead, strict=True))
     return [
         HeardWord(
@@ -92,9 +92,9 @@ def _heard_words(found: Findings) -> list[HeardWord]:
             ),
             usual=tuple(phone for part in parts for phone in pronounce(part.word).variants[0]),
             is_judged=_is_judged(word, parts),
-            is_said=max(next(said) for _ in parts),  # any() would leave some to the next word
+            is_said=max(next(is_said) for _ in parts),  # any() would leave some to the next word
         )
-        for word, parts in by_written_word(found.said.words, found.alignment)
+        for word, parts in by_written_word(found.transcript.words, found.alignment)
     ]
 
 

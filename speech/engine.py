@@ -84,10 +84,10 @@ def analyze(
     spoken_language = _supported(language)
     seconds = len(waveform) / SAMPLE_RATE_HZ
     _require_time(len(text), _LETTERS_A_WORD * _MAX_WORDS_PER_SECOND * (seconds + _LEAST_SECONDS))
-    said = transcript.read(text, spoken_language)
+    parsed = transcript.read(text, spoken_language)
     part = speech_part(waveform)
     require_speech(part.pitch)
-    words = [spoken for word in said.words for spoken in word.spoken]
+    words = [spoken for word in parsed.words for spoken in word.spoken]
     _require_time(len(words), max(1, _MAX_WORDS_PER_SECOND * seconds))
     frames = features(cepstra(part.waveform))
     model = model or scoring_model()
@@ -96,13 +96,13 @@ def analyze(
     if scores.mismatch > CERTAIN:
         raise TextMismatch(reason="its sounds differ from those of the words")
     alignment = joined(alignments).later(part.first_frame)
-    timeline = utterances(said.words, alignment)
+    timeline = utterances(parsed.words, alignment)
     is_doubtful = scores.mismatch > POSSIBLE
-    warnings = _warnings(waveform, said, alignment)
+    warnings = _warnings(waveform, parsed, alignment)
     if is_doubtful:
         warnings.insert(0, "The recording may not match the text.")
     return assembled(
-        Findings(said, alignment, timeline, fluency(spoken_words(timeline)), scores),
+        Findings(parsed, alignment, timeline, fluency(spoken_words(timeline)), scores),
         engine=ENGINE,
         engine_version=ENGINE_VERSION,
         model_version=model_version(model),
@@ -129,16 +129,16 @@ def _supported(language: str) -> str:
     return primary
 
 
-def _warnings(waveform: NDArray[np.float32], said: Transcript, alignment: Alignment) -> list[str]:
+def _warnings(waveform: NDArray[np.float32], parsed: Transcript, alignment: Alignment) -> list[str]:
     warnings = []
     guessed = list(dict.fromkeys(word.word for word in alignment.words if not word.is_listed))
     if guessed:
         named = ", ".join(guessed[:_MAX_WORDS_NAMED]) + ("…" * (len(guessed) > _MAX_WORDS_NAMED))
         what = "word is" if len(guessed) == 1 else "words are"
         warnings.append(f"{len(guessed)} {what} in no dictionary, so not judged: {named}")
-    if said.skipped:
-        words = "word was" if said.skipped == 1 else "words were"
-        warnings.append(f"{said.skipped} {words} unreadable and left out.")
+    if parsed.skipped:
+        words = "word was" if parsed.skipped == 1 else "words were"
+        warnings.append(f"{parsed.skipped} {words} unreadable and left out.")
     if np.mean(np.abs(waveform) >= _CLIPPED_LEVEL) > _MAX_CLIPPED_SHARE:
         warnings.append("The recording is overdriven; scores are less certain.")
     if len(alignment.words) < _MIN_WORDS_FOR_FLUENCY:

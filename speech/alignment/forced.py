@@ -147,27 +147,27 @@ def align(waveform: NDArray[np.float32], words: Sequence[str]) -> Alignment:
     Raises:
         TextMismatch: If the words do not fit into the recording.
     """
-    said = [pronounce(word) for word in words]
+    pronunciations = [pronounce(word) for word in words]
     frames = features(cepstra(waveform))
-    return joined([piece.in_recording() for piece in aligned_pieces(frames, words, said)])
+    return joined([piece.in_recording() for piece in aligned_pieces(frames, words, pronunciations)])
 
 
 def aligned_pieces(
-    frames: NDArray[np.float32], words: Sequence[str], said: Sequence[Pronunciation]
+    frames: NDArray[np.float32], words: Sequence[str], pronunciations: Sequence[Pronunciation]
 ) -> Iterator[AlignedPiece]:
     """Align piece by piece; otherwise like `align`.
 
     Args:
         frames: Shape (T, 39), features of the whole recording.
         words: As for `align`.
-        said: Pronunciations of each word.
+        pronunciations: Pronunciations of each word.
     """
-    _require_room(len(frames), said)
-    for start, end, first, last in _cut(frames, said):
+    _require_room(len(frames), pronunciations)
+    for start, end, first, last in _cut(frames, pronunciations):
         if end - start > _MAX_PIECE_FRAMES:
             seconds = (end - start) * FRAME_SECONDS
             raise TextMismatch(reason=f"{seconds:.0f} s of it contain hardly any of the words")
-        found = _align_piece(frames[start:end], words[first:last], said[first:last])
+        found = _align_piece(frames[start:end], words[first:last], pronunciations[first:last])
         yield AlignedPiece(*found, start)
 
 
@@ -193,21 +193,21 @@ def _later_word(word: AlignedWord, frames: int) -> AlignedWord:
     return AlignedWord(word.word, phones, word.is_listed)
 
 
-def _require_room(frames: int, said: Sequence[Pronunciation]) -> None:
+def _require_room(frames: int, pronunciations: Sequence[Pronunciation]) -> None:
     """Reject texts that are too long for the recording at any speed of speaking."""
-    phones = sum(min(map(len, word.variants)) for word in said)
+    phones = sum(min(map(len, word.variants)) for word in pronunciations)
     if phones * STATES > frames:
         raise TextMismatch(reason="the text is longer than can be said in that time")
 
 
 def _cut(
-    frames: NDArray[np.float32], said: Sequence[Pronunciation]
+    frames: NDArray[np.float32], pronunciations: Sequence[Pronunciation]
 ) -> list[tuple[int, int, int, int]]:
     """Return first frame, end, first word and end of each piece; a short recording is one."""
     total = len(frames)
     if total <= 1.5 * _PIECE_FRAMES:
-        return [(0, total, 0, len(said))]
-    spans = _coarse_words(frames, said)
+        return [(0, total, 0, len(pronunciations))]
+    spans = _coarse_words(frames, pronunciations)
     pieces, begin, first = [], 0, 0
     for index, (word, following) in enumerate(pairwise(spans), start=1):
         middle = (word.end_frame + following.start_frame) // 2
@@ -216,10 +216,12 @@ def _cut(
         if middle - begin + 10 * silence >= _PIECE_FRAMES:
             pieces.append((begin, middle, first, index))
             begin, first = middle, index
-    return [*pieces, (begin, total, first, len(said))]
+    return [*pieces, (begin, total, first, len(pronunciations))]
 
 
-def _coarse_words(frames: NDArray[np.float32], said: Sequence[Pronunciation]) -> list[Span]:
+def _coarse_words(
+    frames: NDArray[np.float32], pronunciations: Sequence[Pronunciation]
+) -> list[Span]:
     """Locate each word by context-independent phones."""
     model = acoustic_model()
     likelihoods = np.concatenate(
@@ -232,7 +234,7 @@ def _coarse_words(frames: NDArray[np.float32], said: Sequence[Pronunciation]) ->
     )
     columns = {phone: STATES * index for index, phone in enumerate(model.phones)}
     graph = graphs.build(
-        [word.variants for word in said],
+        [word.variants for word in pronunciations],
         lambda phone, *_: (columns[phone], columns[phone] + 1, columns[phone] + 2),
         _transitions(),
         _COARSE_COSTS,
@@ -262,11 +264,13 @@ def _path(
 
 
 def _align_piece(
-    frames: NDArray[np.float32], words: Sequence[str], said: Sequence[Pronunciation]
+    frames: NDArray[np.float32], words: Sequence[str], pronunciations: Sequence[Pronunciation]
 ) -> tuple[Alignment, NDArray[np.float32], NDArray[np.float32]]:
     """Align whole words; also return the two likelihoods of `AlignedPiece`."""
     model = acoustic_model()
-    graph = graphs.build([word.variants for word in said], model.senones, _transitions(), _COSTS)
+    graph = graphs.build(
+        [word.variants for word in pronunciations], model.senones, _transitions(), _COSTS
+    )
     senones, columns = np.unique(graph.senones, return_inverse=True)
     every = model.context_independent
     scores = log_likelihoods(model, frames, np.concatenate([every, senones]))
@@ -285,7 +289,9 @@ def _align_piece(
         else:
             states = path[first:last] - chain.first
             phones = tuple(_phones(chain.phones, states, first))
-            aligned.append(AlignedWord(words[chain.word], phones, said[chain.word].is_listed))
+            aligned.append(
+                AlignedWord(words[chain.word], phones, pronunciations[chain.word].is_listed)
+            )
     alignment = Alignment(tuple(aligned), tuple(extras), len(path))
     return alignment, context_independent, likelihoods[np.arange(len(path)), columns[path]]
 

@@ -113,9 +113,9 @@ def build(
         chains.append(Chain(kind, word, phones, len(state_senones)))
         for phone, context in zip(phones, contexts, strict=True):
             state_senones += senones(phone, *context)
-    said = [phone for chain in chains for phone in chain.phones]
-    within = np.arange(len(said) * STATES) % STATES
-    matrices = np.stack([transitions[phone] for phone in said]).repeat(STATES, axis=0)
+    all_phones = [phone for chain in chains for phone in chain.phones]
+    within = np.arange(len(all_phones) * STATES) % STATES
+    matrices = np.stack([transitions[phone] for phone in all_phones]).repeat(STATES, axis=0)
     rows = np.arange(len(within))
     advance = matrices[rows, within, within + 1]
     exit_states, exits = _exits(chains, len(words) + 1, advance, costs)

@@ -92,7 +92,7 @@ def gate_evidence(given: NetworkInput, output: NetworkOutput) -> Array:
     for index, (start, end) in enumerate(given.segments.tolist()):
         owner[start:end] = index
     inside = owner >= 0
-    said = output.frame_posteriors[inside, given.phones[owner[inside]]]
+    own_by_frame = output.frame_posteriors[inside, given.phones[owner[inside]]]
     silence = output.frame_posteriors[:, -1]
     left_over = 1 - silence[~inside]
     entropy = -(output.posteriors * by_phone).sum(axis=1)
@@ -106,7 +106,7 @@ def gate_evidence(given: NetworkInput, output: NetworkOutput) -> Array:
             (rank == 0).mean(),
             (rank < 3).mean(),
             (own - others.max(axis=1)).mean(),
-            np.log(np.maximum(said, _LEAST)).mean(),
+            np.log(np.maximum(own_by_frame, _LEAST)).mean(),
             (silence[inside] < 0.5).mean(),
             left_over.sum() / len(given.frames),
             entropy.mean(),

@@ -208,13 +208,13 @@ def _forward(weights: Weights, given: NetworkInput) -> NetworkOutput:
     pooled = segment_sums(np.hstack([hidden, frame_posteriors]), given.segments) / lengths
     posteriors = pooled[:, -(PHONES + 1) :].copy()
 
-    said = np.log(np.maximum(posteriors, LEAST))
+    log_posteriors = np.log(np.maximum(posteriors, LEAST))
     rows = np.arange(len(given.phones))
-    own = said[rows, given.phones]
-    others = said.copy()
+    own = log_posteriors[rows, given.phones]
+    others = log_posteriors.copy()
     others[rows, given.phones] = -np.inf
     evidence = np.column_stack([own, own - others.max(axis=1)])
-    measured = np.hstack([pooled[:, : -(PHONES + 1)], said, evidence, given.goodness])
+    measured = np.hstack([pooled[:, : -(PHONES + 1)], log_posteriors, evidence, given.goodness])
     tokens = dense(weights, "tokens", measured)
     tokens += weights["phone_table"][given.phones] + weights["position_table"][given.positions]
     for layer in range(LAYERS):

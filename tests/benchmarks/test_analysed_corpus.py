@@ -36,7 +36,7 @@ def test_other_processes_give_outcomes_in_order(utterances):
     assert finished[1].cause != "empty_text"
 
 
-def test_every_speaker_is_judged_by_the_model_made_without_him(utterances, tmp_path):
+def test_every_speaker_is_scored_by_the_model_trained_without_them(utterances, tmp_path):
     speakers = sorted({one.speaker for one in utterances})
     for speaker in speakers:
         np.savez(tmp_path / f"without-{speaker}.npz", held_out=np.array([speaker]))

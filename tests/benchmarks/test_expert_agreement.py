@@ -101,7 +101,7 @@ def test_the_interval_holds_the_correlation_and_narrows_with_more_speakers(numbe
 
 
 @pytest.mark.parametrize("score", [0.1, 1.3, 33.3, 71.7, 73.3, 99.9])
-def test_what_never_changes_has_no_correlation(score):
+def test_constant_scores_have_no_correlation(score):
     constant = agreement([(str(n), np.array([[score, n]] * 1_000)) for n in range(50)])
     assert constant.overall is None
     assert constant.interval == (None, None)

@@ -189,7 +189,7 @@ def test_the_strip_is_as_long_as_the_recording_that_the_player_shows(fox, page):
     assert strip["viewbox"] == f"0 0 {round(len(read_clip('fox')) / 16)} 10"
 
 
-def test_what_is_not_judged_is_shown_without_verdict_and_scores(fox):
+def test_an_unjudged_word_is_shown_without_verdict_and_scores(fox):
     page = rendered(not_judged(fox, 1), FOX_TEXT)
     button = page.all("button")[1]
     assert button["class"] == "word not-judged"
@@ -200,13 +200,13 @@ def test_what_is_not_judged_is_shown_without_verdict_and_scores(fox):
     assert not any(part.isdigit() for part in row)
 
 
-def test_what_is_not_judged_gets_no_bar_in_the_terminal(fox, monkeypatch):
+def test_an_unjudged_word_gets_no_bar_in_the_terminal(fox, monkeypatch):
     monkeypatch.setattr(engine, "analyze", lambda *_: not_judged(fox, 1))
     (row,) = [line for line in run(FOX, "--text", FOX_TEXT).output.splitlines() if "quick" in line]
     assert row.split()[-3:] == ["quick", "not", "judged"]
 
 
-def test_a_verdict_is_said_in_words_not_only_in_colour(fox):
+def test_a_verdict_is_shown_in_words_not_only_in_colour(fox):
     page = rendered(fox, FOX_TEXT)
     for button in page.all("button"):
         verdict = button["class"].split()[1].replace("-", " ")

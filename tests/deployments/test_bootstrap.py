@@ -211,7 +211,7 @@ def test_a_file_that_is_no_template_is_named(tmp_path, monkeypatch, text):
     assert "own.json is not a base job template" in done.output
 
 
-def test_outside_of_the_projects_folder_nothing_is_begun(tmp_path, monkeypatch):
+def test_bootstrap_fails_outside_the_projects_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     done = command()
     assert done.exit_code == 2

@@ -10,7 +10,7 @@ def test_the_page_is_up_to_date():
     assert main(["--check"]) == 0
 
 
-def test_a_page_that_is_out_of_date_is_named_and_written_anew(tmp_path, monkeypatch, capsys):
+def test_an_outdated_page_is_reported_and_regenerated(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(flow_reference, "PAGE", tmp_path / "flows.md")
     assert main(["--check"]) == 1
     assert "python -m deployments.flow_reference" in capsys.readouterr().err

@@ -350,7 +350,7 @@ def test_our_trigger_function_cannot_be_attached_to_foreign_tables(batch):
             )
 
 
-def test_what_a_rollback_does_as_the_owner_is_not_the_batchs_to_write(batch, engine, database_url):
+def test_the_batch_cannot_write_rollback_data(batch, engine, database_url):
     with engine.begin() as owner:  # as an earlier version left it: new tables come with all rights
         owner.exec_driver_sql(
             "DROP TABLE audio_ops.adoption_step, audio_ops.parked_text, audio_ops.parked_analysis"

@@ -44,7 +44,7 @@ def test_every_package_is_installed_by_its_hash_and_no_index_is_named():
     assert "://" not in text.replace("http://127.0.0.1:8080/health", "")
 
 
-def test_what_makes_the_wheel_is_found_in_the_lock():
+def test_the_build_tools_of_the_wheel_are_in_the_lock():
     (command,) = (v for v in containers.DOCKERFILE.read_text().splitlines() if "awk" in v)
     program = command.split("'")[1]
     lock = containers.PROJECT / "requirements.lock"

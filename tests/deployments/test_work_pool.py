@@ -82,7 +82,7 @@ def test_a_kubernetes_job_runs_locked_and_once():
     assert container["envFrom"] == [{"secretRef": {"name": "kaiwa-audio"}}]
 
 
-def test_what_the_image_writes_to_is_writable_in_a_locked_container():
+def test_paths_that_the_image_writes_to_are_writable_in_a_locked_container():
     environment = containers.image()["environment"]
     places = {environment[name] for name in ("HOME", "PREFECT_HOME", "KAIWA_REPORTS_DIR")}
     (container,) = manifest()["spec"]["template"]["spec"]["containers"]
@@ -108,7 +108,7 @@ def test_runs_send_heartbeats_whatever_their_workers_settings(pool_type, monkeyp
 
 
 @pytest.mark.parametrize("pool_type", PoolType)
-def test_a_runs_log_does_not_say_of_each_task_that_it_is_done(pool_type, monkeypatch):
+def test_a_runs_log_does_not_mention_every_finished_task(pool_type, monkeypatch):
     for name, value in rendered(pool_type)["env"].items():
         monkeypatch.setenv(name, value)
     tasks = load_logging_config(DEFAULT_LOGGING_SETTINGS_PATH)["loggers"]["prefect.task_runs"]

@@ -120,7 +120,9 @@ def test_a_second_run_finds_nothing_to_do(upload, rows, count):
     ],
     ids=lambda value: value.value if isinstance(value, FailureCause) else "",
 )
-def test_what_cannot_be_scored_fails_with_a_reason(upload, rows, audio, text, columns, cause):
+def test_a_recording_that_cannot_be_scored_fails_with_a_reason(
+    upload, rows, audio, text, columns, cause
+):
     bad = upload(text, audio=audio, **columns)
     good = upload(SENTENCES[1])
     report = analyze_messages()
@@ -256,7 +258,7 @@ def test_a_run_with_nothing_but_languages_without_an_engine_says_so(upload, rows
     assert "| Waiting for an engine | |" in newest_summary()
 
 
-def test_what_waited_is_found_when_an_engine_comes(upload, rows, monkeypatch):
+def test_waiting_messages_are_found_when_an_engine_is_added(upload, rows, monkeypatch):
     waiting = upload(SENTENCES[0], language="ja")
     analyze_messages()
     for module in ("tasks.analysis.batch", "speech.engine"):

@@ -155,7 +155,7 @@ def test_asking_how_far_a_backfill_is_writes_nothing(analysed, one):
         backfill_analysis("just asking", resume=2)
 
 
-def test_what_waits_for_the_live_pipeline_is_analysed_first(analysed, upload, rows, monkeypatch):
+def test_messages_of_the_live_pipeline_are_analysed_first(analysed, upload, rows, monkeypatch):
     old, live = analysed(), upload(SENTENCES[1])
     order = []
     keep = analyses.upsert
@@ -377,7 +377,7 @@ def test_a_worker_that_a_person_starts_waits_for_the_approval_too(analysed, one)
     assert work_on_backfill(1).claimed == 0
 
 
-def test_what_failed_is_taken_again_for_another_reason(analysed, rows, monkeypatch):
+def test_failed_messages_are_selected_again_with_another_reason(analysed, rows, monkeypatch):
     message_id = analysed()
     with monkeypatch.context() as patch:
         patch.setattr(batch, "analyse_all", failing)

@@ -152,7 +152,7 @@ def test_the_next_check_looks_at_what_has_changed_alone(record, run_sql):
     assert check_quality(CheckScope.EVERYTHING).checked == 2
 
 
-def test_what_is_known_and_unchanged_fails_no_later_check(record, run_sql, open_cases):
+def test_a_known_unchanged_case_fails_no_later_check(record, run_sql, open_cases):
     bad = record(pronunciation_score=101)
     with pytest.raises(QualityTooLow):
         check_quality()

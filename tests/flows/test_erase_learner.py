@@ -74,7 +74,7 @@ def test_the_receipt_shows_what_was_erased_and_what_the_app_must_do(
     assert str(tombstone().receipt) in receipts()[0]
 
 
-def test_what_is_left_ends_the_run_failed_after_its_receipt(
+def test_remaining_data_fails_the_run_after_its_receipt(
     learner, add_recording, read_message, faulty_bucket, receipts
 ):
     bad, _ = add_recording(learner), add_recording(learner)
@@ -87,7 +87,7 @@ def test_what_is_left_ends_the_run_failed_after_its_receipt(
     assert "Complete." in receipts()[0]
 
 
-def test_logs_states_and_artifacts_do_not_tell_whose_it_was(
+def test_logs_states_and_artifacts_do_not_identify_the_learner(
     learner, add_recording, read_message, faulty_bucket, engine, caplog, receipts
 ):
     bad, good = add_recording(learner), add_recording(learner, audio_storage_key="audio/e/1.wav")

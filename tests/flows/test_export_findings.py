@@ -84,7 +84,7 @@ def test_failures_are_reported_after_the_rest_is_written(say, run_flow, count, e
     assert "**The run stopped early**" in shown
 
 
-def test_without_the_apps_tables_nothing_is_begun(say, run_flow, engine):
+def test_a_missing_app_table_fails_the_export_at_once(say, run_flow, engine):
     say()
     with engine.begin() as connection:
         connection.execute(sa.text("DROP TABLE analysis_findings"))

@@ -100,7 +100,9 @@ def test_a_limit_goes_for_all_spans_together(record, run_id, urls, monkeypatch):
     assert len(urls()) == 3
 
 
-def test_a_span_that_breaks_off_costs_no_other_its_urls(record, run_id, urls, engine, monkeypatch):
+def test_a_failed_span_does_not_affect_the_urls_of_others(
+    record, run_id, urls, engine, monkeypatch
+):
     monkeypatch.setattr(tasks, "PAGES_PER_SPAN", 1)
     for number in range(5):
         record(**NEW, id=f"message-{number}")

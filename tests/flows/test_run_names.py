@@ -50,10 +50,10 @@ def test_a_run_says_in_its_name_whether_it_changes_anything(named, flow, paramet
     ],
 )
 def test_a_resumed_backfill_is_named_by_its_number(named, resume, dry_run, name):
-    asked = {"selection": BackfillSelection.OUTDATED, "resume": resume, "dry_run": dry_run}
-    assert named(backfill_analysis.backfill_analysis, **asked) == name
+    parameters = {"selection": BackfillSelection.OUTDATED, "resume": resume, "dry_run": dry_run}
+    assert named(backfill_analysis.backfill_analysis, **parameters) == name
 
 
-def test_an_erasure_names_nobody(named):
-    asked = {"user_id": "0b6ba03e", "reason": "request 17", "dry_run": False}
-    assert named(erase_learner, **asked) == "erase-learner"
+def test_an_erasure_names_no_learner(named):
+    parameters = {"user_id": "0b6ba03e", "reason": "request 17", "dry_run": False}
+    assert named(erase_learner, **parameters) == "erase-learner"

@@ -191,7 +191,7 @@ def test_a_run_with_failed_deletions_fails_after_everything_else_is_done(
     assert [payload["overdue"] for _, payload in events] == [1]
 
 
-def test_a_bucket_that_breaks_off_fails_the_run_after_its_summary(record, stored, faulty_bucket):
+def test_a_failing_bucket_fails_the_run_after_its_summary(record, stored, faulty_bucket):
     ids = [record() for _ in range(3)]
     without_end = record(audio_retention_expires_at=None)
     faulty_bucket.on("DeleteObjects", answered(503, "SlowDown"))
@@ -269,8 +269,8 @@ def test_a_cancelled_run_stops_within_a_page_and_the_next_one_converges(
     deleted = [stored(message_id).audio_deleted_at is not None for message_id in ids]
     assert deleted[:2] == [True, True]
     assert deleted[4:] == [False, False]
-    asked = [key for request in faulty_bucket.requests for key in request.deleted_keys]
-    assert stored(ids[4]).audio_storage_key not in asked
+    requested = [key for request in faulty_bucket.requests for key in request.deleted_keys]
+    assert stored(ids[4]).audio_storage_key not in requested
     report = sweep_for_real()
     assert report.objects == deleted.count(False)
     assert sorted(entries()) == sorted(("retention", "deleted", id_) for id_ in ids)

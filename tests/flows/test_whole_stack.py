@@ -116,11 +116,11 @@ def begin(local_stack, conversation_id, history):
         def _begin(**parameters):
             name = "backfill-analysis/backfill-analysis"
             deployment = client.read_deployment_by_name(name)
-            asked = {
+            parameters = {
                 "reason": "a better engine", "dry_run": False, "canary_size": 4, "chunk_size": 4,
                 "conversation_ids": [conversation_id], "max_parallel": 2, **parameters,
             }  # fmt: skip
-            run = client.create_flow_run_from_deployment(deployment.id, parameters=asked)
+            run = client.create_flow_run_from_deployment(deployment.id, parameters=parameters)
             return run, lambda: client.read_flow_run(run.id).state, client
 
         yield _begin

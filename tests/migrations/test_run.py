@@ -191,7 +191,7 @@ def test_up_down_and_up_again_loses_nothing(app, empty_database_url):
     run.check(empty_database_url)
 
 
-def test_what_was_deleted_and_what_must_not_be_survives_down_and_up(app, empty_database_url):
+def test_deletions_and_holds_survive_downgrade_and_upgrade(app, empty_database_url):
     make(empty_database_url, TABLES, BEFORE_0023)
     run.upgrade(empty_database_url)
     app.execute(DELETIONS)
@@ -236,7 +236,7 @@ def test_the_triggers_of_deletion_work_after_down_and_up(app, empty_database_url
     assert newest["id"] > 2
 
 
-def test_what_the_app_deletes_while_down_does_not_come_back(app, empty_database_url):
+def test_rows_that_the_app_deletes_after_a_rollback_do_not_come_back(app, empty_database_url):
     make(empty_database_url, TABLES, BEFORE_0023)
     run.upgrade(empty_database_url)
     app.execute(AFTER_0023)

@@ -39,7 +39,7 @@ GB = 1024**3
 
 
 def rescored(before, after, language="en", messages=1):
-    """Both scores of some messages."""
+    """Draw both scores of some messages."""
     return [Rescored(language, score, before, after, messages) for score in ("accuracy", "fluency")]
 
 
@@ -73,7 +73,7 @@ def test_the_same_backfill_has_the_same_fingerprint_and_no_other():
     assert len({first, *others}) == 5
 
 
-def test_a_request_said_in_another_way_is_the_same():
+def test_an_equivalent_request_is_the_same():
     tokyo = timezone(timedelta(hours=9))
     one = BackfillRequest(
         BackfillSelection.ALL, start=datetime(2025, 11, 1, 9, tzinfo=tokyo),
@@ -152,7 +152,7 @@ STATE = BackfillState(open=10, places=3, free=())
         ({"free": (1,)}, StartChildren((1,))),
         ({"open": 0}, Finish()),
         ({"open": 0, "free": (0, 1, 2)}, Finish()),
-        ({"stopped": True}, Wait()),  # its children finish what they hold
+        ({"stopped": True}, Wait()),  # its children finish their chunks
         ({"stopped": True, "free": (1,)}, Finish()),
         ({"idle": STUCK_AFTER}, Wait()),
         ({"idle": STUCK_AFTER + MOMENT}, StartChildren((0, 1, 2))),
@@ -160,12 +160,12 @@ STATE = BackfillState(open=10, places=3, free=())
         ({"idle": STUCK_AFTER + MOMENT, "stopped": True}, Finish()),
         ({"free": (1,), "started_in_vain": 8}, StartChildren((1,))),
         ({"free": (1,), "started_in_vain": 9}, GiveUp()),
-        ({"started_in_vain": 9}, Wait()),  # the last ones are still at work
+        ({"started_in_vain": 9}, Wait()),  # the last ones are still running
         ({"idle": STUCK_AFTER + MOMENT, "started_in_vain": 9}, GiveUp()),
         ({"free": (1,), "started_in_vain": 9, "stopped": True}, Finish()),
     ],
 )
-def test_what_a_backfill_does_next(facts, step):
+def test_the_next_step_of_a_backfill(facts, step):
     assert next_step(replace(STATE, **facts)) == step
 
 

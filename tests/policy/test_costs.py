@@ -117,7 +117,7 @@ def test_a_price_of_zero_is_valid_and_marks_the_price_book_as_changed():
 
 @pytest.mark.parametrize("price", [-0.01, float("nan"), float("inf")])
 @pytest.mark.parametrize("name", ["storage_usd_per_gb_month", "transfer_usd_per_gb"])
-def test_what_is_no_price_is_refused(name, price):
+def test_an_invalid_price_is_refused(name, price):
     with pytest.raises(PriceRefused, match=name):
         prices_of(**{name: price})
 

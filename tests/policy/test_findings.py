@@ -1,4 +1,4 @@
-"""What the app's list of findings is told of an analysis."""
+"""Findings for the app's list from an analysis."""
 
 import pytest
 
@@ -102,7 +102,7 @@ def test_several_words_with_one_sound_are_one_finding_about_the_worst():
 
 def test_a_word_without_a_named_sound_is_reported_as_a_whole():
     whole = weak("think", issue="It was hard to recognise as a whole.", suggestion=None)
-    elsewhere = weak("other", start_ms=1000)  # its issue names a sound that it does not have
+    elsewhere = weak("other", start_ms=1000)  # its issue names a sound that is not in the word
     (finding,) = findings(message([whole, elsewhere], [sound("θ", "think")]))
     assert finding.feature == CLARITY
     assert finding.says.explanation.endswith("as a whole. Also in “other”.")
@@ -164,7 +164,7 @@ def test_a_messages_finding_about_a_feature_has_one_id_for_ever():
     assert len({finding_id(*of) for of in (("m", THETA), ("n", THETA), ("m", CLARITY))}) == 3
 
 
-def test_changes_are_what_is_new_what_says_something_else_and_what_is_gone():
+def test_changes_are_new_different_and_removed_findings():
     same, other = findings(
         message(
             [weak("think"), weak("so", 500, issue="It was hard to recognise as a whole.")],

@@ -1,4 +1,4 @@
-"""The forecast's laws, and whether its interval holds what it promises."""
+"""Laws of the forecast, and the coverage of its interval."""
 
 from datetime import date, timedelta
 from itertools import pairwise
@@ -19,7 +19,7 @@ added = st.lists(st.integers(0, 10**9), min_size=2, max_size=60)
 
 
 def history(added_bytes, tier="guest"):
-    """Days up to today, the last one last."""
+    """Days up to today, in order."""
     newest = len(added_bytes) - 1
     rows = [(TODAY - timedelta(days=newest - n), tier, lot) for n, lot in enumerate(added_bytes)]
     schema = {"day": pl.Date, "tier": pl.String, "added_bytes": pl.Int64}
@@ -27,7 +27,7 @@ def history(added_bytes, tier="guest"):
 
 
 def stock(lots, tier="guest"):
-    """What is there, by the day on which it was said, today last."""
+    """Stored audio by the day of its message, today last."""
     rows = [(tier, ago, lot) for ago, lot in enumerate(reversed(lots))]
     schema = {"tier": pl.String, "said_days": pl.Int32, "bytes": pl.Int64}
     return pl.DataFrame(rows, schema, orient="row")
@@ -38,7 +38,7 @@ def ahead(daily, cohorts, days=60):
 
 
 def guests(lots, days=60):
-    """The forecast for guests whose audio was deleted when it was due."""
+    """Forecast for guests whose audio was deleted when it was due."""
     return ahead(history(lots), stock(lots[-GUEST_DAYS:]), days)
 
 
@@ -50,7 +50,7 @@ def test_steady_uploads_keep_a_steady_stock_and_leave_no_doubt():
 
 
 def test_without_uploads_each_lot_leaves_when_its_time_is_over():
-    lots = [0] * 28 + [7, 0, 5]  # said 2 and 0 days ago
+    lots = [0] * 28 + [7, 0, 5]  # from 2 and 0 days ago
     expected = guests(lots, days=10)["expected_bytes"]
     uploads = 12 / 28
     left = [12, 12, 12, 12, 12, 5, 5, 0, 0, 0]

@@ -1,4 +1,4 @@
-"""What becomes of a message whose analysis failed."""
+"""What to do with a message whose analysis failed."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""The threshold of a check, and windows that make sense."""
+"""The threshold of a check, and valid windows."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -49,7 +49,7 @@ def test_windows_that_make_sense_pass(scope, since, until):
         (CheckScope.WINDOW, None, NOON, "needs `since`"),
         (CheckScope.WINDOW, NOON, NOON, "before"),
         (CheckScope.CHANGED, NOON + DAY, None, "in the past"),
-        (CheckScope.WINDOW, datetime(2026, 1, 1), None, "time zone"),  # noqa: DTZ001 - the case
+        (CheckScope.WINDOW, datetime(2026, 1, 1), None, "time zone"),  # noqa: DTZ001 - naive on purpose
     ],
 )
 def test_windows_that_make_no_sense_are_refused(scope, since, until, problem):

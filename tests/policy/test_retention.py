@@ -64,7 +64,7 @@ def test_a_longer_period_never_expires_earlier(created_at, one, other):
 
 
 @given(instants, instants, tiers)
-def test_of_two_messages_the_later_never_expires_earlier(one, other, tier):
+def test_a_later_message_never_expires_earlier(one, other, tier):
     earlier, later = sorted((one, other))
     assert retention_expiry(tier, earlier) <= retention_expiry(tier, later)
 
@@ -130,8 +130,8 @@ def test_storing_the_effective_end_changes_it_no_more(stored, created_at, tier):
         ("user", True, "enterprise", None),
         ("user", True, "{plus}", None),
         ("user", True, "Premium", None),
-        ("user", True, "guest", None),  # nobody subscribes to that
+        ("user", True, "guest", None),  # not a subscription tier
     ],
 )
-def test_whose_audio_a_message_is(role, has_user, current_tier, tier):
+def test_the_tier_of_a_message(role, has_user, current_tier, tier):
     assert owner_tier(role, has_user=has_user, current_tier=current_tier) is tier

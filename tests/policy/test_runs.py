@@ -1,4 +1,4 @@
-"""How a run is cut into chunks, and when it must end failed."""
+"""How a run is divided into chunks, and when it must fail."""
 
 from collections import Counter
 from datetime import UTC, datetime

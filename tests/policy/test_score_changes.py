@@ -9,7 +9,7 @@ scores = st.integers(0, 100)
 
 
 def rescored(before, after, language="en", messages=1):
-    """Both scores of some messages."""
+    """Draw both scores of some messages."""
     return [Rescored(language, score, before, after, messages) for score in ("accuracy", "fluency")]
 
 
@@ -28,14 +28,14 @@ def test_a_comparison_shows_means_shifts_and_order():
     assert turned.fluency.rank_correlation == pytest.approx(-1)
 
 
-def test_so_many_messages_count_so_many_times():
+def test_groups_count_by_their_number_of_messages():
     counted = compared(rescored(10, 20, messages=3), rescored(50, 40), rescored(0, 100))
     spelled_out = compared(*[rescored(10, 20)] * 3, rescored(50, 40), rescored(0, 100))
     assert counted == spelled_out
     assert counted.accuracy.messages == 5
 
 
-def test_what_is_too_little_or_all_the_same_has_no_correlation():
+def test_too_few_or_equal_scores_have_no_correlation():
     assert compare([]) is None
     assert compared(rescored(1, 2), rescored(2, 3)).accuracy.rank_correlation is None
     assert compared(rescored(5, 7, messages=5)).accuracy.rank_correlation is None

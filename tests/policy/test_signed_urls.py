@@ -1,4 +1,4 @@
-"""Presigned URLs: seven days, signed anew a day before, never longer than the audio."""
+"""Presigned URLs: seven days, re-signed a day before expiry, never longer than the audio."""
 
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -43,7 +43,7 @@ def test_a_missing_url_is_signed():
 
 
 @given(instants, st.integers(0, 6))
-def test_a_url_is_signed_anew_from_its_lead_time_on_and_not_before(expires_at, lead_days):
+def test_a_url_is_renewed_from_its_lead_time_on_and_not_before(expires_at, lead_days):
     policy = AudioPolicy(signed_url_lead_time_days=lead_days)
     start = expires_at.astimezone(UTC) - timedelta(days=lead_days)
     assert needs_signed_url_refresh(expires_at, as_of=start, policy=policy)
@@ -77,7 +77,7 @@ def test_audio_without_an_expiry_gets_the_full_time():
     assert signed_url_expiry_of_audio(SIGNED, None) == signed_url_expiry(SIGNED)
 
 
-# The verdict
+# The decision
 
 DAY, SECOND = timedelta(days=1), timedelta(seconds=1)
 GRACE = timedelta(days=7)
@@ -164,7 +164,7 @@ def test_audio_that_is_being_deleted_gets_no_url():
 
 
 @given(instants, instants)
-def test_what_the_walk_passes_over_is_due(as_of, retention_expires_at):
+def test_recordings_skipped_by_a_refresh_are_due(as_of, retention_expires_at):
     due = should_delete_audio(retention_expires_at, as_of=as_of)
     assert (retention_expires_at <= deletion_due_until(as_of)) == due
 

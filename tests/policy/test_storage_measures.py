@@ -1,4 +1,4 @@
-"""Groups of audio, shaped into tables and days."""
+"""Tables and daily figures from groups of audio."""
 
 from datetime import UTC, date, datetime
 

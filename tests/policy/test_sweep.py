@@ -35,7 +35,7 @@ RULES = SweepRules(AS_OF, 7 * DAY, soft_delete=True)
 FINE = "audio/u/c/m.wav"
 NOT_OURS = ("../x", "exports/report.wav", "audio/u/../x.wav", "audio/u/\n.wav", "")
 
-# Around the decision: most of what is drawn from all of time is either long due or far from it.
+# Close to the decision: most times drawn from all of time are long due or far from it.
 ages = st.one_of(
     st.timedeltas(timedelta(0), 500 * DAY),
     st.builds(
@@ -63,7 +63,7 @@ graces = st.integers(0, 30)
 
 
 def recorded(**columns):
-    """A free learner's recording that is just due, but for `columns`."""
+    """A free learner's recording that is just due, changed by `columns`."""
     facts = {
         "message_id": "m",
         "storage_key": FINE,
@@ -99,7 +99,7 @@ def planned(objects, live):
 
 
 @given(recordings, graces)
-def test_what_is_deleted_is_due_by_its_stored_end_and_by_its_owners_tier(recording, grace_days):
+def test_deleted_recordings_are_due_by_stored_expiry_and_by_tier(recording, grace_days):
     judged = judge_alone(recording, SweepRules(AS_OF, grace_days * DAY, soft_delete=True))
     if judged.fate is not Fate.DELETE:
         return
@@ -117,7 +117,7 @@ def test_what_is_deleted_is_due_by_its_stored_end_and_by_its_owners_tier(recordi
 
 
 @given(recordings)
-def test_what_is_due_and_not_deleted_has_a_reason(recording):
+def test_a_due_recording_that_is_kept_has_a_reason(recording):
     judged = judge_alone(recording, RULES)
     due = should_delete_audio(recording.retention_expires_at, as_of=AS_OF)
     assert (judged.fate is Fate.KEEP) is not due
@@ -149,7 +149,7 @@ def test_premium_never_shortens_what_one_has(recording):
         ({"current_tier": "plus"}, Fate.EXTEND),
         ({"current_tier": "plus", "role": "system"}, Fate.DELETE),
         ({"current_tier": "enterprise"}, Fate.UNKNOWN_TIER),
-        ({"current_tier": "enterprise", "held": True}, Fate.HELD),  # nothing is wrong with it
+        ({"current_tier": "enterprise", "held": True}, Fate.HELD),  # a hold takes precedence
         ({"held": True}, Fate.HELD),
         ({"held": True, "current_tier": "premium"}, Fate.HELD),
         ({"held": True, "retention_expires_at": None}, Fate.KEEP),
@@ -186,7 +186,7 @@ def test_a_naive_instant_is_refused():
 
 
 KEYS = (FINE, "audio/u/c/n.wav", "audio/u/c/o.wav")
-# Mostly due, so that much is deleted and a law has something to refuse.
+# Mostly due, so that the laws are tested on many deletions.
 due = st.builds(
     recorded,
     created_at=st.sampled_from([AS_OF - 400 * DAY, AS_OF - 37 * DAY]),
@@ -350,7 +350,7 @@ def test_an_orphan_is_deleted_when_it_is_ours_and_neither_held_nor_used(key, hel
     orphan = Orphan(key, "m", 1, AS_OF, held=held, in_use=in_use)
     fate = judge_orphan(orphan)
     assert (fate is Fate.DELETE) == (key == FINE and not held and not in_use)
-    assert (fate is Fate.IN_USE) == (in_use and not held)  # only then may the queue forget it
+    assert (fate is Fate.IN_USE) == (in_use and not held)  # only then may it leave the queue
     assert (fate is Fate.REFUSED_KEY) == (key != FINE and not in_use)
 
 
@@ -361,7 +361,7 @@ def test_an_object_may_be_missing_until_its_upload_has_ended(state):
     )
 
 
-# What a person must look at
+# The runaway guard
 
 
 @pytest.mark.parametrize(
@@ -384,15 +384,15 @@ def test_audio_is_overdue_three_days_after_it_should_have_gone(fate, expires_at,
 @pytest.mark.parametrize(
     ("objects", "live", "max_objects", "max_share_percent", "runs_away"),
     [
-        (20, 100, None, 20.0, False),  # exactly the share is fine
+        (20, 100, None, 20.0, False),  # exactly the allowed share
         (21, 100, None, 20.0, True),
         (1, 3, None, 33.3, True),
         (100, 100, None, 100.0, False),
         (0, 0, None, 20.0, False),
         (0, 0, 0, 0.0, False),
-        (1, 0, None, 100.0, True),  # more than there is
+        (1, 0, None, 100.0, True),  # more than all live recordings
         (1, 1000, None, 0.0, True),
-        (10, 1000, 10, 20.0, False),  # exactly the number is fine
+        (10, 1000, 10, 20.0, False),  # exactly the allowed number
         (11, 1000, 10, 20.0, True),
         (1, 1000, 0, 20.0, True),
     ],

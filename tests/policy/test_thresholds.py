@@ -24,7 +24,7 @@ def look(before, value, as_of=BEGIN + DAY):
 
 
 def looks(values):
-    """Return how a measure stands day after day, from before the first."""
+    """Return a measure's standing day after day, beginning before the first."""
     standings = [LOW]
     for days, value in enumerate(values, start=1):
         standings.append(look(standings[-1], value, BEGIN + days * DAY))
@@ -32,7 +32,7 @@ def looks(values):
 
 
 def changes(values):
-    """Return the alerts and the re-arms of a series in their order."""
+    """Return the alerts and re-arms of a series in order."""
     found = []
     standings = looks(values)
     for before, after in pairwise(standings):
@@ -106,5 +106,5 @@ def test_each_crossing_has_a_unique_id_that_does_not_depend_on_the_run():
     low_before_each = [standing for standing in looks(values) if not standing.above]
     ids = [alert_id(measure, low) for measure in ThresholdMeasure for low in low_before_each]
     assert len(set(ids)) == len(ids) == 6
-    later = look(LOW, 1.0)  # the killed run's standing was not kept, and a day went by
+    later = look(LOW, 1.0)  # a day later, without the killed run's standing
     assert alert_id(ThresholdMeasure.STORED, later) == alert_id(ThresholdMeasure.STORED, LOW)

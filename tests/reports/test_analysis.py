@@ -1,4 +1,4 @@
-"""A run's summary, as an operator reads it."""
+"""The summary of an analysis run."""
 
 from collections import Counter
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Charts are pictures of the right size for any measurement; people judge their looks."""
+"""Charts are images of the right size for any measurement; their look is checked by eye."""
 
 import io
 from dataclasses import replace
@@ -100,7 +100,7 @@ def test_a_tier_of_any_name_has_its_layer(axes_of):
     assert "·b>·x·" in labels(axes_of("storage", replace(report, daily=daily)))
 
 
-def test_what_came_is_drawn_upwards_and_what_went_downwards(axes_of):
+def test_additions_are_drawn_upwards_and_deletions_downwards(axes_of):
     axes = axes_of("added_and_deleted", measured())
     added, deleted = (container.datavalues for container in axes.containers)
     assert len(added) == len(deleted) == 90

@@ -1,4 +1,4 @@
-"""Exported tables hold what was measured, for spreadsheets and programs."""
+"""Exported tables contain the measurement, for spreadsheets and programs."""
 
 import io
 
@@ -23,7 +23,7 @@ NAMES = {
 
 
 @pytest.mark.parametrize("report", [measured(), nothing_measured()], ids=["much", "nothing"])
-def test_every_table_comes_as_csv_and_as_parquet_and_says_the_same(report):
+def test_every_table_is_written_as_csv_and_parquet_with_the_same_content(report):
     files = exports(report)
     assert set(files) == {f"{name}.{kind}" for name in NAMES for kind in ("csv", "parquet")}
     for name, frame in tables(report).items():

@@ -1,4 +1,4 @@
-"""Prometheus reads what was measured."""
+"""Prometheus can parse the exported measurement."""
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families

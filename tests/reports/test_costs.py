@@ -1,4 +1,4 @@
-"""What storage costs, as an operator reads it."""
+"""The report of storage costs."""
 
 from dataclasses import replace
 from datetime import date
@@ -135,7 +135,7 @@ def test_throughput_and_failures_are_shown():
     assert lines.index("| no speech | 9 |") < lines.index("| undecodable | 3 |")
 
 
-def test_what_is_not_known_is_called_out():
+def test_unknown_values_are_pointed_out():
     by_tier = groups(free=GB, unknown=2 * GB)
     text = summary(replace(REPORT, by_tier=by_tier, unsized_objects=7))
     assert "**The tier of 716 recordings (2.00 GB) is unknown**" in text

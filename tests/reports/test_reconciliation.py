@@ -1,4 +1,4 @@
-"""A reconciliation's findings, as an operator reads them."""
+"""The report of a reconciliation's findings."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""What a sweep would do or did, as an operator reads it."""
+"""The plan and report of a sweep."""
 
 from collections import Counter
 from dataclasses import replace

@@ -19,7 +19,7 @@ def test_every_count_is_shown_with_the_pace():
     assert "Took 10 s, 12,000 URLs/s." in text
 
 
-def test_refused_keys_and_broken_spans_are_said_aloud_only_if_there_are_any():
+def test_refused_keys_and_broken_spans_are_mentioned_only_if_there_are_any():
     assert "**4 keys are refused**" in shown()
     assert "**2 spans failed**" in shown(broken_spans=2)
     assert "**" not in shown(UrlReport(signed=1))

@@ -1,4 +1,4 @@
-"""Sizes, sums of money and foreign names, as people read them."""
+"""Formatting of sizes, amounts of money and untrusted names."""
 
 import pytest
 from hypothesis import given

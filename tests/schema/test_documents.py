@@ -82,7 +82,7 @@ def test_an_instant_without_length_is_allowed(model, document):
     ],
     ids=str,
 )
-def test_what_the_app_does_not_allow_is_refused(model, document, wrong):
+def test_values_that_the_app_does_not_allow_are_refused(model, document, wrong):
     with pytest.raises(ValidationError):
         model.model_validate(document | wrong)
 
@@ -108,15 +108,15 @@ def test_a_record_has_every_column_but_the_id():
         {"overall_fluency_score": -1},
         {"overall_fluency_score": 78.5},
         {"pause_count": -1},
-        {"speech_rate_wpm": 2**31},  # no Postgres integer
-        {"analyzed_at": datetime(2025, 10, 14)},  # noqa: DTZ001 - that is the point
+        {"speech_rate_wpm": 2**31},  # too large for a Postgres integer
+        {"analyzed_at": datetime(2025, 10, 14)},  # noqa: DTZ001 - naive on purpose
         {"raw_features": {"snr_db": math.nan}},
         {"raw_features": {"deep": [{"er": math.inf}]}},
         {"raw_features": {"text": "a\x00b"}},
         {"raw_alignment": {"deep": ["\ud800"]}},
         {"raw_alignment": {"deep": [{"a\x00b": 1}]}},
         {"raw_alignment": ["not an object"]},
-        {"raw_features": {"object": {1}}},  # no JSON
+        {"raw_features": {"object": {1}}},  # not JSON
         {"speech_timings": [TIMING | {"endMs": -1}]},
         {"analysis_error": "a\x00b"},
         {"no_such_column": 1},

@@ -15,7 +15,7 @@ from schema import errors
 from schema.errors.base import KaiwaError
 from schema.errors.storage import StorageError
 
-# Two facts of every type that errors carry.
+# Two values of every type that errors carry.
 FACTS = {
     int: (3, 200_000_000),
     int | None: (1, None),

@@ -21,7 +21,7 @@ AWS = {
     "AWS_REGION": "eu-central-1",
 }
 
-# As Fly sets them for a machine with a bucket of Tigris.
+# As Fly sets them for a machine with a Tigris bucket.
 FLY = {
     "BUCKET_NAME": "kaiwa-on-fly",
     "AWS_ACCESS_KEY_ID": "tid_2",
@@ -29,7 +29,7 @@ FLY = {
     "AWS_ENDPOINT_URL_S3": "https://fly.storage.tigris.dev",
     "AWS_REGION": "auto",
 }
-# Each setting's names, first come, first served.
+# Each setting's names in order of precedence.
 NAMES = {
     "bucket_name": (
         "TIGRIS_BUCKET_NAME",
@@ -116,7 +116,7 @@ def test_an_empty_variable_does_not_hide_its_fallback(monkeypatch):
     assert read(monkeypatch, variables) == tuple(AWS.values())
 
 
-# What depends on whose keys they are
+# Defaults that depend on whose keys are set
 
 
 def without(variables, *names):
@@ -143,7 +143,7 @@ def test_other_keys_without_endpoint_are_for_aws(monkeypatch):
     assert read(monkeypatch, without(AWS, "AWS_S3_ENDPOINT"))[3:] == (None, "eu-central-1")
 
 
-def test_the_keys_that_are_used_decide_not_those_that_are_passed_over(monkeypatch):
+def test_only_the_keys_that_are_used_determine_the_defaults(monkeypatch):
     keys_of_aws = {"TIGRIS_ACCESS_KEY_ID": "AKIA1", "TIGRIS_REGION": "eu-west-1"}
     variables = {**without(FLY, "AWS_ENDPOINT_URL_S3"), **keys_of_aws}
     assert read(monkeypatch, variables)[3:] == (None, "eu-west-1")

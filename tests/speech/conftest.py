@@ -25,7 +25,7 @@ def clip():
 
 @pytest.fixture
 def tone():
-    """A 440 Hz tone at half of full range, one second unless said otherwise."""
+    """Return a 440 Hz tone at half of full range, by default of one second."""
 
     def _tone(rate_hz, seconds=1.0, channels=1):
         wave = 0.5 * np.sin(2 * np.pi * 440 * np.arange(round(rate_hz * seconds)) / rate_hz)
@@ -36,7 +36,7 @@ def tone():
 
 @pytest.fixture(scope="session")
 def corpus():
-    """Folder and labels of learners' recordings, where the environment names one."""
+    """Folder and labels of learners' recordings, if the environment names one."""
     folder = os.environ.get("CORPUS")
     if not folder:
         pytest.skip("CORPUS names no folder with labels.jsonl and audio/*.flac")

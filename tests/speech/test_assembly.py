@@ -16,7 +16,7 @@ PHONE_FRAMES = 10
 
 
 def align(spoken):
-    """Say words one after the other, each phone in a tenth of a second."""
+    """Align words one after the other, each phone in a tenth of a second."""
     frame, aligned = 0, []
     for word in spoken:
         said = pronounce(word)
@@ -29,7 +29,7 @@ def align(spoken):
 
 
 def analysed(text, *, confidence=0.1, unsaid=(), heard="S", is_doubtful=False):
-    """Analyse a text of which every sound was heard as another; `unsaid` are spoken words."""
+    """Analyse a text with every sound heard as another; `unsaid` lists spoken words."""
     said = transcript.read(text, "en") if isinstance(text, str) else text
     alignment = align([part for word in said.words for part in word.spoken])
     phones = sum(len(word.phones) for word in alignment.words)
@@ -58,7 +58,7 @@ def confidences(analysis):
 
 
 @pytest.mark.parametrize("word", ["1999", "um", "xyqqly"], ids=["number", "filler", "unlisted"])
-def test_what_is_not_judged_has_no_confidence_and_no_issues(word):
+def test_an_unjudged_word_has_no_confidence_and_no_issues(word):
     analysis = analysed(f"We met {word} there")
     assert confidences(analysis) == {"We": 0.1, "met": 0.1, word: None, "there": 0.1}
     assert not issues(analysis, word)

@@ -44,7 +44,7 @@ def assert_lawful(analysis, text, length_ms):
     assert all(a.char_end <= b.char_start for a, b in pairwise(timings))
     for timing in timings:
         assert text[timing.char_start : timing.char_end] == timing.word
-        # What is no word of the text is a pause or a hesitation that was only heard.
+        # Entries without a word are pauses or unwritten hesitations.
         assert timing.word or timing.is_pause != timing.is_hesitation
         assert timing.confidence is None or 0 <= timing.confidence <= 1
     assert all(0 <= phone.accuracy_score <= 100 for phone in analysis.phoneme_analysis)
@@ -72,10 +72,10 @@ def test_an_analysis_is_plain_json(analysed):
     assert json.loads(json.dumps(dataclasses.asdict(analysis), allow_nan=False))
 
 
-def test_pauses_lie_where_silence_was_put():
+def test_pauses_are_where_silence_was_inserted():
     analysis = engine.analyze(CLIPS["pauses"], TEXTS["pauses"], "en")
     pauses = [t for t in analysis.speech_timings if t.is_pause]
-    # The word before the second one, "water", fades away.
+    # The word before the second one, "water", fades out.
     assert [p.end_ms - p.start_ms for p in pauses] == pytest.approx([600, 400], abs=150)
     assert [TEXTS["pauses"][: p.char_start].split()[-1] for p in pauses] == ["like", "water"]
     assert analysis.total_pause_duration_ms == sum(p.end_ms - p.start_ms for p in pauses)
@@ -140,7 +140,7 @@ def test_a_quieter_recording_scores_the_same(gain):
 
 
 @pytest.mark.parametrize("dbfs", [-90, -75, -60])
-def test_what_the_recorder_took_before_and_after_does_not_count(dbfs):
+def test_noise_before_and_after_speech_does_not_count(dbfs):
     noise = 10 ** (dbfs / 20) * np.random.default_rng(0).standard_normal(480_000)
     noise = noise.astype(np.float32)
     plain = engine.analyze(CLIPS["fox"], TEXTS["fox"], "en")

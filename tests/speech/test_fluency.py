@@ -7,7 +7,7 @@ from speech.fluency import PAUSE_SECONDS, SpokenWord, fluency
 
 @st.composite
 def utterances(draw):
-    """Words of 0.03 to 1 s with gaps of 0 to 2 s, some of them hesitations."""
+    """Draw words of 0.03 to 1 s with gaps of 0 to 2 s, some of them hesitations."""
     words, now = [], draw(st.floats(0, 5))
     for _ in range(draw(st.integers(1, 20))):
         end = now + draw(st.floats(0.03, 1))

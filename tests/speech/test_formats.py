@@ -28,7 +28,7 @@ def test_containers_are_recognised(form):
 
 @given(st.binary(max_size=2_000))
 def test_a_single_frame_header_is_not_enough(data):
-    # 0xFF 0xFB 0x90 0x00 claims 417 bytes; what follows there is no header.
+    # 0xFF 0xFB 0x90 0x00 declares 417 bytes, but no header follows there.
     assert not is_mp3(b"\xff\xfb\x90\x00" + bytes(413) + b"\x00" + data)
 
 

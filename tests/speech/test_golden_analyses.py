@@ -1,4 +1,4 @@
-"""Whole analyses as they were when somebody last looked at them; processors differ a little."""
+"""Whole analyses equal reviewed ones, within the differences between processors."""
 
 import json
 from dataclasses import asdict
@@ -16,7 +16,7 @@ VERSIONS = {"analysis_model_version"}
 
 
 def leaves(value, path=""):
-    """Every number and text of nested lists and mappings, by where it stands."""
+    """Yield every number and text of nested lists and mappings, by its path."""
     if isinstance(value, dict):
         pairs = value.items()
     elif isinstance(value, list | tuple):

@@ -29,7 +29,7 @@ def year(*extras):
 
 @st.composite
 def aligned(draw):
-    """Written words of one to four parts, with whatever else is heard between any two parts."""
+    """Draw written words of one to four parts, with extras between any two parts."""
     words, parts, extras, frame = [], [], [], 0
     for index in range(draw(st.integers(1, 6))):
         count = draw(st.integers(1, 4))

@@ -45,7 +45,7 @@ def hum(seconds):
         "last-bit", "rumble", "hum", "hum-and-noise", "click",
     ],
 )  # fmt: skip
-def test_what_is_no_voice_is_refused(waveform):
+def test_sound_without_a_voice_is_refused(waveform):
     with pytest.raises(NoSpeech):
         require_speech(pitch(waveform))
 

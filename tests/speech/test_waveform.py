@@ -143,7 +143,7 @@ def test_a_streamed_wav_that_left_its_length_open_is_whole(tone, size):
         (bytes(100), AudioEncoding("pcm16", 24_000, 4_000)),
     ],
 )
-def test_what_is_no_audio_is_undecodable(data, encoding):
+def test_bytes_that_are_not_audio_are_undecodable(data, encoding):
     with pytest.raises(UndecodableAudio):
         decode(data, encoding)
 

@@ -1,4 +1,4 @@
-"""Buckets on the S3 servers, for their tests."""
+"""Fixtures: buckets on the S3 servers."""
 
 import secrets
 

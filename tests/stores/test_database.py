@@ -16,7 +16,7 @@ def test_sessions_run_in_utc_whatever_the_servers_time_zone(administrator, engin
         assert connection.scalar(sa.text("SHOW timezone")) == "UTC"
 
 
-def test_where_a_pooler_drops_the_settings_nothing_is_done(database_url, monkeypatch):
+def test_a_pooler_that_drops_the_settings_is_refused(database_url, monkeypatch):
     connect = psycopg.connect
 
     def forgetful(*arguments, options, **kept):
@@ -43,7 +43,7 @@ def test_instants_are_stored_in_utc_and_come_back_aware(engine, add_conversation
 
 def test_a_naive_instant_is_refused(add_message):
     with pytest.raises(StatementError, match="no time zone"):
-        add_message(timestamp=datetime(2025, 10, 13))  # noqa: DTZ001 - that is the point
+        add_message(timestamp=datetime(2025, 10, 13))  # noqa: DTZ001 - naive on purpose
 
 
 def test_the_databases_own_now_is_utc(engine, add_conversation):

@@ -1,4 +1,4 @@
-"""Files for others are whole or not there, and can be read."""
+"""Report files are complete or absent, and readable by others."""
 
 import os
 import stat
@@ -38,7 +38,7 @@ def test_a_folder_that_stands_keeps_its_mode(tmp_path):
     assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o750
 
 
-def test_a_write_that_breaks_off_leaves_the_earlier_file_and_no_part(tmp_path, monkeypatch):
+def test_a_failed_write_keeps_the_earlier_file_and_leaves_no_part(tmp_path, monkeypatch):
     path = tmp_path / "by_tier.csv"
     write_file(path, b"before")
 

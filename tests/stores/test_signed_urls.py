@@ -1,4 +1,4 @@
-"""The walk through live recordings, and URLs written only to what is still as it was read."""
+"""Reading live recordings, and writing URLs only to messages that did not change since."""
 
 import traceback
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +16,7 @@ NOON = datetime(2025, 10, 13, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
 URL = "https://bucket.example.org/audio?X-Amz-Signature=abc"
 
-# What others may do to a message between its reading and its writing.
+# Concurrent changes of a message between reading and writing.
 CHANGES = {
     "a sweep takes the URL away": "audio_url = NULL, audio_url_expires_at = NULL",
     "a sweep ends": "audio_url = NULL, audio_deleted_at = now()",
@@ -30,7 +30,7 @@ CHANGES = {
 
 @pytest.fixture
 def run(engine):
-    """Run one statement in a transaction of its own."""
+    """Run one statement in its own transaction."""
 
     def _run(statement, **arguments):
         with engine.begin() as connection:
@@ -71,7 +71,7 @@ def read_one(engine):
 
 @pytest.fixture
 def write(engine):
-    """Write one URL; return how many messages were still as they had been read."""
+    """Write one URL; return the number of messages that had not changed since reading."""
 
     def _write(message, seconds=60):
         with engine.begin() as connection:
@@ -111,7 +111,7 @@ def test_only_live_recordings_are_walked(add_message, read):
     assert read() == []
 
 
-def test_what_is_due_for_deletion_is_passed_over_and_counted(add_message, read, engine):
+def test_recordings_due_for_deletion_are_skipped_and_counted(add_message, read, engine):
     tick = timedelta(microseconds=1)
     add_message(audio_retention_expires_at=NOON - tick)
     ending = add_message(audio_retention_expires_at=NOON)

@@ -1,4 +1,4 @@
-"""What SQL says of a recording's owner, expiry and holds is what policy says of it."""
+"""SQL and policy agree on a recording's owner, expiry and holds."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -54,7 +54,7 @@ RETENTION_PERIOD = sa.text(
 
 @dataclass(frozen=True)
 class Subscription:
-    """What a learner pays for, or paid for once."""
+    """A current or past subscription of a learner."""
 
     tier: str | None
     updated_at: datetime | None
@@ -63,17 +63,17 @@ class Subscription:
 
 @dataclass(frozen=True)
 class Case:
-    """One recording, its owner and what holds it."""
+    """One recording, its owner and its hold."""
 
     role: str
     subscriptions: list[Subscription] | None  # None: a guest's
     said_at: datetime
-    expiry: tuple[str, timedelta] | None  # apart from the tier's end, or from what is due now
+    expiry: tuple[str, timedelta] | None  # relative to the tier's expiry, or to the due time
     hold: tuple[HoldScope, bool] | None  # active or released
 
     @property
     def current_tier(self) -> str | None:
-        """Of the newest subscription; no instant is newer than any, and then the id decides."""
+        """Tier of the newest subscription; a missing timestamp is newest, and ids break ties."""
         subscriptions = list(enumerate(self.subscriptions or []))
         for instant in ("created_at", "updated_at"):
             subscriptions.sort(key=lambda pair: newest_first(getattr(pair[1], instant)))
@@ -81,13 +81,13 @@ class Case:
 
     @property
     def tier(self) -> UserTier | None:
-        """Whose audio it is, by policy."""
+        """Tier of the audio, by policy."""
         has_user = self.subscriptions is not None
         return owner_tier(self.role, has_user=has_user, current_tier=self.current_tier)
 
     @property
     def expires_at(self) -> datetime | None:
-        """As the row says."""
+        """Expiry of the row."""
         if self.expiry is None:
             return None
         beside, difference = self.expiry
@@ -96,7 +96,7 @@ class Case:
 
     @property
     def breaks_retention_period(self) -> bool:
-        """Whether less is stored than the owner was promised, by policy."""
+        """Whether the stored expiry is earlier than the tier's, by policy."""
         if self.expires_at is None or self.tier is None:
             return False
         return self.expires_at + SECOND < retention_expiry(self.tier, self.said_at)
@@ -115,7 +115,7 @@ CASES = st.builds(
     | st.lists(
         st.builds(
             Subscription,
-            # `guest` and `system` are tiers here, but none that can be subscribed to.
+            # `guest` and `system` are tiers here, but not subscription tiers.
             tier=st.sampled_from([None, "free", "plus", "premium", "staff", "guest", "system"]),
             updated_at=INSTANTS,
             created_at=INSTANTS,
@@ -137,7 +137,7 @@ def identity(kind, number, place=0):
 
 
 def add(connection, cases):
-    """Insert all cases at once, each with a learner and a conversation of its own."""
+    """Insert all cases at once, each with its own learner and conversation."""
     numbered = list(enumerate(cases))
     users = [
         {"id": identity(1, n), "email": f"{n}@example.org"}
@@ -214,7 +214,7 @@ def test_sql_and_policy_agree_on_tier_expiry_and_holds(engine, add_conversation)
         with engine.begin() as connection:
             connection.exec_driver_sql(f"ALTER TYPE subscription_tier ADD VALUE '{tier}'")
 
-    # A difference names its case; shrinking would insert rows for minutes.
+    # No shrinking, which would insert rows for minutes: a difference names its case.
     @settings(max_examples=25, deadline=None, phases=[Phase.reuse, Phase.generate])
     @given(cases=st.lists(CASES, min_size=5, max_size=25))
     def agree(cases):

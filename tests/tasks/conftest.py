@@ -1,4 +1,4 @@
-"""Fixtures of the reconciliation: objects as others put them, and a run of its tasks."""
+"""Fixtures of the reconciliation: objects uploaded by others, and a run of its tasks."""
 
 from datetime import UTC, datetime
 
@@ -10,17 +10,17 @@ from tasks.reconciliation.findings import check_chunk, compare, finish_reconcili
 from tasks.reconciliation.listing import begin_reconciliation, list_chunk
 from tasks.resources import storage
 
-# No bucket lets a test put an old object, so "old" is moved: everything is, or nothing.
+# A test cannot upload an old object, so the limit moves: all objects are old, or none.
 ALL_ARE_OLD = datetime(2100, 1, 1, tzinfo=UTC)
 NONE_IS_OLD = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture
 def put():
-    """Put an object; return its key."""
+    """Upload an object; return its key."""
 
     def _put(key, data=b"data", content_type="audio/pcm16"):
-        # Past our own check of keys: others write to the bucket, too.
+        # Without our own check of keys: others write to the bucket, too.
         storage.bucket().client.put_object(
             Bucket=storage.bucket().name, Key=key, Body=data, ContentType=content_type
         )
@@ -31,7 +31,7 @@ def put():
 
 @pytest.fixture
 def rows(engine):
-    """Everything that a query says."""
+    """Return all rows of a query."""
 
     def _rows(query):
         with engine.connect() as connection:

@@ -1,4 +1,4 @@
-"""The app's list of findings on real Postgres: ours are told once, and nobody else's is touched."""
+"""The app's list of findings on real Postgres: ours are added once, others stay untouched."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -85,7 +85,7 @@ def say(add_analysed):
 
 @pytest.fixture
 def analyse_again(execute, add_analysis):
-    """Let another analysis of a message find other words."""
+    """Analyse a message again, with other words found."""
 
     def _analyse_again(message_id, *words, **columns):
         execute("DELETE FROM message_audio_analysis WHERE message_id = :id", id=message_id)
@@ -129,9 +129,7 @@ def test_a_finding_has_all_that_the_apps_page_shows(export, say, stored, execute
     assert found.metadata == {"startMs": 100, "endMs": 400, "analysisVersion": "1.0"}
 
 
-def test_findings_are_dated_by_when_it_was_said_so_that_no_run_of_the_app_is_hidden(
-    export, say, stored
-):
+def test_findings_have_their_messages_date_so_that_no_run_of_the_app_is_hidden(export, say, stored):
     say(THINK)
     export()
     (found,) = stored()
@@ -180,9 +178,7 @@ def test_a_new_analysis_replaces_what_the_old_one_said(export, say, stored, anal
 
 
 @pytest.mark.parametrize("action", ["accepted", "ignored", "dismissed_auto"])
-def test_what_a_learner_did_with_a_finding_stays(
-    export, say, stored, execute, analyse_again, action
-):
+def test_a_learners_action_on_a_finding_stays(export, say, stored, execute, analyse_again, action):
     message_id = say(THINK, SO)
     export()
     execute(

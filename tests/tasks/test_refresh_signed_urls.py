@@ -1,4 +1,4 @@
-"""Refreshing URLs on real rows and a real bucket, also while a sweep deletes."""
+"""Refreshing URLs on real rows and a real bucket, also during a sweep."""
 
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
@@ -41,7 +41,7 @@ def refresh(now):
 
 
 def signed_until(url):
-    """When a URL ends by what its own signature says."""
+    """Return the expiry in a URL's signature."""
     query = parse_qs(urlsplit(url).query)
     signed_at = datetime.strptime(query["X-Amz-Date"][0], "%Y%m%dT%H%M%S%z")
     return signed_at + int(query["X-Amz-Expires"][0]) * SECOND
@@ -61,7 +61,7 @@ def test_a_new_url_plays_the_recording_for_seven_days(record, refresh, stored, n
     ("ends_in", "lead_days", "signed"),
     [(DAY, 1, 1), (DAY + SECOND, 1, 0), (-DAY, 1, 1), (3 * DAY, 3, 1), (SECOND, 0, 0)],
 )
-def test_urls_are_signed_anew_from_their_lead_time_on(
+def test_urls_are_renewed_from_their_lead_time_on(
     record, refresh, stored, now, ends_in, lead_days, signed
 ):
     message_id = record(audio=None, audio_url_expires_at=now + ends_in, **ALWAYS)
@@ -69,7 +69,7 @@ def test_urls_are_signed_anew_from_their_lead_time_on(
     assert (stored(message_id).audio_url_expires_at == now + WEEK) == bool(signed)
 
 
-def test_a_url_that_the_app_emptied_is_signed_anew_though_its_expiry_is_far(
+def test_a_url_that_the_app_emptied_is_renewed_though_its_expiry_is_far(
     record, refresh, stored, app_saves_again, now
 ):
     message_id = record(audio=None, audio_url=None, **ALWAYS)
@@ -181,12 +181,12 @@ def test_a_session_token_of_unknown_end_is_refused_before_anything_is_read(
         refresh()
 
 
-# Beside a sweep
+# During a sweep
 
 
 @pytest.fixture
 def before_writing(monkeypatch):
-    """Let something happen once, after a page is read and before its URLs are written."""
+    """Run a change once, after a page is read and before its URLs are written."""
 
     def _before_writing(function):
         waiting = [function]
@@ -202,7 +202,7 @@ def before_writing(monkeypatch):
     return _before_writing
 
 
-def test_what_a_sweep_deletes_after_it_was_read_gets_no_url(
+def test_a_recording_swept_after_it_was_read_gets_no_url(
     record, refresh, sweep, stored, before_writing, now
 ):
     swept = record(due_for=timedelta(0), audio_url=None)
@@ -215,7 +215,7 @@ def test_what_a_sweep_deletes_after_it_was_read_gets_no_url(
     assert stored(kept).audio_url is not None
 
 
-def test_what_a_sweep_is_deleting_gets_no_url_back(
+def test_a_recording_being_swept_gets_no_new_url(
     record, refresh, sweep, stored, before_deleting, now
 ):
     swept = record(due_for=timedelta(0), audio_url_expires_at=now)
@@ -240,7 +240,7 @@ def test_a_sweep_and_refreshes_at_once_leave_no_url_without_audio(
         sweeping = thread.submit(sweep, page_size=2)
         rounds = 0
         while not sweeping.done() or not rounds:
-            # Each round asks for new URLs anew.
+            # Each round requests new URLs.
             refresh(now - 60 * SECOND, page_size=3)
             with engine.begin() as connection:
                 connection.execute(
@@ -251,7 +251,7 @@ def test_a_sweep_and_refreshes_at_once_leave_no_url_without_audio(
                 )
             rounds += 1
         sweeping.result()
-    sweep()  # again, because it passes over what a refresh has locked
+    sweep()  # again, because it skips rows locked by a refresh
     refresh(now)
     query = (
         "SELECT audio_deleted_at IS NOT NULL, count(*), count(audio_url) FROM messages GROUP BY 1"

@@ -8,7 +8,7 @@ FRAME, GOODNESS, UTTERANCE = 142, 6, 5
 
 
 def _example(number, speaker, variant, skill):
-    """Frames and goodness tell how well each phone was said, and so does the skill."""
+    """Build an example whose frames and goodness reflect how well each phone was said."""
     chance = np.random.default_rng(number)  # a copy differs only in its noise
     phones = int(chance.integers(4, 12))
     lengths, pauses = chance.integers(4, 9, phones), chance.integers(0, 2, phones) * 6

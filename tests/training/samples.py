@@ -1,4 +1,4 @@
-"""What networks might make of examples, drawn at random."""
+"""Random predictions of networks for examples."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from training.stacking import HeldOutPhones
 
 
 def held_out(count, *, shift=0.0, seed=0):
-    """Examples, each of three words, dealt to five folds, clean and through one channel."""
+    """Draw examples of three words in five folds, clean and through one channel."""
     chance = np.random.default_rng(seed)
     ratings = chance.uniform(0, 10, 3 * count)
     words = np.clip(ratings + chance.normal(0, 1, 3 * count), 0, 10)

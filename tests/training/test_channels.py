@@ -81,7 +81,7 @@ def test_a_channel_leaves_digital_silence_and_the_shortest_recording_finite(name
 @pytest.mark.parametrize("kind", NOISES)
 @pytest.mark.parametrize("snr_db", [0.0, 10.0, 30.0])
 def test_noise_has_the_requested_ratio_to_the_speech(kind, snr_db, speech, rng):
-    # Quiet enough that nothing has to be turned down.
+    # Quiet enough that nothing is scaled down.
     quiet = 0.1 * speech
     noise = NOISES[kind](quiet, rng, snr_db=snr_db) - quiet
     measured_db = 10 * np.log10(speech_power(quiet) / np.mean(np.square(noise)))
@@ -127,7 +127,7 @@ def test_a_room_rings_after_a_sound_and_not_before(rng):
     heard = channels.reverberation(click, rng, rt60_seconds=0.3, direct_to_reverberant_db=3.0)
     assert np.argmax(np.abs(heard)) == 4_000
     assert np.abs(heard[:4_000]).max() < 1e-4
-    # The first wall is 2 ms away; from then on it rings.
+    # The first reflection arrives after 2 ms.
     assert np.abs(heard[4_001:4_032]).max() < 1e-4
     assert np.abs(heard[4_033:4_100]).max() > 1e-3
     tail = np.square(heard[4_001:])
@@ -158,7 +158,7 @@ def test_a_sound_at_the_end_does_not_affect_the_beginning(name, rng):
 
 
 def test_a_telephone_line_knows_256_levels(speech, rng):
-    # Every G.711 code is a 14-bit step, and few of the steps exist.
+    # Every G.711 code is a 14-bit level, and only few levels exist.
     narrow = channels.mu_law(speech, rng)[100:-100]
     error = narrow - channels.narrow_band(speech, rng)[100:-100]
     snr_db = 10 * np.log10(speech_power(speech) / np.mean(np.square(error)))

@@ -52,6 +52,6 @@ def test_a_similar_text_has_nearly_as_many_phones(label, corpus_of):
     assert texts == ["T1", "T0", "T3", "T2"]
 
 
-def test_where_all_texts_are_the_same_there_is_no_other(utterances):
-    with pytest.raises(ValueError, match="Take more utterances"):
+def test_equal_texts_are_refused(utterances):
+    with pytest.raises(ValueError, match="Use more utterances"):
         other_texts(utterances[:1], similar_length=False)

@@ -19,7 +19,7 @@ def test_the_gate_refuses_as_many_right_texts_as_it_may_and_finds_the_wrong_ones
         assert refused(gate, wrong)[wrong.variant == kind].mean() > 0.5
 
 
-def test_what_may_be_only_the_pace_of_these_learners_does_not_count_for_parts_of_texts():
+def test_pace_is_no_evidence_for_partly_said_texts():
     gate = fit_gate(held_out(1_000), replace(held_out(800, shift=0.5), variant=np.arange(800) % 8))
     pace = np.tile(np.isin(NAMES, PACE), 2)
     assert gate.weights[pace, 0].all()

@@ -57,7 +57,7 @@ def test_music_sounds_throughout_on_tones(seed, speech):
 def test_swapped_bytes_swapped_again_are_the_recording(speech):
     rng = np.random.default_rng(0)
     swapped = impostors.byte_swapped(speech, rng)
-    # Read as 16 bits, not scaled by what 16 bits cannot hold.
+    # Read as 16 bits, not scaled by values beyond 16 bits.
     assert not np.allclose(swapped, speech, atol=0.1)
     pcm = np.round(swapped * 32_768).astype(np.int16).byteswap()
     assert pcm / 32_767 == pytest.approx(speech, abs=1 / 32_767)

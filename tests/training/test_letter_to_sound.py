@@ -23,7 +23,7 @@ def test_a_saved_network_predicts_what_the_trained_one_predicts(tmp_path):
     assert network.phones == PHONES
     for word in ("a", "cat", "kerfuffle"):
         letters = torch.tensor([[ord(letter) - 96 for letter in word]])
-        # Padding beyond a word must not change it.
+        # Padding after a word must not change it.
         padded = torch.nn.functional.pad(letters, (0, 4))
         with torch.no_grad():
             expected = speller(padded)[0, : 2 * len(word)].exp().numpy()

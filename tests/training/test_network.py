@@ -22,7 +22,7 @@ def model(examples):
     torch.manual_seed(1)
     given = examples[0].given
     model = TrainedNetwork(given.frames.shape[1], given.goodness.shape[1], len(given.utterance))
-    with torch.no_grad():  # tables begin at nought, where mistakes would hide
+    with torch.no_grad():  # tables start at zero, which would hide mistakes
         for parameter in model.parameters():
             parameter.add_(0.05 * torch.randn(parameter.shape))
     return model.eval()

@@ -42,7 +42,7 @@ def test_fewest_edits_are_found():
 
 @pytest.fixture
 def aligned():
-    """What is measured of words that were aligned with these phones."""
+    """Return the measures of words that were aligned with these phones."""
 
     def build(*words):
         phones = [PHONES.index(phone) for word in words for phone in word.split()]
@@ -58,7 +58,7 @@ def aligned():
 
 def test_ratings_go_to_the_same_phones_word_by_word(aligned):
     rated = [
-        RatedWord("FOR", 8, ("F", "AO"), (2, 1.5)),  # the engine heard its r
+        RatedWord("FOR", 8, ("F", "AO"), (2, 1.5)),  # the engine aligned its r
         RatedWord("AND", 9, ("AE", "N", "D"), (1, 1.2, 0.4)),  # and another vowel, and no d
         RatedWord("A", 10, ("AH",), (0.2,)),
     ]

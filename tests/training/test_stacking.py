@@ -8,7 +8,7 @@ from training.stacking import HeldOutPhones, fit_stacking, joined, validate_stac
 
 
 def rated(count, seed=0):
-    """Phones whose ratings are their word's, but that phone 3 gets half a point less."""
+    """Phones rated like their word, except that phone 3 gets half a point less."""
     chance = np.random.default_rng(seed)
     terms = chance.uniform(0.5, 1.5, (count, len(TERMS)))
     phones = chance.integers(0, 39, count)

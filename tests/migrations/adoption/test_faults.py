@@ -223,7 +223,7 @@ def test_obstacles_are_named_before_anything_is_changed(url, obstacle):
         assert run.preview(url).obstacles == found.obstacles
 
 
-def test_what_postgres_makes_anew_does_not_stand_in_the_way(url):
+def test_objects_that_postgres_rebuilds_are_no_obstacle(url):
     make(
         url,
         *HALF,
@@ -293,7 +293,7 @@ def standby(postgres, database_url):
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def test_what_uses_a_column_that_a_rollback_changes_is_named_first(adopted):
+def test_objects_that_use_a_column_changed_by_a_rollback_are_named_first(adopted):
     for use, message in (
         (f"VIEW v AS SELECT {SCORE} FROM messages", f"messages.{SCORE}"),
         (f"INDEX v ON messages (id) WHERE {SCORE} > 90", f"messages.{SCORE}"),
@@ -623,7 +623,7 @@ def test_an_upgrade_after_a_rollback_that_was_killed_ends_well(adopted):
         assert numbers(adopted) == READ
 
 
-def test_an_index_whose_building_broke_off_is_built_anew(url):
+def test_an_index_whose_build_failed_is_rebuilt(url):
     make(url, *HALF, "DROP INDEX messages_audio_cleanup_idx")
     build = (
         "CREATE INDEX CONCURRENTLY messages_audio_cleanup_idx"
@@ -671,7 +671,7 @@ def test_lost_connections_are_reported_and_the_next_run_continues(url):
     assert numbers(url) == READ
 
 
-def test_what_the_app_empties_later_breaks_nothing(adopted):
+def test_truncating_the_tables_later_breaks_nothing(adopted):
     make(adopted, "TRUNCATE message_audio_analysis", "TRUNCATE messages CASCADE")
     assert run.upgrade(adopted) == run.Upgrade((), (), ())
     assert run.examine(adopted).is_documented

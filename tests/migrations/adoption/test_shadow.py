@@ -80,7 +80,7 @@ def test_shadow_columns_give_what_a_rewrite_gives(url, state):
     assert outcome(url) == after
 
 
-def test_what_takes_a_moment_is_rewritten(url):
+def test_a_small_table_is_rewritten(url):
     make(url, *HALF)
     assert not any("audio_ops_" in step.what for step in run.preview(url).steps[:1])
     by_shadow = run.preview(url, longest_lock_seconds=0).steps
@@ -100,7 +100,7 @@ def test_a_column_that_something_else_needs_is_not_replaced(url, statement):
     assert steps[0].what.startswith("Change messages: audio_duration_ms text")
 
 
-def test_where_another_column_is_retyped_one_rewrite_does_it_all(url):
+def test_retyping_another_column_needs_only_one_rewrite(url):
     make(url, *HALF, "ALTER TABLE messages ALTER audio_size_bytes TYPE bigint")
     assert run.preview(url, longest_lock_seconds=0).steps[0].what.startswith("Change messages")
 
@@ -187,7 +187,7 @@ class App(threading.Thread):
             self.wrote[message_id] = pair
 
 
-def test_what_the_app_writes_meanwhile_is_neither_refused_nor_lost(url):
+def test_concurrent_writes_of_the_app_are_neither_refused_nor_lost(url):
     make(url, *HALF)
     add_texts(url)
     make(url, MANY)
@@ -387,7 +387,7 @@ def test_killed_anywhere_it_continues(url, event, statement, nth):
     assert outcome(url) == after
 
 
-def test_an_index_that_broke_off_is_built_again(url):
+def test_an_interrupted_index_is_rebuilt(url):
     make(url, *HALF)
     add_texts(url)
     begin(url)

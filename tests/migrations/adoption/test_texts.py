@@ -252,7 +252,7 @@ def test_null_is_neither_a_number_nor_of_a_shape_nor_kept(connection, kind):
     assert read(connection, kind, [None]) == [(None, None, False)]
 
 
-def test_only_texts_that_say_more_than_their_number_are_kept(connection):
+def test_only_texts_with_more_than_their_number_are_kept(connection):
     raw = ["7", "0", "2147483647", "007", " 7", "7 ", "+7", "7s", "n/a", "", "99999999999"]
     kept = [row.kept for row in read(connection, Kind.DURATION_MS, raw)]
     assert kept == [False] * 3 + [True] * 8
@@ -273,7 +273,7 @@ def test_any_text_becomes_a_number_in_range_or_null_as_its_shape_says(connection
 @ALL_KINDS
 @settings(max_examples=10, deadline=None)
 @given(wholes=st.lists(WHOLE | st.integers(-200, 200), min_size=20, max_size=200))
-def test_whole_numbers_in_range_are_themselves(connection, kind, wholes):
+def test_integers_in_range_are_kept(connection, kind, wholes):
     lowest, highest = RANGES[kind]
     expected = [whole if lowest <= whole <= highest else None for whole in wholes]
     assert numbers(connection, kind, map(str, wholes)) == expected

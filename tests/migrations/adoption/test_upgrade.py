@@ -245,7 +245,7 @@ def test_the_old_duration_fills_the_new_one_where_that_is_empty_and_stays(url):
         }
 
 
-def test_of_several_analyses_the_newest_stays_and_the_others_are_parked(url):
+def test_the_newest_of_several_analyses_stays_and_the_others_are_parked(url):
     make(url, *STATES["analysis without keys, with duplicates and orphans"])
     run.upgrade(url)
     with psycopg.connect(url) as connection:
@@ -268,7 +268,7 @@ def test_an_instant_with_a_zone_keeps_its_moment_in_utc(url):
     assert row == ("2025-10-13 12:00:00",)
 
 
-def test_what_drizzle_push_drops_is_made_again(url):
+def test_objects_dropped_by_drizzle_push_are_recreated(url):
     make(url, *ALL_MIGRATIONS)
     run.upgrade(url)
     schema = catalogue(url)
@@ -332,7 +332,7 @@ def test_a_dry_run_reports_everything_and_writes_nothing(url):
         assert connection.execute("SELECT to_regnamespace('audio_ops')").fetchone() == (None,)
 
 
-def test_what_an_earlier_version_misread_is_read_anew(url):
+def test_texts_misread_by_an_earlier_version_are_read_again(url):
     make(url, *HALF)
     add_texts(url)
     make(
@@ -397,7 +397,7 @@ def test_a_dry_run_on_an_empty_database_says_that_it_has_no_app(url):
 # Back, and up again
 
 
-def test_what_several_upgrades_have_added_is_taken_back_at_once(url):
+def test_one_rollback_undoes_several_upgrades(url):
     make(url, TABLES)
     before = catalogue(url)
     run.upgrade(url)
@@ -408,7 +408,7 @@ def test_what_several_upgrades_have_added_is_taken_back_at_once(url):
     assert run.rollback(url) == ()
 
 
-def test_what_a_rollback_parked_comes_back_though_the_app_has_made_the_columns_itself(url):
+def test_parked_data_is_restored_even_if_the_app_created_the_columns_itself(url):
     make(url, TABLES, PEOPLE)
     run.upgrade(url)
     make(

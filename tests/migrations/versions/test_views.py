@@ -317,7 +317,7 @@ def test_the_views_distrust_what_statistics_distrust():
 
 
 @pytest.mark.parametrize("rule", sorted(DISTRUSTED)[:2])
-def test_what_is_distrusted_is_left_out_of_progress_until_its_case_is_closed(
+def test_quarantined_analyses_are_left_out_of_progress_until_released(
     say, rows, add_conversation, engine, rule
 ):
     message_id = say(add_conversation())

@@ -16,7 +16,7 @@ KINDS = [AnalysisReport, ErasureReport, ExportReport, SweepReport, UrlReport]
 
 
 def filled(kind, number):
-    """A report of other values in each field."""
+    """A report with different values in each field."""
     types = typing.get_type_hints(kind)
     counts = enumerate((types[field.name] for field in fields(kind)), start=number)
     return kind(

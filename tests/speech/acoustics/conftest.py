@@ -6,6 +6,6 @@ import pytest
 
 @pytest.fixture(scope="session")
 def golden():
-    """What pocketsphinx computes for the clips; see data/make_golden.py."""
+    """Values that pocketsphinx computes for the clips; see data/make_golden.py."""
     with np.load(Path(__file__).parent / "data" / "golden.npz") as arrays:
         return dict(arrays)

@@ -25,7 +25,7 @@ def test_fewer_strings_than_promised_are_a_cut(file):
         file(b"AB\0CDEF").strings(2)
 
 
-def test_what_follows_the_header_is_read(file):
+def test_data_after_the_header_is_read(file):
     numbers = file(b"s3\n      endhdr\n\1\0\0\0\2\0\0\0")
     numbers.skip_text(b"      endhdr")
     assert numbers.integers(2) == (1, 2)

@@ -33,7 +33,7 @@ def test_every_sample_lies_in_a_frame(samples):
     assert np.isfinite(features(measured)).all()
 
 
-def test_what_comes_later_changes_no_cepstrum(clip):
+def test_later_samples_change_no_cepstrum(clip):
     waveform = clip("fox")
     loudest = int(np.abs(waveform).argmax())
     early = cepstra(waveform[: loudest + 1])[:-3]

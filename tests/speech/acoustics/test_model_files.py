@@ -59,7 +59,7 @@ def test_a_phone_has_other_senones_between_other_neighbours():
 @pytest.mark.parametrize("share", [0, 0.001, 0.5, 0.9999])
 def test_a_file_that_is_cut_off_is_named(folder, name, share):
     data = (folder / name).read_bytes()
-    # The last bytes of some files are a checksum, which is not read.
+    # Some files end with a checksum, which is not read.
     (folder / name).write_bytes(data[: int(share * (len(data) - 4))])
     with pytest.raises(EngineFailure, match=f"file {name} cannot be used"):
         read_model(folder)

@@ -41,7 +41,7 @@ def test_a_voice_is_found_where_it_is():
     assert abs(middles[-1] - 16_000) <= 320
 
 
-def test_frames_lie_where_those_of_the_cepstra_lie():
+def test_frames_match_those_of_the_cepstra():
     waveform = np.zeros(2 * RATE_HZ, np.float32)
     waveform[12_000:12_800] = voice(np.full(800, 200)) * np.hanning(800)
     energy = 10 ** (pitch(waveform).energy_db / 10)

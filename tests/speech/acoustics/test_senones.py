@@ -19,14 +19,14 @@ def sounds(clip):
 
 
 def log_densities(model, sounds):
-    """In float64, shape (3, frames, phones, 128)."""
+    """Return log densities in float64, shape (3, frames, phones, 128)."""
     streams = sounds.astype(np.float64).reshape(-1, 3, 13).swapaxes(0, 1)
     terms = np.concatenate([streams, streams**2, np.ones((*streams.shape[:2], 1))], axis=2)
     return np.einsum("stk,psdk->stpd", terms, model.densities.astype(np.float64), optimize=True)
 
 
 def mixed(model, densities, chosen):
-    """Logarithms of the weighted sums, over streams, shape (frames, chosen)."""
+    """Return logarithms of the weighted sums over streams, shape (frames, chosen)."""
     own = densities[:, :, model.triphones.codebooks[chosen]]
     return np.logaddexp.reduce(own + np.log(model.weights[chosen]).swapaxes(0, 1)[:, None], 3).sum(
         0
@@ -40,7 +40,7 @@ def assert_agree(scores, expected):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_scores_are_those_of_pocketsphinx_but_for_its_shortcuts(clip, golden, model, name):
-    """It keeps the four best densities of a codebook, none worse than 96 units, and rounds."""
+    """It uses only the four best densities of a codebook, none worse than 96 units, and rounds."""
     heard = sixteen_bits(clip(name)).astype(np.float32) / 32_768
     densities = log_densities(model, features(cepstra(heard))[FRAMES])
     relative = densities - densities.max(axis=(2, 3), keepdims=True)
@@ -50,7 +50,7 @@ def test_scores_are_those_of_pocketsphinx_but_for_its_shortcuts(clip, golden, mo
     theirs = -NATS * golden[f"{name}_senones"]
     error = ours - theirs
     error -= np.median(error, axis=1, keepdims=True)  # theirs are relative to the best
-    # Measured: 0.14 to 0.17 nats in the mean, the rounding of a dozen terms to 0.1.
+    # Measured: 0.14 to 0.17 nats on average, from rounding a dozen terms to 0.1.
     assert np.abs(error).mean() < 0.2
     assert np.quantile(np.abs(error), 0.99) < 1.5
 

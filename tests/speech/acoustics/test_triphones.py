@@ -21,7 +21,7 @@ LISTED = [
 
 
 def definition(phones=PHONES, listed=LISTED, states=3):
-    """A binary model definition in which the sequence of entry n is senones 3n to 3n + 2."""
+    """Build a binary model definition in which entry n has the senones 3n to 3n + 2."""
     count = len(phones) + len(listed)
     names = b"".join(name.encode() + b"\0" for name in phones)
     entries = [struct.pack("<iiBBBB", n, n, FILLERS[n], 0, 0, 0) for n in range(len(phones))]
@@ -57,7 +57,7 @@ def written(tmp_path):
 
 
 def entry(triphones, *context):
-    """Which entry of the definition is found: 0 to 4 are phones, then those listed."""
+    """Return the entry of the definition that is found: 0 to 4 are phones, then the triphones."""
     first, middle, last = triphones.senones(*context)
     assert (middle, last) == (first + 1, first + 2)
     assert first % 3 == 0
@@ -70,9 +70,9 @@ def entry(triphones, *context):
         (("AA", "B", "K", "i"), 5),
         (("AA", "B", "K", "s"), 5),  # elsewhere in a word
         (("AA", "K", "B", "b"), 6),
-        (("AA", "AA", "B", "b"), 7),  # another word before it is like silence
-        (("AA", "AA", "B", "i"), 1),  # the same word is not
-        (("AA", "+NOISE+", "B", "i"), 7),  # noise is like silence
+        (("AA", "AA", "B", "b"), 7),  # a neighbour in another word counts as silence
+        (("AA", "AA", "B", "i"), 1),  # not so within a word
+        (("AA", "+NOISE+", "B", "i"), 7),  # noise counts as silence
         (("K", "AA", "B", "s"), 8),  # other words on both sides
         (("K", "AA", "B", "e"), 3),
         (("B", "AA", "K", "e"), 9),
@@ -101,7 +101,7 @@ def test_senones_belong_to_their_phone(written):
     ],
     ids=["empty", "magic-alone", "big-endian", "five-states", "no-silence"],
 )
-def test_what_is_no_definition_is_named(written, data):
+def test_an_invalid_definition_is_named(written, data):
     with pytest.raises(EngineFailure, match="file mdef cannot be used"):
         written(data)
 

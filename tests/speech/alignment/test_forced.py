@@ -31,7 +31,7 @@ def assert_lawful(aligned, words, waveform):
         [phone for word in aligned.words for phone in word.phones] + list(aligned.extras),
         key=lambda span: span.start_frame,
     )
-    # Every frame belongs to one phone, or to what is no phone of the text.
+    # Every frame belongs to one phone of the text or to one extra.
     assert spans[0].start_frame == 0
     assert all(a.end_frame == b.start_frame for a, b in pairwise(spans))
     assert spans[-1].end_frame == aligned.frames
@@ -46,8 +46,8 @@ def test_words_are_found_where_they_are(clip):
     aligned = align(clip("pauses"), PAUSES)
     assert_lawful(aligned, PAUSES, clip("pauses"))
     gaps = {a.word: b.start - a.end for a, b in pairwise(aligned.words)}
-    # Silences of 0.6 and 0.4 s were put in; a stop's closure may lengthen them, and so may the end
-    # of "water", which fades away.
+    # Silences of 0.6 and 0.4 s were inserted; a stop's closure may lengthen them, and so may the
+    # fading end of "water".
     assert gaps["like"] == pytest.approx(0.6, abs=0.1)
     assert gaps["water"] == pytest.approx(0.4, abs=0.15)
     assert max(gap for word, gap in gaps.items() if word not in {"like", "water"}) < 0.15
@@ -78,7 +78,7 @@ def test_silence_in_front_shifts_the_alignment(seconds):
     aligned = align(waveform, PAUSES)
     shifted = np.array(edges(align(CLIPS["pauses"], PAUSES).words)) + seconds
     assert_lawful(aligned, PAUSES, waveform)
-    # Noise estimate and cepstral mean see more silence, so single edges move a little.
+    # Noise estimate and cepstral mean include more silence, so single edges shift slightly.
     assert np.median(np.abs(edges(aligned.words) - shifted)) <= 0.021
 
 

@@ -1,4 +1,4 @@
-"""Laws of the search, on made-up likelihoods and against brute force."""
+"""Laws of the search, on synthetic likelihoods and against brute force."""
 
 import itertools
 
@@ -45,7 +45,7 @@ def likelihoods(frames, seed):
 
 
 def spoken(sequence, frames_a_state=2):
-    """Likelihoods under which exactly these phones are said."""
+    """Return likelihoods that fit exactly these phones."""
     values = np.full((len(sequence) * STATES * frames_a_state, STATES * len(PHONES)), -9.0, "f4")
     states = [s for phone in sequence for s in senones(phone, "", "", "")]
     for index, state in enumerate(np.repeat(states, frames_a_state)):
@@ -60,7 +60,7 @@ def heard(graph, path):
 
 
 def steps(graph):
-    """Cost of every step from one state to another, shape (S, S)."""
+    """Return the cost of every step from one state to another, shape (S, S)."""
     size = len(graph.senones)
     step = np.full((size, size), -np.inf)
     step[range(size), range(size)] = graph.stay
@@ -79,7 +79,7 @@ def steps(graph):
 
 
 def brute_force(graph, values):
-    """Best score over all assignments of frames to states, by plain dynamic programming."""
+    """Return the best score over all assignments of frames to states, by dynamic programming."""
     emitted, step = values[:, graph.senones].astype(float), steps(graph)
     scores = np.full(len(graph.senones), -np.inf)
     begins = graph.sources == 0
@@ -146,12 +146,12 @@ def test_too_few_frames_have_no_path():
         ("A SIL A B", [("word", 0), ("silence", 0), ("word", 0), ("word", 1)]),
     ],
 )  # fmt: skip
-def test_what_is_said_besides_the_text_is_found(sequence, expected):
+def test_extras_besides_the_text_are_found(sequence, expected):
     graph = graph_of([[["A"]], [["B"]]], GENEROUS)
     assert heard(graph, search(graph, spoken(sequence.split()))) == expected
 
 
-def test_a_word_broken_off_and_begun_again_is_found():
+def test_a_false_start_is_found():
     graph = graph_of([[["A", "B", "C"]]], GENEROUS)
     path = search(graph, spoken(["A", "B", "A", "B", "C"]))
     assert [last - first for _, first, last in visits(graph, path)] == [12, 18]

@@ -1,8 +1,8 @@
-"""How the clips in this folder were made: espeak-ng's voice "en-us+f3", with exact silences put in.
+"""Make the clips of this folder: espeak-ng's voice "en-us+f3", with exact silences inserted.
 
     python tests/speech/data/make_clips.py
 
-espeak-ng is GPL; run alone, it never shares a process with this project's code.
+espeak-ng is GPL; it runs as a separate process, apart from this project's code.
 """
 
 import ctypes

@@ -1,4 +1,4 @@
-"""Write `golden_analyses.json` anew, after a change of the engine that was meant.
+"""Update `golden_analyses.json` after an intended change of the engine.
 
 python -m tests.speech.data.make_golden_analyses
 """

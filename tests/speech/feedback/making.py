@@ -1,4 +1,4 @@
-"""Words as an engine might have heard them."""
+"""Build words as the engine might have heard them."""
 
 from speech.feedback.evidence import HeardPhone, HeardWord
 from speech.fluency import SpokenWord, fluency
@@ -11,7 +11,7 @@ def word(
     text="red", confidence=0.9, *, phones="R EH D", usual=None, judged=True, said=True,
     start_ms=0, end_ms=300, **odd,
 ):  # fmt: skip
-    """A word; `odd` gives for some phones the score, or what was heard instead at score 20."""
+    """Build a word; `odd` gives some phones a score, or a phone heard instead at score 20."""
     heard = []
     for phone in phones.split():
         found = odd.get(phone, 90.0)
@@ -31,7 +31,7 @@ def three(confidence=0.1, **odd):
 
 
 def steady(words=8, gap=0.0, hesitations=0, seconds=0.3):
-    """Fluency of words that all take as long."""
+    """Return the fluency of words of equal length."""
     return fluency(
         [
             SpokenWord(
@@ -43,7 +43,7 @@ def steady(words=8, gap=0.0, hesitations=0, seconds=0.3):
 
 
 def alternating(small_ms, other_ms, gap_ms=0, count=5):
-    """Small words and others in turns, as many phones each."""
+    """Build alternating small and other words, with equally many phones."""
     words, now = [], 0
     for text in [text for pair in zip(SMALL, OTHER, strict=True) for text in pair][: 2 * count]:
         lasts = small_ms if text in SMALL else other_ms

@@ -46,7 +46,7 @@ def test_small_words_that_are_drawn_out_are_mentioned():
     assert not any("Small words" in text for text in advice(alternating(400, 300), steady(10)))
 
 
-def test_few_words_say_nothing_about_rate_or_pauses():
+def test_few_words_give_no_advice_on_rate_or_pauses():
     assert advice([word()] * 2, steady(words=2, gap=2.0), score=50.0) == []
 
 

@@ -17,7 +17,7 @@ PAIRS = [*contrasts._CONTRASTS, *contrasts._VOICED.items()]
         ("TH", "T"), ("TH", "F"), ("SH", "S"), ("UH", "UW"), ("AH", "AA"), ("B", "V"), ("F", "HH"),
     ],
 )  # fmt: skip
-def test_what_learners_often_mix_up_is_contrasted(expected, heard):
+def test_sounds_that_learners_often_confuse_are_contrasted(expected, heard):
     assert contrast(expected, heard, ends_a_vowel=False)
 
 
@@ -49,4 +49,4 @@ def test_at_the_end_of_a_word_the_vowels_length_distinguishes_voicing():
 def test_unwritten_pairs_have_no_contrast():
     assert contrast("M", "IY", ends_a_vowel=False) is None
     for first, second in permutations(IPA, 2):
-        contrast(first, second, ends_a_vowel=True)  # none breaks
+        contrast(first, second, ends_a_vowel=True)  # none raises

@@ -9,7 +9,7 @@ def test_small_words_are_timed_against_the_others(small_ms, share):
     assert small_words_share(alternating(small_ms, 300)) == pytest.approx(share)
 
 
-def test_what_comes_before_a_pause_does_not_count():
+def test_words_before_a_pause_do_not_count():
     words = alternating(150, 300)
     drawn_out = word("of", start_ms=words[-1].end_ms, end_ms=words[-1].end_ms + 5_000)
     after = word("us", start_ms=drawn_out.end_ms + 250, end_ms=drawn_out.end_ms + 400)
@@ -23,7 +23,7 @@ def test_few_words_have_no_rhythm():
 
 
 @pytest.mark.parametrize("kind", ["judged", "said"])
-def test_what_is_not_judged_or_was_not_said_does_not_count(kind):
+def test_unjudged_and_unsaid_words_do_not_count(kind):
     words = alternating(150, 300)
     end = words[-1].end_ms
     um = word("a", **{kind: False}, start_ms=end, end_ms=end + 5_000)

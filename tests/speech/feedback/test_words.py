@@ -1,4 +1,4 @@
-# ruff: noqa: RUF001 - the letters of the IPA look like others
+# ruff: noqa: RUF001 - IPA letters look like other characters
 import pickle
 from dataclasses import replace
 
@@ -51,7 +51,7 @@ def test_only_doubtful_words_are_named_each_once_worst_first(words):
 
 
 @given(WORDS)
-def test_whatever_was_heard_can_be_explained_again_and_elsewhere(words):
+def test_explanations_are_deterministic_and_picklable(words):
     explained = [explain(word) for word in problematic(words)]
     assert explained == [explain(word) for word in problematic(pickle.loads(pickle.dumps(words)))]
     assert pickle.loads(pickle.dumps(explained)) == explained
@@ -81,7 +81,7 @@ def test_severity_follows_certainty(confidence, severity):
     assert explain(word(confidence=confidence)).severity == severity
 
 
-def test_what_was_heard_instead_is_contrasted():
+def test_the_sound_heard_instead_is_contrasted():
     explained = explain(think(TH="S"))
     assert explained.issue == "The first sound /θ/, as in “month”, sounded like /s/, as in “see”."
     assert explained.suggestion.startswith("For /θ/ the tip of the tongue comes between the teeth")
@@ -94,7 +94,7 @@ def test_a_dropped_sound_is_reported_as_dropped():
     assert explained.suggestion.startswith("Give it a short moment. Touch the ridge")
 
 
-def test_of_two_sounds_the_advice_names_the_one_it_is_about():
+def test_advice_on_one_of_two_sounds_names_it():
     dropped = explain(word("red", 0.1, D="", R=30.0))
     assert dropped.issue.count("sound /") == 2
     assert dropped.suggestion.startswith("For /d/: give it a short moment. Touch the ridge behind")
@@ -115,7 +115,7 @@ def test_an_unclear_sound_is_called_no_more_than_unclear():
     assert explained.suggestion.startswith(ARTICULATIONS["IH"].how)
 
 
-def test_what_is_sure_comes_before_what_is_worse_and_two_sounds_are_enough():
+def test_clear_replacements_come_first_and_at_most_two_sounds_are_named():
     issue = explain(think(IH=1.0, NG="N", K=2.0)).issue
     assert issue.index("/ŋ/") < issue.index("/ɪ/")
     assert "/k/" not in issue
@@ -216,5 +216,5 @@ def test_practice_words_are_written_as_in_the_text():
     assert practice_words(words)[:3] == ["US", "English", "Think"]
 
 
-def test_what_was_not_said_is_not_practised():
+def test_unsaid_words_are_not_practised():
     assert practice_words([think(TH="S", said=False)]) == []

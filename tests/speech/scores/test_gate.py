@@ -9,7 +9,7 @@ from speech.text.phones import PHONES
 
 
 def gate(**weights):
-    """A gate of one regression that weighs single pieces of evidence, and one that finds -2."""
+    """A gate of one regression on single pieces of evidence, and one that always returns -2."""
     n = len(NAMES)
     columns = np.zeros((2 * n, 2), np.float32)
     columns[[NAMES.index(name) for name in weights], 0] = list(weights.values())
@@ -18,7 +18,7 @@ def gate(**weights):
 
 
 def evidence(expected, heard, silence_between=1.0):
-    """What the gate sees if the encoder hears `heard` where `expected` were aligned."""
+    """Return the evidence if the encoder recognises `heard` where `expected` were aligned."""
     phones = np.array([PHONES.index(phone) for phone in expected])
     posteriors = np.full((len(phones), 40), 0.001, np.float32)
     posteriors[np.arange(len(phones)), [PHONES.index(phone) for phone in heard]] = 0.96
@@ -71,7 +71,7 @@ def test_the_regression_that_finds_most_decides():
     assert gate(heard_mean=-2.0).mismatch(values) == pytest.approx([-1, 2, -2])
 
 
-def test_what_a_regression_finds_is_a_weighted_sum_from_the_intercept():
+def test_a_regression_is_a_weighted_sum_plus_its_intercept():
     values = np.zeros(len(NAMES), np.float32)
     assert gate(heard_mean=-2.0).mismatch(values) == -1
     values[NAMES.index("heard_mean")] = -1.5

@@ -23,7 +23,7 @@ SEGMENTS = st.lists(st.tuples(st.integers(0, 5), st.integers(3, 9)), min_size=1,
 
 
 def laid_out(gaps_and_lengths):
-    """Segments one after the other, and how many frames they need."""
+    """Draw consecutive segments, and their total number of frames."""
     segments, now = [], 0
     for gap, length in gaps_and_lengths:
         segments.append((now + gap, now + gap + length))
@@ -62,7 +62,7 @@ def test_means_are_those_of_each_segment(gaps_and_lengths, seed):
 
 
 def states_of(said, frames_a_state=3):
-    """Likelihoods relative to the best, of frames in which exactly these phones are said."""
+    """Return relative likelihoods of frames in which exactly these phones are said."""
     names = acoustic_model().phones
     columns = [3 * names.index(phone) + state for phone in said for state in range(3)]
     states = np.full((len(columns) * frames_a_state, 3 * len(names)), -8.0, np.float32)

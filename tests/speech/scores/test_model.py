@@ -44,7 +44,7 @@ def test_a_file_with_a_damaged_part_is_refused(tmp_path, offsets):
         ScoringModel.from_file(tmp_path / "part.npz")
 
 
-def test_a_file_that_broke_off_is_refused(tmp_path):
+def test_a_truncated_file_is_refused(tmp_path):
     np.savez(tmp_path / "whole.npz", **scoring_model().arrays())
     data = (tmp_path / "whole.npz").read_bytes()
     (tmp_path / "half.npz").write_bytes(data[: len(data) // 2])

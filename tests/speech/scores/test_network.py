@@ -24,7 +24,7 @@ WIDE, TOKEN, HIDDEN = 160, 96, 48
 
 
 def member(chance):
-    """Weights as training leaves them in shape, if not in worth."""
+    """Random weights in the shapes of trained ones."""
     arrays = {}
 
     def dense(name, inputs, outputs):
@@ -74,7 +74,7 @@ def standardisations(chance):
 
 
 def measured(chance, phones, words):
-    """Speech with pauses before, after and here and there between phones."""
+    """Random input with pauses before, after and sometimes between phones."""
     lengths, pauses = chance.integers(3, 15, phones), chance.integers(0, 3, phones + 1) * 5
     ends = np.cumsum(lengths + pauses[:-1])
     normal = lambda *shape: chance.standard_normal(shape, np.float32)  # noqa: E731
@@ -165,7 +165,7 @@ def test_frames_hear_as_far_as_the_convolutions_reach_and_no_farther(network, ch
 
 
 def test_order_of_phones_matters_only_through_distances(network, chance):
-    # Every phone sounds the same, far from both ends, so that only what it is tells them apart.
+    # All phones sound the same and are far from both ends, so that only their identity differs.
     starts = 40 + 10 * np.arange(12)
     given = replace(
         measured(chance, 12, 1),
@@ -177,8 +177,8 @@ def test_order_of_phones_matters_only_through_distances(network, chance):
         goodness=given.goodness[::-1],
     )  # fmt: skip
 
-    def difference(asked):
-        return np.abs(asked.forward(given).phones - asked.forward(backwards).phones[::-1]).max()
+    def difference(network):
+        return np.abs(network.forward(given).phones - network.forward(backwards).phones[::-1]).max()
 
     near = {name: array for name, array in network.members[0].items() if "distance" in name}
     blind = network.members[0] | {name: np.zeros_like(array) for name, array in near.items()}
@@ -274,6 +274,6 @@ def test_arrays_that_do_not_fit_are_refused(network, damage):
         Network.from_arrays(arrays)
 
 
-def test_a_missing_file_is_said_to_be_missing(tmp_path):
+def test_a_missing_file_is_reported_as_missing(tmp_path):
     with pytest.raises(DamagedModel, match=r"No such file.*network\.npz"):
         Network.from_file(tmp_path / "network.npz")

@@ -14,7 +14,7 @@ WORD = st.tuples(st.lists(PHONE, min_size=1, max_size=6), st.integers(0, 300))
 
 
 def utterance(words, kind="silence"):
-    """An alignment of words: phones with frames, then frames of silence."""
+    """Build an alignment of words: phones with frames, then frames of silence."""
     now, aligned, extras = 0, [], []
     for phones, gap in words:
         spoken = []
@@ -90,7 +90,7 @@ def test_a_falling_melody_has_a_slope_and_a_flat_one_none():
     assert falling["melody_range"] > described(words)["melody_range"]
 
 
-def test_what_is_silent_before_and_after_the_words_changes_nothing():
+def test_silence_before_and_after_the_words_changes_nothing():
     words = sentence()
     padded = [([("B", 8), ("IY", 8), ("T", 8)], 0)] * 3 + [([("B", 8), ("IY", 8), ("T", 8)], 200)]
     assert described(words) == pytest.approx(described(padded), abs=1e-6)

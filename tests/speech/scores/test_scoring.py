@@ -73,7 +73,7 @@ def test_scores_do_not_depend_on_loudness(gain):
 
 
 def heard_for(expected, heard):
-    """What is said to be heard where the encoder hears `heard` for sure, "" for nothing."""
+    """Return the phones heard instead if the encoder clearly recognises `heard`, "" for nothing."""
     phones = np.array([PHONES.index(phone) for phone in expected])
     posteriors = np.zeros((len(phones), 40), np.float32)
     columns = [PHONES.index(phone) if phone else len(PHONES) for phone in heard]

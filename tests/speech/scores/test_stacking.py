@@ -9,7 +9,7 @@ from speech.scores.stacking import TERMS, PhoneStacking, stacking_terms
 
 @pytest.fixture
 def said():
-    """Two words of two phones and one, as given to the network and as it scores them."""
+    """Two words, of two phones and one: the network's input and its scores."""
     network = scoring_model().network
     smallest = network.smallest_input()
     given = replace(
@@ -34,7 +34,7 @@ def test_a_phone_is_seen_beside_its_neighbours_its_word_and_the_whole(said):
     assert terms["mean"] == pytest.approx([1.0, 1.0, 1.0])
 
 
-def test_what_is_added_depends_on_the_phone_and_stays_on_the_scale(said):
+def test_the_correction_depends_on_the_phone_and_stays_on_the_scale(said):
     given, output = said
     slopes, offsets = np.zeros(5), np.zeros(39)
     slopes[TERMS.index("word")] = 0.5

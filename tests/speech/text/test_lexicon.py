@@ -33,7 +33,7 @@ def test_every_entry_of_the_dictionary_is_found_by_the_search():
 
 
 @pytest.mark.parametrize("word", ["", "'", "zzzzzz", "aaaaaa", "read(2)", "reax", "readx"])
-def test_what_the_dictionary_lacks_is_not_listed(word):
+def test_words_missing_from_the_dictionary_are_not_listed(word):
     assert listed(word) == ()
 
 
@@ -56,7 +56,7 @@ def test_words_are_not_said_as_letters(letters):
 
 
 def test_no_supplement_forgives_what_learners_get_wrong():
-    """Every added variant of a listed word reduces a vowel, or leaves the d of "and" out."""
+    """Every added variant of a listed word reduces a vowel, or drops the d of "and"."""
     for word, variants in ADDED.items():
         known = [v for v in listed(word) if v not in variants]
         for variant in variants if known else ():

@@ -1,5 +1,5 @@
 import re
-from re import _parser  # the one place that knows a pattern's parts
+from re import _parser  # the only access to a pattern's parts
 
 import pytest
 from hypothesis import given
@@ -49,7 +49,7 @@ def test_abbreviations_are_said_in_full(text, said):
     ("I got an A+, a B- and C++", "i got an a plus a b minus and c plus plus"),
     ("ChatGPT by OpenAI on YouTube", "chat g p t by open a. i on youtube"),
 ])  # fmt: skip
-def test_capitals_tell_how_a_word_is_said(text, said):
+def test_capitals_determine_how_a_word_is_said(text, said):
     assert spoken(text) == said
 
 
@@ -74,7 +74,7 @@ def test_capitals_tell_how_a_word_is_said(text, said):
     ("or +1 555 010 4567", "or one five five five zero one zero four five six seven"),
     ("45/45/2024", "forty five forty five two thousand twenty four"),
 ])  # fmt: skip
-def test_numbers_put_together_are_said_as_what_they_are(text, said):
+def test_composed_numbers_are_said_by_their_kind(text, said):
     assert spoken(text) == said
 
 
@@ -169,7 +169,7 @@ def test_plain_text_is_as_long_as_the_text(text):
 
 
 def repeats(parts):
-    """The largest number of repetitions anywhere in a parsed pattern."""
+    """Return the largest number of repetitions anywhere in a parsed pattern."""
     for operator, argument in parts:
         if operator in {_parser.MAX_REPEAT, _parser.MIN_REPEAT, _parser.POSSESSIVE_REPEAT}:
             yield int(argument[1])

@@ -26,7 +26,7 @@ def test_offsets_point_at_the_word_as_written(text):
     assert_places_and_words_are_sound(text, transcript)
 
 
-# What numbers, dates, times, money and units are put together from.
+# Parts of numbers, dates, times, money and units.
 _PIECES = "0123456789.,$€£¥¢%°-:/+#=' aBcKmMpst²³¹⁴½⅛ŁøÆ\u0130\u0131"
 
 

@@ -83,7 +83,7 @@ def history(connection):
     return [tuple(row) for row in connection.execute(sa.select(*columns).order_by("id"))]
 
 
-def test_what_is_written_is_read_again(connection, add_message):
+def test_a_written_analysis_can_be_read(connection, add_message):
     record = full(add_message())
     assert analyses.upsert(connection, [record]) == 1
     assert analyses.get_by_message(connection, record.message_id) == record
@@ -208,7 +208,7 @@ def test_an_analysis_that_waits_for_an_erasure_is_dropped(
             lock = sa.text("SELECT FROM messages WHERE id = :id FOR NO KEY UPDATE")
             eraser.execute(lock, {"id": message_id})
             writer = threads.submit(write)
-            wait_for_a_blocked_session(engine)  # it reads its rows from before the tombstone
+            wait_for_a_blocked_session(engine)  # its snapshot is older than the tombstone
             erasure.begin(eraser, user_id, "request 7")
         assert writer.result(timeout=30) == 0
 

@@ -50,7 +50,7 @@ def claim(engine):
 
 @pytest.fixture
 def chunks(engine):
-    """Cut what waits into chunks; return where each begins and how many messages it has."""
+    """Plan chunks of the waiting messages; return the start and size of each."""
 
     def _chunks(limit=10, chunk_size=10, languages=("en",)):
         with engine.begin() as connection:
@@ -86,7 +86,7 @@ def lease(engine):
 
 @pytest.fixture
 def expire(engine):
-    """Let all leases end some minutes ago, as if time had passed."""
+    """Make all leases expire some minutes ago."""
 
     def _expire(minutes=1):
         with engine.begin() as connection:
@@ -156,7 +156,7 @@ def test_only_uploaded_audio_of_learners_that_still_exists_is_claimed(
     assert claim() is None
 
 
-def test_messages_of_erased_learners_are_passed_over(
+def test_messages_of_erased_learners_are_skipped(
     engine, claim, chunks, add_message, add_conversation
 ):
     add_message("en")
@@ -217,7 +217,7 @@ def test_a_claim_that_rolls_back_leaves_the_messages(engine, claim, add_message)
 # Chunks
 
 
-def test_chunks_tell_where_each_begins_and_how_many_it_has(claim, chunks, add_message):
+def test_chunks_have_a_start_and_a_size(claim, chunks, add_message):
     english = []
     for _ in range(5):
         add_message("ja")
@@ -240,9 +240,9 @@ def test_a_claim_makes_up_for_what_others_took_with_what_waits_behind(claim, chu
 
 @pytest.fixture
 def claim_plan(engine):
-    """Claim one message from a position on; return Postgres' plan with what its nodes did.
+    """Claim one message from a position on; return Postgres' plan with actual row counts.
 
-    The plan must not depend on how few rows there are.
+    The plan must not depend on the small number of rows.
     """
 
     def _claim_plan(start):
@@ -290,7 +290,7 @@ def test_a_claim_reads_nothing_in_front_of_its_start(claim_plan, chunks, add_mes
     assert walk.get("Rows Removed by Filter", 0) == 0
 
 
-def test_rows_that_another_worker_is_claiming_are_passed_over(engine, claim, add_message):
+def test_rows_that_another_worker_is_claiming_are_skipped(engine, claim, add_message):
     first, second = add_message(), add_message()
     with engine.begin() as connection:
         held = leases.claim(connection, languages=["en"], limit=1, owner="other", duration=MINUTE)
@@ -299,7 +299,7 @@ def test_rows_that_another_worker_is_claiming_are_passed_over(engine, claim, add
 
 
 def _drain(url):
-    """Claim in small bites until nothing is left; return what was claimed."""
+    """Claim in small batches until nothing is left; return all claimed messages."""
     engine = connect(url)
     claimed = []
     while True:
@@ -407,7 +407,7 @@ def test_a_message_that_the_app_set_to_another_state_is_not_held(
 
 
 def test_a_writer_that_waits_for_a_takeover_sees_it(engine, claim, add_message, expire):
-    """The takeover is not committed when the writer asks: it must wait, then be refused."""
+    """The takeover is not committed yet: the writer must wait and is then refused."""
     message_id = add_message()
     mine = claim().token
     expire()
@@ -427,7 +427,7 @@ def test_a_writer_that_waits_for_a_takeover_sees_it(engine, claim, add_message, 
     assert held == [set()]
 
 
-def test_what_a_writer_holds_cannot_be_taken_over_meanwhile(engine, claim, add_message, expire):
+def test_a_lease_locked_by_its_writer_cannot_be_taken_over(engine, claim, add_message, expire):
     message_id = add_message()
     mine = claim().token
     expire()
@@ -447,7 +447,7 @@ def _wait_for_a_blocked_session(engine):
             connection.execute(sa.text("SELECT pg_sleep(0.01)"))
 
 
-# Giving back
+# Releasing
 
 
 def test_released_messages_wait_again_with_their_counters(engine, claim, add_message, state, lease):

@@ -16,7 +16,7 @@ def connection(engine):
 
 @pytest.fixture
 def claimed(engine, add_message):
-    """Two messages under one lease: their ids."""
+    """The ids of two messages under one lease."""
     message_ids = [add_message(), add_message()]
     with engine.begin() as connection:
         leases.claim(
@@ -114,7 +114,7 @@ def test_scores_that_the_app_emptied_are_restored(engine, add_scored, app_saves_
     [
         ({"audio_size_bytes": 240_000}, 5000),
         ({"audio_size_bytes": 240_000, "audio_sample_rate": 8000, "audio_channels": 2}, 7500),
-        ({"audio_size_bytes": 240_000, "audio_format": "wav"}, None),  # its header tells it
+        ({"audio_size_bytes": 240_000, "audio_format": "wav"}, None),  # its header contains it
         ({"audio_size_bytes": None}, None),
         ({"audio_size_bytes": 240_000, "audio_sample_rate": 0}, None),
         ({"audio_size_bytes": 2**31 - 1, "audio_sample_rate": 1}, None),
@@ -144,7 +144,7 @@ def test_scores_are_restored_page_by_page(engine, add_scored, app_saves_again):
     [
         ({"audio_processing_state": "uploaded"}, {}),
         ({"audio_processing_state": "failed"}, {}),
-        ({"fluency_score": None}, {}),  # nobody has written scores to it
+        ({"fluency_score": None}, {}),  # no scores were ever written
         ({}, {"overall_accuracy_score": None}),
         ({}, {"analysis_error": "silence", "overall_accuracy_score": 60}),
     ],
@@ -175,7 +175,7 @@ def test_rows_being_written_are_not_waited_for(engine, add_scored, app_saves_aga
 
 
 def test_a_new_url_is_still_written_in_place(engine, add_scored):
-    """No index that we add may hold a column that a refresh writes."""
+    """None of our indexes may contain a column that a refresh writes."""
     add_scored()
     hot = sa.text("SELECT pg_stat_get_xact_tuples_hot_updated('messages'::regclass)")
     with engine.begin() as connection:

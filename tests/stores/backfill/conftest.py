@@ -1,4 +1,4 @@
-"""What tests of the stores of backfills share."""
+"""Fixtures for the backfill stores."""
 
 from datetime import timedelta
 
@@ -37,7 +37,7 @@ def claim(engine):
 
 @pytest.fixture
 def held(engine):
-    """What a lease still holds, by message."""
+    """Return the messages that a lease still holds."""
 
     def _held(claim):
         with engine.begin() as connection:
@@ -88,7 +88,7 @@ def execute(engine):
 
 @pytest.fixture
 def chosen(freeze, items):
-    """Freeze a selection; return the messages in it, in the order of work."""
+    """Freeze a selection; return its messages in the order of work."""
 
     def _chosen(*arguments, **request):
         return [item.message_id for item in items(freeze(*arguments, **request))]

@@ -24,7 +24,7 @@ def test_a_claim_takes_the_sample_first_and_returns_what_the_analysis_needs(
     sample = claim(number, canary=True)
     assert len(sample.messages) == 2
     assert claim(number, canary=True) is None
-    assert claim(number) is None  # nobody has approved it
+    assert claim(number) is None  # it is not approved
     with engine.begin() as connection:
         assert leases.time_until_claimable(connection, number) is None
         backfills.approve(connection, number, approved_by="Mori")
@@ -81,7 +81,7 @@ def test_nothing_is_claimed_before_all_is_selected(add_scored, freeze, claim, ex
     assert claim(number) is None
 
 
-def test_what_a_killed_worker_held_is_taken_over_when_its_lease_ends(
+def test_messages_of_a_killed_worker_are_taken_over_when_its_lease_expires(
     add_scored, freeze, claim, held, engine
 ):
     message_id = add_scored()
@@ -132,14 +132,14 @@ CHANGES = [
     ("change", "fate"),
     [
         *CHANGES,
-        # Uploaded anew and analysed live, or tried in vain, while we analysed the old recording.
+        # Uploaded again, and analysed or failed live, while we analysed the old recording.
         ("UPDATE messages SET audio_storage_key = 'audio/user/conversation/anew.wav'", LIVE),
         ("UPDATE messages SET audio_processing_state = 'failed'", LIVE),
         ("UPDATE message_audio_analysis SET analyzed_at = analyzed_at + interval '1 s'", LIVE),
         ("DELETE FROM message_audio_analysis", LIVE),
     ],
 )
-def test_what_changed_meanwhile_is_not_written_over(
+def test_a_message_that_changed_since_its_claim_is_not_overwritten(
     add_scored, freeze, claim, held, execute, change, fate
 ):
     message_id = add_scored()
@@ -149,7 +149,7 @@ def test_what_changed_meanwhile_is_not_written_over(
 
 
 @pytest.mark.parametrize(("change", "fate"), CHANGES)
-def test_what_changed_since_it_was_selected_is_not_even_analysed(
+def test_a_message_that_changed_since_its_selection_is_not_analysed(
     add_scored, freeze, claim, execute, items, change, fate
 ):
     add_scored()
@@ -186,7 +186,7 @@ def test_how_long_to_wait_for_work(add_scored, freeze, claim, write, engine):
             return leases.time_until_claimable(connection, number)
 
     first = claim(number, limit=1)
-    assert wait() <= timedelta(0)  # the second is there
+    assert wait() <= timedelta(0)  # the second is available
     second = claim(number, limit=1)
     assert timedelta(seconds=50) < wait() <= MINUTE
     write(first)

@@ -42,7 +42,7 @@ def history(add_message, add_scored, engine):
     }
     with engine.begin() as connection:
         quarantine.set_aside(connection, [BrokenRule(found["broken"], "rule", "odd")])
-    # None of these is ever taken.
+    # None of these is ever selected.
     add_message(audio_processing_state="uploaded")
     add_message(audio_processing_state="analyzing")
     add_message(audio_processing_state="pending")

@@ -16,7 +16,7 @@ LATER = ANALYZED_AT + timedelta(days=30)
 
 @pytest.fixture
 def snapshot(engine):
-    """Everything that messages and analyses say."""
+    """Return all rows of messages and analyses."""
 
     def _snapshot():
         with engine.connect() as connection:
@@ -30,7 +30,7 @@ def snapshot(engine):
 
 @pytest.fixture
 def rescore(engine):
-    """Let a backfill analyse all its messages."""
+    """Analyse all messages of a backfill."""
 
     def _rescore(number):
         with engine.begin() as connection:
@@ -57,7 +57,7 @@ def rescore(engine):
 
 @pytest.fixture
 def undo(engine):
-    """Undo a backfill, page by page; return how many messages were put back."""
+    """Undo a backfill, page by page; return the number of restored messages."""
 
     def _undo(number, limit=2):
         undone, after = 0, 0
@@ -96,7 +96,7 @@ def test_everything_is_again_as_it_was(history, freeze, rescore, undo, snapshot,
     assert undo(number) == 0
 
 
-def test_what_is_taken_back_leaves_its_scores(history, freeze, rescore, undo, engine):
+def test_undone_analyses_stay_in_the_history(history, freeze, rescore, undo, engine):
     number = freeze()
     rescore(number)
     undo(number)
@@ -108,7 +108,7 @@ def test_what_is_taken_back_leaves_its_scores(history, freeze, rescore, undo, en
         assert connection.execute(query, {"id": history[0]}).all() == [("1.0", 60), ("2.0", 90)]
 
 
-def test_what_was_analysed_since_stays(history, freeze, rescore, undo, engine, snapshot):
+def test_newer_analyses_stay(history, freeze, rescore, undo, engine, snapshot):
     number = freeze()
     rescore(number)
     with engine.begin() as connection:
@@ -120,7 +120,7 @@ def test_what_was_analysed_since_stays(history, freeze, rescore, undo, engine, s
         assert analyses.get_by_message(connection, history[0]).overall_accuracy_score == 77
 
 
-def test_a_message_uploaded_anew_stays_with_the_live_pipeline(
+def test_a_message_uploaded_again_stays_with_the_live_pipeline(
     history, freeze, rescore, undo, engine
 ):
     number = freeze()
@@ -135,9 +135,7 @@ def test_a_message_uploaded_anew_stays_with_the_live_pipeline(
         assert messages.get(connection, history[0]).audio_processing_state == "uploaded"
 
 
-def test_what_was_not_begun_is_not_begun_any_more_and_may_be_taken_again(
-    history, freeze, undo, items
-):
+def test_undone_waiting_messages_may_be_selected_again(history, freeze, undo, items):
     number = freeze()
     undo(number)
     assert {item.outcome for item in items(number)} == {"undone"}
@@ -163,12 +161,12 @@ def test_erased_learners_get_nothing_back(
 @pytest.mark.parametrize(
     "change",
     [
-        # Uploaded anew; the live analysis failed, and left the older one that had worked.
+        # Uploaded again; the live analysis failed and kept the older, successful one.
         "UPDATE messages SET audio_processing_state = 'failed', audio_processing_error = 'silence'",
         "UPDATE messages SET audio_storage_key = 'audio/user/conversation/anew.wav'",
     ],
 )
-def test_what_happened_to_a_newer_recording_stays(
+def test_changes_to_a_newer_recording_stay(
     add_scored, freeze, rescore, undo, engine, snapshot, change
 ):
     add_scored()

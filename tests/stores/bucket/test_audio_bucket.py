@@ -34,7 +34,7 @@ def access(endpoint, region):
 
 @pytest.fixture
 def impatient(monkeypatch):
-    """No pauses between tries."""
+    """No backoff between attempts."""
     monkeypatch.setattr(audio_bucket, "_PAUSES_BEFORE_BODY_RETRY_SECONDS", (0, 0, 0))
     backoff = botocore.retries.standard.ExponentialBackoff
     monkeypatch.setattr(backoff, "delay_amount", lambda *_: 0)
@@ -42,7 +42,7 @@ def impatient(monkeypatch):
 
 @pytest.fixture
 def faulty(impatient):
-    """Make a bucket on a server that follows a script."""
+    """Return a bucket on a server with scripted answers."""
     servers = []
 
     def _faulty(*script):
@@ -60,7 +60,7 @@ def faulty(impatient):
 # Objects, on both servers
 
 
-def test_what_was_put_is_got(bucket):
+def test_an_uploaded_object_can_be_downloaded(bucket):
     data = bytes(range(256)) * 800
     bucket.put(KEY, data, "audio/wav")
     assert bucket.get(KEY, max_bytes=len(data)) == data
@@ -96,7 +96,7 @@ def test_head_of_a_missing_object_is_none(bucket):
     assert bucket.head(KEY) is None
 
 
-def test_a_missing_object_is_said_to_be_missing(bucket):
+def test_a_missing_object_is_reported_as_missing(bucket):
     with pytest.raises(ObjectMissing) as error:
         bucket.get(KEY, max_bytes=10)
     assert error.value.key == KEY
@@ -158,7 +158,7 @@ def test_the_default_regions_will_do_on_servers_of_one_region(s3_address, region
 
 @pytest.mark.parametrize("region", ["eu-west-1", "eu-central-1"])
 def test_a_bucket_is_made_in_its_region(moto_address, region):
-    # moto alone: Swift has the one region that it is configured with.
+    # moto only: Swift accepts only its configured region.
     bucket = open_bucket(moto_address.access(f"in-{region}", region))
     assert bucket.create_with_marker().bucket_created
     location = bucket.client.get_bucket_location(Bucket=bucket.name)
@@ -218,7 +218,7 @@ def test_deleting_from_a_bucket_that_does_not_exist_confirms_nothing(bucket):
     assert "storage init" in str(report.broken)
 
 
-# Swift alone from here: moto checks neither signatures nor expiry nor digests.
+# Swift only from here: moto checks neither signatures nor expiry nor digests.
 
 
 def test_a_wrong_secret_is_denied_and_not_repeated_in_the_error(swift_address, swift_bucket):
@@ -240,7 +240,7 @@ def test_a_denied_deletion_confirms_nothing(swift_address, swift_bucket):
 
 
 def test_a_body_changed_on_the_way_is_refused(swift_bucket):
-    # Swift alone: moto takes any digest.
+    # Swift only: moto accepts any digest.
     wrong = base64.b64encode(hashlib.md5(b"other").digest()).decode()
     swift_bucket.client.meta.events.register_last(
         "provide-client-params.s3.PutObject",
@@ -312,7 +312,7 @@ def test_a_too_large_body_is_not_requested_again(faulty):
 
 
 def answer(bucket, operation, response):
-    """Let one operation answer without a request."""
+    """Stub one operation without a request."""
     bucket.client.meta.events.register(
         f"before-call.s3.{operation}", lambda **_: (type("R", (), {"status_code": 200}), response)
     )
@@ -390,7 +390,7 @@ def test_the_bucket_is_addressed_as_its_endpoint_can_resolve(endpoint, address):
 
 def test_loopback_is_reached_past_a_proxy(faulty, monkeypatch):
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
-        monkeypatch.setenv(name, "http://127.0.0.1:9")  # the discard port: nobody is there
+        monkeypatch.setenv(name, "http://127.0.0.1:9")  # the discard port: no server
     bucket, _ = faulty("ok")
     assert bucket.get(KEY, max_bytes=100) == BODY
 

@@ -1,4 +1,4 @@
-"""Listings, on both servers as far as each goes."""
+"""Listings, on both servers as far as each supports them."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -61,9 +61,9 @@ def test_a_listing_continues_after_any_key(bucket, after):
 
 
 def test_keys_with_control_characters_are_listed(swift_bucket):
-    # Swift alone: moto writes them into XML as they are, which is none then.
+    # Swift only: moto does not escape them, so its XML is invalid.
     keys = ["audio/\x01", "audio/\n", "audio/\x7f"]
-    for key in keys:  # our own client refuses to put them
+    for key in keys:  # our own client refuses to upload them
         swift_bucket.client.put_object(Bucket=swift_bucket.name, Key=key, Body=b"")
     assert keys_of(list_objects(swift_bucket, "audio/")) == keys
     assert keys_of(list_objects(swift_bucket, "audio/", after=keys[1])) == keys[2:]
@@ -90,7 +90,7 @@ def entry(key):
         [{"Contents": [entry("a"), entry("a")], "IsTruncated": False}],
         [{"Contents": [entry("a")], "IsTruncated": True}],
         [{"Contents": [entry("a")], "IsTruncated": True, "NextContinuationToken": "t"}] * 2,
-        [{"Contents": [entry("0")], "IsTruncated": False}],  # not after the key asked for
+        [{"Contents": [entry("0")], "IsTruncated": False}],  # not after the requested key
     ],
     ids=["out of order", "twice", "more, but not where", "the same page again", "before"],
 )

@@ -1,4 +1,4 @@
-"""Our signatures: those of boto3, byte for byte, and good for a server that checks them."""
+"""Our signatures equal boto3's byte for byte, and a server that checks them accepts them."""
 
 import logging
 import pickle
@@ -23,7 +23,7 @@ from stores.bucket.url_signer import MAX_EXPIRY_SECONDS, open_signer
 
 KEY = "audio/user-1/conversation-1/message-1_1700000000000.wav"
 NOON = datetime(2025, 10, 13, 12, tzinfo=UTC)
-# What SigV4 must quote, or must not: a session token of AWS looks like this one.
+# Characters that SigV4 must or must not quote; the token looks like one of AWS.
 ACCESS_KEY_ID, SECRET, TOKEN = "AKID+/=", "secret+/ ü=", "IQoJb3JpZ2lu+/ =="
 FAR = datetime(2100, 1, 1, tzinfo=UTC)
 SESSION = boto3.session.Session()
@@ -113,11 +113,11 @@ def test_a_url_outside_the_limits_of_sigv4_is_not_signed(seconds):
         signer().dated(NOON).sign(KEY, seconds)
 
 
-# A real server that checks signatures and their end
+# A real server that checks signatures and expiry
 
 
 def fetch(url):
-    """Status and body of a GET without credentials, past any proxy."""
+    """Return status and body of a GET without credentials or proxy."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(url, timeout=30) as response:
@@ -128,7 +128,7 @@ def fetch(url):
 
 @pytest.fixture(params=[REGION, "auto"])
 def sign(swift_address, swift_bucket, request):
-    """Sign a URL of the server's bucket as of now."""
+    """Sign a URL for the server's bucket as of now."""
     real = open_signer(swift_address.access(swift_bucket.name, request.param))
     return lambda key, seconds: real.dated(utc_now()).sign(key, seconds)
 

@@ -12,7 +12,7 @@ KEY = "audio/user/conversation/message.wav"
 
 @pytest.fixture
 def versioned(bucket):
-    """A bucket that keeps versions."""
+    """A bucket with versioning enabled."""
     set_versioning(bucket, "Enabled")
     return bucket
 
@@ -108,10 +108,10 @@ def test_no_version_has_no_page(versioned):
 
 
 def test_keys_that_xml_cannot_carry_are_deleted_too(swift_bucket):
-    # Swift alone: moto's listing of them is no XML.
+    # Swift only: moto's listing of them is invalid XML.
     set_versioning(swift_bucket, "Enabled")
     keys = ["audio/\x01", "audio/fine", "audio/\n"]
-    for key in keys * 2:  # our own client refuses to put them
+    for key in keys * 2:  # our own client refuses to upload them
         swift_bucket.client.put_object(Bucket=swift_bucket.name, Key=key, Body=b"")
     report = delete_versions(swift_bucket, listed(swift_bucket, "audio/"))
     assert set(report.deleted) == set(keys)
@@ -160,7 +160,7 @@ def test_a_call_that_fails_keeps_what_was_confirmed_before(
     assert report.deleted == ("a",)
     assert report.failed == {"b": "StorageUnavailable"}
     assert report.broken.reason == "SlowDown"
-    assert faulty_bucket.count("DeleteObjects") == 1 + 5  # none after the one that broke
+    assert faulty_bucket.count("DeleteObjects") == 1 + 5  # none after the failed one
 
 
 def test_an_interrupted_list_of_versions_does_not_count_as_complete(faulty_bucket, stage_bucket):

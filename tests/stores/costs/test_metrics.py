@@ -1,4 +1,4 @@
-"""One pass over messages, on real Postgres: what counts, and how old it is."""
+"""The pass over messages, on real Postgres: which count, and their age."""
 
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -13,7 +13,7 @@ from stores.costs import metrics
 from stores.deletion import learner_messages, ledger
 
 BERLIN = ZoneInfo("Europe/Berlin")
-# The day on which clocks in Berlin go back: by them it has 25 hours.
+# The day on which clocks in Berlin go back: it has 25 hours there.
 AS_OF = datetime(2025, 10, 26, 3, 30, tzinfo=UTC)
 DAY = timedelta(days=1)
 ERASURE = DeletionReason.ERASURE
@@ -49,7 +49,7 @@ def gone(engine):
 
 @pytest.fixture
 def delete(engine):
-    """Bring a deletion into the ledger, as a sweep does."""
+    """Enter a deletion into the ledger, as a sweep does."""
 
     def _delete(
         message_id,
@@ -105,7 +105,7 @@ def test_clocks_that_change_make_no_day_longer(add_audio, stock, hours):
     assert stock(noon)["said_days"].to_list() == [1]
 
 
-def test_what_was_said_later_is_left_out_and_what_was_deleted_later_is_there(add_audio, stock):
+def test_later_messages_are_left_out_and_later_deletions_ignored(add_audio, stock):
     add_audio(-INSTANT)
     add_audio(DAY, audio_deleted_at=AS_OF + INSTANT)
     add_audio(DAY, audio_deleted_at=AS_OF)
@@ -276,7 +276,7 @@ def test_unmeasured_days_are_added_and_marked(write):
     ]
 
 
-def test_a_measured_day_is_not_mixed_with_what_messages_tell_later(write):
+def test_a_measured_day_is_not_mixed_with_later_reconstructions(write):
     yesterday, today = date(2025, 10, 25), AS_OF.date()
     write(rows_of(yesterday, 5), as_of=AS_OF - DAY)
     kept = write(rows_of(today, 1), rows_of(yesterday, 2), rows_of(yesterday, 2, "plus"))

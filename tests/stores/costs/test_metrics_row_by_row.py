@@ -1,4 +1,4 @@
-"""The pass over messages against the same figures worked out row by row."""
+"""The pass over messages equals a row-by-row computation."""
 
 import random
 from collections import defaultdict
@@ -54,7 +54,7 @@ def _random_rows(rng):
     conversations = [f"conversation-{number}" for number in range(CONVERSATIONS)]
     return {
         User: [{"id": learner, "email": f"{learner}@example.org"} for learner in learners],
-        # Few instants, so that several subscriptions of a learner are equally new.
+        # Few timestamps, so that several subscriptions of a learner are equally new.
         "subscriptions": [
             {
                 "id": UUID(int=rng.getrandbits(128)),
@@ -111,7 +111,7 @@ def _row_by_row(rows):
 
 
 def _tiers(subscriptions):
-    """Return each learner's tier by the newest; one without an instant is newer than all."""
+    """Return each learner's newest tier; one without a timestamp is newer than all others."""
 
     def oldest_first(row):
         instants = [row["updated_at"], row["created_at"]]

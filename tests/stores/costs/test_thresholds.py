@@ -25,7 +25,7 @@ def test_a_measure_that_was_never_evaluated_counts_as_below(engine):
     assert read(engine, STORED) == expected
 
 
-def test_what_is_written_of_one_measure_is_read_of_it_alone(engine):
+def test_the_standing_of_one_measure_does_not_affect_another(engine):
     with engine.begin() as connection:
         thresholds.lock(connection, STORED)
         thresholds.write(connection, STORED, ABOVE)

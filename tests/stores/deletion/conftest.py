@@ -1,4 +1,4 @@
-"""Fixtures: the deletion ledger, written, read and tampered with."""
+"""Fixtures: write, read and tamper with the deletion ledger."""
 
 import pytest
 import sqlalchemy as sa
@@ -29,7 +29,7 @@ def intend(engine):
 
 @pytest.fixture
 def finish(engine):
-    """Finish keys and commit; return how many were open."""
+    """Complete the intents of keys and commit; return how many were open."""
 
     def _finish(*keys, state=DELETED):
         with engine.begin() as connection:
@@ -51,7 +51,7 @@ def open_intents(engine):
 
 @pytest.fixture
 def verify(engine):
-    """Walk along the chain."""
+    """Verify the chain."""
 
     def _verify(noted=None):
         with engine.connect() as connection:
@@ -93,7 +93,7 @@ def chain(intend, finish):
 
 @pytest.fixture
 def tamper(engine):
-    """Change the ledger behind its triggers' back."""
+    """Change the ledger with its triggers disabled."""
 
     def _tamper(statement):
         with engine.begin() as connection:

@@ -1,4 +1,4 @@
-"""The tombstone of an erased learner, and who else uses a key."""
+"""The tombstone of an erased learner, and other messages that share a key."""
 
 from uuid import uuid4
 
@@ -59,7 +59,7 @@ def test_a_second_tombstone_is_the_first_one_opened_again(connection, entomb):
     ],
     ids=["key", "url"],
 )
-def test_what_is_back_is_found_and_only_of_erased_learners(
+def test_new_data_is_found_only_for_erased_learners(
     connection, add_message, add_user, add_conversation, entomb, columns
 ):
     user_id = add_user()
@@ -97,7 +97,7 @@ def test_looking_for_what_is_back_reads_the_messages_of_erased_learners_alone(
         user_id = add_user()
         add_message(conversation_id=add_conversation(user_id=user_id))
         entomb(user_id)
-    connection.execute(sa.text("SET LOCAL enable_nestloop = off"))  # what the planner may guess
+    connection.execute(sa.text("SET LOCAL enable_nestloop = off"))  # whatever the estimates
     explained = connection.execute(
         sa.text(f"EXPLAIN (ANALYZE, FORMAT JSON) {erasure._REVIVED.text}"),
         {"limit": 10},

@@ -23,7 +23,7 @@ HELD_ORPHANS = sa.text(
 
 @pytest.fixture
 def place(engine):
-    """Place a hold and commit; return what it says."""
+    """Place a hold and commit; return it."""
 
     def _place(scope, subject_id, reason="case 7", placed_by="Mori"):
         with engine.begin() as connection:
@@ -76,7 +76,7 @@ def learner(add_user, add_conversation, add_message):
     return user_id, (first, second), messages
 
 
-# What a hold covers
+# Scope of a hold
 
 
 def test_a_hold_covers_its_message_its_conversation_or_all_of_its_learner(
@@ -93,7 +93,7 @@ def test_a_hold_covers_its_message_its_conversation_or_all_of_its_learner(
     assert found(HELD) == messages
 
 
-def test_an_id_of_one_kind_is_none_of_another(engine, learner, found):
+def test_an_id_matches_only_its_own_scope(engine, learner, found):
     user_id, (first, _), messages = learner
     wrong = [(USER, first), (USER, messages[0]), (MESSAGE, first), (CONVERSATION, user_id)]
     with engine.begin() as connection:
@@ -176,7 +176,7 @@ def test_placing_counts_what_it_protects_and_what_it_comes_too_late_for(
     engine, learner, place, add_message, add_orphan, noon
 ):
     user_id, (first, _), messages = learner
-    add_message(conversation_id=first, audio_storage_key=None)  # said as text
+    add_message(conversation_id=first, audio_storage_key=None)  # text only
     with engine.begin() as app:
         deleted = sa.update(Message).where(Message.id == messages[0]).values(audio_deleted_at=noon)
         app.execute(deleted)
@@ -246,14 +246,14 @@ def test_an_active_hold_shows_who_placed_it_and_why(engine, add_message, place, 
         assert hold.placed_at <= connection.scalar(sa.func.now())
 
 
-def test_only_who_released_a_hold_may_say_so_again(engine, add_message, place):
+def test_only_the_person_who_released_a_hold_can_repeat_it(engine, add_message, place):
     hold_id = place(MESSAGE, add_message()).hold_id
     with engine.begin() as connection:
         assert not holds.release(connection, hold_id + 1, "Sato")
         assert holds.release(connection, hold_id, "Sato")
     with engine.begin() as connection:
         first = connection.execute(sa.select(LegalHold.released_at, LegalHold.released_by)).one()
-        assert holds.release(connection, hold_id, "Sato")  # the answer to a commit can be lost
+        assert holds.release(connection, hold_id, "Sato")  # a commit's answer can be lost
         assert not holds.release(connection, hold_id, "Mori")
         again = connection.execute(sa.select(LegalHold.released_at, LegalHold.released_by)).one()
     assert first == again

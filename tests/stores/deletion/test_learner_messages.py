@@ -1,4 +1,4 @@
-"""What a learner's messages hold, and letting go of it."""
+"""A learner's data in messages, and its removal."""
 
 import pytest
 import sqlalchemy as sa
@@ -60,7 +60,7 @@ def test_every_trace_of_a_recording_is_counted_and_removed(
 
 
 def test_rows_of_every_table_that_references_messages_go(connection, add_theirs, user_id):
-    """Also of tables that later migrations add, and of what a downgrade parked."""
+    """This includes tables of later migrations, and those that a downgrade parked."""
     message_id, other = add_theirs(), add_theirs()
     connection.execute(
         sa.text(

@@ -1,4 +1,4 @@
-"""Intents and ends of deletions in the ledger, on real Postgres."""
+"""Intents and completed deletions in the ledger, on real Postgres."""
 
 import hashlib
 import json
@@ -15,7 +15,7 @@ from tests.stores.deletion.conftest import deletion
 DELETED, WITHDRAWN = DeletionState.DELETED, DeletionState.WITHDRAWN
 
 
-# Intending
+# Intents
 
 
 def test_an_intent_keeps_every_fact(engine, ledger_rows, open_intents, noon):
@@ -93,7 +93,7 @@ def test_failures_are_counted_on_open_intents_alone(engine, intend, finish, ledg
     ]
 
 
-# Finishing
+# Completion
 
 
 def test_a_final_entry_forgets_the_key_and_keeps_its_digest(engine, intend, finish, ledger_rows):
@@ -141,7 +141,7 @@ def test_an_empty_ledger_has_a_head_and_verifies(head, verify):
 
 
 def test_the_chain_can_be_recomputed_from_an_export(engine, ledger_rows, noon):
-    """Nothing of ours is used here but the documented form."""
+    """This uses only the documented format, none of our code."""
     odd = 'Slow"Down\\\n\t\x01\x7f é 🎧'
     expiry = noon + timedelta(microseconds=120)
     with engine.begin() as connection:

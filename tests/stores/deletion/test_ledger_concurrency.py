@@ -1,4 +1,4 @@
-"""The ledger while several write it, and when a writer is killed."""
+"""The ledger with concurrent and killed writers."""
 
 import multiprocessing
 import os
@@ -52,7 +52,7 @@ def test_a_finisher_waits_for_the_one_before_and_follows_it(engine, intend, fini
 
 
 def _die(url, moment, reached):
-    """Intend two keys; wait to be killed either before finishing them or before the commit."""
+    """Add two intents; wait to be killed before completing them or before the commit."""
     engine = connect(url)
     with engine.begin() as connection:
         ledger.intend(connection, [deletion("a"), deletion("b")])
@@ -64,7 +64,7 @@ def _die(url, moment, reached):
 
 
 @pytest.mark.parametrize("moment", ["intended", "finished"])
-def test_what_a_killed_process_intended_stays_open_for_the_next(
+def test_intents_of_a_killed_process_stay_open_for_the_next(
     database_url, moment, open_intents, finish, verify
 ):
     reached = SPAWN.Event()

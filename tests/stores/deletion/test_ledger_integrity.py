@@ -1,4 +1,4 @@
-"""The ledger is append-only, and shows whoever changes it all the same."""
+"""The ledger is append-only, and verification reveals any change."""
 
 import pytest
 import sqlalchemy as sa
@@ -54,7 +54,7 @@ def test_not_even_the_owner_can_change_or_remove_an_entry(
         "intended_at = now() - interval '1 day'",
     ],
 )
-def test_what_an_open_entry_intends_does_not_change(engine, intend, change):
+def test_the_intent_of_an_open_entry_cannot_change(engine, intend, change):
     intend("open")
     with engine.connect() as owner, pytest.raises(DatabaseError, match="does not change"):
         owner.execute(sa.text(f"UPDATE audio_ops.deletion_ledger SET {change}"))
@@ -95,7 +95,7 @@ def test_a_changed_fact_is_found_at_its_entry(chain, tamper, verify, change):
 
 
 def _hash_anew(engine, tamper, first, last):
-    """Forge the hashes of these places so that each fits the entry before it."""
+    """Forge the hashes at these positions so that each fits the previous entry."""
     with engine.connect() as connection:
         rows = connection.execute(ledger._CHAIN).all()
     previous = rows[first - 2].hash
@@ -104,13 +104,13 @@ def _hash_anew(engine, tamper, first, last):
         tamper(f"UPDATE ledger SET hash = '\\x{previous.hex()}' WHERE position = {row.position}")
 
 
-def test_an_entry_hashed_anew_is_found_at_the_next(engine, chain, tamper, verify):
+def test_a_rehashed_entry_is_detected_at_the_next_one(engine, chain, tamper, verify):
     tamper("UPDATE ledger SET size_bytes = 1 WHERE position = 5")
     _hash_anew(engine, tamper, 5, 5)
     assert verify().broken.position == 6
 
 
-def test_a_chain_written_anew_is_found_only_with_a_head_noted_before(
+def test_a_rewritten_chain_is_detected_only_with_a_recorded_head(
     engine, chain, tamper, verify, head, intend, finish
 ):
     noted = head()

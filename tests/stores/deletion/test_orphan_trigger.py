@@ -1,4 +1,4 @@
-"""What happens to a recording whose message the app deletes; the trigger of migration 0006."""
+"""Recordings whose message the app deletes: the trigger of migration 0006."""
 
 from datetime import UTC, datetime
 
@@ -45,7 +45,7 @@ def cascading(app):
 
 @pytest.fixture
 def left(app):
-    """Count the messages that are left."""
+    """Count the remaining messages."""
     return lambda: app.execute("SELECT count(*) FROM messages").fetchone()[0]
 
 
@@ -53,7 +53,7 @@ def key_of(user_id, conversation_id, name="m_1736072400000.wav"):
     return f"audio/{user_id}/{conversation_id}/{name}"
 
 
-# What is queued
+# Queueing
 
 
 def test_a_deleted_messages_recording_is_queued_with_all_that_is_known(
@@ -173,7 +173,7 @@ def test_a_locked_queue_delays_the_app_a_second_and_loses_only_the_note(
     app.add_notice_handler(lambda notice: warnings.append(notice.message_primary))
     with engine.begin() as other:
         other.execute(sa.text("LOCK TABLE audio_ops.orphan_object"))
-        app.execute("SET statement_timeout = '10s'")  # a second for each message would exceed it
+        app.execute("SET statement_timeout = '10s'")  # one second per message would exceed it
         app.execute("DELETE FROM messages")
     assert left() == 0
     assert orphans() == {}
@@ -212,7 +212,7 @@ def test_a_damaged_queue_stops_no_deletion(app, add_message, left, damage):
 
 @pytest.fixture
 def app_role(app):
-    """A role that owns nothing and has rights on the app's tables alone."""
+    """A role that owns nothing and has rights on the app's tables only."""
     app.execute(
         "DROP ROLE IF EXISTS app_of_test; CREATE ROLE app_of_test;"
         "GRANT SELECT, INSERT, DELETE ON messages TO app_of_test"

@@ -1,4 +1,4 @@
-"""Which rows a check looks at, and what is asked of them."""
+"""The rows and rules of a check."""
 
 from datetime import timedelta
 
@@ -82,7 +82,7 @@ def test_only_messages_with_audio_are_checked(engine, add_message, add_analysis)
         assert checked_rows.create(connection, RowScope(), FACTS) == 4
         ids = connection.scalars(sa.text("SELECT message_id FROM checked_message"))
         assert set(ids) == set(looked_at)
-        assert checked_rows.create(connection, RowScope(), FACTS) == 4  # made anew
+        assert checked_rows.create(connection, RowScope(), FACTS) == 4  # recreated
 
 
 def test_a_window_is_half_open_and_open_cases_are_always_checked(engine, add_analysed):
@@ -124,7 +124,7 @@ def test_only_the_given_rules_are_evaluated_on_only_the_given_messages(engine, a
         assert len(ask(connection, [first, second], FACTS, INVARIANTS)) == 6
 
 
-def test_what_the_engine_writes_breaks_no_rule(engine, spoken, claimed, noon, add_message):
+def test_analyses_by_the_engine_break_no_rule(engine, spoken, claimed, noon, add_message):
     message = {**MESSAGE, "audio_processing_state": "uploaded"}
     with AnalysisWorkers(1) as workers:
         for sentence in SENTENCES:

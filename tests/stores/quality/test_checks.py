@@ -1,4 +1,4 @@
-"""Checks, and what has changed since one: no row may be missed, whoever writes it and when."""
+"""Checks of changed rows: none may be missed, whichever transaction writes it and when."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -31,7 +31,7 @@ def begin(engine):
 
 @pytest.fixture
 def execute(engine):
-    """Run a statement in a transaction of its own."""
+    """Run a statement in its own transaction."""
 
     def _execute(statement, **arguments):
         with engine.begin() as connection:
@@ -42,7 +42,7 @@ def execute(engine):
 
 @pytest.fixture
 def changed(engine, begin):
-    """Check what has changed, and return which messages that were."""
+    """Check changed messages; return their ids."""
 
     def _changed(**arguments):
         scope = begin(CHANGED, **arguments)
@@ -56,7 +56,7 @@ def changed(engine, begin):
 
 def test_the_first_check_looks_at_everything(begin):
     assert begin(CHANGED, finish=False) == RowScope()
-    assert begin(CHANGED, finish=False) == RowScope()  # one that broke off does not count
+    assert begin(CHANGED, finish=False) == RowScope()  # an interrupted one does not count
     begin(WINDOW)
     assert begin(CHANGED) == RowScope()
     assert begin(CHANGED).changed_since_xid is not None
@@ -82,7 +82,7 @@ def test_a_transaction_that_ran_when_the_check_began_is_seen_by_the_next(
     begin(EVERYTHING)
     with engine.begin() as writer:
         writer.execute(sa.text("UPDATE messages SET fluency_score = 1"))
-        assert changed() == set()  # it is not committed, and others finish checks meanwhile
+        assert changed() == set()  # not committed yet, while other checks finish
         assert changed() == set()
     assert changed() == {message_id}
     assert changed() == set()
@@ -118,7 +118,7 @@ def test_messages_in_analysis_are_always_checked(begin, changed, add_message):
     assert changed() == changed() == {message_id}
 
 
-def test_since_takes_the_last_check_that_had_begun_by_then(begin, changed, add_analysed, execute):
+def test_since_refers_to_the_last_check_that_began_before(begin, changed, add_analysed, execute):
     begin(EVERYTHING)
     moment = execute("SELECT clock_timestamp()").scalar_one()
     first = add_analysed()
@@ -126,7 +126,7 @@ def test_since_takes_the_last_check_that_had_begun_by_then(begin, changed, add_a
     second = add_analysed()
     assert changed(since=moment) == {first, second}
     assert changed() == set()
-    assert begin(CHANGED, since=moment - timedelta(hours=1)) == RowScope()  # none was before
+    assert begin(CHANGED, since=moment - timedelta(hours=1)) == RowScope()  # there was none before
 
 
 @pytest.mark.parametrize("first_xid", ["2^40", "8 * 2^32"])
@@ -139,7 +139,7 @@ def test_numbers_of_another_cluster_mean_everything(begin, execute, first_xid):
 def test_a_check_restored_into_another_cluster_means_everything(begin, execute):
     begin(EVERYTHING)
     assert begin(CHANGED, finish=False).changed_since_xid is not None
-    # Its row looks as if it had been written before the check that it tells of.
+    # Its row looks as if it had been written before the check it refers to.
     execute("UPDATE audio_ops.quality_check SET first_xid = txid_current() + 1")
     for _ in range(3):
         execute("SELECT txid_current()")

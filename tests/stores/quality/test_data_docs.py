@@ -1,4 +1,4 @@
-"""Data Docs: what they say, and that they need nothing from elsewhere."""
+"""Data Docs: their content, without external resources."""
 
 import json
 import re
@@ -25,7 +25,7 @@ PAGES = {"index.html", "messages.html", "message_audio_analysis.html"}
 
 @pytest.fixture
 def results(engine):
-    """Of two messages, one of them bad."""
+    """Results for two messages, one of them bad."""
     with checked_tables(engine) as connection:
         add_message(connection, "good")
         add_message(
@@ -41,13 +41,13 @@ def results(engine):
 
 @pytest.fixture
 def folder(tmp_path, results):
-    """A site of these results."""
+    """A folder with the pages of these results."""
     data_docs.write(tmp_path / "reports" / "data-docs", results, checked_at=CHECKED_AT)
     return tmp_path / "reports" / "data-docs"
 
 
 class Page(HTMLParser):
-    """What an HTML file has in it."""
+    """Elements and texts of an HTML file."""
 
     def __init__(self, path):
         super().__init__()

@@ -1,4 +1,4 @@
-"""Cases of quarantine: opened once, closed when the rule holds again, whatever is between."""
+"""Cases of quarantine: opened once, closed when the rule passes again."""
 
 import pytest
 import sqlalchemy as sa
@@ -12,7 +12,7 @@ RULE = "quick_scores"
 
 @pytest.fixture
 def cases(engine):
-    """Read message, rule, what was observed, and whether the case is open, in order of opening."""
+    """Read message, rule, observed value and whether the case is open, in order of opening."""
 
     def _cases():
         query = (
@@ -31,7 +31,7 @@ def look(connection):
 
 
 def check(engine, rules=(RULE,)):
-    """Check everything; return how many cases were opened and closed."""
+    """Check everything; return the numbers of opened and closed cases."""
     with engine.begin() as connection:
         look(connection)
         return quarantine.open_cases(connection, rules), quarantine.release(connection, rules)

@@ -1,4 +1,4 @@
-"""What Great Expectations finds in checked tables, and what it leaves alone."""
+"""Great Expectations on checked tables: what it finds, and what it does not change."""
 
 import json
 import os
@@ -216,7 +216,7 @@ def test_rules_of_some_states_look_at_these_alone(connection):
     assert counts["scores_when_error_free"] == Counts(1, 0)
 
 
-def test_of_rows_without_a_value_only_those_that_need_one_are_noted(connection):
+def test_only_rows_that_need_a_value_are_reported_without_one(connection):
     empty = {"pronunciation_score": None, "audio_retention_expires_at": None}
     add_message(connection, "analysed", **empty)
     add_message(connection, "failed", audio_processing_state="failed", **empty)
@@ -236,13 +236,13 @@ def test_of_rows_without_a_value_only_those_that_need_one_are_noted(connection):
     ]
 
 
-def test_where_all_is_empty_only_the_rules_of_emptiness_are_broken(connection):
+def test_empty_rows_break_only_rules_about_empty_values(connection):
     add(connection, "checked_message", message_id="m")
     add(connection, "checked_analysis", message_id="m")
     assert broken(validate(connection)) == {"processing_state": 1, "scores_when_error_free": 1}
 
 
-def test_where_all_is_bad_all_are_noted(connection):
+def test_all_bad_rows_are_reported(connection):
     for number in range(250):
         add_message(connection, f"m{number}", pronunciation_score=-1, audio_format="tape")
     assert broken(validate(connection)) == {"pronunciation_score_range": 250, "audio_format": 250}

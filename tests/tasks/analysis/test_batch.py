@@ -1,4 +1,4 @@
-"""Working off a claim on real rows; the analysis itself is left out."""
+"""Processing a claim on real rows, with a stub for the analysis."""
 
 from datetime import timedelta
 from functools import partial
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("stage")
 
 @pytest.fixture
 def analysed_with(monkeypatch):
-    """Let every message have the same outcome."""
+    """Return the same outcome for every message."""
 
     def _analysed_with(cause):
         def analyse_all(claim, *_):
@@ -34,7 +34,7 @@ def analysed_with(monkeypatch):
 
 @pytest.fixture
 def work(noon):
-    """Work off all waiting messages."""
+    """Process all waiting messages."""
     claim = partial(
         leases.claim, languages=["en"], limit=10, owner="test", duration=timedelta(minutes=1)
     )
@@ -58,7 +58,7 @@ def states(engine):
     return _states
 
 
-def test_where_nothing_can_be_claimed_nothing_is_written(work):
+def test_without_a_claim_nothing_is_written(work):
     assert work(None) == AnalysisReport()
 
 

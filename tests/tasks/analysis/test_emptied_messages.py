@@ -1,4 +1,4 @@
-"""`TRUNCATE messages` by the app: no trigger of ours runs, and nothing may be lost by it."""
+"""`TRUNCATE messages` by the app: our triggers do not run, and nothing may be lost."""
 
 import psycopg
 import pytest
@@ -31,7 +31,7 @@ def test_messages_are_not_emptied_by_mistake(keys, run_sql):
     assert "CASCADE" in str(error.value.orig)
 
 
-def test_with_cascade_go_the_rows_of_messages_and_nothing_that_proves_or_stops_a_deletion(
+def test_truncate_cascade_keeps_ledger_holds_tombstones_and_orphans(
     engine, keys, run_sql, hold, add_orphan, queue, entries, sweep
 ):
     hold(hold_on := "free-3")
@@ -61,7 +61,7 @@ def test_after_it_a_sweep_deletes_nothing(keys, run_sql, sweep, queue, entries):
     assert entries() == []
 
 
-def test_what_a_killed_sweep_had_intended_waits_for_a_person_after_it(
+def test_after_truncate_intents_of_a_killed_sweep_wait_for_approval(
     keys, run_sql, sweep, before_deleting, rules, queue
 ):
     class Killed(BaseException):
@@ -78,7 +78,7 @@ def test_what_a_killed_sweep_had_intended_waits_for_a_person_after_it(
     assert all(map(is_in_bucket, keys))
     assert queue().keys() == set(keys[:3])
     plan = plan_sweep.fn(rules)
-    assert plan.objects == plan.live == 3  # all there is: over any share, so the flow asks
+    assert plan.objects == plan.live == 3  # above any share: the flow asks for approval
 
 
 def test_after_it_every_object_is_found_to_belong_to_no_message(keys, run_sql, reconcile):

@@ -1,4 +1,4 @@
-"""The gate: what it opens cases for, and what it holds against the writer."""
+"""The gate: the cases it opens, and the failures it charges to the writer."""
 
 import pytest
 import sqlalchemy as sa
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.usefixtures("stage")
 
 @pytest.fixture
 def gate(engine):
-    """Ask about messages; return the broken rules held against the writer, and all open cases."""
+    """Check messages; return the broken rules charged to the writer, and all open cases."""
 
     def _gate(*message_ids):
         with engine.begin() as connection:
@@ -26,7 +26,7 @@ def test_analyses_that_keep_all_rules_pass(add_analysed, gate):
     assert gate(add_analysed(), add_analysed()) == (set(), set())
 
 
-def test_what_the_app_wrote_gets_a_case_and_is_not_the_writers_fault(add_analysed, gate):
+def test_values_written_by_the_app_open_cases_but_are_not_charged_to_the_writer(add_analysed, gate):
     message_id = add_analysed(
         {"total_pause_duration_ms": 900, "pause_count": 3},
         audio_duration_ms=700,
@@ -36,7 +36,7 @@ def test_what_the_app_wrote_gets_a_case_and_is_not_the_writers_fault(add_analyse
     assert gate(message_id) == (set(), {"timings_in_audio", "pauses_in_audio", "url_is_ours"})
 
 
-def test_what_the_analysis_wrote_is_the_writers_fault(add_analysed, gate):
+def test_values_written_by_the_analysis_are_charged_to_the_writer(add_analysed, gate):
     message_id = add_analysed(
         {"articulation_rate_wpm": 1, "speech_timings": [{"word": "Hello"}]},
         audio_duration_ms=2,
@@ -46,6 +46,6 @@ def test_what_the_analysis_wrote_is_the_writers_fault(add_analysed, gate):
     assert gate(message_id) == (ours, ours | {"pauses_in_audio"})
 
 
-def test_what_only_warns_is_left_to_the_daily_check(add_analysed, gate):
+def test_warnings_are_left_to_the_daily_check(add_analysed, gate):
     message_id = add_analysed({"average_pause_duration_ms": 298}, audio_size_bytes=1)
     assert gate(message_id) == (set(), set())

@@ -1,4 +1,4 @@
-"""Analysis processes: a bad clip costs its own process and nothing else."""
+"""Analysis processes: a bad clip affects only its own process."""
 
 import signal
 import sys

@@ -1,6 +1,6 @@
-"""The children of a backfill: started, replaced and given up, on real rows.
+"""The child runs of a backfill: started, replaced and abandoned, on real rows.
 
-The Prefect server is replaced: it would take hours to let children hang.
+The Prefect server is a stub: waiting for hanging children would take hours.
 """
 
 from datetime import timedelta
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("stage")
 
 
 class Server:
-    """Remembers what was started, and says that a child has ended once `end` was called."""
+    """Records started runs, and reports a child as ended after `end` was called."""
 
     def __init__(self):
         self.started, self._working, self._ended = [], {}, set()
@@ -80,9 +80,7 @@ def test_a_stopped_backfill_lets_its_children_end_and_starts_no_others(
     assert len(server.started) == 2
 
 
-def test_children_that_end_in_vain_are_given_up_unless_a_message_gets_done(
-    server, backfill_id, run_sql
-):
+def test_children_without_progress_are_abandoned(server, backfill_id, run_sql):
     children = BackfillChildren(backfill_id, 1, chunk_size=10)
     for _ in range(MOST_STARTED_IN_VAIN):
         children.keep_going()

@@ -1,4 +1,4 @@
-"""A chunk of a backfill may run on another machine than the flow that asked for it."""
+"""A chunk of a backfill may run on a different machine than its flow."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from tasks.backfill.chunk import analyze_backfill_chunk
 @pytest.mark.usefixtures("stage")
 def test_a_machine_with_another_engine_claims_nothing(add_scored, freeze, items, noon):
     add_scored()
-    backfill_id = freeze()  # for a version that is installed nowhere
+    backfill_id = freeze()  # for a version that is not installed anywhere
     before = items(backfill_id)
     with pytest.raises(EngineChanged):
         analyze_backfill_chunk.fn(

@@ -41,7 +41,7 @@ def alert(*arguments, **fields):
 
 @pytest.fixture
 def prefect_api():
-    """What stands for a Prefect server: it remembers events."""
+    """A stub of a Prefect server that records events."""
     with (
         listening() as api,
         temporary_settings({PREFECT_API_URL: f"{api.url}/api", PREFECT_CLIENT_MAX_RETRIES: 0}),

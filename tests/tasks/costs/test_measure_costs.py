@@ -94,7 +94,7 @@ def test_history_and_forecast_are_there_on_the_first_day(report, add_audio, run_
     assert len(found.forecast) == 30
     assert found.cost_before.storage_usd == pytest.approx(10 * 0.02)
     assert found.cost_before.transfer_usd == pytest.approx(10 * 0.09)
-    assert run_sql(MARKED) == [(True, 40)]  # the instant itself is long past
+    assert run_sql(MARKED) == [(True, 40)]  # the time itself is long past
 
 
 @pytest.mark.parametrize(("minutes", "reconstructed"), [(50, False), (70, True)])
@@ -116,7 +116,7 @@ def test_audio_that_arrives_late_is_counted_where_it_was_said(report, add_audio,
     assert found.forecast["expected_bytes"][0] == pytest.approx((23 + 23 / 28) * BYTES_PER_GB)
     assert found.forecast["low_bytes"][0] < found.forecast["high_bytes"][0]
     yesterday = found.daily.filter(tier="free", day=(AS_OF - DAY).date())
-    assert yesterday["bytes"].to_list() == [3 * BYTES_PER_GB]  # what was measured then stays
+    assert yesterday["bytes"].to_list() == [3 * BYTES_PER_GB]  # the earlier measurement is kept
 
 
 def test_uploads_are_known_after_their_messages_were_deleted(report, add_audio, run_sql):

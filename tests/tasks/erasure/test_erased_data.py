@@ -1,4 +1,4 @@
-"""What an erasure erases and what stays, on real Postgres and a real bucket."""
+"""What an erasure deletes and keeps, on real Postgres and a real bucket."""
 
 from datetime import UTC, datetime
 
@@ -126,7 +126,7 @@ def test_the_recordings_of_messages_that_the_app_deleted_go(
     assert not is_in_bucket(key)
 
 
-def test_what_reconciliations_noted_of_their_objects_goes(
+def test_findings_about_the_learners_objects_are_erased(
     learner, new_learner, add_recording, execute
 ):
     execute(
@@ -242,7 +242,7 @@ def test_all_versions_and_delete_markers_go(learner, add_recording, status):
     bucket.put(key, b"replaced", "audio/wav")
     bucket.put(f"{key}.other", b"another's", "audio/wav")
     bucket.put(f"{learner.folder}gone.wav", b"gone", "audio/wav")
-    bucket.delete_many([f"{learner.folder}gone.wav"])  # leaves a version and a marker
+    bucket.delete_many([f"{learner.folder}gone.wav"])  # leaves a version and a delete marker
     keep_versions(status)
     erased, left = erase(learner)
     assert (erased.objects, erased.versions, erased.size_bytes) == (3, 5, 3 + 5 + 8 + 4)

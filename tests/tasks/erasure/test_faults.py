@@ -1,4 +1,4 @@
-"""Erasures that the bucket fails or that are killed: the next run completes them."""
+"""Erasures that are killed, or whose bucket fails: the next run completes them."""
 
 import signal
 import subprocess
@@ -32,7 +32,7 @@ def test_only_what_the_bucket_confirmed_is_marked_and_the_next_run_ends_it(
     row = read_message(bad)
     assert (row.audio_storage_key, row.audio_deleted_at) == (key, None)
     assert row.audio_url is row.fluency_score is None
-    assert row.audio_processing_state == "failed"  # so that nobody analyses it meanwhile
+    assert row.audio_processing_state == "failed"  # so that no run analyses it meanwhile
     assert read_message(good).audio_storage_key is None
     assert ledger_entries() == {("erasure", "deleted"): 1, ("erasure", "intended"): 1}
     faulty_bucket.heal()
@@ -130,7 +130,7 @@ erase_learner.erase_messages.fn(user_id)
 
 @pytest.fixture
 def kill_at_deletion(faulty_bucket):
-    """Run an erasure in a process of its own; kill it when it asks the bucket to delete."""
+    """Run an erasure in a separate process; kill it at its first deletion request."""
 
     def _kill_at_deletion(learner, *, deleted):
         process = subprocess.Popen([sys.executable, "-c", RUN, str(learner.user_id)])

@@ -1,4 +1,4 @@
-"""What an erasure checks and counts before anything is done."""
+"""What an erasure checks and counts before it changes anything."""
 
 from datetime import UTC, datetime
 from uuid import uuid4
@@ -79,7 +79,7 @@ def test_the_wrong_bucket_is_refused(learner, add_recording, everything, monkeyp
 def test_a_bucket_without_others_recordings_is_refused(
     learner, new_learner, add_recording, everything
 ):
-    """Another environment's: it has a marker, and says of every key that it deleted it."""
+    """Another environment's bucket has a marker, and reports every key as deleted."""
     add_recording(learner)
     add_recording(new_learner(), audio=None)
     before = everything(learner)

@@ -1,4 +1,4 @@
-"""The tombstone of an erased learner, and what it stops."""
+"""The tombstone of an erased learner, and what it blocks."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -27,7 +27,7 @@ def test_an_erasure_keeps_its_receipt_over_all_its_runs(learner, execute):
     assert erase(learner, reason="request 8")[1].is_empty
     assert erase_learner.begin_erasure.fn(learner.user_id, "request 9") == first
     (row,) = execute("SELECT * FROM audio_ops.erased_learner").all()
-    assert (row.reason, row.completed_at) == ("request 7", None)  # it has begun again
+    assert (row.reason, row.completed_at) == ("request 7", None)  # it has started again
 
 
 def test_an_erasure_that_left_something_is_not_complete(
@@ -42,7 +42,7 @@ def test_an_erasure_that_left_something_is_not_complete(
     assert execute("SELECT completed_at FROM audio_ops.erased_learner").scalar_one() is not None
 
 
-def test_what_a_backup_brings_back_is_found_and_erased_again(
+def test_data_restored_from_a_backup_is_found_and_erased_again(
     learner, new_learner, add_recording, read_message, engine
 ):
     other = new_learner()
@@ -68,7 +68,7 @@ def test_a_hold_on_a_deleted_subject_that_may_be_the_learners_blocks_the_erasure
     first = add_recording(learner, audio_storage_key=shared)
     add_recording(learner, audio_storage_key=shared)
     hold(first)
-    execute("DELETE FROM messages")  # the trigger queues a shared object as nobody's
+    execute("DELETE FROM messages")  # the trigger queues a shared object without an owner
     with pytest.raises(LearnerHeld):
         erase(learner)
     assert storage.bucket().head(shared) is not None

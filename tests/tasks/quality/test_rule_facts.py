@@ -1,4 +1,4 @@
-"""How URLs of our bucket's objects may begin."""
+"""Accepted prefixes of our bucket's URLs."""
 
 import pytest
 

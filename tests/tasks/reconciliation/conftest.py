@@ -29,6 +29,6 @@ def do(engine):
 
 @pytest.fixture
 def small_pages(monkeypatch):
-    """Two objects a page, two pages a chunk."""
+    """Two objects per page, two pages per chunk."""
     monkeypatch.setattr("stores.bucket.listing.KEYS_PER_PAGE", 2)
     monkeypatch.setattr(listing, "PAGES_PER_CHUNK", 2)

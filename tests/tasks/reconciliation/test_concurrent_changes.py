@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("stage")
 
 @pytest.fixture
 def during_listing(faulty_bucket):
-    """Let something happen while the second page is asked for."""
+    """Run a change while the second page is being requested."""
 
     def _during_listing(work):
         faulty_bucket.on(
@@ -38,7 +38,7 @@ def test_an_upload_behind_the_listings_back_is_no_loss(
     during_listing(lambda: record("audio/0"))
     compared = spy_on_compare(monkeypatch)
     report = reconcile()
-    assert compared[0].missing == 1  # it did look lost
+    assert compared[0].missing == 1  # it looked lost
     assert report.objects == 4
     assert report.findings == ()
 
@@ -58,7 +58,7 @@ def test_a_deletion_behind_the_listings_back_leaves_no_orphan(
     during_listing(work)
     compared = spy_on_compare(monkeypatch)
     report = reconcile(repair=True)
-    assert compared[0].findings == 2  # they did look like orphans
+    assert compared[0].findings == 2  # they looked like orphans
     assert report.findings == ()
 
 

@@ -35,7 +35,7 @@ def test_a_bucket_without_the_recordings_is_rather_another_one(
         reconcile(repair=True)
     assert (error.value.missing, error.value.rows) == (2, 3)
     assert rows("SELECT * FROM audio_ops.orphan_object") == []
-    # With the right bucket, the next run does not go on with this listing.
+    # With the right bucket, the next run does not resume this listing.
     put("audio/lost-0")
     put("audio/lost-1")
     assert found(reconcile()) == {FindingKind.OBJECT_WITHOUT_ROW: ("audio/orphan",)}
@@ -84,9 +84,7 @@ def test_half_of_the_recordings_missing_is_still_plausible(record, add_message, 
 
 
 @pytest.mark.parametrize("operation", ["ListObjectsV2", "HeadObject"])
-def test_a_bucket_that_breaks_off_costs_only_a_second_run(
-    record, put, reconcile, faulty_bucket, operation
-):
+def test_a_failing_bucket_costs_only_a_second_run(record, put, reconcile, faulty_bucket, operation):
     record("audio/1")
     put("audio/orphan")
     faulty_bucket.on(

@@ -13,7 +13,7 @@ from tests.tasks.conftest import NONE_IS_OLD
 pytestmark = pytest.mark.usefixtures("stage")
 
 
-def test_where_bucket_and_messages_agree_nothing_is_found(record, reconcile, rows):
+def test_no_findings_if_bucket_and_messages_agree(record, reconcile, rows):
     for number in range(3):
         record(f"audio/{number}")
     report = reconcile()
@@ -83,7 +83,7 @@ def test_objects_younger_than_the_floor_are_no_orphans(put, reconcile, monkeypat
     put("audio/1")
     compared = spy_on_compare(monkeypatch)
     assert reconcile(older_than=NONE_IS_OLD).findings == ()
-    assert compared[0].findings == 0  # nor is the bucket asked about each of them
+    assert compared[0].findings == 0  # and no HEAD request for each of them
     assert found(reconcile()) == {FindingKind.OBJECT_WITHOUT_ROW: ("audio/1",)}
 
 

@@ -1,4 +1,4 @@
-"""Reconciliations that were interrupted, overtaken, or lost their listing."""
+"""Reconciliations that are interrupted, overtaken, or lose their listing."""
 
 import subprocess
 import sys
@@ -63,7 +63,9 @@ def test_a_killed_listing_resumes_where_it_stopped(record, reconcile, faulty_buc
         "TRUNCATE audio_ops.bucket_inventory",
     ],
 )
-def test_what_cannot_go_on_begins_anew(record, reconcile, small_pages, do, rows, change):
+def test_a_listing_that_cannot_be_resumed_starts_over(
+    record, reconcile, small_pages, do, rows, change
+):
     for number in range(6):
         record(f"audio/{number}")
     interrupted()
@@ -76,7 +78,9 @@ def test_what_cannot_go_on_begins_anew(record, reconcile, small_pages, do, rows,
     assert rows("SELECT count(*) FROM audio_ops.reconciliation") == [(1,)]
 
 
-def test_a_run_interrupted_after_its_listing_compares_anew(record, put, reconcile, faulty_bucket):
+def test_a_run_interrupted_after_its_listing_repeats_the_comparison(
+    record, put, reconcile, faulty_bucket
+):
     record("audio/1")
     put("audio/orphan")
     run = interrupted()

@@ -1,4 +1,4 @@
-"""Objects uploaded before their message was saved: who gets them, and who does not."""
+"""Objects uploaded before their message was saved: which message adopts them, and which not."""
 
 import io
 from datetime import UTC, datetime, timedelta
@@ -51,7 +51,7 @@ def conversation(add_conversation, learner):
 
 @pytest.fixture
 def save(add_message, conversation):
-    """Save a message as the app does when a conversation ends: of a recording it says nothing."""
+    """Save a message as the app does when a conversation ends: without its recording."""
 
     def _save(message_id="m", **columns):
         return add_message(
@@ -70,7 +70,7 @@ def save(add_message, conversation):
 
 @pytest.fixture
 def stray(put, learner, conversation):
-    """Upload for a message of the learner's; return the key."""
+    """Upload an object for a message of the learner; return the key."""
 
     def _stray(message_id="m", data=PCM, *, epoch_ms=EPOCH_MS, content_type="audio/pcm16"):
         return put(key_of(learner, conversation, message_id, epoch_ms), data, content_type)
@@ -95,7 +95,7 @@ def queued(run_sql):
 
 @pytest.fixture
 def in_ledger(engine):
-    """Write a deletion of a key into the ledger, up to a state."""
+    """Enter the deletion of a key into the ledger, up to a state."""
 
     def _in_ledger(key, state):
         with engine.begin() as connection:
@@ -112,7 +112,7 @@ def encoded(**how):
     return file.getvalue()
 
 
-# Who gets an object
+# Adopted objects
 
 
 def test_an_object_uploaded_before_its_message_was_saved_is_given_to_it(
@@ -211,7 +211,7 @@ def test_ids_with_underscores_and_other_signs_are_taken_as_they_are(stray, save,
     assert {i: stored(i).audio_storage_key for i in ids} == keys
 
 
-def test_of_several_uploads_the_newest_is_adopted_and_the_others_are_orphans(
+def test_the_newest_of_several_uploads_is_adopted_and_the_others_are_orphans(
     stray, save, reconcile, stored, queue
 ):
     uploads = [stray(epoch_ms=EPOCH_MS + n) for n in (5, 0, 9, 100)]
@@ -246,7 +246,7 @@ def test_many_objects_are_adopted_page_after_page(stray, save, reconcile, monkey
     assert reconcile(repair=True).adopted == 0
 
 
-# Who does not
+# Objects that are not adopted
 
 
 @pytest.mark.parametrize(
@@ -336,7 +336,7 @@ def test_nothing_of_an_erased_learner_comes_back(
     ("state", "adopted"),
     [(DeletionState.INTENDED, 0), (DeletionState.DELETED, 0), (DeletionState.WITHDRAWN, 1)],
 )
-def test_what_was_deleted_or_is_about_to_be_does_not_come_back(
+def test_objects_deleted_or_about_to_be_are_not_adopted(
     stray, save, reconcile, in_ledger, state, adopted
 ):
     key = stray()
@@ -370,7 +370,7 @@ def test_a_key_that_no_sweep_could_delete_is_not_adopted(put, save, add_conversa
     assert reconcile(repair=True).adopted == 0
 
 
-# What an object turns out to be
+# Formats of objects
 
 
 @pytest.mark.parametrize(
@@ -411,7 +411,7 @@ def test_only_the_beginning_of_headerless_pcm_is_read(stray, save, reconcile, fa
     assert faulty_bucket.count("GetObject") == 1
 
 
-def test_of_a_file_too_large_to_be_read_only_the_size_is_known(
+def test_only_the_size_is_known_of_a_file_too_large_to_read(
     stray, save, reconcile, stored, monkeypatch
 ):
     monkeypatch.setattr("tasks.reconciliation.found_recordings.MAX_BYTES", 100_000)
@@ -423,12 +423,12 @@ def test_of_a_file_too_large_to_be_read_only_the_size_is_known(
     assert (message.audio_size_bytes, message.audio_format) == (len(data), None)
 
 
-# While others work
+# Concurrent changes
 
 
 @pytest.fixture
 def listed(stray, save):
-    """List and compare a bucket with one stray; return the run."""
+    """List and compare a bucket with one stray object; return the run."""
     stray()
     save()
     run = begin_reconciliation.fn()
@@ -439,7 +439,7 @@ def listed(stray, save):
 
 @pytest.fixture
 def meanwhile(monkeypatch):
-    """Let something happen after the objects were read and before they are given away."""
+    """Run a change after the objects were read and before they are adopted."""
 
     def _meanwhile(function):
         real = stray_objects.adopt
@@ -506,9 +506,7 @@ def test_a_locked_message_and_its_object_are_left_to_the_next_run(
     assert stored("m").audio_storage_key == key
 
 
-def test_a_bucket_that_breaks_off_costs_only_a_second_run(
-    stray, save, reconcile, faulty_bucket, queue
-):
+def test_a_failing_bucket_costs_only_a_second_run(stray, save, reconcile, faulty_bucket, queue):
     stray()
     save()
     faulty_bucket.on("GetObject", answered(503, "SlowDown"))
@@ -561,7 +559,7 @@ def test_a_message_saved_between_a_sweeps_intent_and_its_deletion_keeps_its_obje
     assert reconcile(repair=True).adopted == 1
 
 
-def test_what_is_read_names_the_message_and_the_objects_size(stray, conversation, learner):
+def test_a_measured_object_has_its_message_and_size(stray, conversation, learner):
     stray(data=bytes(100_000))
     found = measure(Stray(key_of(learner, conversation, "m"), "m", was_deleted=False))
     assert (found.message_id, found.size_bytes, found.duration_ms) == ("m", 100_000, 2083)

@@ -1,4 +1,4 @@
-"""What tasks share inside one process."""
+"""The engine that tasks share within a process."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""What `drizzle-kit push` drops on the app's tables is made again, or the run says so."""
+"""Objects that `drizzle-kit push` drops from the app's tables are recreated or reported."""
 
 import threading
 
@@ -39,7 +39,7 @@ def test_nothing_is_lost_on_an_adopted_database(lost):
         (f"ALTER TABLE messages DISABLE TRIGGER {app_objects.TRIGGER}", (app_objects.TRIGGER,)),
     ],
 )
-def test_what_was_dropped_is_made_again(lost, run_sql, loss, names):
+def test_dropped_objects_are_recreated(lost, run_sql, loss, names):
     run_sql(loss)
     assert lost() == names
     mend_app_objects.fn()
@@ -61,7 +61,7 @@ def test_a_role_without_the_right_gets_an_error_with_what_to_do(lost, run_sql, e
         run_sql("DROP ROLE flows_alone")
 
 
-def test_where_row_security_hides_rows_nothing_is_done(lost, run_sql, engine, monkeypatch):
+def test_nothing_is_done_if_row_security_hides_rows(lost, run_sql, engine, monkeypatch):
     run_sql(
         "ALTER TABLE messages ENABLE ROW LEVEL SECURITY;"
         "CREATE ROLE bound_by_rows LOGIN PASSWORD 'rows'; GRANT SELECT ON messages TO bound_by_rows"

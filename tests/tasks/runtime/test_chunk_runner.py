@@ -27,7 +27,7 @@ def test_without_an_address_chunks_run_in_threads(monkeypatch, address):
 
 
 @pytest.mark.parametrize("flow", [analyze_messages, work_on_backfill, backfill_analysis])
-def test_each_run_asks_the_settings_anew(monkeypatch, flow):
+def test_each_run_reads_the_settings_again(monkeypatch, flow):
     monkeypatch.setenv("KAIWA_DASK_ADDRESS", NOBODY)
     with flow.task_runner.duplicate() as runner:
         assert runner.cluster.address == NOBODY
@@ -37,7 +37,7 @@ def test_each_run_asks_the_settings_anew(monkeypatch, flow):
 
 
 @pytest.mark.parametrize("address", ["dask.example.org:8786", "tcp://dask.example.org", "8786"])
-def test_an_address_that_is_none_is_refused(monkeypatch, address):
+def test_an_invalid_address_is_refused(monkeypatch, address):
     monkeypatch.setenv("KAIWA_DASK_ADDRESS", address)
     with ChunkTaskRunner() as runner, pytest.raises(ValidationError, match="KAIWA_DASK_ADDRESS"):
         runner.submit(None)

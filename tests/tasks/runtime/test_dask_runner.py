@@ -1,4 +1,4 @@
-"""What becomes of chunks on a cluster; a small one in this process."""
+"""Chunks on a small cluster in this process."""
 
 import time
 from uuid import uuid4
@@ -32,14 +32,14 @@ def client(cluster):
 
 @pytest.fixture
 def chunk(client):
-    """Let the cluster do something in the place of a chunk."""
+    """Run a function on the cluster instead of a chunk."""
     return lambda *call, **options: DaskChunk(uuid4(), client.submit(*call, **options))
 
 
 def test_a_finished_chunk_is_fetched_and_released_by_the_cluster(chunk, client):
-    done = chunk(Completed, data=7)  # nobody asks for it
+    done = chunk(Completed, data=7)  # never fetched
     deadline = time.monotonic() + 10
-    while client.futures:  # the client's own thread lets go
+    while client.futures:  # released by the client's own thread
         assert time.monotonic() < deadline
     assert done.result() == 7
 

@@ -1,4 +1,4 @@
-"""A sweep that dies, at any step: the next one converges, with one ledger entry for each object."""
+"""A sweep killed at any step: the next one completes it, with one ledger entry per object."""
 
 import subprocess
 import sys
@@ -14,7 +14,7 @@ from tests.support.faulty_bucket import answered, calling_after, calling_before
 from tests.support.sessions import wait_for_a_blocked_session
 from tests.support.sweeping import DAY, is_in_bucket
 
-# The sweep in a process of its own, in the environment of the test.
+# The sweep in a separate process, in the environment of the test.
 SWEEP = """
 import sys
 from datetime import datetime, timedelta
@@ -34,7 +34,7 @@ UPGRADE = (
 
 
 class KilledSweep:
-    """A sweep in a process of its own; each way to die is a fault for `faulty_bucket.on`."""
+    """A sweep in a separate process; each way to die is a fault for `faulty_bucket.on`."""
 
     def __init__(self, rules):
         self._command = [sys.executable, "-c", SWEEP, rules.as_of.isoformat()]
@@ -44,7 +44,7 @@ class KilledSweep:
         self._process.wait(timeout=60)
 
     def kill(self):
-        """kill -9, and see it dead."""
+        """kill -9, and wait until it is dead."""
         self._process.kill()
         self._process.wait(timeout=30)
 
@@ -77,7 +77,7 @@ BEFORE, AFTER = (
 
 @pytest.fixture
 def break_off(sweep, monkeypatch):
-    """Let a sweep of two rows a page die in this process; quicker than to kill another one."""
+    """Interrupt a sweep with two rows per page in this process, faster than killing another."""
 
     def die(*_):
         raise Died
@@ -169,7 +169,7 @@ def test_killed_on_a_later_page_keeps_what_was_done(
     assert entries() == deletions(ids)
 
 
-def test_an_orphans_deletion_that_broke_off_is_confirmed(
+def test_an_interrupted_deletion_of_an_orphan_is_confirmed(
     break_off, add_orphan, sweep, queue, entries
 ):
     add_orphan("orphan")
@@ -188,11 +188,11 @@ def test_a_sweep_that_dies_three_times_in_a_row_converges(break_off, ids, sweep,
     assert entries() == deletions(ids)
 
 
-# Something changes before the next sweep
+# Changes before the next sweep
 
 
 @pytest.mark.parametrize("change", ["hold", "upgrade"])
-def test_what_is_needed_after_all_is_taken_back(
+def test_an_intent_is_withdrawn_if_the_recording_is_needed_again(
     break_off, ids, hold, run_sql, sweep, stored, entries, change
 ):
     break_off(BEFORE)
@@ -203,10 +203,10 @@ def test_what_is_needed_after_all_is_taken_back(
 
 
 @pytest.mark.parametrize("change", ["hold", "upgrade"])
-def test_what_was_deleted_is_marked_even_if_it_is_needed_after_all(
+def test_a_deleted_recording_is_marked_even_if_it_is_needed_again(
     break_off, ids, hold, run_sql, sweep, stored, entries, change
 ):
-    """Nobody must believe that a recording is held, or ever was withdrawn, that is gone."""
+    """A deleted recording must not appear as held or as withdrawn."""
     break_off(AFTER)
     change_mind(change, ids, hold, run_sql)
     assert sweep().objects == 0
@@ -223,7 +223,7 @@ def change_mind(change, ids, hold, run_sql):
 
 
 @pytest.mark.parametrize("uploaded", [False, True])
-def test_a_new_recording_outlives_what_a_broken_run_had_begun(
+def test_a_new_recording_survives_the_intents_of_a_broken_run(
     break_off, ids, run_sql, sweep, stored, entries, uploaded
 ):
     break_off(AFTER)

@@ -1,4 +1,4 @@
-"""The sweep against a bucket that fails: what it did not confirm is done by the next sweep."""
+"""The sweep with a failing bucket: the next sweep repeats unconfirmed deletions."""
 
 import pytest
 import sqlalchemy as sa
@@ -23,7 +23,7 @@ _FAILURES = sa.text(
 
 @pytest.fixture
 def failures(engine):
-    """Read what the ledger says of tries that failed."""
+    """Read the failed attempts from the ledger."""
 
     def _failures():
         with engine.connect() as connection:
@@ -33,12 +33,12 @@ def failures(engine):
 
 
 def confirms_nothing(exchange):
-    """Answer 200 with an empty result, and do nothing."""
+    """Answer 200 with an empty result and delete nothing."""
     exchange.send(Response(200, [("Content-Type", "application/xml")], b"<DeleteResult/>"))
 
 
 def is_there(faulty_bucket, key):
-    """Ask past the proxy."""
+    """Look the object up without the proxy."""
     return faulty_bucket.direct.head(key) is not None
 
 
@@ -98,7 +98,7 @@ def test_a_failed_request_ends_the_sweep_and_the_next_sweep_continues(
     assert not any(stored(message_id).audio_deleted_at for message_id in ids)
     assert [failed[:2] for failed in failures()] == [(ids[0], 1), (ids[1], 1)]
     later = stored(ids[2])
-    assert later.audio_url  # nobody has come to the next page
+    assert later.audio_url  # the next page was not reached
     assert is_there(faulty_bucket, later.audio_storage_key)
     faulty_bucket.heal()
     assert sweep(page_size=2).objects == 3
@@ -120,7 +120,7 @@ def test_a_fault_that_passes_is_not_even_reported(record, sweep, entries, faulty
 def test_undeletable_pages_starve_no_others(
     record, stored, sweep, entries, failures, faulty_bucket
 ):
-    """A whole page and more, at the head of the queue, night after night."""
+    """More than a page of them, at the head of the queue, night after night."""
     denied = [record(due_for=5 * DAY) for _ in range(7)]
     others = [record() for _ in range(4)]
     keys = {stored(message_id).audio_storage_key for message_id in denied}

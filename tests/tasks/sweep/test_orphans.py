@@ -1,4 +1,4 @@
-"""Objects that no message refers to: the sweep deletes them, unless somebody needs them again."""
+"""Objects that no message refers to: the sweep deletes them unless they are in use again."""
 
 import pytest
 
@@ -133,9 +133,9 @@ def test_a_shared_object_survives_the_app_deleting_one_of_its_messages(
 def test_an_object_that_is_due_and_queued_is_deleted_once(
     record, run_sql, queue, sweep, entries, add_orphan
 ):
-    """The app deletes one of two messages that share it, on the day on which the other is due."""
+    """The app deletes one of two messages that share it on the day when the other is due."""
     key = "audio/user/c/shared.wav"
-    add_orphan("another")  # so that the plan leaves room for one more object
+    add_orphan("another")  # so that the plan allows one more object
     deleted, due = (record(audio_storage_key=key) for _ in range(2))
     run_sql("DELETE FROM messages WHERE id = :id", id=deleted)
     report = sweep()

@@ -1,4 +1,4 @@
-"""What a sweep would do, and whether it is in the right bucket."""
+"""The plan of a sweep, and its check for the right bucket."""
 
 import secrets
 from datetime import timedelta
@@ -36,7 +36,7 @@ def move_to(monkeypatch):
     return _move_to
 
 
-# What is counted
+# Counts
 
 
 def test_a_plan_counts_by_tier_what_is_due_and_why_the_rest_is_not(
@@ -157,7 +157,7 @@ def test_the_sample_is_small_and_the_same_each_time(record, plan):
     assert plan().sample == sample
 
 
-def test_what_an_earlier_run_may_have_deleted_proves_nothing(
+def test_recordings_that_an_earlier_run_may_have_deleted_prove_nothing(
     record, stored, plan, before_deleting, sweep
 ):
     under_way, fresh = record(due_for=9 * DAY), record()
@@ -222,11 +222,11 @@ def test_half_of_what_is_due_proves_the_bucket(record, plan, rules, there, missi
             check_bucket.fn(plan(), rules)
 
 
-def test_where_what_is_due_is_missing_the_rest_proves_the_bucket(record, plan, rules):
+def test_if_due_objects_are_missing_others_prove_the_bucket(record, plan, rules):
     for _ in range(5):
         record(audio=None)
     record(due_for=-DAY)
-    record(due_for=-DAY, audio=None, audio_processing_state="uploading")  # is not asked for
+    record(due_for=-DAY, audio=None, audio_processing_state="uploading")  # is not requested
     record(due_for=-DAY, audio=None, audio_processing_state="pending")  # nor this
     record(due_for=-DAY, audio=None, audio_storage_key="../x")  # nor this
     check_bucket.fn(plan(), rules)

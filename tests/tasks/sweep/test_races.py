@@ -1,4 +1,4 @@
-"""The sweep while others work: whoever comes between two steps keeps their recording."""
+"""The sweep with concurrent changes: a change between two steps keeps its recording."""
 
 import threading
 from contextlib import contextmanager
@@ -32,7 +32,7 @@ UPGRADE = (
 
 @pytest.fixture
 def meanwhile(engine, faulty_bucket):
-    """Start something when the bucket is asked to delete, which has to wait until that is over."""
+    """Start a change at the deletion request; it has to wait until the deletion is over."""
     started = []
 
     def _meanwhile(function):
@@ -84,7 +84,7 @@ def test_a_hold_placed_after_the_page_was_found_keeps_its_recording(
 
 
 def find_page(rules):
-    """Find what is due as the sweep does."""
+    """Find due recordings as the sweep does."""
     return database.in_transaction(
         lambda connection: retention.find_expired(
             connection, before=rules.newest_expiry, after=retention.BEGINNING, limit=10
@@ -271,7 +271,7 @@ def test_an_orphan_that_vanishes_from_the_queue_before_its_deletion_is_not_forgo
     assert entries() == [("orphan", "deleted", "orphan")]
 
 
-# Somebody else's locks
+# Locks of others
 
 
 def test_a_message_being_written_is_skipped_and_others_are_not(
@@ -333,7 +333,7 @@ def test_planning_waits_for_no_lock(record, engine, rules):
 
 
 def test_two_sweeps_at_once_delete_nothing_twice(record, engine, sweep, entries, faulty_bucket):
-    """Safety does not rest on the sweep's own lock, which neither takes here."""
+    """Safety does not depend on the sweep's advisory lock, which neither takes here."""
     ids = [record(due_for=(1 + number) * timedelta(hours=1)) for number in range(40)]
     both = threading.Barrier(2)
     reports = []
@@ -350,8 +350,8 @@ def test_two_sweeps_at_once_delete_nothing_twice(record, engine, sweep, entries,
     reports.append(sweep())
     assert sum(report.objects for report in reports) == 40
     assert sorted(entries()) == sorted(("retention", "deleted", id_) for id_ in ids)
-    asked = [key for request in faulty_bucket.requests for key in request.deleted_keys]
-    assert len(asked) == len(set(asked)) == 40
+    requested = [key for request in faulty_bucket.requests for key in request.deleted_keys]
+    assert len(requested) == len(set(requested)) == 40
 
 
 def test_a_second_sweep_passes_over_the_page_that_the_first_is_deleting(

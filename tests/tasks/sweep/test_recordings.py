@@ -1,4 +1,4 @@
-"""The sweep's pages on real Postgres and a real bucket: what goes, what stays, the report."""
+"""The sweep's pages on real Postgres and a real bucket: deletions, exceptions, report."""
 
 from collections import Counter
 from datetime import timedelta
@@ -66,7 +66,7 @@ def test_every_tier_is_swept_at_its_own_time(record, stored, sweep):
     assert not any(stored(message_id).audio_deleted_at for message_id in not_yet)
 
 
-# What a deletion leaves
+# After a deletion
 
 
 @pytest.mark.parametrize("soft", [True, False])
@@ -98,7 +98,7 @@ def test_a_second_sweep_finds_nothing_to_do(record, sweep, entries):
     assert entries() == before
 
 
-# What is kept, and why
+# Exceptions and their reasons
 
 
 def test_an_upgrade_saves_audio_that_was_due(record, stored, sweep, engine, run_sql, now):
@@ -128,7 +128,7 @@ def test_a_downgrade_shortens_nothing_that_was_promised(record, sweep, stored, r
     [(("free", "premium"), 1), (("premium", "free"), 0), (("premium", None), 0)],
 )
 @pytest.mark.parametrize("type_", ["subscription_tier", "text"])
-def test_of_several_subscriptions_the_newest_counts(
+def test_the_newest_of_several_subscriptions_counts(
     record, add_user, add_subscription, add_conversation, sweep, run_sql, tiers, extended, type_
 ):
     learner = add_user()
@@ -269,7 +269,7 @@ def test_a_shared_object_stays_while_any_of_its_messages_must_be_kept(
         assert not stored(kept).audio_deleted_at
 
 
-# Page after page
+# Paging
 
 
 def test_pages_go_on_until_nothing_is_due(record, sweep, entries):
@@ -300,7 +300,7 @@ def test_a_chunk_continues_where_the_previous_one_ended(record, rules):
     while not cursor.ended:
         report, cursor = sweep_chunk.fn(cursor, rules, page_size=2, pages=1)
         deleted.append(report.objects)
-    assert deleted == [2, 2, 1, 0, 0]  # the last two find that recordings and orphans are over
+    assert deleted == [2, 2, 1, 0, 0]  # the last two find no more recordings and orphans
 
 
 def test_no_more_is_deleted_than_was_planned(record, add_orphan, rules, sweep, entries):
@@ -337,8 +337,8 @@ def test_a_page_costs_the_same_however_much_is_due(
         return len(faulty_bucket.requests) - calls, statements.total()
 
     few, many = costs(500), costs(5000)
-    assert (few[0], many[0]) == (5 + 1, 50 + 1)  # one a page, and one whether versions are kept
-    in_vain = 2  # look for recordings and orphans that are not there
+    assert (few[0], many[0]) == (5 + 1, 50 + 1)  # one per page, and one for the versioning state
+    in_vain = 2  # queries that find no recordings and no orphans
     assert (many[1] - in_vain) / 50 == (few[1] - in_vain) / 5 == 16
 
 
@@ -357,7 +357,7 @@ def stored_conversation(engine, message_id):
 
 
 def _insert_due(engine, conversation, count, now):
-    """Insert due messages whose objects were never put; S3 confirms their deletion as well."""
+    """Insert due messages without objects, whose deletion S3 confirms as well."""
     rows = [
         {
             "id": f"bulk-{count}-{number}",

@@ -1,4 +1,4 @@
-"""The sweep's other steps: one at a time, missing ends, the alarm; and time zones."""
+"""The sweep's other steps: one run at a time, missing expiries, the alarm; and time zones."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -41,7 +41,7 @@ def test_the_lock_is_free_as_soon_as_the_first_ends_even_by_an_error(stage, fail
             sweep()
     else:
         sweep()
-    with database.engine().connect() as connection:  # not that session, which might have kept it
+    with database.engine().connect() as connection:  # a new session: that one might keep it
         locks = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"
         for _ in range(200):  # the server notices a moment later that the session has ended
             if not connection.scalar(sa.text(locks)):
@@ -58,7 +58,7 @@ def test_a_second_sweep_that_ends_does_not_free_the_firsts_lock(stage):
             assert not third
 
 
-# Missing ends
+# Missing expiries
 
 
 def test_recordings_without_an_end_get_their_tiers(record, stored):
@@ -134,7 +134,7 @@ def test_all_intents_of_a_broken_run_are_checked_page_by_page(
 
 @pytest.fixture
 def events(monkeypatch):
-    """Collect what is emitted."""
+    """Collect emitted events."""
     emitted = []
     monkeypatch.setattr(
         sweep_retention, "emit_event", lambda event, **facts: emitted.append((event, facts))
@@ -169,7 +169,7 @@ def test_audio_that_is_held_or_just_due_raises_no_alarm(record, hold, rules, eve
 
 @pytest.fixture
 def in_tokyo(stage, administrator, engine):
-    """Let the database's sessions be in Tokyo unless they say otherwise."""
+    """Set the database's default time zone to Tokyo."""
     name = engine.url.database
     administrator.execute(f"ALTER DATABASE {name} SET timezone = 'Asia/Tokyo'")
     administrator.execute("ALTER ROLE CURRENT_USER SET timezone = 'Asia/Tokyo'")
@@ -189,7 +189,7 @@ def test_a_database_in_tokyo_changes_no_decision(in_tokyo, record, sweep, stored
 def test_an_app_session_in_tokyo_and_ours_mean_the_same_instants(
     record, sweep, stored, database_url, now
 ):
-    """Its columns hold UTC whatever its session's zone is: it writes them without a zone."""
+    """The app's columns contain UTC whatever its session's zone: it writes them without a zone."""
     app = sa.create_engine(
         database_url.replace("postgresql:", "postgresql+psycopg:"),
         connect_args={"options": "-c timezone=Asia/Tokyo"},

@@ -1,9 +1,8 @@
-"""Write what pocketsphinx itself computes for the clips: cepstra and scores of senones.
+"""Write the cepstra and scores of senones that pocketsphinx computes for the clips.
 
 Run from the repository: `python tests/speech/acoustics/data/make_golden.py`. The clips are rounded
-to 16 bits first, for that is what pocketsphinx hears. It keeps the four best densities of a
-codebook and counts in units of 0.1 nats. Of its 5,126 scores a frame every 50th is kept, in every
-third frame.
+to 16 bits first, the input format of pocketsphinx. It uses the four best densities of a codebook
+and counts in units of 0.1 nats. Every 50th of its 5,126 scores is kept, in every third frame.
 """
 
 import tempfile
@@ -28,7 +27,7 @@ def sixteen_bits(waveform):
 
 
 def listen(pcm):
-    """Cepstra, shape (T, 13), and nats of senones below the best one, shape (T, 5126)."""
+    """Return cepstra, shape (T, 13), and nats of senones below the best one, shape (T, 5126)."""
     with tempfile.TemporaryDirectory() as folder:
         decoder = Decoder(
             lm=None,
@@ -51,12 +50,12 @@ def listen(pcm):
 
 
 def read_cepstra(data):
-    """A count, then big-endian floats."""
+    """Read a count, then big-endian floats."""
     return np.frombuffer(data, ">f4", offset=4).reshape(-1, 13).astype(np.float32)
 
 
 def read_scores(data):
-    """A header, a mark of byte order, then for each frame a count and the scores."""
+    """Read a header, a byte-order mark, then for each frame a count and the scores."""
     values = np.frombuffer(data, "<i2", offset=data.index(b"endhdr\n") + len(b"endhdr\n") + 4)
     return values.reshape(-1, 1 + values[0])[:, 1:].astype(np.uint16)
 

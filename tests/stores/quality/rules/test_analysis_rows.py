@@ -93,7 +93,9 @@ def test_what_keeps_all_rules_is_left_alone(add_analysed, check, message, analys
 @pytest.mark.parametrize(
     ("rule", "message", "analysis", "observed"), BROKEN, ids=[case[0] for case in BROKEN]
 )
-def test_what_breaks_a_rule_is_observed(add_analysed, check, rule, message, analysis, observed):
+def test_the_value_that_breaks_a_rule_is_observed(
+    add_analysed, check, rule, message, analysis, observed
+):
     add_analysed(analysis, **message)
     seen = check()
     if "pause_count" in analysis:
@@ -119,7 +121,7 @@ MANY = 50_000
 
 
 def test_a_great_many_words_in_disorder_are_soon_checked(add_analysed, check):
-    # Were all of them walked again for each, this would take an hour.
+    # This would take an hour if each step walked all of them again.
     backwards = [
         {"word": "w", "startMs": start, "endMs": start + 1, "charStart": 0, "charEnd": 1}
         for start in range(MANY, 0, -1)

@@ -1,4 +1,4 @@
-"""Every rule is known to a check, under a name of its own."""
+"""Every rule has a unique name and is part of a check."""
 
 import pkgutil
 from importlib import import_module

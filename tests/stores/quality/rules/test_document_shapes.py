@@ -1,4 +1,4 @@
-"""Documents of any shape: none is an error, and only right ones are believed."""
+"""Documents of any shape: none raises an error, and only valid ones pass."""
 
 import json
 
@@ -66,7 +66,7 @@ SHAPES = {
 
 
 def observed_in(engine, message_id, documents):
-    """Check an analysis with these documents; return what was observed. Nothing is committed."""
+    """Check an analysis with these documents; return the observed values. Commits nothing."""
     sets = ", ".join(f"{name} = CAST(:{name} AS jsonb)" for name in documents)
     texts = {name: json.dumps(document) for name, document in documents.items()}
     with engine.connect() as connection:
@@ -151,7 +151,7 @@ def test_elements_of_another_shape(engine, add_analysed, name, change):
 
 def test_numbers_as_large_as_json_allows(engine, add_analysed):
     message_id = add_analysed()
-    huge = 10**4000  # more than any other type holds
+    huge = 10**4000  # beyond every other numeric type
     first = TIMINGS[0] | {"endMs": huge, "charEnd": huge, "confidence": -huge}
     seen = observed_in(engine, message_id, {"speech_timings": [first]})
     assert seen["timings_in_text"] == f"word 1, char_start 0, char_end 1{'0' * 19}"

@@ -1,4 +1,4 @@
-"""Rules across a message, its analysis, its conversation and its lease."""
+"""Rules across a message, its analysis, conversation and lease."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -90,7 +90,9 @@ def test_what_keeps_all_rules_is_left_alone(add_analysed, check, message, analys
 @pytest.mark.parametrize(
     ("rule", "message", "analysis", "observed"), BROKEN, ids=[case[0] for case in BROKEN]
 )
-def test_what_breaks_a_rule_is_observed(add_analysed, check, rule, message, analysis, observed):
+def test_the_value_that_breaks_a_rule_is_observed(
+    add_analysed, check, rule, message, analysis, observed
+):
     add_analysed(analysis, **message)
     seen = check()
     if "pause_count" in analysis:

@@ -1,4 +1,4 @@
-"""Rules of signed URLs: when they end, and which object they lead to."""
+"""Rules for signed URLs: their expiry and their object."""
 
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
@@ -112,7 +112,9 @@ def test_what_keeps_all_rules_is_left_alone(add_analysed, check, message, analys
 @pytest.mark.parametrize(
     ("rule", "message", "analysis", "observed"), BROKEN, ids=[case[0] for case in BROKEN]
 )
-def test_what_breaks_a_rule_is_observed(add_analysed, check, rule, message, analysis, observed):
+def test_the_value_that_breaks_a_rule_is_observed(
+    add_analysed, check, rule, message, analysis, observed
+):
     add_analysed(analysis, **message)
     seen = check()
     if "pause_count" in analysis:
