@@ -70,14 +70,14 @@ class BackfillStalled(KaiwaError):
 
     backfill_id: int
     still_open: int
-    ended: int
+    started: int
 
     def __str__(self) -> str:
         return (
-            f"Backfill {self.backfill_id} is stalled: {self.ended} workers ended without finishing "
-            f"a message, and {self.still_open} are left. Check the runs of work-on-backfill, and "
-            "that a worker has a free slot. Then run this flow again with resume "
-            f"{self.backfill_id} and dry_run off."
+            f"Backfill {self.backfill_id} is stalled: {self.started} workers were started, none has"
+            f" finished a message, and {self.still_open} are left. Check the runs of"
+            " work-on-backfill, and that a worker has a free slot. Then run this flow again with"
+            f" resume {self.backfill_id} and dry_run off."
         )
 
 

@@ -15,6 +15,17 @@ from settings import environment
 
 PROJECT = Path(__file__).parents[2]
 PAGES = [*PROJECT.glob("*.md"), *PROJECT.glob("docs/**/*.md"), PROJECT / "speech/models/en.md"]
+PACKAGES = (
+    "cli",
+    "deployments",
+    "flows",
+    "policy",
+    "reports",
+    "schema",
+    "speech",
+    "stores",
+    "tasks",
+)
 CODE = re.compile(r"^```.*?^```$|`[^`\n]+`", re.MULTILINE | re.DOTALL)
 
 
@@ -64,6 +75,19 @@ def test_every_variable_is_explained():
             names += alias.choices if isinstance(alias, AliasChoices) else [alias]
     page = (PROJECT / "docs/configuration.md").read_text()
     assert set(names) == set(re.findall(r"`([A-Z]+(?:_[A-Z0-9]+)+)`", page)) - {"PREFECT_API_URL"}
+
+
+def test_the_documented_folder_of_reports_is_the_default():
+    page = (PROJECT / "docs/configuration.md").read_text()
+    documented = re.search(r"^\| `KAIWA_REPORTS_DIR` \|.*\| `(\S+)` \|$", page, re.MULTILINE)
+    default = environment.ReportSettings.model_fields["reports_dir"].default
+    assert documented[1] == str(default)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))
+def test_named_modules_and_their_names_exist(page):
+    for name in re.findall(rf"`((?:{'|'.join(PACKAGES)})(?:\.\w+)+)`", page.read_text()):
+        assert pkgutil.resolve_name(name), name
 
 
 def first_cells(name, header):

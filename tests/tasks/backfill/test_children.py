@@ -91,8 +91,19 @@ def test_children_without_progress_are_abandoned(server, backfill_id, run_sql):
         server.end(0)
     with pytest.raises(BackfillStalled) as caught:
         children.keep_going()
-    assert (caught.value.still_open, caught.value.ended) == (1, MOST_STARTED_IN_VAIN)
+    assert (caught.value.still_open, caught.value.started) == (1, MOST_STARTED_IN_VAIN)
     assert len(server.started) == 2 * MOST_STARTED_IN_VAIN
+
+
+def test_a_stall_counts_the_children_that_were_started_also_those_still_at_work(
+    server, backfill_id
+):
+    children = BackfillChildren(backfill_id, 2, chunk_size=10)
+    while len(server.started) < 2 * MOST_STARTED_IN_VAIN:
+        assert children.keep_going()
+        server.end(1)
+    with pytest.raises(BackfillStalled, match="6 workers were started, none has finished"):
+        children.keep_going()
 
 
 def test_children_that_hang_are_replaced(server, backfill_id, monkeypatch):
