@@ -70,4 +70,4 @@ lock: ## Regenerate both lock files from pyproject.toml
 	$(COMPILE) $(ALL_EXTRAS) --output-file requirements.lock
 	$(COMPILE) --extra dask --constraint requirements.lock --output-file deployments/requirements.lock
 
-.PHONY: help demo up down screenshots test test-all test-fast check format lock
+.PHONY: help install demo up down screenshots test test-all test-fast check format lock

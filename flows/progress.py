@@ -5,7 +5,7 @@ import time
 
 from prefect.logging import get_run_logger
 
-from tasks.runtime.progress import ProgressBar
+from tasks.runtime.progress_bar import ProgressBar
 
 
 class Progress:

@@ -21,10 +21,10 @@ from schema.errors.storage import StorageError
 from schema.facts.deletion import SweepPlan, SweepReport
 from tasks.runtime.app_objects import mend_app_objects
 from tasks.runtime.clocks import check_clocks
+from tasks.runtime.pauses import end_pause
 from tasks.sweep.planning import check_bucket, plan_sweep
 from tasks.sweep.sweep_retention import (
     SweepCursor,
-    end_pause,
     publish_plan,
     publish_report,
     raise_alarm,

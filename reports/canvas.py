@@ -1,4 +1,4 @@
-"""Common look of charts, and their embedding in artifacts; imports slow matplotlib at first use."""
+"""Common look of charts, and their embedding in artifacts; matplotlib is imported lazily."""
 
 import base64
 import io

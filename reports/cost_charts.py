@@ -1,4 +1,4 @@
-"""Charts of stored audio and its cost; imports slow matplotlib at first use."""
+"""Charts of stored audio and its cost; matplotlib is imported lazily."""
 
 import math
 from datetime import date, timedelta

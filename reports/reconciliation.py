@@ -56,8 +56,8 @@ def summary(report: ReconciliationReport, *, repair: bool, took: timedelta) -> s
 def _adopted(count: int, *, repair: bool) -> str:
     early = "objects uploaded before their message was saved"
     if repair:
-        return f"{count:,} {early} were assigned to it and await analysis."
-    return f"{count:,} {early} can be assigned to it: run with `repair` on."
+        return f"{count:,} {early} were attached to their messages and await analysis."
+    return f"{count:,} {early} can be attached to their messages: run with `repair` on."
 
 
 def _row(found: FindingReport) -> tuple[str | int, ...]:

@@ -7,7 +7,7 @@ from prefect.runtime import deployment
 from pydantic import Field
 
 from schema.errors.backfill import BackfillNotApproved
-from tasks.sweep.sweep_retention import end_pause
+from tasks.runtime.pauses import end_pause
 
 APPROVAL_HOURS = 72  # over a weekend
 

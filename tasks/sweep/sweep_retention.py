@@ -4,15 +4,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from uuid import UUID
 
 from prefect import task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
-from prefect.client.orchestration import get_client
 from prefect.events import emit_event
-from prefect.runtime import flow_run
-from prefect.states import Running
 from sqlalchemy import Connection
 
 from policy.retention import effective_expiry, owner_tier
@@ -152,17 +148,6 @@ def _set_expiries(connection: Connection, after_id: str) -> list[tuple[str, bool
             expiries[recording.message_id] = effective_expiry(None, tier, recording.created_at)
     retention.set_expiry(connection, expiries)
     return [(r.message_id, r.message_id in expiries) for r in found]
-
-
-def end_pause() -> None:
-    """Resume this run after a pause that timed out, so that it fails with its own error.
-
-    If it stayed paused, the server would fail it with a generic message.
-    """
-    with get_client(sync_client=True) as client:
-        run = client.read_flow_run(UUID(flow_run.id))
-        if run.state is not None and run.state.is_paused():  # not if it was cancelled
-            client.set_flow_run_state(run.id, Running(), force=True)
 
 
 @task(cache_policy=NO_CACHE)

@@ -49,9 +49,12 @@ def test_rows_elsewhere_are_reported():
 
 def test_adopted_objects_are_reported_and_without_repair_the_adoptable_ones():
     done = summary(report(adopted=1234), repair=True, took=TOOK)
-    assert "1,234 objects uploaded before their message was saved were assigned to it" in done
+    assert (
+        "1,234 objects uploaded before their message was saved were attached to their messages"
+        in done
+    )
     to_do = summary(report(adopted=1234), repair=False, took=TOOK)
-    assert "can be assigned to it: run with `repair` on" in to_do
+    assert "can be attached to their messages: run with `repair` on" in to_do
     assert "before their message" not in summary(report(), repair=True, took=TOOK)
 
 

@@ -24,8 +24,8 @@ _ENCODED = f"^({_PLAIN}|%(?!00|2[DEF]|3[0-9]|4[1-9A-F]|5[0-9AF]|6[1-9A-F]|7[0-9A
 def leads_to_key(prefix: int) -> str:
     """Return whether a URL leads to the message's key behind one of the two prefixes, 1 or 2.
 
-    Few keys need encoding. For these the URL's part is decoded, byte for byte: JSON takes an
-    escape as a character below 256, and those are the bytes of LATIN1. No subquery: a query with
+    Few keys need encoding. For these the URL's part is decoded byte for byte: JSON decodes an
+    escape to a character below 256, which LATIN1 encodes as that byte. No subquery: a query with
     one that depends on its rows is not shared between processes.
     """
     address = f"(CAST(:url_prefixes AS text[]))[{prefix}]"
