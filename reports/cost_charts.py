@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _DAY = timedelta(days=1)
 _ACTIVITY_DAYS = 90  # more bars would not be distinguishable
 _MIN_DAYS = 14  # on a shorter axis a single bar would fill the chart
-# A threshold is drawn from this share of it: further above, it would flatten everything else.
+# Threshold lines appear once this share is reached; earlier they would flatten everything else.
 _MIN_SHARE_OF_THRESHOLD = 0.3
 # Okabe and Ito (2008): distinguishable with colour blindness.
 _TIER_COLOURS = {

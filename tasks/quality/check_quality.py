@@ -23,7 +23,7 @@ from tasks.quality.rule_facts import rule_facts
 from tasks.resources import report_folder
 from tasks.resources.database import in_transaction
 
-CHECKS_SHOWN = 5  # before this one
+CHECKS_SHOWN = 5  # earlier checks
 _ROW_RULES = [rule.name for rule in ROW_RULES]
 _FAILING = [rule.name for rule in ROW_RULES if rule.severity is Severity.FAIL]
 
