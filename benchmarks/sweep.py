@@ -110,12 +110,13 @@ def _query_figures(urls: dict[str, str]) -> dict[str, float]:
     engines = {name: connect(url) for name, url in urls.items()}
     before = utc_now() - GRACE
     oldest = {name: _oldest_expiry(engine, before) for name, engine in engines.items()}
+    last_page = {name: _last_page(engine, before) for name, engine in engines.items()}
     places = random.Random(0)  # noqa: S311 - the same places each time
     times: dict[str, list[float]] = defaultdict(list)
     for _ in range(ROUNDS):
-        share = places.random() * 0.99  # a page at the very end would be shorter
+        share = places.random()
         for name, engine in engines.items():
-            place = Position(oldest[name] + share * (before - oldest[name]), "")
+            place = Position(oldest[name] + share * (last_page[name] - oldest[name]), "")
             with engine.connect() as connection:
                 find = partial(retention.find_expired, connection, before=before, limit=PAGE)
                 with _timed(times[f"head_query_ms_{name}"]):
@@ -141,6 +142,20 @@ def _oldest_expiry(engine: sa.Engine, before: datetime) -> datetime:
     with engine.connect() as connection:
         (oldest,) = retention.find_expired(connection, before=before, after=BEGINNING, limit=1)
     return retention.position_of(oldest).expires_at
+
+
+def _last_page(engine: sa.Engine, before: datetime) -> datetime:
+    """Return an expiry after which at least one full page is due."""
+    query = sa.text(
+        "SELECT audio_retention_expires_at AT TIME ZONE 'UTC' FROM messages"
+        " WHERE audio_retention_expires_at < :before AND audio_storage_key IS NOT NULL"
+        " AND audio_deleted_at IS NULL ORDER BY audio_retention_expires_at DESC"
+        " OFFSET :rows LIMIT 1"
+    )
+    with engine.connect() as connection:
+        parameters = {"before": before.replace(tzinfo=None), "rows": 2 * PAGE}
+        found: datetime = connection.execute(query, parameters).scalar_one()
+    return found
 
 
 @contextmanager
