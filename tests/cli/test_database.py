@@ -154,7 +154,7 @@ def test_analyses_go_only_if_it_is_said(run, empty_database_url):
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        (None, "database_url: Field required"),
+        (None, "DATABASE_URL: Field required"),
         ("mysql://root:s3cret@localhost/app", "not a Postgres URL"),
         ("postgresql://root:s3cret@localhost:abc/app", "not a Postgres URL"),
         ("postgresql://root:s3cret@127.0.0.1:9/app", "The database does not answer"),

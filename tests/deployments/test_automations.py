@@ -195,7 +195,7 @@ def test_a_crossing_is_posted_once_and_audio_that_is_overdue_too(
         assert alert_on_thresholds(report(1, limit + 1)) == []
         assert alert_on_thresholds(report(2, limit + 1, 150)) == [TRANSFERRED]
         text = posted(person, 2)[1]  # so the previous run posted nothing
-        assert "transferred 150.0 GB in a month (estimate), the threshold is 100 GB. See" in text
+        assert "transferred 150.0 GB in a month (estimate), the threshold is 100 GB. Check" in text
 
         raise_alarm(OVERDUE)
         text = posted(person, 3)[2]

@@ -31,6 +31,7 @@ from stores.backfill import leases as backfill_leases
 from stores.bucket.listing import ListedObject
 from stores.deletion import erasure, holds, learner_messages, ledger
 from stores.quality import checked_rows, checks, quarantine
+from stores.quality.rules.catalogue import RULES
 from stores.reconciliation import comparison, inventory, stray_objects
 from tasks.resources import database as database_resources
 from tasks.sweep.sweep_retention import set_missing_expiries
@@ -116,7 +117,7 @@ def test_the_batch_can_check_data_quality(batch, add_analysed):
         assert quarantine.open_cases(connection, ["quick_scores"]) == 1
         assert quarantine.release(connection, ["quick_scores"]) == 0
         checks.finish(connection, check_id, checked=1, failing=1, results=())
-        assert checked_rows.broken_among(connection, [wrong], FACTS, ["quick_scores"])
+        assert checked_rows.broken_among(connection, [wrong], FACTS, [RULES["quick_scores"]])
     with batch.begin() as connection:
         _, scope = checks.begin(connection, CheckScope.CHANGED)
         assert checked_rows.create(connection, scope, FACTS) == 1  # its case is open

@@ -68,8 +68,8 @@ def test_the_receipt_shows_what_was_erased_and_what_the_app_must_do(
     assert tombstone().completed_at is not None
     assert f"`{head}`" in receipt
     assert "| Objects in the bucket | 1 |" in receipt
-    assert "nothing was left" in receipt
-    assert "The app still has to erase" in receipt
+    assert "**Complete.**" in receipt
+    assert "The app must still erase" in receipt
     erase_learner(learner.user_id, REASON, dry_run=False)
     assert str(tombstone().receipt) in receipts()[0]
 

@@ -62,7 +62,7 @@ def test_all_chunks_are_exported_and_no_texts_are_shown(
     assert state.result() == ExportReport(messages=5, added=5)
     assert count("analysis_findings") == 5
     output = "\n".join([shown, caplog.text, *capfd.readouterr(), repr(state)])
-    assert "5 messages looked at" in output
+    assert "| Messages examined | 5 |" in output
     assert "Mochi" not in output
 
 

@@ -47,7 +47,7 @@ def test_an_undelivered_alert_fails_the_run_after_its_report(monkeypatch, tmp_pa
     monkeypatch.setattr(alerts, "_emit", refuse)
     with pytest.raises(ConnectionError, match="refuses events"):
         measure_costs(transferred_gb_month=222)
-    assert "Transfer: 222 GB a month" in newest_artifact("measure-costs").data
+    assert "Transfer: 222 GB per month" in newest_artifact("measure-costs").data
     assert (tmp_path / "costs" / "by_tier.csv").exists()
 
 

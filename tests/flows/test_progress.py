@@ -11,7 +11,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 
 from flows.progress import Progress, time_left
-from tasks.runtime import progress as bar_module
+from tasks.runtime import progress_bar
 
 percents = st.floats(0, 100)
 seconds = st.floats(0, 1e7)
@@ -76,11 +76,11 @@ def test_a_run_continues_if_the_server_rejects_its_progress(monkeypatch, caplog)
     @flow(name="count-goats")
     def count_goats():
         progress = Progress()
-        monkeypatch.setattr(bar_module, "update_progress_artifact", refuse)
+        monkeypatch.setattr(progress_bar, "update_progress_artifact", refuse)
         progress.report(50.0, "50 goats")
         return "counted"
 
-    with caplog.at_level(logging.WARNING, bar_module.logger.name):
+    with caplog.at_level(logging.WARNING, progress_bar.logger.name):
         assert count_goats() == "counted"
     assert "The progress bar was not updated: ConnectError" in caplog.text
     assert newest_bar("count-goats-progress").data == 0.0

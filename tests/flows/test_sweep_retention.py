@@ -151,7 +151,7 @@ def test_the_number_of_another_plan_deletes_nothing(record, person, stored, entr
 def test_a_plan_that_changed_while_it_waited_deletes_nothing(record, person, stored, entries):
     message_id = record()
     person.answers(first=record)
-    with pytest.raises(SweepNotApproved, match="has changed"):
+    with pytest.raises(SweepNotApproved, match="the plan changed"):
         sweep_retention(dry_run=False)
     assert is_in_bucket(stored(message_id).audio_storage_key)
     assert entries() == []
