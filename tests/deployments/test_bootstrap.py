@@ -65,6 +65,7 @@ def standing(client):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.flow
 def test_a_second_time_changes_nothing_and_starts_nothing_that_a_person_stopped(server, client):
     folder, api_url = server

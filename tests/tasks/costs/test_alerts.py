@@ -135,6 +135,7 @@ def test_alerts_that_the_prefect_server_did_not_accept_are_sent_by_the_next_run(
     assert refused["id"] == taken["id"]
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_before_it_could_note_its_alert_repeats_it(prefect_api, monkeypatch):
     monkeypatch.setenv("PREFECT_API_URL", f"{prefect_api.url}/api")
     sent = threading.Event()

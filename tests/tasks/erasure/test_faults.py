@@ -148,6 +148,7 @@ def kill_at_deletion(faulty_bucket):
     return _kill_at_deletion
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("deleted", [False, True], ids=["intended", "deleted"])
 @pytest.mark.parametrize("versioned", [False, True], ids=["unversioned", "versioned"])
 def test_a_killed_erasure_is_simply_run_again(

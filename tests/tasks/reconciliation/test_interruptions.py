@@ -32,6 +32,7 @@ list_chunk.fn(begin_reconciliation.fn())
 """
 
 
+@pytest.mark.slow
 def test_a_killed_listing_resumes_where_it_stopped(record, reconcile, faulty_bucket, rows):
     keys = [record(f"audio/{number}") for number in range(8)]
     processes = []

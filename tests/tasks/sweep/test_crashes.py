@@ -110,6 +110,7 @@ def marked_deleted(stored, ids):
     return [stored(message_id).audio_deleted_at is not None for message_id in ids]
 
 
+@pytest.mark.slow
 def test_killed_after_the_intent(killed_sweep, ids, sweep, stored, entries, faulty_bucket):
     faulty_bucket.on("DeleteObjects", killed_sweep.dies_before_the_deletion)
     killed_sweep.run()
@@ -122,6 +123,7 @@ def test_killed_after_the_intent(killed_sweep, ids, sweep, stored, entries, faul
     assert entries() == deletions(ids)
 
 
+@pytest.mark.slow
 def test_killed_after_the_deletion(killed_sweep, ids, sweep, stored, entries, faulty_bucket):
     faulty_bucket.on("DeleteObjects", killed_sweep.dies_after_the_deletion)
     killed_sweep.run()
@@ -134,6 +136,7 @@ def test_killed_after_the_deletion(killed_sweep, ids, sweep, stored, entries, fa
     assert entries() == deletions(ids)
 
 
+@pytest.mark.slow
 def test_killed_with_the_confirmation_written_but_not_committed(
     killed_sweep, ids, engine, sweep, stored, entries, faulty_bucket
 ):
@@ -155,6 +158,7 @@ def test_killed_with_the_confirmation_written_but_not_committed(
     assert entries() == deletions(ids)
 
 
+@pytest.mark.slow
 def test_killed_on_a_later_page_keeps_what_was_done(
     killed_sweep, ids, sweep, stored, entries, faulty_bucket
 ):
