@@ -47,7 +47,7 @@ test-all: .venv/installed ## Every test, those included that kill, wait or soak
 	$(BIN)/pytest $(PARALLEL) $(TESTS)
 
 test-fast: .venv/installed ## The tests that need no server
-	$(BIN)/pytest $(PARALLEL) tests/policy tests/speech tests/schema tests/reports tests/settings
+	$(BIN)/pytest $(PARALLEL) tests/policy tests/speech tests/schema tests/reports tests/settings tests/docs
 
 check: .venv/installed ## Run formatter, linters, type checker and all other checks except tests
 	$(BIN)/ruff format --check .
