@@ -161,7 +161,7 @@ def add_subscription(engine):
 
 @pytest.fixture
 def add_conversation(engine, add_user):
-    """Add a conversation, of a new learner unless told; return the id."""
+    """Add a conversation, of a new learner by default; return the id."""
 
     def _add_conversation(language="en", **columns):
         if "user_id" not in columns:

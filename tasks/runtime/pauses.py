@@ -1,4 +1,4 @@
-"""Pauses of flow runs, in which a person is asked to approve something."""
+"""Pauses of flow runs that wait for a person's approval."""
 
 from uuid import UUID
 

@@ -138,14 +138,14 @@ def test_something_can_happen_before_a_request_and_before_its_answer(faulty_buck
     assert seen == [False, True]
 
 
-def test_an_answer_hangs_until_it_is_let_go(faulty_bucket, bucket):
+def test_an_answer_hangs_until_it_is_released(faulty_bucket, bucket):
     put_all(bucket, KEY)
-    arrived, let_go, answers = threading.Event(), threading.Event(), []
-    faulty_bucket.on("HeadObject", calling_after(lambda _: arrived.set() or let_go.wait(30)))
+    arrived, release, answers = threading.Event(), threading.Event(), []
+    faulty_bucket.on("HeadObject", calling_after(lambda _: arrived.set() or release.wait(30)))
     asking = threading.Thread(target=lambda: answers.append(bucket.head(KEY)))
     asking.start()
     assert arrived.wait(30)
     assert not answers
-    let_go.set()
+    release.set()
     asking.join()
     assert answers[0].key == KEY

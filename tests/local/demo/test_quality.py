@@ -76,7 +76,7 @@ def show(scene, monkeypatch):
     return _show
 
 
-def test_what_is_broken_is_found_and_let_go_once_it_is_mended(show, outcomes):
+def test_broken_rows_are_quarantined_and_released_once_repaired(show, outcomes):
     assert "released from quarantine after the repair" in show(outcomes, check, check)
 
 
