@@ -163,7 +163,7 @@ def wait_for(condition):
 
 def posted(listener, count):
     """Return all posts once there are so many."""
-    wait_for(lambda: len(listener.told) >= count)
+    wait_for(lambda: len(listener.posts) >= count)
     return [body["text"] for body in listener.bodies(f"/{SECRET}")]
 
 
@@ -320,7 +320,7 @@ def test_a_killed_run_crashes_and_failed_or_late_runs_are_reported_without_param
 
         texts = posted(person, 3)
         time.sleep(1)
-        assert len(person.told) == 3
+        assert len(person.posts) == 3
         runs = {run.state.type: run for run in client.read_flow_runs()}
         assert sorted(type_.value for type_ in runs) == [
             "COMPLETED", "CRASHED", "FAILED", "SCHEDULED",
@@ -334,4 +334,4 @@ def test_a_killed_run_crashes_and_failed_or_late_runs_are_reported_without_param
             "Kaiwa audio: runs of sweep-retention are late, and none has started for 15 minutes",
         ]
         assert any(f"/runs/flow-run/{crashed.id} for the reason" in text for text in texts)
-        assert LEARNER not in str(person.told)
+        assert LEARNER not in str(person.posts)

@@ -1,4 +1,4 @@
-"""A proxy before the test's real S3 server that misbehaves where a test told it to.
+"""A proxy before the test's real S3 server that misbehaves where a test asks for it.
 
 Everything else it passes on as it came, so signatures stay valid. Faults go by request:
 
@@ -333,7 +333,7 @@ def _element(name: str, facts: dict[str, Any]) -> str:
 
 @pytest.fixture
 def faulty_bucket(stage, monkeypatch):
-    """The stage's bucket behind a proxy that fails as told; no pauses between tries."""
+    """The stage's bucket behind a proxy that fails as scripted; no pauses between tries."""
     backoff = botocore.retries.standard.ExponentialBackoff
     monkeypatch.setattr(backoff, "delay_amount", lambda *_: 0)
     proxy = FaultyBucket(storage.bucket())

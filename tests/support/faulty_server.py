@@ -1,4 +1,4 @@
-"""An S3 server that misbehaves as told: one step of its script for each request."""
+"""An S3 server that misbehaves as scripted: one step of its script for each request."""
 
 import socket
 import struct

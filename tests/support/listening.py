@@ -1,4 +1,4 @@
-"""An HTTP server that remembers what it was told, as the far end of an alert."""
+"""An HTTP server that remembers what is posted to it, as the far end of an alert."""
 
 import json
 import threading
@@ -13,14 +13,14 @@ class Listener(ThreadingHTTPServer):
     """Takes any POST on a loopback port; asked for its version it is a Prefect server.
 
     Attributes:
-        told: The bodies of all POSTs with their paths, in the order of arrival.
+        posts: The bodies of all POSTs with their paths, in the order of arrival.
         answer: Is called before a POST is answered; returns its status.
     """
 
     daemon_threads = True
 
     def __init__(self):
-        self.told = []
+        self.posts = []
         self.answer: Callable[[], int] = lambda: 204
         super().__init__(("127.0.0.1", 0), _Handler)
 
@@ -29,8 +29,8 @@ class Listener(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_port}"
 
     def bodies(self, path):
-        """Return what was told at a path, as JSON."""
-        return [json.loads(body) for told_path, body in self.told if told_path == path]
+        """Return the bodies posted to a path, as JSON."""
+        return [json.loads(body) for post_path, body in self.posts if post_path == path]
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -44,7 +44,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["content-length"]))
-        self.server.told.append((self.path, body))
+        self.server.posts.append((self.path, body))
         self._answer(self.server.answer())
 
     def _answer(self, status, body=b""):

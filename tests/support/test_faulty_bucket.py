@@ -1,4 +1,4 @@
-"""The proxy that fails as told: what it does to our client, and what it leaves alone."""
+"""The proxy that fails as scripted: what it does to our client, and what it leaves alone."""
 
 import threading
 
