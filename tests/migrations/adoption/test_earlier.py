@@ -32,3 +32,14 @@ def test_texts_misread_by_an_earlier_version_are_read_again(url):
     assert now["comma"][1] == 77  # written since
     run.rollback(url)
     assert numbers(url)["bare"] == ("5.2", "5.2")
+
+
+def test_a_database_that_an_earlier_version_migrated_is_examined(url):
+    for version, pending in (("0002", "0003"), ("0004", "0005")):
+        make(
+            url,
+            "CREATE SCHEMA audio_ops; CREATE TABLE audio_ops.alembic_version (version_num text)",
+            f"INSERT INTO audio_ops.alembic_version VALUES ('{version}')",
+        )
+        assert run.examine(url).pending[0] == pending
+        make(url, "DROP SCHEMA audio_ops CASCADE")

@@ -3,13 +3,7 @@
 import psycopg
 
 from migrations import run
-from tests.support.app_database import (
-    ALL_MIGRATIONS,
-    add_texts,
-    catalogue,
-    contents,
-    make,
-)
+from tests.support.app_database import ALL_MIGRATIONS, add_texts, catalogue, contents, make
 
 
 def test_a_dry_run_reports_everything_and_writes_nothing(url):

@@ -3,14 +3,8 @@
 import pytest
 
 from migrations import run
-from tests.support.app_database import (
-    HALF,
-    TABLES,
-    add_texts,
-    catalogue,
-    contents,
-    make,
-)
+from tests.migrations.adoption.conftest import state
+from tests.support.app_database import HALF, TABLES, add_texts, catalogue, contents, make
 from tests.support.app_states import STATES
 
 # A rollback keeps the upgrade's version of these: an INVALID or wrong index, a wrong key.
@@ -75,3 +69,10 @@ def test_analyses_are_not_dropped_unless_it_is_said(url):
     assert contents(url) == before
     run.rollback(url, drop_analyses=True)
     assert "message_audio_analysis" not in contents(url)
+
+
+def test_a_rollback_where_nothing_was_adopted_changes_nothing(url):
+    make(url, *HALF)
+    before = state(url)
+    assert run.rollback(url) == ()
+    assert state(url) == before
