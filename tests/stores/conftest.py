@@ -1,8 +1,15 @@
-"""Fixtures: buckets on the S3 servers."""
+"""Fixtures: a transaction, and buckets on the S3 servers."""
 
 import secrets
 
 import pytest
+
+
+@pytest.fixture
+def connection(engine):
+    """A transaction that is rolled back."""
+    with engine.connect() as connection:
+        yield connection
 
 
 @pytest.fixture(scope="session", params=["swift", "moto"])

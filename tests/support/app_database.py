@@ -1,5 +1,7 @@
 """The app's database in the states in which it is met, with what people left in it."""
 
+from contextlib import contextmanager
+
 import psycopg
 
 from local import app_database
@@ -134,3 +136,21 @@ def contents(url):
             ).fetchall()
             for (table,) in tables
         }
+
+
+# Statements with which a transaction of the app locks `messages`.
+HOLDERS = {
+    "a reader": "SELECT count(*) FROM messages",
+    "a writer": "UPDATE messages SET content = content WHERE id = 'whole'",
+    "a flow": "SELECT id FROM messages FOR UPDATE SKIP LOCKED",
+}
+
+
+@contextmanager
+def transaction(url, *statements, isolation="READ COMMITTED"):
+    """An open transaction of the app; yields its process id."""
+    with psycopg.connect(url, application_name="the app", autocommit=True) as connection:
+        connection.execute(f"BEGIN ISOLATION LEVEL {isolation}")
+        for statement in statements:
+            connection.execute(statement)
+        yield connection.info.backend_pid

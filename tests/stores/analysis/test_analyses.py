@@ -20,13 +20,6 @@ from tests.support.sessions import wait_for_a_blocked_session
 ANALYZED_AT = datetime(2025, 10, 14, 3, tzinfo=UTC)
 
 
-@pytest.fixture
-def connection(engine):
-    """A transaction that is rolled back."""
-    with engine.connect() as connection:
-        yield connection
-
-
 def full(message_id, **changes):
     """The app's example, with every column filled."""
     columns = {

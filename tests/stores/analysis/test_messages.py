@@ -8,13 +8,6 @@ from stores.analysis import leases, messages
 
 
 @pytest.fixture
-def connection(engine):
-    """A transaction that is rolled back."""
-    with engine.connect() as connection:
-        yield connection
-
-
-@pytest.fixture
 def claimed(engine, add_message):
     """The ids of two messages under one lease."""
     message_ids = [add_message(), add_message()]

@@ -11,13 +11,6 @@ from tests.support.erasing import LATER, analysis
 
 
 @pytest.fixture
-def connection(engine):
-    """A transaction that is rolled back."""
-    with engine.connect() as connection:
-        yield connection
-
-
-@pytest.fixture
 def entomb(engine):
     def _entomb(user_id, reason="request 7"):
         with engine.begin() as connection:

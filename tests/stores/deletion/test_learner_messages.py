@@ -8,13 +8,6 @@ from tests.support.erasing import LATER
 
 
 @pytest.fixture
-def connection(engine):
-    """A transaction that is rolled back."""
-    with engine.connect() as connection:
-        yield connection
-
-
-@pytest.fixture
 def user_id(add_user):
     return add_user()
 
