@@ -139,3 +139,35 @@ def check(engine):
             return seen
 
     return _check
+
+
+def left_alone(kept):
+    """Make the test that messages and analyses which keep all rules break none.
+
+    Args:
+        kept: Columns of the message and of its analysis, by what they show.
+    """
+
+    @pytest.mark.parametrize(("message", "analysis"), kept.values(), ids=kept)
+    def test(add_analysed, check, message, analysis):
+        add_analysed(analysis, **message)
+        assert check() == {}
+
+    return test
+
+
+def observed(broken):
+    """Make the test that each row breaks one rule, and that its value is observed.
+
+    Args:
+        broken: Rule, columns of the message and of its analysis, and what is observed.
+    """
+
+    @pytest.mark.parametrize(
+        ("rule", "message", "analysis", "observed"), broken, ids=[case[0] for case in broken]
+    )
+    def test(add_analysed, check, rule, message, analysis, observed):
+        add_analysed(analysis, **message)
+        assert check() == {rule: observed}
+
+    return test

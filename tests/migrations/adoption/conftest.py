@@ -1,4 +1,4 @@
-"""An adopted database, and the assertion that a command refuses one."""
+"""Fixtures: an adopted database. Also the assertion that a command refuses a database."""
 
 import psycopg
 import pytest

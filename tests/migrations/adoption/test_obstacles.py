@@ -8,7 +8,7 @@ from tests.migrations.adoption.conftest import assert_refused
 from tests.support.app_database import HALF, PEOPLE, catalogue, make
 
 SCORE = "pronunciation_score"
-# What makes a database that cannot be adopted, and what is said of it.
+# Statements that make a database impossible to adopt, and what the error says about it.
 OBSTACLES = {
     "a view called messages": (
         "ALTER TABLE messages RENAME TO m; CREATE VIEW messages AS SELECT * FROM m",

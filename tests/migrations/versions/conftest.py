@@ -1,4 +1,4 @@
-"""Analysed messages, and the views that the app reads."""
+"""Fixtures: analysed messages, and the views that the app reads."""
 
 from datetime import UTC, datetime
 

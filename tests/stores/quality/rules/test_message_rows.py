@@ -5,10 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
-from tests.support.quality import (
-    AS_OF,
-    MESSAGE,
-)
+from tests.support.quality import AS_OF, MESSAGE, left_alone, observed
 
 LAST_WEEK = AS_OF - timedelta(days=7)
 
@@ -80,21 +77,8 @@ BROKEN = [
     ),
 ]  # fmt: skip
 
-
-@pytest.mark.parametrize(("message", "analysis"), KEPT.values(), ids=KEPT)
-def test_what_keeps_all_rules_is_left_alone(add_analysed, check, message, analysis):
-    add_analysed(analysis, **message)
-    assert check() == {}
-
-
-@pytest.mark.parametrize(
-    ("rule", "message", "analysis", "observed"), BROKEN, ids=[case[0] for case in BROKEN]
-)
-def test_the_value_that_breaks_a_rule_is_observed(
-    add_analysed, check, rule, message, analysis, observed
-):
-    add_analysed(analysis, **message)
-    assert check() == {rule: observed}
+test_what_keeps_all_rules_is_left_alone = left_alone(KEPT)
+test_the_value_that_breaks_a_rule_is_observed = observed(BROKEN)
 
 
 def test_an_analysed_message_without_any_analysis(add_message, check):

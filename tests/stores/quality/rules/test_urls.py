@@ -3,7 +3,6 @@
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
-import pytest
 import sqlalchemy as sa
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -12,7 +11,7 @@ from pydantic import SecretStr
 from stores.bucket import url_signer
 from stores.bucket.access import BucketAccess
 from stores.quality.rules.urls import leads_to_key
-from tests.support.quality import AS_OF
+from tests.support.quality import AS_OF, left_alone, observed
 
 
 def signed(key, *, days=7, at=AS_OF):
@@ -102,21 +101,8 @@ BROKEN = [
     ),
 ]  # fmt: skip
 
-
-@pytest.mark.parametrize(("message", "analysis"), KEPT.values(), ids=KEPT)
-def test_what_keeps_all_rules_is_left_alone(add_analysed, check, message, analysis):
-    add_analysed(analysis, **message)
-    assert check() == {}
-
-
-@pytest.mark.parametrize(
-    ("rule", "message", "analysis", "observed"), BROKEN, ids=[case[0] for case in BROKEN]
-)
-def test_the_value_that_breaks_a_rule_is_observed(
-    add_analysed, check, rule, message, analysis, observed
-):
-    add_analysed(analysis, **message)
-    assert check() == {rule: observed}
+test_what_keeps_all_rules_is_left_alone = left_alone(KEPT)
+test_the_value_that_breaks_a_rule_is_observed = observed(BROKEN)
 
 
 KEYS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20)
