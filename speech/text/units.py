@@ -1,0 +1,123 @@
+"""Read units after a number: "5 kg", "20 m²", "9.8 m/s²", "$20/hour", "5'10\"", "51°30′N"."""
+
+import re
+from typing import Final
+
+from speech.text.numerals import cardinal
+from speech.text.patterns import any_of
+
+# Plural with -s unless it is 1; in any case.
+_REGULAR: Final = {
+    "kg": "kilogram", "mg": "milligram", "lb": "pound", "lbs": "pound", "oz": "ounce",
+    "km": "kilometer", "cm": "centimeter", "mm": "millimeter", "yd": "yard", "yds": "yard",
+    "mi": "mile", "l": "liter", "ml": "milliliter", "cl": "centiliter", "gal": "gallon",
+    "tsp": "teaspoon", "tbsp": "tablespoon", "min": "minute", "mins": "minute", "hr": "hour",
+    "hrs": "hour", "yr": "year", "yrs": "year", "sec": "second", "secs": "second",
+    "ms": "millisecond", "kb": "kilobyte", "mb": "megabyte", "gb": "gigabyte", "tb": "terabyte",
+    "px": "pixel", "db": "decibel", "w": "watt", "kw": "kilowatt", "kwh": "kilowatt hour",
+    "mah": "milliamp hour", "cal": "calorie", "kcal": "kilocalorie",
+}  # fmt: skip
+# Plural with -s unless it is 1; exactly as here: "5G" and "5M followers" are not units.
+_CASED: Final = {
+    "g": "gram", "m": "meter", "h": "hour", "V": "volt", "MW": "megawatt", "GW": "gigawatt",
+    "μm": "micrometer", "μg": "microgram", "Ω": "ohm", "hPa": "hectopascal", "kPa": "kilopascal",
+}  # fmt: skip
+# The same for any number, except one foot; in any case.
+_FIXED: Final = {
+    "ft": "feet", "hz": "hertz", "khz": "kilohertz", "mhz": "megahertz", "ghz": "gigahertz",
+    "mph": "miles per hour", "kph": "kilometers per hour", "kmh": "kilometers per hour",
+    "mbps": "megabits per second", "gbps": "gigabits per second", "bpm": "beats per minute",
+    "rpm": "revolutions per minute", "fps": "frames per second",
+}  # fmt: skip
+_PER: Final = {
+    "d": "day", "day": "day", "week": "week", "wk": "week", "month": "month", "mo": "month",
+    "year": "year", "hour": "hour", "minute": "minute", "second": "second", "night": "night",
+    "person": "person", "class": "class", "lesson": "lesson", "session": "session",
+    "s": "second", "head": "head",
+}  # fmt: skip
+_COMPASS: Final = {"N": "north", "S": "south", "E": "east", "W": "west"}
+_SQUARES: Final = {"²": "square", "2": "square", "³": "cubic", "3": "cubic", "sq": "square"}
+
+_NAMES: Final = _REGULAR | _CASED | _FIXED
+_UNIT: Final = rf"(?:{any_of(_CASED)}|(?i:{any_of(_REGULAR | _FIXED)}))"
+_RATE: Final = rf"(?:{any_of(_PER)}|{_UNIT})"
+_AFTER_NUMBER: Final = r"(?:(?<=[\d½¼¾⅓⅔⅛])|(?<=[\d½¼¾⅓⅔⅛]\ )|(?<=[0-9]-))"
+
+PATTERNS: Final = {
+    "unit": rf"""{_AFTER_NUMBER}(?P<square>sq\ )?(?P<name>{_UNIT})(?P<unit_power>[²³]|(?<=m)[23](?!\d))?
+                (?:/(?P<per>{_RATE})(?P<per_power>[²³])?)?(?!\w|'\w|\#)""",
+    # Not the decade in "the 10s".
+    "short_seconds": r"(?<=[0-9]\ )s\b(?!')",
+    "short_inches": r"(?:(?<=[0-9])|(?<=ft\ [0-9]\ )|(?<=ft\ [0-9]{2}\ ))in\b",
+    "height": r"""(?<![\w.'])(?P<feet>[1-9])'\ ?(?P<inches>1[01]|[0-9])(?:["\u201d]|''|(?![\w']))""",
+    "rate": rf"(?<=[0-9{'$€£¥'}])/(?P<rate_unit>{_RATE})\b",
+    "arc": r"""(?:(?<=°[0-9])|(?<=°[0-9]{2})|(?<=°\ [0-9]{2}))'
+                |(?:(?<='[0-9])|(?<='[0-9]{2})|(?<='\ [0-9]{2}))"(?=\ ?[NSEW]\b)""",
+    "compass": r"""(?:(?<=°)|(?<=°\ )|(?<=[0-9]['"])|(?<=[0-9]['"]\ ))[NSEW]\b""",
+}
+
+
+def spoken_unit(match: re.Match[str], number: str) -> tuple[str, ...]:
+    """Say a unit in full, in the plural unless `number`, as written before it, is 1."""
+    said = _name(match["name"], is_one=_is_one(match, number))
+    if power := match["unit_power"] or (match["square"] and "sq"):
+        said = f"{_SQUARES[power]} {said}"
+    if match["per"]:
+        said += f" per {_per(match['per'], match['per_power'])}"
+    return tuple(said.split())
+
+
+def spoken_seconds(match: re.Match[str], number: str) -> tuple[str, ...]:
+    """Say "seconds" for "s"."""
+    return ("second",) if _is_one(match, number) else ("seconds",)
+
+
+def spoken_inches(match: re.Match[str], number: str) -> tuple[str, ...]:
+    """Say "inches" for "in"."""
+    return ("inch",) if _is_one(match, number) else ("inches",)
+
+
+def spoken_height(match: re.Match[str]) -> tuple[str, ...]:
+    """Say "five foot ten"."""
+    said = f"{cardinal(int(match['feet']))} foot"
+    return tuple(f"{said} {cardinal(int(match['inches']))}".split())
+
+
+def spoken_rate(match: re.Match[str]) -> tuple[str, ...]:
+    """Say "per hour"."""
+    return ("per", *_per(match["rate_unit"], None).split())
+
+
+def spoken_arc(match: re.Match[str]) -> tuple[str, ...]:
+    """Say the minutes or seconds of a geographical coordinate."""
+    return ("minutes",) if match[0] == "'" else ("seconds",)
+
+
+def spoken_compass(match: re.Match[str]) -> tuple[str, ...]:
+    """Say the direction of a geographical coordinate."""
+    return (_COMPASS[match[0]],)
+
+
+def _is_one(match: re.Match[str], number: str) -> bool:
+    """Return whether the singular is right: after 1, ½ and, as in "a 10-km race", a hyphen."""
+    is_part = len(number) == 1 and not number.isascii() and not number.isdigit()
+    start = match.start() - len(number.rstrip()) - 1
+    follows_number = match.string[max(start, 0) : max(start + 1, 0)].isdigit()
+    is_hyphened = match.string[match.start() - 1] == "-"
+    return number == "1" or is_hyphened or (is_part and not follows_number)
+
+
+def _per(written: str, power: str | None) -> str:
+    name = _PER.get(written) or _name(written, is_one=True)
+    if not power:
+        return name
+    return f"{name} {'squared' if power == '²' else 'cubed'}" if name == "second" else (
+        f"{_SQUARES[power]} {name}"
+    )  # fmt: skip
+
+
+def _name(written: str, *, is_one: bool) -> str:
+    name = _NAMES.get(written) or _NAMES[written.lower()]
+    if name == "feet":
+        return "foot" if is_one else name
+    return name if is_one or written.lower() in _FIXED else f"{name}s"
