@@ -1,9 +1,8 @@
 """Expand abbreviations: titles, Latin, streets and books, chat."""
 
 import re
+from collections.abc import Iterable
 from typing import Final
-
-from speech.text.patterns import any_of
 
 # With or without their full stop, in any case. "St.", "Ltd." and "etc." are in cmudict, where the
 # alignment chooses between "street" and "saint".
@@ -34,11 +33,18 @@ _NUMBERED: Final = {
     "ste": "suite", "min": "minimum", "v": "version",
 }  # fmt: skip
 
+
+def any_of(words: Iterable[str]) -> str:
+    """Return a pattern that matches one of them, the longest first."""
+    return "|".join(re.escape(word) for word in sorted(words, key=lambda word: (-len(word), word)))
+
+
 PATTERNS: Final = {
     "short": rf"""(?<![\w.'])(?:(?i:{any_of(_SHORT)})\b\.?
                   |(?:{any_of(_DOTTED)})(?:(?<=[./])|(?!\w)))
                   |(?<=[a-z])'n'(?=[a-z])""",
-    "numbered": rf"(?<![\w.'])(?i:{any_of(_NUMBERED)})\.(?=\ ?[0-9])|(?<!\w)v(?=[0-9]{{1,4}}\.[0-9])",
+    "numbered": rf"""(?<![\w.'])(?i:{any_of(_NUMBERED)})\.(?=\ ?[0-9])
+                  |(?<!\w)v(?=[0-9]{{1,4}}\.[0-9])""",
 }
 
 

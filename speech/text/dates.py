@@ -3,8 +3,8 @@
 import re
 from typing import Final
 
-from speech.text.numerals import cardinal, ordinal, words_of, year
-from speech.text.patterns import any_of
+from speech.text.abbreviations import any_of
+from speech.text.numerals import cardinal, decimal, ordinal, words_of, year
 
 MONTHS: Final = (
     "january", "february", "march", "april", "may", "june", "july", "august", "september",
@@ -23,17 +23,23 @@ _WEEKDAYS: Final = {
 _DATE: Final = r"""
     (?<![\d/.-])(?:
         (?P<iso>[12][0-9]{3}[-/.][0-9]{1,2}[-/.][0-9]{1,2})
-        |(?P<dotted>[0-9]{1,2}[.-][0-9]{1,2}[.-][12][0-9]{3})
+        |(?P<dotted>[0-9]{1,2}[.-][0-9]{1,2}[.-][12][0-9]{3}|[0-3][0-9]\.[01][0-9]\.[0-9]{2}(?!\.?\d))
         |(?P<slashed>[0-9]{1,2}/[0-9]{1,2}/(?:[12][0-9]{3}|[0-9]{2}))
     )(?![\d/-])
 """
 _MONTH: Final = any_of(month.capitalize() for month in (*MONTHS, *_SHORT_MONTHS))
 # The day of "25 July"; "5th of May" is read as it is written.
 _DAY: Final = rf"""
-    (?<![\d.,:/$€£¥-])(?P<day>[12][0-9]|3[01]|0?[1-9])(?:st|nd|rd|th)?(?=[\ -](?:{_MONTH})\b)
+    (?<![\d.,:/$€£¥-])(?P<from>[0-3]?[0-9](?:st|nd|rd|th)?-)?
+    (?P<to>[12][0-9]|3[01]|0?[1-9])(?:st|nd|rd|th)?(?=[\ -](?:{_MONTH})\b)
 """
 _MIXED: Final = r"""
     (?<![\d/.,])(?P<units>[0-9]{1,3})\ (?P<parts>1/2|[12]/3|[13]/4|[1-4]/5|[1357]/8)(?![\d/]|\.\d)
+"""
+# "4.5/5" and "4/5 stars".
+_MARK: Final = r"""
+    (?<![\d/.])(?:[0-9]{1,3}[.,][0-9]{1,2}/[0-9]{1,3}(?![\d/]|\.\d)
+        |[0-9]{1,3}/[0-9]{1,3}(?=\ (?:stars?|points?|marks)\b))
 """
 _FRACTION: Final = r"(?<![\d/.])(?P<numerator>[0-9]{1,3})/(?P<denominator>[0-9]{1,3})(?![\d/]|\.\d)"
 
@@ -42,6 +48,7 @@ PATTERNS: Final = {
     "date": _DATE,
     "day_of_month": _DAY,
     "mixed": _MIXED,
+    "mark": _MARK,
     "slash": _FRACTION,
 }
 NAMES: Final = {
@@ -51,6 +58,9 @@ NAMES: Final = {
                   |(?<!\bthe\ )(?:Sat|Sun)\.?(?=,?\ [0-9]|-(?:Mon|Tue|Wed|Thu|Fri|Sun))
                   |(?<=-)(?:Sat|Sun)\b)""",
 }
+
+_SINCE_DAY: Final = re.compile(rf"\b(?:{_MONTH})\.?\ [0-9]{{1,2}}-$")
+_LONGEST_BEFORE: Final = len("September 30-")
 
 # Read as two numbers, never as a date or a fraction.
 _PAIRS: Final = frozenset({(24, 7), (9, 11), (20, 20), (50, 50)})
@@ -79,8 +89,22 @@ def spoken_date(match: re.Match[str], before: str) -> tuple[str, ...]:
 
 
 def spoken_day(match: re.Match[str], before: str) -> tuple[str, ...]:
-    """Say the day before a month: "the twenty-fifth of"."""
-    return words_of(f"{_the(before)}{ordinal(int(match['day']))} of")
+    """Say the day or days before a month: "the twenty-fifth of"."""
+    first = f"{ordinal(int(re.sub('[^0-9]', '', match['from'])))} to the " if match["from"] else ""
+    return words_of(f"{_the(before)}{first}{ordinal(int(match['to']))} of")
+
+
+def spoken_mark(match: re.Match[str]) -> tuple[str, ...]:
+    """Say "four point five out of five"."""
+    got, most = match[0].split("/")
+    whole, _, fraction = got.replace(",", ".").partition(".")
+    return words_of(f"{decimal(whole, fraction)} out of {cardinal(int(most))}")
+
+
+def is_day(match: re.Match[str], before: str) -> bool:
+    """Return whether a number is a day: "May 5", and both in "May 5-7"."""
+    earlier = match.string[max(match.start() - _LONGEST_BEFORE, 0) : match.start()]
+    return is_month(before) or bool(_SINCE_DAY.search(earlier))
 
 
 def spoken_mixed(match: re.Match[str]) -> tuple[str, ...]:

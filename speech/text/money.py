@@ -2,8 +2,8 @@
 
 from typing import Final, NamedTuple
 
+from speech.text.abbreviations import any_of
 from speech.text.numerals import cardinal, decimal, said_whole
-from speech.text.patterns import any_of
 
 
 class Names(NamedTuple):
@@ -82,7 +82,9 @@ SIGNS: Final = "".join(_SIGNS)
 BEFORE: Final = (
     rf"""(?:[{SIGNS}]|(?<![\w$])(?:US\ \$|{any_of(_BEFORE)}|{any_of(_CODES)}))\ ?(?=\.?\d)"""
 )
-AFTER: Final = rf"""\ ?(?:[{SIGNS}¢円元원]|(?:zł|kr|{any_of(_CODES)})\b)(?!\ ?\d)"""
+AFTER: Final = (
+    rf"""(?:[.,]-{{1,2}})?\ ?(?:[{SIGNS}¢円元원]|(?:zł|kr|{any_of(_CODES)})\b)(?!\ ?\d)"""
+)
 SCALE: Final = r"(?i:\ (?:thousand|million|billion|trillion)\b|(?:k|mn?|bn?|tn)\b)"
 # A sign that belongs to no number.
 ALONE: Final = rf"(?<![\w{SIGNS}])[{SIGNS}](?![\w{SIGNS}])"

@@ -17,7 +17,7 @@ from speech.text.numerals import (
 )
 
 _SIGNS: Final = {"-": ("minus",), "+": ("plus",), "#": ("number",)}
-_TEMPERATURES: Final = {"C": " celsius", "F": " fahrenheit"}
+_TEMPERATURES: Final = {"C": " celsius", "F": " fahrenheit", "℃": " celsius", "℉": " fahrenheit"}
 # A bare four-digit number in this range is far more often a year than a count.
 _YEARS: Final = range(1100, 2100)
 _EARLY_YEARS: Final = range(1001, 1100)  # after "in"
@@ -64,7 +64,7 @@ NUMBER: Final = re.compile(
         (?P<versions>(?:\.\d{{1,9}}){{1,8}})?
         (?(currency)(?P<scale>{money.SCALE})?)
         (?P<suffix>(?i:(?:st|nd|rd|th|'?s)\b)
-            |\ ?%|\ ?°(?:\ ?(?i:[cf])\b)?|(?(currency)(?!)){money.AFTER})?""",
+            |\ ?%|\ ?°(?:\ ?(?i:[cf])\b)?|\ ?[℃℉]|(?(currency)(?!)){money.AFTER})?""",
     re.VERBOSE,
 )
 
@@ -103,7 +103,7 @@ def spoken_number(match: re.Match[str], before: str, *, is_day: bool) -> tuple[s
 def _say(match: re.Match[str], before: str, *, is_day: bool) -> str:
     digits = re.sub(r"[^\d]", "", match["whole"])
     fraction = match["fraction"] or match["comma"]
-    suffix = (match["suffix"] or "").lstrip()
+    suffix = (match["suffix"] or "").lstrip(" .,-")
     if match["versions"] or (match["fraction"] and before.lower() in _VERSIONED):
         return _say_version(match, digits)
     currency = (match["currency"] or "").replace(" ", "") or suffix
@@ -118,7 +118,8 @@ def _say(match: re.Match[str], before: str, *, is_day: bool) -> str:
 
 def _say_version(match: re.Match[str], digits: str) -> str:
     """Say each part as a number; an address of the Internet has "dot" between them."""
-    parts = [digits, *f"{match['fraction']}{match['versions'] or ''}".split(".")]
+    after = f"{match['fraction'] or match['comma'] or ''}{match['versions'] or ''}"
+    parts = [digits, *after.removeprefix(".").split(".")]
     if len(parts) == 4 and all(part and int(part) < 256 for part in parts):
         return " dot ".join(
             year(int(part)) if len(part) == 3 else said_whole(part) for part in parts
@@ -165,7 +166,7 @@ def _unit(suffix: str, digits: str, fraction: str | None) -> str:
         return " percent"
     if suffix == "s":  # "9.58s"
         return " seconds"
-    if suffix.startswith("°"):
+    if suffix and suffix[0] in "°℃℉":
         degrees = " degree" if digits == "1" and not fraction else " degrees"
         return degrees + _TEMPERATURES.get(suffix[-1].upper(), "")
     return ""

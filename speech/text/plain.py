@@ -18,7 +18,7 @@ _PLAIN: Final = (
     # Turkish dotless and dotted i: case-insensitive patterns match them as an ASCII i.
     | {"\u0131": "i", "\u0130": "I"}
 )  # fmt: skip
-_LETTERS: Final = re.compile("°?[A-Za-z]{1,9}")
+_LETTERS: Final = re.compile("[A-Za-z]{2,9}")
 
 
 class Plain(NamedTuple):
@@ -34,7 +34,10 @@ class Plain(NamedTuple):
 
     def span(self, match: re.Match[str]) -> tuple[int, int]:
         """Return `[start, end)` in the original of a match, which is not empty."""
-        return self.places[match.start()], self.places[match.end() - 1] + 1
+        first, last = match.start(), match.end() - 1
+        start = self.places[first]
+        is_cut = first > 0 and self.places[first - 1] == start  # a ligature in an endless word
+        return start + is_cut, self.places[last] + 1
 
 
 def plain(text: str) -> Plain:

@@ -38,6 +38,8 @@ def spoken_roman(match: re.Match[str], before: str, *, shouted: bool) -> tuple[s
         shouted: Whether the whole text is in capitals.
     """
     letters, _, ending = match[0].partition("'")
+    if ending not in {"", "s"}:
+        return ()
     said = _said(match, letters, before, shouted=shouted)
     return (*said[:-1], f"{said[-1]}'{ending}") if said and ending else said
 

@@ -85,7 +85,8 @@ us Y UW EH S
 
 # Said letter by letter although they contain vowels.
 INITIALISMS: Final = frozenset({
-    "aka", "bff", "diy", "faq", "gpa", "gpu", "imo", "ngo", "omg", "ootd", "sos", "ucla", "usb", "ymca",
+    "aka", "bff", "diy", "faq", "gpa", "gpu", "imo", "ngo", "omg", "ootd", "sos", "ucla", "usb",
+    "ymca",
 })  # fmt: skip
 
 

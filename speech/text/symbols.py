@@ -1,21 +1,23 @@
+# ruff: noqa: RUF001 - Greek letters look like Latin ones
 """Read signs: of arithmetic, between numbers, Greek letters, fractions of one character."""
 
 import re
 from typing import Final
 
 from speech.text import money
-from speech.text.numerals import cardinal
-from speech.text.patterns import any_of
+from speech.text.abbreviations import any_of
+from speech.text.numerals import cardinal, words_of
 
 _SYMBOLS: Final = {
-    "&": "and", "&amp;": "and", "@": "at", "=": "equals", "+": "plus", "++": "plus plus",
-    "*": "times", "/": "divided by", "x": "by", "%": "percent", ".": "dot",
+    "&": "and", "&amp;": "and", "@": "at", "=": "equals", "==": "equals", "+": "plus",
+    "++": "plus plus", "*": "times", "/": "divided by", "x": "by", "%": "percent", ".": "dot",
     "\u00d7": "times", "÷": "divided by", "±": "plus or minus", "√": "the square root of",
     "∞": "infinity", "‰": "per mille", "<": "is less than", ">": "is greater than",
     "≤": "is less than or equal to", "<=": "is less than or equal to",
     "≥": "is greater than or equal to", ">=": "is greater than or equal to",
     "≠": "is not equal to", "!=": "is not equal to", "~": "about", "#": "hash", "♭": "flat",
-    "M": "million", "bn": "billion", "№": "number", "No.": "number", "no.": "number",
+    "M": "million", "B": "billion", "bn": "billion", "§": "section", "©": "copyright", "★": "stars",
+    "+/-": "plus or minus", "№": "number", "No.": "number", "no.": "number",
     "Nr.": "number",
 }  # fmt: skip
 _GREEK: Final = {
@@ -34,10 +36,11 @@ _POWERS: Final = {"2": "squared", "3": "cubed"}
 
 # A day or a month before a dash.
 _NAMED: Final = (
-    *"Mon Tue Tues Wed Thu Thur Thurs Fri Sat Sun Monday Tuesday Wednesday Thursday Friday".split(),
-    *"Saturday Sunday Jan Feb Mar Apr Jun Jul Aug Sep Sept Oct Nov Dec January February".split(),
-    *"March April May June July August September October November December".split(),
-)
+    "Mon", "Tue", "Tues", "Wed", "Thu", "Thur", "Thurs", "Fri", "Sat", "Sun", "Monday", "Tuesday",
+    "Wednesday", "Thursday", "Friday", "Saturday", "Sunday", "Jan", "Feb", "Mar", "Apr", "Jun",
+    "Jul", "Aug", "Sep", "Sept", "Oct", "Nov", "Dec", "January", "February", "March", "April",
+    "May", "June", "July", "August", "September", "October", "November", "December",
+)  # fmt: skip
 _AFTER_NAMED: Final = "|".join(rf"(?<=\b{name}-)" for name in _NAMED)
 # What follows the second number if the dash between two is a minus.
 _RESULT: Final = re.compile(r"\ ?[0-9]{1,9}\ ?=")
@@ -45,9 +48,10 @@ _RESULT: Final = re.compile(r"\ ?[0-9]{1,9}\ ?=")
 PATTERNS: Final = {
     "dash": rf"""(?:(?<=[0-9%])|(?<=[0-9][a-zA-Z°])|(?<=[0-9][a-zA-Z°][a-zA-Z]))
                     [-~\u2014](?=[{money.SIGNS}]?[0-9])
+                |(?<=[ap]\.m\.)-(?=[0-9])|(?<=[0-9]\ )-(?=\ (?:{any_of(_NAMED)})\b)
                 |(?:(?<=[0-9%]\ )|(?<=[0-9][ap]m\ )|(?<=[0-9]\ [ap]m\ )|(?<=[ap]\.m\.\ ))
-                    [-\u2014](?=\ [{money.SIGNS}]?[0-9])
-                |(?<=\b[a-z]\ )-(?=\ [0-9a-z]\b)
+                    [-\u2014](?=\ [{money.SIGNS}]?\ ?[0-9])
+                |(?<=\b[nxyz]\ )-(?=\ [0-9b-hj-z]\b)
                 |(?<=\bA)-(?=Z\b)|(?<=\b[ABC][12])-(?=[ABC][12]\b)
                 |-(?:{_AFTER_NAMED})(?=(?:{any_of(_NAMED)})\b)""",
     "grade": r"(?<=\b[A-D])-(?=[\s.,!?;:]|$)",
@@ -55,13 +59,15 @@ PATTERNS: Final = {
                 |(?:(?<=[0-9)])|(?<=\b[a-z]))(?P<raised>⁻?[⁰²-³¹⁴-⁹]{1,3})""",
     "symbol": rf"""&(?:amp;)?
                 |(?<!\S)@(?=\s|[0-9]|$)
-                |[<>!]=|(?<=\w\ )[<>](?=\ [\w-])|(?<=\w)[<>](?=[0-9])
-                |(?<=[\w)]\ )=(?=\ [\w(√-])|(?<=[\w)])=(?=[\w(√-])
+                |[<>!]=|(?<=\w\ )[<>](?=\ [\w-])|(?:(?<=[0-9])|(?<=\b[a-z]))[<>](?=[0-9])
+                |(?<=[\w)%°{money.SIGNS}]\ )={{1,2}}(?=\ [\w(√{money.SIGNS}-])
+                |(?<=[\w)%°{money.SIGNS}])={{1,2}}(?=[\w(√{money.SIGNS}-])
                 |(?<=[\w)]\ )\+(?=\ [\w(√])|(?<=\b[A-Z])\+\+|(?<=[A-Z0-9²³])\+(?!\w)|(?<=\w)\+(?=\w)
                 |(?<=[0-9])(?:x|\*)(?=[0-9])|(?<=[0-9]\ )[*x](?=\ [0-9])
                 |(?<=[0-9]\ )/(?=\ [0-9]{{1,9}}\ ?=)|(?<=\w\ )\#(?=\ [a-z]|$)
                 |[\u00d7÷±√∞‰≤≥≠№♭]
-                |\b(?:[Nn]o|Nr)\.(?=\ ?[0-9])|(?<=[0-9])(?:M|bn)\b
+                |\b(?:[Nn]o|Nr)\.(?=\ ?[0-9])|(?<=[0-9])(?:M|bn)\b|(?<=[0-9]\.[0-9])B\b
+                |\+/-|[§©](?=\ ?[0-9])|(?<=[0-9])★
                 |(?<![\w~])~(?=\ ?[{money.SIGNS}]?[0-9])
                 |(?<=\s)%(?=\s)
                 |(?<![\w.])\.(?=(?i:net|com|org)\b)""",
@@ -70,7 +76,8 @@ PATTERNS: Final = {
     "greek": f"(?<![α-ωΑ-Ω])[{''.join(_GREEK)}](?![α-ωΑ-Ω])",
     "vulgar": rf"[{''.join(_VULGAR)}]",
     # Currencies and operators that have no reading here.
-    "unknown": r"[\u00a4\u20a0-\u20c0\u2200-\u2216\u221b-\u22c4\u22c6-\u22ed]",
+    "unknown": rf"""[{money.SIGNS}]{{1,9}}
+                |[\u00a4\u20a0-\u20c0\u2200-\u2216\u221b-\u22c4\u22c6-\u22ed]""",
 }
 
 
@@ -87,8 +94,8 @@ def spoken_power(match: re.Match[str]) -> tuple[str, ...]:
         return (_POWERS[power],)
     sign = "minus " if power.startswith("-") else ""
     number = power.lstrip("-")
-    said = cardinal(int(number)).replace("-", " ") if number.isdigit() else number
-    return tuple(f"to the power of {sign}{said}".split())
+    said = words_of(cardinal(int(number))) if number.isdigit() else (number,)
+    return (*f"to the power of {sign}".split(), *said)
 
 
 def spoken_symbol(match: re.Match[str]) -> tuple[str, ...]:

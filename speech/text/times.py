@@ -73,6 +73,8 @@ def spoken_duration(match: re.Match[str]) -> tuple[str, ...]:
 def spoken_ratio(match: re.Match[str]) -> tuple[str, ...]:
     """Say "three to one"; a 1:1 lesson is "one on one"."""
     this, that = int(match["this"]), int(match["that"])
+    if this == that == 50:
+        return ("fifty", "fifty")
     between = "on" if this == that == 1 else "to"
     return words_of(f"{cardinal(this)} {between} {cardinal(that)}")
 

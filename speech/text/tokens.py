@@ -132,6 +132,7 @@ _READERS: Final[dict[str, _Reader]] = {
     "date": dates.spoken_date,
     "day_of_month": dates.spoken_day,
     "mixed": _alone(dates.spoken_mixed),
+    "mark": _alone(dates.spoken_mark),
     "slash": dates.spoken_slash,
     "dash": symbols.spoken_dash,
     "grade": lambda _match, _before: ("minus",),
@@ -139,7 +140,9 @@ _READERS: Final[dict[str, _Reader]] = {
     "symbol": _alone(symbols.spoken_symbol),
     "rate": _alone(units.spoken_rate),
     "price_range": spoken_price_range,
-    "number": lambda match, before: spoken_number(match, before, is_day=dates.is_month(before)),
+    "number": lambda match, before: spoken_number(
+        match, before, is_day=dates.is_day(match, before)
+    ),
     "approximately": symbols.spoken_approximately,
     "currency_sign": symbols.spoken_currency_sign,
     "vulgar": symbols.spoken_vulgar,

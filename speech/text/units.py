@@ -1,10 +1,10 @@
-"""Read units after a number: "5 kg", "20 m²", "9.8 m/s²", "$20/hour", "5'10\"", "51°30′N"."""
+"""Read units after a number: "5 kg", "20 m²", "9.8 m/s²", "$20/hour", "6 ft 2 in"."""
 
 import re
 from typing import Final
 
+from speech.text.abbreviations import any_of
 from speech.text.numerals import cardinal
-from speech.text.patterns import any_of
 
 # Plural with -s unless it is 1; in any case.
 _REGULAR: Final = {
@@ -35,6 +35,11 @@ _PER: Final = {
     "person": "person", "class": "class", "lesson": "lesson", "session": "session",
     "s": "second", "head": "head",
 }  # fmt: skip
+_COUNTED: Final = (
+    "calories", "days", "dollars", "euros", "hours", "lessons", "meters", "miles", "minutes",
+    "times", "words",
+)  # fmt: skip
+_AFTER_COUNTED: Final = "|".join(rf"(?<=\b{name}/)" for name in _COUNTED)
 _COMPASS: Final = {"N": "north", "S": "south", "E": "east", "W": "west"}
 _SQUARES: Final = {"²": "square", "2": "square", "³": "cubic", "3": "cubic", "sq": "square"}
 
@@ -44,13 +49,16 @@ _RATE: Final = rf"(?:{any_of(_PER)}|{_UNIT})"
 _AFTER_NUMBER: Final = r"(?:(?<=[\d½¼¾⅓⅔⅛])|(?<=[\d½¼¾⅓⅔⅛]\ )|(?<=[0-9]-))"
 
 PATTERNS: Final = {
-    "unit": rf"""{_AFTER_NUMBER}(?P<square>sq\ )?(?P<name>{_UNIT})(?P<unit_power>[²³]|(?<=m)[23](?!\d))?
+    "unit": rf"""{_AFTER_NUMBER}(?P<square>sq\ )?(?P<name>{_UNIT})
+                (?P<unit_power>[²³]|(?<=m)[23](?!\d))?
                 (?:/(?P<per>{_RATE})(?P<per_power>[²³])?)?(?!\w|'\w|\#)""",
     # Not the decade in "the 10s".
     "short_seconds": r"(?<=[0-9]\ )s\b(?!')",
-    "short_inches": r"(?:(?<=[0-9])|(?<=ft\ [0-9]\ )|(?<=ft\ [0-9]{2}\ ))in\b",
-    "height": r"""(?<![\w.'])(?P<feet>[1-9])'\ ?(?P<inches>1[01]|[0-9])(?:["\u201d]|''|(?![\w']))""",
-    "rate": rf"(?<=[0-9{'$€£¥'}])/(?P<rate_unit>{_RATE})\b",
+    "short_inches": r"""(?:(?<=[0-9])|(?<=ft\ [0-9]\ )|(?<=ft\ [0-9]{2}\ ))in\b
+                |(?<=[0-9]\ )in\.(?=\ [a-z])""",
+    "height": r"""(?<![\w.'])(?P<feet>[1-9])'\ ?(?P<inches>1[01]|[0-9])
+                (?:["\u201d]|''|(?![\w']))""",
+    "rate": rf"/(?:(?<=[0-9$€£¥]/)|{_AFTER_COUNTED})(?P<rate_unit>{_RATE})\b",
     "arc": r"""(?:(?<=°[0-9])|(?<=°[0-9]{2})|(?<=°\ [0-9]{2}))'
                 |(?:(?<='[0-9])|(?<='[0-9]{2})|(?<='\ [0-9]{2}))"(?=\ ?[NSEW]\b)""",
     "compass": r"""(?:(?<=°)|(?<=°\ )|(?<=[0-9]['"])|(?<=[0-9]['"]\ ))[NSEW]\b""",
@@ -104,16 +112,15 @@ def _is_one(match: re.Match[str], number: str) -> bool:
     start = match.start() - len(number.rstrip()) - 1
     follows_number = match.string[max(start, 0) : max(start + 1, 0)].isdigit()
     is_hyphened = match.string[match.start() - 1] == "-"
-    return number == "1" or is_hyphened or (is_part and not follows_number)
+    is_fraction = "/" in number and " " not in number
+    return number == "1" or is_hyphened or is_fraction or (is_part and not follows_number)
 
 
 def _per(written: str, power: str | None) -> str:
     name = _PER.get(written) or _name(written, is_one=True)
     if not power:
         return name
-    return f"{name} {'squared' if power == '²' else 'cubed'}" if name == "second" else (
-        f"{_SQUARES[power]} {name}"
-    )  # fmt: skip
+    return f"{name} squared" if name == "second" else f"{_SQUARES[power]} {name}"
 
 
 def _name(written: str, *, is_one: bool) -> str:

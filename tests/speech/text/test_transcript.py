@@ -174,6 +174,12 @@ def test_a_repeat_in_the_text_is_to_be_said_twice(text):
     assert hesitations(text) == []
 
 
+def test_a_sign_without_a_reading_is_left_out_and_counted():
+    transcript = read("It costs \u20a1 5 and $$$, or 4 \u2295 5", "en")
+    assert transcript.skipped == 3
+    assert read("It costs $ 4, or 10,50 \u20ac, in C#", "en").skipped == 0
+
+
 def test_a_pasted_link_is_left_out_and_counted():
     transcript = read("Look at https://example.com/" + "a/" * 900 + " now", "en")
     assert [word.text for word in transcript.words] == ["Look", "at", "now"]
