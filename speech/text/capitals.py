@@ -76,7 +76,7 @@ def is_letter(written: str, before: str) -> bool:
 def is_code(match: re.Match[str]) -> bool:
     """Return whether capitals before a digit or an ampersand are letters: "CO2", "AT&T"."""
     letters, after = match[0], match.string[match.end() : match.end() + 1]
-    is_short = 1 < len(letters) <= _MAX_CODE_LETTERS and letters.isupper()
+    is_short = 1 < len(letters) <= _MAX_CODE_LETTERS and letters.isalpha() and letters.isupper()
     return is_short and (after.isdigit() or after == "&")
 
 
