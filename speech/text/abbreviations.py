@@ -23,7 +23,7 @@ _DOTTED: Final = {
     "Maj.": "major", "Pres.": "president", "Mx.": "mix", "Univ.": "university",
     "incl.": "including", "excl.": "excluding", "est.": "established", "max.": "maximum",
     "tel.": "telephone", "Tel.": "telephone", "temp.": "temperature", "Bros.": "brothers",
-    "Ph.D.": "p h d", "PhD": "p h d", "w/o": "without", "w/": "with", "b/c": "because",
+    "Ph.D.": "p h d", "PhD": "p h d", "PhDs": "p h d's", "w/o": "without", "w/": "with", "b/c": "because",
     "c/o": "care of", "'n'": "and", "'n": "and",
 }  # fmt: skip
 # With a full stop, before a number.

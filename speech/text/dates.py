@@ -10,9 +10,10 @@ MONTHS: Final = (
     "january", "february", "march", "april", "may", "june", "july", "august", "september",
     "october", "november", "december",
 )  # fmt: skip
-# Only next to a number.
+# Next to a number, in any case.
 _SHORT_MONTHS: Final = {
-    "jan": "january", "feb": "february", "apr": "april", "aug": "august", "sept": "september",
+    "jan": "january", "feb": "february", "mar": "march", "apr": "april", "jun": "june",
+    "jul": "july", "aug": "august", "sept": "september",
     "sep": "september", "oct": "october", "nov": "november", "dec": "december",
 }  # fmt: skip
 _WEEKDAYS: Final = {
@@ -53,10 +54,13 @@ PATTERNS: Final = {
 }
 NAMES: Final = {
     "month": rf"""\b(?i:{any_of(_SHORT_MONTHS)})\b\.?(?=\ [0-9])
-                  |(?:(?<=[0-9]\ )|(?<=(?:st|nd|rd|th)\ ))(?i:{any_of(_SHORT_MONTHS)})\b\.?""",
+                  |(?:(?<=[0-9]\ )|(?<=(?:st|nd|rd|th)\ ))(?i:{any_of(_SHORT_MONTHS)})\b\.?
+                  |\b(?:Feb|Apr|Aug|Sept?|Oct|Nov|Dec)\b\.?(?!['-])
+                  |(?:(?<=\bof\ )|(?<=\bin\ ))(?:Jan|Mar|Jun|Jul)\b\.?(?!['-])""",
     "weekday": r"""\b(?:(?:Mon|Tues?|Wed|Thu|Thurs?|Fri)\b\.?(?!')
                   |(?<!\bthe\ )(?:Sat|Sun)\.?(?=,?\ [0-9]|-(?:Mon|Tue|Wed|Thu|Fri|Sun))
-                  |(?<=-)(?:Sat|Sun)\b)""",
+                  |(?<=-)(?:Sat|Sun)\b|Sat\b(?=\ (?:and|or|&)\ Sun\b)
+                  |(?:(?<=Sat\ and\ )|(?<=Sat\ or\ )|(?<=Sat\ &\ ))Sun\b)""",
 }
 
 _SINCE_DAY: Final = re.compile(rf"\b(?:{_MONTH})\.?\ [0-9]{{1,2}}-$")

@@ -24,15 +24,15 @@ _POUND: Final = Names("pound", "pounds", "penny", "pence")
 _YEN: Final = Names("yen", "yen")
 _YUAN: Final = Names("yuan", "yuan")
 _WON: Final = Names("won", "won")
-_RUPEE: Final = Names("rupee", "rupees")
-_RUBLE: Final = Names("ruble", "rubles")
+_RUPEE: Final = Names("rupee", "rupees", "paisa", "paise")
+_RUBLE: Final = Names("ruble", "rubles", "kopeck", "kopecks")
 _LIRA: Final = Names("lira", "lira")
 _DONG: Final = Names("dong", "dong")
-_PESO: Final = Names("peso", "pesos")
+_PESO: Final = Names("peso", "pesos", "centavo", "centavos")
 _BAHT: Final = Names("baht", "baht")
 _SHEKEL: Final = Names("shekel", "shekels")
-_REAL: Final = Names("real", "reais")
-_ZLOTY: Final = Names("zloty", "zlotys")
+_REAL: Final = Names("real", "reais", "centavo", "centavos")
+_ZLOTY: Final = Names("zloty", "zlotys", "grosz", "groszy")
 _KRONE: Final = Names("krone", "kroner")
 _RUPIAH: Final = Names("rupiah", "rupiah")
 
@@ -47,10 +47,11 @@ _BEFORE: Final = {
     "C$": _dollars("canadian"), "CA$": _dollars("canadian"), "NZ$": _dollars("new zealand"),
     "HK$": _dollars("hong kong"), "S$": _dollars("singapore"), "NT$": _dollars("taiwan"),
     "MX$": Names("mexican peso", "mexican pesos"), "R$": _REAL, "Rs": _RUPEE, "Rs.": _RUPEE,
-    "Rp": _RUPIAH,
+    "Rp": _RUPIAH, "kr": _KRONE,
 }  # fmt: skip
 _AFTER: Final = {
     "¢": Names("cent", "cents"), "円": _YEN, "元": _YUAN, "원": _WON, "zł": _ZLOTY, "kr": _KRONE,
+    "rs": _RUPEE, "TL": _LIRA,
 }  # fmt: skip
 # ISO 4217, except codes that are words.
 _CODES: Final = {
@@ -59,14 +60,22 @@ _CODES: Final = {
     "IDR": _RUPIAH, "ILS": _SHEKEL, "PLN": _ZLOTY, "AUD": _dollars("australian"),
     "CAD": _dollars("canadian"), "NZD": _dollars("new zealand"), "HKD": _dollars("hong kong"),
     "SGD": _dollars("singapore"), "TWD": _dollars("taiwan"),
-    "CHF": Names("swiss franc", "swiss francs"), "MXN": Names("mexican peso", "mexican pesos"),
-    "ZAR": Names("rand", "rand"), "AED": Names("dirham", "dirhams"),
-    "SAR": Names("riyal", "riyals"), "SEK": Names("swedish krona", "swedish kronor"),
+    "CHF": Names("swiss franc", "swiss francs", "centime", "centimes"),
+    "MXN": Names("mexican peso", "mexican pesos", "centavo", "centavos"),
+    "ZAR": Names("rand", "rand", "cent", "cents"), "BTC": Names("bitcoin", "bitcoins"),
+    "AED": Names("dirham", "dirhams"), "SAR": Names("riyal", "riyals"),
+    "SEK": Names("swedish krona", "swedish kronor"),
     "NOK": Names("norwegian krone", "norwegian kroner"),
     "DKK": Names("danish krone", "danish kroner"), "CZK": Names("czech crown", "czech crowns"),
     "HUF": Names("forint", "forints"),
 }  # fmt: skip
-_NAMES: Final = _SIGNS | _BEFORE | _AFTER | _CODES
+# Codes that people type in lower case.
+_LOWER: Final = {
+    code.lower(): _CODES[code]
+    for code in ("USD", "EUR", "GBP", "JPY", "KRW", "CHF", "INR", "CNY", "RMB", "CAD", "AUD")
+}
+_CODED: Final = any_of(_CODES | _LOWER)
+_NAMES: Final = _SIGNS | _BEFORE | _AFTER | _CODES | _LOWER
 # "$2.345" is a price per gallon; elsewhere three digits after a dot are thousands.
 _WITH_DECIMALS: Final = frozenset({"$", "£", "US$", "USD", "GBP"})
 _SCALES: Final = {
@@ -75,16 +84,15 @@ _SCALES: Final = {
 }  # fmt: skip
 _SEVERAL: Final = frozenset({
     *_SCALES, *_SCALES.values(), "hundred", "two", "three", "four", "five", "six", "seven", "eight",
-    "nine", "ten", "twenty", "fifty",
+    "nine", "ten", "twenty", "fifty", "few", "in", "many", "of", "several",
 })  # fmt: skip
 
 SIGNS: Final = "".join(_SIGNS)
-BEFORE: Final = (
-    rf"""(?:[{SIGNS}]|(?<![\w$])(?:US\ \$|{any_of(_BEFORE)}|{any_of(_CODES)}))\ ?(?=\.?\d)"""
-)
-AFTER: Final = (
-    rf"""(?:[.,]-{{1,2}})?\ ?(?:[{SIGNS}¢円元원]|(?:zł|kr|{any_of(_CODES)})\b)(?!\ ?\d)"""
-)
+BEFORE: Final = rf"""(?:[{SIGNS}]|(?<![\w$])(?:US\ \$|{any_of(_BEFORE)}|{_CODED}))\ ?(?=\.?\d)"""
+AFTER: Final = rf"""
+    (?:[.,]-{{1,2}})?\ ?
+    (?:[{SIGNS}¢円元원]|(?:US|AU|CA|NZ|HK)\$|(?:zł|kr|rs|TL|{_CODED})\b)(?!\ ?\d)
+"""
 SCALE: Final = r"(?i:\ (?:thousand|million|billion|trillion)\b|(?:k|mn?|bn?|tn)\b)"
 # A sign that belongs to no number.
 ALONE: Final = rf"(?<![\w{SIGNS}])[{SIGNS}](?![\w{SIGNS}])"

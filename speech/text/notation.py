@@ -31,26 +31,23 @@ PATTERNS: Final = {
             |F[0-9]{1,2}\b|[a-zA-Z0-9]\b)){1,4}
     """,
     "chord": rf"""
-        (?<![\w#])(?:(?P<note>[A-G])(?P<accidental>[#♭]|b(?=(?:{_QUALITY})[0-9]))
-            (?P<quality>{_QUALITY})?(?P<degree>[0-9]{{1,2}})?
-        |(?P<plain_note>[A-G])(?P<plain_quality>{_QUALITY})(?P<plain_degree>[0-9]{{1,2}})
-        |(?P<lower_note>[a-g])(?P<lower_accidental>\#))(?![\w#])
+        (?<![\w#])(?P<note>[A-G](?=[#♭]|b\b|(?:{_QUALITY})[0-9]|b(?:{_QUALITY})[0-9])|[a-g](?=\#))
+        (?P<accidental>[#♭]|(?<=[BE])b|b(?=(?:{_QUALITY})[0-9]|\ (?:major|minor|chord)))?
+        (?P<quality>{_QUALITY})?(?P<degree>[0-9]{{1,2}})?(?P<genitive>'s)?(?![\w#])
     """,
 }
 
 
 def spoken_chord(match: re.Match[str]) -> tuple[str, ...]:
     """Say a note with its sharp or flat, and the kind of its chord; "C#" is a language too."""
-    note = (match["note"] or match["plain_note"] or match["lower_note"]).lower()
-    accidental = match["accidental"] or match["lower_accidental"]
-    quality, degree = match["quality"] or match["plain_quality"], match["degree"]
-    degree = degree or match["plain_degree"]
-    return (
-        "a." if note == "a" else note,
+    note, accidental, quality, degree = match.group("note", "accidental", "quality", "degree")
+    said = (
+        "a." if note in "aA" else note.lower(),
         *([_ACCIDENTALS[accidental]] if accidental else ()),
         *([_QUALITIES[quality]] if quality else ()),
         *(words_of(cardinal(int(degree))) if degree else ()),
     )
+    return (*said[:-1], said[-1] + (match["genitive"] or ""))
 
 
 def spoken_shortcut(match: re.Match[str]) -> tuple[str, ...]:

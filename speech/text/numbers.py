@@ -50,13 +50,14 @@ _GROUPED: Final = r"""
     |\d{1,2}(?:,\d{2}){1,5},\d{3}(?!\d)  # 1,00,000
     |\d{1,3}(?:\.\d{3}){2,8}(?!\d|\.\d)
     |\d{1,3}(?:\.\d{3}){1,8}(?=,\d{1,2}(?!\d))
+    |[1-9]\d{0,2}\.000(?![\d.])
     |\d{1,3}(?:'\d{3}){1,8}(?!\d)
     |(?<!\d\ )[1-9]\d?(?:\ \d{3}){1,8}(?!\d|\ \d)
     |(?<!\d\ )[1-9]\d{0,2}(?:\ \d{3}){0,7}\ 000(?!\d)
     |(?<!\d\ )[1-9]\d{0,2}(?:\ \d{3}){1,8}(?=,\d{1,2}(?!\d))
 """
 NUMBER: Final = re.compile(
-    rf"""(?P<sign>(?<![^\s(])(?:[-+]|\#\ ?))?
+    rf"""(?P<sign>(?<![^\s("'\u2018\u201c«\[=])(?:[-+]|\#\ ?))?
         (?P<currency>{money.BEFORE})?
         (?:(?P<in_list>(?<=\d,))|(?<!\d,))
         (?P<whole>{_GROUPED}|\d{{1,64}}|(?<![\w.])(?=\.\d))
@@ -164,7 +165,7 @@ def _say_integer(written: str, number: int, suffix: str, before: str, *, is_day:
 def _unit(suffix: str, digits: str, fraction: str | None) -> str:
     if suffix == "%":
         return " percent"
-    if suffix == "s":  # "9.58s"
+    if suffix == "s" and fraction:  # "9.58s"
         return " seconds"
     if suffix and suffix[0] in "°℃℉":
         degrees = " degree" if digits == "1" and not fraction else " degrees"

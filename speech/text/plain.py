@@ -18,6 +18,7 @@ _PLAIN: Final = (
     # Turkish dotless and dotted i: case-insensitive patterns match them as an ASCII i.
     | {"\u0131": "i", "\u0130": "I"}
 )  # fmt: skip
+_BACKTICK: Final = re.compile(r"(?<=\w)`(?=\w)")  # "don`t"
 _LETTERS: Final = re.compile("[A-Za-z]{2,9}")
 
 
@@ -48,7 +49,7 @@ def plain(text: str) -> Plain:
     hyphen joins numbers.
     """
     replaced = {ord(char): _plain(char) for char in set(text) if not char.isascii()}
-    simple = text.translate(replaced)
+    simple = _BACKTICK.sub("'", text.translate(replaced))
     if all(len(characters) == 1 for characters in replaced.values()):
         return Plain(simple, range(len(text)))
     places = [

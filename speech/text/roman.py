@@ -48,13 +48,14 @@ def _said(match: re.Match[str], written: str, before: str, *, shouted: bool) -> 
     letters, previous = written.upper(), before.lower()
     if not _NUMERAL.fullmatch(letters) or letters in {"C", "L"}:
         return ()
-    is_capital = before[:1].isupper() and written == letters and not shouted
+    is_last = bool(_ENDS.match(match.string, match.end()))
+    is_capital = before[:1].isupper() and written == letters and (is_last or not shouted)
     if previous in _NUMBERED and (len(letters) > 1 or is_capital):
         return words_of(cardinal(_value(letters)))
     if written != letters:
         return ()
-    is_ruler = letters != "I" or bool(_ENDS.match(match.string, match.end()))
-    if previous in _RULERS and is_capital and is_ruler:
+    is_name = len(letters) > 1 or is_last or (is_capital and letters != "I")
+    if previous in _RULERS and before[:1].isupper() and is_name:
         return ("the", *words_of(ordinal(_value(letters))))
     return words_of(cardinal(_value(letters))) if _UNMISTAKABLE.fullmatch(letters) else ()
 

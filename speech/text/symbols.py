@@ -46,8 +46,8 @@ _AFTER_NAMED: Final = "|".join(rf"(?<=\b{name}-)" for name in _NAMED)
 _RESULT: Final = re.compile(r"\ ?[0-9]{1,9}\ ?=")
 
 PATTERNS: Final = {
-    "dash": rf"""(?:(?<=[0-9%])|(?<=[0-9][a-zA-Z°])|(?<=[0-9][a-zA-Z°][a-zA-Z]))
-                    [-~\u2014](?=[{money.SIGNS}]?[0-9])
+    "dash": rf"""(?:(?<=[0-9%{money.SIGNS}])|(?<=[0-9][a-zA-Z°])|(?<=[0-9][a-zA-Z°][a-zA-Z]))
+                    [-~\u2014](?=[{money.SIGNS}']?[0-9])
                 |(?<=[ap]\.m\.)-(?=[0-9])|(?<=[0-9]\ )-(?=\ (?:{any_of(_NAMED)})\b)
                 |(?:(?<=[0-9%]\ )|(?<=[0-9][ap]m\ )|(?<=[0-9]\ [ap]m\ )|(?<=[ap]\.m\.\ ))
                     [-\u2014](?=\ [{money.SIGNS}]?\ ?[0-9])

@@ -7,7 +7,7 @@ from speech.text.numerals import cardinal, digit_by_digit, two_digits, words_of
 
 _CLOCK: Final = r"""
     (?<![\d:.,])(?P<hours>[01]?[0-9]|2[0-4]):(?P<minutes>[0-5][0-9])(?P<seconds>:[0-5][0-9])?
-    (?:(?=\ ?(?P<half_of_day>[ap]\.?m\b))|)(?![\d:])
+    (?:\ ?h\b|(?=\ ?(?P<said_after>[ap]\.?m\b|o'clock))|)(?![\d:])
 """
 # "5.30pm" and "7h30".
 _OTHER_CLOCK: Final = r"""
@@ -42,14 +42,14 @@ MERIDIEM: Final = r"(?:(?<=[0-9])|(?<=[0-9]\ ))(?i:[ap]m)\b"
 
 
 def spoken_clock(match: re.Match[str]) -> tuple[str, ...]:
-    """Say a time of day; "o'clock" unless a.m. or p.m. follows."""
+    """Say a time of day; "o'clock" unless that, a.m. or p.m. follows."""
     hours, minutes, seconds = int(match["hours"]), match["minutes"], match["seconds"]
-    if match[0] == "00:00":
+    if not hours and minutes == "00" and not seconds:
         return ("midnight",)
     said = [cardinal(hours)]
     if minutes != "00":
         said.append(two_digits(minutes))
-    elif not match["half_of_day"] and not seconds:
+    elif not match["said_after"] and not seconds:
         said.append("o'clock" if hours <= 12 else "hundred")
     if seconds:
         said.append(two_digits(seconds[1:]))

@@ -58,6 +58,7 @@ _PATTERNS: Final = {
     "ornament": rf"""
         </?[a-zA-Z]{{1,9}}>|&(?:lt|gt|quot|nbsp);|{notation.ASIDE}
         |(?<!\w)(?:[:;=]['-]?[DPpOoSs30)(\]\[/\\|]{{1,9}}|[xX]D{{1,9}}|</?3{{1,9}}|T_T)(?!\w)
+        |\^[_.oO-]?\^
     """,
     **notation.PATTERNS,
     **abbreviations.PATTERNS,

@@ -27,7 +27,8 @@ _FIXED: Final = {
     "ft": "feet", "hz": "hertz", "khz": "kilohertz", "mhz": "megahertz", "ghz": "gigahertz",
     "mph": "miles per hour", "kph": "kilometers per hour", "kmh": "kilometers per hour",
     "mbps": "megabits per second", "gbps": "gigabits per second", "bpm": "beats per minute",
-    "rpm": "revolutions per minute", "fps": "frames per second",
+    "rpm": "revolutions per minute", "fps": "frames per second", "yo": "years old",
+    "y/o": "years old",
 }  # fmt: skip
 _PER: Final = {
     "d": "day", "day": "day", "week": "week", "wk": "week", "month": "month", "mo": "month",
