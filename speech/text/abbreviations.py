@@ -23,8 +23,8 @@ _DOTTED: Final = {
     "Maj.": "major", "Pres.": "president", "Mx.": "mix", "Univ.": "university",
     "incl.": "including", "excl.": "excluding", "est.": "established", "max.": "maximum",
     "tel.": "telephone", "Tel.": "telephone", "temp.": "temperature", "Bros.": "brothers",
-    "Ph.D.": "p h d", "PhD": "p h d", "PhDs": "p h d's", "w/o": "without", "w/": "with", "b/c": "because",
-    "c/o": "care of", "'n'": "and", "'n": "and",
+    "Ph.D.": "p h d", "PhD": "p h d", "PhDs": "p h d's", "w/o": "without", "w/": "with",
+    "b/c": "because", "c/o": "care of", "'n'": "and", "'n": "and",
 }  # fmt: skip
 # With a full stop, before a number.
 _NUMBERED: Final = {
@@ -43,7 +43,7 @@ PATTERNS: Final = {
     "short": rf"""(?<![\w.'])(?:(?i:{any_of(_SHORT)})\b\.?
                   |(?:{any_of(_DOTTED)})(?:(?<=[./])|(?!\w)))
                   |(?<=[a-z])'n'(?=[a-z])""",
-    "numbered": rf"""(?<![\w.'])(?i:{any_of(_NUMBERED)})\.(?=\ ?[0-9])
+    "numbered": rf"""(?<![\w.'])(?<![0-9]\ )(?i:{any_of(_NUMBERED)})\.(?=\ ?[0-9])
                   |(?<!\w)v(?=[0-9]{{1,4}}\.[0-9])""",
 }
 
