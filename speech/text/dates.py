@@ -28,7 +28,18 @@ _DATE: Final = r"""
         |(?P<slashed>[0-9]{1,2}/[0-9]{1,2}/(?:[12][0-9]{3}|[0-9]{2}))
     )(?![\d/-])
 """
-_MONTH: Final = any_of(month.capitalize() for month in (*MONTHS, *_SHORT_MONTHS))
+# In lower case these are verbs.
+_VERBS: Final = frozenset({"march", "may"})
+_MONTH: Final = any_of(
+    {
+        *(
+            spelled
+            for month in (*MONTHS, *_SHORT_MONTHS)
+            for spelled in (month.title(), month.upper())
+        ),
+        *(month for month in (*MONTHS, *_SHORT_MONTHS) if month not in _VERBS),
+    }
+)
 # The day of "25 July"; "5th of May" is read as it is written.
 _DAY: Final = rf"""
     (?<![\d.,:/$€£¥-])(?P<from>[0-3]?[0-9](?:st|nd|rd|th)?-)?
@@ -63,6 +74,7 @@ NAMES: Final = {
                   |(?:(?<=Sat\ and\ )|(?<=Sat\ or\ )|(?<=Sat\ &\ ))Sun\b)""",
 }
 
+_EARLIEST_SHORT_YEAR: Final = 50  # '50 is 1950
 _SINCE_DAY: Final = re.compile(rf"\b(?:{_MONTH})\.?\ [0-9]{{1,2}}-$")
 _LONGEST_BEFORE: Final = len("September 30-")
 
@@ -83,13 +95,19 @@ def spoken_date(match: re.Match[str], before: str) -> tuple[str, ...]:
         full_year, first, second = numbers
     else:
         first, second, full_year = numbers
-        full_year += 2000 if full_year < 100 else 0
+        full_year += _century(full_year)
     the = _the(before)
     day_and_month = _day_first(first, second, the) if "." in (match["dotted"] or "") else None
     day_and_month = day_and_month or _day_and_month(first, second, the)
     if day_and_month is None:
         return words_of(" ".join(cardinal(number) for number in numbers))
     return words_of(f"{day_and_month} {year(full_year)}")
+
+
+def _century(full_year: int) -> int:
+    if full_year >= 100:
+        return 0
+    return 2000 if full_year < _EARLIEST_SHORT_YEAR else 1900
 
 
 def spoken_day(match: re.Match[str], before: str) -> tuple[str, ...]:
@@ -159,7 +177,8 @@ def _day_first(first: int, second: int, the: str) -> str | None:
 def is_month(written: str) -> bool:
     """Return whether this is a month: "may" is a verb."""
     name = written.rstrip(".").lower()
-    return written[:1].isupper() and (name in MONTHS or name in _SHORT_MONTHS)
+    is_name = name in MONTHS or name in _SHORT_MONTHS
+    return is_name and (written[:1].isupper() or name not in _VERBS)
 
 
 def spoken_month(match: re.Match[str]) -> tuple[str, ...]:

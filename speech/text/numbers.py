@@ -110,7 +110,7 @@ def _say(match: re.Match[str], before: str, *, is_day: bool) -> str:
     currency = (match["currency"] or "").replace(" ", "") or suffix
     if money.is_currency(currency):
         return _say_money(match, currency, digits, fraction, before)
-    if fraction or is_read_digit_by_digit(digits):
+    if fraction or (match["whole"] == digits and is_read_digit_by_digit(digits)):
         return decimal(digits, fraction) + _unit(suffix, digits, fraction)
     if not suffix and (said := _say_as_name(match, digits, before)):
         return said
@@ -121,7 +121,7 @@ def _say_version(match: re.Match[str], digits: str) -> str:
     """Say each part as a number; an address of the Internet has "dot" between them."""
     after = f"{match['fraction'] or match['comma'] or ''}{match['versions'] or ''}"
     parts = [digits, *after.removeprefix(".").split(".")]
-    if len(parts) == 4 and all(part and int(part) < 256 for part in parts):
+    if len(parts) == 4 and all(1 <= len(part) <= 3 for part in parts):
         return " dot ".join(
             year(int(part)) if len(part) == 3 else said_whole(part) for part in parts
         )
@@ -133,6 +133,8 @@ def _say_money(
 ) -> str:
     if fraction and len(fraction) == 3 and len(digits) <= 3 and money.has_thousands(currency):
         digits, fraction = digits + fraction, None
+    elif fraction and len(fraction) == 3:
+        fraction = fraction.removesuffix("0")
     is_one = before.lower() in {"a", "an"} or bool(
         _PRICE_BEFORE_NOUN.match(match.string, match.end())
     )
@@ -146,9 +148,10 @@ def _say_as_name(match: re.Match[str], digits: str, before: str) -> str:
     if word in _CODES or is_called or match["whole"] == _EMERGENCY:
         return digit_by_digit(digits)
     is_place = word in _PLACES and len(digits) in {3, 4}
-    is_model = len(digits) == 3 and (
-        _MODEL.match(match.string, match.start()) or _PLAN.match(match.string, match.end())
-    )
+    follows_letters = _MODEL.match(match.string, match.start())
+    if len(digits) == 5 and follows_letters:  # an American postal code: "CA 90210"
+        return digit_by_digit(digits)
+    is_model = len(digits) == 3 and (follows_letters or _PLAN.match(match.string, match.end()))
     return year(int(digits)) if is_place or is_model else ""
 
 

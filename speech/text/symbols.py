@@ -41,13 +41,13 @@ _NAMED: Final = (
     "Jul", "Aug", "Sep", "Sept", "Oct", "Nov", "Dec", "January", "February", "March", "April",
     "May", "June", "July", "August", "September", "October", "November", "December",
 )  # fmt: skip
-_AFTER_NAMED: Final = "|".join(rf"(?<=\b{name}-)" for name in _NAMED)
+_AFTER_NAMED: Final = "|".join(rf"(?<=\b{name}{dot}-)" for name in _NAMED for dot in ("", r"\."))
 # What follows the second number if the dash between two is a minus.
 _RESULT: Final = re.compile(r"\ ?[0-9]{1,9}\ ?=")
 
 PATTERNS: Final = {
     "dash": rf"""(?:(?<=[0-9%{money.SIGNS}])|(?<=[0-9][a-zA-Z°])|(?<=[0-9][a-zA-Z°][a-zA-Z]))
-                    [-~\u2014](?=[{money.SIGNS}']?[0-9])
+                    [-~\u2014](?=[{money.SIGNS}']?\ ?[0-9])
                 |(?<=[ap]\.m\.)-(?=[0-9])|(?<=[0-9]\ )-(?=\ (?:{any_of(_NAMED)})\b)
                 |(?:(?<=[0-9%]\ )|(?<=[0-9][ap]m\ )|(?<=[0-9]\ [ap]m\ )|(?<=[ap]\.m\.\ ))
                     [-\u2014](?=\ [{money.SIGNS}]?\ ?[0-9])
@@ -69,7 +69,7 @@ PATTERNS: Final = {
                 |\b(?:[Nn]o|Nr)\.(?=\ ?[0-9])|(?<=[0-9])(?:M|bn)\b|(?<=[0-9]\.[0-9])B\b
                 |\+/-|[§©](?=\ ?[0-9])|(?<=[0-9])★
                 |(?<![\w~])~(?=\ ?[{money.SIGNS}]?[0-9])
-                |(?<=\s)%(?=\s)
+                |(?<=\s)%(?=\s|$)
                 |(?<![\w.])\.(?=(?i:net|com|org)\b)""",
     "approximately": "≈",
     "currency_sign": money.ALONE,

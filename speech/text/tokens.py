@@ -58,7 +58,7 @@ _PATTERNS: Final = {
     "ornament": rf"""
         </?[a-zA-Z]{{1,9}}>|&(?:lt|gt|quot|nbsp);|{notation.ASIDE}
         |(?<!\w)(?:[:;=]['-]?[DPpOoSs30)(\]\[/\\|]{{1,9}}|[xX]D{{1,9}}|</?3{{1,9}}|T_T)(?!\w)
-        |\^[_.oO-]?\^
+        |\^[_.oO-]?\^|(?<=[\w%)])'s\b
     """,
     **notation.PATTERNS,
     **abbreviations.PATTERNS,
@@ -75,7 +75,7 @@ _PATTERNS: Final = {
     "meridiem": times.MERIDIEM,
     **{
         kind: units.PATTERNS[kind]
-        for kind in ("unit", "short_seconds", "short_inches", "arc", "compass")
+        for kind in ("unit", "bare_unit", "short_seconds", "short_inches", "arc", "compass")
     },
     **{kind: symbols.PATTERNS[kind] for kind in ("greek", "unknown")},
     "century": roman.CENTURY,
@@ -151,6 +151,7 @@ _READERS: Final[dict[str, _Reader]] = {
     "weekday": _alone(dates.spoken_weekday),
     "meridiem": _alone(times.spoken_meridiem),
     "unit": units.spoken_unit,
+    "bare_unit": units.spoken_bare_unit,
     "short_seconds": units.spoken_seconds,
     "short_inches": units.spoken_inches,
     "arc": _alone(units.spoken_arc),

@@ -22,13 +22,13 @@ _CASED: Final = {
     "g": "gram", "m": "meter", "h": "hour", "V": "volt", "MW": "megawatt", "GW": "gigawatt",
     "μm": "micrometer", "μg": "microgram", "Ω": "ohm", "hPa": "hectopascal", "kPa": "kilopascal",
 }  # fmt: skip
-# The same for any number, except one foot; in any case.
+# Likewise, with -s after the first word; feet and hertz have other plurals.
 _FIXED: Final = {
     "ft": "feet", "hz": "hertz", "khz": "kilohertz", "mhz": "megahertz", "ghz": "gigahertz",
-    "mph": "miles per hour", "kph": "kilometers per hour", "kmh": "kilometers per hour",
-    "mbps": "megabits per second", "gbps": "gigabits per second", "bpm": "beats per minute",
-    "rpm": "revolutions per minute", "fps": "frames per second", "yo": "years old",
-    "y/o": "years old",
+    "mph": "mile per hour", "kph": "kilometer per hour", "kmh": "kilometer per hour",
+    "mbps": "megabit per second", "gbps": "gigabit per second", "bpm": "beat per minute",
+    "rpm": "revolution per minute", "fps": "frame per second", "yo": "year old",
+    "y/o": "year old",
 }  # fmt: skip
 _PER: Final = {
     "d": "day", "day": "day", "week": "week", "wk": "week", "month": "month", "mo": "month",
@@ -47,12 +47,16 @@ _SQUARES: Final = {"²": "square", "2": "square", "³": "cubic", "3": "cubic", "
 _NAMES: Final = _REGULAR | _CASED | _FIXED
 _UNIT: Final = rf"(?:{any_of(_CASED)}|(?i:{any_of(_REGULAR | _FIXED)}))"
 _RATE: Final = rf"(?:{any_of(_PER)}|{_UNIT})"
-_AFTER_NUMBER: Final = r"(?:(?<=[\d½¼¾⅓⅔⅛])|(?<=[\d½¼¾⅓⅔⅛]\ )|(?<=[0-9]-))"
+_AFTER_NUMBER: Final = (
+    r"(?:(?<=[\d½¼¾⅓⅔⅛])|(?<=[\d½¼¾⅓⅔⅛]\ )|(?<=[0-9]-)|(?<=thousand\ )|(?<=[mb]illion\ ))"
+)
 
 PATTERNS: Final = {
     "unit": rf"""{_AFTER_NUMBER}(?P<square>sq\ )?(?P<name>{_UNIT})
                 (?P<unit_power>[²³]|(?<=m)[23](?!\d))?
                 (?:/(?P<per>{_RATE})(?P<per_power>[²³])?)?(?!\w|'\w|\#)""",
+    # Without a number: "how many km".
+    "bare_unit": r"(?<![\w.'/])(?P<bare>kg|km|cm|ml|lbs|mph|kWh|km/h)(?![\w'/])",
     # Not the decade in "the 10s".
     "short_seconds": r"(?<=[0-9]\ )s\b(?!')",
     "short_inches": r"""(?:(?<=[0-9])|(?<=ft\ [0-9]\ )|(?<=ft\ [0-9]{2}\ ))in\b
@@ -74,6 +78,14 @@ def spoken_unit(match: re.Match[str], number: str) -> tuple[str, ...]:
     if match["per"]:
         said += f" per {_per(match['per'], match['per_power'])}"
     return tuple(said.split())
+
+
+def spoken_bare_unit(match: re.Match[str], before: str) -> tuple[str, ...]:
+    """Say a unit that follows no number, in the plural unless it is "per" or "a" unit."""
+    is_one = before.lower() in {"a", "per", "one", "each", "every"}
+    name, _, per = match["bare"].partition("/")
+    said = _name(name, is_one=is_one)
+    return tuple(f"{said} per {_per(per, None)}".split() if per else said.split())
 
 
 def spoken_seconds(match: re.Match[str], number: str) -> tuple[str, ...]:
@@ -128,4 +140,7 @@ def _name(written: str, *, is_one: bool) -> str:
     name = _NAMES.get(written) or _NAMES[written.lower()]
     if name == "feet":
         return "foot" if is_one else name
-    return name if is_one or written.lower() in _FIXED else f"{name}s"
+    if is_one or name.endswith("hertz"):
+        return name
+    first, space, rest = name.partition(" ") if written.lower() in _FIXED else (name, "", "")
+    return f"{first}s{space}{rest}"
