@@ -22,6 +22,8 @@ _LETTERED: Final = frozenset({
     "team", "terminal", "type", "unit", "vitamin", "zone",
 })  # fmt: skip
 
+_ALWAYS_LETTERED: Final = frozenset({"an", "hepatitis", "vitamin"})
+
 _CAPITALS: Final = re.compile(r"([A-Z]{2,12})('?s)?")
 _CAMEL: Final = re.compile(r"[A-Z]{1,64}(?![a-z'])|[A-Z]?[a-z']{1,64}")
 _SHOUTED: Final = re.compile(r"(?<![A-Za-z])[A-Z]{2,12}(?![A-Za-z])")
@@ -69,9 +71,11 @@ def spoken_capitals(written: str, before: str) -> tuple[str, ...]:
     return (*named[:-1], named[-1].rstrip(".") + "'s") if ending else named
 
 
-def is_letter(written: str, before: str) -> bool:
-    """Return whether "A" or "a" is the letter, not the article."""
-    return written in {"A", "a"} and before.lower() in _LETTERED
+def is_letter(written: str, before: str, *, shouted: bool) -> bool:
+    """Return whether "A" or "a" is the letter, not the article, after a word like "vitamin"."""
+    if written == "A" and not shouted:
+        return before.lower() in _LETTERED
+    return written in {"A", "a"} and before.lower() in _ALWAYS_LETTERED
 
 
 def is_code(match: re.Match[str]) -> bool:

@@ -41,6 +41,7 @@ _VERSIONED: Final = frozenset({
 _MODEL: Final = re.compile(
     r"(?<=[A-Z])|(?<=\b[A-Z]-)|(?<=\b(?!AT|IN|ON|BY|OF|TO|IS|OR)[A-Z]{2}[ -])"
 )
+_STATE: Final = re.compile(r"(?<=\b[A-Z]{2}\ )")  # CA 90210
 _PLAN: Final = re.compile(r"\([kbc]\)")  # 401(k)
 _PRICE_BEFORE_NOUN: Final = re.compile(r"\ (?:bill|coin|note|gift|voucher)\b")
 
@@ -148,8 +149,8 @@ def _say_as_name(match: re.Match[str], digits: str, before: str) -> str:
     if word in _CODES or is_called or match["whole"] == _EMERGENCY:
         return digit_by_digit(digits)
     is_place = word in _PLACES and len(digits) in {3, 4}
-    follows_letters = _MODEL.match(match.string, match.start())
-    if len(digits) == 5 and follows_letters:  # an American postal code: "CA 90210"
+    follows_letters = not match["sign"] and _MODEL.match(match.string, match.start())
+    if len(digits) == 5 and _STATE.match(match.string, match.start()):
         return digit_by_digit(digits)
     is_model = len(digits) == 3 and (follows_letters or _PLAN.match(match.string, match.end()))
     return year(int(digits)) if is_place or is_model else ""

@@ -1,6 +1,7 @@
 """Say whole numbers, years, ordinals and decimals in lower-case words."""
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from num2words import num2words
@@ -16,16 +17,19 @@ def words_of(said: str) -> tuple[str, ...]:
     return tuple(re.findall(r"[a-z']+", said.lower()))
 
 
+@lru_cache(maxsize=4_096)
 def ordinal(number: int) -> str:
     """Say "fifth" for 5."""
     return _american(num2words(number, to="ordinal"))
 
 
+@lru_cache(maxsize=4_096)
 def cardinal(number: int) -> str:
     """Say "five" for 5."""
     return _american(num2words(number))
 
 
+@lru_cache(maxsize=4_096)
 def year(number: int) -> str:
     """Say "nineteen ninety-nine" for 1999; rooms and flights are said alike: "one oh-one"."""
     return _american(num2words(number, to="year"))

@@ -202,7 +202,7 @@ def _spoken_by_capitals(match: re.Match[str], before: str, *, shouted: bool) -> 
     written = match[0]
     if not written.isascii():
         return ()
-    if capitals.is_letter(written, before):
+    if capitals.is_letter(written, before, shouted=shouted):
         return ("a.",)
     if said := roman.spoken_roman(match, before, shouted=shouted):
         return said

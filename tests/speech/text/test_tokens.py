@@ -1,4 +1,5 @@
 import re
+import time
 from re import _parser  # the only access to a pattern's parts
 
 import pytest
@@ -202,6 +203,16 @@ def inner(argument):
     elif isinstance(argument, list | tuple):
         for part in argument:
             yield from inner(part)
+
+
+@pytest.mark.parametrize(
+    "piece", ["1h", "1,00,", "$ 1-", "a+", " A B", "\u00ad\ufb01", "Mon-", "(laugh"]
+)
+def test_100_kb_of_anything_are_read_in_seconds(piece):
+    text = (piece * 100_000)[:100_000]
+    began = time.process_time()
+    list(tokens(text))
+    assert time.process_time() - began < 20
 
 
 def test_the_pattern_repeats_nothing_without_bound_so_that_reading_takes_linear_time():
