@@ -29,8 +29,8 @@ _DOTTED: Final = {
 # With a full stop, before a number.
 _NUMBERED: Final = {
     "vol": "volume", "ch": "chapter", "p": "page", "pp": "pages", "fig": "figure",
-    "ext": "extension", "apt": "apartment", "sec": "section", "ver": "version", "ed": "edition",
-    "ste": "suite", "min": "minimum", "v": "version",
+    "ext": "extension", "apt": "apartment", "ver": "version", "ed": "edition",
+    "ste": "suite", "v": "version",
 }  # fmt: skip
 
 
@@ -43,7 +43,7 @@ PATTERNS: Final = {
     "short": rf"""(?<![\w.'])(?:(?i:{any_of(_SHORT)})\b\.?
                   |(?:{any_of(_DOTTED)})(?:(?<=[./])|(?!\w)))
                   |(?<=[a-z])'n'(?=[a-z])""",
-    "numbered": rf"""(?<![\w.'])(?<![0-9]\ )(?i:{any_of(_NUMBERED)})\.(?=\ ?[0-9])
+    "numbered": rf"""(?<![\w.'])(?i:{any_of(_NUMBERED)})\.(?=\ ?[0-9])
                   |(?<!\w)v(?=[0-9]{{1,4}}\.[0-9])""",
 }
 

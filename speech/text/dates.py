@@ -43,7 +43,7 @@ _MONTH: Final = any_of(
 # The day of "25 July"; "5th of May" is read as it is written.
 _DAY: Final = rf"""
     (?<![\d.,:/$€£¥-])(?P<from>[0-3]?[0-9](?:st|nd|rd|th)?-)?
-    (?P<to>[12][0-9]|3[01]|0?[1-9])(?:st|nd|rd|th)?(?=[\ -](?:{_MONTH})\b)
+    (?P<to>[12][0-9]|3[01]|0?[1-9])(?:st|nd|rd|th)?(?=\ (?:{_MONTH})\b|-(?:{_MONTH})-[0-9])
 """
 _MIXED: Final = r"""
     (?<![\d/.,])(?P<units>[0-9]{1,3})\ (?P<parts>1/2|[12]/3|[13]/4|[1-4]/5|[1357]/8)(?![\d/]|\.\d)
@@ -67,6 +67,7 @@ NAMES: Final = {
     "month": rf"""\b(?i:{any_of(_SHORT_MONTHS)})\b\.?(?=\ [0-9])
                   |(?:(?<=[0-9]\ )|(?<=(?:st|nd|rd|th)\ ))(?i:{any_of(_SHORT_MONTHS)})\b\.?
                   |\b(?:Feb|Apr|Aug|Sept?|Oct|Nov|Dec)\b\.?(?!['-])
+                  |\b(?:Jan|Mar|Jun|Jul)\b\.?(?=-(?:{_MONTH})\b)|(?<=[a-z]-)(?:Jan|Mar|Jun|Jul)\b(?!-)
                   |(?:(?<=\bof\ )|(?<=\bin\ ))(?:Jan|Mar|Jun|Jul)\b\.?(?!['-])""",
     "weekday": r"""\b(?:(?:Mon|Tues?|Wed|Thu|Thurs?|Fri)\b\.?(?!')
                   |(?<!\bthe\ )(?:Sat|Sun)\.?(?=,?\ [0-9]|-(?:Mon|Tue|Wed|Thu|Fri|Sun))
@@ -142,7 +143,7 @@ def spoken_slash(match: re.Match[str], before: str) -> tuple[str, ...]:
     over, under = int(match["numerator"]), int(match["denominator"])
     if match.string.startswith(("=", " ="), match.end()):
         said = f"{cardinal(over)} divided by {cardinal(under)}"
-    elif (over, under) in _PAIRS:
+    elif (over, under) in _PAIRS or match.string.startswith(" time", match.end()):
         said = f"{cardinal(over)} {cardinal(under)}"
     elif over == under or (under in _FULL_MARKS and over < under):
         said = f"{cardinal(over)} out of {cardinal(under)}"

@@ -24,7 +24,12 @@ _EARLY_YEARS: Final = range(1001, 1100)  # after "in"
 _ORDINALS: Final = frozenset({"st", "nd", "rd", "th"})
 
 # The previous word decides how a number is said: digit by digit,
-_CODES: Final = frozenset({"code", "extension", "ext.", "passcode", "password", "pin", "zip"})
+_CODE: Final = re.compile(
+    r"\b(?:code|extension|ext\.|passcode|password|pin|zip)(?:\ is|:)?\ $", re.IGNORECASE
+)
+_LONGEST_BEFORE: Final = len("extension is ")
+_MIN_ORDER_DIGITS: Final = 5  # "#12345"
+_LOCAL_TELEPHONE: Final = re.compile("[0-9]{5,6}(?!00)[0-9]{2}")
 _CALLS: Final = frozenset({"call", "called", "calling", "dial", "dialed", "dialled"})
 _EMERGENCY: Final = "911"
 # in parts, "one oh one",
@@ -145,8 +150,7 @@ def _say_money(
 def _say_as_name(match: re.Match[str], digits: str, before: str) -> str:
     """Say a code or the number of a room, a flight or a model; empty for any other number."""
     word = before.lower()
-    is_called = word in _CALLS and len(digits) == 3 and digits[-1] != "0"
-    if word in _CODES or is_called or match["whole"] == _EMERGENCY:
+    if _is_code(match, digits, word):
         return digit_by_digit(digits)
     is_place = word in _PLACES and len(digits) in {3, 4}
     follows_letters = not match["sign"] and _MODEL.match(match.string, match.start())
@@ -154,6 +158,16 @@ def _say_as_name(match: re.Match[str], digits: str, before: str) -> str:
         return digit_by_digit(digits)
     is_model = len(digits) == 3 and (follows_letters or _PLAN.match(match.string, match.end()))
     return year(int(digits)) if is_place or is_model else ""
+
+
+def _is_code(match: re.Match[str], digits: str, before: str) -> bool:
+    """Return whether a number is a code, a telephone number or a number of an order."""
+    earlier = match.string[max(match.start() - _LONGEST_BEFORE, 0) : match.start()]
+    is_called = before in _CALLS and len(digits) == 3 and digits[-1] != "0"
+    is_order = (match["sign"] or "").startswith("#") and len(digits) >= _MIN_ORDER_DIGITS
+    is_telephone = _LOCAL_TELEPHONE.fullmatch(match["whole"])
+    is_known = is_called or is_order or match["whole"] == _EMERGENCY
+    return is_known or bool(is_telephone or _CODE.search(earlier))
 
 
 def _say_integer(written: str, number: int, suffix: str, before: str, *, is_day: bool) -> str:

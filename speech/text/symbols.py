@@ -48,11 +48,12 @@ _RESULT: Final = re.compile(r"\ ?[0-9]{1,9}\ ?=")
 PATTERNS: Final = {
     "dash": rf"""(?:(?<=[0-9%{money.SIGNS}])|(?<=[0-9][a-zA-Z°])|(?<=[0-9][a-zA-Z°][a-zA-Z]))
                     [-~\u2014](?=[{money.SIGNS}']?\ ?[0-9])
-                |(?<=[ap]\.m\.)-(?=[0-9])|(?<=[0-9]\ )-(?=\ (?:{any_of(_NAMED)})\b)
+                |(?<=[ap]\.m\.)-(?=[0-9])|(?<=[0-9])-(?=(?:{any_of(_NAMED)})\.?\ [0-9])
+                |(?<=[²³)]\ )-(?=\ [0-9a-z(])|(?<=[0-9]\ )-(?=\ (?:{any_of(_NAMED)})\b)
                 |(?:(?<=[0-9%]\ )|(?<=[0-9][ap]m\ )|(?<=[0-9]\ [ap]m\ )|(?<=[ap]\.m\.\ ))
                     [-\u2014](?=\ [{money.SIGNS}]?\ ?[0-9])
                 |(?<=\b[nxyz]\ )-(?=\ [0-9b-hj-z]\b)
-                |(?<=\bA)-(?=Z\b)|(?<=\b[ABC][12])-(?=[ABC][12]\b)
+                |(?<=\bA)-(?=Z\b)|(?<=\ba)-(?=z\b)|(?<=\b[ABC][12])-(?=[ABC][12]\b)
                 |-(?:{_AFTER_NAMED})(?=(?:{any_of(_NAMED)})\b)""",
     "grade": r"(?<=\b[A-D])-(?=[\s.,!?;:]|$)",
     "power": r"""(?<=[\w)])(?:\^\(?(?P<plain_power>-?[0-9]{1,3}|[a-z]\b)\)?|[²³](?![⁰¹²³⁴-⁹]))
@@ -83,7 +84,8 @@ PATTERNS: Final = {
 
 def spoken_dash(match: re.Match[str], before: str) -> tuple[str, ...]:
     """Say the dash between two numbers, days or months; "minus" in arithmetic."""
-    is_minus = _RESULT.match(match.string, match.end()) or (len(before) == 1 and before.islower())
+    is_algebra = before in {"", "²", "³"} or (len(before) == 1 and before in "nxyz")
+    is_minus = is_algebra or _RESULT.match(match.string, match.end())
     return ("minus",) if is_minus else ("to",)
 
 

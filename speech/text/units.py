@@ -10,7 +10,8 @@ from speech.text.numerals import cardinal
 _REGULAR: Final = {
     "kg": "kilogram", "mg": "milligram", "lb": "pound", "lbs": "pound", "oz": "ounce",
     "km": "kilometer", "cm": "centimeter", "mm": "millimeter", "yd": "yard", "yds": "yard",
-    "mi": "mile", "l": "liter", "ml": "milliliter", "cl": "centiliter", "gal": "gallon",
+    "mi": "mile", "l": "liter", "ml": "milliliter", "cl": "centiliter", "dl": "deciliter",
+    "mmol": "millimole", "fl oz": "fluid ounce", "gal": "gallon",
     "tsp": "teaspoon", "tbsp": "tablespoon", "min": "minute", "mins": "minute", "hr": "hour",
     "hrs": "hour", "yr": "year", "yrs": "year", "sec": "second", "secs": "second",
     "ms": "millisecond", "kb": "kilobyte", "mb": "megabyte", "gb": "gigabyte", "tb": "terabyte",
