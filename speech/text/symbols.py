@@ -49,7 +49,7 @@ PATTERNS: Final = {
     "dash": rf"""(?:(?<=[0-9%{money.SIGNS}])|(?<=[0-9][a-zA-Z°])|(?<=[0-9][a-zA-Z°][a-zA-Z]))
                     [-~\u2014](?=[{money.SIGNS}']?\ ?[0-9])
                 |(?<=[ap]\.m\.)-(?=[0-9])|(?<=[0-9])-(?=(?:{any_of(_NAMED)})\.?\ [0-9])
-                |(?<=[²³)]\ )-(?=\ [0-9a-z(])|(?<=[0-9]\ )-(?=\ (?:{any_of(_NAMED)})\b)
+                |(?<=[²³]\ )-(?=\ (?:[0-9(]|[a-z]\b))|(?<=[0-9]\ )-(?=\ (?:{any_of(_NAMED)})\b)
                 |(?:(?<=[0-9%]\ )|(?<=[0-9][ap]m\ )|(?<=[0-9]\ [ap]m\ )|(?<=[ap]\.m\.\ ))
                     [-\u2014](?=\ [{money.SIGNS}]?\ ?[0-9])
                 |(?<=\b[nxyz]\ )-(?=\ [0-9b-hj-z]\b)
@@ -84,7 +84,7 @@ PATTERNS: Final = {
 
 def spoken_dash(match: re.Match[str], before: str) -> tuple[str, ...]:
     """Say the dash between two numbers, days or months; "minus" in arithmetic."""
-    is_algebra = before in {"", "²", "³"} or (len(before) == 1 and before in "nxyz")
+    is_algebra = before in {"²", "³"} or (len(before) == 1 and before in "nxyz")
     is_minus = is_algebra or _RESULT.match(match.string, match.end())
     return ("minus",) if is_minus else ("to",)
 
