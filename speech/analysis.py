@@ -19,7 +19,7 @@ class SpeechTiming:
         confidence: Probability in 0-1 that experts would rate the word as well said; None for a
             pause, a hesitation, and a word that is not judged because it has several readings.
         is_pause: Whether this is silence between two words.
-        is_hesitation: Whether the word is a filler or was immediately repeated.
+        is_hesitation: Whether it is a filler, or a repeat that is not in the text.
     """
 
     word: str

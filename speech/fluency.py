@@ -20,7 +20,7 @@ class SpokenWord:
         start: When it begins.
         end: When it ends; not before `start`.
         count: Number of spoken words: "1999" is one written word and three spoken.
-        is_hesitation: Whether it is a filler or was immediately repeated.
+        is_hesitation: Whether it is a filler, or a repeat that the text does not contain.
     """
 
     start: float

@@ -30,7 +30,7 @@ class Utterance:
 
     @property
     def is_hesitation(self) -> bool:
-        """Whether it is a filler or was immediately repeated."""
+        """Whether it is a filler, or a repeat that is not in the text."""
         return self.word is None or self.word.is_hesitation
 
 

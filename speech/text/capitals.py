@@ -1,35 +1,47 @@
-"""Read words by their capitals: "BBC", "CDs", "U.S.", "YouTube", "Henry VIII"."""
+"""Read words by their capitals: "BBC", "CDs", "CO2", "YouTube"; and the letter "A"."""
 
 import re
 from typing import Final
 
 from speech.text import lexicon
 from speech.text.letter_to_sound import spell
-from speech.text.numerals import cardinal, ordinal, words_of
 
 # Words in lower case, initialisms in capitals, unless the previous word is in capitals as well.
-_LETTERS: Final = frozenset({"US", "IT", "ID", "AI", "UN", "PE", "PR", "HR", "AC", "EU"})
+_LETTERS: Final = frozenset({
+    "AC", "AD", "AI", "AR", "DOB", "ER", "EST", "ET", "EU", "EV", "HR", "ID", "IT", "LA", "LAX",
+    "LED", "OS", "PA", "PE", "PR", "ROI", "SAT", "SEO", "UN", "US",
+})  # fmt: skip
 # Unlisted initialisms are read as words from this length on: "UNICEF".
 _MIN_WORD_LETTERS: Final = 5
+_MAX_CODE_LETTERS: Final = 3
 
-_ROMAN: Final = {
-    "II": 2, "III": 3, "IV": 4, "VI": 6, "VII": 7, "VIII": 8, "IX": 9, "XI": 11, "XII": 12,
-    "XIII": 13, "XIV": 14, "XV": 15, "XVI": 16,
-}  # fmt: skip
-_NUMBERED: Final = frozenset({
-    "act", "article", "book", "chapter", "class", "episode", "fantasy", "grade", "level", "part",
-    "phase", "scene", "section", "stage", "star", "type", "unit", "volume", "war",
+# A letter follows: "vitamin A".
+_LETTERED: Final = frozenset({
+    "an", "answer", "block", "building", "class", "exhibit", "form", "gate", "grade", "group",
+    "hepatitis", "letter", "level", "option", "part", "plan", "platform", "point", "section",
+    "team", "terminal", "type", "unit", "vitamin", "zone",
 })  # fmt: skip
-_RULERS: Final = frozenset({
-    "alexander", "benedict", "catherine", "charles", "edward", "elizabeth", "francis",
-    "frederick", "george", "henry", "james", "louis", "napoleon", "nicholas", "paul", "philip",
-    "ramses", "richard", "william",
-})  # fmt: skip
+
+_ALWAYS_LETTERED: Final = frozenset({"an", "hepatitis", "vitamin"})
 
 _CAPITALS: Final = re.compile(r"([A-Z]{2,12})('?s)?")
 _CAMEL: Final = re.compile(r"[A-Z]{1,64}(?![a-z'])|[A-Z]?[a-z']{1,64}")
 _SHOUTED: Final = re.compile(r"(?<![A-Za-z])[A-Z]{2,12}(?![A-Za-z])")
 _LOWER: Final = re.compile(r"[a-z]")
+
+
+# "A" as a letter, not the article: in "A B C", "A/B", "Q&A", "A1", "A+", "a)".
+LETTER_A: Final = r"""
+    (?<![\w'])(?:
+        A(?=[,/&+-]\ ?[B-HJ-Z]\b|\ [&+]\ ?[B-Z]\b|[0-9]|[+-](?!\w)|-[a-z]{2})
+        |A(?=\ (?:and|or|to)\ [B-HJ-Z]\b|\ [B-HJ-Z](?:\ [A-Z]\b|[.,!?;]|$))
+        |A\b(?!')(?:(?<=(?<![\w'])[A-Z][/&-]A)|(?<=(?<![\w'])[B-HJ-Z]\ A)
+            |(?<=(?<![\w'])[B-HJ-Z],\ A)|(?<=(?<![\w'])[B-HJ-Z]\ and\ A))
+        |(?<=[a-z]\ )A(?=[.,!?;:]|$|\ (?:major|minor|flat|sharp)\b)
+        |[aA](?=\)\ )
+        |a(?=,\ ?b\b|\ b\ c\b|/b\b|-z\b|[+=^]|\ [+=≠≤≥<>\u00d7]\ )
+    )
+"""
 
 
 def is_shouted(text: str) -> bool:
@@ -53,12 +65,24 @@ def spoken_capitals(written: str, before: str) -> tuple[str, ...]:
     if capitals is None:
         return _spoken_camel(written)
     letters, ending = capitals[1], capitals[2]
-    if letters in _ROMAN and not ending and (said := _spoken_roman(letters, before)):
-        return said
     if not _is_initialism(letters, before):
         return ()
     named = spoken_letters(letters)
     return (*named[:-1], named[-1].rstrip(".") + "'s") if ending else named
+
+
+def is_letter(written: str, before: str, *, shouted: bool) -> bool:
+    """Return whether "A" or "a" is the letter, not the article, after a word like "vitamin"."""
+    if written == "A" and not shouted:
+        return before.lower() in _LETTERED
+    return written in {"A", "a"} and before.lower() in _ALWAYS_LETTERED
+
+
+def is_code(match: re.Match[str]) -> bool:
+    """Return whether capitals before a digit or an ampersand are letters: "CO2", "AT&T"."""
+    letters, after = match[0], match.string[match.end() : match.end() + 1]
+    is_short = 1 < len(letters) <= _MAX_CODE_LETTERS and letters.isalpha() and letters.isupper()
+    return is_short and (after.isdigit() or after == "&")
 
 
 def _is_initialism(letters: str, before: str) -> bool:
@@ -69,14 +93,6 @@ def _is_initialism(letters: str, before: str) -> bool:
     if listed:
         return spell(word) in listed
     return len(word) < _MIN_WORD_LETTERS or not re.search("[aeiouy]", word)
-
-
-def _spoken_roman(letters: str, before: str) -> tuple[str, ...]:
-    if before.lower() in _NUMBERED:
-        return words_of(cardinal(_ROMAN[letters]))
-    if before.lower() in _RULERS:
-        return ("the", *words_of(ordinal(_ROMAN[letters])))
-    return ()
 
 
 def _spoken_camel(written: str) -> tuple[str, ...]:

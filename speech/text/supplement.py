@@ -72,14 +72,21 @@ zumba Z UH M B AH
 _REMOVED: Final = """
 am EY EH M
 for F R ER
+fyi F AO R Y AO R IH N F ER M EY SH AH N
+gdp G IY D IY P IY
 goin G OY N
+gps G IY P IY EH S
+jfk JH IY EH F K EY
+ngo EH NG G OW
+sos EH OW EH S
 tv T EH L AH V IH ZH AH N
 us Y UW EH S
 """
 
 # Said letter by letter although they contain vowels.
 INITIALISMS: Final = frozenset({
-    "aka", "bff", "diy", "faq", "gpa", "gpu", "imo", "omg", "ootd", "ucla", "usb", "ymca",
+    "aka", "bff", "diy", "faq", "gpa", "gpu", "imo", "ngo", "omg", "ootd", "sos", "ucla", "usb",
+    "ymca",
 })  # fmt: skip
 
 

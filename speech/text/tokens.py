@@ -9,10 +9,21 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
-from speech.text import abbreviations, dates, lexicon
-from speech.text.capitals import is_shouted, spoken_capitals, spoken_letters
+from speech.text import (
+    abbreviations,
+    addresses,
+    capitals,
+    dates,
+    lexicon,
+    notation,
+    roman,
+    symbols,
+    times,
+    units,
+)
+from speech.text.capitals import spoken_capitals, spoken_letters
 from speech.text.letter_to_sound import spell
-from speech.text.numerals import NUMBER, said_whole, spoken_number, words_of
+from speech.text.numbers import NUMBER, PRICE_RANGE, spoken_number, spoken_price_range
 from speech.text.plain import plain
 
 # Length of the longest word in English dictionaries; anything longer is a typing error.
@@ -24,45 +35,53 @@ _LATIN: Final = str.maketrans({
     "ħ": "h", "ŧ": "t", "ŋ": "ng",
 })  # fmt: skip
 
-# Invisible characters inside words: soft hyphens, joiners, byte-order marks.
-_UNSEEN: Final = "\u00ad\u200b-\u200d\u2060\ufe0f\ufeff"
 # Powers, fractions and circled numbers, which `re` counts as letters.
 _NUMERIC: Final = (
     "\u00b2\u00b3\u00b9\u00bc-\u00be\u2070\u2074-\u2079\u2080-\u2089\u2150-\u215f\u2189"
     "\u2460-\u249b\u24ea-\u24ff\u2776-\u2793"
 )
 _LETTER: Final = rf"[^\W\d_{_NUMERIC}]"
-_MARK: Final = f"[\u0300-\u036f{_UNSEEN}]"
+_MARK: Final = "[\u0300-\u036f]"
 # Apostrophes are kept inside a word, and before or after it where they replace letters. Hyphens
 # separate words, so that feedback can refer to each half.
 _WORD: Final = rf"""
     (?:(?<![\w'])'(?=(?i:cause|em|til|bout|tis|twas|round|n|cuz|course)\b(?!')))?
     {_LETTER}(?:{_LETTER}|{_MARK}){{0,4096}}
-    (?:'(?:{_LETTER}|{_MARK}){{1,64}}){{0,4}}
+    (?:(?!'n'[a-z])'(?:{_LETTER}|{_MARK}){{1,64}}){{0,4}}
     (?:(?<=[iI][nN])'(?!\w))?
 """
 # The dictionary lists them with the phones of the full word.
 _SHORT_FORMS: Final = frozenset({"corp", "etc", "inc"})
-_TOP_DOMAINS: Final = "com|org|net|edu|gov|io|co|tv|ai|app|dev|info|jp|uk|de|fr|cn|kr"
 
 _PATTERNS: Final = {
-    "link": r"(?i:\bhttps?|\bftp)://\S{0,4096}",
-    "address": rf"""
-        (?<![\w.@-])(?:[\w.+-]{{1,64}}@(?:[\w-]{{1,63}}\.){{1,8}}[a-zA-Z]{{2,24}}
-        |(?:[a-zA-Z0-9-]{{1,63}}\.){{1,4}}(?i:{_TOP_DOMAINS})(?:/[\w./-]{{0,128}})?(?<![.-]))(?!\w)
+    **addresses.PATTERNS,
+    "ornament": rf"""
+        </?[a-zA-Z]{{1,9}}>|&(?:lt|gt|quot|nbsp);|{notation.ASIDE}
+        |(?<!\w)(?:[:;=]['-]?[DPpOoSs30)(\]\[/\\|]{{1,9}}|[xX]D{{1,9}}|</?3{{1,9}}|T_T)(?!\w)
+        |\^[_.oO-]?\^|(?<=[\w%)])'s\b
     """,
-    "ornament": r"""
-        </?[a-zA-Z]{1,9}>|&(?:lt|gt|quot|nbsp);
-        |(?<!\w)(?:[:;=]['-]?[DPpOoSs30)(\]\[/\\|]{1,9}|[xX]D{1,9}|</?3{1,9}|T_T)(?!\w)
-    """,
-    "short": abbreviations.PATTERNS["short"],
+    **notation.PATTERNS,
+    **abbreviations.PATTERNS,
     "letters": rf"(?<![\w.])(?:[a-zA-Z]\.){{2,8}}(?:[a-zA-Z](?!{_LETTER}|'))?",
+    "height": units.PATTERNS["height"],
+    **times.PATTERNS,
     **dates.PATTERNS,
-    **{kind: abbreviations.PATTERNS[kind] for kind in ("dash", "grade", "symbol")},
+    **{kind: symbols.PATTERNS[kind] for kind in ("dash", "grade", "power", "symbol")},
+    "rate": units.PATTERNS["rate"],
+    "price_range": PRICE_RANGE,
     "number": NUMBER.pattern,
-    **{kind: abbreviations.PATTERNS[kind] for kind in ("vulgar", "month", "meridiem", "unit")},
+    **{kind: symbols.PATTERNS[kind] for kind in ("approximately", "currency_sign", "vulgar")},
+    **dates.NAMES,
+    "meridiem": times.MERIDIEM,
+    **{
+        kind: units.PATTERNS[kind]
+        for kind in ("unit", "bare_unit", "short_seconds", "short_inches", "arc", "compass")
+    },
+    **{kind: symbols.PATTERNS[kind] for kind in ("greek", "unknown")},
+    "century": roman.CENTURY,
+    "letter_a": capitals.LETTER_A,
     "word": _WORD,
-}  # fmt: skip
+}
 TOKEN: Final = re.compile(
     "|".join(f"(?P<{kind}>{pattern})" for kind, pattern in _PATTERNS.items()), re.VERBOSE
 )
@@ -88,66 +107,108 @@ class Token(NamedTuple):
 
 _Reader = Callable[[re.Match[str], str], tuple[str, ...]]
 
+
+def _alone(reader: Callable[[re.Match[str]], tuple[str, ...]]) -> _Reader:
+    """Read without the previous token."""
+    return lambda match, _before: reader(match)
+
+
 # Arguments: the match, and the previous token as written if at most spaces separate the two.
 _READERS: Final[dict[str, _Reader]] = {
     "link": lambda _match, _before: (),  # pasted, never said
-    "address": lambda match, _before: _spoken_address(match[0]),
-    "short": lambda match, _before: abbreviations.spoken_short(match),
+    "address": lambda match, _before: addresses.spoken_address(_folded(match[0])),
+    "handle": lambda match, _before: addresses.spoken_handle(match[0]),
+    "hashtag": lambda match, _before: addresses.spoken_hashtag(match[0]),
+    "shortcut": _alone(notation.spoken_shortcut),
+    "chord": _alone(notation.spoken_chord),
+    "short": _alone(abbreviations.spoken_short),
+    "numbered": _alone(abbreviations.spoken_numbered),
     "letters": lambda match, _before: spoken_letters(match[0].replace(".", "")),
-    "clock": lambda match, _before: dates.spoken_clock(match),
-    "ratio": lambda match, _before: dates.spoken_ratio(match),
-    "date": lambda match, _before: dates.spoken_date(match),
-    "phone_number": lambda match, _before: dates.spoken_telephone(match),
-    "slash": lambda match, _before: dates.spoken_slash(match),
-    "dash": lambda match, _before: abbreviations.spoken_dash(match),
+    "height": _alone(units.spoken_height),
+    "clock": _alone(times.spoken_clock),
+    "other_clock": _alone(times.spoken_other_clock),
+    "duration": _alone(times.spoken_duration),
+    "ratio": _alone(times.spoken_ratio),
+    "phone_number": _alone(times.spoken_telephone),
+    "date": dates.spoken_date,
+    "day_of_month": dates.spoken_day,
+    "mixed": _alone(dates.spoken_mixed),
+    "mark": _alone(dates.spoken_mark),
+    "slash": dates.spoken_slash,
+    "dash": symbols.spoken_dash,
     "grade": lambda _match, _before: ("minus",),
-    "symbol": lambda match, _before: abbreviations.spoken_symbol(match),
-    "number": lambda match, before: spoken_number(match, is_day=_is_month(before)),
-    "vulgar": abbreviations.spoken_vulgar,
-    "month": lambda match, _before: abbreviations.spoken_month(match),
-    "meridiem": lambda match, _before: abbreviations.spoken_meridiem(match),
-    "unit": abbreviations.spoken_unit,
+    "power": _alone(symbols.spoken_power),
+    "symbol": _alone(symbols.spoken_symbol),
+    "rate": _alone(units.spoken_rate),
+    "price_range": spoken_price_range,
+    "number": lambda match, before: spoken_number(
+        match, before, is_day=dates.is_day(match, before)
+    ),
+    "approximately": symbols.spoken_approximately,
+    "currency_sign": symbols.spoken_currency_sign,
+    "vulgar": symbols.spoken_vulgar,
+    "month": _alone(dates.spoken_month),
+    "weekday": _alone(dates.spoken_weekday),
+    "meridiem": _alone(times.spoken_meridiem),
+    "unit": units.spoken_unit,
+    "bare_unit": units.spoken_bare_unit,
+    "short_seconds": units.spoken_seconds,
+    "short_inches": units.spoken_inches,
+    "arc": _alone(units.spoken_arc),
+    "compass": _alone(units.spoken_compass),
+    "greek": _alone(symbols.spoken_greek),
+    "unknown": lambda _match, _before: (),
+    "century": _alone(roman.spoken_century),
+    "letter_a": lambda _match, _before: ("a.",),
 }
 
 
 def tokens(text: str) -> Iterator[Token]:
     """Yield the tokens of a text in order, without emoticons, emoji and markup."""
     simple = plain(text)
-    shouted = is_shouted(simple)
+    shouted = capitals.is_shouted(simple.text)
     before, before_end = "", 0
-    for match in TOKEN.finditer(simple):
-        kind, start, end = str(match.lastgroup), match.start(), match.end()
+    for match in TOKEN.finditer(simple.text):
+        kind = str(match.lastgroup)
         if kind == "ornament":
             continue
-        if simple[before_end:start].strip(" "):
+        if simple.text[before_end : match.start()].strip(" "):
             before = ""
+        start, end = simple.span(match)
         if kind == "word":
-            yield _word(match, before, shouted=shouted)
+            yield _word(match, before, shouted=shouted)._replace(start=start, end=end)
         else:
             yield Token(start, end, _READERS[kind](match, before))
-        before, before_end = match[0], end
-
-
-def _is_month(written: str) -> bool:
-    """Return whether this is a month: "may" is a verb."""
-    name = written.rstrip(".").lower()
-    is_name = name in dates.MONTHS or name in abbreviations.MONTHS
-    return written[:1].isupper() and is_name
+        before, before_end = match[0], match.end()
 
 
 def _word(match: re.Match[str], before: str, *, shouted: bool) -> Token:
     """Fold to lower-case ASCII; `spoken` is empty if letters of another script remain."""
-    start, end = match.span()
-    folded = _folded(match[0])
+    written, folded = match[0], _folded(match[0])
     if re.fullmatch(r"[a-z']{1,64}", folded):
-        # Initialisms have no accents ("ŁÓDŹ" is a word); NFKC expands "Ⅷ", a single character.
-        cased = unicodedata.normalize("NFKC", re.sub(f"[{_UNSEEN}]", "", match[0]))
-        if cased.isascii() and not shouted and (said := spoken_capitals(cased, before)):
-            return Token(start, end, said)
+        if said := _spoken_by_capitals(match, before, shouted=shouted):
+            return Token(*match.span(), said)
         word = _shortened(folded)
         if len(word) <= _MAX_LETTERS:
-            return Token(start, end, (word,), is_plain=not _is_short_form(word))
-    return Token(start, end, (), is_foreign=not match[0].isascii())
+            return Token(*match.span(), (word,), is_plain=not _is_short_form(word))
+    return Token(*match.span(), (), is_foreign=not written.isascii())
+
+
+def _spoken_by_capitals(match: re.Match[str], before: str, *, shouted: bool) -> tuple[str, ...]:
+    """Read initialisms and Roman numerals; empty if this is neither.
+
+    Initialisms have no accents: "ŁÓDŹ" is a word.
+    """
+    written = match[0]
+    if not written.isascii():
+        return ()
+    if capitals.is_letter(written, before, shouted=shouted):
+        return ("a.",)
+    if said := roman.spoken_roman(match, before, shouted=shouted):
+        return said
+    if capitals.is_code(match):
+        return spoken_letters(written)
+    return () if shouted else spoken_capitals(written, before)
 
 
 def _is_short_form(word: str) -> bool:
@@ -175,12 +236,3 @@ def _shortened(word: str) -> str:
     if len(once) == 1:  # "www"
         return word
     return twice if lexicon.listed(twice) else once
-
-
-def _spoken_address(written: str) -> tuple[str, ...]:
-    """Say an address as people spell it: with "dot", "at" and "slash"."""
-    names = {"@": "at", ".": "dot", "/": "slash", "-": "dash", "_": "underscore", "+": "plus"}
-    said: list[str] = []
-    for part in re.findall(r"[a-z]{1,45}|[0-9]{1,4}|[@./_+-]", _folded(written)):
-        said += words_of(said_whole(part)) if part.isdigit() else names.get(part, part).split()
-    return tuple(said)

@@ -6,9 +6,7 @@ written and three as spoken.
 """
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from itertools import pairwise
+from dataclasses import dataclass
 from typing import Final
 
 from speech.errors import EmptyTranscript, UnsupportedScript
@@ -19,15 +17,8 @@ FILLERS: Final = frozenset({
     "um", "umm",
 })  # fmt: skip
 
-# Words doubled for emphasis or by convention, not as a hesitation.
-_DOUBLED_ON_PURPOSE: Final = frozenset({
-    "all", "bye", "come", "far", "go", "had", "ha", "hello", "hey", "hi", "long", "many", "more",
-    "much", "no", "now", "okay", "please", "really", "right", "so", "stop", "that", "there",
-    "very", "wait", "well", "what", "where", "why", "yes", "zero", "one", "two", "three", "four",
-    "five", "six", "seven", "eight", "nine", "ten", "hundred",
-})  # fmt: skip
 
-_ELLIPSIS: Final = re.compile(r"…|\.{2,}")
+_JOINED: Final = re.compile(r"(?<=\w[-\u2010\u2011])|(?=[-\u2010\u2011]\w)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +30,7 @@ class Word:
         char_start: First code point in the transcript.
         char_end: One past the last code point.
         spoken: One or more lower-case ASCII words; "a." is the name of the letter.
-        is_hesitation: Whether it is a filler or immediately repeated.
+        is_hesitation: Whether it is a filler. A word that the text repeats is to be said twice.
         is_plain: Whether it is read as written; numbers, times, money, symbols and abbreviations
             can be said in several ways, and `spoken` is only the likeliest.
     """
@@ -73,34 +64,23 @@ def read(text: str, language: str) -> Transcript:
     foreign = sum(token.end - token.start for token in found if token.is_foreign)
     if foreign > sum(len(word.text) for word in words):
         raise UnsupportedScript(language)
-    if all(_is_filler(word) for word in words):
+    if all(word.is_hesitation for word in words):
         raise EmptyTranscript
-    return Transcript(tuple(_with_hesitations(text, words)), len(found) - len(words))
+    return Transcript(tuple(words), len(found) - len(words))
 
 
 def _word(text: str, token: Token) -> Word:
-    written = text[token.start : token.end]
-    return Word(written, token.start, token.end, token.spoken, is_plain=token.is_plain)
+    return Word(
+        text[token.start : token.end],
+        token.start,
+        token.end,
+        token.spoken,
+        is_hesitation=_is_filler(text, token),
+        is_plain=token.is_plain,
+    )
 
 
-def _with_hesitations(text: str, words: list[Word]) -> Iterator[Word]:
-    """Mark fillers, and all but the last of a word repeated in a row."""
-    for word, following in pairwise(words):
-        between = text[word.char_end : following.char_start]
-        hesitates = _is_filler(word) or (
-            word.spoken == following.spoken and _repeats(word, between)
-        )
-        yield replace(word, is_hesitation=hesitates)
-    yield replace(words[-1], is_hesitation=_is_filler(words[-1]))
-
-
-def _is_filler(word: Word) -> bool:
-    return word.spoken[0] in FILLERS
-
-
-def _repeats(word: Word, between: str) -> bool:
-    """Return whether a repeat is a hesitation, not on purpose, spelled or a new sentence."""
-    spoken = word.spoken[0]
-    on_purpose = spoken in _DOUBLED_ON_PURPOSE or len(word.spoken) > 1
-    spelled = len(spoken) == 1 and spoken not in {"a", "i"}
-    return not on_purpose and not spelled and not re.search(r"[.!?:;]", _ELLIPSIS.sub("", between))
+def _is_filler(text: str, token: Token) -> bool:
+    """Return whether this is a filler, not half of an answer such as "uh-huh" or "uh-oh"."""
+    is_joined = _JOINED.match(text, token.start) or _JOINED.match(text, token.end)
+    return token.spoken[0] in FILLERS and not is_joined

@@ -1,12 +1,16 @@
 import re
+import time
 from re import _parser  # the only access to a pattern's parts
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from speech.text.plain import plain
 from speech.text.tokens import TOKEN, tokens
+
+# Beside them only parts of words, links and addresses are said or left out.
+ORNAMENTS = r"</?[a-zA-Z]{1,9}>|&\w{2,4};|[:;=xX]['-]?[DPpOoSs3]{1,9}|T_T|[(\[*][\w ]+[)\]*]"
 
 MOST_REPEATS = 4096  # in a link or a word, which are matched once they begin
 
@@ -46,7 +50,7 @@ def test_abbreviations_are_said_in_full(text, said):
     ("World War II and Henry VIII", "world war two and henry the eighth"),
     ("Chapter \u2163 on Henry \u2167", "chapter four on henry the eighth"),
     ("vitamin C and plan B", "vitamin c and plan b"),
-    ("I got an A+, a B- and C++", "i got an a plus a b minus and c plus plus"),
+    ("I got an A+, a B- and C++", "i got an a. plus a b minus and c plus plus"),
     ("ChatGPT by OpenAI on YouTube", "chat g p t by open a. i on youtube"),
 ])  # fmt: skip
 def test_capitals_determine_how_a_word_is_said(text, said):
@@ -59,7 +63,7 @@ def test_capitals_determine_how_a_word_is_said(text, said):
     ("14:00 and 1:02:03", "fourteen hundred and one oh two oh three"),
     ("12/25 or 12/25/2024", "december twenty fifth or december twenty fifth twenty twenty four"),
     ("2024-12-25 or 25/12/2024",
-     "december twenty fifth twenty twenty four or twenty fifth of december twenty twenty four"),
+     "december twenty fifth twenty twenty four or the twenty fifth of december twenty twenty four"),
     ("May 5, may 5, the 1st, Jan. 3rd", "may fifth may five the first january third"),
     ("In May, 5 came. In May. 5 left", "in may five came in may five left"),
     ("1/2, 3/4, 2/3, 9/10, 24/7, 120/80",
@@ -71,7 +75,7 @@ def test_capitals_determine_how_a_word_is_said(text, said):
     ("1:1 lessons, 3:1", "one on one lessons three to one"),
     ("call 555-123-4567", "call five five five one two three four five six seven"),
     ("or (555) 010-4567", "or five five five zero one zero four five six seven"),
-    ("or +1 555 010 4567", "or one five five five zero one zero four five six seven"),
+    ("or +1 555 010 4567", "or plus one five five five zero one zero four five six seven"),
     ("45/45/2024", "forty five forty five two thousand twenty four"),
 ])  # fmt: skip
 def test_composed_numbers_are_said_by_their_kind(text, said):
@@ -87,10 +91,10 @@ def test_composed_numbers_are_said_by_their_kind(text, said):
      "ninety eight point six degrees fahrenheit one degree"),
     ("½ cup, 1½ cups", "a half cup one and a half cups"),
     ("add ½ cup, 2 ⅛ cups, x⅜", "add a half cup two and an eighth cups x three eighths"),
-    ("E = mc², (a+b)³", "e equals mc squared a b cubed"),
+    ("E = mc², (a+b)³", "e equals mc squared a. plus b cubed"),
     ("footnote⑫ of ⑩", "footnote of"),
     ("#1 & 2 + 2 = 4, 3\u00d74", "number one and two plus two equals four three times four"),
-    ("@ 5, @john, a+b", "at five john a b"),
+    ("@ 5, @john, a+b", "at five at john a. plus b"),
     ("and/or he/she", "and or he she"),
     ("18+ and 50% off, 5 %", "eighteen plus and fifty percent off five percent"),
     ("2x4 and MP3", "two by four and m p three"),
@@ -163,9 +167,26 @@ def test_dotless_and_dotted_i_are_the_letter_i(text):
     assert spoken(text) == spoken(text.replace("\u0131", "i").replace("\u0130", "I"))
 
 
-@given(st.text())
-def test_plain_text_is_as_long_as_the_text(text):
-    assert len(plain(text)) == len(text)
+@given(st.text() | st.text("a5$\u00ad\u200b\ufb01\u338f\u2163\u2103 "))
+def test_every_plain_character_comes_from_a_place_in_the_text(text):
+    simple = plain(text)
+    assert len(simple.places) == len(simple.text)
+    assert list(simple.places) == sorted(simple.places)
+    assert all(0 <= place < len(text) for place in simple.places)
+
+
+@settings(deadline=None)  # the first word reads the dictionary
+@given(st.text() | st.text("aAbZ1.,$€½²#@+-=/: '\u00ad\u200b\ufb01\u338f\u2163\u2103"))
+def test_tokens_are_in_order_and_contain_every_letter_and_digit(text):
+    found = list(tokens(text))
+    places = [place for token in found for place in (token.start, token.end)]
+    assert places == sorted(places)
+    assert all(0 <= token.start < token.end <= len(text) for token in found)
+    covered = {place for token in found for place in range(token.start, token.end)}
+    left_out = {place for place, char in enumerate(text) if char.isascii() and char.isalnum()}
+    for ornament in re.finditer(ORNAMENTS, text):
+        left_out -= set(range(*ornament.span()))
+    assert left_out <= covered
 
 
 def repeats(parts):
@@ -182,6 +203,16 @@ def inner(argument):
     elif isinstance(argument, list | tuple):
         for part in argument:
             yield from inner(part)
+
+
+@pytest.mark.parametrize(
+    "piece", ["1h", "1,00,", "$ 1-", "a+", " A B", "\u00ad\ufb01", "Mon-", "(laugh"]
+)
+def test_100_kb_of_anything_are_read_in_seconds(piece):
+    text = (piece * 100_000)[:100_000]
+    began = time.process_time()
+    list(tokens(text))
+    assert time.process_time() - began < 20
 
 
 def test_the_pattern_repeats_nothing_without_bound_so_that_reading_takes_linear_time():

@@ -144,21 +144,40 @@ def test_a_few_foreign_words_are_left_out_and_counted():
     ("text", "expected"),
     [
         ("Um, I think, uh, so", ["Um", "uh"]),
-        ("I I want want to go", ["I", "want"]),
-        ("I\u2026 I... I want", ["I", "I"]),
-        ("the, the dog", ["the"]),
-        ("t-t-two", []),
-        ("It is very very good", []),
-        ("No. No way", []),
-        ("I went. Went where?", []),
-        ("zero zero seven", []),
-        ("b o o k", []),
         ("Well, hmm", ["hmm"]),
-        ("22 22", []),
+        ("um um, yes", ["um", "um"]),
+        ("um- I mean -um", ["um", "um"]),
+        ("Uh-huh, mm\u2011hmm and uh-oh!", []),
     ],
 )
-def test_fillers_and_repeats_are_hesitations(text, expected):
+def test_fillers_are_hesitations_unless_they_are_half_of_an_answer(text, expected):
     assert hesitations(text) == expected
+
+
+def test_an_answer_of_two_fillers_is_a_text():
+    assert spoken("Uh-huh.") == ["uh", "huh"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "twenty twenty", "22 22", "zero zero seven", "a fifty-fifty chance", "a win-win situation",
+        "Knock-knock!", "a yo-yo and a pom-pom", "Chop chop!", "blah blah blah", "bye-bye", "no no",
+        "very very good", "Ha ha", "I had had enough", "I know that that is right", "night night",
+        "the choo choo goes tick tick tick", "Hear, hear!", "so-so", "there, there", "it is is it",
+        "Walla Walla and Bora Bora", "No. No way", "I went. Went where?", "b o o k", "t-t-two",
+        "New York, New York", "the more the more", "log in in the morning", "in the the dog",
+        "I I want want to go", "I\u2026 I... I want", "the, the dog", "thirty-thirty",
+    ],
+)  # fmt: skip
+def test_a_repeat_in_the_text_is_to_be_said_twice(text):
+    assert hesitations(text) == []
+
+
+def test_a_sign_without_a_reading_is_left_out_and_counted():
+    transcript = read("It costs \u20a1 5 and $$$, or 4 \u2295 5", "en")
+    assert transcript.skipped == 3
+    assert read("It costs $ 4, or 10,50 \u20ac, in C#", "en").skipped == 0
 
 
 def test_a_pasted_link_is_left_out_and_counted():

@@ -2,13 +2,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speech.text.numerals import NUMBER, spoken_number
+from speech.text.numbers import NUMBER, spoken_number
 
 
 def said(text):
     match = NUMBER.fullmatch(text)
     assert match, text
-    return " ".join(spoken_number(match, is_day=False))
+    return " ".join(spoken_number(match, "", is_day=False))
 
 
 @pytest.mark.parametrize(
