@@ -16,9 +16,9 @@ _SHORT: Final = {
 }  # fmt: skip
 # Exact spelling only.
 _DOTTED: Final = {
-    "e.g.": "for example", "i.e.": "that is", "cf.": "compare", "Mt.": "mount", "Ft.": "fort",
-    "Ave.": "avenue", "Rd.": "road", "Blvd.": "boulevard", "Hwy.": "highway", "Sq.": "square",
-    "Lt.": "lieutenant", "Col.": "colonel", "Gen.": "general", "Gov.": "governor",
+    "e.g.": "for example", "i.e.": "that is", "cf.": "compare", "ca.": "circa", "Mt.": "mount",
+    "Ft.": "fort", "Ave.": "avenue", "Rd.": "road", "Blvd.": "boulevard", "Hwy.": "highway",
+    "Sq.": "square", "Lt.": "lieutenant", "Col.": "colonel", "Gen.": "general", "Gov.": "governor",
     "Sen.": "senator", "Rep.": "representative", "Rev.": "reverend", "Hon.": "honorable",
     "Maj.": "major", "Pres.": "president", "Mx.": "mix", "Univ.": "university",
     "incl.": "including", "excl.": "excluding", "est.": "established", "max.": "maximum",

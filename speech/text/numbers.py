@@ -20,7 +20,7 @@ _SIGNS: Final = {"-": ("minus",), "+": ("plus",), "#": ("number",)}
 _TEMPERATURES: Final = {"C": " celsius", "F": " fahrenheit", "℃": " celsius", "℉": " fahrenheit"}
 # A bare four-digit number in this range is far more often a year than a count.
 _YEARS: Final = range(1100, 2100)
-_EARLY_YEARS: Final = range(1001, 1100)  # after "in"
+_EARLY_YEARS: Final = range(1001, 1100)  # after "in" or "year"
 _ORDINALS: Final = frozenset({"st", "nd", "rd", "th"})
 
 # The previous word decides how a number is said: digit by digit,
@@ -174,7 +174,7 @@ def _say_integer(written: str, number: int, suffix: str, before: str, *, is_day:
     if suffix in _ORDINALS or (is_day and not suffix and 1 <= number <= 31):
         return ordinal(number)
     is_plural = suffix in {"s", "'s"}
-    is_year = number in _YEARS or (before.lower() == "in" and number in _EARLY_YEARS)
+    is_year = number in _YEARS or (before.lower() in {"in", "year"} and number in _EARLY_YEARS)
     is_year = is_year and len(written) == 4 and (is_plural or not suffix)
     said = year(number) if is_year else cardinal(number)
     return plural(said) if is_plural else said + _unit(suffix.upper(), written, None)

@@ -18,7 +18,7 @@ _SYMBOLS: Final = {
     "≠": "is not equal to", "!=": "is not equal to", "~": "about", "#": "hash", "♭": "flat",
     "M": "million", "B": "billion", "bn": "billion", "§": "section", "©": "copyright", "★": "stars",
     "+/-": "plus or minus", "№": "number", "No.": "number", "no.": "number",
-    "Nr.": "number",
+    "Nr.": "number", "N°": "number",
 }  # fmt: skip
 _GREEK: Final = {
     "α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "epsilon", "θ": "theta",
@@ -44,6 +44,8 @@ _NAMED: Final = (
 _AFTER_NAMED: Final = "|".join(rf"(?<=\b{name}{dot}-)" for name in _NAMED for dot in ("", r"\."))
 # What follows the second number if the dash between two is a minus.
 _RESULT: Final = re.compile(r"\ ?[0-9]{1,9}\ ?=")
+# "2x3=6", and "3x a week".
+_TIMES: Final = re.compile(r"\ ?[0-9]{1,9}\ ?=|\ (?:an?|per|each|every|more|as|faster|larger)\b")
 
 PATTERNS: Final = {
     "dash": rf"""(?:(?<=[0-9%{money.SIGNS}])|(?<=[0-9][a-zA-Z°])|(?<=[0-9][a-zA-Z°][a-zA-Z]))
@@ -64,10 +66,11 @@ PATTERNS: Final = {
                 |(?<=[\w)%°{money.SIGNS}]\ )={{1,2}}(?=\ [\w(√{money.SIGNS}-])
                 |(?<=[\w)%°{money.SIGNS}])={{1,2}}(?=[\w(√{money.SIGNS}-])
                 |(?<=[\w)]\ )\+(?=\ [\w(√])|(?<=\b[A-Z])\+\+|(?<=[A-Z0-9²³])\+(?!\w)|(?<=\w)\+(?=\w)
+                |(?<=[0-9])x(?=\ (?:an?|per|each|every|more|as|faster|larger)\b)
                 |(?<=[0-9])(?:x|\*)(?=[0-9])|(?<=[0-9]\ )[*x](?=\ [0-9])
                 |(?<=[0-9]\ )/(?=\ [0-9]{{1,9}}\ ?=)|(?<=\w\ )\#(?=\ [a-z]|$)
                 |[\u00d7÷±√∞‰≤≥≠№♭]
-                |\b(?:[Nn]o|Nr)\.(?=\ ?[0-9])|(?<=[0-9])(?:M|bn)\b|(?<=[0-9]\.[0-9])B\b
+                |\b(?:(?:[Nn]o|Nr)\.|N°)(?=\ ?[0-9])|(?<=[0-9])(?:M|bn)\b|(?<=[0-9]\.[0-9])B\b
                 |\+/-|[§©](?=\ ?[0-9])|(?<=[0-9])★
                 |(?<![\w~])~(?=\ ?[{money.SIGNS}]?[0-9])
                 |(?<=\s)%(?=\s|$)
@@ -101,8 +104,8 @@ def spoken_power(match: re.Match[str]) -> tuple[str, ...]:
 
 
 def spoken_symbol(match: re.Match[str]) -> tuple[str, ...]:
-    """Say a symbol's name; "x" is "times" if a result follows."""
-    if match[0] == "x" and _RESULT.match(match.string, match.end()):
+    """Say a symbol's name; "x" is "times" if a result or a period follows."""
+    if match[0] == "x" and _TIMES.match(match.string, match.end()):
         return ("times",)
     return tuple(_SYMBOLS[match[0]].split())
 

@@ -15,7 +15,10 @@ _OTHER_CLOCK: Final = r"""
     |(?<![\w:.,])(?:[01]?[0-9]|2[0-4])h[0-5][0-9](?!\w)
 """
 _DURATION: Final = r"(?<![\w.])[0-9]{1,2}h\ ?[0-9]{1,2}\ ?m(?:ins?)?\b"
-_RATIO: Final = r"(?<![\d:.,])(?P<this>[0-9]{1,4}):(?P<that>[0-9]{1,4})(?![\d:])"
+_RATIO: Final = r"""
+    (?<![\d:.,])(?P<this>[0-9]{1,4}):(?P<that>[0-9]{1,4})(?![\d:])
+    |(?<![\d:.,-])50-50(?![\d:.,-]\d|[\d%-])
+"""
 _TELEPHONE: Final = r"""
     (?<![\d-])(?:
         (?P<toll_free>1-8[0-9]{2}-(?=[A-Z0-9]))(?:[0-9]{3}-[0-9]{4}(?![\d-]))?
@@ -74,9 +77,9 @@ def spoken_duration(match: re.Match[str]) -> tuple[str, ...]:
 
 def spoken_ratio(match: re.Match[str]) -> tuple[str, ...]:
     """Say "three to one"; a 1:1 lesson is "one on one"."""
-    this, that = int(match["this"]), int(match["that"])
-    if this == that == 50:
+    if match[0] in {"50:50", "50-50"}:
         return ("fifty", "fifty")
+    this, that = int(match["this"]), int(match["that"])
     between = "on" if this == that == 1 else "to"
     return words_of(f"{cardinal(this)} {between} {cardinal(that)}")
 
