@@ -90,6 +90,9 @@ _SIGNATURES: Final = (
     (b"MP+", _other("mpc", _OTHER_AUDIO.format("a Musepack"))),
     (b"DSD ", _other("dsf", _OTHER_AUDIO.format("a DSF"))),
     (b"FRM8", _other("dff", _OTHER_AUDIO.format("a DSDIFF"))),
+    (b"tBaK", _other("tak", _OTHER_AUDIO.format("a TAK"))),
+    (b"OFR ", _other("ofr", _OTHER_AUDIO.format("an OptimFROG"))),
+    (b"ADIF", _other("adif", _OTHER_AUDIO.format("an ADIF"))),
     (b".RMF", _other("rm", _OTHER_AUDIO.format("a RealMedia"))),
     (b"MThd", _other("midi", "a MIDI file, which holds notes and no sound")),
     (b"%PDF-", _other("pdf", "a PDF document")),
@@ -199,7 +202,7 @@ def _by_frames(data: bytes) -> Format | None:
         return FLAC
     if is_adts(data):
         return _AAC
-    if is_mp3(data):
+    if start or is_mp3(data):
         return MP3
     if is_loas(data):
         return _LOAS

@@ -14,6 +14,7 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
+from speech.decoding.flac_frames import open_flac
 from speech.decoding.headerless import why_not_samples
 from speech.decoding.media_file import open_media
 from speech.decoding.mpeg_frames import counted_mp3, id3_length
@@ -130,7 +131,7 @@ def _open_sound_file(data: bytes, found: Format) -> Sound:
         frames, states_length = counted_mp3(data)
         return open_sound(frames, states_length=states_length)
     if found is FLAC:
-        return open_sound(data[id3_length(data) :])
+        return open_flac(data[id3_length(data) :])
     sized = sized_file(data)
     if sized is None:
         return open_sound(data)

@@ -40,7 +40,7 @@ _EXACT_DECODERS: Final = {"alac"}
 # Containers that state the length of each stream. Others estimate it from the bit rate.
 _STATES_LENGTH: Final = {"mov,mp4,m4a,3gp,3g2,mj2"}
 # Of the whole file, that is of its only stream.
-_STATES_LENGTH_OF_FILE: Final = {"matroska,webm", "asf"}
+_STATES_LENGTH_OF_FILE: Final = {"matroska,webm"}
 
 _BLOCK_FRAMES: Final = 2**15
 # Timestamps in WebM are whole milliseconds, and clocks drift; what is longer was not recorded, such

@@ -12,6 +12,7 @@ from typing import Final
 # PCM can begin like a frame (0xFF 0xFB is the sample -1025).
 _FRAMES_TO_BELIEVE: Final = 3
 _FRAMES_BEHIND_JUNK: Final = 6  # there are many places to look at
+_MIN_FRAMES: Final = 2  # libmpg123 reads the second before the first
 _MAX_JUNK_BYTES: Final = 2**16
 
 # ISO 11172-3 and 13818-3: bit rates in kbit/s by (is MPEG-1, layer).
@@ -32,6 +33,7 @@ _SYNC: Final = re.compile(rb"\xff(?=[\xe2-\xe7\xf2-\xf7\xfa-\xff][\x10-\xeb])")
 # is mono). A VBRI header (Fraunhofer) is always at the same place.
 _SIDE_BYTES: Final = {(True, False): 32, (True, True): 17, (False, False): 17, (False, True): 9}
 _VBRI_AT: Final = 36
+_STATES_COUNT, _STATES_BYTES = 1, 2  # flags of a Xing header
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,24 +77,27 @@ def counted_mp3(data: bytes) -> tuple[bytes, bool]:
     junk and the headers of appended files are left out.
 
     Returns:
-        The frames, and whether the file itself states a length of at least as many.
+        The frames, none if there are not at least two, and whether the file itself states a length
+        of at least as many.
     """
     start = _first_frame(data)
-    if start is None:
-        return data, False
-    frames = [data[first:last] for first, last in _frames(data, start)]
+    frames = [] if start is None else [data[a:b] for a, b in _frames(data, start)]
+    if len(frames) < _MIN_FRAMES:
+        return b"", False
     if frames[0][1] >> 1 & 3 != _LAYER_3:
         return b"".join(frames), False  # its bit rate is constant
     stated_at = _count_offset(frames[0])
     if stated_at is None:
         return b"".join([_count_frame(frames[0], len(frames)), *frames]), False
     # The header's own frame is not counted.
+    present = len(frames) - 1
     stated = int.from_bytes(frames[0][stated_at : stated_at + 4], "big")
-    if stated >= len(frames) - 1:
-        return b"".join(frames), True
     head = bytearray(frames[0])
-    head[stated_at : stated_at + 4] = (len(frames) - 1).to_bytes(4, "big")
-    return b"".join([head, *frames[1:]]), False
+    head[stated_at : stated_at + 4] = max(stated, present).to_bytes(4, "big")
+    if stated_at < _VBRI_AT + 14 and frames[0][stated_at - 1] & _STATES_BYTES:
+        # libmpg123 complains on stderr if it is not what follows.
+        head[stated_at + 4 : stated_at + 8] = sum(map(len, frames)).to_bytes(4, "big")
+    return b"".join([head, *frames[1:]]), stated >= present
 
 
 def _first_frame(data: bytes) -> int | None:
@@ -188,8 +193,8 @@ def _count_offset(frame: bytes) -> int | None:
     if frame[_VBRI_AT : _VBRI_AT + 4] == b"VBRI":
         return _VBRI_AT + 14
     at = 4 + _side_bytes(frame)
-    states_count = frame[at : at + 4] in {b"Xing", b"Info"} and frame[at + 7 : at + 8] >= b"\x01"
-    return at + 8 if states_count and frame[at + 7] & 1 else None
+    is_xing = frame[at : at + 4] in {b"Xing", b"Info"} and len(frame) >= at + 16
+    return at + 8 if is_xing and frame[at + 7] & _STATES_COUNT else None
 
 
 def _side_bytes(frame: bytes) -> int:

@@ -28,6 +28,16 @@ class _Sequential(soundfile.SoundFile):  # type: ignore[misc]  # it ships no typ
         return False
 
 
+class _Bytes(io.BytesIO):
+    """A file in memory that stays where it is when a damaged header points before its start."""
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        try:
+            return super().seek(offset, whence)
+        except ValueError:
+            return self.tell()
+
+
 def open_sound(data: bytes, *, states_length: bool = True, **encoding: Any) -> Sound:  # noqa: ANN401
     """Open a recording.
 
@@ -40,7 +50,7 @@ def open_sound(data: bytes, *, states_length: bool = True, **encoding: Any) -> S
         Unreadable: If libsndfile cannot open it.
     """
     try:
-        file = _Sequential(io.BytesIO(data), **encoding)
+        file = _Sequential(_Bytes(data), **encoding)
     except soundfile.LibsndfileError as error:
         raise Unreadable from error
     return Sound(
