@@ -128,18 +128,24 @@ def _open_file(data: bytes, found: Format) -> Sound:
 def _open_sound_file(data: bytes, found: Format) -> Sound:
     """Open with libsndfile a file whose header may state no length, or a wrong one."""
     if found is MP3:
-        frames, states_length = counted_mp3(data)
-        return open_sound(frames, states_length=states_length)
+        return _open_mp3(data)
     if found is FLAC:
         return open_flac(data[id3_length(data) :])
     sized = sized_file(data)
     if sized is None:
         return open_sound(data)
     _check_share(sized.present_bytes, sized.declared_bytes or 0, "bytes")
+    if sized.is_mp3:
+        return _open_mp3(sized.data)
     sound = open_sound(sized.data)
     if sized.frames is None:
         return sound
     return replace(sound, blocks=without_padding(sound.blocks, sized.frames))
+
+
+def _open_mp3(data: bytes) -> Sound:
+    frames, states_length = counted_mp3(data)
+    return open_sound(frames, states_length=states_length, quiet=True)
 
 
 def _check_layout(rate_hz: int, channels: int) -> None:

@@ -16,6 +16,7 @@ _RIFF: Final = (b"RIFF", b"RF64", b"BW64")
 # Sizes from here on are placeholders: recorders write 2³¹ and 2³², or a little less.
 _PLACEHOLDER: Final = 0x7FFF0000
 _AU: Final = (b".snd", b"dns.")
+_MP3_IN_WAV: Final = b"\x55\0"
 _IN_DS64: Final = 0xFFFFFFFF
 
 
@@ -28,12 +29,14 @@ class SizedFile:
         present_bytes: Bytes of samples that are there.
         declared_bytes: Bytes of samples that the header stated; None if it stated none.
         frames: Frames that a compressed file states, without the padding of the last block.
+        is_mp3: Whether `data` is the MP3 file that was inside a WAV file.
     """
 
     data: bytes
     present_bytes: int
     declared_bytes: int | None
     frames: int | None = None
+    is_mp3: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,10 @@ def _sized_wave(data: bytes) -> SizedFile:
     declared = _declared_bytes(data, chunks)
     present = rest if declared is None else min(rest, declared)
     kept = [chunks[name] for name in (b"fmt ", b"fact") if name in chunks]
+    if data[chunks[b"fmt "].start :][:2] == _MP3_IN_WAV:
+        return SizedFile(
+            data[samples.start : samples.start + present], present, declared, is_mp3=True
+        )
     header = b"".join(
         _written(chunk.name, data[chunk.start : chunk.start + chunk.size]) for chunk in kept
     )

@@ -1,7 +1,9 @@
 """Read what libsndfile reads, from start to end and without seeking."""
 
 import io
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Final
 
 import numpy as np
@@ -11,6 +13,7 @@ from numpy.typing import NDArray
 from speech.decoding.sound import Sound
 
 _BLOCK_FRAMES: Final = 2**15
+_STDERR: Final = 2
 
 
 class Unreadable(Exception):
@@ -38,36 +41,48 @@ class _Bytes(io.BytesIO):
             return self.tell()
 
 
-def open_sound(data: bytes, *, states_length: bool = True, **encoding: Any) -> Sound:  # noqa: ANN401
+def open_sound(
+    data: bytes,
+    *,
+    states_length: bool = True,
+    quiet: bool = False,
+    **encoding: Any,  # noqa: ANN401
+) -> Sound:
     """Open a recording.
 
     Args:
         data: The file.
         states_length: Whether the file states its length; otherwise libsndfile's is an estimate.
+        quiet: Whether to keep what the decoder prints off stderr.
         encoding: Of headerless samples, as soundfile takes it.
 
     Raises:
         Unreadable: If libsndfile cannot open it.
     """
+    calm = _without_stderr if quiet else nullcontext
     try:
-        file = _Sequential(_Bytes(data), **encoding)
+        with calm():
+            file = _Sequential(_Bytes(data), **encoding)
     except soundfile.LibsndfileError as error:
         raise Unreadable from error
     return Sound(
         rate_hz=file.samplerate,
         channels=file.channels,
         declared_frames=file.frames if states_length else None,
-        blocks=_blocks(file),
+        blocks=_blocks(file, calm),
     )
 
 
-def _blocks(file: _Sequential) -> Iterator[NDArray[np.float32]]:
+def _blocks(
+    file: _Sequential, calm: Callable[[], AbstractContextManager[None]]
+) -> Iterator[NDArray[np.float32]]:
     with file:
         while True:
             # Where the file is damaged, libsndfile does not return how much came before.
             block = np.full((_BLOCK_FRAMES, file.channels), np.nan, np.float32)
             try:
-                frames = file.buffer_read_into(block, dtype="float32")
+                with calm():
+                    frames = file.buffer_read_into(block, dtype="float32")
             except soundfile.LibsndfileError:
                 missing = np.isnan(block).all(axis=1)
                 yield block[: int(missing.argmax()) if missing.any() else len(block)]
@@ -75,3 +90,20 @@ def _blocks(file: _Sequential) -> Iterator[NDArray[np.float32]]:
             if not frames:
                 return
             yield block[:frames]
+
+
+@contextmanager
+def _without_stderr() -> Iterator[None]:
+    """Discard what is written to this process's stderr; libmpg123 complains there about damage."""
+    try:
+        saved, null = os.dup(_STDERR), os.open(os.devnull, os.O_WRONLY)
+    except OSError:  # closed, or not allowed here
+        yield
+        return
+    try:
+        os.dup2(null, _STDERR)
+        yield
+    finally:
+        os.dup2(saved, _STDERR)
+        os.close(saved)
+        os.close(null)
