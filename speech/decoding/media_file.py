@@ -175,12 +175,15 @@ class _Timeline:
         """Return the frame's samples, shape (n, channels)."""
         if (frame.sample_rate, frame.layout.nb_channels) == (self._rate_hz, self._channels):
             return _as_floats(frame)
-        from av import AudioResampler
+        from av import AudioResampler, FFmpegError
 
         key = (frame.format.name, frame.layout.name, frame.sample_rate)
         if key not in self._resamplers:
             self._resamplers[key] = AudioResampler("flt", self._layout, self._rate_hz)
-        converted = self._resamplers[key].resample(frame)
+        try:
+            converted = self._resamplers[key].resample(frame)
+        except FFmpegError:  # a damaged header led to an impossible conversion
+            converted = []
         return np.concatenate(
             [np.empty((0, self._channels), np.float32), *map(_as_floats, converted)]
         )
