@@ -34,11 +34,12 @@ def without_padding(
     """Cut the rest of the last packet or block behind the declared end."""
     position, surplus = 0, np.empty(0, np.float32)
     for piece in pieces:
-        if len(surplus):
-            yield surplus  # not the last packet: the declared end is wrong
-        keep = len(piece) if position >= declared else min(len(piece), declared - position)
-        if len(piece) - keep > _MAX_PADDING_FRAMES:
-            keep = len(piece)
-        yield piece[:keep]
-        surplus = piece[keep:]
+        keep = max(min(len(piece), declared - position), 0)
         position += len(piece)
+        yield piece[:keep]
+        surplus = np.concatenate([surplus, piece[keep:]]) if len(surplus) else piece[keep:]
+        if len(surplus) > _MAX_PADDING_FRAMES:
+            break
+    if len(surplus) > _MAX_PADDING_FRAMES:  # the declared end is wrong
+        yield surplus
+        yield from pieces
