@@ -3,19 +3,15 @@
 What the bytes do not contain, or state wrongly, stays unknown.
 """
 
-import io
 from dataclasses import dataclass
 from typing import Final
 
-import soundfile
-
-from speech.formats import Reader, identify
+from speech.decoding.sound_file import Unreadable, open_sound
+from speech.formats import MP3, Reader, identify
 
 # The app's default recording format: raw little-endian PCM16, mono.
 _PCM_RATE_HZ: Final = 24_000
 _PCM_FRAME_BYTES: Final = 2
-_BLOCK_FRAMES: Final = 2**12  # FLAC loses the block in which it is damaged
-_SAME_AS_WAV: Final = frozenset({"WAVEX", "RF64"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,25 +45,12 @@ def file_facts(data: bytes) -> SoundFacts:
     if found.reader is Reader.MEDIA:
         return SoundFacts(found.name)
     try:
-        with soundfile.SoundFile(io.BytesIO(data)) as sound:
-            frames = 0 if sound.format == "MP3" else _decodable_frames(sound)
-            name = "wav" if sound.format in _SAME_AS_WAV else sound.format.lower()
-            rate_hz = sound.samplerate
-            length = _milliseconds(frames, rate_hz) if 0 < frames == sound.frames else None
-            return SoundFacts(name, rate_hz, sound.channels, length)
-    except soundfile.LibsndfileError:
+        sound = open_sound(data, quiet=found is MP3)
+    except Unreadable:
         return SoundFacts()
-
-
-def _decodable_frames(sound: soundfile.SoundFile) -> int:
-    """Count the frames up to the end or the first damaged block."""
-    frames = 0
-    try:
-        while block := len(sound.read(_BLOCK_FRAMES, dtype="int16")):
-            frames += block
-    except soundfile.LibsndfileError:
-        pass  # damaged from here on
-    return frames
+    frames = 0 if found is MP3 else sum(map(len, sound.blocks))
+    length = _milliseconds(frames, sound.rate_hz) if 0 < frames == sound.declared_frames else None
+    return SoundFacts(found.name, sound.rate_hz, sound.channels, length)
 
 
 def _milliseconds(frames: int, rate_hz: int) -> int:

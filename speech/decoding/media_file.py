@@ -23,11 +23,12 @@ if TYPE_CHECKING:
     from av.container import InputContainer
 
 _DECODERS: Final = (
-    "aac", "aac_latm", "ac3", "alac", "adpcm_ima_qt", "adpcm_ima_wav", "adpcm_ms", "amrnb",
-    "amrwb", "eac3", "flac", "gsm", "gsm_ms", "mp1float", "mp2float", "mp3float", "mp3", "opus",
-    "pcm_alaw", "pcm_f32be", "pcm_f32le", "pcm_f64be", "pcm_f64le", "pcm_mulaw", "pcm_s16be",
-    "pcm_s16le", "pcm_s24be", "pcm_s24le", "pcm_s32be", "pcm_s32le", "pcm_s8", "pcm_u8", "qcelp",
-    "speex", "vorbis", "wmalossless", "wmapro", "wmav1", "wmav2", "wmavoice",
+    "aac", "aac_latm", "ac3", "adpcm_ima_qt", "adpcm_ima_wav", "adpcm_ms", "alac", "amrnb",
+    "amrwb", "eac3", "flac", "g722", "g726", "gsm", "gsm_ms", "mp1float", "mp2float", "mp3",
+    "mp3float", "nellymoser", "opus", "pcm_alaw", "pcm_f32be", "pcm_f32le", "pcm_f64be",
+    "pcm_f64le", "pcm_mulaw", "pcm_s16be", "pcm_s16le", "pcm_s24be", "pcm_s24le", "pcm_s32be",
+    "pcm_s32le", "pcm_s8", "pcm_u8", "qcelp", "speex", "vorbis", "wmalossless", "wmapro", "wmav1",
+    "wmav2", "wmavoice",
 )  # fmt: skip
 _OPTIONS: Final = {
     "codec_whitelist": ",".join(_DECODERS),
