@@ -73,8 +73,8 @@ def id3_length(data: bytes) -> int:
 def counted_mp3(data: bytes) -> tuple[bytes, bool]:
     """Return the frames alone, behind a header that states their number if the file's does not.
 
-    Without such a header a decoder estimates the length from the bit rate, and stops there. Tags,
-    junk and the headers of appended files are left out.
+    Without such a header a decoder estimates the length from the bit rate, and stops there. Tags
+    and junk are left out.
 
     Returns:
         The frames, none if there are not at least two, and whether the file itself states a length

@@ -220,27 +220,6 @@ def test_a_complete_recording_is_not_called_truncated(caplog):
     assert not caplog.text
 
 
-def test_an_mp4_reads_no_other_file(tmp_path):
-    """A QuickTime file may keep its samples elsewhere, in a file that it names."""
-    secret = tmp_path / "secret.wav"
-    soundfile.write(secret, 0.5 * np.ones(48_000), 48_000)
-    data = media(np.zeros(48_000), 48_000, "mov", "pcm_s16le")
-    alias = b"url " + b"\x00\x00\x00\x00" + f"file://{secret}".encode() + b"\x00"
-    box = (len(alias) + 4).to_bytes(4, "big") + alias
-    at = data.index(b"url \x00\x00\x00\x01") - 4
-    grown = len(box) - 12
-    pieces = bytearray(data[:at] + box + data[at + 12 :])
-    for name in (b"moov", b"trak", b"mdia", b"minf", b"dinf", b"dref"):
-        start = pieces.index(name) - 4
-        size = int.from_bytes(pieces[start : start + 4], "big")
-        pieces[start : start + 4] = (size + grown).to_bytes(4, "big")
-    try:
-        decoded = decode(bytes(pieces), UNDER_WAV)
-    except UndecodableAudio:
-        return
-    assert np.abs(decoded).max() < 0.01
-
-
 def test_without_the_extra_a_browsers_recording_says_what_to_install(monkeypatch):
     data = file(*BROWSERS["Chrome's WebM"])
     monkeypatch.setitem(sys.modules, "av", None)
