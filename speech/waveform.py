@@ -71,6 +71,7 @@ def decode(data: bytes, encoding: AudioEncoding) -> NDArray[np.float32]:
     Raises:
         UndecodableAudio: If the bytes are not audio, less than half of the declared length is
             there, or more than 1 % of the samples are not finite.
+        DecoderMissing: If the format needs the extra `codecs`, which is not installed.
         AudioTooLong: If there are more than `MAX_BYTES` or `MAX_SECONDS`.
     """
     if not data:

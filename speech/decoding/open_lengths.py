@@ -13,8 +13,8 @@ from typing import Final, Literal
 from speech.errors import UndecodableAudio
 
 _RIFF: Final = (b"RIFF", b"RF64", b"BW64")
-# Sizes from here on are placeholders: recorders write 2³¹ and 2³², or a little less.
-_PLACEHOLDER: Final = 0x7FFF0000
+# Recorders that stream write 2³¹ or 2³², or a little less. Recordings of 128 MiB are not accepted.
+_PLACEHOLDER: Final = 2**27
 _AU: Final = (b".snd", b"dns.")
 _MP3_IN_WAV: Final = b"\x55\0"
 _IN_DS64: Final = 0xFFFFFFFF

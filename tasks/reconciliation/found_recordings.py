@@ -2,6 +2,7 @@
 
 from schema.errors.storage import ObjectMissing, ObjectTooLarge
 from schema.facts.bucket import Adoption, Stray
+from speech.decoding.headerless import why_not_samples
 from speech.formats import Reader, identify
 from speech.sound_facts import SoundFacts, file_facts, pcm_facts
 from speech.waveform import MAX_BYTES
@@ -36,7 +37,8 @@ def _facts(key: str, seen: ObjectBeginning) -> SoundFacts:
         return _file_facts(key, seen)
     if found is not None:
         return file_facts(seen.data)
-    return pcm_facts(seen.size_bytes) if seen.content_type in PCM_CONTENT_TYPES else SoundFacts()
+    is_pcm = seen.content_type in PCM_CONTENT_TYPES and not why_not_samples(seen.data, "PCM_16")
+    return pcm_facts(seen.size_bytes) if is_pcm else SoundFacts()
 
 
 def _file_facts(key: str, seen: ObjectBeginning) -> SoundFacts:

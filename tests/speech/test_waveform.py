@@ -178,15 +178,15 @@ def test_a_small_file_that_unpacks_to_hours_is_stopped_early(monkeypatch):
     bomb = encoded(np.zeros(16_000 * 3_000, np.int16), 16_000, format="FLAC")
     assert len(bomb) < 400_000
     read = []
-    original = soundfile.SoundFile.read
+    original = soundfile.SoundFile.buffer_read_into
     monkeypatch.setattr(
         soundfile.SoundFile,
-        "read",
-        lambda sound, frames, **how: read.append(frames) or original(sound, frames, **how),
+        "buffer_read_into",
+        lambda sound, block, **how: read.append(len(block)) or original(sound, block, **how),
     )
     with pytest.raises(AudioTooLong):
         decode(bomb, UNKNOWN)
-    assert sum(read) < 16_000 * (waveform.MAX_SECONDS + 10)
+    assert 0 < sum(read) < 16_000 * (waveform.MAX_SECONDS + 10)
 
 
 def test_huge_files_are_refused_unread(monkeypatch):

@@ -13,7 +13,7 @@ from speech.waveform import AudioEncoding, decode
 
 UNKNOWN = AudioEncoding()
 FRAMES = 32_333
-PLACEHOLDERS = [0, 0x7FFFFFFF, 0x7FFFF000, 0x80000000, 0xFFFFFFFF, 0xFFFFFFFF - 36]
+PLACEHOLDERS = [0, 0x40000000, 0x7FFFFFFF, 0x7FFFF000, 0x80000000, 0xFFFFFFFF, 0xFFFFFFFF - 36]
 
 
 def samples(channels=1):
