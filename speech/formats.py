@@ -55,7 +55,7 @@ FLAC: Final = _sound("flac", "a FLAC file", "flac")
 MP3: Final = _sound("mp3", "an MP3 file", "mp3")
 CAF: Final = _sound("caf", "a CAF file", "caf")
 AU: Final = _sound("au", "an AU file", "au")
-_OGG: Final = _sound("ogg", "an Ogg file", "ogg")
+OGG: Final = _sound("ogg", "an Ogg file", "ogg")
 _OGG_MEDIA: Final = _media("ogg", "an Ogg file", "ogg")
 _CAF_MEDIA: Final = _media("caf", "a CAF file", "caf")
 _AAC: Final = _media("aac", "an AAC file", "aac")
@@ -172,7 +172,7 @@ def _by_container(data: bytes) -> Format | None:
         case b"FORM":
             return _FORM_TYPES.get(kind, _other("iff", "an IFF file without sound"))
         case b"OggS":
-            return _OGG if _first_ogg_packet(data).startswith(_OGG_IN_SOUND_FILE) else _OGG_MEDIA
+            return OGG if _first_ogg_packet(data).startswith(_OGG_IN_SOUND_FILE) else _OGG_MEDIA
         case b"caff":
             return CAF if data[28:32] in _CAF_IN_SOUND_FILE else _CAF_MEDIA
     if data[4:8] in _MP4_BOXES and _is_box_size(data[:4]):

@@ -7,6 +7,7 @@ unpacks to days of audio costs a few megabytes before it is refused.
 
 import logging
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -18,11 +19,12 @@ from speech.decoding.flac_frames import open_flac
 from speech.decoding.headerless import why_not_samples
 from speech.decoding.media_file import open_media
 from speech.decoding.mpeg_frames import counted_mp3, id3_length
+from speech.decoding.ogg_pages import has_damaged_page
 from speech.decoding.open_lengths import sized_file
 from speech.decoding.sound import Sound, without_padding
 from speech.decoding.sound_file import Unreadable, open_sound
-from speech.errors import AudioTooLong, UndecodableAudio
-from speech.formats import FLAC, MP3, TEXT, Format, Reader, identify
+from speech.errors import AudioTooLong, DecoderMissing, UndecodableAudio
+from speech.formats import FLAC, MP3, OGG, TEXT, Format, Reader, identify
 
 SAMPLE_RATE_HZ: Final = 16_000
 MAX_SECONDS: Final = 600
@@ -116,6 +118,10 @@ def _open(data: bytes, encoding: AudioEncoding) -> Sound:
 def _open_file(data: bytes, found: Format) -> Sound:
     if found.reader is Reader.NONE:
         raise UndecodableAudio(reason=f"it is {found.title}")
+    if found is OGG and has_damaged_page(data):
+        # libsndfile would lose a second there, and with it the times of what follows.
+        with suppress(DecoderMissing):
+            return open_media(data, demuxer=found.demuxer or "", title=found.title)
     if found.reader is Reader.SOUND_FILE:
         try:
             return _open_sound_file(data, found)
