@@ -51,8 +51,8 @@ def _other(name: str, title: str) -> Format:
 
 
 WAV: Final = _sound("wav", "a WAV file", "wav")
-FLAC: Final = _sound("flac", "a FLAC file", "flac")
-MP3: Final = _sound("mp3", "an MP3 file", "mp3")
+FLAC: Final = _sound("flac", "a FLAC file")
+MP3: Final = _sound("mp3", "an MP3 file")
 CAF: Final = _sound("caf", "a CAF file", "caf")
 AU: Final = _sound("au", "an AU file", "au")
 OGG: Final = _sound("ogg", "an Ogg file", "ogg")

@@ -6,8 +6,6 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-av = pytest.importorskip("av", reason="the extra `codecs` is not installed")
-
 FRAGMENTED = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}
 CODED_FRAMES = 1024  # of encoders without a fixed frame
 
@@ -41,6 +39,7 @@ def media(
         tracks: Tracks of sound; the second and later ones are silent.
         gap: Start of a gap between timestamps and its length, in samples.
     """
+    av = pytest.importorskip("av", reason="the extra `codecs` is not installed")
     samples = np.atleast_2d(np.asarray(waveform, np.float32))
     file = io.BytesIO()
     with av.open(file, "w", format=container, options=options or {}) as output:
@@ -73,6 +72,8 @@ def _sound_track(output, codec, rate_hz, layout, bit_rate):
 
 
 def _write_picture(output, track, seconds):
+    import av
+
     for number in range(round(10 * seconds)):
         picture = av.VideoFrame(64, 48, "yuv420p")
         picture.pts, picture.time_base = number, Fraction(1, 10)
@@ -81,6 +82,8 @@ def _write_picture(output, track, seconds):
 
 
 def _write_sound(output, track, samples, rate_hz, layout, shift, gap):
+    import av
+
     size = track.codec_context.frame_size or CODED_FRAMES
     convert = av.AudioResampler(track.codec_context.format, layout, rate_hz)
     for start in range(0, samples.shape[1], size):

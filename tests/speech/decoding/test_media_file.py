@@ -202,6 +202,20 @@ def test_a_file_with_a_fifth_of_its_sound_is_refused():
         decode(data[: len(data) // 5], UNDER_WAV)
 
 
+@pytest.mark.parametrize(
+    ("signature", "title"),
+    [
+        (b"OggS", "an Ogg file"),
+        (b"\x1aE\xdf\xa3", "a WebM or Matroska file"),
+        (b"0000ftypM4A ", "an MP4 file"),
+    ],
+)
+def test_a_signature_alone_is_no_recording(signature, title):
+    pytest.importorskip("av")
+    with pytest.raises(UndecodableAudio, match=f"it is {title}|no samples"):
+        decode(signature + bytes(100), UNDER_WAV)
+
+
 def test_an_mp4_without_its_index_is_incomplete():
     data = file(*BROWSERS["iOS M4A"])
     with pytest.raises(UndecodableAudio, match="an MP4 file, but damaged or incomplete"):
