@@ -20,6 +20,8 @@ _MAX_CHI_SQUARE: Final = 55.0
 # Of neighbouring samples. Bytes of the same samples in the wrong order have less than the first.
 _MAX_CORRELATION: Final = 0.25
 _MIN_CORRELATION_OF_SPEECH: Final = 0.5
+_LEAST_FLOAT, _GREATEST_FLOAT = 0x322BCC77, 0x3F800000  # the bits of 1e-8 and 1
+_MIN_SHARE_FLOATS: Final = 0.99
 # Of 2,500 recordings, with noise and clipping added in many ways, below 0.2; of compressed data,
 # more than 0.4.
 _MAX_SHARE_RANDOM: Final = 0.3
@@ -37,6 +39,8 @@ def why_not_samples(data: bytes, subtype: str) -> str | None:
         return None
     correlation = _correlation(windows)
     random = (_chi_square(windows) < _MAX_CHI_SQUARE) & (np.abs(correlation) < _MAX_CORRELATION)
+    if subtype == "PCM_16" and _are_floats(windows):
+        return "its samples are 32-bit floating-point numbers; 16-bit integers are needed"
     if subtype == "PCM_16" and _is_smoother_swapped(windows, correlation):
         return "the bytes of its samples are in the wrong order; 16-bit little-endian is needed"
     if random.mean() > _MAX_SHARE_RANDOM:
@@ -80,6 +84,15 @@ def _correlation(windows: NDArray[np.int16]) -> NDArray[np.float32]:
     neighbours: NDArray[np.float32] = (centred[:, 1:] * centred[:, :-1]).sum(axis=1)
     correlation: NDArray[np.float32] = neighbours / np.maximum(energy, 1e-9)
     return correlation
+
+
+def _are_floats(windows: NDArray[np.int16]) -> bool:
+    """Return whether pairs of samples are numbers in [-1, 1]; those of 16 bits are often NaN."""
+    # Without the sign, floats are in the order of their bits.
+    numbers = np.ascontiguousarray(windows).view("<u4") & 0x7FFFFFFF
+    plausible = (numbers >= _LEAST_FLOAT) & (numbers <= _GREATEST_FLOAT)
+    used = numbers != 0
+    return bool(used.any()) and float(plausible[used].mean()) > _MIN_SHARE_FLOATS
 
 
 def _is_smoother_swapped(windows: NDArray[np.int16], correlation: NDArray[np.float32]) -> bool:

@@ -120,6 +120,12 @@ def test_samples_with_swapped_bytes_are_refused():
         decode(swapped, AudioEncoding("wav", RATE_HZ, 1))
 
 
+@pytest.mark.parametrize("gain", [1, 0.01])
+def test_floating_point_samples_are_refused(gain):
+    floats = gain * speech_samples().astype("<f4") / 32_768
+    assert "floating-point" in why_not_samples(floats.tobytes(), "PCM_16")
+
+
 def test_samples_that_begin_in_the_middle_of_one_are_refused():
     assert why_not_samples(speech_samples().tobytes()[1:], "PCM_16")
 
