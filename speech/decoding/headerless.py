@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 _WINDOW: Final = 512  # samples
 _MAX_WINDOWS: Final = 4096  # spread over the recording
-_MIN_WINDOWS: Final = 4
+_MIN_WINDOWS: Final = 2
 _CLASSES: Final = 16  # of amplitude, equally frequent in random bytes
 # Chi-square with 15 degrees of freedom: random bytes exceed it once in a million windows.
 _MAX_CHI_SQUARE: Final = 55.0
