@@ -20,16 +20,22 @@ from numpy.typing import NDArray
 
 from cli.analysis_view import ShownWord, shown_words
 from speech.analysis import SpeechAnalysis
-from speech.formats import has_container
+from speech.formats import WAV, identify
 from speech.waveform import SAMPLE_RATE_HZ
 
 _TEMPLATES: Final = Path(__file__).parent / "templates"
 _PIXELS_PER_SECOND: Final = 60  # width of pauses in the text
 _CLOSING: Final = ",.;:!?)\"'…\u201d\u2019"  # punctuation between a word and its pause
 
-# Formats that current browsers play, by libsndfile's names.
+# What current browsers play, by the names of `speech.formats`; WAV depends on its encoding.
+_MEDIA_TYPES: Final = {
+    "flac": "audio/flac",
+    "mp3": "audio/mpeg",
+    "mp4": "audio/mp4",
+    "ogg": "audio/ogg",
+    "webm": "audio/webm",
+}
 _WAV_SUBTYPES: Final = {"PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT"}
-_MEDIA_TYPES: Final = {"FLAC": "audio/flac", "MP3": "audio/mpeg", "OGG": "audio/ogg"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +114,18 @@ def _past_closing(text: str, position: int) -> int:
 
 
 def _media_type(recording: bytes) -> str | None:
-    if not has_container(recording):
-        return None
-    described = soundfile.info(io.BytesIO(recording))
-    if described.format in {"WAV", "WAVEX"} and described.subtype in _WAV_SUBTYPES:
-        return "audio/wav"
-    return _MEDIA_TYPES.get(described.format)
+    found = identify(recording)
+    if found is WAV:
+        return "audio/wav" if _plays_as_wav(recording) else None
+    return _MEDIA_TYPES.get(found.name) if found else None
+
+
+def _plays_as_wav(recording: bytes) -> bool:
+    try:
+        described = soundfile.info(io.BytesIO(recording))
+    except soundfile.LibsndfileError:
+        return False
+    return described.format in {"WAV", "WAVEX"} and described.subtype in _WAV_SUBTYPES
 
 
 def _wav(waveform: NDArray[np.float32]) -> bytes:

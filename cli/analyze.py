@@ -21,7 +21,7 @@ class RawFormat(StrEnum):
 
 def analyze(
     file: Annotated[
-        Path, typer.Argument(help="Recording: WAV, FLAC, MP3, Ogg or headerless samples.")
+        Path, typer.Argument(help="Recording: WAV, MP3, M4A, WebM, Ogg and others, or raw samples.")
     ],
     text: Annotated[str, typer.Option(help="What the speaker meant to say.")],
     language: Annotated[str, typer.Option(help="Language of the text.")] = "en",

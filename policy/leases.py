@@ -72,6 +72,7 @@ def failure_decision(
     crashes: int,
     max_attempts: int,
     jitter: float,
+    may_wait: bool = True,
 ) -> FailureDecision:
     """Decide whether to retry, fail or quarantine a message after a failed analysis.
 
@@ -82,13 +83,17 @@ def failure_decision(
         crashes: Earlier attempts that killed their worker process.
         max_attempts: Maximum number of attempts for a transient cause, at least 1.
         jitter: Drawn uniformly from [0, 1).
+        may_wait: Whether there will be later runs, as for the live queue.
 
     Returns:
         For a permanent cause, Fail; for a transient one Retry, and Fail at attempt
-        `max_attempts`; for a crash Retry, and Quarantine at the third.
+        `max_attempts`; for a crash Retry, and Quarantine at the third. For a missing decoder,
+        Retry without counting an attempt, or Fail if the message may not wait.
     """
     if cause in PERMANENT_CAUSES:
         return Fail(reason)
+    if cause is FailureCause.DECODER_MISSING:
+        return Retry(BACKOFF_CAP, attempts, crashes) if may_wait else Fail(reason)
     if cause is FailureCause.CRASHED:
         crashes += 1
         if crashes < MAX_CRASHES:

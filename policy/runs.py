@@ -13,6 +13,7 @@ SYSTEM_CAUSES = frozenset(
         FailureCause.STORAGE_DENIED,
         FailureCause.TIMED_OUT,
         FailureCause.ENGINE_ERROR,
+        FailureCause.DECODER_MISSING,
         FailureCause.CRASHED,
     }
 )

@@ -1,7 +1,10 @@
-"""Why a recording cannot be analysed. All but EngineFailure are permanent: a retry fails again.
+"""Why a recording cannot be analysed.
+
+All but DecoderMissing and EngineFailure are permanent: a retry fails again.
 
 SpeechError
 ├── UndecodableAudio        the bytes are not audio that can be decoded
+├── DecoderMissing          the extra that decodes it is not installed
 ├── AudioTooLong            over the limit on duration or size
 ├── NoSpeech                silence, noise, or nothing voiced
 ├── EmptyTranscript         no word to align
@@ -43,6 +46,20 @@ class UndecodableAudio(SpeechError):
     def __init__(self, reason: str) -> None:
         self.reason = reason
         super().__init__(f"The recording cannot be decoded: {reason}. Record it again.", reason)
+
+
+class DecoderMissing(SpeechError):
+    """The format needs FFmpeg, which is not installed; the recording is not at fault."""
+
+    cause = "decoder_missing"
+
+    def __init__(self, title: str) -> None:
+        self.title = title
+        super().__init__(
+            f"The recording is {title}, which needs the extra `codecs` to be decoded. "
+            "Install it: pip install 'kaiwa-audio[codecs]'.",
+            title,
+        )
 
 
 class AudioTooLong(SpeechError):

@@ -3,21 +3,15 @@
 What the bytes do not contain, or state wrongly, stays unknown.
 """
 
-import io
 from dataclasses import dataclass
 from typing import Final
 
-import soundfile
-
-from speech.formats import has_container
+from speech.decoding.sound_file import Unreadable, open_sound
+from speech.formats import MP3, Reader, identify
 
 # The app's default recording format: raw little-endian PCM16, mono.
 _PCM_RATE_HZ: Final = 24_000
 _PCM_FRAME_BYTES: Final = 2
-_BLOCK_FRAMES: Final = 2**12  # FLAC loses the block in which it is damaged
-# Browser formats that libsndfile does not read: offset of the signature, signature, name.
-_UNREAD: Final = ((0, b"\x1aE\xdf\xa3", "webm"), (4, b"ftyp", "mp4"))
-_SAME_AS_WAV: Final = frozenset({"WAVEX", "RF64"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,42 +30,27 @@ def pcm_facts(size_bytes: int) -> SoundFacts:
     return SoundFacts("pcm16", _PCM_RATE_HZ, 1, _milliseconds(frames, _PCM_RATE_HZ))
 
 
-def unread_format(beginning: bytes) -> str | None:
-    """Return the name of a known format that cannot be decoded here; None for any other."""
-    for offset, signature, name in _UNREAD:
-        if beginning[offset:].startswith(signature):
-            return name
-    return None
-
-
 def file_facts(data: bytes) -> SoundFacts:
-    """Return the properties of a complete file with a container.
+    """Return the properties of a complete file with a header.
+
+    Of a file that needs FFmpeg only the format is returned: FFmpeg decodes strangers' files in
+    worker processes alone.
 
     The duration is given only if the file decodes to the length its header declares. That of an
     MP3 is never given: unless its first frame states it, it is an estimate from the bit rate.
     """
-    if not has_container(data):
+    found = identify(data)
+    if found is None or found.reader is Reader.NONE:
         return SoundFacts()
+    if found.reader is Reader.MEDIA:
+        return SoundFacts(found.name)
     try:
-        with soundfile.SoundFile(io.BytesIO(data)) as sound:
-            frames = 0 if sound.format == "MP3" else _decodable_frames(sound)
-            name = "wav" if sound.format in _SAME_AS_WAV else sound.format.lower()
-            rate_hz = sound.samplerate
-            length = _milliseconds(frames, rate_hz) if 0 < frames == sound.frames else None
-            return SoundFacts(name, rate_hz, sound.channels, length)
-    except soundfile.LibsndfileError:
+        sound = open_sound(data, quiet=found is MP3)
+    except Unreadable:
         return SoundFacts()
-
-
-def _decodable_frames(sound: soundfile.SoundFile) -> int:
-    """Count the frames up to the end or the first damaged block."""
-    frames = 0
-    try:
-        while block := len(sound.read(_BLOCK_FRAMES, dtype="int16")):
-            frames += block
-    except soundfile.LibsndfileError:
-        pass  # damaged from here on
-    return frames
+    frames = 0 if found is MP3 else sum(map(len, sound.blocks))
+    length = _milliseconds(frames, sound.rate_hz) if 0 < frames == sound.declared_frames else None
+    return SoundFacts(found.name, sound.rate_hz, sound.channels, length)
 
 
 def _milliseconds(frames: int, rate_hz: int) -> int:

@@ -91,7 +91,11 @@ def write_outcomes(
 
 
 def decide_outcomes(
-    messages: Iterable[ClaimedMessage], outcomes: Mapping[str, Outcome], max_attempts: int
+    messages: Iterable[ClaimedMessage],
+    outcomes: Mapping[str, Outcome],
+    max_attempts: int,
+    *,
+    may_wait: bool = True,
 ) -> DecidedOutcomes:
     """Decide for each failed message whether it is retried, failed or quarantined."""
     analysed: list[Analysed] = []
@@ -101,7 +105,7 @@ def decide_outcomes(
         if isinstance(outcome, Analysed):
             analysed.append(outcome)
         else:
-            decision = _decide(message, outcome, max_attempts)
+            decision = _decide(message, outcome, max_attempts, may_wait=may_wait)
             failures.append(Failure(message.message_id, outcome.cause, decision))
     return DecidedOutcomes(analysed, failures)
 
@@ -130,7 +134,9 @@ def _ids(analysed: Iterable[Analysed]) -> list[str]:
     return [outcome.record.message_id for outcome in analysed]
 
 
-def _decide(message: ClaimedMessage, outcome: NotAnalysed, max_attempts: int) -> FailureDecision:
+def _decide(
+    message: ClaimedMessage, outcome: NotAnalysed, max_attempts: int, *, may_wait: bool
+) -> FailureDecision:
     return failure_decision(
         outcome.cause,
         outcome.reason,
@@ -138,6 +144,7 @@ def _decide(message: ClaimedMessage, outcome: NotAnalysed, max_attempts: int) ->
         crashes=message.crashes,
         max_attempts=max_attempts,
         jitter=random.random(),  # noqa: S311 - spreads retries, guards no secret
+        may_wait=may_wait,
     )
 
 

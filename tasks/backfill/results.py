@@ -48,7 +48,7 @@ def write_backfill_outcomes(
     held = leases.lock_held(connection, claim.token, release)
     passed_over = [FinishedItem(id_, fate) for id_, fate in held.items() if fate is not None]
     writable = [m for m in claim.messages if m.message_id in held and held[m.message_id] is None]
-    decided = decide_outcomes(writable, results, max_attempts)
+    decided = decide_outcomes(writable, results, max_attempts, may_wait=False)
     rescored = [outcome.record.message_id for outcome in decided.analysed]
     failed = [failure.message_id for failure in decided.final_failures]
     working = analyses.working(connection, failed)

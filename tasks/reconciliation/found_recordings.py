@@ -2,8 +2,9 @@
 
 from schema.errors.storage import ObjectMissing, ObjectTooLarge
 from schema.facts.bucket import Adoption, Stray
-from speech.formats import has_container
-from speech.sound_facts import SoundFacts, file_facts, pcm_facts, unread_format
+from speech.decoding.headerless import why_not_samples
+from speech.formats import Reader, identify
+from speech.sound_facts import SoundFacts, file_facts, pcm_facts
 from speech.waveform import MAX_BYTES
 from stores.bucket.object_beginning import ObjectBeginning, read_beginning
 from tasks.resources import storage
@@ -31,12 +32,13 @@ def measure(stray: Stray) -> Adoption | None:
 
 
 def _facts(key: str, seen: ObjectBeginning) -> SoundFacts:
-    if has_container(seen.data):
+    found = identify(seen.data)
+    if found is not None and found.reader is Reader.SOUND_FILE:
         return _file_facts(key, seen)
-    unread = unread_format(seen.data)
-    if unread is None and seen.content_type in PCM_CONTENT_TYPES:
-        return pcm_facts(seen.size_bytes)
-    return SoundFacts(format=unread)
+    if found is not None:
+        return file_facts(seen.data)
+    is_pcm = seen.content_type in PCM_CONTENT_TYPES and not why_not_samples(seen.data, "PCM_16")
+    return pcm_facts(seen.size_bytes) if is_pcm else SoundFacts()
 
 
 def _file_facts(key: str, seen: ObjectBeginning) -> SoundFacts:

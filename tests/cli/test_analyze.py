@@ -23,6 +23,7 @@ from speech import engine
 from speech.feedback.words import explain
 from tests.speech.conftest import DATA, read_clip
 from tests.speech.feedback.making import word
+from tests.support.media import media
 
 FOX = DATA / "fox.flac"
 FOX_TEXT = "The quick brown fox jumps over the lazy dog."
@@ -251,6 +252,12 @@ def test_a_recording_is_carried_as_it_is_where_browsers_play_it(container, subty
     original = base64.b64encode(file.getvalue()).decode()
     assert (carried == f"{media_type};base64,{original}") == (media_type is not None)
     assert carried.startswith(media_type or "data:audio/wav;")
+
+
+def test_a_browsers_recording_is_carried_as_it_is():
+    recorded = media(read_clip("fox"), 16_000, "webm", "libopus")
+    carried = analysis_page.playable(recorded, read_clip("fox"))
+    assert carried == f"data:audio/webm;base64,{base64.b64encode(recorded).decode()}"
 
 
 def test_a_page_allows_its_own_style_script_and_sound_alone(page):

@@ -22,7 +22,8 @@ from policy.leases import (
 )
 from schema.states import FailureCause
 
-TRANSIENT = sorted(set(FailureCause) - PERMANENT_CAUSES - {FailureCause.CRASHED})
+SPECIAL = {FailureCause.CRASHED, FailureCause.DECODER_MISSING}
+TRANSIENT = sorted(set(FailureCause) - PERMANENT_CAUSES - SPECIAL)
 REASON = "The bucket did not answer."
 
 counts = st.integers(0, 10_000)
@@ -72,7 +73,40 @@ def test_a_message_that_always_crashes_is_analysed_three_times():
     assert [type(verdict) for verdict in verdicts] == [Retry, Retry, Quarantine]
 
 
-@given(st.sampled_from(list(FailureCause)), st.integers(0, 3), st.integers(0, 1), jitters)
+@given(counts, counts, st.integers(1, 100), jitters)
+def test_a_message_waits_for_a_missing_decoder_without_counting_attempts(
+    attempts, crashes, max_attempts, jitter
+):
+    verdict = failure_decision(
+        FailureCause.DECODER_MISSING,
+        REASON,
+        attempts=attempts,
+        crashes=crashes,
+        max_attempts=max_attempts,
+        jitter=jitter,
+    )
+    assert verdict == Retry(BACKOFF_CAP, attempts, crashes)
+
+
+def test_a_backfill_does_not_wait_for_a_missing_decoder():
+    verdict = failure_decision(
+        FailureCause.DECODER_MISSING,
+        REASON,
+        attempts=0,
+        crashes=0,
+        max_attempts=5,
+        jitter=0.0,
+        may_wait=False,
+    )
+    assert verdict == Fail(REASON)
+
+
+@given(
+    st.sampled_from([*TRANSIENT, FailureCause.CRASHED]),
+    st.integers(0, 3),
+    st.integers(0, 1),
+    jitters,
+)
 def test_each_try_counts_once(cause, attempts, crashes, jitter):
     verdict = failure_decision(
         cause, REASON, attempts=attempts, crashes=crashes, max_attempts=5, jitter=jitter
@@ -81,7 +115,7 @@ def test_each_try_counts_once(cause, attempts, crashes, jitter):
         assert verdict.attempts + verdict.crashes == attempts + crashes + 1
 
 
-@pytest.mark.parametrize("cause", FailureCause)
+@pytest.mark.parametrize("cause", sorted({*FailureCause} - {FailureCause.DECODER_MISSING}))
 def test_the_last_decision_gives_its_reason(cause):
     verdict = failure_decision(cause, REASON, attempts=4, crashes=2, max_attempts=5, jitter=0.0)
     assert REASON in verdict.error

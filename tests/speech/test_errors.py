@@ -6,6 +6,7 @@ from speech import errors
 
 ALL = [
     errors.UndecodableAudio("the file is empty"),
+    errors.DecoderMissing("a WebM or Matroska file"),
     errors.AudioTooLong("10 minutes"),
     errors.NoSpeech("the recording is digital silence"),
     errors.EmptyTranscript(),
@@ -16,6 +17,7 @@ ALL = [
 ]
 CAUSES = {
     "undecodable",
+    "decoder_missing",
     "too_long",
     "no_speech",
     "empty_text",

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from speech.sound_facts import SoundFacts, file_facts, pcm_facts, unread_format
+from speech.sound_facts import SoundFacts, file_facts, pcm_facts
 
 
 def encoded(rate_hz=24_000, channels=1, **how):
@@ -72,10 +72,8 @@ def test_nothing_is_known_of_a_file_that_is_not_audio(data):
     [
         (b"\x1aE\xdf\xa3\x9fB\x86", "webm"),
         (b"\x00\x00\x00\x1cftypmp42", "mp4"),
-        (b"RIFF", None),
-        (b"", None),
-        (bytes(64), None),
+        (b"#!AMR\n", "amr"),
     ],
 )
-def test_unreadable_browser_formats_are_distinguished_from_pcm(beginning, name):
-    assert unread_format(beginning) == name
+def test_of_what_ffmpeg_reads_only_the_format_is_known(beginning, name):
+    assert file_facts(beginning) == SoundFacts(name)

@@ -134,9 +134,7 @@ def test_a_streamed_wav_that_left_its_length_open_is_whole(tone, size):
         (b"RIFF", UNKNOWN),
         (b"RIFF\x24\x00\x00\x00WAVEfmt ", UNKNOWN),
         (b"fLaC" + bytes(100), UNKNOWN),
-        (b"OggS" + bytes(100), UNKNOWN),
         (b"<html>not audio</html>", AudioEncoding("mp3")),
-        (b"\x1aE\xdf\xa3" + bytes(100), AudioEncoding("webm")),
         (bytes(100), AudioEncoding("pcm16", 0, 1)),
         (bytes(100), AudioEncoding("pcm16", 24_000, 0)),
         (bytes(100), AudioEncoding("pcm16", -5, 1)),
@@ -178,15 +176,15 @@ def test_a_small_file_that_unpacks_to_hours_is_stopped_early(monkeypatch):
     bomb = encoded(np.zeros(16_000 * 3_000, np.int16), 16_000, format="FLAC")
     assert len(bomb) < 400_000
     read = []
-    original = soundfile.SoundFile.read
+    original = soundfile.SoundFile.buffer_read_into
     monkeypatch.setattr(
         soundfile.SoundFile,
-        "read",
-        lambda sound, frames, **how: read.append(frames) or original(sound, frames, **how),
+        "buffer_read_into",
+        lambda sound, block, **how: read.append(len(block)) or original(sound, block, **how),
     )
     with pytest.raises(AudioTooLong):
         decode(bomb, UNKNOWN)
-    assert sum(read) < 16_000 * (waveform.MAX_SECONDS + 10)
+    assert 0 < sum(read) < 16_000 * (waveform.MAX_SECONDS + 10)
 
 
 def test_huge_files_are_refused_unread(monkeypatch):

@@ -1,5 +1,6 @@
 """Analysis processes: a bad clip affects only its own process."""
 
+import io
 import signal
 import sys
 import time
@@ -7,12 +8,14 @@ from datetime import timedelta
 
 import psutil
 import pytest
+import soundfile
 
 from schema.errors.analysis import WorkerNotReady
 from schema.states import FailureCause
 from tasks.analysis import workers as analysis_workers
 from tasks.analysis.workers import Analysed, AnalysisWorkers, NotAnalysed
 from tests.support import hostile
+from tests.support.media import media
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +53,22 @@ def test_a_recording_that_cannot_be_scored_says_why(
     assert isinstance(outcome, NotAnalysed)
     assert outcome.cause is cause
     assert len(outcome.reason) > 20
+
+
+def test_a_browsers_recording_is_analysed_within_a_workers_limits(workers, spoken, claimed, noon):
+    text, audio = spoken("we went to the market")
+    waveform, rate_hz = soundfile.read(io.BytesIO(audio), dtype="float32")
+    recorded = media(waveform, rate_hz, "mp4", "aac")
+    outcome = workers.analyse(claimed(text), recorded, as_of=noon)
+    assert isinstance(outcome, Analysed)
+    assert outcome.audio_seconds == pytest.approx(len(waveform) / rate_hz, abs=0.01)
+
+
+def test_a_worker_without_the_decoder_blames_no_recording(claimed, noon, monkeypatch):
+    monkeypatch.setitem(sys.modules, "av", None)
+    outcome = analysis_workers._analyse(claimed("hello"), b"#!AMR\n" + bytes(100), noon)
+    assert outcome.cause is FailureCause.DECODER_MISSING
+    assert "kaiwa-audio[codecs]" in outcome.reason
 
 
 @pytest.mark.parametrize("blow", [hostile.die, hostile.die_while_answering])
