@@ -14,6 +14,7 @@ from migrations.adoption.plan import LONGEST_LOCK_SECONDS
 from migrations.adoption.step import Step
 from migrations.adoption.survey import Survey, TextCount
 from schema.errors.adoption import NotAdoptable
+from schema.wording import counted
 from settings.environment import DatabaseSettings
 
 if TYPE_CHECKING:
@@ -78,8 +79,8 @@ def upgrade(
         return
     seconds = sum(one.seconds for one in done.done)
     console.print(
-        f"Done: {len(done.done)} steps on the app's tables in {seconds:.1f} s,"
-        f" {len(done.revisions)} revisions of our own tables."
+        f"Done: {counted(len(done.done), 'step')} on the app's tables in {seconds:.1f} s,"
+        f" {counted(len(done.revisions), 'revision')} of our own tables."
     )
     with errors_to_stderr():
         _tell_rest(run.examine(_url()))
@@ -106,7 +107,9 @@ def rollback(
     if not done:
         console.print("Nothing to restore.")
         return
-    console.print(f"Restored in {len(done)} steps. Our own tables are parked in audio_ops.")
+    console.print(
+        f"Restored in {counted(len(done), 'step')}. Our own tables are parked in audio_ops."
+    )
 
 
 def _url() -> str:
@@ -138,7 +141,9 @@ def _tell(found: Examination) -> None:
     if found.drizzle is not None:
         newest = found.drizzle.newest_at
         made = f", the newest of {newest:%Y-%m-%d}" if newest else ""
-        console.print(f"The app has recorded {found.drizzle.migrations} migrations{made}.")
+        console.print(
+            f"The app has recorded {counted(found.drizzle.migrations, 'migration')}{made}."
+        )
     console.print(f"Pending revisions of our own tables: {', '.join(found.pending) or 'none'}.")
     if found.drift:
         table = Table("Kind", *map(_uncut, ("Name", "Expected", "Found")))
@@ -152,7 +157,7 @@ def _tell(found: Examination) -> None:
     for obstacle in found.obstacles:
         console.print(f"Blocks the upgrade: {obstacle}", style="red")
     total = len(found.findings)
-    console.print(f"{total - len(found.drift)} of {total} checks passed.")
+    console.print(f"{total - len(found.drift)} of {counted(total, 'check')} passed.")
     if not found.is_documented and not found.obstacles:
         console.print("`kaiwa-audio database upgrade --dry-run` shows what it would change.")
 
@@ -161,8 +166,8 @@ def _tell_rows(survey: Survey) -> None:
     _tell_texts(survey.texts)
     if survey.orphans or survey.duplicates:
         console.print(
-            f"{survey.orphans:,} analyses have no message;"
-            f" {survey.duplicates:,} messages have several analyses."
+            f"{counted(survey.orphans, 'analysis has', 'analyses have')} no message;"
+            f" {counted(survey.duplicates, 'message has', 'messages have')} several analyses."
         )
 
 
@@ -179,7 +184,7 @@ def _tell_rest(found: Examination) -> None:
 def _tell_parked(found: Examination) -> None:
     for table, rows in found.parked.items():
         if rows:
-            console.print(f"Kept in audio_ops.{table}: {rows:,} rows.")
+            console.print(f"Kept in audio_ops.{table}: {counted(rows, 'row')}.")
 
 
 def _tell_rights(found: Examination) -> None:

@@ -49,8 +49,8 @@ def place(
     from tasks import legal_holds  # loads Prefect: only when a command needs it
 
     with errors_to_stderr():
-        placed = legal_holds.place_hold.fn(*subjects[0], reason, by)
-    console.print(legal_holds.placed_in_words(placed))
+        _, change = legal_holds.place_hold.fn(*subjects[0], reason, by)
+    console.print(change)
 
 
 @app.command()
@@ -62,8 +62,8 @@ def release(
     from tasks import legal_holds  # as above
 
     with errors_to_stderr():
-        legal_holds.release_hold.fn(hold_id, by)
-    console.print(f"Legal hold {hold_id} was released.")
+        change = legal_holds.release_hold.fn(hold_id, by)
+    console.print(change)
 
 
 @app.command(name="list")

@@ -8,6 +8,7 @@ from rich.console import Console
 
 from cli.errors import errors_to_stderr
 from schema.facts.deletion import LedgerHead
+from schema.wording import counted
 from stores.deletion import ledger as store
 from tasks.resources.database import in_transaction
 
@@ -45,7 +46,9 @@ def verify(
     console = Console(soft_wrap=True, highlight=False)
     broken = found.broken
     if broken is None:
-        console.print(f"The ledger is intact: {found.head.position:,} completed deletions.")
+        console.print(
+            f"The ledger is intact: {counted(found.head.position, 'completed deletion')}."
+        )
         console.print(f"Head, to be recorded outside this database: {found.head}")
         return
     where = "outside the chain" if broken.position is None else f"at position {broken.position:,}"

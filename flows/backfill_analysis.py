@@ -20,6 +20,7 @@ from schema.errors.analysis import AnalysesBroken
 from schema.errors.backfill import BackfillIncomplete, BackfillStopped
 from schema.facts.backfill import Backfill, BackfillProgress, BackfillRequest
 from schema.states import AnalysisEngine, BackfillOutcome, BackfillSelection
+from schema.wording import counted
 from tasks.backfill.approval import wait_for_approval
 from tasks.backfill.backfill_analysis import (
     approve,
@@ -143,10 +144,10 @@ def backfill_analysis(
             request, parallel=max_parallel, price_book=price_book, as_of=started_at
         )
         publish_plan(plan, estimated)
-        logger.info("Dry run: %d messages would be analysed", estimated.messages)
+        logger.info("Dry run: %s would be analysed", counted(estimated.messages, "message"))
         return BackfillProgress(selected=estimated.messages, open=estimated.messages)
     backfill = freeze_backfill(take_over(request, reason, resume).id)
-    logger.info("Backfill %d holds %d messages", backfill.id, backfill.selected)
+    logger.info("Backfill %d holds %s", backfill.id, counted(backfill.selected, "message"))
     if backfill.approved_by is None:
         _try_sample(backfill.id, chunk_size, max_mean_shift)
     _analyse_all(backfill, max_parallel, chunk_size)

@@ -12,6 +12,7 @@ from policy.configuration import AudioPolicy
 from schema.clock import utc_now
 from schema.errors.base import ChunksBroken
 from schema.facts.urls import UrlReport
+from schema.wording import counted
 from tasks.refresh_signed_urls import RefreshRules, plan_refresh, publish_summary, refresh_span
 from tasks.runtime.app_objects import mend_app_objects
 from tasks.runtime.clocks import check_clocks
@@ -57,9 +58,9 @@ def refresh_signed_urls(
         dry_run=dry_run,
     )
     plan = plan_refresh(rules)
-    logger.info("%d live recordings in %d spans", plan.live, len(plan.spans))
+    logger.info("%s in %s", counted(plan.live, "live recording"), counted(len(plan.spans), "span"))
 
-    progress = Progress(description=f"{plan.live:,} recordings")
+    progress = Progress(description=counted(plan.live, "recording"))
     report, broken = UrlReport(due=plan.due), 0
     for number, span in enumerate(plan.spans, start=1):
         left = None if limit is None else limit - report.signed
@@ -73,14 +74,18 @@ def refresh_signed_urls(
             broken += 1
         progress.report(
             100 * number / len(plan.spans),
-            f"{number:,} of {len(plan.spans):,} spans done, {report.signed:,} URLs signed",
+            f"{number:,} of {counted(len(plan.spans), 'span')} done, "
+            f"{counted(report.signed, 'URL')} signed",
         )
 
     publish_summary(
         report, broken_spans=broken, dry_run=dry_run, started_at=started_at, ended_at=utc_now()
     )
     if report.refused:
-        logger.warning("%d keys are refused; see audio_ops.quarantine", report.refused)
+        logger.warning(
+            "%s refused; see audio_ops.quarantine",
+            counted(report.refused, "key is", "keys are"),
+        )
     if broken:
         raise ChunksBroken(broken, len(plan.spans))
     return report

@@ -14,7 +14,7 @@ from pydantic import Field
 from flows.progress import Progress
 from flows.run_names import with_mode
 from policy.sweep import SweepRules, runaway
-from reports.sweep import plan_number, plan_summary
+from reports.sweep import due_of_live, plan_number, plan_summary
 from schema.clock import utc_now
 from schema.errors.deletion import SweepIncomplete, SweepNotApproved
 from schema.errors.storage import StorageError
@@ -91,7 +91,7 @@ def sweep_retention(
         check_clocks(started_at)
         mend_app_objects()
         plan = plan_sweep(rules)
-        logger.info("%d of %d objects are due", plan.objects, plan.live)
+        logger.info(due_of_live(plan))
         publish_plan(plan)
         try:
             check_bucket(plan, rules)

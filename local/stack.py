@@ -21,6 +21,7 @@ from local.prefect import PrefectServer, PrefectWorker, bootstrap
 from local.swift import SwiftServer
 from migrations.run import upgrade
 from schema.errors.base import KaiwaError
+from schema.wording import counted
 
 Report = Callable[[str], None]
 
@@ -139,8 +140,8 @@ class Stack:
         done = upgrade(url)
         read = sum(one.read for one in done.texts)
         report(
-            f"Postgres started, app database migrated: {len(done.done)} steps,"
-            f" {read} texts converted to numbers"
+            f"Postgres started, app database migrated: {counted(len(done.done), 'step')},"
+            f" {counted(read, 'text')} converted to numbers"
         )
         return SecretStr(url)
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from schema.states import FailureCause
+from schema.wording import counted
 
 # Long enough for a chunk of the slowest clips, short enough that the messages of a killed worker
 # are soon retried.
@@ -101,7 +102,7 @@ def failure_decision(
     if attempts < max_attempts:
         return Retry(backoff(attempts - 1, jitter=jitter), attempts, crashes)
     return Fail(
-        f"Gave up after {attempts} attempts. The last failure: {reason} "
+        f"Gave up after {counted(attempts, 'attempt')}. The last failure: {reason} "
         "Once the cause is fixed, set the state back to 'uploaded'."
     )
 

@@ -10,6 +10,7 @@ from reports.wording import amount, dollars, duration, plain
 from schema.facts.backfill import BackfillPlan, BackfillProgress, EngineRelease, RescoredMessage
 from schema.facts.quality import Rule
 from schema.states import BackfillOutcome
+from schema.wording import counted
 
 _OUTCOMES = {
     BackfillOutcome.ANALYZED: "Analysed",
@@ -25,7 +26,7 @@ _OUTCOMES = {
 def plan_summary(plan: BackfillPlan, estimate: BackfillEstimate, release: EngineRelease) -> str:
     """Return the plan of a backfill as Markdown."""
     rows = [
-        ("**Would be analysed**", f"{estimate.messages:,} messages"),
+        ("**Would be analysed**", counted(estimate.messages, "message")),
         ("Audio", duration(60 * estimate.audio_hours)),
         ("CPU", f"{_hours(estimate.cpu_hours)}, about {dollars(estimate.cpu_usd)}"),
         ("Wall time", _hours(estimate.wall_hours)),
@@ -40,7 +41,7 @@ def plan_summary(plan: BackfillPlan, estimate: BackfillEstimate, release: Engine
         pace = "an assumption; nothing has been measured yet"
     lines += ["", f"At {estimate.times_real_time:.0f} times real time on one core, {pace}."]
     if estimate.messages < plan.messages:
-        lines += [f"The selection holds {plan.messages:,} messages, more than the limit."]
+        lines += [f"The selection holds {counted(plan.messages, 'message')}, more than the limit."]
     if plan.unknown_languages:
         unknown = ", ".join(
             f"{plain(language)} ({count:,})"
@@ -113,7 +114,8 @@ def report_summary(
     if progress.open:
         lines += [
             "",
-            f"**{progress.open:,} are left**: run it again with `resume` {backfill_id}.",
+            f"**{counted(progress.open, 'is', 'are')} left**: run it again with `resume` "
+            f"{backfill_id}.",
         ]
     if progress.causes:
         causes = progress.causes.most_common()

@@ -11,6 +11,8 @@ from reports.markdown import table
 from schema.errors.deletion import HoldNotActive
 from schema.facts.deletion import ActiveHold, PlacedHold
 from schema.states import HoldScope
+from schema.wording import counted
+from stores import database
 from stores.deletion import holds
 from tasks.resources.database import in_transaction
 
@@ -18,24 +20,43 @@ _ESCAPED = str.maketrans({c: f"\\{c}" for c in "\\`*_[]>#!"})  # the table escap
 
 
 @task(cache_policy=NO_CACHE)
-def place_hold(scope: HoldScope, subject_id: str, reason: str, placed_by: str) -> PlacedHold:
-    """Place a hold once no deletion is in progress; idempotent.
+def place_hold(
+    scope: HoldScope, subject_id: str, reason: str, placed_by: str
+) -> tuple[PlacedHold, str]:
+    """Place a hold once no deletion is in progress; placing it again has no effect.
+
+    Returns:
+        The hold, and a sentence that says whether it is new and what it keeps.
 
     Raises:
         HoldSubjectUnknown: If there is no such message, conversation or user.
     """
-    return in_transaction(holds.place, scope, subject_id, reason, placed_by)
+    # After a lost answer, a retry finds the hold that this call placed: the time tells them apart.
+    began_at = in_transaction(database.now)
+    placed = in_transaction(holds.place, scope, subject_id, reason, placed_by)
+    return placed, _placed_in_words(placed, is_new=placed.placed_at >= began_at)
 
 
 @task(cache_policy=NO_CACHE)
-def release_hold(hold_id: int, released_by: str) -> None:
+def release_hold(hold_id: int, released_by: str) -> str:
     """Release a hold; recordings that no other hold covers may be deleted from now on.
 
+    Returns:
+        A sentence that says whether the hold was released now or earlier.
+
     Raises:
-        HoldNotActive: If there is no hold with this id, or it was released already.
+        HoldNotActive: If there is no hold with this id, or someone else has released it.
     """
-    if not in_transaction(holds.release, hold_id, released_by):
+    began_at = in_transaction(database.now)
+    released = in_transaction(holds.release, hold_id, released_by)
+    if released is None:
         raise HoldNotActive(hold_id)
+    if released.released_at >= began_at:
+        return f"Legal hold {hold_id} is released."
+    return (
+        f"Nothing changed: {released.released_by} had already released legal hold {hold_id} at "
+        f"{released.released_at:%Y-%m-%d %H:%M} UTC."
+    )
 
 
 @task(cache_policy=NO_CACHE)
@@ -47,17 +68,21 @@ def active_holds() -> list[ActiveHold]:
 @task(cache_policy=NO_CACHE)
 def publish_holds(change: str, active: list[ActiveHold]) -> None:
     """Publish the latest change and all holds in force as the artifact `legal-holds`."""
-    number = "1 legal hold" if len(active) == 1 else f"{len(active):,} legal holds"
     create_markdown_artifact(
-        _page(change, active), key="legal-holds", description=f"{number} in force"
+        _page(change, active),
+        key="legal-holds",
+        description=f"{counted(len(active), 'legal hold')} in force",
     )
 
 
-def placed_in_words(placed: PlacedHold) -> str:
-    """Describe how many recordings a hold protects, and how many were already deleted."""
+def _placed_in_words(placed: PlacedHold, *, is_new: bool) -> str:
+    keeps = f"keeps {counted(placed.protected, 'recording')}"
+    deleted = f"{placed.already_deleted:,} had been deleted before it."
+    if is_new:
+        return f"Legal hold {placed.hold_id} {keeps}; {deleted}"
     return (
-        f"Legal hold {placed.hold_id} keeps {placed.protected:,} recordings; "
-        f"{placed.already_deleted:,} had been deleted before it."
+        f"Nothing changed: the same hold has been in force since {placed.placed_at:%Y-%m-%d %H:%M} "
+        f"UTC. Legal hold {placed.hold_id} {keeps}; {deleted}"
     )
 
 

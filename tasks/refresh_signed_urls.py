@@ -16,6 +16,7 @@ from policy.signed_urls import Leave, Sign, deletion_due_until, signed_url_verdi
 from reports.urls import summary
 from schema.facts.quality import BrokenRule
 from schema.facts.urls import MessageSpan, SignableMessage, UrlReport
+from schema.wording import counted
 from stores import signed_urls
 from stores.bucket.url_signer import DatedSigner
 from stores.quality import quarantine
@@ -193,5 +194,5 @@ def publish_summary(
     create_markdown_artifact(
         summary(report, broken_spans=broken_spans, dry_run=dry_run, took=ended_at - started_at),
         key="refresh-signed-urls",
-        description=f"{report.signed} URLs signed" + (" (dry run)" if dry_run else ""),
+        description=f"{counted(report.signed, 'URL')} signed" + (" (dry run)" if dry_run else ""),
     )

@@ -24,6 +24,7 @@ from reports.backfill_charts import charts
 from reports.canvas import page_of_images
 from schema.errors.backfill import BackfillStopped
 from schema.facts.backfill import Backfill, BackfillPlan, BackfillProgress, BackfillRequest
+from schema.wording import counted
 from speech import engine
 from stores.backfill import backfills, comparison, freezing, progress, selection
 from stores.costs import throughput
@@ -72,7 +73,7 @@ def publish_plan(plan: BackfillPlan, estimated: BackfillEstimate) -> None:
     create_markdown_artifact(
         plan_summary(plan, estimated, installed_release()),
         key=ARTIFACT,
-        description=f"Dry run: {estimated.messages:,} messages would be analysed",
+        description=f"Dry run: {counted(estimated.messages, 'message')} would be analysed",
     )
 
 

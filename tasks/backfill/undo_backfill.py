@@ -6,6 +6,7 @@ from prefect.cache_policies import NO_CACHE
 
 from schema.errors.backfill import BackfillClosed, BackfillUnknown
 from schema.facts.backfill import Backfill
+from schema.wording import counted
 from stores.backfill import backfills, undo
 from tasks.resources.database import in_transaction
 
@@ -58,6 +59,20 @@ def _undo(item_ids: list[int]) -> int:
     return in_transaction(undo.undo, item_ids)
 
 
+def require_releasable(backfill_id: int) -> None:
+    """Check that a backfill may be released.
+
+    Raises:
+        BackfillUnknown: If there is no backfill with this number.
+        BackfillClosed: If it was released before, has not ended, or was undone.
+    """
+    found = require_backfill(backfill_id)
+    if found.undone:
+        raise BackfillClosed(backfill_id, "was undone: nothing is left to release")
+    if not found.ended:
+        raise BackfillClosed(backfill_id, "has not ended")
+
+
 def release(backfill_id: int) -> int:
     """Delete the copies of what a backfill overwrote; return the number of messages.
 
@@ -65,9 +80,9 @@ def release(backfill_id: int) -> int:
         BackfillUnknown: If there is no backfill with this number.
         BackfillClosed: If it was released before, has not ended, or was undone.
     """
-    require_backfill(backfill_id)
+    require_releasable(backfill_id)
     released = in_transaction(undo.release, backfill_id)
-    if released is None:
+    if released is None:  # undone in the meantime
         raise BackfillClosed(backfill_id, "has not ended, or was undone")
     return released
 
@@ -89,5 +104,5 @@ def publish_undo(backfill_id: int, *, standing: int, changed: int, undone: int |
         f"| **{label} to their earlier state** | {count:,} |\n"
         f"| Analysed again since, left unchanged | {changed:,} |\n",
         key="undo-backfill",
-        description=f"{label}: {count:,} messages of backfill {backfill_id}",
+        description=f"{label}: {counted(count, 'message')} of backfill {backfill_id}",
     )

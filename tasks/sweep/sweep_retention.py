@@ -13,9 +13,10 @@ from sqlalchemy import Connection
 
 from policy.retention import effective_expiry, owner_tier
 from policy.sweep import SweepRules
-from reports.sweep import plan_summary, sweep_summary
+from reports.sweep import due_of_live, plan_summary, sweep_summary
 from schema.errors.storage import StorageError
 from schema.facts.deletion import SweepPlan, SweepReport
+from schema.wording import counted
 from stores.bucket.versions import deletion_for_good
 from stores.deletion import ledger, orphan_queue, retention
 from stores.deletion.retention import Position
@@ -156,7 +157,7 @@ def publish_plan(plan: SweepPlan) -> None:
     create_markdown_artifact(
         plan_summary(plan),
         key=ARTIFACT,
-        description=f"{plan.objects:,} of {plan.live:,} objects are due",
+        description=due_of_live(plan),
     )
 
 
@@ -170,7 +171,7 @@ def publish_report(
         sweep_summary(report, left=left, withdrawn=withdrawn, took=took)
         + f"\nHead of the deletion ledger: `{head}`\n",
         key=ARTIFACT,
-        description=f"{report.objects:,} objects deleted, {left.objects:,} still due",
+        description=f"{counted(report.objects, 'object')} deleted, {left.objects:,} still due",
     )
 
 

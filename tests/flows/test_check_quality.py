@@ -168,7 +168,7 @@ def test_the_sample_is_judged_by_itself(record):
     for _ in range(30):
         record()
     storage.bucket().delete_many([f"audio/user/conversation/message-{n}.wav" for n in range(30)])
-    with pytest.raises(QualityTooLow, match=r"0 of 30 messages .* lacks 5 of 5 sampled"):
+    with pytest.raises(QualityTooLow, match=r"0 of 30 messages break .* lacks 5 of 5 sampled"):
         check_quality(bucket_sample=5, fail_above_percent=50)
 
 

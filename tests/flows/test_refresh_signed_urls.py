@@ -85,7 +85,7 @@ def test_missing_urls_are_signed_and_the_artifact_counts_them(record, run_id, ur
     assert len(urls()) == 3
     shown = artifacts(flow_run_id)["refresh-signed-urls"].data
     assert "| Signed | 3 |" in shown
-    assert "**1 keys are refused**" in shown
+    assert "**1 key is refused**" in shown
 
 
 def test_nothing_to_do_is_done(run_id):
@@ -116,7 +116,7 @@ def test_a_failed_span_does_not_affect_the_urls_of_others(
         state.result()
     assert (error.value.broken, error.value.chunks) == (1, 3)
     assert len(urls()) == 3
-    assert "**1 spans failed**" in artifacts(flow_run_id)["refresh-signed-urls"].data
+    assert "**1 span failed**" in artifacts(flow_run_id)["refresh-signed-urls"].data
 
 
 def test_a_wrong_clock_signs_nothing(record, run_id, urls, monkeypatch):

@@ -63,7 +63,7 @@ def test_a_dry_run_deletes_nothing_and_a_real_one_what_is_due(record, stored, en
     assert sweep_retention().objects == 0
     assert stored(due).audio_url
     assert not stored(without_end).audio_retention_expires_at
-    assert "1 of 11 objects are due" in newest_artifact()
+    assert "1 of 11 objects is due" in newest_artifact()
     report = sweep_retention(dry_run=False)
     assert (report.deleted, report.expiries_set) == ({UserTier.FREE: 1}, 1)
     assert not is_in_bucket(stored(due).audio_storage_key)
@@ -187,7 +187,7 @@ def test_a_run_with_failed_deletions_fails_after_everything_else_is_done(
     assert stored(without_end).audio_retention_expires_at
     summary = newest_artifact()
     assert "| AccessDenied | 1 |" in summary
-    assert "1 objects are still due" in summary
+    assert "1 object is still due" in summary
     assert [payload["overdue"] for _, payload in events] == [1]
 
 

@@ -116,7 +116,7 @@ def test_a_summary_shows_what_was_deleted_and_what_was_not():
         ),
         (REPORT, {"orphans": 2}, "2 objects are still due; the next sweep continues."),
         (REPORT, {"overdue": 5}, "5 recordings are more than 3 days overdue"),
-        (REPORT, {"without_expiry": 6}, "1 recordings have no expiry date"),
+        (REPORT, {"without_expiry": 6}, "1 recording has no expiry date"),
     ],
     ids=["broken", "left", "orphans left", "overdue", "without an end"],
 )
