@@ -102,9 +102,12 @@ def sweep_retention(
             raise_alarm(plan)
             return SweepReport(kept=plan.kept)
         reason = runaway(plan, max_objects=max_objects, max_share_percent=max_share_percent)
+        waited = timedelta()
         if reason is not None:
             raise_alarm(plan)
+            asked_at = utc_now()
             _ask_for_approval(plan, reason)
+            waited = utc_now() - asked_at
             if plan_sweep(rules).digest != plan.digest:
                 raise SweepNotApproved(reason, "the plan changed while waiting for approval")
         withdrawn = settle_broken_runs(rules)
@@ -112,7 +115,8 @@ def sweep_retention(
         left = plan_sweep(rules)
         # Last, so that these recordings are neither deleted nor reported as overdue by this run.
         report += SweepReport(expiries_set=set_missing_expiries())
-        publish_report(report, left=left, withdrawn=withdrawn, took=utc_now() - started_at)
+        took = utc_now() - started_at
+        publish_report(report, left=left, withdrawn=withdrawn, took=took, waited=waited)
         raise_alarm(left)
     if report.broken or report.failed or left.overdue:
         raise SweepIncomplete(report.failed.total(), left.overdue, report.broken)

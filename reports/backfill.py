@@ -6,7 +6,7 @@ from datetime import timedelta
 from policy.backfill import BackfillEstimate
 from policy.score_changes import Change, Comparison
 from reports.markdown import table
-from reports.wording import amount, dollars, duration, plain
+from reports.wording import amount, dollars, duration, plain, wait_for_approval
 from schema.facts.backfill import BackfillPlan, BackfillProgress, EngineRelease, RescoredMessage
 from schema.facts.quality import Rule
 from schema.states import BackfillOutcome
@@ -99,6 +99,7 @@ def report_summary(
     rules: Mapping[str, Rule],
     broken: Mapping[str, int],
     took: timedelta,
+    waited: timedelta,
 ) -> str:
     """Return the report of a backfill as Markdown.
 
@@ -109,6 +110,7 @@ def report_summary(
         rules: All rules of data quality, by name.
         broken: Number of analyses that break each rule.
         took: Duration of this run.
+        waited: The part of it spent waiting for approval.
     """
     lines = [f"Backfill {backfill_id}.", "", *_outcomes(progress)]
     if progress.open:
@@ -126,7 +128,7 @@ def report_summary(
         lines += ["", *table(("Broken rule; see `audio_ops.quarantine`", ""), named)]
     if languages:
         lines += ["", *_comparisons(languages)]
-    lines += ["", _throughput(progress, took.total_seconds())]
+    lines += ["", _throughput(progress, took, waited)]
     lines += [
         f"Undo it with `undo-backfill` and the number {backfill_id}, or discard what it "
         f"overwrote with `kaiwa-audio backfill release {backfill_id}`."
@@ -179,13 +181,14 @@ def _cells(change: Change) -> tuple[str | int, ...]:
     )
 
 
-def _throughput(progress: BackfillProgress, seconds: float) -> str:
+def _throughput(progress: BackfillProgress, took: timedelta, waited: timedelta) -> str:
+    work_seconds = (took - waited).total_seconds()
     if not progress.cpu_seconds:
-        return f"Took {seconds:.0f} s; no audio was analysed."
+        return f"Took {work_seconds:.0f} s{wait_for_approval(waited)}; no audio was analysed."
     return (
         f"{duration(progress.audio_seconds / 60)} of audio, "
         f"{progress.audio_seconds / progress.cpu_seconds:.0f} times real time per core; "
-        f"this run took {_hours(seconds / 3600)}."
+        f"this run took {_hours(work_seconds / 3600)}{wait_for_approval(waited)}."
     )
 
 

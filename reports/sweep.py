@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from policy.costs import DAYS_PER_MONTH, storage_cost_usd
 from reports.markdown import table
-from reports.wording import amount
+from reports.wording import amount, wait_for_approval
 from schema.facts.deletion import SweepPlan, SweepReport
 from schema.states import UserTier
 from schema.wording import agreeing, counted
@@ -46,7 +46,9 @@ def plan_number(plan: SweepPlan) -> str:
     return plan.digest[:12]
 
 
-def sweep_summary(report: SweepReport, *, left: SweepPlan, withdrawn: int, took: timedelta) -> str:
+def sweep_summary(
+    report: SweepReport, *, left: SweepPlan, withdrawn: int, took: timedelta, waited: timedelta
+) -> str:
     """Return the summary of a sweep as Markdown.
 
     Args:
@@ -54,7 +56,9 @@ def sweep_summary(report: SweepReport, *, left: SweepPlan, withdrawn: int, took:
         left: What is still due, before missing expiry dates were set.
         withdrawn: Number of intents of interrupted runs that were withdrawn.
         took: Duration of the run.
+        waited: The part of it spent waiting for approval.
     """
+    work_seconds = (took - waited).total_seconds()
     rows = _by_tier(report.deleted, report.deleted_bytes, report.orphans, report.orphan_bytes)
     rest = {
         "expired, but another message still uses the object": report.shared,
@@ -66,7 +70,7 @@ def sweep_summary(report: SweepReport, *, left: SweepPlan, withdrawn: int, took:
     lines = [
         *table(("Deleted", "objects", "size"), rows),
         "",
-        f"{_savings(report.size_bytes)} Took {took.total_seconds():.0f} s.",
+        f"{_savings(report.size_bytes)} Took {work_seconds:.0f} s{wait_for_approval(waited)}.",
         *_counts("Messages", Counter(rest)),
         *_counts("Due, but not deleted", report.kept),
         *_counts("Deletion failed", report.failed),

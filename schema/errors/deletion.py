@@ -95,7 +95,7 @@ class SweepIncomplete(KaiwaError):
         return (
             f"The bucket did not confirm {counted(self.failed, 'deletion')}, and "
             f"{counted(self.overdue, 'recording is', 'recordings are')} "
-            "are more than 3 days overdue."
+            "more than 3 days overdue."
             f"{f' The sweep stopped early: {self.broken}' if self.broken else ''} All confirmed "
             "deletions are recorded, and the next sweep retries the rest. The artifact "
             "`sweep-retention` counts the causes."

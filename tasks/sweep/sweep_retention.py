@@ -163,12 +163,15 @@ def publish_plan(plan: SweepPlan) -> None:
 
 @task(cache_policy=NO_CACHE)
 def publish_report(
-    report: SweepReport, *, left: SweepPlan, withdrawn: int, took: timedelta
+    report: SweepReport, *, left: SweepPlan, withdrawn: int, took: timedelta, waited: timedelta
 ) -> None:
-    """Publish the report of a sweep as the artifact `sweep-retention`."""
+    """Publish the report of a sweep as the artifact `sweep-retention`.
+
+    `waited` is the part of the duration `took` that was spent waiting for approval.
+    """
     head = in_transaction(ledger.head)
     create_markdown_artifact(
-        sweep_summary(report, left=left, withdrawn=withdrawn, took=took)
+        sweep_summary(report, left=left, withdrawn=withdrawn, took=took, waited=waited)
         + f"\nHead of the deletion ledger: `{head}`\n",
         key=ARTIFACT,
         description=f"{counted(report.objects, 'object')} deleted, {left.objects:,} still due",
