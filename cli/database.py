@@ -9,15 +9,13 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from cli.errors import errors_to_stderr
-from migrations.adoption.examination import Examination
-from migrations.adoption.plan import LONGEST_LOCK_SECONDS
-from migrations.adoption.step import Step
-from migrations.adoption.survey import Survey, TextCount
+from migrations.adoption.step import LONGEST_LOCK_SECONDS, Step
 from schema.errors.adoption import NotAdoptable
 from schema.wording import counted
-from settings.environment import DatabaseSettings
 
 if TYPE_CHECKING:
+    from migrations.adoption.examination import Examination
+    from migrations.adoption.survey import Survey, TextCount
     from migrations.run import Preview
 
 app = typer.Typer(help="Inspect, upgrade or roll back the app's database.", no_args_is_help=True)
@@ -113,10 +111,12 @@ def rollback(
 
 
 def _url() -> str:
+    from settings.environment import DatabaseSettings
+
     return DatabaseSettings().database_url.get_secret_value()
 
 
-def _document(found: Examination) -> dict[str, object]:
+def _document(found: "Examination") -> dict[str, object]:
     live = found.live
     return {
         "is_documented": found.is_documented,
@@ -135,7 +135,7 @@ def _document(found: Examination) -> dict[str, object]:
     }
 
 
-def _tell(found: Examination) -> None:
+def _tell(found: "Examination") -> None:
     version, role = found.live.server_version, found.live.role
     console.print(f"Postgres {version // 10_000}.{version % 10_000}, connected as {role}.")
     if found.drizzle is not None:
@@ -162,7 +162,7 @@ def _tell(found: Examination) -> None:
         console.print("`kaiwa-audio database upgrade --dry-run` shows what it would change.")
 
 
-def _tell_rows(survey: Survey) -> None:
+def _tell_rows(survey: "Survey") -> None:
     _tell_texts(survey.texts)
     if survey.orphans or survey.duplicates:
         console.print(
@@ -171,7 +171,7 @@ def _tell_rows(survey: Survey) -> None:
         )
 
 
-def _tell_rest(found: Examination) -> None:
+def _tell_rest(found: "Examination") -> None:
     """Print what is left to do after an upgrade."""
     _tell_parked(found)
     _tell_rights(found)
@@ -181,13 +181,13 @@ def _tell_rest(found: Examination) -> None:
     console.print("The database matches the documented schema.")
 
 
-def _tell_parked(found: Examination) -> None:
+def _tell_parked(found: "Examination") -> None:
     for table, rows in found.parked.items():
         if rows:
             console.print(f"Kept in audio_ops.{table}: {counted(rows, 'row')}.")
 
 
-def _tell_rights(found: Examination) -> None:
+def _tell_rights(found: "Examination") -> None:
     for rights in found.rights:
         if not rights.exists:
             console.print(f"The role {rights.role} does not exist: run deployments/grants.sql.")
@@ -196,7 +196,7 @@ def _tell_rights(found: Examination) -> None:
             console.print(f"The role {rights.role} lacks {lacks}: run deployments/grants.sql.")
 
 
-def _tell_texts(texts: tuple[TextCount, ...]) -> None:
+def _tell_texts(texts: "tuple[TextCount, ...]") -> None:
     if not texts:
         return
     table = Table(_uncut("Column"), title="Texts that become numbers", title_justify="left")

@@ -9,8 +9,6 @@ from rich.console import Console
 from cli.errors import errors_to_stderr
 from schema.facts.deletion import LedgerHead
 from schema.wording import counted
-from stores.deletion import ledger as store
-from tasks.resources.database import in_transaction
 
 app = typer.Typer(help="The ledger: a record of all deletions.", no_args_is_help=True)
 
@@ -41,6 +39,10 @@ def verify(
     ] = None,
 ) -> None:
     """Recompute the hash chain of all completed deletions; exits with 1 if it is broken."""
+    # These load SQLAlchemy: only when the command runs.
+    from stores.deletion import ledger as store
+    from tasks.resources.database import in_transaction
+
     with errors_to_stderr():
         found = in_transaction(store.verify, head)
     console = Console(soft_wrap=True, highlight=False)

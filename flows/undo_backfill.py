@@ -8,7 +8,8 @@ from pydantic import Field
 
 from flows.run_names import with_mode
 from schema.wording import counted
-from tasks.backfill.undo_backfill import count_undoable, publish_undo, put_back, require_backfill
+from tasks.backfill.release import require_backfill
+from tasks.backfill.undo_backfill import count_undoable, publish_undo, put_back
 
 
 @flow(name="undo-backfill", flow_run_name=with_mode("undo-backfill-{backfill_id}", "dry_run"))

@@ -23,8 +23,8 @@ from migrations.adoption.documented import ANALYSIS
 from migrations.adoption.examination import Examination, look
 from migrations.adoption.execute import Patience, Say, carry_out, patiently
 from migrations.adoption.live import Live
-from migrations.adoption.plan import LONGEST_LOCK_SECONDS, steps
-from migrations.adoption.step import Step
+from migrations.adoption.plan import steps
+from migrations.adoption.step import LONGEST_LOCK_SECONDS, Step
 from migrations.adoption.survey import Survey, TextCount
 from migrations.adoption.undo import undoing, used
 from migrations.locking import exclusively

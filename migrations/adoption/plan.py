@@ -24,13 +24,12 @@ from migrations.adoption.parked import (
     park_analyses,
     park_speech_timings,
 )
-from migrations.adoption.step import A_MOMENT, Step, exclusive
+from migrations.adoption.step import A_MOMENT, LONGEST_LOCK_SECONDS, Step, exclusive
 from migrations.adoption.survey import Survey
 from schema.wording import counted
 
 # Size of the table with its indexes, on two busy cores; measured by benchmarks/upgrade.py.
 RETYPED_BYTES_PER_SECOND = 35_000_000
-LONGEST_LOCK_SECONDS = 60.0  # of `messages`; if rewriting takes longer, shadow columns are used
 
 
 def steps(

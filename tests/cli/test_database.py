@@ -144,7 +144,7 @@ def test_analyses_go_only_if_it_is_said(run, empty_database_url):
     before = state(empty_database_url)
     done = run(empty_database_url, "rollback", "--yes")
     assert done.exit_code == 1
-    assert "1 analyses" in done.stderr
+    assert "1 analysis." in done.stderr
     assert "--drop-analyses" in done.stderr
     assert state(empty_database_url) == before
     assert run(empty_database_url, "rollback", "--yes", "--drop-analyses").exit_code == 0
