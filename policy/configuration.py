@@ -1,6 +1,6 @@
 """The policy's numbers in one frozen object; its defaults are what learners were promised."""
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 
 from schema import object_keys
 from schema.states import UserTier
@@ -101,3 +101,12 @@ class AudioPolicy:
 
 
 DEFAULT_POLICY = AudioPolicy()
+
+
+def with_grace(days: int, policy: AudioPolicy = DEFAULT_POLICY) -> AudioPolicy:
+    """Return the policy with a grace period of `days`, or its own if that is shorter.
+
+    A URL signed by it ends before a sweep with either grace period may delete the recording.
+    """
+    shorter = min(days, policy.cleanup.grace_period_days)
+    return replace(policy, cleanup=replace(policy.cleanup, grace_period_days=shorter))

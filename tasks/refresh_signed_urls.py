@@ -21,6 +21,7 @@ from stores import signed_urls
 from stores.bucket.url_signer import DatedSigner
 from stores.quality import quarantine
 from stores.quality.rules.message_columns import REFUSED_KEY
+from tasks.message_url import refresh_url
 from tasks.resources import storage
 from tasks.resources.database import in_transaction
 
@@ -179,6 +180,16 @@ def _sign_page(page: Sequence[tuple[SignableMessage, int]], signer: DatedSigner)
         (message, signer.sign(message.storage_key, seconds), seconds) for message, seconds in page
     ]
     return in_transaction(signed_urls.write, signer.signed_at, signed)
+
+
+@task(cache_policy=NO_CACHE)
+def sign_one(message_id: str, rules: RefreshRules) -> None:
+    """Sign a new URL for one message; the URL is a secret, so it is not returned.
+
+    Raises:
+        UrlRefused: If there is no such recording, or it must not be played any more.
+    """
+    refresh_url(message_id, as_of=rules.as_of, policy=rules.policy, dry_run=rules.dry_run)
 
 
 @task(cache_policy=NO_CACHE)

@@ -35,6 +35,16 @@ class InvalidKey(StorageError):
         )
 
 
+class UrlRefused(StorageError):
+    """A message gets no signed URL."""
+
+    message_id: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"Message {self.message_id!r} gets no URL: {self.reason}."
+
+
 class ObjectTooLarge(StorageError):
     """The object is larger than the reader allows."""
 

@@ -18,6 +18,7 @@ from flows import refresh_signed_urls as flow_module
 from flows.refresh_signed_urls import refresh_signed_urls
 from schema.clock import utc_now
 from schema.errors.base import ChunksBroken, ClockSkew
+from schema.errors.storage import UrlRefused
 from schema.facts.urls import UrlReport
 from tasks import refresh_signed_urls as tasks
 from tasks.resources import storage
@@ -180,3 +181,24 @@ def test_no_url_signature_secret_or_text_appears_anywhere(
         *(url.rpartition("=")[2] for url in urls()),
     ):
         assert secret not in everything
+
+
+def test_one_message_gets_a_new_url_that_nobody_sees(record, run_id, stored, caplog):
+    wanted, other = record(**NEW), record(**NEW)
+    with caplog.at_level(logging.DEBUG):
+        state, flow_run_id = run_id(message_id=wanted)
+    assert state.result() == UrlReport(signed=1)
+    assert stored(wanted).audio_url
+    assert stored(other).audio_url is None
+    shown = artifacts(flow_run_id)["refresh-signed-urls"].data
+    assert "X-Amz-Signature" not in caplog.text + shown
+    with get_client(sync_client=True) as client:
+        assert "X-Amz-Signature" not in client.read_flow_run(flow_run_id).model_dump_json()
+
+
+def test_a_message_that_must_not_be_played_fails_the_run(record, run_id):
+    due = record(audio=None, audio_url=None)
+    state, _ = run_id(message_id=due)
+    assert state.is_failed()
+    with pytest.raises(UrlRefused, match="its retention period is over"):
+        state.result()
