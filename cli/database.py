@@ -98,13 +98,15 @@ def rollback(
     """
     from migrations import run
 
+    with errors_to_stderr():
+        can_roll_back = run.can_roll_back(_url(), drop_analyses=drop_analyses)
+    if not can_roll_back:
+        console.print("Nothing to restore.")
+        return
     if not yes:
         typer.confirm("No flow may run meanwhile. Restore the app's tables?", abort=True)
     with errors_to_stderr():
         done = run.rollback(_url(), drop_analyses=drop_analyses, say=console.print)
-    if not done:
-        console.print("Nothing to restore.")
-        return
     console.print(
         f"Restored in {counted(len(done), 'step')}. Our own tables are parked in audio_ops."
     )

@@ -147,6 +147,22 @@ def upgrade(
     return Upgrade(tuple(done), tuple(texts), revisions)
 
 
+def can_roll_back(url: str, *, drop_analyses: bool = False) -> bool:
+    """Return whether there is anything to restore; changes nothing.
+
+    Raises:
+        NotAdoptable: If there are obstacles.
+        AnalysesWouldGo: If it would drop analyses and `drop_analyses` does not allow it.
+    """
+    with _engine(url) as engine, engine.connect() as connection:
+        if not connection.scalar(_HAS_NOTES):
+            return False  # never upgraded
+        notes = list(connection.execute(_NOTES).scalars())
+        if notes:
+            _refuse_rollback(url, connection, notes, drop_analyses=drop_analyses)
+        return bool(notes)
+
+
 def rollback(
     url: str,
     *,

@@ -9,7 +9,6 @@ from datetime import datetime
 from policy import retention, signed_urls
 from policy.costs import storage_cost_usd
 from schema.clock import utc_now
-from schema.states import UserTier
 
 
 def get_retention_period_days(tier: str) -> int:
@@ -18,7 +17,7 @@ def get_retention_period_days(tier: str) -> int:
     Raises:
         ValueError: If there is no such tier.
     """
-    return retention.retention_period_days(_tier(tier))
+    return retention.retention_period_days(tier)
 
 
 def calculate_audio_retention_expiry(tier: str, created_at: datetime | None = None) -> datetime:
@@ -27,7 +26,7 @@ def calculate_audio_retention_expiry(tier: str, created_at: datetime | None = No
     Raises:
         ValueError: If there is no such tier, or the time is naive.
     """
-    return retention.retention_expiry(_tier(tier), created_at or utc_now())
+    return retention.retention_expiry(tier, created_at or utc_now())
 
 
 def calculate_signed_url_expiry(created_at: datetime | None = None) -> datetime:
@@ -52,12 +51,3 @@ def should_delete_audio(retention_expires_at: datetime | None) -> bool:
 def estimate_storage_cost(total_size_bytes: int, retention_days: float) -> float:
     """Return the cost of keeping so many bytes for so many days, in US dollars."""
     return storage_cost_usd(total_size_bytes, retention_days)
-
-
-def _tier(name: str) -> UserTier:
-    try:
-        return UserTier(name)
-    except ValueError:
-        tiers = ", ".join(UserTier)
-        message = f"There is no tier {name!r}. The tiers are {tiers}."
-        raise ValueError(message) from None

@@ -29,9 +29,16 @@ class RetentionDays:
         for period in fields(self):
             _require_not_negative(f"retention of {period.name}", getattr(self, period.name))
 
-    def of(self, tier: UserTier) -> int:
-        """Return the days for `tier`."""
-        days: int = getattr(self, tier.value)
+    def of(self, tier: str) -> int:
+        """Return the days for a tier.
+
+        Raises:
+            ValueError: If there is no such tier.
+        """
+        if tier not in set(UserTier):
+            msg = f"There is no tier {tier!r}. The tiers are {', '.join(UserTier)}."
+            raise ValueError(msg)
+        days: int = getattr(self, tier)
         return days
 
 

@@ -131,8 +131,9 @@ def test_a_rollback_asks_first_and_restores_everything(run, half):
     assert state(half) == before
 
 
-def test_a_rollback_where_nothing_was_adopted_says_so(run, half):
-    done = run(half, "rollback", "--yes")
+@pytest.mark.parametrize("confirmation", [("--yes",), ()])
+def test_a_rollback_where_nothing_was_adopted_says_so_before_it_asks(run, half, confirmation):
+    done = run(half, "rollback", *confirmation)
     assert (done.exit_code, done.output) == (0, "Nothing to restore.\n")
 
 

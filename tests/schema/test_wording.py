@@ -6,7 +6,18 @@ import pytest
 from schema.wording import agreeing, counted
 
 PROJECT = Path(__file__).parents[2]
-SHIPPED = ("cli", "deployments", "flows", "policy", "reports", "schema", "stores", "tasks", "local")
+SHIPPED = (
+    "cli",
+    "deployments",
+    "flows",
+    "policy",
+    "reports",
+    "schema",
+    "stores",
+    "tasks",
+    "local",
+    "migrations",
+)
 # A number and a plural in one text: `{left:,} objects`, `%d messages`.
 FIXED_PLURAL = re.compile(
     r"(?:\{(?!counted|agreeing)[^{}!]*\}|%d) (?:\w+ )?"
