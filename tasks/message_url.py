@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from policy.configuration import DEFAULT_POLICY, AudioPolicy
+from policy.retention import deletion_due
 from policy.signed_urls import Sign, signed_url_verdict
 from schema.errors.storage import UrlRefused
 from schema.facts.urls import SignableMessage
@@ -11,7 +12,6 @@ from tasks.resources import storage
 from tasks.resources.database import in_transaction
 
 _TRIES = 3  # the row may change between reading and writing
-_DUE = "its retention period is over, or it is being deleted or was erased"
 
 
 def refresh_url(
@@ -73,6 +73,10 @@ def _lifetime_seconds(message: SignableMessage, signed_at: datetime, policy: Aud
         credentials_expire_at=storage.signer().access.credentials_expire_at,
         policy=policy,
     )
-    if not isinstance(verdict, Sign):
-        raise UrlRefused(message.message_id, _DUE)
-    return verdict.expires_in_seconds
+    if isinstance(verdict, Sign):
+        return verdict.expires_in_seconds
+    expires_at = message.retention_expires_at
+    if message.deletion_begun or expires_at is None:
+        raise UrlRefused(message.message_id, "its recording is being deleted, or was erased")
+    reason = f"its retention and grace periods ended on {deletion_due(expires_at, policy):%Y-%m-%d}"
+    raise UrlRefused(message.message_id, f"{reason}, whether or not a legal hold keeps it")

@@ -32,7 +32,22 @@ def imported(*command, code=RUN):
 
 @pytest.mark.parametrize(
     "command",
-    [(), *((name,) for name in ("analyze", "backfill", "database", "hold", "ledger", "storage"))],
+    [
+        (),
+        *(
+            (name,)
+            for name in (
+                "analyze",
+                "backfill",
+                "database",
+                "hold",
+                "ledger",
+                "prefect",
+                "storage",
+                "url",
+            )
+        ),
+    ],
 )
 def test_help_imports_nothing_heavy(command):
     assert imported(*command, "--help") == set()

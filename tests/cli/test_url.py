@@ -21,7 +21,10 @@ def test_the_new_url_is_printed_and_nothing_else(record, stored):
 
 def test_a_refusal_says_why(record):
     due = record(audio=None, audio_url=None)
-    for message_id, reason in (("nobody", "no such message"), (due, "retention period is over")):
+    for message_id, reason in (
+        ("nobody", "no such message"),
+        (due, "retention and grace periods ended on"),
+    ):
         done = url(message_id)
         assert done.exit_code == 1
         assert done.stdout == ""

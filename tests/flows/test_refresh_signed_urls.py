@@ -200,5 +200,5 @@ def test_a_message_that_must_not_be_played_fails_the_run(record, run_id):
     due = record(audio=None, audio_url=None)
     state, _ = run_id(message_id=due)
     assert state.is_failed()
-    with pytest.raises(UrlRefused, match="its retention period is over"):
+    with pytest.raises(UrlRefused, match="its retention and grace periods ended on"):
         state.result()

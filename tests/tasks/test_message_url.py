@@ -49,14 +49,14 @@ def test_the_shorter_grace_period_ends_a_url(record, stored, now, grace_days, le
 
 def test_without_a_grace_period_expired_audio_gets_no_url(record, now):
     message_id = record(audio=None, due_for=-6 * DAY, audio_url=None)
-    with pytest.raises(UrlRefused, match="its retention period is over"):
+    with pytest.raises(UrlRefused, match="its retention and grace periods ended on"):
         refresh_url(message_id, as_of=now, policy=with_grace(0))
 
 
 @pytest.mark.parametrize(
     ("columns", "reason"),
     [
-        ({"due_for": DAY}, "its retention period is over"),
+        ({"due_for": DAY}, "its retention and grace periods ended on"),
         ({"audio_deleted_at": "now", **ALWAYS}, "its recording was deleted"),
         ({"audio_storage_key": "elsewhere/a.wav", **ALWAYS}, "the key must begin with audio/"),
         ({"audio_storage_key": None, **ALWAYS}, "or it has no recording"),
@@ -82,7 +82,7 @@ def test_a_recording_that_is_being_deleted_is_refused(record, engine, now):
             ),
             {"id": message_id},
         )
-    with pytest.raises(UrlRefused, match="is being deleted or was erased"):
+    with pytest.raises(UrlRefused, match="is being deleted, or was erased"):
         refresh_url(message_id, as_of=now)
 
 
