@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, fields, replace
 
 from schema import object_keys
 from schema.states import UserTier
+from schema.wording import counted
 
 MAX_SIGNED_URL_TTL_DAYS = 7  # SigV4's limit of 604,800 s, which not every server enforces
 
@@ -97,7 +98,8 @@ class AudioPolicy:
         if not 0 <= self.signed_url_lead_time_days < self.signed_url_ttl_days:
             msg = (
                 f"signed_url_lead_time_days is {self.signed_url_lead_time_days}; it must be at "
-                f"least 0 and shorter than the {self.signed_url_ttl_days} days a URL lives, "
+                f"least 0 and shorter than the "
+                f"{counted(self.signed_url_ttl_days, 'day')} a URL lives, "
                 "or every run would sign every URL again."
             )
             raise ValueError(msg)

@@ -95,8 +95,8 @@ def failure_decision(
         if crashes < MAX_CRASHES:
             return Retry(backoff(crashes - 1, jitter=jitter), attempts, crashes)
         return Quarantine(
-            f"Quarantined: the analysis killed its worker process {crashes} times. {reason} "
-            "Analyse the recording by hand to find the defect, or upload it again."
+            f"Quarantined: the analysis killed its worker process {counted(crashes, 'time')}. "
+            f"{reason} Analyse the recording by hand to find the defect, or upload it again."
         )
     attempts += 1
     if attempts < max_attempts:

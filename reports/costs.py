@@ -151,7 +151,12 @@ def _unit_costs(report: CostReport) -> list[str]:
     minutes, learners = report.audio_minutes, report.active_learners
     rows = []
     for name, count, shown, decimals in (
-        (f"learners who sent audio in {DAYS_PER_MONTH} days", learners, f"{learners:,}", 4),
+        (
+            f"{agreeing(learners, 'learner', 'learners')} who sent audio in {DAYS_PER_MONTH} days",
+            learners,
+            f"{learners:,}",
+            4,
+        ),
         ("hours of stored audio", minutes / 60, f"{minutes / 60:,.2f}", 4),
         ("minutes of stored audio", minutes, f"{minutes:,.1f}", 6),
     ):
