@@ -9,6 +9,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from cli.analysis_view import shown_words
+from schema.wording import agreeing
 from speech.analysis import SpeechAnalysis
 
 # Colours only repeat the last column.
@@ -65,7 +66,7 @@ def _pauses(analysis: SpeechAnalysis) -> str:
 
 
 def _counted(count: int, what: str) -> str:
-    return f"{count or 'No'} {what}{'s' * (count != 1)}"
+    return f"{count or 'No'} {agreeing(count, what, f'{what}s')}"
 
 
 def _words(analysis: SpeechAnalysis) -> Table:

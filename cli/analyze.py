@@ -62,9 +62,10 @@ def analyze(
         problem = "--sample-rate requires --format."
         raise typer.BadParameter(problem)
     # These load models and codecs: only when a command needs them.
-    from cli import analysis_json, analysis_page, analysis_table
+    from cli import analysis_page, analysis_table
     from speech import engine
     from speech.waveform import MAX_BYTES, SAMPLE_RATE_HZ, AudioEncoding, decode
+    from tasks.analysis.records import analysis_of
 
     if not _is_unicode(text):
         typer.secho("The text is not UTF-8: check the terminal's encoding.", fg="red", err=True)
@@ -78,7 +79,7 @@ def analyze(
         analysis = engine.analyze(waveform, text, language)
         title = file.name.encode(errors="replace").decode()  # a name may be any bytes
         if as_json:
-            typer.echo(analysis_json.dump(analysis))
+            typer.echo(analysis_of(analysis, text).as_json())
         elif as_html:
             page = output or Path(f"{file.stem}.html")
             sound = analysis_page.playable(recording, waveform)

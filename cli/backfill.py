@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from cli.errors import errors_to_stderr
+from schema.wording import counted
 
 app = typer.Typer(help="Backfills: re-analysis of stored recordings.", no_args_is_help=True)
 
@@ -20,10 +21,12 @@ def release(
     yes: Annotated[bool, typer.Option("--yes", help="Skip the confirmation.")] = False,
 ) -> None:
     """Discard the analyses that a backfill overwrote; it can no longer be undone."""
-    if not yes:
-        typer.confirm(f"Backfill {number} can then no longer be undone. Continue?", abort=True)
-    from tasks.backfill import undo_backfill  # loads Prefect: only when a command needs it
+    from tasks.backfill import release as releases  # loads SQLAlchemy: only when needed
 
     with errors_to_stderr():
-        count = undo_backfill.release(number)
-    typer.echo(f"Released: discarded the previous analyses of {count:,} messages.")
+        releases.require_releasable(number)  # before anyone is asked
+    if not yes:
+        typer.confirm(f"Backfill {number} can then no longer be undone. Continue?", abort=True)
+    with errors_to_stderr():
+        count = releases.release(number)
+    typer.echo(f"Released: discarded the previous analyses of {counted(count, 'message')}.")

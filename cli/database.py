@@ -9,14 +9,13 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from cli.errors import errors_to_stderr
-from migrations.adoption.examination import Examination
-from migrations.adoption.plan import LONGEST_LOCK_SECONDS
-from migrations.adoption.step import Step
-from migrations.adoption.survey import Survey, TextCount
+from migrations.adoption.step import LONGEST_LOCK_SECONDS, Step
 from schema.errors.adoption import NotAdoptable
-from settings.environment import DatabaseSettings
+from schema.wording import counted
 
 if TYPE_CHECKING:
+    from migrations.adoption.examination import Examination
+    from migrations.adoption.survey import Survey, TextCount
     from migrations.run import Preview
 
 app = typer.Typer(help="Inspect, upgrade or roll back the app's database.", no_args_is_help=True)
@@ -78,8 +77,8 @@ def upgrade(
         return
     seconds = sum(one.seconds for one in done.done)
     console.print(
-        f"Done: {len(done.done)} steps on the app's tables in {seconds:.1f} s,"
-        f" {len(done.revisions)} revisions of our own tables."
+        f"Done: {counted(len(done.done), 'step')} on the app's tables in {seconds:.1f} s,"
+        f" {counted(len(done.revisions), 'revision')} of our own tables."
     )
     with errors_to_stderr():
         _tell_rest(run.examine(_url()))
@@ -99,21 +98,27 @@ def rollback(
     """
     from migrations import run
 
+    with errors_to_stderr():
+        can_roll_back = run.can_roll_back(_url(), drop_analyses=drop_analyses)
+    if not can_roll_back:
+        console.print("Nothing to restore.")
+        return
     if not yes:
         typer.confirm("No flow may run meanwhile. Restore the app's tables?", abort=True)
     with errors_to_stderr():
         done = run.rollback(_url(), drop_analyses=drop_analyses, say=console.print)
-    if not done:
-        console.print("Nothing to restore.")
-        return
-    console.print(f"Restored in {len(done)} steps. Our own tables are parked in audio_ops.")
+    console.print(
+        f"Restored in {counted(len(done), 'step')}. Our own tables are parked in audio_ops."
+    )
 
 
 def _url() -> str:
+    from settings.environment import DatabaseSettings
+
     return DatabaseSettings().database_url.get_secret_value()
 
 
-def _document(found: Examination) -> dict[str, object]:
+def _document(found: "Examination") -> dict[str, object]:
     live = found.live
     return {
         "is_documented": found.is_documented,
@@ -132,13 +137,15 @@ def _document(found: Examination) -> dict[str, object]:
     }
 
 
-def _tell(found: Examination) -> None:
+def _tell(found: "Examination") -> None:
     version, role = found.live.server_version, found.live.role
     console.print(f"Postgres {version // 10_000}.{version % 10_000}, connected as {role}.")
     if found.drizzle is not None:
         newest = found.drizzle.newest_at
         made = f", the newest of {newest:%Y-%m-%d}" if newest else ""
-        console.print(f"The app has recorded {found.drizzle.migrations} migrations{made}.")
+        console.print(
+            f"The app has recorded {counted(found.drizzle.migrations, 'migration')}{made}."
+        )
     console.print(f"Pending revisions of our own tables: {', '.join(found.pending) or 'none'}.")
     if found.drift:
         table = Table("Kind", *map(_uncut, ("Name", "Expected", "Found")))
@@ -152,21 +159,21 @@ def _tell(found: Examination) -> None:
     for obstacle in found.obstacles:
         console.print(f"Blocks the upgrade: {obstacle}", style="red")
     total = len(found.findings)
-    console.print(f"{total - len(found.drift)} of {total} checks passed.")
+    console.print(f"{total - len(found.drift)} of {counted(total, 'check')} passed.")
     if not found.is_documented and not found.obstacles:
         console.print("`kaiwa-audio database upgrade --dry-run` shows what it would change.")
 
 
-def _tell_rows(survey: Survey) -> None:
+def _tell_rows(survey: "Survey") -> None:
     _tell_texts(survey.texts)
     if survey.orphans or survey.duplicates:
         console.print(
-            f"{survey.orphans:,} analyses have no message;"
-            f" {survey.duplicates:,} messages have several analyses."
+            f"{counted(survey.orphans, 'analysis has', 'analyses have')} no message;"
+            f" {counted(survey.duplicates, 'message has', 'messages have')} several analyses."
         )
 
 
-def _tell_rest(found: Examination) -> None:
+def _tell_rest(found: "Examination") -> None:
     """Print what is left to do after an upgrade."""
     _tell_parked(found)
     _tell_rights(found)
@@ -176,13 +183,13 @@ def _tell_rest(found: Examination) -> None:
     console.print("The database matches the documented schema.")
 
 
-def _tell_parked(found: Examination) -> None:
+def _tell_parked(found: "Examination") -> None:
     for table, rows in found.parked.items():
         if rows:
-            console.print(f"Kept in audio_ops.{table}: {rows:,} rows.")
+            console.print(f"Kept in audio_ops.{table}: {counted(rows, 'row')}.")
 
 
-def _tell_rights(found: Examination) -> None:
+def _tell_rights(found: "Examination") -> None:
     for rights in found.rights:
         if not rights.exists:
             console.print(f"The role {rights.role} does not exist: run deployments/grants.sql.")
@@ -191,7 +198,7 @@ def _tell_rights(found: Examination) -> None:
             console.print(f"The role {rights.role} lacks {lacks}: run deployments/grants.sql.")
 
 
-def _tell_texts(texts: tuple[TextCount, ...]) -> None:
+def _tell_texts(texts: "tuple[TextCount, ...]") -> None:
     if not texts:
         return
     table = Table(_uncut("Column"), title="Texts that become numbers", title_justify="left")

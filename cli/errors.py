@@ -2,14 +2,16 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import typer
-from pydantic import ValidationError
 from rich.console import Console
-from sqlalchemy.exc import DBAPIError, OperationalError
 
 from schema.errors.base import KaiwaError
 from speech.errors import SpeechError
+
+if TYPE_CHECKING:
+    from sqlalchemy.exc import DBAPIError
 
 INSUFFICIENT_PRIVILEGE = "42501"
 LOCK_NOT_AVAILABLE = "55P03"
@@ -18,6 +20,10 @@ LOCK_NOT_AVAILABLE = "55P03"
 @contextmanager
 def errors_to_stderr(exit_code: int = 1) -> Iterator[None]:
     """Print our own errors and those of settings, files and the database; then exit."""
+    # Not for `--help`: each takes as long as the rest of the command line.
+    from pydantic import ValidationError
+    from sqlalchemy.exc import DBAPIError
+
     stderr = Console(stderr=True, soft_wrap=True, highlight=False)
     try:
         yield
@@ -42,7 +48,9 @@ def errors_to_stderr(exit_code: int = 1) -> Iterator[None]:
         raise typer.Exit(exit_code) from None
 
 
-def _database_trouble(error: DBAPIError) -> tuple[str, str]:
+def _database_trouble(error: "DBAPIError") -> tuple[str, str]:
+    from sqlalchemy.exc import OperationalError
+
     # Only the first line, which names the privilege or table; the others may quote a row.
     reason = str(error.orig).strip().partition("\n")[0]
     sqlstate = getattr(error.orig, "sqlstate", None)

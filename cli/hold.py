@@ -46,11 +46,11 @@ def place(
     if len(subjects) != 1:
         problem = "Use exactly one of --message, --conversation and --user."
         raise typer.BadParameter(problem)
-    from tasks import legal_holds  # loads Prefect: only when a command needs it
+    from tasks import holds  # loads SQLAlchemy: only when a command needs it
 
     with errors_to_stderr():
-        placed = legal_holds.place_hold.fn(*subjects[0], reason, by)
-    console.print(legal_holds.placed_in_words(placed))
+        _, change = holds.place(*subjects[0], reason, by)
+    console.print(change)
 
 
 @app.command()
@@ -59,20 +59,20 @@ def release(
     by: By,
 ) -> None:
     """Release a hold; recordings that are due are deleted by the next sweep."""
-    from tasks import legal_holds  # as above
+    from tasks import holds
 
     with errors_to_stderr():
-        legal_holds.release_hold.fn(hold_id, by)
-    console.print(f"Legal hold {hold_id} was released.")
+        change = holds.release(hold_id, by)
+    console.print(change)
 
 
 @app.command(name="list")
 def list_() -> None:
     """List the active holds, oldest first."""
-    from tasks import legal_holds  # as above
+    from tasks import holds
 
     with errors_to_stderr():
-        active = legal_holds.active_holds.fn()
+        active = holds.active()
     table = Table("Hold", Column("On", overflow="fold"), "Reason", "Placed by", "Placed at (UTC)")
     for hold in active:
         table.add_row(

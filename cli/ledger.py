@@ -8,8 +8,7 @@ from rich.console import Console
 
 from cli.errors import errors_to_stderr
 from schema.facts.deletion import LedgerHead
-from stores.deletion import ledger as store
-from tasks.resources.database import in_transaction
+from schema.wording import counted
 
 app = typer.Typer(help="The ledger: a record of all deletions.", no_args_is_help=True)
 
@@ -40,12 +39,18 @@ def verify(
     ] = None,
 ) -> None:
     """Recompute the hash chain of all completed deletions; exits with 1 if it is broken."""
+    # These load SQLAlchemy: only when the command runs.
+    from stores.deletion import ledger as store
+    from tasks.resources.database import in_transaction
+
     with errors_to_stderr():
         found = in_transaction(store.verify, head)
     console = Console(soft_wrap=True, highlight=False)
     broken = found.broken
     if broken is None:
-        console.print(f"The ledger is intact: {found.head.position:,} completed deletions.")
+        console.print(
+            f"The ledger is intact: {counted(found.head.position, 'completed deletion')}."
+        )
         console.print(f"Head, to be recorded outside this database: {found.head}")
         return
     where = "outside the chain" if broken.position is None else f"at position {broken.position:,}"

@@ -4,6 +4,7 @@ import typer
 
 from cli import backfill, database, hold, ledger, prefect, storage
 from cli.analyze import analyze
+from cli.url import url
 
 app = typer.Typer(
     help="Analyse recordings and operate the batch side of Kaiwa.",
@@ -11,6 +12,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,  # locals hold secrets
 )
 app.command()(analyze)
+app.command()(url)
 app.add_typer(backfill.app, name="backfill")
 app.add_typer(database.app, name="database")
 app.add_typer(hold.app, name="hold")

@@ -8,7 +8,6 @@ from rich.console import Console
 
 from cli.errors import errors_to_stderr
 from deployments.work_pool import PoolType, base_job_template, read_template
-from settings.environment import NotificationSettings
 
 app = typer.Typer(help="Set up a Prefect server for this project.", no_args_is_help=True)
 
@@ -38,7 +37,9 @@ def bootstrap(
     ] = Path("prefect.yaml"),
 ) -> None:
     """Create or update work pool, automations and deployments at PREFECT_API_URL."""
-    from deployments.bootstrap import bootstrap as register  # loads Prefect: only when needed
+    # These load Prefect and pydantic: only when the command runs.
+    from deployments.bootstrap import bootstrap as register
+    from settings.environment import NotificationSettings
 
     console = Console(soft_wrap=True, highlight=False)
     with errors_to_stderr():

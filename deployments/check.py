@@ -19,6 +19,7 @@ from policy.configuration import DEFAULT_POLICY, CleanupRules
 
 PREFECT_YAML = Path(__file__).parent.parent / "prefect.yaml"
 SWEEP = "sweep-retention"
+REFRESH = "refresh-signed-urls"
 
 
 def problems(deployment: dict[str, Any]) -> Iterator[str]:
@@ -39,6 +40,8 @@ def problems(deployment: dict[str, Any]) -> Iterator[str]:
         yield f"lacks the tag {automations.TAG}, without which automations ignore its runs"
     yield from _problems_of_parameters(deployment, flow)
     yield from _problems_of_schedules(deployment)
+    if name == REFRESH:
+        yield from _differing_grace(deployment, DEFAULT_POLICY.cleanup)
     if name == SWEEP:
         yield from _differences_from_policy(deployment, DEFAULT_POLICY.cleanup)
 
@@ -68,6 +71,15 @@ def _differences_from_policy(deployment: dict[str, Any], rules: CleanupRules) ->
                 f"{name} is {registered}, but CleanupRules in policy/configuration.py says {rule}; "
                 "change one of them"
             )
+
+
+def _differing_grace(deployment: dict[str, Any], rules: CleanupRules) -> Iterator[str]:
+    grace_days = deployment.get("parameters", {}).get("grace_days")
+    if grace_days is None or grace_days > rules.grace_period_days:
+        yield (
+            f"grace_days is {grace_days}, but sweep-retention deletes {rules.grace_period_days} "
+            "days after expiry; a URL must not outlive its recording"
+        )
 
 
 def _problems_of_parameters(deployment: dict[str, Any], flow: Flow[..., Any]) -> Iterator[str]:

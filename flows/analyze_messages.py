@@ -13,6 +13,7 @@ from reports.analysis import languages_line
 from schema.clock import utc_now
 from schema.errors.analysis import AnalysesBroken, RunIncomplete
 from schema.facts.analysis import AnalysisReport
+from schema.wording import counted
 from tasks.analysis.analyze_messages import (
     analyze_chunk,
     count_without_engine,
@@ -74,11 +75,11 @@ def analyze_messages(
     chunks = plan_chunks(limit, chunk_size, languages or None)
     report += AnalysisReport(without_engine=count_without_engine())
     logger.info(
-        "%d messages to analyse; %d recovered from interrupted runs; %d scores restored after the"
-        " app cleared them; waiting for an engine: %s",
-        sum(chunk.size for chunk in chunks),
+        "%s to analyse; %d recovered from interrupted runs; %s restored that the app had cleared; "
+        "waiting for an engine: %s",
+        counted(sum(chunk.size for chunk in chunks), "message"),
         recovered,
-        report.scores_put_back,
+        counted(report.scores_put_back, "score"),
         languages_line(report.without_engine) or "none",
     )
     if not chunks and report == AnalysisReport():
@@ -108,22 +109,22 @@ def _gather(
     if not chunks:
         return report, broken
     logger = get_run_logger()
-    progress = Progress(description=f"0 of {waiting:,} messages done")
+    progress = Progress(description=f"0 of {counted(waiting, 'message')} done")
     for chunk in as_completed(chunks):
         outcome = chunk.result(raise_on_failure=False)  # `state` would query the server, which lags
         if isinstance(outcome, AnalysisReport):
             report += outcome
             progress.report(
                 100 * report.claimed / waiting,
-                f"{report.claimed:,} of {waiting:,} messages done",
+                f"{report.claimed:,} of {counted(waiting, 'message')} done",
             )
         else:
             broken += 1
             logger.warning("A chunk failed: %s", outcome)
     if not broken and report.claimed < waiting:
         logger.info(
-            "%d messages were claimed by other runs, or by a Dask worker that died; a later run"
-            " recovers the latter",
-            waiting - report.claimed,
+            "%s claimed by other runs, or by a Dask worker that died; a later run recovers the"
+            " latter",
+            counted(waiting - report.claimed, "message was", "messages were"),
         )
     return report, broken

@@ -1,6 +1,7 @@
 """Re-analyse history: select and freeze messages, try a sample, then analyse the rest."""
 
 import time
+from datetime import timedelta
 from typing import Annotated, Any
 
 from prefect import flow
@@ -20,6 +21,7 @@ from schema.errors.analysis import AnalysesBroken
 from schema.errors.backfill import BackfillIncomplete, BackfillStopped
 from schema.facts.backfill import Backfill, BackfillProgress, BackfillRequest
 from schema.states import AnalysisEngine, BackfillOutcome, BackfillSelection
+from schema.wording import counted
 from tasks.backfill.approval import wait_for_approval
 from tasks.backfill.backfill_analysis import (
     approve,
@@ -135,7 +137,9 @@ def backfill_analysis(
         )
     )
     if dry_run and resume:
-        progress, _ = report_backfill(resume, took=utc_now() - started_at, dry_run=True)
+        progress, _ = report_backfill(
+            resume, took=utc_now() - started_at, waited=timedelta(), dry_run=True
+        )
         logger.info("Dry run: %d of %d done", progress.done, progress.selected)
         return progress
     if dry_run:
@@ -143,14 +147,16 @@ def backfill_analysis(
             request, parallel=max_parallel, price_book=price_book, as_of=started_at
         )
         publish_plan(plan, estimated)
-        logger.info("Dry run: %d messages would be analysed", estimated.messages)
+        logger.info("Dry run: %s would be analysed", counted(estimated.messages, "message"))
         return BackfillProgress(selected=estimated.messages, open=estimated.messages)
     backfill = freeze_backfill(take_over(request, reason, resume).id)
-    logger.info("Backfill %d holds %d messages", backfill.id, backfill.selected)
+    logger.info("Backfill %d holds %s", backfill.id, counted(backfill.selected, "message"))
+    waited = timedelta()
     if backfill.approved_by is None:
-        _try_sample(backfill.id, chunk_size, max_mean_shift)
+        waited = _try_sample(backfill.id, chunk_size, max_mean_shift)
     _analyse_all(backfill, max_parallel, chunk_size)
-    progress, broken = report_backfill(backfill.id, took=utc_now() - started_at, dry_run=False)
+    took = utc_now() - started_at
+    progress, broken = report_backfill(backfill.id, took=took, waited=waited, dry_run=False)
     if progress.open:
         raise BackfillStopped(backfill.id, progress.open)
     if broken:
@@ -163,15 +169,23 @@ def backfill_analysis(
     return progress
 
 
-def _try_sample(backfill_id: int, chunk_size: int, max_mean_shift: float) -> None:
-    """Analyse the first sample in this run; if it changed too much, wait for approval."""
+def _try_sample(backfill_id: int, chunk_size: int, max_mean_shift: float) -> timedelta:
+    """Analyse the first sample in this run; if it changed too much, wait for approval.
+
+    Returns:
+        How long this process waited.
+    """
     work(backfill_id, chunk_size=chunk_size, canary=True)
     objection = compare_sample(backfill_id, max_mean_shift=max_mean_shift)
     if objection is None:
         approve(backfill_id, APPROVED_BY_POLICY)
-        return
+        return timedelta()
     get_run_logger().warning("Waiting for approval: %s", objection)
-    approve(backfill_id, wait_for_approval(backfill_id, objection))
+    asked_at = utc_now()
+    approved_by = wait_for_approval(backfill_id, objection)
+    waited = utc_now() - asked_at
+    approve(backfill_id, approved_by)
+    return waited
 
 
 def _analyse_all(backfill: Backfill, max_parallel: int, chunk_size: int) -> None:

@@ -12,6 +12,7 @@ from schema.clock import utc_now
 from schema.errors.reporting import QualityTooLow
 from schema.facts.quality import QualityReport
 from schema.states import CheckScope
+from schema.wording import agreeing, counted
 from tasks.quality.check_quality import CheckPlan, check_rows, publish_check
 from tasks.runtime.clocks import check_clocks
 
@@ -57,14 +58,20 @@ def check_quality(
     report = outcome.report
     for result in report.results:
         if result.broken:
-            logger.warning("%d of %d rows break %s", result.broken, result.checked, result.rule)
+            logger.warning(
+                "%d of %s %s %s",
+                result.broken,
+                counted(result.checked, "row"),
+                agreeing(result.broken, "breaks", "break"),
+                result.rule,
+            )
     publish_check(
         outcome,
         allowed_percent=fail_above_percent,
         checked_at=started_at,
         took=utc_now() - started_at,
     )
-    logger.info("%d cases quarantined, %d released", report.quarantined, report.released)
+    logger.info("%s quarantined, %d released", counted(report.quarantined, "case"), report.released)
     too_low = any(
         too_many_failing(*share, fail_above_percent)
         for share in ((report.failing, report.checked), (report.missing, report.sampled))

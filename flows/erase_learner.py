@@ -11,6 +11,7 @@ from flows.run_names import with_mode
 from schema.clock import utc_now
 from schema.errors.deletion import ErasureIncomplete
 from schema.facts.deletion import ErasureReport
+from schema.wording import counted
 from tasks.erasure.erase_learner import (
     begin_erasure,
     erase_leftovers,
@@ -64,7 +65,10 @@ def erase_learner(
     left = verify_erasure(user_id)
     publish_receipt(receipt, erased, left, started_at=started_at, ended_at=utc_now())
     get_run_logger().info(
-        "Receipt %s: %d objects erased, %d left", receipt, erased.objects, left.objects
+        "Receipt %s: %s erased, %d left",
+        receipt,
+        counted(erased.objects, "object"),
+        left.objects,
     )
     if not left.is_empty:
         raise ErasureIncomplete(left.messages, left.objects, left.refused)

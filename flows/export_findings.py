@@ -10,6 +10,7 @@ from flows.run_names import with_mode
 from schema.clock import utc_now
 from schema.errors.base import ChunksBroken
 from schema.facts.findings import ExportReport
+from schema.wording import counted
 from tasks.export_findings import (
     ExportedChunk,
     ExportRules,
@@ -57,7 +58,11 @@ def export_findings(
         if not isinstance(outcome, ExportedChunk):
             break
         report += outcome.report
-        logger.info("%d messages examined, %d findings added", report.messages, report.added)
+        logger.info(
+            "%s examined, %s added",
+            counted(report.messages, "message"),
+            counted(report.added, "finding"),
+        )
         after_id = outcome.last_id
 
     stopped_early = after_id is not None

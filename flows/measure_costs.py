@@ -11,6 +11,7 @@ from policy.costs import PriceBookName, prices_of, require_amount
 from reports.wording import amount, dollars
 from schema.clock import utc_now
 from schema.facts.costs import CostReport
+from schema.wording import counted
 from tasks.costs.alerts import alert_on_thresholds
 from tasks.costs.measure_costs import build_report, check_instant, measure, write_metrics
 from tasks.costs.publication import publish_costs
@@ -78,6 +79,6 @@ def measure_costs(
         alert_on_thresholds(report)  # first, because unwritable files fail the run
     finally:
         publish_costs(report)  # even if the alert failed
-    stored = f"{report.objects:,} recordings, {amount(report.bytes)}"
+    stored = f"{counted(report.objects, 'recording')}, {amount(report.bytes)}"
     get_run_logger().info("%s: %s a month", stored, dollars(report.cost.total_usd))
     return report

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from schema.facts.deletion import PlacedHold
 from schema.states import HoldScope
-from tasks.legal_holds import active_holds, place_hold, placed_in_words, publish_holds
+from tasks.legal_holds import active_holds, place_hold, publish_holds
 
 
 @flow(name="place-legal-hold", flow_run_name="hold-a-{scope}")
@@ -35,7 +35,7 @@ def place_legal_hold(
     Raises:
         HoldSubjectUnknown: If there is no such message, conversation or user.
     """
-    placed = place_hold(scope, subject_id, reason, placed_by)
-    get_run_logger().info(placed_in_words(placed))
-    publish_holds(placed_in_words(placed), active_holds())
+    placed, change = place_hold(scope, subject_id, reason, placed_by)
+    get_run_logger().info(change)
+    publish_holds(change, active_holds())
     return placed

@@ -5,6 +5,7 @@ import time
 
 from prefect.logging import get_run_logger
 
+from schema.wording import counted
 from tasks.runtime.progress_bar import ProgressBar
 
 
@@ -47,5 +48,5 @@ def time_left(percent_before: float, percent: float, took_seconds: float) -> str
     """
     if not percent_before < percent < 100:
         return ""
-    minutes = (100 - percent) / (percent - percent_before) * took_seconds / 60
-    return f"; {minutes:.0f} minutes left" if minutes >= 1 else "; less than a minute left"
+    minutes = round((100 - percent) / (percent - percent_before) * took_seconds / 60)
+    return f"; {counted(minutes, 'minute')} left" if minutes else "; less than a minute left"

@@ -13,6 +13,7 @@ from policy.reconciliation import is_another_database
 from schema.clock import utc_now
 from schema.errors.reconciliation import MessagesMissing
 from schema.facts.bucket import ReconciliationReport
+from schema.wording import counted
 from tasks.reconciliation.adoption import adopt_page, count_adoptable
 from tasks.reconciliation.findings import (
     check_chunk,
@@ -70,23 +71,25 @@ def reconcile_bucket(
         listed = list_chunk(run)
         complete = listed.complete
         percent = 100.0 if complete else min(99.0, 100 * listed.objects / max(expected, 1))
-        progress.report(percent, f"{listed.objects:,} objects listed")
+        progress.report(percent, f"{counted(listed.objects, 'object')} listed")
 
     comparison = compare(run, older_than=older_than)
-    logger.info("%d findings to verify", comparison.findings)
+    logger.info("%s to verify", counted(comparison.findings, "finding"))
     adopted = 0 if repair else count_adoptable(run)
     stray: str | None = "" if repair else None
     while stray is not None:
         stray, messages = adopt_page(run, after=stray)
         adopted += messages
-    logger.info("%d objects belong to messages without a recording", adopted)
+    logger.info(
+        "%s to a message without a recording", counted(adopted, "object belongs", "objects belong")
+    )
     checked: int | None = 0
     while checked is not None:
         checked = check_chunk(run, after=checked, older_than=older_than)
     orphans = count_unclaimed(run)
     refused = is_another_database(orphans, comparison.objects, max_percent=max_orphan_percent)
     if repair and not refused:
-        logger.info("%d orphans queued for the sweep", queue_orphans(run))
+        logger.info("%s queued for the sweep", counted(queue_orphans(run), "orphan"))
     report = finish_reconciliation(run, comparison, adopted=adopted)
     publish_reconciliation(report, repair=repair, started_at=started_at, ended_at=utc_now())
     for found in report.findings:

@@ -8,11 +8,18 @@ from pydantic import Field
 
 from flows.progress import Progress
 from flows.run_names import with_mode
-from policy.configuration import AudioPolicy
+from policy.configuration import AudioPolicy, with_grace
 from schema.clock import utc_now
 from schema.errors.base import ChunksBroken
 from schema.facts.urls import UrlReport
-from tasks.refresh_signed_urls import RefreshRules, plan_refresh, publish_summary, refresh_span
+from schema.wording import counted
+from tasks.refresh_signed_urls import (
+    RefreshRules,
+    plan_refresh,
+    publish_summary,
+    refresh_span,
+    sign_one,
+)
 from tasks.runtime.app_objects import mend_app_objects
 from tasks.runtime.clocks import check_clocks
 
@@ -23,6 +30,8 @@ def refresh_signed_urls(
     page_size: Annotated[int, Field(ge=1, le=5000)] = 1000,
     limit: Annotated[int | None, Field(ge=1)] = None,
     only_active_days: Annotated[int | None, Field(ge=1, le=3650)] = None,
+    grace_days: Annotated[int, Field(ge=0, le=365)] = 7,
+    message_id: Annotated[str | None, Field(min_length=1, max_length=200)] = None,
     dry_run: bool = False,
 ) -> UrlReport:
     """Sign the URLs of live recordings that have none or whose URL expires soon.
@@ -35,6 +44,10 @@ def refresh_signed_urls(
         page_size: Messages written together.
         limit: Maximum number of URLs in this run. Empty: no limit.
         only_active_days: Only learners active within this many days. Empty: all.
+        grace_days: Days that sweep-retention keeps expired audio; no URL lives longer. More than 7
+            changes nothing.
+        message_id: Sign a new URL for this message only, even if its URL is still valid. Empty: all
+            that need one.
         dry_run: Only count the URLs that would be signed.
 
     Returns:
@@ -43,6 +56,7 @@ def refresh_signed_urls(
     Raises:
         AppObjectsLost: If our indexes or trigger were dropped and this login cannot recreate them.
         ClockSkew: If this machine's clock and the database's differ.
+        UrlRefused: If `message_id` names no recording that may be played.
         ChunksBroken: If some messages could not be written; all others are.
     """
     logger = get_run_logger()
@@ -51,15 +65,18 @@ def refresh_signed_urls(
     mend_app_objects()
     rules = RefreshRules(
         as_of=started_at,
-        policy=AudioPolicy(signed_url_lead_time_days=lead_time_days),
+        policy=with_grace(grace_days, AudioPolicy(signed_url_lead_time_days=lead_time_days)),
         page_size=page_size,
         only_active_days=only_active_days,
         dry_run=dry_run,
     )
+    if message_id is not None:
+        sign_one(message_id, rules)
+        return _published(UrlReport(signed=1), rules)
     plan = plan_refresh(rules)
-    logger.info("%d live recordings in %d spans", plan.live, len(plan.spans))
+    logger.info("%s in %s", counted(plan.live, "live recording"), counted(len(plan.spans), "span"))
 
-    progress = Progress(description=f"{plan.live:,} recordings")
+    progress = Progress(description=counted(plan.live, "recording"))
     report, broken = UrlReport(due=plan.due), 0
     for number, span in enumerate(plan.spans, start=1):
         left = None if limit is None else limit - report.signed
@@ -73,14 +90,27 @@ def refresh_signed_urls(
             broken += 1
         progress.report(
             100 * number / len(plan.spans),
-            f"{number:,} of {len(plan.spans):,} spans done, {report.signed:,} URLs signed",
+            f"{number:,} of {counted(len(plan.spans), 'span')} done, "
+            f"{counted(report.signed, 'URL')} signed",
         )
 
-    publish_summary(
-        report, broken_spans=broken, dry_run=dry_run, started_at=started_at, ended_at=utc_now()
-    )
+    _published(report, rules, broken_spans=broken)
     if report.refused:
-        logger.warning("%d keys are refused; see audio_ops.quarantine", report.refused)
+        logger.warning(
+            "%s refused; see audio_ops.quarantine",
+            counted(report.refused, "key is", "keys are"),
+        )
     if broken:
         raise ChunksBroken(broken, len(plan.spans))
+    return report
+
+
+def _published(report: UrlReport, rules: RefreshRules, *, broken_spans: int = 0) -> UrlReport:
+    publish_summary(
+        report,
+        broken_spans=broken_spans,
+        dry_run=rules.dry_run,
+        started_at=rules.as_of,
+        ended_at=utc_now(),
+    )
     return report

@@ -21,8 +21,8 @@ def release_legal_hold(
         released_by: Name of the person responsible.
 
     Raises:
-        HoldNotActive: If no active hold has this number.
+        HoldNotActive: If no hold has this number, or someone else has released it.
     """
-    release_hold(hold_id, released_by)
-    get_run_logger().info("Legal hold %d is released", hold_id)
-    publish_holds(f"Legal hold {hold_id} is released.", active_holds())
+    change = release_hold(hold_id, released_by)
+    get_run_logger().info(change)
+    publish_holds(change, active_holds())

@@ -14,7 +14,7 @@ from pydantic import Field
 from flows.progress import Progress
 from flows.run_names import with_mode
 from policy.sweep import SweepRules, runaway
-from reports.sweep import plan_number, plan_summary
+from reports.sweep import due_of_live, plan_number, plan_summary
 from schema.clock import utc_now
 from schema.errors.deletion import SweepIncomplete, SweepNotApproved
 from schema.errors.storage import StorageError
@@ -91,7 +91,7 @@ def sweep_retention(
         check_clocks(started_at)
         mend_app_objects()
         plan = plan_sweep(rules)
-        logger.info("%d of %d objects are due", plan.objects, plan.live)
+        logger.info(due_of_live(plan))
         publish_plan(plan)
         try:
             check_bucket(plan, rules)
@@ -102,9 +102,12 @@ def sweep_retention(
             raise_alarm(plan)
             return SweepReport(kept=plan.kept)
         reason = runaway(plan, max_objects=max_objects, max_share_percent=max_share_percent)
+        waited = timedelta()
         if reason is not None:
             raise_alarm(plan)
+            asked_at = utc_now()
             _ask_for_approval(plan, reason)
+            waited = utc_now() - asked_at
             if plan_sweep(rules).digest != plan.digest:
                 raise SweepNotApproved(reason, "the plan changed while waiting for approval")
         withdrawn = settle_broken_runs(rules)
@@ -112,7 +115,8 @@ def sweep_retention(
         left = plan_sweep(rules)
         # Last, so that these recordings are neither deleted nor reported as overdue by this run.
         report += SweepReport(expiries_set=set_missing_expiries())
-        publish_report(report, left=left, withdrawn=withdrawn, took=utc_now() - started_at)
+        took = utc_now() - started_at
+        publish_report(report, left=left, withdrawn=withdrawn, took=took, waited=waited)
         raise_alarm(left)
     if report.broken or report.failed or left.overdue:
         raise SweepIncomplete(report.failed.total(), left.overdue, report.broken)

@@ -7,7 +7,9 @@ from prefect.logging import get_run_logger
 from pydantic import Field
 
 from flows.run_names import with_mode
-from tasks.backfill.undo_backfill import count_undoable, publish_undo, put_back, require_backfill
+from schema.wording import counted
+from tasks.backfill.release import require_backfill
+from tasks.backfill.undo_backfill import count_undoable, publish_undo, put_back
 
 
 @flow(name="undo-backfill", flow_run_name=with_mode("undo-backfill-{backfill_id}", "dry_run"))
@@ -38,5 +40,7 @@ def undo_backfill(
     undone = None if dry_run else put_back(backfill_id, reason)
     publish_undo(backfill_id, standing=standing, changed=changed, undone=undone)
     count = standing if undone is None else undone
-    get_run_logger().info("%d messages %s", count, "would be restored" if dry_run else "restored")
+    get_run_logger().info(
+        "%s %s", counted(count, "message"), "would be restored" if dry_run else "restored"
+    )
     return count

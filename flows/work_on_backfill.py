@@ -13,6 +13,7 @@ from schema.clock import utc_now
 from schema.errors.analysis import ChunkLost, WorkerNotReady
 from schema.errors.storage import StorageError
 from schema.facts.analysis import AnalysisReport
+from schema.wording import counted
 from tasks.analysis.analyze_messages import analyze_chunk
 from tasks.backfill.chunk import analyze_backfill_chunk, open_backfill
 from tasks.backfill.queue import live_chunk, time_until_claimable
@@ -145,9 +146,9 @@ def _serve_live() -> None:
             return
         if served.not_analyzed:
             get_run_logger().warning(
-                "%d of %d new recordings could not be analysed; each message shows its cause",
+                "%d of %s could not be analysed; each message shows its cause",
                 served.not_analyzed,
-                served.claimed,
+                counted(served.claimed, "new recording"),
             )
         if not served.claimed:
             return

@@ -3,6 +3,7 @@
 import json
 import os
 import shlex
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,9 +75,16 @@ def save(addresses: StackAddresses, folder: Path) -> None:
     """Write `stack.json` for programs and `env` for shells, readable by their owner only."""
     variables = addresses.environment()
     write_private(folder / "stack.json", json.dumps(variables, indent=2) + "\n")
-    # Requests to loopback must not go through the shell's proxy.
-    exports = {**variables, "NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost"}
-    lines = (f"export {name}={shlex.quote(value)}\n" for name, value in exports.items())
+    exports = {
+        **variables,
+        "PREFECT_HOME": str(folder / "prefect"),  # not ~/.prefect, which is of other servers
+        # Requests to loopback must not go through the shell's proxy.
+        "NO_PROXY": "127.0.0.1,localhost",
+        "no_proxy": "127.0.0.1,localhost",
+    }
+    lines = [f"export {name}={shlex.quote(value)}\n" for name, value in exports.items()]
+    commands = shlex.quote(str(Path(sys.executable).parent))  # prefect, kaiwa-audio
+    lines.append(f'export PATH={commands}:"${{PATH:-/usr/local/bin:/usr/bin:/bin}}"\n')
     write_private(folder / "env", "".join(lines))
 
 

@@ -67,7 +67,7 @@ class PrefectServer:
             PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE=_LEASE_STORAGE,
             DO_NOT_TRACK="1",
         )
-        command = [sys.executable, "-m", "prefect", "server", "start"]
+        command = [sys.executable, "-m", "local.prefect_server", "server", "start"]
         self._service.start([*command, "--host", HOST, "--port", str(port)], environment)
         self._service.wait_listening(port, timeout_seconds=_START_SECONDS)
         _end_dead_runs(api_url)

@@ -12,15 +12,15 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from pydantic import SecretStr
 
-from local import addresses, app_database, moto, process, swift
+from local import addresses, moto, process, swift
 from local.addresses import S3Address, StackAddresses
 from local.moto import MotoServer
 from local.ports import choose_ports
 from local.postgres import PostgresServer
 from local.prefect import PrefectServer, PrefectWorker, bootstrap
 from local.swift import SwiftServer
-from migrations.run import upgrade
 from schema.errors.base import KaiwaError
+from schema.wording import counted
 
 Report = Callable[[str], None]
 
@@ -133,14 +133,18 @@ class Stack:
         return self._prepare_database(report)
 
     def _prepare_database(self, report: Report) -> SecretStr:
+        # These load Alembic and the app's tables, which `status` and `down` need not wait for.
+        from local import app_database
+        from migrations.run import upgrade
+
         url = self._postgres.url()
         if app_database.begin(url):
             report("App database created, as the app's own migrations leave it")
         done = upgrade(url)
         read = sum(one.read for one in done.texts)
         report(
-            f"Postgres started, app database migrated: {len(done.done)} steps,"
-            f" {read} texts converted to numbers"
+            f"Postgres started, app database migrated: {counted(len(done.done), 'step')},"
+            f" {counted(read, 'text')} converted to numbers"
         )
         return SecretStr(url)
 

@@ -23,8 +23,8 @@ from migrations.adoption.documented import ANALYSIS
 from migrations.adoption.examination import Examination, look
 from migrations.adoption.execute import Patience, Say, carry_out, patiently
 from migrations.adoption.live import Live
-from migrations.adoption.plan import LONGEST_LOCK_SECONDS, steps
-from migrations.adoption.step import Step
+from migrations.adoption.plan import steps
+from migrations.adoption.step import LONGEST_LOCK_SECONDS, Step
 from migrations.adoption.survey import Survey, TextCount
 from migrations.adoption.undo import undoing, used
 from migrations.locking import exclusively
@@ -145,6 +145,22 @@ def upgrade(
             more, _ = _adopt(engine, say, patience, longest_lock_seconds)
             done += more
     return Upgrade(tuple(done), tuple(texts), revisions)
+
+
+def can_roll_back(url: str, *, drop_analyses: bool = False) -> bool:
+    """Return whether there is anything to restore; changes nothing.
+
+    Raises:
+        NotAdoptable: If there are obstacles.
+        AnalysesWouldGo: If it would drop analyses and `drop_analyses` does not allow it.
+    """
+    with _engine(url) as engine, engine.connect() as connection:
+        if not connection.scalar(_HAS_NOTES):
+            return False  # never upgraded
+        notes = list(connection.execute(_NOTES).scalars())
+        if notes:
+            _refuse_rollback(url, connection, notes, drop_analyses=drop_analyses)
+        return bool(notes)
 
 
 def rollback(

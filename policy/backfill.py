@@ -12,6 +12,7 @@ from policy.leases import LEASE_DURATION
 from policy.score_changes import Comparison
 from schema.facts.backfill import BackfillPlan, BackfillProgress, BackfillRequest, EngineRelease
 from schema.states import BackfillOutcome
+from schema.wording import agreeing, counted
 
 # The engine's guaranteed minimum, used if no recent analysis was measured.
 PROMISED_TIMES_REAL_TIME: Final = 60.0
@@ -180,12 +181,12 @@ def objection(
     analysed = sample.outcomes[BackfillOutcome.ANALYZED]
     attempted = sample.failed + analysed
     if 100 * sample.failed > MOST_FAILED_PERCENT * attempted:
-        return (
-            f"{sample.failed} of the {attempted} messages of the first sample could not be analysed"
-        )
+        messages = counted(attempted, "message")
+        return f"{sample.failed} of the first sample's {messages} could not be analysed"
     if broken:
         return (
-            f"{broken} of the {analysed} analyses of the first sample break rules of data quality"
+            f"{broken} of the first sample's {counted(analysed, 'analysis', 'analyses')} "
+            f"{agreeing(broken, 'breaks', 'break')} rules of data quality"
         )
     if comparison is None:
         return None
@@ -193,6 +194,7 @@ def objection(
         if abs(change.mean_shift) > max_mean_shift:
             return (
                 f"mean {name} moved by {change.mean_shift:+.1f} points over the "
-                f"{change.messages} messages of the first sample, more than {max_mean_shift:g}"
+                f"first sample's {counted(change.messages, 'message')}, more than "
+                f"{max_mean_shift:g}"
             )
     return None

@@ -1,9 +1,10 @@
 """The policy's numbers in one frozen object; its defaults are what learners were promised."""
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 
 from schema import object_keys
 from schema.states import UserTier
+from schema.wording import counted
 
 MAX_SIGNED_URL_TTL_DAYS = 7  # SigV4's limit of 604,800 s, which not every server enforces
 
@@ -29,9 +30,16 @@ class RetentionDays:
         for period in fields(self):
             _require_not_negative(f"retention of {period.name}", getattr(self, period.name))
 
-    def of(self, tier: UserTier) -> int:
-        """Return the days for `tier`."""
-        days: int = getattr(self, tier.value)
+    def of(self, tier: str) -> int:
+        """Return the days for a tier.
+
+        Raises:
+            ValueError: If there is no such tier.
+        """
+        if tier not in set(UserTier):
+            msg = f"There is no tier {tier!r}. The tiers are {', '.join(UserTier)}."
+            raise ValueError(msg)
+        days: int = getattr(self, tier)
         return days
 
 
@@ -90,7 +98,8 @@ class AudioPolicy:
         if not 0 <= self.signed_url_lead_time_days < self.signed_url_ttl_days:
             msg = (
                 f"signed_url_lead_time_days is {self.signed_url_lead_time_days}; it must be at "
-                f"least 0 and shorter than the {self.signed_url_ttl_days} days a URL lives, "
+                f"least 0 and shorter than the "
+                f"{counted(self.signed_url_ttl_days, 'day')} a URL lives, "
                 "or every run would sign every URL again."
             )
             raise ValueError(msg)
@@ -101,3 +110,12 @@ class AudioPolicy:
 
 
 DEFAULT_POLICY = AudioPolicy()
+
+
+def with_grace(days: int, policy: AudioPolicy = DEFAULT_POLICY) -> AudioPolicy:
+    """Return the policy with a grace period of `days`, or its own if that is shorter.
+
+    A URL signed by it ends before a sweep with either grace period may delete the recording.
+    """
+    shorter = min(days, policy.cleanup.grace_period_days)
+    return replace(policy, cleanup=replace(policy.cleanup, grace_period_days=shorter))

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from schema.states import FailureCause
+from schema.wording import counted
 
 # Long enough for a chunk of the slowest clips, short enough that the messages of a killed worker
 # are soon retried.
@@ -99,14 +100,14 @@ def failure_decision(
         if crashes < MAX_CRASHES:
             return Retry(backoff(crashes - 1, jitter=jitter), attempts, crashes)
         return Quarantine(
-            f"Quarantined: the analysis killed its worker process {crashes} times. {reason} "
-            "Analyse the recording by hand to find the defect, or upload it again."
+            f"Quarantined: the analysis killed its worker process {counted(crashes, 'time')}. "
+            f"{reason} Analyse the recording by hand to find the defect, or upload it again."
         )
     attempts += 1
     if attempts < max_attempts:
         return Retry(backoff(attempts - 1, jitter=jitter), attempts, crashes)
     return Fail(
-        f"Gave up after {attempts} attempts. The last failure: {reason} "
+        f"Gave up after {counted(attempts, 'attempt')}. The last failure: {reason} "
         "Once the cause is fixed, set the state back to 'uploaded'."
     )
 

@@ -13,13 +13,13 @@ from schema.states import UserTier
 SUBSCRIBED_TIERS = frozenset({UserTier.FREE, UserTier.PLUS, UserTier.PREMIUM})
 
 
-def retention_period_days(tier: UserTier, policy: AudioPolicy = DEFAULT_POLICY) -> int:
+def retention_period_days(tier: str, policy: AudioPolicy = DEFAULT_POLICY) -> int:
     """Return the retention period of `tier` in days."""
     return policy.retention_days.of(tier)
 
 
 def retention_expiry(
-    tier: UserTier, created_at: datetime, policy: AudioPolicy = DEFAULT_POLICY
+    tier: str, created_at: datetime, policy: AudioPolicy = DEFAULT_POLICY
 ) -> datetime:
     """Return when the audio of a message created at `created_at` expires, in UTC."""
     return to_utc(created_at) + timedelta(days=retention_period_days(tier, policy))

@@ -10,6 +10,7 @@ from policy.instants import to_utc
 from policy.retention import effective_expiry, owner_tier
 from schema.facts.deletion import Orphan, Recording, SweepPlan
 from schema.states import ProcessingState, UserTier
+from schema.wording import agreeing, counted
 
 # Audio that has been due for longer than this raises an alarm.
 OVERDUE_AFTER = timedelta(days=3)
@@ -194,11 +195,13 @@ def is_overdue(judged: Judgement, rules: SweepRules) -> bool:
 def runaway(plan: SweepPlan, *, max_objects: int | None, max_share_percent: float) -> str | None:
     """Return why a plan deletes suspiciously much, as text; None if it does not."""
     if max_objects is not None and plan.objects > max_objects:
-        return f"{plan.objects:,} objects are due, more than max_objects = {max_objects:,}"
+        due = counted(plan.objects, "object is due", "objects are due")
+        return f"{due}, more than max_objects = {max_objects:,}"
     if plan.objects * 100 > max_share_percent * plan.live:
         share = 100 * plan.objects / plan.live if plan.live else 100.0
         return (
-            f"{plan.objects:,} of {plan.live:,} objects are due, {share:.1f} %, more than "
+            f"{plan.objects:,} of {counted(plan.live, 'object')} "
+            f"{agreeing(plan.objects, 'is', 'are')} due, {share:.1f} %, more than "
             f"max_share_percent = {max_share_percent:g}"
         )
     return None

@@ -8,6 +8,7 @@ from reports.markdown import table
 from reports.wording import plain
 from schema.facts.analysis import AnalysisReport
 from schema.facts.quality import Rule
+from schema.wording import agreeing, counted
 
 
 def summary(
@@ -30,8 +31,10 @@ def summary(
     if report.broken:
         lines += [
             "",
-            f"**{report.broken:,} of these analyses break data quality rules** and are "
-            "quarantined; `audio_ops.quarantine` shows what was observed.",
+            f"**{report.broken:,} of these analyses "
+            f"{agreeing(report.broken, 'breaks', 'break')} data quality rules** and "
+            f"{agreeing(report.broken, 'is', 'are')} quarantined; `audio_ops.quarantine` shows "
+            "what was observed.",
             "",
             *table(
                 ("Broken rule", ""),
@@ -43,12 +46,15 @@ def summary(
         named = [(plain(language), count) for language, count in waiting]
         lines += ["", *table(("Waiting for an engine", ""), named)]
     if report.scores_put_back:
-        lines += ["", f"{report.scores_put_back:,} scores restored after the app cleared them."]
+        lines += [
+            "",
+            f"{counted(report.scores_put_back, 'score')} restored that the app had cleared.",
+        ]
     if broken_chunks:
         lines += [
             "",
-            f"**{broken_chunks} chunks failed**; see their task runs for the cause. "
-            "Their messages were returned to the queue, or will be when their leases expire.",
+            f"**{counted(broken_chunks, 'chunk')} failed**; see the task runs for the cause. "
+            "The messages were returned to the queue, or will be when their leases expire.",
         ]
     lines += ["", _throughput(report, took.total_seconds())]
     return "\n".join(lines) + "\n"

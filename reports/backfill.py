@@ -6,10 +6,11 @@ from datetime import timedelta
 from policy.backfill import BackfillEstimate
 from policy.score_changes import Change, Comparison
 from reports.markdown import table
-from reports.wording import amount, dollars, duration, plain
+from reports.wording import amount, dollars, duration, plain, wait_for_approval
 from schema.facts.backfill import BackfillPlan, BackfillProgress, EngineRelease, RescoredMessage
 from schema.facts.quality import Rule
 from schema.states import BackfillOutcome
+from schema.wording import counted
 
 _OUTCOMES = {
     BackfillOutcome.ANALYZED: "Analysed",
@@ -25,7 +26,7 @@ _OUTCOMES = {
 def plan_summary(plan: BackfillPlan, estimate: BackfillEstimate, release: EngineRelease) -> str:
     """Return the plan of a backfill as Markdown."""
     rows = [
-        ("**Would be analysed**", f"{estimate.messages:,} messages"),
+        ("**Would be analysed**", counted(estimate.messages, "message")),
         ("Audio", duration(60 * estimate.audio_hours)),
         ("CPU", f"{_hours(estimate.cpu_hours)}, about {dollars(estimate.cpu_usd)}"),
         ("Wall time", _hours(estimate.wall_hours)),
@@ -40,7 +41,7 @@ def plan_summary(plan: BackfillPlan, estimate: BackfillEstimate, release: Engine
         pace = "an assumption; nothing has been measured yet"
     lines += ["", f"At {estimate.times_real_time:.0f} times real time on one core, {pace}."]
     if estimate.messages < plan.messages:
-        lines += [f"The selection holds {plan.messages:,} messages, more than the limit."]
+        lines += [f"The selection holds {counted(plan.messages, 'message')}, more than the limit."]
     if plan.unknown_languages:
         unknown = ", ".join(
             f"{plain(language)} ({count:,})"
@@ -98,6 +99,7 @@ def report_summary(
     rules: Mapping[str, Rule],
     broken: Mapping[str, int],
     took: timedelta,
+    waited: timedelta,
 ) -> str:
     """Return the report of a backfill as Markdown.
 
@@ -108,12 +110,14 @@ def report_summary(
         rules: All rules of data quality, by name.
         broken: Number of analyses that break each rule.
         took: Duration of this run.
+        waited: The part of it spent waiting for approval.
     """
     lines = [f"Backfill {backfill_id}.", "", *_outcomes(progress)]
     if progress.open:
         lines += [
             "",
-            f"**{progress.open:,} are left**: run it again with `resume` {backfill_id}.",
+            f"**{counted(progress.open, 'is', 'are')} left**: run it again with `resume` "
+            f"{backfill_id}.",
         ]
     if progress.causes:
         causes = progress.causes.most_common()
@@ -124,7 +128,7 @@ def report_summary(
         lines += ["", *table(("Broken rule; see `audio_ops.quarantine`", ""), named)]
     if languages:
         lines += ["", *_comparisons(languages)]
-    lines += ["", _throughput(progress, took.total_seconds())]
+    lines += ["", _throughput(progress, took, waited)]
     lines += [
         f"Undo it with `undo-backfill` and the number {backfill_id}, or discard what it "
         f"overwrote with `kaiwa-audio backfill release {backfill_id}`."
@@ -177,13 +181,14 @@ def _cells(change: Change) -> tuple[str | int, ...]:
     )
 
 
-def _throughput(progress: BackfillProgress, seconds: float) -> str:
+def _throughput(progress: BackfillProgress, took: timedelta, waited: timedelta) -> str:
+    work_seconds = (took - waited).total_seconds()
     if not progress.cpu_seconds:
-        return f"Took {seconds:.0f} s; no audio was analysed."
+        return f"Took {work_seconds:.0f} s{wait_for_approval(waited)}; no audio was analysed."
     return (
         f"{duration(progress.audio_seconds / 60)} of audio, "
         f"{progress.audio_seconds / progress.cpu_seconds:.0f} times real time per core; "
-        f"this run took {_hours(seconds / 3600)}."
+        f"this run took {_hours(work_seconds / 3600)}{wait_for_approval(waited)}."
     )
 
 

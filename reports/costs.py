@@ -11,6 +11,7 @@ from reports.markdown import table
 from reports.wording import amount, byte_unit, dollars, duration, plain
 from schema.facts.costs import CostReport, Crossing, MonthlyCost, Transfer
 from schema.states import TransferSource
+from schema.wording import agreeing, counted
 
 _MAX_ROWS = 20
 
@@ -19,7 +20,7 @@ def summary(report: CostReport) -> str:
     """Return a measurement as Markdown, with the most important facts before the first heading."""
     lines = [
         f"**A month costs {dollars(report.cost.total_usd)}** for {amount(report.bytes)} in "
-        f"{report.objects:,} recordings, {duration(report.audio_minutes)} of audio. Price "
+        f"{counted(report.objects, 'recording')}, {duration(report.audio_minutes)} of audio. Price "
         f"book `{plain(report.price_book)}`.",
         "",
         *_costs(report),
@@ -64,7 +65,7 @@ def group_table(column: str, frame: pl.DataFrame) -> list[dict[str, str]]:
 def _origin(transfer: Transfer) -> str:
     return {
         TransferSource.STATED: "as stated for this run",
-        TransferSource.ACCESS_LOG: f"from the access log of {transfer.days} days",
+        TransferSource.ACCESS_LOG: f"from the access log of {counted(transfer.days, 'day')}",
         TransferSource.ESTIMATE: "estimated from uploads",
     }[transfer.source]
 
@@ -113,7 +114,7 @@ def _groups(column: str, frame: pl.DataFrame) -> Iterator[str]:
     )
     if frame.height > _MAX_ROWS:
         yield ""
-        yield f"{frame.height - _MAX_ROWS:,} more are in `by_{column}.csv`."
+        yield f"{counted(frame.height - _MAX_ROWS, 'more is', 'more are')} in `by_{column}.csv`."
 
 
 def _warnings(report: CostReport) -> Iterator[str]:
@@ -121,14 +122,16 @@ def _warnings(report: CostReport) -> Iterator[str]:
     for row in unknown.iter_rows(named=True):
         yield ""
         yield (
-            f"**The tier of {row['objects']:,} recordings ({amount(row['bytes'])}) is unknown**, "
+            f"**The tier of {counted(row['objects'], 'recording')} ({amount(row['bytes'])}) is "
+            "unknown**, "
             "so no sweep deletes those without an expiry date. Correct their owners' subscriptions."
         )
     if report.unsized_objects:
         yield ""
         yield (
-            f"**{report.unsized_objects:,} recordings have no plausible size** and count as "
-            "0 bytes, so more is stored than shown here. Correct `audio_size_bytes`; a listing "
+            f"**{counted(report.unsized_objects, 'recording has', 'recordings have')} no plausible "
+            f"size** and {agreeing(report.unsized_objects, 'counts', 'count')} as 0 bytes, so "
+            "more is stored than shown here. Correct `audio_size_bytes`; a listing "
             "of the bucket shows the sizes."
         )
 
@@ -148,7 +151,12 @@ def _unit_costs(report: CostReport) -> list[str]:
     minutes, learners = report.audio_minutes, report.active_learners
     rows = []
     for name, count, shown, decimals in (
-        (f"learners who sent audio in {DAYS_PER_MONTH} days", learners, f"{learners:,}", 4),
+        (
+            f"{agreeing(learners, 'learner', 'learners')} who sent audio in {DAYS_PER_MONTH} days",
+            learners,
+            f"{learners:,}",
+            4,
+        ),
         ("hours of stored audio", minutes / 60, f"{minutes / 60:,.2f}", 4),
         ("minutes of stored audio", minutes, f"{minutes:,.1f}", 6),
     ):
@@ -211,7 +219,7 @@ def _throughput(report: CostReport) -> Iterable[str]:
     if not attempted:
         return ["Nothing was analysed."]
     lines = [
-        f"{done.analyzed:,} recordings analysed, {done.failed:,} failed "
+        f"{counted(done.analyzed, 'recording')} analysed, {done.failed:,} failed "
         f"({100 * done.failed / attempted:.1f} %): {duration(60 * done.audio_hours)} of audio in "
         f"{duration(done.analysis_seconds / 60)} of analysis, each on one core.",
     ]

@@ -7,6 +7,7 @@ from datetime import timedelta
 from reports.markdown import table
 from schema.facts.quality import QualityReport, Rule, RuleResult
 from schema.states import CheckScope, Severity
+from schema.wording import agreeing, counted
 
 _SCOPES = {
     CheckScope.CHANGED: "changed since the last check",
@@ -40,10 +41,12 @@ def summary(
     broken = [result for result in report.results if result.broken]
     held = [result for result in report.results if not result.broken]
     lines = [
-        f"{report.checked:,} messages checked ({_SCOPES[report.scope]}) in "
-        f"{took.total_seconds():.0f} s. **{report.failing:,} break a rule that fails the check: "
+        f"{counted(report.checked, 'message')} checked ({_SCOPES[report.scope]}) in "
+        f"{took.total_seconds():.0f} s. **{counted(report.failing, 'breaks', 'break')} a rule "
+        "that fails the check: "
         f"{report.failing_percent:.3g} %**; the limit is {allowed_percent:g} %. The bucket lacks "
-        f"**{report.missing:,} of {report.sampled:,}** randomly sampled recordings. Quarantined "
+        f"**{report.missing:,} of {report.sampled:,}** randomly sampled "
+        f"{agreeing(report.sampled, 'recording', 'recordings')}. Quarantined "
         "messages that have not changed count in the table only.",
         "",
     ]
@@ -52,7 +55,7 @@ def summary(
     else:
         lines += [_NO_RULE_BROKEN, ""]
     lines += [
-        f"Quarantine: {report.quarantined:,} cases opened, {report.released:,} closed.",
+        f"Quarantine: {counted(report.quarantined, 'case')} opened, {report.released:,} closed.",
         "",
         *table(
             ("Rules that hold", "", "rows", "broken before"),

@@ -8,6 +8,7 @@ from reports.markdown import table
 from reports.wording import amount
 from schema.facts.bucket import FindingReport, ReconciliationReport
 from schema.states import FindingKind
+from schema.wording import counted
 
 _ORPHAN_ADVICE = (
     "Nothing refers to these objects, but they cost storage. Run with `repair` on: a message "
@@ -32,13 +33,14 @@ _NAMES_AND_ADVICE = {
 def summary(report: ReconciliationReport, *, repair: bool, took: timedelta) -> str:
     """Return a run's findings as Markdown."""
     lines = [
-        f"{report.objects:,} objects ({amount(report.size_bytes)}) and {report.rows:,} "
-        f"rows that refer to one, in {took.total_seconds():.0f} s.",
+        f"{counted(report.objects, 'object')} ({amount(report.size_bytes)}) and "
+        f"{counted(report.rows, 'row that refers', 'rows that refer')} to one, in "
+        f"{took.total_seconds():.0f} s.",
         "",
     ]
     if report.elsewhere:
-        elsewhere = f"{report.elsewhere:,} rows have keys outside the prefix"
-        lines += [f"{elsewhere}; these were not compared.", ""]
+        elsewhere = counted(report.elsewhere, "row has a key", "rows have keys")
+        lines += [f"Not compared: {elsewhere} outside the prefix.", ""]
     if report.adopted:
         lines += [_adopted(report.adopted, repair=repair), ""]
     if not report.findings:
@@ -54,10 +56,10 @@ def summary(report: ReconciliationReport, *, repair: bool, took: timedelta) -> s
 
 
 def _adopted(count: int, *, repair: bool) -> str:
-    early = "objects uploaded before their message was saved"
+    early = f"Uploaded before the message was saved: {counted(count, 'object')}"
     if repair:
-        return f"{count:,} {early} were attached to their messages and await analysis."
-    return f"{count:,} {early} can be attached to their messages: run with `repair` on."
+        return f"{early}, now attached and waiting for analysis."
+    return f"{early}; run with `repair` on to attach to a message."
 
 
 def _row(found: FindingReport) -> tuple[str | int, ...]:

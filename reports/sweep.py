@@ -6,16 +6,17 @@ from datetime import timedelta
 
 from policy.costs import DAYS_PER_MONTH, storage_cost_usd
 from reports.markdown import table
-from reports.wording import amount
+from reports.wording import amount, wait_for_approval
 from schema.facts.deletion import SweepPlan, SweepReport
 from schema.states import UserTier
+from schema.wording import agreeing, counted
 
 
 def plan_summary(plan: SweepPlan) -> str:
     """Return the plan of a sweep as Markdown."""
     rows = _by_tier(plan.due, plan.due_bytes, plan.orphans, plan.orphan_bytes)
     lines = [
-        f"{plan.objects:,} of {plan.live:,} objects are due. Plan `{plan_number(plan)}`.",
+        f"{due_of_live(plan)}. Plan `{plan_number(plan)}`.",
         "",
         *table(("Due", "objects", "size"), rows),
         "",
@@ -24,12 +25,20 @@ def plan_summary(plan: SweepPlan) -> str:
     if plan.oldest_due_at is not None:
         lines.append(f"The oldest has been due since {plan.oldest_due_at:%Y-%m-%d %H:%M} UTC.")
     if plan.overdue:
-        lines.append(f"**{plan.overdue:,} are more than 3 days overdue.**")
+        lines.append(f"**{counted(plan.overdue, 'is', 'are')} more than 3 days overdue.**")
     if plan.without_expiry:
         lines.append(
-            f"{plan.without_expiry:,} recordings have no expiry date yet; a real sweep sets it."
+            f"{counted(plan.without_expiry, 'recording has', 'recordings have')} no expiry date "
+            "yet; "
+            "a real sweep sets it."
         )
     return "\n".join([*lines, *_counts("Due, but kept", plan.kept)]) + "\n"
+
+
+def due_of_live(plan: SweepPlan) -> str:
+    """Return how many of how many objects are due."""
+    of_all = f"{plan.objects:,} of {counted(plan.live, 'object')}"
+    return f"{of_all} {agreeing(plan.objects, 'is', 'are')} due"
 
 
 def plan_number(plan: SweepPlan) -> str:
@@ -37,7 +46,9 @@ def plan_number(plan: SweepPlan) -> str:
     return plan.digest[:12]
 
 
-def sweep_summary(report: SweepReport, *, left: SweepPlan, withdrawn: int, took: timedelta) -> str:
+def sweep_summary(
+    report: SweepReport, *, left: SweepPlan, withdrawn: int, took: timedelta, waited: timedelta
+) -> str:
     """Return the summary of a sweep as Markdown.
 
     Args:
@@ -45,7 +56,9 @@ def sweep_summary(report: SweepReport, *, left: SweepPlan, withdrawn: int, took:
         left: What is still due, before missing expiry dates were set.
         withdrawn: Number of intents of interrupted runs that were withdrawn.
         took: Duration of the run.
+        waited: The part of it spent waiting for approval.
     """
+    work_seconds = (took - waited).total_seconds()
     rows = _by_tier(report.deleted, report.deleted_bytes, report.orphans, report.orphan_bytes)
     rest = {
         "expired, but another message still uses the object": report.shared,
@@ -57,7 +70,7 @@ def sweep_summary(report: SweepReport, *, left: SweepPlan, withdrawn: int, took:
     lines = [
         *table(("Deleted", "objects", "size"), rows),
         "",
-        f"{_savings(report.size_bytes)} Took {took.total_seconds():.0f} s.",
+        f"{_savings(report.size_bytes)} Took {work_seconds:.0f} s{wait_for_approval(waited)}.",
         *_counts("Messages", Counter(rest)),
         *_counts("Due, but not deleted", report.kept),
         *_counts("Deletion failed", report.failed),
@@ -65,18 +78,22 @@ def sweep_summary(report: SweepReport, *, left: SweepPlan, withdrawn: int, took:
     if report.broken:
         lines += ["", f"**The sweep stopped early.** {report.broken}"]
     if left.objects:
+        still_due = counted(left.objects, "object is still due", "objects are still due")
         oldest = f", the oldest since {left.oldest_due_at:%Y-%m-%d}" if left.oldest_due_at else ""
-        lines += ["", f"{left.objects:,} objects are still due{oldest}; the next sweep continues."]
+        lines += ["", f"{still_due}{oldest}; the next sweep continues."]
     without_expiry = left.without_expiry - report.expiries_set
     if without_expiry > 0:
         lines += [
             "",
-            f"{without_expiry:,} recordings have no expiry date, because their tier is unknown.",
+            f"{counted(without_expiry, 'recording has', 'recordings have')} no expiry date, "
+            "because "
+            "the tier is unknown.",
         ]
     if left.overdue:
         lines += [
             "",
-            f"**{left.overdue:,} recordings are more than 3 days overdue.**",
+            f"**{counted(left.overdue, 'recording is', 'recordings are')} more than 3 days "
+            "overdue.**",
         ]
     return "\n".join(lines) + "\n"
 

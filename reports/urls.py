@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from reports.markdown import table
 from schema.facts.urls import UrlReport
+from schema.wording import agreeing, counted
 
 
 def summary(report: UrlReport, *, broken_spans: int, dry_run: bool, took: timedelta) -> str:
@@ -20,13 +21,15 @@ def summary(report: UrlReport, *, broken_spans: int, dry_run: bool, took: timede
     if report.refused:
         lines += [
             "",
-            f"**{report.refused:,} keys are refused**: `audio_ops.quarantine` lists their messages "
-            "under the rule `storage_key`. They get no URL until `audio_storage_key` is corrected.",
+            f"**{counted(report.refused, 'key is', 'keys are')} refused**: "
+            "`audio_ops.quarantine` lists "
+            f"{agreeing(report.refused, 'its message', 'their messages')} under the rule "
+            "`storage_key`; no URL is signed until `audio_storage_key` is corrected.",
         ]
     if broken_spans:
         lines += [
             "",
-            f"**{broken_spans} spans failed**; see their task runs for the cause. "
+            f"**{counted(broken_spans, 'span')} failed**; see the task runs for the cause. "
             "The next run processes the rest.",
         ]
     seconds = took.total_seconds()

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from datetime import timedelta
 
 from policy.costs import BYTES_PER_GB
 
@@ -39,6 +40,13 @@ def amount(size_bytes: float) -> str:
 def duration(minutes: float) -> str:
     """Return a duration in hours, or in minutes below one hour."""
     return f"{minutes / 60:,.1f} hours" if minutes >= 60 else f"{minutes:,.1f} minutes"
+
+
+def wait_for_approval(waited: timedelta) -> str:
+    """Return how long a run waited for approval, to follow how long it worked."""
+    if waited < timedelta(seconds=1):
+        return ""
+    return f", and waited {duration(waited.total_seconds() / 60)} for approval"
 
 
 def dollars(usd: float, decimals: int = 2) -> str:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
+    AliasGenerator,
     AwareDatetime,
     BaseModel,
     ConfigDict,
@@ -116,15 +117,17 @@ class ProblematicWord(_Timed):
     suggestion: Text | None = None
 
 
-class AnalysisRecord(BaseModel):
-    """A row of `message_audio_analysis` without its `id`; passed between processes."""
+class Analysis(BaseModel):
+    """The columns of `message_audio_analysis` that describe an analysis."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True
+        frozen=True,
+        extra="forbid",
+        alias_generator=AliasGenerator(serialization_alias=to_camel),
+        allow_inf_nan=False,
+        hide_input_in_errors=True,
     )
 
-    message_id: Text
-    analyzed_at: Instant
     analysis_version: Text = "1.0"
 
     overall_accuracy_score: Score | None = None
@@ -155,3 +158,14 @@ class AnalysisRecord(BaseModel):
     analysis_duration_ms: Count | None = None
     analysis_error: Text | None = None
     analysis_warnings: tuple[Text, ...] | None = None
+
+    def as_json(self) -> bytes:
+        """Return the analysis as the app reads it: in camelCase, absent if without a value."""
+        return self.model_dump_json(by_alias=True, exclude_none=True).encode()
+
+
+class AnalysisRecord(Analysis):
+    """A row of `message_audio_analysis` without its `id`; passed between processes."""
+
+    message_id: Text
+    analyzed_at: Instant

@@ -47,8 +47,7 @@ _SPAN_ENDS_WITHOUT_EXPIRY, _SPAN_ENDS_WITH_EXPIRY = (
     for part in (_WITHOUT_EXPIRY, _WITH_EXPIRY)
 )
 
-_PAGE = """
-SELECT m.id, m.conversation_id, m.audio_storage_key, m.audio_retention_expires_at,
+_COLUMNS = """m.id, m.conversation_id, m.audio_storage_key, m.audio_retention_expires_at,
     CASE WHEN m.audio_url IS NOT NULL THEN m.audio_url_expires_at END AS url_expires_at,
     EXISTS (
         SELECT FROM audio_ops.deletion_ledger AS d
@@ -58,15 +57,24 @@ SELECT m.id, m.conversation_id, m.audio_storage_key, m.audio_retention_expires_a
         SELECT FROM conversations AS c JOIN audio_ops.erased_learner AS e ON e.user_id = c.user_id
         WHERE c.id = m.conversation_id
     ) AS deletion_begun,
-    CAST(m.xmin AS text) AS version
+    CAST(m.xmin AS text) AS version"""
+_PAGE = """
+SELECT {columns}
 FROM messages AS m
 WHERE {live} AND {part}
 ORDER BY {order}
 LIMIT :limit
 """
+_ONE = """
+SELECT {columns}, m.audio_deleted_at IS NOT NULL AS is_deleted
+FROM messages AS m
+WHERE m.id = :message_id
+"""
 _INSTANTS = {"audio_retention_expires_at": UtcDateTime, "url_expires_at": UtcDateTime}
+_ONE_MESSAGE = text(_ONE.format(columns=_COLUMNS)).columns(**_INSTANTS)
 _PAGE_WITHOUT_EXPIRY = text(
     _PAGE.format(
+        columns=_COLUMNS,
         live=_LIVE,
         part=f"{_WITHOUT_EXPIRY} AND m.id > :after_id AND m.id <= :last_id",
         order=_ORDER,
@@ -75,6 +83,7 @@ _PAGE_WITHOUT_EXPIRY = text(
 _PAGE_WITH_EXPIRY = (
     text(
         _PAGE.format(
+            columns=_COLUMNS,
             live=_LIVE,
             part="(m.audio_retention_expires_at, m.id) > (:after_expiry, :after_id)"
             " AND (m.audio_retention_expires_at, m.id) <= (:last_expiry, :last_id)",
@@ -169,6 +178,15 @@ def page(connection: Connection, span: MessageSpan, *, limit: int) -> list[Signa
         arguments["last_expiry"] = span.last.retention_expires_at
     rows = connection.execute(statement, arguments)
     return [SignableMessage(*row) for row in rows]
+
+
+def one(connection: Connection, message_id: str) -> tuple[SignableMessage, bool] | None:
+    """Return a message with a recording, and whether that is deleted; None if there is none."""
+    row = connection.execute(_ONE_MESSAGE, {"message_id": message_id}).one_or_none()
+    if row is None or row.audio_storage_key is None:
+        return None
+    *message, is_deleted = row
+    return SignableMessage(*message), is_deleted
 
 
 def active_conversations(connection: Connection, since: datetime) -> frozenset[str]:

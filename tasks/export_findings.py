@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from policy.findings import changes, findings
 from reports.markdown import table
 from schema.facts.findings import ExportReport
+from schema.wording import counted
 from stores import findings as stored_findings
 from stores.quality.rules.catalogue import DISTRUSTED
 from tasks.resources.database import in_transaction
@@ -117,5 +118,5 @@ def publish_summary(
     create_markdown_artifact(
         "\n".join(lines) + "\n",
         key="export-findings",
-        description=f"{report.added} findings added" + (" (dry run)" if dry_run else ""),
+        description=f"{counted(report.added, 'finding')} added" + (" (dry run)" if dry_run else ""),
     )

@@ -1,4 +1,4 @@
-"""Tasks of `flows/place_legal_hold.py`, `flows/release_legal_hold.py` and `kaiwa-audio hold`.
+"""Tasks of `flows/place_legal_hold.py` and `flows/release_legal_hold.py`.
 
 A hold's reason is shown in lists of holds, and never logged.
 """
@@ -8,56 +8,41 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
 from reports.markdown import table
-from schema.errors.deletion import HoldNotActive
 from schema.facts.deletion import ActiveHold, PlacedHold
 from schema.states import HoldScope
-from stores.deletion import holds
-from tasks.resources.database import in_transaction
+from schema.wording import counted
+from tasks import holds
 
 _ESCAPED = str.maketrans({c: f"\\{c}" for c in "\\`*_[]>#!"})  # the table escapes the rest
 
 
 @task(cache_policy=NO_CACHE)
-def place_hold(scope: HoldScope, subject_id: str, reason: str, placed_by: str) -> PlacedHold:
-    """Place a hold once no deletion is in progress; idempotent.
-
-    Raises:
-        HoldSubjectUnknown: If there is no such message, conversation or user.
-    """
-    return in_transaction(holds.place, scope, subject_id, reason, placed_by)
+def place_hold(
+    scope: HoldScope, subject_id: str, reason: str, placed_by: str
+) -> tuple[PlacedHold, str]:
+    """Place a hold; see `holds.place`."""
+    return holds.place(scope, subject_id, reason, placed_by)
 
 
 @task(cache_policy=NO_CACHE)
-def release_hold(hold_id: int, released_by: str) -> None:
-    """Release a hold; recordings that no other hold covers may be deleted from now on.
-
-    Raises:
-        HoldNotActive: If there is no hold with this id, or it was released already.
-    """
-    if not in_transaction(holds.release, hold_id, released_by):
-        raise HoldNotActive(hold_id)
+def release_hold(hold_id: int, released_by: str) -> str:
+    """Release a hold; see `holds.release`."""
+    return holds.release(hold_id, released_by)
 
 
 @task(cache_policy=NO_CACHE)
 def active_holds() -> list[ActiveHold]:
     """Return the holds in force, oldest first."""
-    return in_transaction(holds.active)
+    return holds.active()
 
 
 @task(cache_policy=NO_CACHE)
 def publish_holds(change: str, active: list[ActiveHold]) -> None:
     """Publish the latest change and all holds in force as the artifact `legal-holds`."""
-    number = "1 legal hold" if len(active) == 1 else f"{len(active):,} legal holds"
     create_markdown_artifact(
-        _page(change, active), key="legal-holds", description=f"{number} in force"
-    )
-
-
-def placed_in_words(placed: PlacedHold) -> str:
-    """Describe how many recordings a hold protects, and how many were already deleted."""
-    return (
-        f"Legal hold {placed.hold_id} keeps {placed.protected:,} recordings; "
-        f"{placed.already_deleted:,} had been deleted before it."
+        _page(change, active),
+        key="legal-holds",
+        description=f"{counted(len(active), 'legal hold')} in force",
     )
 
 

@@ -16,10 +16,12 @@ from policy.signed_urls import Leave, Sign, deletion_due_until, signed_url_verdi
 from reports.urls import summary
 from schema.facts.quality import BrokenRule
 from schema.facts.urls import MessageSpan, SignableMessage, UrlReport
+from schema.wording import counted
 from stores import signed_urls
 from stores.bucket.url_signer import DatedSigner
 from stores.quality import quarantine
 from stores.quality.rules.message_columns import REFUSED_KEY
+from tasks.message_url import refresh_url
 from tasks.resources import storage
 from tasks.resources.database import in_transaction
 
@@ -181,6 +183,16 @@ def _sign_page(page: Sequence[tuple[SignableMessage, int]], signer: DatedSigner)
 
 
 @task(cache_policy=NO_CACHE)
+def sign_one(message_id: str, rules: RefreshRules) -> None:
+    """Sign a new URL for one message; the URL is a secret, so it is not returned.
+
+    Raises:
+        UrlRefused: If there is no such recording, or it must not be played any more.
+    """
+    refresh_url(message_id, as_of=rules.as_of, policy=rules.policy, dry_run=rules.dry_run)
+
+
+@task(cache_policy=NO_CACHE)
 def publish_summary(
     report: UrlReport,
     *,
@@ -193,5 +205,5 @@ def publish_summary(
     create_markdown_artifact(
         summary(report, broken_spans=broken_spans, dry_run=dry_run, took=ended_at - started_at),
         key="refresh-signed-urls",
-        description=f"{report.signed} URLs signed" + (" (dry run)" if dry_run else ""),
+        description=f"{counted(report.signed, 'URL')} signed" + (" (dry run)" if dry_run else ""),
     )

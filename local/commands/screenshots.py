@@ -13,6 +13,7 @@ from rich.console import Console
 from cli.errors import errors_to_stderr
 from local.stack import Stack
 from schema.errors.base import KaiwaError
+from schema.wording import counted
 
 Folder = Annotated[
     Path, typer.Option(help="Folder for the pictures and the stack's state; emptied first.")
@@ -54,6 +55,6 @@ def screenshots(folder: Folder = Path(".local/screenshots")) -> None:
         with stage(stack, console) as scene:
             run_story(scene)
             with step(console, "Pictures taken") as report:
-                report(f"{photograph_all(scene, stack.resolve(), pictures)} pictures")
+                report(counted(photograph_all(scene, stack.resolve(), pictures), "picture"))
         readme.renew(pictures)
     console.print(f"The pictures are in {pictures}; those of the README are renewed.")

@@ -10,6 +10,7 @@ from local.demo.deployment_run import failure, read_summary, run_deployment
 from local.demo.outcomes import Outcome
 from local.demo.steps import DemoFailed, Scene, step
 from schema.states import ProcessingState
+from schema.wording import counted
 
 BACKFILL = "backfill-analysis"
 POINTS_LOWER = 2  # how much less the simulated older version scored
@@ -52,7 +53,7 @@ def show_backfill(scene: Scene, outcomes: Mapping[str, Outcome]) -> None:
     with scene.engine.connect() as connection:
         left = connection.execute(_COUNT_OUTDATED, {"ids": ids}).scalar_one()
     if left:
-        reason = f"the backfill left {left} of {len(ids)} recordings out"
+        reason = f"the backfill left {left} of {counted(len(ids), 'recording')} out"
         raise DemoFailed(reason, scene.log)
     scene.console.print(
         "[green]✓[/] All analyses have new scores; undo-backfill can restore the old ones."

@@ -9,6 +9,7 @@ from sqlalchemy import bindparam, text
 from local.demo.deployment_run import failure, read_summary, run_deployment
 from local.demo.steps import DemoFailed, Scene, step
 from schema.clock import utc_now
+from schema.wording import counted
 
 MEASURE = "measure-costs"
 CHARTS = ("storage.png", "added_and_deleted.png", "monthly_cost.png")
@@ -59,7 +60,8 @@ def _check(scene: Scene, message_ids: Collection[str]) -> None:
     measured = pl.read_parquet(scene.reports / "costs" / "summary.parquet").row(0, named=True)
     if measured["objects"] < stored.objects or measured["bytes"] < stored.bytes:
         reason = (
-            f"{measured['objects']} recordings of {measured['bytes']} bytes were measured, but "
+            f"{counted(measured['objects'], 'recording was', 'recordings were')} measured, "
+            f"{counted(measured['bytes'], 'byte')} in all, but "
             f"{stored.objects} of {stored.bytes} are stored"
         )
         raise DemoFailed(reason, scene.log)

@@ -13,6 +13,7 @@ from local.demo.outcomes import Outcome
 from local.demo.recordings import Recording
 from local.demo.steps import DemoFailed, Scene, step
 from schema.states import DeletionState
+from schema.wording import counted
 from stores.deletion import ledger
 
 REFRESH = "refresh-signed-urls"
@@ -55,7 +56,7 @@ def _sign(scene: Scene, spoken: Collection[str], old: Collection[OldRecording]) 
     _run(scene, REFRESH, {})
     urls = read_urls(scene.engine, spoken)
     if len(urls) < len(spoken):
-        reason = f"{len(spoken) - len(urls)} of {len(spoken)} recordings got no URL"
+        reason = f"{len(spoken) - len(urls)} of {counted(len(spoken), 'recording')} got no URL"
         raise DemoFailed(reason, scene.log)
     answers = [fetch(urls[recording.message_id]) for recording in old]
     if set(answers) != {200}:
@@ -109,15 +110,20 @@ def _check(
     reason = None
     if changed:
         reason = (
-            f"after the dry run {len(changed)} recordings were not as before; "
+            f"after the dry run "
+            f"{counted(len(changed), 'recording was', 'recordings were')} not as before; "
             "did a scheduled sweep run in between?"
         )
     elif wrong:
-        reason = f"after the sweep {len(wrong)} recordings were not as they should be"
+        reason = f"after the sweep {counted(len(wrong), 'recording was', 'recordings were')} wrong"
     elif wrong_answers:
-        reason = f"{len(wrong_answers)} URLs do not answer as the bucket does"
+        lacking = counted(len(wrong_answers), "URL does", "URLs do")
+        reason = f"{lacking} not answer as the bucket does"
     elif sorted(entries) != sorted((message_id, DeletionState.DELETED) for message_id in gone):
-        reason = f"the deletion ledger has {len(entries)} entries about {len(gone)} deletions"
+        reason = (
+            f"the deletion ledger has {counted(len(entries), 'entry', 'entries')} about "
+            f"{counted(len(gone), 'deletion')}"
+        )
     elif verified.broken:
         reason = f"the deletion ledger is broken: {verified.broken.problem}"
     if reason is not None:

@@ -9,6 +9,7 @@ from sqlalchemy import Engine, select
 from local.demo.recordings import Recording
 from schema.states import ProcessingState
 from schema.tables.app import Message
+from schema.wording import counted
 
 SETTLED = frozenset({ProcessingState.ANALYZED, ProcessingState.FAILED})
 # Which real learners can be analysed is not known beforehand; nearly all can.
@@ -88,7 +89,8 @@ def complaint(
     """Return what is wrong with the outcomes altogether; None if nothing is."""
     if unexpected:
         return (
-            f"{len(unexpected)} of {len(recordings)} recordings did not end as they should; "
+            f"{len(unexpected)} of {counted(len(recordings), 'recording')} did not end as "
+            "expected; "
             "the table marks them with ✗"
         )
     real = {key: outcomes[key] for key, recording in recordings.items() if recording.experts}

@@ -9,6 +9,7 @@ from local.demo.deployment_run import failure, read_summary, run_deployment
 from local.demo.outcomes import Outcome
 from local.demo.steps import DemoFailed, Scene, step
 from schema.states import ProcessingState
+from schema.wording import counted
 
 CHECK = "check-quality"
 # What is written into three rows, and the rules that are violated then.
@@ -120,5 +121,6 @@ def _compare(scene: Scene, ids: list[str], expected: set[tuple[str, str]]) -> No
     with scene.engine.connect() as connection:
         found = {tuple(case) for case in connection.execute(_OPEN_CASES, {"ids": ids})}
     if found != expected:
-        reason = f"{len(found)} cases are in quarantine where {len(expected)} should be"
+        cases = counted(len(found), "case is", "cases are")
+        reason = f"{cases} in quarantine where {len(expected)} should be"
         raise DemoFailed(reason, scene.log)

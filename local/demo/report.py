@@ -13,6 +13,7 @@ from local.demo.corpus import rank_correlation
 from local.demo.outcomes import Outcome, count_states
 from local.demo.recordings import Recording
 from schema.states import ProcessingState
+from schema.wording import counted
 
 _MAX_ROWS = 40
 _COLOURS = {ProcessingState.ANALYZED: "green", ProcessingState.FAILED: "yellow"}
@@ -33,7 +34,7 @@ def print_report(
         legend += "; experts: mean of five, 0 to 10"
     console.print(f"[dim]{legend}[/]")
     if len(rows) < len(recordings):
-        console.print(f"[dim]{len(rows)} of {len(recordings)} recordings are shown.[/]")
+        console.print(f"[dim]{len(rows)} of {counted(len(recordings), 'recording')} shown.[/]")
     _print_reasons(console, rows, recordings, outcomes, surprises)
     if has_experts:
         _print_correlations(console, recordings, outcomes)
@@ -146,4 +147,4 @@ def _print_correlations(
         if len(pairs) > 1:
             ours, theirs = zip(*pairs, strict=True)
             correlation = rank_correlation(ours, theirs)
-            console.print(f"  {score} {correlation:.2f}, {len(pairs)} recordings")
+            console.print(f"  {score} {correlation:.2f}, {counted(len(pairs), 'recording')}")

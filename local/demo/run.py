@@ -22,6 +22,7 @@ from local.demo.upload import upload
 from local.prefect import reports_folder
 from local.stack import Stack
 from schema.clock import utc_now
+from schema.wording import counted
 from stores import database
 
 CORPUS_RECORDINGS = 240
@@ -84,7 +85,7 @@ def demonstrate(scene: Scene, corpus: Path | None) -> Mapping[str, Recording]:
             record_all() if corpus is None else read_corpus(corpus, CORPUS_RECORDINGS)
         )
         seconds = sum(recording.duration_seconds for recording in recordings)
-        report(f"{len(recordings)} messages, {seconds:.0f} s of audio")
+        report(f"{counted(len(recordings), 'message')}, {seconds:.0f} s of audio")
     with step(console, "Uploaded recordings and messages"):
         uploaded = upload(scene.engine, scene.bucket, recordings, as_of=utc_now())
     outcomes = _analyze(scene, uploaded)

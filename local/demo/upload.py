@@ -8,15 +8,16 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import Engine, insert
 
 from local.demo.recordings import Recording
 from policy.retention import retention_expiry
-from schema.states import ProcessingState, UserTier
-from schema.tables.app import Conversation, Message, Subscription, User
+from schema.facts.messages import NewAudio, NewMessage
+from schema.states import UserTier
+from schema.tables.app import Conversation, Subscription, User
+from stores import messages
 from stores.bucket.audio_bucket import AudioBucket
 
 _UPLOADS_AT_ONCE = 8
@@ -67,7 +68,8 @@ def upload(
     with ThreadPoolExecutor(_UPLOADS_AT_ONCE) as threads:
         list(threads.map(lambda upload: _put(bucket, upload), uploads))  # raises what they raise
     with engine.begin() as connection:
-        connection.execute(insert(Message), [_row(upload) for upload in uploads])
+        for upload in uploads:
+            messages.create(connection, _message(upload))
     return {upload.message_id: upload.recording for upload in uploads}
 
 
@@ -115,27 +117,22 @@ def _put(bucket: AudioBucket, upload: _Upload) -> None:
         bucket.put(upload.key, recording.audio, recording.encoding.content_type)
 
 
-def _row(upload: _Upload) -> dict[str, Any]:
-    """Return the message as the app writes it; a typed one has no values in audio columns."""
+def _message(upload: _Upload) -> NewMessage:
+    """Return the message as the app writes it."""
     recording = upload.recording
-    is_spoken = recording.audio is not None
-    tier = recording.learner.tier or UserTier.FREE
-    return {
-        "id": upload.message_id,
-        "conversation_id": upload.conversation_id,
-        "role": "user",
-        "content": recording.text,
-        "timestamp": upload.said_at,
-        "audio_storage_key": upload.key if is_spoken else None,
-        "audio_duration_ms": round(recording.duration_seconds * 1000) if is_spoken else None,
-        "audio_size_bytes": len(recording.audio) if recording.audio is not None else None,
-        "audio_format": recording.encoding.audio_format if is_spoken else None,
-        "audio_sample_rate": recording.encoding.sample_rate_hz,
-        "audio_channels": recording.encoding.channels,
-        "audio_processing_state": (
-            ProcessingState.UPLOADED if is_spoken else ProcessingState.PENDING
-        ),
-        "audio_retention_expires_at": (
-            retention_expiry(tier, upload.said_at) if is_spoken else None
-        ),
-    }
+    audio = None
+    if recording.audio is not None:
+        audio = NewAudio(
+            storage_key=upload.key,
+            size_bytes=len(recording.audio),
+            retention_expires_at=retention_expiry(
+                recording.learner.tier or UserTier.FREE, upload.said_at
+            ),
+            duration_ms=round(recording.duration_seconds * 1000),
+            audio_format=recording.encoding.audio_format,
+            sample_rate_hz=recording.encoding.sample_rate_hz,
+            channels=recording.encoding.channels,
+        )
+    return NewMessage(
+        upload.message_id, upload.conversation_id, "user", recording.text, upload.said_at, audio
+    )

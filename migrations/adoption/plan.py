@@ -24,12 +24,12 @@ from migrations.adoption.parked import (
     park_analyses,
     park_speech_timings,
 )
-from migrations.adoption.step import A_MOMENT, Step, exclusive
+from migrations.adoption.step import A_MOMENT, LONGEST_LOCK_SECONDS, Step, exclusive
 from migrations.adoption.survey import Survey
+from schema.wording import counted
 
 # Size of the table with its indexes, on two busy cores; measured by benchmarks/upgrade.py.
 RETYPED_BYTES_PER_SECOND = 35_000_000
-LONGEST_LOCK_SECONDS = 60.0  # of `messages`; if rewriting takes longer, shadow columns are used
 
 
 def steps(
@@ -69,7 +69,8 @@ def _messages(live: Live, survey: Survey, longest_lock_seconds: float) -> Iterat
         )
     if survey.unmerged:
         yield Step(
-            f"Fill messages.audio_duration_ms from audio_duration in {survey.unmerged:,} rows;"
+            "Fill messages.audio_duration_ms from audio_duration in "
+            f"{counted(survey.unmerged, 'row')};"
             " audio_duration keeps its texts",
             "those rows of messages against other writers",
             merge_old_duration(),
@@ -77,7 +78,7 @@ def _messages(live: Live, survey: Survey, longest_lock_seconds: float) -> Iterat
         )
     if "speech_timings" in columns:
         yield Step(
-            f"Park messages.speech_timings ({survey.speech_timings:,} rows) in"
+            f"Park messages.speech_timings ({counted(survey.speech_timings, 'row')}) in"
             " audio_ops.parked_speech_timings and drop the column",
             exclusive("messages", "while they are copied"),
             park_speech_timings(),
@@ -121,8 +122,9 @@ def _analysis(live: Live, survey: Survey) -> Iterator[Step]:
     yield from _add(ANALYSIS, columns, tuple(COLUMNS[ANALYSIS]))
     if survey.duplicates or survey.orphans:
         yield Step(
-            f"Park {survey.orphans:,} analyses without a message, and all but the newest of"
-            f" {survey.duplicates:,} messages, in audio_ops.parked_analysis",
+            f"Park {counted(survey.orphans, 'analysis', 'analyses')} without a message, and all "
+            "but the newest of"
+            f" {counted(survey.duplicates, 'message')}, in audio_ops.parked_analysis",
             f"{ANALYSIS} against other writers while they are moved",
             park_analyses(),
             table=ANALYSIS,
@@ -246,4 +248,5 @@ def _rewriting_seconds(live: Live, table: str) -> float:
 
 def _rewriting(live: Live, table: str) -> str:
     seconds = max(1, round(_rewriting_seconds(live, table)))
-    return f"while its {live.tables[table].rows:,} rows are rewritten, about {seconds:,} s"
+    rows = counted(live.tables[table].rows, "row is", "rows are")
+    return f"while its {rows} rewritten, about {seconds:,} s"

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 A_MOMENT = "for a moment"
+LONGEST_LOCK_SECONDS = 60.0  # of `messages`; if rewriting takes longer, shadow columns are used
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Errors of bringing the app's database to the documented schema."""
 
 from schema.errors.base import KaiwaError
+from schema.wording import counted
 
 
 class NotAdoptable(KaiwaError):
@@ -78,5 +79,6 @@ class AnalysesWouldGo(KaiwaError):
     def __str__(self) -> str:
         return (
             "A rollback drops message_audio_analysis, which the upgrade created and which holds "
-            f"{self.analyses:,} analyses. Nothing was changed. Pass --drop-analyses to allow it."
+            f"{counted(self.analyses, 'analysis', 'analyses')}. Nothing was changed. Pass "
+            "--drop-analyses to allow it."
         )

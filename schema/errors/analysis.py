@@ -1,6 +1,7 @@
 """Errors of analysing recordings."""
 
 from schema.errors.base import KaiwaError
+from schema.wording import agreeing, counted
 
 
 class WorkerNotReady(KaiwaError):
@@ -52,7 +53,8 @@ class AnalysesBroken(KaiwaError):
 
     def __str__(self) -> str:
         return (
-            f"{self.broken} of {self.analyzed} analyses break data quality rules: "
+            f"{self.broken} of {counted(self.analyzed, 'analysis', 'analyses')} "
+            f"{agreeing(self.broken, 'breaks', 'break')} data quality rules: "
             f"{', '.join(self.rules)}. They are written and quarantined; `audio_ops.quarantine` "
             "shows what was observed. Fix what wrote them, then analyse these messages again."
         )
@@ -69,7 +71,8 @@ class RunIncomplete(KaiwaError):
     def __str__(self) -> str:
         chunks = f" Failed chunks, left to later runs: {self.broken_chunks}."
         return (
-            f"{self.failed} of {self.total} messages were not analysed (limit: "
+            f"{self.failed} of {counted(self.total, 'message')} "
+            f"{agreeing(self.failed, 'was', 'were')} not analysed (limit: "
             f"{self.allowed_percent:g} %).{chunks if self.broken_chunks else ''} Everything else "
             "is written. The artifact `analyze-messages` counts the causes; each failed message "
             "shows its own in `audio_processing_error`."

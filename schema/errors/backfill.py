@@ -1,6 +1,7 @@
 """Errors of backfills."""
 
 from schema.errors.base import KaiwaError
+from schema.wording import counted
 
 
 class BackfillUnknown(KaiwaError):
@@ -60,7 +61,8 @@ class BackfillStopped(KaiwaError):
 
     def __str__(self) -> str:
         return (
-            f"Backfill {self.backfill_id} was stopped with {self.still_open} messages left. To "
+            f"Backfill {self.backfill_id} was stopped with {counted(self.still_open, 'message')} "
+            "left. To "
             f"continue, run this flow again with resume {self.backfill_id} and dry_run off."
         )
 
@@ -74,8 +76,10 @@ class BackfillStalled(KaiwaError):
 
     def __str__(self) -> str:
         return (
-            f"Backfill {self.backfill_id} is stalled: {self.started} workers were started, none has"
-            f" finished a message, and {self.still_open} are left. Check the runs of"
+            f"Backfill {self.backfill_id} is stalled: "
+            f"{counted(self.started, 'worker was', 'workers were')} "
+            f"started, none has finished a message, and {self.still_open} are left. Check the "
+            "runs of"
             " work-on-backfill, and that a worker has a free slot. Then run this flow again with"
             f" resume {self.backfill_id} and dry_run off."
         )
@@ -91,7 +95,8 @@ class BackfillIncomplete(KaiwaError):
 
     def __str__(self) -> str:
         return (
-            f"Backfill {self.backfill_id}: {self.failed} of {self.selected} messages could not be "
+            f"Backfill {self.backfill_id}: {self.failed} of {counted(self.selected, 'message')} "
+            "could not be "
             f"analysed; the limit is {self.allowed_percent:g} %. The report lists the causes, and "
             "earlier analyses of these messages are kept. Fix the cause and run the same selection "
             "with another reason: it takes only the messages that failed."

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, fields
 from typing import dataclass_transform
 
+from schema.wording import counted
+
 
 @dataclass_transform(eq_default=False)
 @dataclass(eq=False, repr=False)
@@ -82,6 +84,7 @@ class ChunksBroken(KaiwaError):
 
     def __str__(self) -> str:
         return (
-            f"{self.broken} of {self.chunks} chunks failed. Everything else is written, and the "
+            f"{self.broken} of {counted(self.chunks, 'chunk')} failed. Everything else is "
+            "written, and the "
             "next run processes the rest. The failed task runs show the cause."
         )

@@ -1,6 +1,7 @@
 """Errors of the sweep, legal holds and erasure."""
 
 from schema.errors.base import KaiwaError
+from schema.wording import counted
 
 
 class HoldSubjectUnknown(KaiwaError):
@@ -45,7 +46,8 @@ class LearnerHeld(KaiwaError):
 
     def __str__(self) -> str:
         return (
-            f"{self.holds} legal holds cover this learner, so nothing more was erased. "
+            f"{counted(self.holds, 'legal hold covers', 'legal holds cover')} this learner, so "
+            "nothing more was erased. "
             "`kaiwa-audio hold list` shows them. Run the erasure again after their release."
         )
 
@@ -59,8 +61,11 @@ class ErasureIncomplete(KaiwaError):
 
     def __str__(self) -> str:
         return (
-            f"The erasure is incomplete: {self.messages} messages still refer to a recording, "
-            f"{self.objects} objects remain, and {self.refused} keys are not ours to delete. "
+            f"The erasure is incomplete: "
+            f"{counted(self.messages, 'message still refers', 'messages still refer')} to a "
+            "recording, "
+            f"{counted(self.objects, 'object remains', 'objects remain')}, and "
+            f"{counted(self.refused, 'key is', 'keys are')} not ours to delete. "
             "Everything else is erased. Correct the refused keys, then run again. The artifact "
             "`erase-learner` counts what is left."
         )
@@ -88,8 +93,9 @@ class SweepIncomplete(KaiwaError):
 
     def __str__(self) -> str:
         return (
-            f"The bucket did not confirm {self.failed} deletions, and {self.overdue} recordings "
-            "are more than 3 days overdue."
+            f"The bucket did not confirm {counted(self.failed, 'deletion')}, and "
+            f"{counted(self.overdue, 'recording is', 'recordings are')} "
+            "more than 3 days overdue."
             f"{f' The sweep stopped early: {self.broken}' if self.broken else ''} All confirmed "
             "deletions are recorded, and the next sweep retries the rest. The artifact "
             "`sweep-retention` counts the causes."

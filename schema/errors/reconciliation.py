@@ -1,6 +1,7 @@
 """Errors of comparing rows with the bucket."""
 
 from schema.errors.base import KaiwaError
+from schema.wording import agreeing, counted
 
 
 class ListingOvertaken(KaiwaError):
@@ -20,7 +21,8 @@ class ListingIncomplete(KaiwaError):
 
     def __str__(self) -> str:
         return (
-            f"Listing the bucket stopped after {self.objects} objects. Nothing was compared. Run "
+            f"Listing the bucket stopped after {counted(self.objects, 'object')}. Nothing was "
+            "compared. Run "
             "again to continue the listing."
         )
 
@@ -34,7 +36,8 @@ class ListingOutdated(KaiwaError):
 
     def __str__(self) -> str:
         return (
-            f"{self.missing} recordings are absent from the listing that an earlier run began, but "
+            f"{counted(self.missing, 'recording is', 'recordings are')} absent from the listing "
+            "that an earlier run began, but "
             f"{self.found} of {self.sampled} sampled ones are in the bucket now. Nothing was "
             "reported. Run again for a new listing."
         )
@@ -49,7 +52,8 @@ class MessagesMissing(KaiwaError):
 
     def __str__(self) -> str:
         return (
-            f"{self.orphans} of {self.objects} objects belong to no message, above the limit "
+            f"{self.orphans} of {counted(self.objects, 'object')} "
+            f"{agreeing(self.orphans, 'belongs', 'belong')} to no message, above the limit "
             f"max_orphan_percent = {self.max_percent:g}. This may be the wrong database, or "
             "`messages` has lost rows. Nothing was queued for deletion. Check DATABASE_URL and "
             "TIGRIS_BUCKET_NAME, and restore lost messages. If all these objects should be "
@@ -65,7 +69,8 @@ class InventoryLost(KaiwaError):
 
     def __str__(self) -> str:
         return (
-            f"The database holds {self.found} of {self.listed} listed objects: an erasure removed "
+            f"The database holds {self.found} of {counted(self.listed, 'listed object')}: an "
+            "erasure removed "
             "some, or the server crashed and emptied the unlogged inventory. Nothing was compared. "
             "Run again for a new listing."
         )

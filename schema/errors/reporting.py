@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from schema.errors.base import KaiwaError
+from schema.wording import agreeing, counted
 
 
 class FindingsDenied(KaiwaError):
@@ -69,7 +70,8 @@ class RulesUnanswered(KaiwaError):
 
     def __str__(self) -> str:
         return (
-            f"{len(self.rules)} rules could not be evaluated: {', '.join(self.rules)}. Nothing was "
+            f"{counted(len(self.rules), 'rule')} could not be evaluated: "
+            f"{', '.join(self.rules)}. Nothing was "
             "written. Check the database server's log, and for columns whose type differs from "
             "this project's migrations."
         )
@@ -88,8 +90,10 @@ class QualityTooLow(KaiwaError):
     def __str__(self) -> str:
         problem = f" The bucket could not be sampled: {self.bucket_problem}"
         return (
-            f"{self.failing} of {self.checked} messages break a rule that fails the check, and "
-            f"the bucket lacks {self.missing} of {self.sampled} sampled recordings (limit: "
+            f"{self.failing} of {counted(self.checked, 'message')} "
+            f"{agreeing(self.failing, 'breaks', 'break')} a rule that fails the check, and "
+            f"the bucket lacks {self.missing} of {counted(self.sampled, 'sampled recording')} "
+            "(limit: "
             f"{self.allowed_percent:g} %).{problem if self.bucket_problem else ''} Everything is "
             "written, and nothing was repaired. The artifact `check-quality` names the rules; "
             "`audio_ops.quarantine` lists each message with what was observed."

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from schema.errors.base import KaiwaError
+from schema.wording import agreeing, counted
 
 
 class StorageError(KaiwaError):
@@ -32,6 +33,16 @@ class InvalidKey(StorageError):
             f"Invalid object key: it {self.rule}. It begins {self.key[:80]!r}. Correct "
             "`audio_storage_key`, or ask the app to upload the recording again."
         )
+
+
+class UrlRefused(StorageError):
+    """A message gets no signed URL."""
+
+    message_id: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"Message {self.message_id!r} gets no URL: {self.reason}."
 
 
 class ObjectTooLarge(StorageError):
@@ -117,7 +128,8 @@ class UnprovenBucket(StorageError):
 
     def __str__(self) -> str:
         return (
-            f"Bucket {self.bucket!r} holds {self.found} of {self.sampled} sampled recordings. It "
+            f"Bucket {self.bucket!r} holds {self.found} of "
+            f"{counted(self.sampled, 'sampled recording')}. It "
             "may belong to another environment, so nothing was marked as deleted. Check "
             "TIGRIS_BUCKET_NAME and DATABASE_URL; if recordings are really missing, run "
             "`reconcile-bucket`."
@@ -133,7 +145,8 @@ class RecordingsMissing(StorageError):
 
     def __str__(self) -> str:
         return (
-            f"{self.missing} of {self.rows} recordings are not in bucket {self.bucket!r}. The "
+            f"{self.missing} of {counted(self.rows, 'recording')} "
+            f"{agreeing(self.missing, 'is', 'are')} not in bucket {self.bucket!r}. The "
             "bucket or the prefix may be wrong. Nothing was queued for deletion. Check "
             "TIGRIS_BUCKET_NAME and DATABASE_URL, then run again for a new listing."
         )

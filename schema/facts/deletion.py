@@ -90,11 +90,21 @@ class LedgerVerification:
 
 @dataclass(frozen=True, slots=True)
 class PlacedHold:
-    """A legal hold that was just placed, and its effect."""
+    """A legal hold in force, placed now or by an earlier call, and its effect."""
 
     hold_id: int
+    placed_at: datetime
     protected: int  # recordings that it keeps
     already_deleted: int  # recordings deleted before it was placed
+
+
+@dataclass(frozen=True, slots=True)
+class ReleasedHold:
+    """A legal hold that is no longer in force."""
+
+    hold_id: int
+    released_by: str
+    released_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

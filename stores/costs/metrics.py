@@ -46,6 +46,10 @@ _AGO = "(:day - CAST(GREATEST({}, :oldest) - :shift AS date))"
 _SAID = _AGO.format("m.timestamp")
 _DELETED = _AGO.format("m.audio_deleted_at")
 
+# Uploads in progress do not count. An erased message is `pending` again, but was stored.
+_WAS_STORED = """(m.audio_deleted_at IS NOT NULL
+            OR COALESCE(m.audio_processing_state, '') NOT IN ('pending', 'uploading'))"""
+
 # Group keys are packed into `owner` and `code`. OFFSET keeps the planner from flattening the
 # subqueries: it would then expect as many groups as messages, and use neither hashing nor parallel
 # workers. Only a bigint zero is recognised as an OFFSET that allows parallel plans.
@@ -64,7 +68,7 @@ FROM (
     FROM messages AS m
     WHERE m.timestamp <= :as_of
         AND (m.audio_storage_key IS NOT NULL OR m.audio_deleted_at IS NOT NULL)
-        AND COALESCE(m.audio_processing_state, '') NOT IN ('pending', 'uploading')
+        AND {_WAS_STORED}
     OFFSET BIGINT '0'
 ) AS m
 JOIN (
@@ -107,15 +111,15 @@ GROUP BY 1, 2, 3, 4
     bindparam("as_of", type_=UtcDateTime), bindparam("oldest", type_=UtcDateTime)
 )
 
-_ACTIVE = text("""
+_ACTIVE = text(f"""
 SELECT count(DISTINCT c.user_id)
 FROM (
     SELECT DISTINCT m.conversation_id FROM messages AS m
     WHERE m.timestamp > :since AND m.timestamp <= :as_of AND m.role = 'user'
         AND (m.audio_storage_key IS NOT NULL OR m.audio_deleted_at IS NOT NULL)
-        AND COALESCE(m.audio_processing_state, '') NOT IN ('pending', 'uploading')
+        AND {_WAS_STORED}
 ) AS m JOIN conversations AS c ON c.id = m.conversation_id
-""").bindparams(bindparam("since", type_=UtcDateTime), bindparam("as_of", type_=UtcDateTime))
+""")  # noqa: S608 - ours.bindparams(bindparam("since", type_=UtcDateTime), bindparam("as_of", type_=UtcDateTime))
 
 _FORGET_DAY = text("""
 DELETE FROM audio_ops.storage_metric WHERE day = :measured_day

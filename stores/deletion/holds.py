@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 from schema.errors.deletion import HoldSubjectUnknown
-from schema.facts.deletion import ActiveHold, PlacedHold
+from schema.facts.deletion import ActiveHold, PlacedHold, ReleasedHold
 from schema.states import HoldScope
 
 ADVISORY_LOCK = 0x686F6C64  # "hold"
@@ -67,21 +67,22 @@ WHERE {of_message} = :subject
 # Idempotent: a retried transaction places the same hold only once.
 _PLACE = text("""
 WITH standing AS (
-    SELECT id FROM audio_ops.legal_hold
+    SELECT id, placed_at FROM audio_ops.legal_hold
     WHERE released_at IS NULL AND scope = :scope AND subject_id = :subject_id
       AND reason = :reason AND placed_by = :placed_by
     LIMIT 1
 ), placed AS (
     INSERT INTO audio_ops.legal_hold (scope, subject_id, reason, placed_by)
     SELECT :scope, :subject_id, :reason, :placed_by WHERE NOT EXISTS (SELECT FROM standing)
-    RETURNING id
+    RETURNING id, placed_at
 )
-SELECT id FROM standing UNION ALL SELECT id FROM placed
+SELECT id, placed_at FROM standing UNION ALL SELECT id, placed_at FROM placed
 """)
 _RELEASE = text("""
 UPDATE audio_ops.legal_hold
 SET released_by = :released_by, released_at = COALESCE(released_at, statement_timestamp())
 WHERE id = :hold_id AND (released_at IS NULL OR released_by = :released_by)
+RETURNING id, released_by, released_at
 """)
 _ACTIVE_HOLDS = text("""
 SELECT id, scope, subject_id, reason, placed_by, placed_at FROM audio_ops.legal_hold
@@ -170,14 +171,20 @@ def place(
         "reason": reason,
         "placed_by": placed_by,
     }
-    hold_id = connection.execute(_PLACE, arguments).scalar_one()
-    return PlacedHold(hold_id, protected=live + orphans, already_deleted=deleted)
+    hold_id, placed_at = connection.execute(_PLACE, arguments).one()
+    return PlacedHold(hold_id, placed_at, protected=live + orphans, already_deleted=deleted)
 
 
-def release(connection: Connection, hold_id: int, released_by: str) -> bool:
-    """Release a hold; return False if it does not exist or someone else has released it."""
+def release(connection: Connection, hold_id: int, released_by: str) -> ReleasedHold | None:
+    """Release a hold; releasing it again has no effect.
+
+    Returns:
+        The hold, with the time of its first release; None if it does not exist or someone else
+        has released it.
+    """
     arguments = {"hold_id": hold_id, "released_by": released_by}
-    return connection.execute(_RELEASE, arguments).rowcount == 1
+    row = connection.execute(_RELEASE, arguments).one_or_none()
+    return None if row is None else ReleasedHold(*row)
 
 
 def active(connection: Connection) -> list[ActiveHold]:

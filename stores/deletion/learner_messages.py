@@ -15,7 +15,7 @@ from sqlalchemy import Connection, text
 from schema.facts.deletion import LearnerRecording
 from schema.tables.app import Message
 
-# Shown to the learner and to support; the state `analyzed` would promise an analysis.
+# While the erasure runs; a worker that still holds the message then finds its work ended.
 ERASED = "Erased at the learner's request."
 
 # Materialised, so that the planner does not scan all of `messages` in id order.
@@ -71,9 +71,10 @@ SET audio_processing_state = 'failed', audio_processing_error = :error,
     pronunciation_score = NULL, fluency_score = NULL, speech_rate_wpm = NULL
 WHERE id = ANY(:message_ids) AND {_HOLDS_AUDIO}
 """)  # noqa: S608 - ours
+# Afterwards the message is like one that never had a recording: nothing failed.
 _CONFIRM = text(f"""
 UPDATE messages
-SET audio_processing_state = 'failed', audio_processing_error = :error,
+SET audio_processing_state = 'pending', audio_processing_error = NULL,
     audio_deleted_at = CASE
         WHEN audio_storage_key IS NULL THEN audio_deleted_at
         ELSE coalesce(audio_deleted_at, statement_timestamp() AT TIME ZONE 'UTC')
@@ -81,7 +82,8 @@ SET audio_processing_state = 'failed', audio_processing_error = :error,
     audio_storage_key = NULL, audio_url = NULL, audio_url_expires_at = NULL,
     audio_duration_ms = NULL, audio_size_bytes = NULL, audio_format = NULL,
     audio_sample_rate = NULL, audio_channels = NULL, audio_retention_expires_at = NULL
-WHERE id = ANY(:message_ids) AND {_HOLDS_AUDIO}
+WHERE id = ANY(:message_ids)
+    AND ({_HOLDS_AUDIO} OR audio_processing_state = 'failed' AND audio_processing_error = :error)
 """)  # noqa: S608 - ours
 
 
@@ -141,7 +143,7 @@ def silence(connection: Connection, message_ids: Sequence[str]) -> Counter[str]:
 
 
 def confirm(connection: Connection, message_ids: Sequence[str]) -> int:
-    """Clear the key and metadata of deleted recordings from locked messages.
+    """Clear the key, metadata and state of deleted recordings from locked messages.
 
     Returns:
         How many messages were changed; text-only messages are left unchanged.

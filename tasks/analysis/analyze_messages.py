@@ -12,6 +12,7 @@ from policy.leases import LEASE_DURATION, UNLEASED_AGE
 from policy.runs import merged_chunks
 from reports.analysis import summary
 from schema.facts.analysis import AnalysisReport, WaitingChunk
+from schema.wording import counted
 from stores.analysis import leases, messages
 from stores.quality.rules.catalogue import RULES
 from tasks.analysis.batch import covered_languages, owner, work_off
@@ -120,5 +121,5 @@ def publish_summary(
     create_markdown_artifact(
         summary(report, rules=RULES, broken_chunks=broken_chunks, took=ended_at - started_at),
         key="analyze-messages",
-        description=f"{report.analyzed} of {report.claimed} messages analysed",
+        description=f"{report.analyzed:,} of {counted(report.claimed, 'message')} analysed",
     )

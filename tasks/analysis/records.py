@@ -6,7 +6,7 @@ from datetime import datetime
 from itertools import accumulate
 from typing import Any
 
-from schema.documents import AnalysisRecord
+from schema.documents import Analysis, AnalysisRecord
 from schema.facts.analysis import ClaimedMessage
 from schema.states import FailureCause
 from speech import engine
@@ -28,8 +28,22 @@ def analysis_record(
         message_id=message.message_id,
         analyzed_at=as_of,
         analysis_duration_ms=duration_ms,
-        **asdict(analysis) | {"speech_timings": _in_utf16(analysis.speech_timings, message.text)},
+        **_columns(analysis, message.text),
     )
+
+
+def analysis_of(analysis: SpeechAnalysis, text: str) -> Analysis:
+    """Return an analysis that belongs to no message, for programs that read it as JSON.
+
+    Args:
+        analysis: The result.
+        text: The text that its offsets refer to.
+    """
+    return Analysis(**_columns(analysis, text))
+
+
+def _columns(analysis: SpeechAnalysis, text: str) -> dict[str, Any]:
+    return asdict(analysis) | {"speech_timings": _in_utf16(analysis.speech_timings, text)}
 
 
 def _in_utf16(timings: Sequence[SpeechTiming], text: str) -> list[dict[str, Any]]:

@@ -24,6 +24,7 @@ from reports.backfill_charts import charts
 from reports.canvas import page_of_images
 from schema.errors.backfill import BackfillStopped
 from schema.facts.backfill import Backfill, BackfillPlan, BackfillProgress, BackfillRequest
+from schema.wording import counted
 from speech import engine
 from stores.backfill import backfills, comparison, freezing, progress, selection
 from stores.costs import throughput
@@ -72,7 +73,7 @@ def publish_plan(plan: BackfillPlan, estimated: BackfillEstimate) -> None:
     create_markdown_artifact(
         plan_summary(plan, estimated, installed_release()),
         key=ARTIFACT,
-        description=f"Dry run: {estimated.messages:,} messages would be analysed",
+        description=f"Dry run: {counted(estimated.messages, 'message')} would be analysed",
     )
 
 
@@ -180,7 +181,7 @@ def approve(backfill_id: int, approved_by: str) -> None:
 
 @task(cache_policy=NO_CACHE)
 def report_backfill(
-    backfill_id: int, *, took: timedelta, dry_run: bool
+    backfill_id: int, *, took: timedelta, waited: timedelta, dry_run: bool
 ) -> tuple[BackfillProgress, Counter[str]]:
     """Publish the progress of a backfill; once nothing is open, store it as the final report.
 
@@ -189,6 +190,7 @@ def report_backfill(
     Args:
         backfill_id: Number of the backfill.
         took: Duration of this run.
+        waited: The part of it spent waiting for approval.
         dry_run: Store nothing.
 
     Returns:
@@ -207,7 +209,9 @@ def report_backfill(
     )
     languages = by_language(rescored)
     create_markdown_artifact(
-        report_summary(backfill_id, so_far, languages, rules=RULES, broken=broken, took=took),
+        report_summary(
+            backfill_id, so_far, languages, rules=RULES, broken=broken, took=took, waited=waited
+        ),
         key=ARTIFACT,
         description=f"Backfill {backfill_id}: {so_far.done:,} of {so_far.selected:,} done",
     )

@@ -15,6 +15,7 @@ from prefect.exceptions import PrefectHTTPStatusError
 from policy.backfill import BackfillState, Finish, GiveUp, StartChildren, next_step
 from schema.errors.backfill import BackfillStalled
 from schema.facts.backfill import BackfillChild
+from schema.wording import counted
 from tasks.backfill.queue import count_open, is_stopped
 
 DEPLOYMENT = "work-on-backfill/work-on-backfill"
@@ -47,7 +48,7 @@ def start_child(
         )
         if run.state is None or not run.state.is_final():
             return BackfillChild(run.id, generation)
-    msg = f"Backfill {backfill_id}: {_MAX_GENERATIONS} runs were started in place {place}."
+    msg = f"Backfill {backfill_id}: started {counted(_MAX_GENERATIONS, 'run')} in place {place}."
     raise RuntimeError(msg)
 
 

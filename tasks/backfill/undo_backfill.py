@@ -1,30 +1,15 @@
-"""Tasks of `flows/undo_backfill.py` and `kaiwa-audio backfill release`."""
+"""Tasks of `flows/undo_backfill.py`."""
 
 from prefect import task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
-from schema.errors.backfill import BackfillClosed, BackfillUnknown
-from schema.facts.backfill import Backfill
-from stores.backfill import backfills, undo
+from schema.errors.backfill import BackfillClosed
+from schema.wording import counted
+from stores.backfill import undo
 from tasks.resources.database import in_transaction
 
 ITEMS_AT_ONCE = 500
-
-
-def require_backfill(backfill_id: int) -> Backfill:
-    """Return a backfill that may be undone.
-
-    Raises:
-        BackfillUnknown: If there is no backfill with this number.
-        BackfillClosed: If it was released.
-    """
-    found = in_transaction(backfills.get, backfill_id)
-    if found is None:
-        raise BackfillUnknown(backfill_id)
-    if found.released:
-        raise BackfillClosed(backfill_id, "was released: what it overwrote is no longer kept")
-    return found
 
 
 @task(cache_policy=NO_CACHE)
@@ -58,20 +43,6 @@ def _undo(item_ids: list[int]) -> int:
     return in_transaction(undo.undo, item_ids)
 
 
-def release(backfill_id: int) -> int:
-    """Delete the copies of what a backfill overwrote; return the number of messages.
-
-    Raises:
-        BackfillUnknown: If there is no backfill with this number.
-        BackfillClosed: If it was released before, has not ended, or was undone.
-    """
-    require_backfill(backfill_id)
-    released = in_transaction(undo.release, backfill_id)
-    if released is None:
-        raise BackfillClosed(backfill_id, "has not ended, or was undone")
-    return released
-
-
 @task(cache_policy=NO_CACHE)
 def publish_undo(backfill_id: int, *, standing: int, changed: int, undone: int | None) -> None:
     """Publish the result of undoing, or of a dry run, as the artifact `undo-backfill`.
@@ -89,5 +60,5 @@ def publish_undo(backfill_id: int, *, standing: int, changed: int, undone: int |
         f"| **{label} to their earlier state** | {count:,} |\n"
         f"| Analysed again since, left unchanged | {changed:,} |\n",
         key="undo-backfill",
-        description=f"{label}: {count:,} messages of backfill {backfill_id}",
+        description=f"{label}: {counted(count, 'message')} of backfill {backfill_id}",
     )

@@ -15,6 +15,7 @@ from reports.erasure import plan, receipt_page
 from schema.errors.deletion import LearnerUnknown
 from schema.errors.storage import UnprovenBucket
 from schema.facts.deletion import ErasureReport
+from schema.wording import counted
 from stores.deletion import erasure, learner_messages, ledger
 from tasks.erasure.erase_pages import erase_orphans, erase_page, erase_versions
 from tasks.erasure.learner_data import ROWS_AT_ONCE, count_learner_data
@@ -123,7 +124,7 @@ def publish_plan(found: ErasureReport) -> None:
     create_markdown_artifact(
         plan(found),
         key="erase-learner",
-        description=f"Dry run: {found.objects:,} objects would be erased",
+        description=f"Dry run: {counted(found.objects, 'object')} would be erased",
     )
 
 
@@ -141,7 +142,8 @@ def publish_receipt(
     create_markdown_artifact(
         receipt_page(receipt, erased, left, head, started_at=started_at, ended_at=ended_at),
         key="erase-learner",
-        description=f"{erased.objects:,} objects erased, {left.objects:,} left. Receipt {receipt}",
+        description=f"{counted(erased.objects, 'object')} erased, {left.objects:,} left. "
+        f"Receipt {receipt}",
     )
 
 

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from schema.errors.storage import InvalidKey, StorageError
 from schema.facts.bucket import ObjectFacts
 from schema.facts.quality import BrokenRule, SampledRecording
+from schema.wording import counted
 from stores.quality import object_sample
 from stores.quality.rules.bucket_sample import OBJECT_IN_BUCKET, OBJECT_SIZE
 from tasks.resources import storage
@@ -58,6 +59,7 @@ def _difference(recording: SampledRecording, facts: ObjectFacts | None) -> tuple
     if facts is None:
         return OBJECT_IN_BUCKET.name, "no such object"
     if recording.size_bytes not in (None, facts.size_bytes):
-        observed = f"row {recording.size_bytes} bytes, object {facts.size_bytes} bytes"
+        row, stored = counted(recording.size_bytes, "byte"), counted(facts.size_bytes, "byte")
+        observed = f"row {row}, object {stored}"
         return OBJECT_SIZE.name, observed
     return None

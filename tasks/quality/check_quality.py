@@ -14,6 +14,7 @@ from schema.errors.reporting import ReportsUnwritable
 from schema.errors.storage import StorageError
 from schema.facts.quality import QualityReport, RowScope, RuleResult, SampledRecording
 from schema.states import CheckScope, Severity
+from schema.wording import agreeing, counted
 from stores.quality import checked_rows, checks, data_docs, object_sample, quarantine, validation
 from stores.quality.rules.bucket_sample import OBJECT_IN_BUCKET
 from stores.quality.rules.catalogue import ROW_RULES, RULES
@@ -143,7 +144,8 @@ def publish_check(
     create_markdown_artifact(
         summary(report, rules=RULES, earlier=earlier, allowed_percent=allowed_percent, took=took),
         key="check-quality",
-        description=f"{report.failing} of {report.checked} messages break a failing rule",
+        description=f"{report.failing:,} of {counted(report.checked, 'message')} "
+        f"{agreeing(report.failing, 'breaks', 'break')} a failing rule",
     )
     _write_data_docs(outcome.validation, checked_at)
 

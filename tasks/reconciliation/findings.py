@@ -16,6 +16,7 @@ from schema.errors.reconciliation import ListingOutdated
 from schema.errors.storage import InvalidKey, RecordingsMissing
 from schema.facts.bucket import ReconciliationReport
 from schema.states import FindingKind
+from schema.wording import counted
 from stores.reconciliation import comparison, inventory
 from stores.reconciliation.comparison import Comparison, Finding
 from stores.reconciliation.inventory import Run
@@ -165,5 +166,5 @@ def publish_reconciliation(
     create_markdown_artifact(
         summary(report, repair=repair, took=ended_at - started_at),
         key="reconcile-bucket",
-        description=f"{report.count} findings in {report.objects} objects",
+        description=f"{counted(report.count, 'finding')} in {counted(report.objects, 'object')}",
     )

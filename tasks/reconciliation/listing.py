@@ -9,6 +9,7 @@ from prefect.cache_policies import NO_CACHE
 
 from policy.configuration import DEFAULT_POLICY
 from policy.reconciliation import RESUME_WITHIN
+from schema.wording import counted
 from stores.bucket.listing import ListedObject, list_objects
 from stores.deletion import retention
 from stores.reconciliation import inventory
@@ -71,7 +72,7 @@ def _store(run: Run, page: Sequence[ListedObject], after: str | None) -> str | N
     """Write a page; return the key after which the next page starts."""
     storable = [listed for listed in page if "\0" not in listed.key]
     if len(storable) < len(page):
-        logger.warning("Skipped %d keys that contain NUL", len(page) - len(storable))
+        logger.warning("Skipped %s with a NUL character", counted(len(page) - len(storable), "key"))
     if not storable:
         return after
     in_transaction(inventory.add_page, run, storable, after=after)

@@ -20,6 +20,7 @@ from schema.errors.storage import StorageDenied, StorageUnavailable
 from schema.facts.deletion import IntendedDeletion, OpenIntent, Recording, SweepReport
 from schema.facts.quality import BrokenRule
 from schema.states import DeletionReason, DeletionState, UserTier
+from schema.wording import counted
 from stores.bucket.audio_bucket import DeletionReport
 from stores.deletion import holds, ledger, orphan_queue, retention
 from stores.quality import quarantine
@@ -68,7 +69,9 @@ def sweep_recordings(
         left = allowance - report.intended
         report += sweep_recordings([recording], rules, allowance=left, delete=delete)
         if report.failed[REFUSED_ROW] >= MOST_REFUSED_ROWS:  # not a problem of single rows
-            return replace(report, broken=f"The database refused {MOST_REFUSED_ROWS} messages.")
+            return replace(
+                report, broken=f"The database refused {counted(MOST_REFUSED_ROWS, 'message')}."
+            )
     return report
 
 

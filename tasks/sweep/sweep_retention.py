@@ -13,9 +13,10 @@ from sqlalchemy import Connection
 
 from policy.retention import effective_expiry, owner_tier
 from policy.sweep import SweepRules
-from reports.sweep import plan_summary, sweep_summary
+from reports.sweep import due_of_live, plan_summary, sweep_summary
 from schema.errors.storage import StorageError
 from schema.facts.deletion import SweepPlan, SweepReport
+from schema.wording import counted
 from stores.bucket.versions import deletion_for_good
 from stores.deletion import ledger, orphan_queue, retention
 from stores.deletion.retention import Position
@@ -156,21 +157,24 @@ def publish_plan(plan: SweepPlan) -> None:
     create_markdown_artifact(
         plan_summary(plan),
         key=ARTIFACT,
-        description=f"{plan.objects:,} of {plan.live:,} objects are due",
+        description=due_of_live(plan),
     )
 
 
 @task(cache_policy=NO_CACHE)
 def publish_report(
-    report: SweepReport, *, left: SweepPlan, withdrawn: int, took: timedelta
+    report: SweepReport, *, left: SweepPlan, withdrawn: int, took: timedelta, waited: timedelta
 ) -> None:
-    """Publish the report of a sweep as the artifact `sweep-retention`."""
+    """Publish the report of a sweep as the artifact `sweep-retention`.
+
+    `waited` is the part of the duration `took` that was spent waiting for approval.
+    """
     head = in_transaction(ledger.head)
     create_markdown_artifact(
-        sweep_summary(report, left=left, withdrawn=withdrawn, took=took)
+        sweep_summary(report, left=left, withdrawn=withdrawn, took=took, waited=waited)
         + f"\nHead of the deletion ledger: `{head}`\n",
         key=ARTIFACT,
-        description=f"{report.objects:,} objects deleted, {left.objects:,} still due",
+        description=f"{counted(report.objects, 'object')} deleted, {left.objects:,} still due",
     )
 
 

@@ -9,18 +9,24 @@ import re
 import subprocess
 import sys
 from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 import soundfile
 import soxr
+import sqlalchemy as sa
+from pydantic.alias_generators import to_camel
 from typer.testing import CliRunner
 
 from cli import analysis_page
 from cli.main import app
+from schema.facts.analysis import ClaimedMessage
 from speech import engine
 from speech.feedback.words import explain
+from stores.analysis import analyses
+from tasks.analysis.records import analysis_record
 from tests.speech.conftest import DATA, read_clip
 from tests.speech.feedback.making import word
 from tests.support.media import media
@@ -139,9 +145,43 @@ def test_words_to_practise_and_warnings_are_shown(fox, monkeypatch):
         assert " ".join(text.split()) in shown
 
 
-def test_a_program_gets_the_whole_analysis_and_nothing_else(fox):
-    done = run(FOX, "--text", FOX_TEXT, "--json")
-    assert json.loads(done.stdout) == json.loads(json.dumps(asdict(fox)))
+def test_a_program_gets_the_whole_analysis_as_the_app_reads_it_and_nothing_else(fox):
+    found = json.loads(run(FOX, "--text", FOX_TEXT, "--json").stdout)
+    assert set(found) == {to_camel(name) for name in asdict(fox)}
+    assert found["overallAccuracyScore"] == fox.overall_accuracy_score
+    first = fox.speech_timings[0]
+    assert found["speechTimings"][0] == {
+        "word": "The",
+        "startMs": first.start_ms,
+        "endMs": first.end_ms,
+        "charStart": 0,
+        "charEnd": 3,
+        "confidence": first.confidence,
+        "isPause": False,
+        "isHesitation": False,
+    }
+    documents = ("speechTimings", "phonemeAnalysis", "problematicWords")
+    keys = {key for name in documents for one in found[name] for key in one}
+    assert not [key for key in keys if "_" in key]
+    assert None not in [
+        value for name in documents for one in found[name] for value in one.values()
+    ]
+
+
+def test_json_equals_what_the_database_stores(fox, add_message, engine):
+    message_id = add_message()
+    claimed = ClaimedMessage(message_id, "", FOX_TEXT, "en", None, None, None, 0, 0)
+    record = analysis_record(claimed, fox, as_of=datetime(2026, 1, 1, tzinfo=UTC), duration_ms=1)
+    with engine.begin() as connection:
+        analyses.create(connection, record)
+        row = connection.execute(
+            sa.text(
+                "SELECT to_jsonb(a) - '{id,message_id,analyzed_at,analysis_duration_ms}'::text[]"
+                " FROM message_audio_analysis AS a"
+            )
+        ).scalar_one()
+    stored = {to_camel(name): value for name, value in row.items() if value is not None}
+    assert json.loads(run(FOX, "--text", FOX_TEXT, "--json").stdout) == stored
 
 
 def test_raw_samples_are_read_as_declared(tmp_path, fox):
@@ -149,7 +189,7 @@ def test_raw_samples_are_read_as_declared(tmp_path, fox):
     raw.write_bytes((read_clip("fox") * 32767).astype("<i2").tobytes())
     options = ("--text", FOX_TEXT, "--json", "--format", "pcm16", "--sample-rate", 16_000)
     analysed = json.loads(run(raw, *options).stdout)
-    assert analysed["overall_accuracy_score"] == pytest.approx(fox.overall_accuracy_score, abs=2)
+    assert analysed["overallAccuracyScore"] == pytest.approx(fox.overall_accuracy_score, abs=2)
     # With the app's format names and sample rate.
     named = tmp_path / "fox.wav"
     waveform = soxr.resample(read_clip("fox"), 16_000, 24_000)
@@ -383,4 +423,4 @@ def test_neither_environment_nor_orchestrator_is_needed():
         env={}, capture_output=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["analysis_language"] == "en"
+    assert json.loads(done.stdout)["analysisLanguage"] == "en"

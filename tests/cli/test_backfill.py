@@ -30,7 +30,20 @@ def test_a_backfill_is_released_once_a_person_agrees(add_scored, freeze, engine)
     assert f"Backfill {number} was released" in again.output
 
 
-def test_an_unknown_backfill_number_is_reported():
-    refused = release("99", "--yes")
+@pytest.mark.parametrize("answer", [("--yes",), ()])
+def test_an_unknown_backfill_number_is_reported_before_anyone_is_asked(answer):
+    refused = release("99", *answer)
     assert refused.exit_code == 1
-    assert "Backfill 99 does not exist" in refused.output
+    assert refused.output.startswith("Backfill 99 does not exist")
+
+
+def test_a_backfill_that_cannot_be_released_is_reported_before_anyone_is_asked(
+    add_scored, freeze, engine
+):
+    add_scored()
+    number = str(freeze())
+    assert release(number).output.startswith(f"Backfill {number} has not ended.")
+    with engine.begin() as connection:
+        backfills.end(connection, int(number), {})
+    release(number, "--yes")
+    assert release(number).output.startswith(f"Backfill {number} was released")

@@ -131,8 +131,9 @@ def test_a_rollback_asks_first_and_restores_everything(run, half):
     assert state(half) == before
 
 
-def test_a_rollback_where_nothing_was_adopted_says_so(run, half):
-    done = run(half, "rollback", "--yes")
+@pytest.mark.parametrize("confirmation", [("--yes",), ()])
+def test_a_rollback_where_nothing_was_adopted_says_so_before_it_asks(run, half, confirmation):
+    done = run(half, "rollback", *confirmation)
     assert (done.exit_code, done.output) == (0, "Nothing to restore.\n")
 
 
@@ -144,7 +145,7 @@ def test_analyses_go_only_if_it_is_said(run, empty_database_url):
     before = state(empty_database_url)
     done = run(empty_database_url, "rollback", "--yes")
     assert done.exit_code == 1
-    assert "1 analyses" in done.stderr
+    assert "1 analysis." in done.stderr
     assert "--drop-analyses" in done.stderr
     assert state(empty_database_url) == before
     assert run(empty_database_url, "rollback", "--yes", "--drop-analyses").exit_code == 0

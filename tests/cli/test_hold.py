@@ -18,7 +18,7 @@ def test_a_hold_is_placed_listed_and_released(engine, add_message):
     message_id = add_message()
     placed = run("place", "--message", message_id, *WHY)
     assert placed.exit_code == 0
-    assert placed.output == "Legal hold 1 keeps 1 recordings; 0 had been deleted before it.\n"
+    assert placed.output == "Legal hold 1 keeps 1 recording; 0 had been deleted before it.\n"
     shown = run("list").output
     for text in ("1", f"message {message_id}", "court order [12/3] :+1:", "Mori"):
         assert text in shown
@@ -28,13 +28,29 @@ def test_a_hold_is_placed_listed_and_released(engine, add_message):
         assert holds.active(connection) == []
 
 
+def test_repeating_a_command_says_that_nothing_changed(add_message):
+    message_id = add_message()
+    run("place", "--message", message_id, *WHY)
+    placed = run("place", "--message", message_id, *WHY)
+    assert placed.exit_code == 0
+    assert placed.output.startswith("Nothing changed: the same hold has been in force since 20")
+    assert "Legal hold 1 keeps 1 recording;" in placed.output
+    assert run("release", 1, "--by", "Sato").output == "Legal hold 1 is released.\n"
+    released = run("release", 1, "--by", "Sato")
+    assert released.exit_code == 0
+    assert released.output.startswith("Nothing changed: Sato had already released legal hold 1 at")
+    other = run("release", 1, "--by", "Mori")
+    assert other.exit_code == 1
+    assert "Legal hold 1 is not in force" in other.output
+
+
 @pytest.mark.parametrize("kind", ["conversation", "user"])
 def test_conversations_and_users_can_be_held(engine, kind, add_user, add_conversation, add_message):
     user_id = add_user()
     conversation_id = add_conversation(user_id=user_id)
     add_message(conversation_id=conversation_id)
     id_ = {"conversation": conversation_id, "user": user_id}[kind]
-    assert "keeps 1 recordings" in run("place", f"--{kind}", id_, *WHY).output
+    assert "keeps 1 recording;" in run("place", f"--{kind}", id_, *WHY).output
     with engine.connect() as connection:
         (hold,) = holds.active(connection)
     assert (hold.scope, hold.subject_id) == (kind, str(id_))

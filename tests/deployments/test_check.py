@@ -56,6 +56,15 @@ def test_a_sweep_whose_schedule_is_not_the_policys_is_named(sweep, schedules):
     assert problem.endswith("policy/configuration.py says ['0 3 * * *']; change one of them")
 
 
+@pytest.mark.parametrize("changed", [{"grace_days": 8}, {}])
+def test_urls_that_would_outlive_their_recordings_are_named(changed):
+    deployments = yaml.safe_load(check.PREFECT_YAML.read_text())["deployments"]
+    refresh = next(one for one in deployments if one["name"] == check.REFRESH)
+    kept = {name: value for name, value in refresh["parameters"].items() if name != "grace_days"}
+    (problem,) = check.problems(refresh | {"parameters": kept | changed})
+    assert problem.endswith("a URL must not outlive its recording")
+
+
 def test_a_policy_that_prefect_yaml_does_not_follow_fails_the_check(monkeypatch, capsys):
     changed = replace(DEFAULT_POLICY, cleanup=CleanupRules(grace_period_days=14))
     monkeypatch.setattr(check, "DEFAULT_POLICY", changed)

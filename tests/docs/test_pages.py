@@ -26,6 +26,7 @@ PACKAGES = (
     "stores",
     "tasks",
 )
+FOLDERS = {path.name for path in PROJECT.iterdir() if path.is_dir()} - {".git", ".venv", ".local"}
 CODE = re.compile(r"^```.*?^```$|`[^`\n]+`", re.MULTILINE | re.DOTALL)
 
 
@@ -46,6 +47,14 @@ def test_relative_links_lead_somewhere(page):
         target = (page.parent / path) if path else page
         assert target.exists(), link
         assert not anchor or anchor in anchors(target), link
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))
+def test_named_paths_exist(page):
+    """Paths in code, such as `docs/flows.md`, are relative to the project."""
+    for code in re.findall(r"`([\w.-]+(?:/[\w.*-]+)+/?)`", page.read_text()):
+        if code.split("/")[0] in FOLDERS:
+            assert list(PROJECT.glob(code.rstrip("/"))), code
 
 
 def test_every_error_is_explained():

@@ -282,7 +282,7 @@ def test_scores_that_the_app_emptied_come_back_with_the_next_run(upload, rows, a
     report = analyze_messages()
     assert (report.claimed, report.scores_put_back) == (0, 1)
     assert rows()[message_id] == before
-    assert "1 scores restored after the app cleared them." in newest_summary()
+    assert "1 score restored that the app had cleared." in newest_summary()
     assert analyze_messages() == AnalysisReport()
 
 

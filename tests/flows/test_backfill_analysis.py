@@ -39,7 +39,7 @@ from stores.backfill import leases
 from tasks.analysis import batch
 from tasks.analysis.workers import NotAnalysed
 from tasks.backfill import approval
-from tasks.backfill import undo_backfill as undo_tasks
+from tasks.backfill import release as releases
 from tasks.resources import database
 from tests.support.backfilling import analysis
 from tests.support.recordings import SENTENCES
@@ -222,7 +222,7 @@ def test_undoing_puts_everything_back(analysed, rows):
 def test_what_was_released_cannot_be_undone(analysed):
     analysed()
     backfill_for_real()
-    assert undo_tasks.release(1) == 1
+    assert releases.release(1) == 1
     with pytest.raises(BackfillClosed, match="was released"):
         undo_backfill(1, "too late", dry_run=False)
     with pytest.raises(BackfillUnknown):

@@ -118,7 +118,7 @@ def test_a_message_that_breaks_a_rule_is_quarantined_with_its_value_and_fails_th
     page = newest_artifact("check-quality")
     assert f'quick_scores: "{bad}"' in page
     assert good not in page
-    assert "rows break quick_scores" in caplog.text
+    assert "rows breaks quick_scores" in caplog.text
     # It never repairs.
     (row,) = rows_of(f"SELECT pronunciation_score FROM messages WHERE id = '{bad}'")
     assert row.pronunciation_score == 101
@@ -160,7 +160,7 @@ def test_a_known_unchanged_case_fails_no_later_check(record, run_sql, open_cases
     assert (report.checked, report.failing, broken(report)["quick_scores"]) == (0, 0, 1)
     assert (bad, "quick_scores") in open_cases()
     run_sql(f"UPDATE messages SET pronunciation_score = 102 WHERE id = '{bad}'")
-    with pytest.raises(QualityTooLow, match="1 of 1 messages"):
+    with pytest.raises(QualityTooLow, match="1 of 1 message breaks"):
         check_quality()
 
 
@@ -168,7 +168,7 @@ def test_the_sample_is_judged_by_itself(record):
     for _ in range(30):
         record()
     storage.bucket().delete_many([f"audio/user/conversation/message-{n}.wav" for n in range(30)])
-    with pytest.raises(QualityTooLow, match=r"0 of 30 messages .* lacks 5 of 5 sampled"):
+    with pytest.raises(QualityTooLow, match=r"0 of 30 messages break .* lacks 5 of 5 sampled"):
         check_quality(bucket_sample=5, fail_above_percent=50)
 
 

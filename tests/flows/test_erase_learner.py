@@ -79,7 +79,9 @@ def test_remaining_data_fails_the_run_after_its_receipt(
 ):
     bad, _ = add_recording(learner), add_recording(learner)
     faulty_bucket.on("DeleteObjects", refused({read_message(bad).audio_storage_key}))
-    with pytest.raises(ErasureIncomplete, match="1 messages still refer to a recording, 1 objects"):
+    with pytest.raises(
+        ErasureIncomplete, match="1 message still refers to a recording, 1 object remains"
+    ):
         erase_learner(learner.user_id, REASON, dry_run=False)
     assert "Not complete; run it again." in receipts()[0]
     faulty_bucket.heal()

@@ -22,7 +22,7 @@ seconds = st.floats(0, 1e7)
     [
         (0, 25, 60, "; 3 minutes left"),
         (0, 50, 10, "; less than a minute left"),
-        (0, 50, 60, "; 1 minutes left"),
+        (0, 50, 60, "; 1 minute left"),
         (50, 75, 600, "; 10 minutes left"),  # the pace counts this run's work only
         (0, 0, 60, ""),
         (50, 50, 60, ""),

@@ -98,10 +98,10 @@ def test_objects_that_wait_for_their_message_to_be_saved_do_not_look_like_lost_m
         storage.bucket().put(key, bytes(48_000), "audio/pcm16")
         add_message(id=f"m{number}", conversation_id=conversation, audio_storage_key=None)
     assert reconcile_bucket().adopted == 3
-    assert "3 objects uploaded before" in newest_artifact("reconcile-bucket").data
+    assert "before the message was saved: 3 objects" in newest_artifact("reconcile-bucket").data
     report = reconcile_bucket(repair=True)
     assert (report.adopted, report.findings) == (3, ())
-    assert "were attached to their messages" in newest_artifact("reconcile-bucket").data
+    assert "now attached and waiting for analysis" in newest_artifact("reconcile-bucket").data
     assert stored("m0").audio_processing_state == "uploaded"
 
 

@@ -18,6 +18,7 @@ from flows import refresh_signed_urls as flow_module
 from flows.refresh_signed_urls import refresh_signed_urls
 from schema.clock import utc_now
 from schema.errors.base import ChunksBroken, ClockSkew
+from schema.errors.storage import UrlRefused
 from schema.facts.urls import UrlReport
 from tasks import refresh_signed_urls as tasks
 from tasks.resources import storage
@@ -85,7 +86,7 @@ def test_missing_urls_are_signed_and_the_artifact_counts_them(record, run_id, ur
     assert len(urls()) == 3
     shown = artifacts(flow_run_id)["refresh-signed-urls"].data
     assert "| Signed | 3 |" in shown
-    assert "**1 keys are refused**" in shown
+    assert "**1 key is refused**" in shown
 
 
 def test_nothing_to_do_is_done(run_id):
@@ -116,7 +117,7 @@ def test_a_failed_span_does_not_affect_the_urls_of_others(
         state.result()
     assert (error.value.broken, error.value.chunks) == (1, 3)
     assert len(urls()) == 3
-    assert "**1 spans failed**" in artifacts(flow_run_id)["refresh-signed-urls"].data
+    assert "**1 span failed**" in artifacts(flow_run_id)["refresh-signed-urls"].data
 
 
 def test_a_wrong_clock_signs_nothing(record, run_id, urls, monkeypatch):
@@ -169,7 +170,7 @@ def test_no_url_signature_secret_or_text_appears_anywhere(
     ]
     everything = "\n".join(outputs)
     assert "refresh-span-1" in everything  # proves that the search covers the right places
-    assert "spans done" in everything
+    assert " done, " in everything
     access = storage.signer().access
     for secret in (
         "X-Amz-Signature",
@@ -180,3 +181,24 @@ def test_no_url_signature_secret_or_text_appears_anywhere(
         *(url.rpartition("=")[2] for url in urls()),
     ):
         assert secret not in everything
+
+
+def test_one_message_gets_a_new_url_that_nobody_sees(record, run_id, stored, caplog):
+    wanted, other = record(**NEW), record(**NEW)
+    with caplog.at_level(logging.DEBUG):
+        state, flow_run_id = run_id(message_id=wanted)
+    assert state.result() == UrlReport(signed=1)
+    assert stored(wanted).audio_url
+    assert stored(other).audio_url is None
+    shown = artifacts(flow_run_id)["refresh-signed-urls"].data
+    assert "X-Amz-Signature" not in caplog.text + shown
+    with get_client(sync_client=True) as client:
+        assert "X-Amz-Signature" not in client.read_flow_run(flow_run_id).model_dump_json()
+
+
+def test_a_message_that_must_not_be_played_fails_the_run(record, run_id):
+    due = record(audio=None, audio_url=None)
+    state, _ = run_id(message_id=due)
+    assert state.is_failed()
+    with pytest.raises(UrlRefused, match="its retention and grace periods ended on"):
+        state.result()

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -63,7 +64,7 @@ def test_a_dry_run_deletes_nothing_and_a_real_one_what_is_due(record, stored, en
     assert sweep_retention().objects == 0
     assert stored(due).audio_url
     assert not stored(without_end).audio_retention_expires_at
-    assert "1 of 11 objects are due" in newest_artifact()
+    assert "1 of 11 objects is due" in newest_artifact()
     report = sweep_retention(dry_run=False)
     assert (report.deleted, report.expiries_set) == ({UserTier.FREE: 1}, 1)
     assert not is_in_bucket(stored(due).audio_storage_key)
@@ -135,6 +136,7 @@ def test_a_person_who_enters_the_plans_number_lets_it_go_on(record, person, stor
     person.answers()
     assert sweep_retention(dry_run=False).objects == 3
     assert "3 of 3 objects are due, 100.0 %" in person.shown
+    assert re.search(r"Took \d+ s, and waited [\d.]+ minutes for approval\.", newest_artifact())
     assert not any(is_in_bucket(stored(id_).audio_storage_key) for id_ in ids)
 
 
@@ -181,13 +183,13 @@ def test_a_run_with_failed_deletions_fails_after_everything_else_is_done(
     late, *others = (record(due_for=days * DAY) for days in (5, 2, 1))
     without_end = record(audio_retention_expires_at=None)
     faulty_bucket.on("DeleteObjects", refused({stored(late).audio_storage_key}))
-    with pytest.raises(SweepIncomplete, match="1 deletions, and 1 recordings"):
+    with pytest.raises(SweepIncomplete, match="1 deletion, and 1 recording is more than"):
         sweep_for_real(page_size=1)
     assert all(stored(message_id).audio_deleted_at for message_id in others)
     assert stored(without_end).audio_retention_expires_at
     summary = newest_artifact()
     assert "| AccessDenied | 1 |" in summary
-    assert "1 objects are still due" in summary
+    assert "1 object is still due" in summary
     assert [payload["overdue"] for _, payload in events] == [1]
 
 

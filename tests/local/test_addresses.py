@@ -1,6 +1,8 @@
 import stat
 import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
@@ -39,6 +41,21 @@ def test_a_shell_that_sources_env_has_every_value_unchanged(tmp_path):
         script = f'. "{tmp_path}/env" && printf %s "${name}"'
         shell = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
         assert shell.stdout == value
+
+
+def test_a_bare_shell_that_sources_env_finds_the_commands_and_their_home(tmp_path):
+    folder = tmp_path / "a folder"
+    folder.mkdir()
+    addresses.save(STACK, folder)
+    script = f'. "{folder}/env"; command -v kaiwa-audio prefect ls; printf "%s\\n" "$PREFECT_HOME"'
+    shell = subprocess.run(
+        ["env", "-i", "bash", "-c", script], capture_output=True, text=True, check=True
+    )
+    found = shell.stdout.splitlines()
+    commands = Path(sys.executable).parent
+    assert found[:2] == [str(commands / "kaiwa-audio"), str(commands / "prefect")]
+    assert found[2].endswith("/ls")
+    assert found[3] == str(folder / "prefect")
 
 
 def test_settings_read_the_stacks_environment(monkeypatch):

@@ -117,7 +117,7 @@ def test_nothing_to_do_costs_nothing():
         (6, 0, "mean accuracy moved by +6.0 points"),
         (-6, 0, "mean accuracy moved by -6.0 points"),
         (0, 20, None),
-        (0, 23, "23 of the 223 messages"),
+        (0, 23, "23 of the first sample's 223 messages"),
     ],
 )
 def test_a_person_is_asked_when_scores_move_or_analyses_fail(shift, failed, expected):
@@ -137,7 +137,7 @@ def test_fluency_counts_as_much_as_accuracy_and_crashes_as_failures():
 
 def test_a_person_is_asked_when_analyses_break_rules():
     found = objection(None, sample(), 1, max_mean_shift=100)
-    assert found.startswith("1 of the 200 analyses of the first sample break rules")
+    assert found.startswith("1 of the first sample's 200 analyses breaks rules")
 
 
 MOMENT = timedelta(microseconds=1)

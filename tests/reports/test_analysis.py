@@ -62,7 +62,7 @@ def test_languages_without_an_engine_are_listed_with_the_commonest_first():
     table = ["| Waiting for an engine | |", "|---|--:|", "| ja | 1,234 |", "| ko | 12 |"]
     assert "\n".join(table) in text
     assert "| x|y |" not in text
-    assert "1,200 scores restored after the app cleared them." in text
+    assert "1,200 scores restored that the app had cleared." in text
     assert languages_line(waiting).startswith("ja 1,234; ko 12; ")
 
 

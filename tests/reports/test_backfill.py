@@ -73,20 +73,28 @@ def test_a_report_shows_outcomes_causes_scores_and_pace():
         by_language(RESCORED),
         rules=RULES,
         broken={"quick_scores": 3},
-        took=timedelta(minutes=2),
+        took=timedelta(minutes=5),
+        waited=timedelta(minutes=3),
     )
     assert "| Failed; an earlier analysis is kept | 2 |" in said
     assert "| Audio deleted in the meantime | 1 |" in said
     assert "| **Selected** | 13 |" in said
     assert "| no speech | 2 |" in said
     assert f"| {RULES['quick_scores'].says} | 3 |" in said
-    assert "2.0 hours of audio, 120 times real time per core; this run took 2.0 min." in said
+    assert "2.0 hours of audio, 120 times real time per core; " in said
+    assert "; this run took 2.0 min, and waited 3.0 minutes for approval." in said
     assert "kaiwa-audio backfill release 7" in said
 
 
 def test_a_report_of_an_unfinished_backfill_shows_how_to_continue():
     said = report_summary(
-        7, BackfillProgress(5, open=5), {}, rules=RULES, broken={}, took=timedelta(seconds=3)
+        7,
+        BackfillProgress(5, open=5),
+        {},
+        rules=RULES,
+        broken={},
+        took=timedelta(seconds=3),
+        waited=timedelta(),
     )
     assert "**5 are left**: run it again with `resume` 7." in said
     assert "no audio was analysed" in said

@@ -48,7 +48,7 @@ def test_a_check_without_a_finding_says_so(page):
 
 def test_failures_are_listed_before_warnings(page):
     text = page([("pcm_size", ("a", "b")), ("quick_scores", ("c",))], failing=1)
-    assert "1 break a rule that fails the check: 0.1 %" in text
+    assert "1 breaks a rule that fails the check: 0.1 %" in text
     assert text.index("`quick_scores`") < text.index("`pcm_size`")
     assert "| **fails** | 1 | 1,000 |" in text
     assert "| warns | 2 | 1,000 |" in text

@@ -49,12 +49,9 @@ def test_rows_elsewhere_are_reported():
 
 def test_adopted_objects_are_reported_and_without_repair_the_adoptable_ones():
     done = summary(report(adopted=1234), repair=True, took=TOOK)
-    assert (
-        "1,234 objects uploaded before their message was saved were attached to their messages"
-        in done
-    )
+    assert "Uploaded before the message was saved: 1,234 objects, now attached" in done
     to_do = summary(report(adopted=1234), repair=False, took=TOOK)
-    assert "can be attached to their messages: run with `repair` on" in to_do
+    assert "run with `repair` on to attach" in to_do
     assert "before their message" not in summary(report(), repair=True, took=TOOK)
 
 

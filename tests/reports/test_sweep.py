@@ -53,8 +53,19 @@ REPORT = SweepReport(
 )
 
 
-def summary(report=REPORT, left=NOTHING_LEFT, withdrawn=0):
-    return sweep_summary(report, left=left, withdrawn=withdrawn, took=timedelta(seconds=90))
+def summary(report=REPORT, left=NOTHING_LEFT, withdrawn=0, took_seconds=90, waited_seconds=0):
+    return sweep_summary(
+        report,
+        left=left,
+        withdrawn=withdrawn,
+        took=timedelta(seconds=took_seconds),
+        waited=timedelta(seconds=waited_seconds),
+    )
+
+
+def test_waiting_for_approval_is_not_work():
+    shown = summary(took_seconds=214, waited_seconds=180)
+    assert "Took 34 s, and waited 3.0 minutes for approval." in shown
 
 
 def test_a_plan_shows_how_much_is_due_since_when_and_what_it_saves():
@@ -116,7 +127,7 @@ def test_a_summary_shows_what_was_deleted_and_what_was_not():
         ),
         (REPORT, {"orphans": 2}, "2 objects are still due; the next sweep continues."),
         (REPORT, {"overdue": 5}, "5 recordings are more than 3 days overdue"),
-        (REPORT, {"without_expiry": 6}, "1 recordings have no expiry date"),
+        (REPORT, {"without_expiry": 6}, "1 recording has no expiry date"),
     ],
     ids=["broken", "left", "orphans left", "overdue", "without an end"],
 )

@@ -68,5 +68,5 @@ def test_charts_of_an_earlier_run_are_noticed(show, scene):
 
 @pytest.mark.parametrize("less", [{"objects": 1}, {"bytes": 5_999_999}])
 def test_a_measurement_of_less_than_is_stored_is_noticed(show, less):
-    with pytest.raises(DemoFailed, match="were measured, but 2 of 6000000 are stored"):
+    with pytest.raises(DemoFailed, match=r"measured, .* but 2 of 6000000 are stored"):
         show(**less)

@@ -116,7 +116,7 @@ def test_urls_that_do_not_work_are_noticed_and_not_told(play, run_sql):
 
 
 def test_a_sweep_that_deletes_nothing_is_noticed(play):
-    with pytest.raises(DemoFailed, match="after the sweep 2 recordings were not"):
+    with pytest.raises(DemoFailed, match="after the sweep 2 recordings were wrong"):
         play(sweep=do_nothing)
 
 
@@ -130,7 +130,7 @@ def test_a_sweep_that_deletes_too_much_is_noticed(play, run_sql):
         run_sql("UPDATE audio_ops.legal_hold SET released_at = now(), released_by = 'nobody'")
         sweep()
 
-    with pytest.raises(DemoFailed, match="after the sweep 1 recordings were not"):
+    with pytest.raises(DemoFailed, match="after the sweep 1 recording was wrong"):
         play(sweep=sweep_without_holds)
 
 
@@ -140,7 +140,7 @@ def test_a_sweep_that_only_says_so_is_noticed(play, scene, uploaded):
         with scene.engine.begin() as connection:
             retention.mark_deleted(connection, due, soft=True)
 
-    with pytest.raises(DemoFailed, match="after the sweep 2 recordings were not"):
+    with pytest.raises(DemoFailed, match="after the sweep 2 recordings were wrong"):
         play(sweep=mark)
 
 

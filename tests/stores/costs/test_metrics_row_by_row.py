@@ -124,7 +124,7 @@ def _is_audio(message):
     return (
         message["timestamp"] <= AS_OF
         and (message["audio_storage_key"] or message["audio_deleted_at"])
-        and message["audio_processing_state"] not in NOT_UPLOADED
+        and (message["audio_deleted_at"] or message["audio_processing_state"] not in NOT_UPLOADED)
     )
 
 

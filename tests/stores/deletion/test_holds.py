@@ -249,12 +249,12 @@ def test_an_active_hold_shows_who_placed_it_and_why(engine, add_message, place, 
 def test_only_the_person_who_released_a_hold_can_repeat_it(engine, add_message, place):
     hold_id = place(MESSAGE, add_message()).hold_id
     with engine.begin() as connection:
-        assert not holds.release(connection, hold_id + 1, "Sato")
+        assert holds.release(connection, hold_id + 1, "Sato") is None
         assert holds.release(connection, hold_id, "Sato")
     with engine.begin() as connection:
         first = connection.execute(sa.select(LegalHold.released_at, LegalHold.released_by)).one()
         assert holds.release(connection, hold_id, "Sato")  # a commit's answer can be lost
-        assert not holds.release(connection, hold_id, "Mori")
+        assert holds.release(connection, hold_id, "Mori") is None
         again = connection.execute(sa.select(LegalHold.released_at, LegalHold.released_by)).one()
     assert first == again
 

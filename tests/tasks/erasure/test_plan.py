@@ -53,7 +53,7 @@ def test_a_hold_on_anything_of_the_learner_forbids_the_erasure(
     }
     before = everything(learner)
     place_hold(scope, subjects[scope])
-    with pytest.raises(LearnerHeld, match="1 legal holds"):
+    with pytest.raises(LearnerHeld, match="1 legal hold covers"):
         erase(learner)
     assert everything(learner) == before
 

@@ -96,7 +96,7 @@ def test_an_analysis_in_flight_when_the_erasure_comes_is_not_written(
     assert (report.analyzed, report.lost) == (0, 1)
     with engine.begin() as connection:
         assert leases.release(connection, claim.token) == 0
-    assert read_message(message_id).audio_processing_state == "failed"
+    assert read_message(message_id).audio_processing_state == "pending"
     assert everything(learner)["analyses"] == []
 
 
