@@ -61,7 +61,7 @@ def sweep_retention(
     interrupted one had started. Only one real sweep runs at a time; a second one exits immediately.
 
     Args:
-        dry_run: Only show what would be deleted. Off: delete permanently.
+        dry_run: Only show what would be deleted, and alert nobody. Off: delete permanently.
         page_size: Recordings deleted together.
         grace_days: Days to keep audio after its retention period has ended.
         soft_delete: Keep the key and metadata on the message as an audit trail. Off: clear them.
@@ -96,10 +96,10 @@ def sweep_retention(
         try:
             check_bucket(plan, rules)
         except StorageError:
-            raise_alarm(plan)  # nothing is deleted, so audio may become overdue
+            if not dry_run:
+                raise_alarm(plan)  # nothing is deleted, so audio may become overdue
             raise
         if dry_run:
-            raise_alarm(plan)
             return SweepReport(kept=plan.kept)
         reason = runaway(plan, max_objects=max_objects, max_share_percent=max_share_percent)
         if reason is not None:
