@@ -7,6 +7,7 @@ from prefect import flow
 from prefect.logging import get_run_logger
 from pydantic import Field
 
+from policy.configuration import DEFAULT_POLICY
 from policy.costs import PriceBookName, prices_of, require_amount
 from reports.wording import amount, dollars
 from schema.clock import utc_now
@@ -62,7 +63,7 @@ def measure_costs(
         "read_usd_per_1000": read_usd_per_1000,
         "write_usd_per_1000": write_usd_per_1000,
     }
-    prices = prices_of(price_book, **stated_prices)
+    prices = prices_of(price_book, DEFAULT_POLICY.costs, **stated_prices)
     if transferred_gb_month is not None:
         require_amount("transferred_gb_month", transferred_gb_month)
     stated = (as_of, transferred_gb_month, *stated_prices.values())

@@ -24,7 +24,7 @@ def undo_backfill(
     Args:
         backfill_id: Number of the backfill, from its artifact or log.
         reason: Reason, for the record.
-        dry_run: Only count what would be restored.
+        dry_run: Only count what would be restored; nothing is undone. Off: restore it.
 
     Returns:
         Number of messages restored, or to be restored.
@@ -38,5 +38,12 @@ def undo_backfill(
     undone = None if dry_run else put_back(backfill_id, reason)
     publish_undo(backfill_id, standing=standing, changed=changed, undone=undone)
     count = standing if undone is None else undone
-    get_run_logger().info("%d messages %s", count, "would be restored" if dry_run else "restored")
+    if dry_run:
+        get_run_logger().warning(
+            "Dry run: nothing was undone. %d messages would be restored; to restore them, run this"
+            " flow again with dry_run off",
+            count,
+        )
+    else:
+        get_run_logger().info("%d messages restored", count)
     return count

@@ -92,6 +92,19 @@ GROUP BY fate, language, stored ORDER BY messages DESC, language, stored
 """).bindparams(*WINDOW)  # noqa: S608 - our own fragments
 
 
+_WINDOW_HAS_RECORDINGS = text("""
+SELECT EXISTS (
+    SELECT FROM messages AS m
+    WHERE (m.audio_storage_key IS NOT NULL OR m.audio_deleted_at IS NOT NULL) AND m.role = 'user'
+        AND m.timestamp >= coalesce(:start, CAST('-infinity' AS timestamp))
+        AND m.timestamp < coalesce(:end, statement_timestamp() AT TIME ZONE 'UTC')
+)
+""").bindparams(*WINDOW)
+_COUNT_UNKNOWN_CONVERSATIONS = text("""
+SELECT count(*) FROM unnest(CAST(:ids AS text[])) AS wanted (id)
+WHERE NOT EXISTS (SELECT FROM conversations AS c WHERE c.id = wanted.id)
+""")
+
 _PLAN = {kind: _plan(condition) for kind, condition in CONDITIONS.items()}
 
 
@@ -132,6 +145,23 @@ def plan(
         done=counts["done"],
         unknown_languages=unknown,
     )
+
+
+def window_has_recordings(connection: Connection, request: BackfillRequest) -> bool:
+    """Return whether learners have sent recordings in the window, deleted ones included.
+
+    Without a window, returns true.
+    """
+    if request.start is None and request.end is None:
+        return True
+    window = {"start": request.start, "end": request.end}
+    return bool(connection.execute(_WINDOW_HAS_RECORDINGS, window).scalar_one())
+
+
+def count_unknown_conversations(connection: Connection, request: BackfillRequest) -> int:
+    """Count the conversations of the request that do not exist."""
+    ids = {"ids": list(request.conversation_ids)}
+    return int(connection.execute(_COUNT_UNKNOWN_CONVERSATIONS, ids).scalar_one())
 
 
 def release_arguments(release: EngineRelease) -> dict[str, str]:
