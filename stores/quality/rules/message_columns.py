@@ -16,8 +16,10 @@ FORMATS = ("pcm16", "g711_ulaw", "g711_alaw", "wav", "mp3", "flac", "ogg", "opus
 
 
 def _storage_key(facts: RuleFacts) -> str:
-    # Clients and proxies resolve `.` and `..`, and XML cannot represent control characters.
-    return rf"^{re.escape(facts.key_prefix)}(?!(.*/)?\.{{1,2}}(/|$))[^[:cntrl:]]+$"
+    # As in `schema.object_keys`, except for the length. Not [:cntrl:], whose meaning depends on the
+    # database's locale.
+    allowed = r"[^\u0001-\u001f\u007f-\u009f]+"
+    return rf"^{re.escape(facts.key_prefix)}(?!(.*/)?\.{{1,2}}(/|$)){allowed}$"
 
 
 REFUSED_KEY = ColumnRule(  # also used for quarantine by signing and sweeping
