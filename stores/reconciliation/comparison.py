@@ -11,8 +11,9 @@ from sqlalchemy import Connection, text
 
 from schema.errors.reconciliation import InventoryLost, ListingIncomplete
 from schema.facts.bucket import FindingReport
+from schema.facts.bucket import Reconciliation as Run
 from schema.states import FindingKind
-from stores.reconciliation.inventory import WHOLE_TABLE_TIMEOUT, Run, progress
+from stores.reconciliation.inventory import WHOLE_TABLE_TIMEOUT, progress
 from stores.reconciliation.stray_objects import MESSAGE_OF
 
 EXAMPLES = 20
