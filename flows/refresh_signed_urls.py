@@ -60,7 +60,7 @@ def refresh_signed_urls(
     logger.info("%d live recordings in %d spans", plan.live, len(plan.spans))
 
     progress = Progress(description=f"{plan.live:,} recordings")
-    report, broken = UrlReport(due=plan.due), 0
+    report, broken = UrlReport(due=plan.due, unreadable=plan.unreadable), 0
     for number, span in enumerate(plan.spans, start=1):
         left = None if limit is None else limit - report.signed
         if left == 0:
@@ -81,6 +81,10 @@ def refresh_signed_urls(
     )
     if report.refused:
         logger.warning("%d keys are refused; see audio_ops.quarantine", report.refused)
+    if report.unreadable:
+        logger.warning(
+            "%d retention expiries are no dates; see audio_ops.quarantine", report.unreadable
+        )
     if broken:
         raise ChunksBroken(broken, len(plan.spans))
     return report

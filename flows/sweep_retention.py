@@ -29,6 +29,7 @@ from tasks.sweep.sweep_retention import (
     publish_report,
     raise_alarm,
     set_missing_expiries,
+    set_unreadable_aside,
     settle_broken_runs,
     sole_sweep,
     sweep_chunk,
@@ -144,7 +145,7 @@ def _sweep(plan: SweepPlan, rules: SweepRules, page_size: int) -> SweepReport:
     """Sweep chunk by chunk until nothing is due; never more than planned."""
     pages = max(MIN_PAGES_PER_CHUNK, -(-plan.objects // (page_size * MAX_CHUNKS)))
     progress = Progress()
-    report, cursor = SweepReport(), SweepCursor(allowance=plan.objects)
+    report, cursor = set_unreadable_aside(), SweepCursor(allowance=plan.objects)
     while not (cursor.ended or report.broken):
         done, cursor = sweep_chunk(cursor, rules, page_size=page_size, pages=pages)
         report += done

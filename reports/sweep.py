@@ -71,7 +71,8 @@ def sweep_summary(report: SweepReport, *, left: SweepPlan, withdrawn: int, took:
     if without_expiry > 0:
         lines += [
             "",
-            f"{without_expiry:,} recordings have no expiry date, because their tier is unknown.",
+            f"{without_expiry:,} recordings have no expiry date, because their tier or time is "
+            "unknown.",
         ]
     if left.overdue:
         lines += [

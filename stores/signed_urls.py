@@ -15,19 +15,26 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from schema.errors.base import DatabaseRefused
 from schema.facts.urls import MessageSpan, ScanPosition, SignableMessage
 from schema.tables.base import UtcDateTime
+from stores.readable import is_readable
 
 _LIVE = "m.audio_storage_key IS NOT NULL AND m.audio_deleted_at IS NULL"
 _ORDER = "m.audio_retention_expires_at NULLS FIRST, m.id"
 
-_COUNT = text(f"""
-SELECT count(*) FILTER (WHERE m.audio_retention_expires_at < :ended_before) AS due,
-    count(*) FILTER (WHERE (m.audio_retention_expires_at < :ended_before) IS NOT TRUE) AS live
-FROM messages AS m WHERE {_LIVE}
-""").bindparams(bindparam("ended_before", type_=UtcDateTime))  # noqa: S608 - our own fragment
-
 # Rows without an expiry come first in the index, but row comparison skips NULLs: two scans.
 _WITHOUT_EXPIRY = "m.audio_retention_expires_at IS NULL"
-_WITH_EXPIRY = "m.audio_retention_expires_at >= :ended_before"
+_EXPIRY_IS_READABLE = is_readable("m.audio_retention_expires_at")
+_WITH_EXPIRY = f"m.audio_retention_expires_at >= :ended_before AND {_EXPIRY_IS_READABLE}"
+
+_COUNT = text(f"""
+SELECT count(*) FILTER (
+        WHERE m.audio_retention_expires_at < :ended_before AND {_EXPIRY_IS_READABLE}
+    ) AS due,
+    count(*) FILTER (
+        WHERE m.audio_retention_expires_at IS NULL OR {_WITH_EXPIRY}
+    ) AS live,
+    count(*) FILTER (WHERE NOT {_EXPIRY_IS_READABLE}) AS unreadable
+FROM messages AS m WHERE {_LIVE}
+""").bindparams(bindparam("ended_before", type_=UtcDateTime))  # noqa: S608 - our own fragment
 
 _SPAN_ENDS = """
 SELECT retention_expires_at, id
@@ -47,9 +54,12 @@ _SPAN_ENDS_WITHOUT_EXPIRY, _SPAN_ENDS_WITH_EXPIRY = (
     for part in (_WITHOUT_EXPIRY, _WITH_EXPIRY)
 )
 
+# An unreadable one does not say when the URL expires, so a new URL is signed.
+_URL_TIME_IS_READABLE = is_readable("m.audio_url_expires_at")
 _PAGE = """
 SELECT m.id, m.conversation_id, m.audio_storage_key, m.audio_retention_expires_at,
-    CASE WHEN m.audio_url IS NOT NULL THEN m.audio_url_expires_at END AS url_expires_at,
+    CASE WHEN m.audio_url IS NOT NULL AND {readable}
+        THEN m.audio_url_expires_at END AS url_expires_at,
     EXISTS (
         SELECT FROM audio_ops.deletion_ledger AS d
         WHERE d.state = 'intended'
@@ -68,6 +78,7 @@ _INSTANTS = {"audio_retention_expires_at": UtcDateTime, "url_expires_at": UtcDat
 _PAGE_WITHOUT_EXPIRY = text(
     _PAGE.format(
         live=_LIVE,
+        readable=_URL_TIME_IS_READABLE,
         part=f"{_WITHOUT_EXPIRY} AND m.id > :after_id AND m.id <= :last_id",
         order=_ORDER,
     )
@@ -76,6 +87,7 @@ _PAGE_WITH_EXPIRY = (
     text(
         _PAGE.format(
             live=_LIVE,
+            readable=_URL_TIME_IS_READABLE,
             part="(m.audio_retention_expires_at, m.id) > (:after_expiry, :after_id)"
             " AND (m.audio_retention_expires_at, m.id) <= (:last_expiry, :last_id)",
             order=_ORDER,
@@ -113,15 +125,15 @@ SELECT c.id FROM conversations AS c WHERE c.user_id IN (SELECT user_id FROM spok
 """).bindparams(bindparam("since", type_=UtcDateTime))
 
 
-def count_live(connection: Connection, ended_before: datetime) -> tuple[int, int]:
-    """Return the numbers of messages with a recording: to keep, and due for deletion.
+def count_live(connection: Connection, ended_before: datetime) -> tuple[int, int, int]:
+    """Return the numbers of messages with a recording: to keep, due, and with an unreadable expiry.
 
     Args:
         connection: In a transaction.
         ended_before: Recordings whose retention ended before this instant are due.
     """
     row = connection.execute(_COUNT, {"ended_before": ended_before}).one()
-    return row.live, row.due
+    return row.live, row.due, row.unreadable
 
 
 def spans(

@@ -16,6 +16,7 @@ from schema.states import BackfillSelection
 from schema.tables.base import UtcDateTime
 from stores.analysis.leases import PRIMARY_LANGUAGE
 from stores.backfill.backfills import ALLOW_LONG_STATEMENTS
+from stores.readable import duration_ms, size_bytes
 
 # A version that is not a dotted number counts as older.
 _VERSION = r"""a.analysis_engine = :engine AND CASE
@@ -52,9 +53,11 @@ def matching(condition: str) -> str:
     return f"""
     SELECT m.id, m.timestamp, {PRIMARY_LANGUAGE} AS language,
         coalesce(a.analysis_engine || ' ' || a.analysis_version, 'none') AS stored,
-        coalesce(m.audio_duration_ms, a.total_speech_duration_ms + a.total_pause_duration_ms, 0)
-            AS audio_ms,
-        coalesce(m.audio_size_bytes, 0) AS bytes,
+        coalesce({duration_ms("m.audio_duration_ms")},
+            {duration_ms("a.total_speech_duration_ms")}
+                + {duration_ms("a.total_pause_duration_ms")},
+            0) AS audio_ms,
+        coalesce({size_bytes("m.audio_size_bytes")}, 0) AS bytes,
         CASE
             WHEN m.audio_deleted_at IS NOT NULL THEN 'gone'
             WHEN {IS_NEWER} THEN 'newer'

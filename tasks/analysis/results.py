@@ -9,6 +9,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection
 
 from policy.leases import Fail, FailureDecision, Quarantine, Retry, failure_decision
+from schema.documents import storable
 from schema.facts.analysis import AnalysisReport, Claim, ClaimedMessage, MessageRetry
 from schema.facts.quality import BrokenRule
 from schema.states import FailureCause
@@ -133,7 +134,7 @@ def _ids(analysed: Iterable[Analysed]) -> list[str]:
 def _decide(message: ClaimedMessage, outcome: NotAnalysed, max_attempts: int) -> FailureDecision:
     return failure_decision(
         outcome.cause,
-        outcome.reason,
+        storable(outcome.reason),  # may quote a recording's header
         attempts=message.attempts,
         crashes=message.crashes,
         max_attempts=max_attempts,
