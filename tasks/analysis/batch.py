@@ -110,7 +110,7 @@ def _write_all(
 ) -> AnalysisReport:
     """Write a claim's outcomes; if the database refuses one of them, write each by itself.
 
-    A refused analysis counts as a failed attempt; if that is refused, too, the message is lost.
+    A message whose analysis is refused fails; if that is refused, too, it counts as lost.
     """
     try:
         return in_transaction(write, claim, outcomes)
@@ -141,8 +141,11 @@ def _write_refused(
     (message,) = claim.messages
     sqlstate = getattr(error.orig, "sqlstate", None)
     logger.warning("The database refuses message %s (SQLSTATE %s)", message.message_id, sqlstate)
-    reason = f"The database refused the analysis (SQLSTATE {sqlstate})."
-    refused = {message.message_id: NotAnalysed(FailureCause.ENGINE_ERROR, reason)}
+    reason = (
+        f"The database refused the analysis (SQLSTATE {sqlstate}). Once the cause is fixed, set "
+        "the state back to 'uploaded'."
+    )
+    refused = {message.message_id: NotAnalysed(FailureCause.NOT_STORABLE, reason)}
     try:
         return in_transaction(write, claim, refused)
     except DBAPIError as again:

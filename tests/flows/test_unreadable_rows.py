@@ -16,7 +16,7 @@ from flows.refresh_signed_urls import refresh_signed_urls
 from flows.sweep_retention import sweep_retention
 from schema.clock import utc_now
 from schema.errors.deletion import SweepIncomplete
-from schema.states import BackfillSelection, CheckScope
+from schema.states import BackfillOutcome, BackfillSelection, CheckScope, FailureCause
 from stores.analysis import analyses
 from tasks.resources import storage
 from tests.flows.test_reconcile_bucket import newest_artifact
@@ -307,8 +307,8 @@ def test_an_analysis_that_the_database_refuses_fails_alone(mixed, query, sqlstat
     assert query("SELECT id, audio_processing_error FROM messages WHERE id = 'bad'") == [
         (
             BAD,
-            f"Gave up after 1 attempts. The last failure: The database refused the analysis"
-            f" (SQLSTATE {sqlstate}). Once the cause is fixed, set the state back to 'uploaded'.",
+            f"The database refused the analysis (SQLSTATE {sqlstate}). Once the cause is fixed, set"
+            " the state back to 'uploaded'.",
         )
     ]
 
@@ -333,4 +333,5 @@ def test_a_backfill_goes_on_past_an_analysis_that_the_database_refuses(mixed, qu
         max_mean_shift=100,
         fail_above_percent=100,
     )
-    assert done.outcomes["analyzed"] == 2
+    assert done.outcomes == {BackfillOutcome.ANALYZED: 2, BackfillOutcome.FAILED: 1}
+    assert done.causes == {FailureCause.NOT_STORABLE: 1}
