@@ -31,8 +31,7 @@ SELECT count(*) FILTER (
     ) AS due,
     count(*) FILTER (
         WHERE m.audio_retention_expires_at IS NULL OR {_WITH_EXPIRY}
-    ) AS live,
-    count(*) FILTER (WHERE NOT {_EXPIRY_IS_READABLE}) AS unreadable
+    ) AS live
 FROM messages AS m WHERE {_LIVE}
 """).bindparams(bindparam("ended_before", type_=UtcDateTime))  # noqa: S608 - our own fragment
 
@@ -125,15 +124,17 @@ SELECT c.id FROM conversations AS c WHERE c.user_id IN (SELECT user_id FROM spok
 """).bindparams(bindparam("since", type_=UtcDateTime))
 
 
-def count_live(connection: Connection, ended_before: datetime) -> tuple[int, int, int]:
-    """Return the numbers of messages with a recording: to keep, due, and with an unreadable expiry.
+def count_live(connection: Connection, ended_before: datetime) -> tuple[int, int]:
+    """Return the numbers of messages with a recording: to keep, and due for deletion.
+
+    Messages whose expiry is no date are left out.
 
     Args:
         connection: In a transaction.
         ended_before: Recordings whose retention ended before this instant are due.
     """
     row = connection.execute(_COUNT, {"ended_before": ended_before}).one()
-    return row.live, row.due, row.unreadable
+    return row.live, row.due
 
 
 def spans(

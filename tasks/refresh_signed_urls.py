@@ -18,6 +18,7 @@ from schema.facts.quality import BrokenRule
 from schema.facts.urls import MessageSpan, SignableMessage, UrlReport
 from stores import signed_urls
 from stores.bucket.url_signer import DatedSigner
+from stores.deletion import retention
 from stores.quality import quarantine
 from stores.quality.rules.message_columns import REFUSED_KEY
 from tasks.resources import storage
@@ -65,7 +66,8 @@ def plan_refresh(rules: RefreshRules) -> RefreshPlan:
     due_until = deletion_due_until(rules.as_of, rules.policy)
 
     def plan(connection: Connection) -> RefreshPlan:
-        live, due, unreadable = signed_urls.count_live(connection, due_until)
+        live, due = signed_urls.count_live(connection, due_until)
+        unreadable, _ = retention.count_unreadable(connection)
         if unreadable and not rules.dry_run:
             quarantine.set_aside_unreadable(connection)
         # Two spans may be short: the last one without a retention expiry, and the last with one.
