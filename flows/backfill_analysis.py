@@ -8,11 +8,12 @@ from prefect.client.schemas.objects import FlowRun, State
 from prefect.flows import Flow
 from prefect.logging import get_run_logger
 from prefect.runtime import deployment, flow_run
-from pydantic import AwareDatetime, Field
+from pydantic import AfterValidator, AwareDatetime, Field
 
 from flows.progress import Progress
 from flows.run_names import with_mode
 from flows.work_on_backfill import MAX_CHUNKS, work
+from flows.written_text import written
 from policy.backfill import APPROVED_BY_POLICY, check_request, normalised
 from policy.costs import PriceBookName
 from schema.clock import utc_now
@@ -59,7 +60,7 @@ def _run_name() -> str:
     on_cancellation=[stop_when_cancelled],
 )
 def backfill_analysis(
-    reason: Annotated[str, Field(min_length=3, max_length=200)],
+    reason: Annotated[str, Field(min_length=3, max_length=200), AfterValidator(written)],
     dry_run: bool = True,
     selection: BackfillSelection = BackfillSelection.OUTDATED,
     start: AwareDatetime | None = None,

@@ -4,16 +4,17 @@ from typing import Annotated
 
 from prefect import flow
 from prefect.logging import get_run_logger
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from flows.run_names import with_mode
+from flows.written_text import written
 from tasks.backfill.undo_backfill import count_undoable, publish_undo, put_back, require_backfill
 
 
 @flow(name="undo-backfill", flow_run_name=with_mode("undo-backfill-{backfill_id}", "dry_run"))
 def undo_backfill(
     backfill_id: Annotated[int, Field(ge=1)],
-    reason: Annotated[str, Field(min_length=3, max_length=200)],
+    reason: Annotated[str, Field(min_length=3, max_length=200), AfterValidator(written)],
     dry_run: bool = True,
 ) -> int:
     """Restore the analyses and message scores that a backfill overwrote.
