@@ -16,14 +16,15 @@ def is_readable(column: str) -> str:
 
 def size_bytes(column: str) -> str:
     """Return a size as bigint; NULL if no object can have it."""
-    return _whole(column, LARGEST_OBJECT_BYTES)
+    return f"CAST({possible(column, LARGEST_OBJECT_BYTES)} AS bigint)"
 
 
 def duration_ms(column: str) -> str:
     """Return a duration as bigint; NULL if no recording can have it."""
-    return _whole(column, LONGEST_RECORDING_MS)
+    return f"CAST({possible(column, LONGEST_RECORDING_MS)} AS bigint)"
 
 
-def _whole(column: str, most: int) -> str:
+def possible(column: str, most: int) -> str:
+    """Return a number in the column's own type, whose sum is fastest; NULL outside `[0, most]`."""
     # NaN sorts after all numbers.
-    return f"CASE WHEN {column} BETWEEN 0 AND {most} THEN CAST({column} AS bigint) END"
+    return f"CASE WHEN {column} BETWEEN 0 AND {most} THEN {column} END"

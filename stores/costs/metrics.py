@@ -10,7 +10,7 @@ import polars as pl
 from sqlalchemy import Connection, bindparam, text
 
 from schema.tables.base import UtcDateTime
-from stores.readable import duration_ms, size_bytes
+from stores.readable import LARGEST_OBJECT_BYTES, LONGEST_RECORDING_MS, possible, size_bytes
 from stores.tiers import CURRENT_TIERS
 
 OLDEST_DAYS = 400  # older days are merged; longer than any retention with its grace
@@ -61,8 +61,8 @@ FROM (
             WHEN m.audio_retention_expires_at <= :as_of THEN {_IN_GRACE}
             ELSE {_LIVE}
         END << {_BITS}) + CASE WHEN m.role = 'system' THEN 1 << {2 * _BITS} ELSE 0 END AS code,
-        {size_bytes("m.audio_size_bytes")} AS bytes,
-        {duration_ms("m.audio_duration_ms")} AS audio_ms
+        {possible("m.audio_size_bytes", LARGEST_OBJECT_BYTES)} AS bytes,
+        {possible("m.audio_duration_ms", LONGEST_RECORDING_MS)} AS audio_ms
     FROM messages AS m
     WHERE m.timestamp <= :as_of
         AND (m.audio_storage_key IS NOT NULL OR m.audio_deleted_at IS NOT NULL)
