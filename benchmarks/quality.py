@@ -52,7 +52,8 @@ _MESSAGE_COLUMNS = {
     "audio_sample_rate": f"audio_sample_rate NOT IN {SAMPLE_RATES_HZ}",
     "audio_channels": "audio_channels NOT BETWEEN 1 AND 2",
     "audio_format": f"audio_format NOT IN {FORMATS}",
-    "storage_key": "audio_storage_key !~ '^audio/(?!(.*/)?[.]{1,2}(/|$))[^[:cntrl:]]+$'",
+    "storage_key": "audio_storage_key !~"
+    r" '^audio/(?!(.*/)?[.]{1,2}(/|$))[^\u0001-\u001f\u007f-\u009f]+$'",
     "key_when_uploaded": "audio_storage_key IS NULL AND NOT deleted"
     " AND audio_processing_state IN ('uploaded', 'analyzing', 'analyzed')",
     "scores_when_analyzed": "pronunciation_score IS NULL AND audio_processing_state = 'analyzed'",

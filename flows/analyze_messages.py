@@ -8,6 +8,7 @@ from prefect.logging import get_run_logger
 from pydantic import Field
 
 from flows.progress import Progress
+from policy.languages import check_languages
 from policy.runs import too_many_failures
 from reports.analysis import languages_line
 from schema.clock import utc_now
@@ -60,6 +61,7 @@ def analyze_messages(
         Counts of what happened to the messages.
 
     Raises:
+        ParametersRefused: If a language is not one of the app's; nothing is done.
         AppObjectsLost: If our indexes or trigger were dropped and this login cannot recreate them.
         ClusterUnavailable: If a Dask cluster is configured and does not answer.
         AnalysesBroken: If some of the written analyses break data-quality rules.
@@ -67,6 +69,7 @@ def analyze_messages(
             written first.
     """
     logger = get_run_logger()
+    check_languages(languages or ())
     started_at = utc_now()
     mend_app_objects()
     report = AnalysisReport(scores_put_back=put_back_scores())

@@ -9,12 +9,13 @@ from prefect.client.schemas.objects import FlowRun, State
 from prefect.flows import Flow
 from prefect.logging import get_run_logger
 from prefect.runtime import deployment, flow_run
-from pydantic import AwareDatetime, Field
+from pydantic import AfterValidator, AwareDatetime, Field
 
 from flows.progress import Progress
 from flows.run_names import with_mode
 from flows.work_on_backfill import MAX_CHUNKS, work
-from policy.backfill import APPROVED_BY_POLICY, normalised
+from flows.written_text import written
+from policy.backfill import APPROVED_BY_POLICY, check_request, normalised
 from policy.costs import PriceBookName
 from schema.clock import utc_now
 from schema.errors.analysis import AnalysesBroken
@@ -22,9 +23,11 @@ from schema.errors.backfill import BackfillIncomplete, BackfillStopped
 from schema.facts.backfill import Backfill, BackfillProgress, BackfillRequest
 from schema.states import AnalysisEngine, BackfillOutcome, BackfillSelection
 from schema.wording import counted
+from speech.engine import LANGUAGES
 from tasks.backfill.approval import wait_for_approval
 from tasks.backfill.backfill_analysis import (
     approve,
+    check_resumed,
     compare_sample,
     freeze_backfill,
     plan_backfill,
@@ -59,7 +62,7 @@ def _run_name() -> str:
     on_cancellation=[stop_when_cancelled],
 )
 def backfill_analysis(
-    reason: Annotated[str, Field(min_length=3, max_length=200)],
+    reason: Annotated[str, Field(min_length=3, max_length=200), AfterValidator(written)],
     dry_run: bool = True,
     selection: BackfillSelection = BackfillSelection.OUTDATED,
     start: AwareDatetime | None = None,
@@ -105,12 +108,15 @@ def backfill_analysis(
         fail_above_percent: Fail the run if more than this percentage of the messages could not be
             analysed.
         price_book: Prices for the dry run's estimate.
-        resume: Number of an existing backfill to continue; its selection is already fixed.
+        resume: The backfill_id of an existing backfill to continue, with the selection that it
+            already has. Empty: a new backfill.
 
     Returns:
         The backfill's progress.
 
     Raises:
+        ParametersRefused: If the selection could hold no message, or is not that of the backfill to
+            resume; nothing is done.
         ClockSkew: If this machine's clock is off; nothing is done.
         BackfillUnknown, BackfillClosed, EngineChanged: If `resume` names a backfill that cannot be
             continued here.
@@ -123,7 +129,6 @@ def backfill_analysis(
     """
     logger = get_run_logger()
     started_at = utc_now()
-    check_clocks(started_at)
     request = normalised(
         BackfillRequest(
             selection,
@@ -136,6 +141,10 @@ def backfill_analysis(
             canary_size=canary_size,
         )
     )
+    check_request(request, as_of=started_at, languages=LANGUAGES)
+    if resume is not None:
+        check_resumed(resume, request)
+    check_clocks(started_at)
     if dry_run and resume:
         progress, _ = report_backfill(
             resume, took=utc_now() - started_at, waited=timedelta(), dry_run=True

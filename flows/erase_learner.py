@@ -5,9 +5,10 @@ from uuid import UUID
 
 from prefect import flow
 from prefect.logging import get_run_logger
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from flows.run_names import with_mode
+from flows.written_text import written
 from schema.clock import utc_now
 from schema.errors.deletion import ErasureIncomplete
 from schema.facts.deletion import ErasureReport
@@ -31,7 +32,7 @@ UUID_PATTERN = "^[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}$"
 @flow(name="erase-learner", flow_run_name=with_mode("erase-learner", "dry_run"))
 def erase_learner(
     user_id: Annotated[UUID, Field(json_schema_extra={"pattern": UUID_PATTERN})],
-    reason: Annotated[str, Field(min_length=1, max_length=200)],
+    reason: Annotated[str, Field(min_length=1, max_length=200), AfterValidator(written)],
     dry_run: bool = True,
 ) -> ErasureReport:
     """Erase a learner's recordings, in all versions, and everything derived from them.

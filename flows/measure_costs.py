@@ -7,6 +7,7 @@ from prefect import flow
 from prefect.logging import get_run_logger
 from pydantic import Field
 
+from policy.configuration import DEFAULT_POLICY
 from policy.costs import PriceBookName, prices_of, require_amount
 from reports.wording import amount, dollars
 from schema.clock import utc_now
@@ -32,16 +33,17 @@ def measure_costs(
     """Measure how much audio is stored and what it costs.
 
     It writes only `audio_ops.storage_metric`: the measured day (a rerun replaces it) and earlier
-    days that were never measured, reconstructed from messages. A run with an `as_of` more than an
-    hour ago also counts as reconstructed and never replaces a measured day.
+    days that were never measured, reconstructed from messages. A run with `as_of`, a stated
+    transfer or a stated price is a what-if: it stores nothing, writes no files and alerts nobody.
 
     Args:
         as_of: Past timestamp to measure, with UTC offset. Messages deleted or erased since then
-            are not counted. Empty: now.
+            are not counted. Empty: now. A run with it is a what-if.
         horizon_days: Days to forecast.
         price_book: Price list: kaiwa (the app's own prices), tigris or s3 (list prices).
         transferred_gb_month: GB (1024³ bytes) transferred per month, for example from the
-            provider's bill. Empty: from audio_ops.bucket_traffic, or estimated.
+            provider's bill. Empty: from audio_ops.bucket_traffic, or estimated. A run with it, or
+            with one of the following prices, is a what-if.
         storage_usd_per_gb_month: Price per GB and month of storage. Empty: the price book's.
         transfer_usd_per_gb: Price per GB transferred. Empty: the price book's.
         read_usd_per_1000: Price per 1,000 GET or HEAD requests. Empty: the price book's.
@@ -56,29 +58,33 @@ def measure_costs(
         NotYetMeasurable: If `as_of` is in the future, before 1970, or has no UTC offset.
         PriceRefused: If an amount is negative or not a number.
     """
-    prices = prices_of(
-        price_book,
-        storage_usd_per_gb_month=storage_usd_per_gb_month,
-        transfer_usd_per_gb=transfer_usd_per_gb,
-        read_usd_per_1000=read_usd_per_1000,
-        write_usd_per_1000=write_usd_per_1000,
-    )
+    stated_prices = {
+        "storage_usd_per_gb_month": storage_usd_per_gb_month,
+        "transfer_usd_per_gb": transfer_usd_per_gb,
+        "read_usd_per_1000": read_usd_per_1000,
+        "write_usd_per_1000": write_usd_per_1000,
+    }
+    prices = prices_of(price_book, DEFAULT_POLICY.costs, **stated_prices)
     if transferred_gb_month is not None:
         require_amount("transferred_gb_month", transferred_gb_month)
+    stated = (as_of, transferred_gb_month, *stated_prices.values())
+    what_if = any(value is not None for value in stated)
     if as_of is None:
         moment = utc_now()
         check_clocks(moment)
     else:
         moment = check_instant(as_of)
     measurement = measure(moment)
-    write_metrics(measurement)
+    if not what_if:
+        write_metrics(measurement)
     report = build_report(
         measurement, prices, horizon_days=horizon_days, transferred_gb_month=transferred_gb_month
     )
     try:
-        alert_on_thresholds(report)  # first, because unwritable files fail the run
+        if not what_if:
+            alert_on_thresholds(report)  # first, because unwritable files fail the run
     finally:
-        publish_costs(report)  # even if the alert failed
+        publish_costs(report, what_if=what_if)  # even if the alert failed
     stored = f"{counted(report.objects, 'recording')}, {amount(report.bytes)}"
     get_run_logger().info("%s: %s a month", stored, dollars(report.cost.total_usd))
     return report

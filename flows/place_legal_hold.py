@@ -4,8 +4,9 @@ from typing import Annotated
 
 from prefect import flow
 from prefect.logging import get_run_logger
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
+from flows.written_text import written
 from schema.facts.deletion import PlacedHold
 from schema.states import HoldScope
 from tasks.legal_holds import active_holds, place_hold, publish_holds
@@ -14,9 +15,9 @@ from tasks.legal_holds import active_holds, place_hold, publish_holds
 @flow(name="place-legal-hold", flow_run_name="hold-a-{scope}")
 def place_legal_hold(
     scope: HoldScope,
-    subject_id: Annotated[str, Field(min_length=1, max_length=200)],
-    reason: Annotated[str, Field(min_length=1, max_length=1000)],
-    placed_by: Annotated[str, Field(min_length=1, max_length=200)],
+    subject_id: Annotated[str, Field(min_length=1, max_length=200), AfterValidator(written)],
+    reason: Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(written)],
+    placed_by: Annotated[str, Field(min_length=1, max_length=200), AfterValidator(written)],
 ) -> PlacedHold:
     """Keep the recordings of a message, conversation or user until the hold is released.
 

@@ -11,8 +11,8 @@ from flows.progress import Progress
 from flows.run_names import with_mode
 from policy.reconciliation import is_another_database
 from schema.clock import utc_now
-from schema.errors.reconciliation import MessagesMissing
-from schema.facts.bucket import ReconciliationReport
+from schema.errors.reconciliation import InventoryLost, ListingOutdated, MessagesMissing
+from schema.facts.bucket import Reconciliation, ReconciliationReport
 from schema.wording import counted
 from tasks.reconciliation.adoption import adopt_page, count_adoptable
 from tasks.reconciliation.findings import (
@@ -54,7 +54,8 @@ def reconcile_bucket(
         ClockSkew: If this machine's clock is off.
         WrongBucket: If the bucket's marker is missing.
         RecordingsMissing: If more than half of the recordings are missing from the bucket.
-        ListingOutdated: If they are missing only from the listing of an earlier run.
+        ListingOutdated, InventoryLost: If the listing is outdated or incomplete, and so is a new
+            one.
         MessagesMissing: If too many objects belong to no message; everything else is done.
         ListingOvertaken: If another run took over the listing.
     """
@@ -63,17 +64,14 @@ def reconcile_bucket(
     older_than = started_at - timedelta(days=min_age_days)
     check_clocks(started_at)
     mend_app_objects()
-    run = begin_reconciliation()
     expected = count_live()
-    progress = Progress()
-    complete = False
-    while not complete:
-        listed = list_chunk(run)
-        complete = listed.complete
-        percent = 100.0 if complete else min(99.0, 100 * listed.objects / max(expected, 1))
-        progress.report(percent, f"{counted(listed.objects, 'object')} listed")
-
-    comparison = compare(run, older_than=older_than)
+    run = _list(expected)
+    try:
+        comparison = compare(run, older_than=older_than)
+    except (InventoryLost, ListingOutdated) as error:
+        logger.warning("%s This run lists the bucket again.", error)
+        run = _list(expected)
+        comparison = compare(run, older_than=older_than)
     logger.info("%s to verify", counted(comparison.findings, "finding"))
     adopted = 0 if repair else count_adoptable(run)
     stray: str | None = "" if repair else None
@@ -97,3 +95,16 @@ def reconcile_bucket(
     if refused:
         raise MessagesMissing(orphans, comparison.objects, max_orphan_percent)
     return report
+
+
+def _list(expected: int) -> Reconciliation:
+    """List the bucket, continuing an interrupted listing; return the reconciliation."""
+    run = begin_reconciliation()
+    progress = Progress()
+    complete = False
+    while not complete:
+        listed = list_chunk(run)
+        complete = listed.complete
+        percent = 100.0 if complete else min(99.0, 100 * listed.objects / max(expected, 1))
+        progress.report(percent, f"{counted(listed.objects, 'object')} listed")
+    return run

@@ -77,7 +77,7 @@ def refresh_signed_urls(
     logger.info("%s in %s", counted(plan.live, "live recording"), counted(len(plan.spans), "span"))
 
     progress = Progress(description=counted(plan.live, "recording"))
-    report, broken = UrlReport(due=plan.due), 0
+    report, broken = UrlReport(due=plan.due, unreadable=plan.unreadable), 0
     for number, span in enumerate(plan.spans, start=1):
         left = None if limit is None else limit - report.signed
         if left == 0:
@@ -99,6 +99,13 @@ def refresh_signed_urls(
         logger.warning(
             "%s refused; see audio_ops.quarantine",
             counted(report.refused, "key is", "keys are"),
+        )
+    if report.unreadable:
+        logger.warning(
+            "%s; see audio_ops.quarantine",
+            counted(
+                report.unreadable, "retention expiry is no date", "retention expiries are no dates"
+            ),
         )
     if broken:
         raise ChunksBroken(broken, len(plan.spans))

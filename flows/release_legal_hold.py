@@ -4,15 +4,16 @@ from typing import Annotated
 
 from prefect import flow
 from prefect.logging import get_run_logger
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
+from flows.written_text import written
 from tasks.legal_holds import active_holds, publish_holds, release_hold
 
 
 @flow(name="release-legal-hold", flow_run_name="release-hold-{hold_id}")
 def release_legal_hold(
     hold_id: Annotated[int, Field(ge=1)],
-    released_by: Annotated[str, Field(min_length=1, max_length=200)],
+    released_by: Annotated[str, Field(min_length=1, max_length=200), AfterValidator(written)],
 ) -> None:
     """Release a legal hold; recordings that are due are deleted by the next sweep.
 

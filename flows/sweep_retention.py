@@ -29,6 +29,7 @@ from tasks.sweep.sweep_retention import (
     publish_report,
     raise_alarm,
     set_missing_expiries,
+    set_unreadable_aside,
     settle_broken_runs,
     sole_sweep,
     sweep_chunk,
@@ -61,7 +62,7 @@ def sweep_retention(
     interrupted one had started. Only one real sweep runs at a time; a second one exits immediately.
 
     Args:
-        dry_run: Only show what would be deleted. Off: delete permanently.
+        dry_run: Only show what would be deleted, and alert nobody. Off: delete permanently.
         page_size: Recordings deleted together.
         grace_days: Days to keep audio after its retention period has ended.
         soft_delete: Keep the key and metadata on the message as an audit trail. Off: clear them.
@@ -96,10 +97,10 @@ def sweep_retention(
         try:
             check_bucket(plan, rules)
         except StorageError:
-            raise_alarm(plan)  # nothing is deleted, so audio may become overdue
+            if not dry_run:
+                raise_alarm(plan)  # nothing is deleted, so audio may become overdue
             raise
         if dry_run:
-            raise_alarm(plan)
             return SweepReport(kept=plan.kept)
         reason = runaway(plan, max_objects=max_objects, max_share_percent=max_share_percent)
         waited = timedelta()
@@ -148,7 +149,7 @@ def _sweep(plan: SweepPlan, rules: SweepRules, page_size: int) -> SweepReport:
     """Sweep chunk by chunk until nothing is due; never more than planned."""
     pages = max(MIN_PAGES_PER_CHUNK, -(-plan.objects // (page_size * MAX_CHUNKS)))
     progress = Progress()
-    report, cursor = SweepReport(), SweepCursor(allowance=plan.objects)
+    report, cursor = set_unreadable_aside(), SweepCursor(allowance=plan.objects)
     while not (cursor.ended or report.broken):
         done, cursor = sweep_chunk(cursor, rules, page_size=page_size, pages=pages)
         report += done

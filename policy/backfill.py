@@ -2,16 +2,19 @@
 
 import hashlib
 import json
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from policy.costs import BYTES_PER_GB, PriceBook
 from policy.instants import to_utc
+from policy.languages import check_languages, primary_language
 from policy.leases import LEASE_DURATION
 from policy.score_changes import Comparison
+from schema.errors.base import ParametersRefused
 from schema.facts.backfill import BackfillPlan, BackfillProgress, BackfillRequest, EngineRelease
-from schema.states import BackfillOutcome
+from schema.states import BackfillOutcome, BackfillSelection
 from schema.wording import agreeing, counted
 
 # The engine's guaranteed minimum, used if no recent analysis was measured.
@@ -110,7 +113,7 @@ def next_step(state: BackfillState) -> NextStep:
 
 def normalised(request: BackfillRequest) -> BackfillRequest:
     """Return the request in canonical form: times in UTC, names sorted, `en-US` as `en`."""
-    primary = {language.lower().partition("-")[0] for language in request.languages}
+    primary = {primary_language(language) for language in request.languages}
     return replace(
         request,
         start=request.start and to_utc(request.start),
@@ -118,6 +121,58 @@ def normalised(request: BackfillRequest) -> BackfillRequest:
         languages=tuple(sorted(primary)),
         conversation_ids=tuple(sorted(set(request.conversation_ids))),
     )
+
+
+def check_request(request: BackfillRequest, *, as_of: datetime, languages: Collection[str]) -> None:
+    """Check that a backfill with this request could select anything.
+
+    Args:
+        request: As returned by `normalised`.
+        as_of: The current time, UTC.
+        languages: Languages that the engine supports.
+
+    Raises:
+        ParametersRefused: If not; the error says what to change.
+    """
+    check_languages(request.languages)
+    problem = _problem(request, as_of, languages)
+    if problem is not None:
+        raise ParametersRefused(problem)
+
+
+def _problem(request: BackfillRequest, as_of: datetime, languages: Collection[str]) -> str | None:
+    start, end = request.start, request.end
+    if start is not None and end is not None and start >= end:
+        return (
+            "`start` must be before `end`: the window holds messages sent at or after `start` and "
+            "before `end`."
+        )
+    if start is not None and start >= as_of:
+        return "`start` is in the future, where no message has been sent yet."
+    if request.languages and not set(request.languages) & set(languages):
+        return (
+            f"No engine analyses {', '.join(request.languages)}. Choose from "
+            f"{', '.join(languages)}, or leave `languages` empty."
+        )
+    return None
+
+
+def contradicts(stated: BackfillRequest, stored: BackfillRequest) -> bool:
+    """Return whether a run that resumes a backfill states another selection than the backfill's.
+
+    A run that states none, because all parameters have their defaults, does not.
+
+    Args:
+        stated: The run's request, as returned by `normalised`.
+        stored: The backfill's.
+    """
+    selection = replace(stated, newest_first=stored.newest_first, canary_size=stored.canary_size)
+    none = replace(
+        BackfillRequest(BackfillSelection.OUTDATED),
+        newest_first=stored.newest_first,
+        canary_size=stored.canary_size,
+    )
+    return selection not in (none, stored)
 
 
 def fingerprint(request: BackfillRequest, release: EngineRelease, reason: str) -> str:

@@ -1,6 +1,20 @@
 """Conversion to UTC, where every day has 24 hours."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+
+FIRST = datetime.min.replace(tzinfo=UTC)
+LAST = datetime.max.replace(tzinfo=UTC)
+
+
+def is_readable(moment: datetime) -> bool:
+    """Return whether a stored time is real: infinite ones are read as the first or last."""
+    return FIRST < moment < LAST
+
+
+def later(moment: datetime, period: timedelta) -> datetime:
+    """Return `moment + period` in UTC, at most the last datetime."""
+    start = to_utc(moment)
+    return start + period if period < LAST - start else LAST
 
 
 def to_utc(moment: datetime) -> datetime:

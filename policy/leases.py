@@ -35,6 +35,7 @@ PERMANENT_CAUSES = frozenset(
         FailureCause.UNSUPPORTED_LANGUAGE,
         FailureCause.TEXT_MISMATCH,
         FailureCause.OBJECT_MISSING,
+        FailureCause.NOT_STORABLE,
     }
 )
 

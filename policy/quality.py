@@ -42,6 +42,6 @@ def _window_problem(
         return "`until` can only be used with the scope `window`."
     if scope is CheckScope.WINDOW and since is None:
         return "The scope `window` needs `since`."
-    if since is not None and since >= (until or as_of):
+    if since is not None and since >= min(until or as_of, as_of):
         return "`since` must be before `until`, and in the past."
     return None

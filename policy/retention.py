@@ -7,7 +7,7 @@ on a server in UTC: a day is 24 hours. Periods are half-open: at its end, audio 
 from datetime import datetime, timedelta
 
 from policy.configuration import DEFAULT_POLICY, AudioPolicy
-from policy.instants import to_utc
+from policy.instants import later, to_utc
 from schema.states import UserTier
 
 SUBSCRIBED_TIERS = frozenset({UserTier.FREE, UserTier.PLUS, UserTier.PREMIUM})
@@ -22,7 +22,7 @@ def retention_expiry(
     tier: str, created_at: datetime, policy: AudioPolicy = DEFAULT_POLICY
 ) -> datetime:
     """Return when the audio of a message created at `created_at` expires, in UTC."""
-    return to_utc(created_at) + timedelta(days=retention_period_days(tier, policy))
+    return later(created_at, timedelta(days=retention_period_days(tier, policy)))
 
 
 def owner_tier(
@@ -78,7 +78,7 @@ def effective_expiry(
 
 def deletion_due(retention_expires_at: datetime, policy: AudioPolicy = DEFAULT_POLICY) -> datetime:
     """Return when the audio may be deleted: expiry plus grace period, in UTC."""
-    return to_utc(retention_expires_at) + timedelta(days=policy.cleanup.grace_period_days)
+    return later(retention_expires_at, timedelta(days=policy.cleanup.grace_period_days))
 
 
 def should_delete_audio(

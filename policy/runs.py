@@ -9,6 +9,7 @@ from schema.states import FailureCause
 SYSTEM_CAUSES = frozenset(
     {
         FailureCause.OBJECT_MISSING,
+        FailureCause.NOT_STORABLE,
         FailureCause.STORAGE_UNAVAILABLE,
         FailureCause.STORAGE_DENIED,
         FailureCause.TIMED_OUT,

@@ -198,6 +198,17 @@ def _measures() -> dict[str, pl.Expr]:
     }
 
 
+def completed(stored: pl.DataFrame, measured: pl.DataFrame) -> pl.DataFrame:
+    """Return the stored daily measures, with the days that they lack from a new measurement.
+
+    Args:
+        stored: day, tier, measure, value.
+        measured: The same columns.
+    """
+    lacking = measured.join(stored.select("day").unique(), on="day", how="anti")
+    return pl.concat([stored, lacking.select(stored.columns)])
+
+
 def daily(metrics: pl.DataFrame) -> pl.DataFrame:
     """Return the measures of each day and tier as columns, sorted by day and tier."""
     kept = metrics.filter(pl.col("measure").is_in([measure.value for measure in DAILY]))

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from policy.configuration import DEFAULT_POLICY, AudioPolicy
-from policy.instants import to_utc
+from policy.instants import is_readable, to_utc
 from policy.retention import effective_expiry, owner_tier
 from schema.facts.deletion import Orphan, Recording, SweepPlan
 from schema.states import ProcessingState, UserTier
@@ -30,11 +30,12 @@ class Fate(StrEnum):
     UPLOADING = "being uploaded"  # a new recording is on its way to the same key
     REFUSED_KEY = "key refused"
     UNKNOWN_TIER = "unknown tier"
+    UNREADABLE_TIME = "unreadable time"  # of expiry or message: infinite, before year 1, after 9999
     IN_USE = "in use again"  # an orphan to remove from the queue
 
 
 # Due, but kept because something is wrong that needs manual correction.
-FAULTS = frozenset({Fate.UPLOADING, Fate.REFUSED_KEY, Fate.UNKNOWN_TIER})
+FAULTS = frozenset({Fate.UPLOADING, Fate.REFUSED_KEY, Fate.UNKNOWN_TIER, Fate.UNREADABLE_TIME})
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +154,9 @@ def judge_alone(
     if tier is None:
         fate = Fate.HELD if recording.held else Fate.UNKNOWN_TIER
         return Judgement(recording, fate, None, stored)
+    if not (is_readable(stored) and is_readable(recording.created_at)):
+        fate = Fate.HELD if recording.held else Fate.UNREADABLE_TIME
+        return Judgement(recording, fate, tier, stored)
     expires_at = effective_expiry(stored, tier, recording.created_at, policy)
     if recording.held:
         fate = Fate.HELD

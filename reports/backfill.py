@@ -130,10 +130,34 @@ def report_summary(
         lines += ["", *_comparisons(languages)]
     lines += ["", _throughput(progress, took, waited)]
     lines += [
-        f"Undo it with `undo-backfill` and the number {backfill_id}, or discard what it "
-        f"overwrote with `kaiwa-audio backfill release {backfill_id}`."
+        f"To undo it, run `undo-backfill` with `backfill_id` {backfill_id}, a `reason` and "
+        "`dry_run` off. To discard what it overwrote: "
+        f"`kaiwa-audio backfill release {backfill_id}`."
     ]
     return "\n".join(lines) + "\n"
+
+
+def undo_summary(backfill_id: int, *, standing: int, changed: int, undone: int | None) -> str:
+    """Return the result of undoing a backfill, or of a dry run, as Markdown.
+
+    Args:
+        backfill_id: Number of the backfill.
+        standing: Analyses that are still as the backfill wrote them.
+        changed: Analyses overwritten since by something else.
+        undone: Messages restored; None: a dry run.
+    """
+    label, count, lines = "Restored", undone or 0, [f"Backfill {backfill_id}."]
+    if undone is None:
+        label, count = "Would be restored", standing
+        lines = [
+            "**Dry run: nothing was undone.** To restore these messages, run `undo-backfill` again "
+            f"with `backfill_id` {backfill_id}, a `reason` and `dry_run` off."
+        ]
+    rows = [
+        (f"**{label} to their earlier state**", count),
+        ("Analysed again since, left unchanged", changed),
+    ]
+    return "\n".join([*lines, "", *table(("Messages", ""), rows)]) + "\n"
 
 
 def _outcomes(progress: BackfillProgress) -> list[str]:

@@ -16,9 +16,16 @@ from schema.wording import agreeing, counted
 _MAX_ROWS = 20
 
 
-def summary(report: CostReport) -> str:
+_WHAT_IF = (
+    "**What-if: nothing was stored and nobody was alerted**, because the run has `as_of` or stated "
+    "values. Leave them empty for a real measurement."
+)
+
+
+def summary(report: CostReport, *, what_if: bool = False) -> str:
     """Return a measurement as Markdown, with the most important facts before the first heading."""
-    lines = [
+    lines = [_WHAT_IF, ""] if what_if else []
+    lines += [
         f"**A month costs {dollars(report.cost.total_usd)}** for {amount(report.bytes)} in "
         f"{counted(report.objects, 'recording')}, {duration(report.audio_minutes)} of audio. Price "
         f"book `{plain(report.price_book)}`.",

@@ -86,8 +86,7 @@ def sweep_summary(
         lines += [
             "",
             f"{counted(without_expiry, 'recording has', 'recordings have')} no expiry date, "
-            "because "
-            "the tier is unknown.",
+            "because the tier or time is unknown.",
         ]
     if left.overdue:
         lines += [

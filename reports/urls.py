@@ -26,6 +26,13 @@ def summary(report: UrlReport, *, broken_spans: int, dry_run: bool, took: timede
             f"{agreeing(report.refused, 'its message', 'their messages')} under the rule "
             "`storage_key`; no URL is signed until `audio_storage_key` is corrected.",
         ]
+    if report.unreadable:
+        lines += [
+            "",
+            f"**{report.unreadable:,} messages have a retention expiry that is no date**, such as "
+            "infinity: `audio_ops.quarantine` lists them under the rule `readable_times`. They get "
+            "no URL until `audio_retention_expires_at` is corrected.",
+        ]
     if broken_spans:
         lines += [
             "",

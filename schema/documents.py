@@ -32,6 +32,11 @@ Count = Annotated[int, Field(ge=0, le=2**31 - 1)]  # a Postgres integer
 _TEXT: TypeAdapter[str] = TypeAdapter(Text)
 
 
+def storable(text: str) -> str:
+    """Return a text without what Postgres cannot store: NUL characters, lone surrogates."""
+    return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
+
+
 def _refuse_unstorable(value: JsonValue) -> JsonValue:
     """Raise on strings that Postgres cannot store: NUL characters, lone surrogates."""
     if isinstance(value, str):

@@ -35,6 +35,7 @@ class FailureCause(StrEnum):
     UNSUPPORTED_LANGUAGE = "unsupported_language"
     TEXT_MISMATCH = "text_mismatch"
     OBJECT_MISSING = "object_missing"
+    NOT_STORABLE = "not_storable"  # the database refuses the analysis
     # Transient: a retry may succeed.
     STORAGE_UNAVAILABLE = "storage_unavailable"
     STORAGE_DENIED = "storage_denied"  # for this object only; the bucket itself answers

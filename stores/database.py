@@ -19,6 +19,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import ArgumentError
 
 from schema.errors.base import InvalidDatabaseUrl, SessionNotUtc
+from stores.timestamps import read_every_timestamp
 
 if TYPE_CHECKING:
     import psycopg
@@ -68,7 +69,7 @@ def connect(
         pool_pre_ping=True,
         hide_parameters=True,  # errors would quote learners' texts
         json_serializer=lambda value: orjson.dumps(value).decode(),
-        json_deserializer=orjson.loads,
+        json_deserializer=_document,
         connect_args={
             "options": " ".join(f"-c {name}={value}" for name, value in settings.items()),
             "application_name": application_name,
@@ -80,6 +81,7 @@ def connect(
         },
     )
     event.listen(engine, "connect", _refuse_other_time_zones)
+    event.listen(engine, "connect", _accept_every_timestamp)
     return engine
 
 
@@ -89,6 +91,22 @@ def _refuse_other_time_zones(connection: "psycopg.Connection", _record: object) 
     if time_zone not in _NAMES_OF_UTC:
         connection.close()
         raise SessionNotUtc(time_zone or "an unknown time zone")
+
+
+def _accept_every_timestamp(connection: "psycopg.Connection", _record: object) -> None:
+    read_every_timestamp(connection)
+
+
+def _document(data: str | bytes) -> object:
+    """Parse JSON; return JSON that cannot be parsed, such as 1e400, as its text.
+
+    Otherwise one such document would make a whole page of rows unreadable. A text has no
+    document's shape, so that readers and data-quality rules treat it as invalid.
+    """
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return data if isinstance(data, str) else bytes(data).decode()
 
 
 def now(connection: Connection) -> datetime:

@@ -15,19 +15,25 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from schema.errors.base import DatabaseRefused
 from schema.facts.urls import MessageSpan, ScanPosition, SignableMessage
 from schema.tables.base import UtcDateTime
+from stores.readable import is_readable
 
 _LIVE = "m.audio_storage_key IS NOT NULL AND m.audio_deleted_at IS NULL"
 _ORDER = "m.audio_retention_expires_at NULLS FIRST, m.id"
 
-_COUNT = text(f"""
-SELECT count(*) FILTER (WHERE m.audio_retention_expires_at < :ended_before) AS due,
-    count(*) FILTER (WHERE (m.audio_retention_expires_at < :ended_before) IS NOT TRUE) AS live
-FROM messages AS m WHERE {_LIVE}
-""").bindparams(bindparam("ended_before", type_=UtcDateTime))  # noqa: S608 - our own fragment
-
 # Rows without an expiry come first in the index, but row comparison skips NULLs: two scans.
 _WITHOUT_EXPIRY = "m.audio_retention_expires_at IS NULL"
-_WITH_EXPIRY = "m.audio_retention_expires_at >= :ended_before"
+_EXPIRY_IS_READABLE = is_readable("m.audio_retention_expires_at")
+_WITH_EXPIRY = f"m.audio_retention_expires_at >= :ended_before AND {_EXPIRY_IS_READABLE}"
+
+_COUNT = text(f"""
+SELECT count(*) FILTER (
+        WHERE m.audio_retention_expires_at < :ended_before AND {_EXPIRY_IS_READABLE}
+    ) AS due,
+    count(*) FILTER (
+        WHERE m.audio_retention_expires_at IS NULL OR {_WITH_EXPIRY}
+    ) AS live
+FROM messages AS m WHERE {_LIVE}
+""").bindparams(bindparam("ended_before", type_=UtcDateTime))  # noqa: S608 - our own fragment
 
 _SPAN_ENDS = """
 SELECT retention_expires_at, id
@@ -47,8 +53,11 @@ _SPAN_ENDS_WITHOUT_EXPIRY, _SPAN_ENDS_WITH_EXPIRY = (
     for part in (_WITHOUT_EXPIRY, _WITH_EXPIRY)
 )
 
-_COLUMNS = """m.id, m.conversation_id, m.audio_storage_key, m.audio_retention_expires_at,
-    CASE WHEN m.audio_url IS NOT NULL THEN m.audio_url_expires_at END AS url_expires_at,
+# An unreadable one does not say when the URL expires, so a new URL is signed.
+_URL_TIME_IS_READABLE = is_readable("m.audio_url_expires_at")
+_COLUMNS = f"""m.id, m.conversation_id, m.audio_storage_key, m.audio_retention_expires_at,
+    CASE WHEN m.audio_url IS NOT NULL AND {_URL_TIME_IS_READABLE}
+        THEN m.audio_url_expires_at END AS url_expires_at,
     EXISTS (
         SELECT FROM audio_ops.deletion_ledger AS d
         WHERE d.state = 'intended'
@@ -57,7 +66,7 @@ _COLUMNS = """m.id, m.conversation_id, m.audio_storage_key, m.audio_retention_ex
         SELECT FROM conversations AS c JOIN audio_ops.erased_learner AS e ON e.user_id = c.user_id
         WHERE c.id = m.conversation_id
     ) AS deletion_begun,
-    CAST(m.xmin AS text) AS version"""
+    CAST(m.xmin AS text) AS version"""  # noqa: S608 - our own fragment
 _PAGE = """
 SELECT {columns}
 FROM messages AS m
@@ -124,6 +133,8 @@ SELECT c.id FROM conversations AS c WHERE c.user_id IN (SELECT user_id FROM spok
 
 def count_live(connection: Connection, ended_before: datetime) -> tuple[int, int]:
     """Return the numbers of messages with a recording: to keep, and due for deletion.
+
+    Messages whose expiry is no date are left out.
 
     Args:
         connection: In a transaction.

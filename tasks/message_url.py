@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from policy.configuration import DEFAULT_POLICY, AudioPolicy
+from policy.instants import is_readable
 from policy.retention import deletion_due
 from policy.signed_urls import Sign, signed_url_verdict
 from schema.errors.storage import UrlRefused
@@ -65,6 +66,8 @@ def _live_message(message_id: str) -> SignableMessage:
 def _lifetime_seconds(message: SignableMessage, signed_at: datetime, policy: AudioPolicy) -> int:
     if refusal := policy.key_refusal(message.storage_key):
         raise UrlRefused(message.message_id, refusal)
+    if message.retention_expires_at and not is_readable(message.retention_expires_at):
+        raise UrlRefused(message.message_id, "its retention expiry is no date; correct the row")
     verdict = signed_url_verdict(
         None,  # as if it had no URL yet
         message.retention_expires_at,

@@ -19,6 +19,7 @@ from schema.facts.urls import MessageSpan, SignableMessage, UrlReport
 from schema.wording import counted
 from stores import signed_urls
 from stores.bucket.url_signer import DatedSigner
+from stores.deletion import retention
 from stores.quality import quarantine
 from stores.quality.rules.message_columns import REFUSED_KEY
 from tasks.message_url import refresh_url
@@ -50,11 +51,14 @@ class RefreshPlan:
     spans: tuple[MessageSpan, ...]
     live: int  # messages in the spans
     due: int  # messages whose recording is due for deletion
+    unreadable: int  # messages whose retention expiry is no date
 
 
 @task(cache_policy=NO_CACHE)
 def plan_refresh(rules: RefreshRules) -> RefreshPlan:
     """Divide the messages whose recording is not due for deletion into spans, one task run each.
+
+    Messages whose retention expiry is no date are quarantined, except in a dry run.
 
     Raises:
         CredentialExpiryUnknown: If the expiry of temporary credentials is not configured.
@@ -65,10 +69,13 @@ def plan_refresh(rules: RefreshRules) -> RefreshPlan:
 
     def plan(connection: Connection) -> RefreshPlan:
         live, due = signed_urls.count_live(connection, due_until)
+        unreadable, _ = retention.count_unreadable(connection)
+        if unreadable and not rules.dry_run:
+            quarantine.set_aside_unreadable(connection)
         # Two spans may be short: the last one without a retention expiry, and the last with one.
         rows_per_span = max(PAGES_PER_SPAN * rules.page_size, -(-live // (MAX_TASK_RUNS - 2)))
         spans = signed_urls.spans(connection, due_until, rows_per_span=rows_per_span)
-        return RefreshPlan(tuple(spans), live, due)
+        return RefreshPlan(tuple(spans), live, due, unreadable)
 
     return in_transaction(plan)
 

@@ -48,6 +48,15 @@ class SessionNotUtc(KaiwaError):
         )
 
 
+class ParametersRefused(KaiwaError):
+    """A run's parameters contradict each other or the data; it did nothing."""
+
+    reason: str
+
+    def __str__(self) -> str:
+        return f"Nothing was done. {self.reason}"
+
+
 class DatabaseRefused(KaiwaError):
     """The database rejected a write; its own message is left out, because it quotes the row."""
 

@@ -46,7 +46,7 @@ class MessageRetry:
 class QueuePosition:
     """A position in the queue of messages that wait for analysis: by time, then by id."""
 
-    said_at: datetime  # UTC
+    said_at: datetime | None  # UTC; None: before year 1
     message_id: str
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from schema.states import FindingKind
 
@@ -13,6 +14,14 @@ class ObjectFacts:
     key: str
     size_bytes: int
     modified_at: datetime  # UTC; time of the upload
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciliation:
+    """A reconciliation, as driven by one run."""
+
+    id: int
+    token: UUID
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,4 +49,5 @@ class UrlReport(Report):
     inactive: int = 0  # learner not active recently, if only active ones were requested
     due: int = 0  # recording due for deletion or being deleted: no URL
     refused: int = 0  # key not one of ours; quarantined
+    unreadable: int = 0  # retention expiry is no date; quarantined
     changed: int = 0  # changed in the meantime; left to the next run

@@ -55,7 +55,8 @@ _UNCOVERED = _WAITING.format(covered="FALSE")
 _ORDER = "m.timestamp NULLS FIRST, m.id"
 
 _CHUNKS = text(f"""
-SELECT said_at, id, least(:chunk_size, waiting - number + 1) AS size
+SELECT CASE WHEN said_at >= '0001-01-01' THEN said_at END AS said_at, id,
+    least(:chunk_size, waiting - number + 1) AS size
 FROM (
     SELECT said_at, id, row_number() OVER (ORDER BY said_at, id) AS number,
         count(*) OVER () AS waiting

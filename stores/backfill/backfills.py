@@ -32,6 +32,7 @@ SELECT id, engine_version, selected, approved_by, frozen_at IS NOT NULL AS froze
     undone_at IS NOT NULL AS undone, released_at IS NOT NULL AS released
 FROM audio_ops.backfill WHERE id = :id
 """)
+_SELECTION = text("SELECT selection FROM audio_ops.backfill WHERE id = :id")
 _DRIVEN_BY = text("SELECT max(id) FROM audio_ops.backfill WHERE flow_run_id = :flow_run_id")
 _DRIVE = text(
     "UPDATE audio_ops.backfill SET flow_run_id = :flow_run_id, stopped_at = NULL WHERE id = :id"
@@ -90,6 +91,11 @@ def get(connection: Connection, backfill_id: int) -> Backfill | None:
     """Return a backfill, or None."""
     row = connection.execute(_GET, {"id": backfill_id}).mappings().one_or_none()
     return None if row is None else Backfill(**row)
+
+
+def request_of(connection: Connection, backfill_id: int) -> BackfillRequest:
+    """Return the request of an existing backfill."""
+    return request_from_json(connection.execute(_SELECTION, {"id": backfill_id}).scalar_one())
 
 
 def driven_by(connection: Connection, flow_run_id: UUID) -> int | None:

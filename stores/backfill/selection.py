@@ -16,6 +16,7 @@ from schema.states import BackfillSelection
 from schema.tables.base import UtcDateTime
 from stores.analysis.leases import PRIMARY_LANGUAGE
 from stores.backfill.backfills import ALLOW_LONG_STATEMENTS
+from stores.readable import duration_ms, size_bytes
 
 # A version that is not a dotted number counts as older.
 _VERSION = r"""a.analysis_engine = :engine AND CASE
@@ -52,9 +53,11 @@ def matching(condition: str) -> str:
     return f"""
     SELECT m.id, m.timestamp, {PRIMARY_LANGUAGE} AS language,
         coalesce(a.analysis_engine || ' ' || a.analysis_version, 'none') AS stored,
-        coalesce(m.audio_duration_ms, a.total_speech_duration_ms + a.total_pause_duration_ms, 0)
-            AS audio_ms,
-        coalesce(m.audio_size_bytes, 0) AS bytes,
+        coalesce({duration_ms("m.audio_duration_ms")},
+            {duration_ms("a.total_speech_duration_ms")}
+                + {duration_ms("a.total_pause_duration_ms")},
+            0) AS audio_ms,
+        coalesce({size_bytes("m.audio_size_bytes")}, 0) AS bytes,
         CASE
             WHEN m.audio_deleted_at IS NOT NULL THEN 'gone'
             WHEN {IS_NEWER} THEN 'newer'
@@ -91,6 +94,19 @@ FROM ({matching(condition)}) AS matching
 GROUP BY fate, language, stored ORDER BY messages DESC, language, stored
 """).bindparams(*WINDOW)  # noqa: S608 - our own fragments
 
+
+_WINDOW_HAS_RECORDINGS = text("""
+SELECT EXISTS (
+    SELECT FROM messages AS m
+    WHERE (m.audio_storage_key IS NOT NULL OR m.audio_deleted_at IS NOT NULL) AND m.role = 'user'
+        AND m.timestamp >= coalesce(:start, CAST('-infinity' AS timestamp))
+        AND m.timestamp < coalesce(:end, statement_timestamp() AT TIME ZONE 'UTC')
+)
+""").bindparams(*WINDOW)
+_COUNT_UNKNOWN_CONVERSATIONS = text("""
+SELECT count(*) FROM unnest(CAST(:ids AS text[])) AS wanted (id)
+WHERE NOT EXISTS (SELECT FROM conversations AS c WHERE c.id = wanted.id)
+""")
 
 _PLAN = {kind: _plan(condition) for kind, condition in CONDITIONS.items()}
 
@@ -132,6 +148,23 @@ def plan(
         done=counts["done"],
         unknown_languages=unknown,
     )
+
+
+def window_has_recordings(connection: Connection, request: BackfillRequest) -> bool:
+    """Return whether learners have sent recordings in the window, deleted ones included.
+
+    Without a window, returns true.
+    """
+    if request.start is None and request.end is None:
+        return True
+    window = {"start": request.start, "end": request.end}
+    return bool(connection.execute(_WINDOW_HAS_RECORDINGS, window).scalar_one())
+
+
+def count_unknown_conversations(connection: Connection, request: BackfillRequest) -> int:
+    """Count the conversations of the request that do not exist."""
+    ids = {"ids": list(request.conversation_ids)}
+    return int(connection.execute(_COUNT_UNKNOWN_CONVERSATIONS, ids).scalar_one())
 
 
 def release_arguments(release: EngineRelease) -> dict[str, str]:

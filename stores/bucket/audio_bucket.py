@@ -3,11 +3,12 @@
 import base64
 import hashlib
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, closing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, suppress
 from dataclasses import dataclass
 from datetime import UTC
-from typing import TYPE_CHECKING, cast
+from itertools import chain
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import boto3
 from botocore.config import Config
@@ -15,7 +16,7 @@ from botocore.exceptions import IncompleteReadError
 
 from schema.errors.storage import ObjectMissing, ObjectTooLarge, StorageError, WrongBucket
 from schema.facts.bucket import ObjectFacts
-from schema.object_keys import checked_key
+from schema.object_keys import checked_key, fits_xml
 from stores.bucket.access import DEFAULT_REGION, BucketAccess
 from stores.bucket.errors import BROKEN_BODY, translated
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.literals import BucketLocationConstraintType
     from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef
 
+T = TypeVar("T")
 MAX_KEYS_PER_DELETE = 1000
 
 # S3 reports missing keys as deleted, so in a wrong bucket every deletion seems to succeed. The
@@ -109,17 +111,18 @@ class AudioBucket:
         Only keys that the bucket confirmed count as deleted. A call that fails as a whole ends the
         deletion and is reported, not raised, so that earlier confirmations are not lost.
         """
-        unique = list(dict.fromkeys(checked_key(key) for key in keys))
+        unique = dict.fromkeys(checked_key(key) for key in keys)
+        batches = list(deletion_batches(list(unique), str, size=MAX_KEYS_PER_DELETE))
         deleted: list[str] = []
         failed: dict[str, str] = {}
         broken = None
-        for start in range(0, len(unique), MAX_KEYS_PER_DELETE):
-            batch = unique[start : start + MAX_KEYS_PER_DELETE]
+        for number, batch in enumerate(batches):
             try:
                 confirmed, errors = self._delete_batch(batch)
             except StorageError as error:
                 broken = error
-                failed.update(dict.fromkeys(unique[start:], type(error).__name__))
+                rest = chain.from_iterable(batches[number:])
+                failed.update(dict.fromkeys(rest, type(error).__name__))
                 break
             deleted += (key for key in batch if key in confirmed)
             failed.update((k, errors.get(k, "NotConfirmed")) for k in batch if k not in confirmed)
@@ -165,6 +168,9 @@ class AudioBucket:
 
     def _delete_batch(self, keys: Sequence[str]) -> tuple[set[str], dict[str, str]]:
         """Return the confirmed keys, and the error codes of the others."""
+        if not fits_xml(keys[0]):
+            self._delete_one(keys[0])
+            return set(keys), {}
         with self._translated("delete objects"):
             answer = self.client.delete_objects(
                 Bucket=self.name, Delete={"Objects": [{"Key": key} for key in keys]}
@@ -173,8 +179,22 @@ class AudioBucket:
         errors = {entry["Key"]: entry["Code"] for entry in answer.get("Errors", [])}
         return confirmed - errors.keys(), errors
 
+    def _delete_one(self, key: str) -> None:
+        with suppress(ObjectMissing), self._translated("delete an object", key):
+            self.client.delete_object(Bucket=self.name, Key=key)
+
     def _translated(self, operation: str, key: str | None = None) -> AbstractContextManager[None]:
         return translated(operation, bucket=self.name, key=key)
+
+
+def deletion_batches(
+    items: Sequence[T], key_of: Callable[[T], str], *, size: int
+) -> Iterator[Sequence[T]]:
+    """Split items to delete into calls; keys that XML cannot represent get one each."""
+    in_xml = [item for item in items if fits_xml(key_of(item))]
+    for start in range(0, len(in_xml), size):
+        yield in_xml[start : start + size]
+    yield from ([item] for item in items if not fits_xml(key_of(item)))
 
 
 def open_bucket(access: BucketAccess, *, max_connections: int = 32) -> AudioBucket:

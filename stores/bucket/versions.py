@@ -9,10 +9,17 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import takewhile
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from schema.errors.storage import ObjectMissing, StorageDenied, StorageError, StorageUnavailable
-from stores.bucket.audio_bucket import MAX_KEYS_PER_DELETE, AudioBucket, DeletionReport
+from schema.object_keys import fits_xml
+from stores.bucket.audio_bucket import (
+    MAX_KEYS_PER_DELETE,
+    AudioBucket,
+    DeletionReport,
+    deletion_batches,
+)
 from stores.bucket.errors import translated
 from stores.bucket.listing import KEYS_PER_PAGE, NO_MARKER
 
@@ -136,7 +143,7 @@ def delete_versions(bucket: AudioBucket, versions: Sequence[ObjectVersion]) -> D
     wanted = list(dict.fromkeys((version.key, version.version_id) for version in versions))
     failed: dict[str, str] = {}
     broken = None
-    for batch in _batches(wanted):
+    for batch in deletion_batches(wanted, itemgetter(0), size=MAX_KEYS_PER_DELETE):
         if broken is None:
             try:
                 failed.update(_unconfirmed(bucket, batch))
@@ -148,17 +155,9 @@ def delete_versions(bucket: AudioBucket, versions: Sequence[ObjectVersion]) -> D
     return DeletionReport(tuple(deleted), failed, broken)
 
 
-def _batches(wanted: Sequence[_Identifier]) -> Iterator[Sequence[_Identifier]]:
-    """Split into calls; keys that XML cannot represent get one each, as a URL can hold them."""
-    in_xml = [one for one in wanted if one[0].isprintable()]
-    for start in range(0, len(in_xml), MAX_KEYS_PER_DELETE):
-        yield in_xml[start : start + MAX_KEYS_PER_DELETE]
-    yield from ([one] for one in wanted if not one[0].isprintable())
-
-
 def _unconfirmed(bucket: AudioBucket, batch: Sequence[_Identifier]) -> dict[str, str]:
     """Delete one batch; return the error codes of keys that the bucket did not confirm."""
-    if not batch[0][0].isprintable():
+    if not fits_xml(batch[0][0]):
         return _delete_one(bucket, *batch[0])
     with translated("delete versions", bucket=bucket.name):
         answer = bucket.client.delete_objects(

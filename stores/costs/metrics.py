@@ -10,6 +10,7 @@ import polars as pl
 from sqlalchemy import Connection, bindparam, text
 
 from schema.tables.base import UtcDateTime
+from stores.readable import LARGEST_OBJECT_BYTES, LONGEST_RECORDING_MS, possible, size_bytes
 from stores.tiers import CURRENT_TIERS
 
 OLDEST_DAYS = 400  # older days are merged; longer than any retention with its grace
@@ -44,6 +45,7 @@ _LIVE, _IN_GRACE = _DAYS, _DAYS - 1  # codes in place of days since deletion
 # Shifted so that days end at `as_of` and include their end. Timestamps may be infinite.
 _AGO = "(:day - CAST(GREATEST({}, :oldest) - :shift AS date))"
 _SAID = _AGO.format("m.timestamp")
+_SAID_BY_THEN = _AGO.format("LEAST(m.timestamp, :as_of)")
 _DELETED = _AGO.format("m.audio_deleted_at")
 
 # Uploads in progress do not count. An erased message is `pending` again, but was stored.
@@ -54,8 +56,8 @@ _WAS_STORED = """(m.audio_deleted_at IS NOT NULL
 # subqueries: it would then expect as many groups as messages, and use neither hashing nor parallel
 # workers. Only a bigint zero is recognised as an OFFSET that allows parallel plans.
 _GROUPS = f"""
-SELECT c.owner, m.format, m.code, count(*) AS objects, sum(m.bytes) AS bytes,
-    sum(m.audio_ms) AS audio_ms, count(*) - count(m.bytes) AS unsized
+SELECT c.owner, m.format, m.code, count(*) AS objects, CAST(sum(m.bytes) AS bigint) AS bytes,
+    CAST(sum(m.audio_ms) AS bigint) AS audio_ms, count(*) - count(m.bytes) AS unsized
 FROM (
     SELECT m.conversation_id, m.audio_format AS format,
         {_SAID} + (CASE
@@ -63,8 +65,8 @@ FROM (
             WHEN m.audio_retention_expires_at <= :as_of THEN {_IN_GRACE}
             ELSE {_LIVE}
         END << {_BITS}) + CASE WHEN m.role = 'system' THEN 1 << {2 * _BITS} ELSE 0 END AS code,
-        CASE WHEN m.audio_size_bytes >= 0 THEN m.audio_size_bytes END AS bytes,
-        CASE WHEN m.audio_duration_ms >= 0 THEN m.audio_duration_ms END AS audio_ms
+        {possible("m.audio_size_bytes", LARGEST_OBJECT_BYTES)} AS bytes,
+        {possible("m.audio_duration_ms", LONGEST_RECORDING_MS)} AS audio_ms
     FROM messages AS m
     WHERE m.timestamp <= :as_of
         AND (m.audio_storage_key IS NOT NULL OR m.audio_deleted_at IS NOT NULL)
@@ -94,13 +96,13 @@ SELECT {", ".join(f"array_agg(g.{name}) AS {name}" for name in _PACKED)} FROM ({
 # Objects whose message still has their size are already in the stock. An erasure deletes all keys
 # of the learner's messages, including those that a sweep had deleted before.
 _GONE = text(f"""
-SELECT l.tier, CASE WHEN m.id IS NOT NULL THEN {_SAID} END AS said_days,
+SELECT l.tier, CASE WHEN m.id IS NOT NULL THEN {_SAID_BY_THEN} END AS said_days,
     {_AGO.format("l.finished_at AT TIME ZONE 'UTC'")} AS deleted_days,
     l.reason = 'retention' AS by_retention,
     count(*) FILTER (WHERE m.id IS NULL), CAST(sum(l.size_bytes) AS bigint)
 FROM audio_ops.deletion_ledger AS l LEFT JOIN messages AS m ON m.id = l.message_id
 WHERE l.state = 'deleted' AND l.finished_at AT TIME ZONE 'UTC' <= :as_of
-    AND (m.audio_deleted_at <= :as_of AND m.audio_size_bytes >= 0) IS NOT TRUE
+    AND (m.audio_deleted_at <= :as_of AND {size_bytes("m.audio_size_bytes")} >= 0) IS NOT TRUE
     AND NOT (l.reason = 'erasure' AND EXISTS (
         SELECT FROM audio_ops.deletion_ledger AS earlier
         WHERE earlier.message_id = l.message_id AND earlier.key_sha256 = l.key_sha256

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, text
 
 from schema.facts.deletion import LearnerRecording
 from schema.tables.app import Message
+from stores.readable import size_bytes
 
 # While the erasure runs; a worker that still holds the message then finds its work ended.
 ERASED = "Erased at the learner's request."
@@ -57,7 +58,7 @@ _LOCK = (
     sa.select(
         Message.id,
         Message.audio_storage_key,
-        Message.audio_size_bytes,
+        sa.literal_column(size_bytes("messages.audio_size_bytes"), sa.BigInteger),
         Message.audio_retention_expires_at,
     )
     .where(Message.id.in_(sa.bindparam("message_ids", expanding=True)))

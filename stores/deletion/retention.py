@@ -26,13 +26,15 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from schema.facts.deletion import Recording
 from schema.tables.base import UtcDateTime
 from stores.deletion.holds import HELD
+from stores.readable import is_readable, size_bytes
 from stores.tiers import CURRENT_TIER
 
 SWEEP_LOCK = 0x7377656570  # "sweep"
 
 _LIVE = "m.audio_storage_key IS NOT NULL AND m.audio_deleted_at IS NULL"
-_COLUMNS = """m.id, m.conversation_id, m.audio_storage_key, m.role, m.timestamp,
-        m.audio_retention_expires_at, m.audio_size_bytes, m.audio_processing_state"""
+_COLUMNS = f"""m.id, m.conversation_id, m.audio_storage_key, m.role, m.timestamp,
+        m.audio_retention_expires_at, {size_bytes("m.audio_size_bytes")} AS audio_size_bytes,
+        m.audio_processing_state"""
 # Facts about the few rows in `picked`. LIMIT forces a lookup per conversation: a generic plan, made
 # for any page size, would read all of them.
 _FACTS = f"""
@@ -130,6 +132,12 @@ ORDER BY m.audio_retention_expires_at DESC NULLS LAST, m.id DESC
 LIMIT :limit
 """).bindparams(bindparam("before", type_=UtcDateTime))  # noqa: S608 - ours
 
+_COUNT_UNREADABLE = text(f"""
+SELECT count(*), count(*) FILTER (WHERE m.audio_retention_expires_at < '0001-01-01')
+FROM messages AS m
+WHERE {_LIVE} AND NOT {is_readable("m.audio_retention_expires_at")}
+""")  # noqa: S608 - ours
+
 _CLEAR_URLS = text(
     "UPDATE messages SET audio_url = NULL, audio_url_expires_at = NULL WHERE id = ANY(:ids)"
 )
@@ -195,6 +203,12 @@ def count_without_expiry(connection: Connection) -> int:
     return int(connection.execute(_COUNT_WITHOUT_EXPIRY).scalar_one())
 
 
+def count_unreadable(connection: Connection) -> tuple[int, int]:
+    """Count the messages with audio whose expiry is no date; return all, and those in the past."""
+    unreadable, past = connection.execute(_COUNT_UNREADABLE).one()
+    return int(unreadable), int(past)
+
+
 def find_expired(
     connection: Connection, *, before: datetime, after: Position, limit: int
 ) -> list[Recording]:
@@ -202,7 +216,7 @@ def find_expired(
 
     Args:
         connection: Any.
-        before: Newest expiry, UTC.
+        before: Newest expiry, UTC. Expiries before year 1 are left out.
         after: Position of the last recording of the previous page.
         limit: Maximum number of recordings; fewer are returned only at the end.
     """

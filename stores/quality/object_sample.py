@@ -6,15 +6,17 @@ from sqlalchemy import Connection, text
 
 from schema.facts.quality import SampledRecording
 from stores.quality.rules import bucket_sample
+from stores.readable import size_bytes
 
 _RULES = [rule.name for rule in bucket_sample.RULES]
 
 # Failed messages already state what is wrong with their recording. Messages with an open case are
 # added, as otherwise only chance would close it.
-_PICK = text("""
+_PICK = text(f"""
 SELECT message_id, live_storage_key, audio_size_bytes, is_known
 FROM (
-    SELECT c.message_id, c.live_storage_key, c.audio_size_bytes,
+    SELECT c.message_id, c.live_storage_key,
+        {size_bytes("c.audio_size_bytes")} AS audio_size_bytes,
         q.message_id IS NOT NULL AS is_known, row_number() OVER (
         PARTITION BY q.message_id IS NOT NULL ORDER BY random()
     ) AS number
@@ -27,23 +29,23 @@ FROM (
       AND COALESCE(c.audio_processing_state, '') NOT IN ('pending', 'uploading', 'failed')
 ) AS candidate
 WHERE number <= :limit
-""")
+""")  # noqa: S608 - ours
 
 # A sweep deletes the object before it commits the row, but commits its intent first.
-_STILL_CLAIMED = text("""
+_STILL_CLAIMED = text(f"""
 SELECT m.id
 FROM messages AS m
 JOIN unnest(CAST(:message_ids AS text[]), CAST(:keys AS text[]), CAST(:sizes AS bigint[]))
     AS seen (message_id, storage_key, size_bytes) ON seen.message_id = m.id
 WHERE m.audio_storage_key = seen.storage_key
-  AND m.audio_size_bytes IS NOT DISTINCT FROM seen.size_bytes
+  AND {size_bytes("m.audio_size_bytes")} IS NOT DISTINCT FROM seen.size_bytes
   AND m.audio_deleted_at IS NULL
   AND m.audio_processing_state IS DISTINCT FROM 'uploading'
   AND NOT EXISTS (
       SELECT FROM audio_ops.deletion_ledger AS d
       WHERE d.state = 'intended' AND d.key_sha256 = sha256(convert_to(m.audio_storage_key, 'UTF8'))
   )
-""")
+""")  # noqa: S608 - ours
 
 
 # Cases of deleted recordings are closed, too.

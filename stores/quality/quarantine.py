@@ -11,6 +11,8 @@ from sqlalchemy import Connection, text
 from schema.facts.quality import BrokenRule
 from stores.quality import checked_rows
 from stores.quality.rules import analysis_rows, message_rows
+from stores.quality.rules.message_rows import READABLE_TIMES
+from stores.readable import is_readable
 
 EXAMPLES = 5
 CRASH_RULE = "analysis_crash"  # not checked by a query: the message crashed its workers
@@ -32,6 +34,17 @@ _SET_ASIDE = text(
     )
 )
 _OPEN_BROKEN = text(_OPEN.format(broken="(SELECT * FROM broken WHERE rule = ANY(:rules))"))
+
+# By audio_ops_messages_expiring_idx, from both ends.
+_OPEN_UNREADABLE = text(
+    _OPEN.format(
+        broken=f"""(
+    SELECT m.id, '{READABLE_TIMES.name}', {READABLE_TIMES.observed} FROM messages AS m
+    WHERE m.audio_storage_key IS NOT NULL AND m.audio_deleted_at IS NULL
+        AND NOT {is_readable("m.audio_retention_expires_at")}
+)"""  # noqa: S608 - ours
+    )
+)
 
 _ADD = text(
     "INSERT INTO broken (message_id, rule, observed) VALUES (:message_id, :rule, :observed)"
@@ -88,6 +101,11 @@ def set_aside(connection: Connection, cases: Iterable[BrokenRule]) -> None:
                 "observed": [case.observed for case in rows],
             },
         )
+
+
+def set_aside_unreadable(connection: Connection) -> None:
+    """Put live recordings into quarantine whose retention expiry is no date."""
+    connection.execute(_OPEN_UNREADABLE)
 
 
 def collect_invariants(connection: Connection) -> None:

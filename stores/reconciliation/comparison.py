@@ -11,8 +11,10 @@ from sqlalchemy import Connection, text
 
 from schema.errors.reconciliation import InventoryLost, ListingIncomplete
 from schema.facts.bucket import FindingReport
+from schema.facts.bucket import Reconciliation as Run
 from schema.states import FindingKind
-from stores.reconciliation.inventory import WHOLE_TABLE_TIMEOUT, Run, progress
+from stores.readable import size_bytes
+from stores.reconciliation.inventory import WHOLE_TABLE_TIMEOUT, progress
 from stores.reconciliation.stray_objects import MESSAGE_OF
 
 EXAMPLES = 20
@@ -58,7 +60,7 @@ INSERT INTO audio_ops.reconciliation_finding
     (reconciliation_id, kind, storage_key, message_id, row_bytes, object_bytes, dated_at)
 SELECT r.id,
     CASE WHEN i.storage_key IS NULL THEN 'row_without_object' ELSE 'size_difference' END,
-    m.audio_storage_key, m.id, m.audio_size_bytes, i.size_bytes,
+    m.audio_storage_key, m.id, {size_bytes("m.audio_size_bytes")}, i.size_bytes,
     COALESCE(i.modified_at, m.timestamp AT TIME ZONE 'UTC')
 FROM audio_ops.reconciliation AS r
 JOIN messages AS m ON {_CLAIM} AND starts_with(m.audio_storage_key, r.prefix)

@@ -7,23 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import psycopg
 from sqlalchemy import Connection, text
 
 from schema.errors.reconciliation import ListingOvertaken
+from schema.facts.bucket import Reconciliation as Run
 from stores.bucket.listing import ListedObject
 
 WHOLE_TABLE_TIMEOUT = "1h"  # for statements that read all objects or messages
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """A reconciliation, as driven by one run."""
-
-    id: int
-    token: UUID
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +29,17 @@ class Progress:
     complete: bool
 
 
-# A lost inventory looks like an empty listing, so empty listings are never resumed.
+# A lost inventory looks like an empty listing, so empty listings are never resumed. The others must
+# hold what was listed: as many objects, of the same size, up to the same key.
 _LOCK = text("LOCK TABLE audio_ops.reconciliation IN EXCLUSIVE MODE")
 _RESUME = text("""
 UPDATE audio_ops.reconciliation AS r SET token = :token
 WHERE r.finished_at IS NULL AND r.bucket = :bucket AND r.prefix = :prefix
   AND r.started_at > now() - CAST(:resume_within AS interval)
-  AND r.objects > 0 AND r.objects = (SELECT count(*) FROM audio_ops.bucket_inventory)
+  AND r.objects > 0 AND (r.objects, r.size_bytes, r.last_key COLLATE "C") = (
+    SELECT count(*), COALESCE(sum(size_bytes), 0), max(storage_key)
+    FROM audio_ops.bucket_inventory
+  )
 RETURNING r.id
 """)
 _FORGET_UNFINISHED = text("DELETE FROM audio_ops.reconciliation WHERE finished_at IS NULL")

@@ -8,8 +8,9 @@ from collections.abc import Collection, Sequence
 from sqlalchemy import Connection, text
 
 from schema.facts.bucket import Adoption, Stray
+from schema.facts.bucket import Reconciliation as Run
 from stores.deletion import ledger
-from stores.reconciliation.inventory import WHOLE_TABLE_TIMEOUT, Run, progress
+from stores.reconciliation.inventory import WHOLE_TABLE_TIMEOUT, progress
 
 # SQL: the message without a recording, if any, that the key `{}` names: same id, conversation and
 # owner. Add OFFSET 0 where it is used: in a join, the planner would misjudge how many keys name a

@@ -1,15 +1,18 @@
 """Process a claim of messages: download, analyse, write; release the claim on failure."""
 
+import logging
 import os
 import socket
 import time
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 from uuid import UUID
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
 from policy.leases import LEASE_DURATION
 from schema.errors.storage import (
@@ -27,13 +30,14 @@ from speech.waveform import MAX_BYTES
 from tasks.analysis import pool
 from tasks.analysis.workers import AnalysisWorkers, NotAnalysed, Outcome
 from tasks.resources import storage
-from tasks.resources.database import in_transaction
+from tasks.resources.database import in_transaction, refuses_a_row
 
 RENEWAL_SECONDS = LEASE_DURATION.total_seconds() / 3
 # Clips downloading or queued per worker: enough to keep it busy, few enough to save memory.
 CLIPS_PER_WORKER_IN_FLIGHT = 4
 
 C = TypeVar("C", Claim, BackfillClaim)
+logger = logging.getLogger(__name__)
 Renew = Callable[[Connection, UUID, timedelta], int]
 Release = Callable[[Connection, UUID], int]
 
@@ -89,11 +93,65 @@ def work_off(
     try:
         outcomes = analyse_all(claimed, pool.analysis_workers(workers), as_of, renew)
         raise_for_bucket(outcomes)
-        return in_transaction(write, claimed, outcomes)
+        report = _write_all(write, claimed, outcomes)
+        if report.lost:
+            in_transaction(release, claimed.token)
     except BaseException:
         # Otherwise the messages would wait until the lease expires.
         in_transaction(release, claimed.token)
         raise
+    return report
+
+
+def _write_all(
+    write: Callable[[Connection, C, Mapping[str, Outcome]], AnalysisReport],
+    claim: C,
+    outcomes: Mapping[str, Outcome],
+) -> AnalysisReport:
+    """Write a claim's outcomes; if the database refuses one of them, write each by itself.
+
+    A message whose analysis is refused fails; if that is refused, too, it counts as lost.
+    """
+    try:
+        return in_transaction(write, claim, outcomes)
+    except DBAPIError as error:
+        if not refuses_a_row(error):
+            raise
+        if len(claim.messages) == 1:
+            return _write_refused(write, claim, error)
+    report = AnalysisReport()
+    for alone in _each_alone(claim):
+        report += _write_all(write, alone, outcomes)
+    return report
+
+
+def _each_alone(claim: C) -> list[C]:
+    """Split a claim; messages that a backfill has passed over are counted with the first."""
+    alone = [replace(claim, messages=(message,)) for message in claim.messages]
+    if isinstance(claim, BackfillClaim):
+        return alone[:1] + [replace(one, passed_over=0) for one in alone[1:]]
+    return alone
+
+
+def _write_refused(
+    write: Callable[[Connection, C, Mapping[str, Outcome]], AnalysisReport],
+    claim: C,
+    error: DBAPIError,
+) -> AnalysisReport:
+    (message,) = claim.messages
+    sqlstate = getattr(error.orig, "sqlstate", None)
+    logger.warning("The database refuses message %s (SQLSTATE %s)", message.message_id, sqlstate)
+    reason = (
+        f"The database refused the analysis (SQLSTATE {sqlstate}). Once the cause is fixed, set "
+        "the state back to 'uploaded'."
+    )
+    refused = {message.message_id: NotAnalysed(FailureCause.NOT_STORABLE, reason)}
+    try:
+        return in_transaction(write, claim, refused)
+    except DBAPIError as again:
+        if not refuses_a_row(again):
+            raise
+        return AnalysisReport(claimed=1, lost=1)
 
 
 def analyse_all(

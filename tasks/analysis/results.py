@@ -9,6 +9,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection
 
 from policy.leases import Fail, FailureDecision, Quarantine, Retry, failure_decision
+from schema.documents import storable
 from schema.facts.analysis import AnalysisReport, Claim, ClaimedMessage, MessageRetry
 from schema.facts.quality import BrokenRule
 from schema.states import FailureCause
@@ -139,7 +140,7 @@ def _decide(
 ) -> FailureDecision:
     return failure_decision(
         outcome.cause,
-        outcome.reason,
+        storable(outcome.reason),  # may quote a recording's header
         attempts=message.attempts,
         crashes=message.crashes,
         max_attempts=max_attempts,

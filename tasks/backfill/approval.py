@@ -15,8 +15,8 @@ APPROVAL_HOURS = 72  # over a weekend
 class BackfillApproval(RunInput):
     """The form in the Prefect UI for approving the rest of a backfill."""
 
-    backfill: int = Field(
-        description="Number of the backfill as shown above; only this one is approved"
+    backfill_id: int = Field(
+        description="The backfill_id shown above; only this backfill is approved"
     )
     approved_by: str = Field(description="Your name, for the log", min_length=1)
 
@@ -37,7 +37,7 @@ def wait_for_approval(backfill_id: int, objection: str) -> str:
     form = BackfillApproval.with_initial_data(
         description=f"**Backfill {backfill_id}: {objection}.**\n\nSee the artifacts "
         f"`backfill-analysis-canary` and `backfill-analysis-charts`. To analyse the rest, enter "
-        f"the number {backfill_id} and your name. Otherwise cancel this run and undo the sample."
+        f"backfill_id {backfill_id} and your name. Otherwise cancel this run and undo the sample."
     )
     try:
         if deployment.id:
@@ -48,6 +48,6 @@ def wait_for_approval(backfill_id: int, objection: str) -> str:
         end_pause()
         waited = f"nobody answered for {APPROVAL_HOURS} hours"
         raise BackfillNotApproved(backfill_id, objection, waited) from None
-    if answer.backfill != backfill_id:
+    if answer.backfill_id != backfill_id:
         raise BackfillNotApproved(backfill_id, objection, "the answer named another backfill")
     return answer.approved_by

@@ -9,10 +9,12 @@ from prefect import task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.runtime import flow_run
+from sqlalchemy import Connection
 
 from policy.backfill import (
     MOST_CHANGED_SHOWN,
     BackfillEstimate,
+    contradicts,
     estimate,
     fingerprint,
     objection,
@@ -23,6 +25,7 @@ from reports.backfill import canary_summary, plan_summary, report_summary
 from reports.backfill_charts import charts
 from reports.canvas import page_of_images
 from schema.errors.backfill import BackfillStopped
+from schema.errors.base import ParametersRefused
 from schema.facts.backfill import Backfill, BackfillPlan, BackfillProgress, BackfillRequest
 from schema.wording import counted
 from speech import engine
@@ -50,7 +53,11 @@ def plan_backfill(
         parallel: Concurrent runs, each on as many cores as this process may use.
         price_book: Prices of the bucket.
         as_of: End of the 30 days over which the pace is measured, UTC.
+
+    Raises:
+        ParametersRefused: If no message can meet the request.
     """
+    in_transaction(_check_selection, request)
     plan = in_transaction(selection.plan, request, installed_release(), engine.LANGUAGES)
     recent = in_transaction(
         throughput.throughput, since=as_of - MEASURED_OVER, as_of=as_of, distrusted=DISTRUSTED
@@ -77,6 +84,24 @@ def publish_plan(plan: BackfillPlan, estimated: BackfillEstimate) -> None:
     )
 
 
+def check_resumed(backfill_id: int, request: BackfillRequest) -> None:
+    """Check that a backfill exists, and that a run to resume it states no other selection.
+
+    Raises:
+        BackfillUnknown: If there is no backfill with this number.
+        ParametersRefused: If the request is not the backfill's.
+    """
+    require_backfill(backfill_id)
+    stored = in_transaction(backfills.request_of, backfill_id)
+    if contradicts(request, stored):
+        problem = (
+            f"Backfill {backfill_id} has another selection. To resume it, leave `selection`, "
+            "`start`, `end`, `languages`, `conversation_ids` and `limit` as they were or at their "
+            "defaults. To select other messages, leave `resume` empty."
+        )
+        raise ParametersRefused(problem)
+
+
 @task(cache_policy=NO_CACHE)
 def take_over(request: BackfillRequest, reason: str, resume: int | None) -> Backfill:
     """Make this run the driver of a backfill, and return the backfill.
@@ -85,6 +110,7 @@ def take_over(request: BackfillRequest, reason: str, resume: int | None) -> Back
     this request and reason, created if necessary.
 
     Raises:
+        ParametersRefused: If no message can meet the request; nothing is created.
         BackfillUnknown, BackfillClosed, EngineChanged: If it cannot continue here.
     """
     run_id = UUID(flow_run.id) if flow_run.id else None
@@ -100,7 +126,21 @@ def _driven_by(run_id: UUID | None) -> int | None:
     return in_transaction(backfills.driven_by, run_id)
 
 
+def _check_selection(connection: Connection, request: BackfillRequest) -> None:
+    """Raise if no message can meet the request."""
+    problem = None
+    if unknown := selection.count_unknown_conversations(connection, request):
+        problem = f"{unknown} of {len(request.conversation_ids)} `conversation_ids` do not exist."
+    elif not selection.window_has_recordings(connection, request):
+        problem = (
+            "Nobody sent a recording between `start` and `end`. Check both, and their time zone."
+        )
+    if problem is not None:
+        raise ParametersRefused(problem)
+
+
 def _begin(request: BackfillRequest, reason: str) -> int:
+    in_transaction(_check_selection, request)
     release = installed_release()
     return in_transaction(
         backfills.begin,

@@ -4,6 +4,7 @@ from prefect import task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
+from reports.backfill import undo_summary
 from schema.errors.backfill import BackfillClosed
 from schema.wording import counted
 from stores.backfill import undo
@@ -53,12 +54,12 @@ def publish_undo(backfill_id: int, *, standing: int, changed: int, undone: int |
         changed: Analyses overwritten since by something else.
         undone: Messages restored; None: a dry run.
     """
-    label = "Would be restored" if undone is None else "Restored"
-    count = standing if undone is None else undone
+    if undone is None:
+        done = f"Dry run, nothing was undone. Would be restored: {counted(standing, 'message')}"
+    else:
+        done = f"Restored: {counted(undone, 'message')}"
     create_markdown_artifact(
-        f"Backfill {backfill_id}.\n\n| Messages | |\n|---|--:|\n"
-        f"| **{label} to their earlier state** | {count:,} |\n"
-        f"| Analysed again since, left unchanged | {changed:,} |\n",
+        undo_summary(backfill_id, standing=standing, changed=changed, undone=undone),
         key="undo-backfill",
-        description=f"{label}: {counted(count, 'message')} of backfill {backfill_id}",
+        description=f"{done} of backfill {backfill_id}",
     )

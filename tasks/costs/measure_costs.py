@@ -129,9 +129,10 @@ def build_report(
     """
     as_of, stock = measurement.as_of, measurement.stock
     today = as_of.date()
-    history = in_transaction(
+    stored = in_transaction(
         metrics.history, after=today - timedelta(days=metrics.OLDEST_DAYS), until=today
     )
+    history = storage_measures.completed(stored, measurement.daily)
     expected = forecast(
         storage_measures.daily(measurement.daily),
         storage_measures.cohorts(stock),

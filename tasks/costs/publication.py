@@ -20,16 +20,21 @@ from tasks.resources import report_folder
 
 
 @task(cache_policy=NO_CACHE)
-def publish_costs(report: CostReport) -> None:
+def publish_costs(report: CostReport, *, what_if: bool = False) -> None:
     """Publish the artifacts `measure-costs*`, then write the files in the folder for reports.
+
+    Args:
+        report: The measurement.
+        what_if: It is of a past time or with stated values: write no files, which dashboards read.
 
     Raises:
         ReportsUnwritable: If a file cannot be written; the artifacts are published by then.
     """
+    found = f"{dollars(report.cost.total_usd)} a month, {amount(report.bytes)} stored"
     create_markdown_artifact(
-        summary(report),
+        summary(report, what_if=what_if),
         key="measure-costs",
-        description=f"{dollars(report.cost.total_usd)} a month, {amount(report.bytes)} stored",
+        description=f"What-if: {found}" if what_if else found,
     )
     for column, frame in (("tier", report.by_tier), ("language", report.by_language)):
         create_table_artifact(
@@ -43,6 +48,8 @@ def publish_costs(report: CostReport) -> None:
         key="measure-costs-charts",
         description="Stored audio, growth and monthly cost",
     )
+    if what_if:
+        return
     pictures = {f"{name}.png": png for name, png in drawn.items()}
     _write(report_folder.reports_dir(), pictures | exports(report), metrics(report))
 

@@ -8,9 +8,9 @@ from prefect.cache_policies import NO_CACHE
 from sqlalchemy import Connection
 
 from policy.configuration import DEFAULT_POLICY
+from schema.facts.bucket import Reconciliation as Run
 from schema.facts.bucket import Stray
 from stores.reconciliation import stray_objects
-from stores.reconciliation.inventory import Run
 from tasks.reconciliation.found_recordings import measure
 from tasks.reconciliation.retries import bucket_is_away
 from tasks.resources.database import in_transaction

@@ -14,12 +14,12 @@ from policy.reconciliation import is_another_bucket
 from reports.reconciliation import summary
 from schema.errors.reconciliation import ListingOutdated
 from schema.errors.storage import InvalidKey, RecordingsMissing
+from schema.facts.bucket import Reconciliation as Run
 from schema.facts.bucket import ReconciliationReport
 from schema.states import FindingKind
 from schema.wording import counted
 from stores.reconciliation import comparison, inventory
 from stores.reconciliation.comparison import Comparison, Finding
-from stores.reconciliation.inventory import Run
 from tasks.reconciliation.retries import bucket_is_away
 from tasks.resources import storage
 from tasks.resources.database import in_transaction

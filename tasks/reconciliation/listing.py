@@ -9,11 +9,12 @@ from prefect.cache_policies import NO_CACHE
 
 from policy.configuration import DEFAULT_POLICY
 from policy.reconciliation import RESUME_WITHIN
+from schema.facts.bucket import Reconciliation as Run
 from schema.wording import counted
 from stores.bucket.listing import ListedObject, list_objects
 from stores.deletion import retention
 from stores.reconciliation import inventory
-from stores.reconciliation.inventory import Progress, Run
+from stores.reconciliation.inventory import Progress
 from tasks.reconciliation.retries import bucket_is_away
 from tasks.resources import storage
 from tasks.resources.database import in_transaction

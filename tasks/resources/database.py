@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from settings.environment import DatabaseSettings
 from stores import database
@@ -20,12 +20,19 @@ logger = logging.getLogger(__name__)
 DATABASE_PATIENCE_SECONDS = 120.0  # a failover takes under a minute
 # SQLSTATE classes that are not retried: wrong user or password, no such database.
 FINAL_SQLSTATE_CLASSES = ("28", "3D")
+# Data out of range, constraint violated, refused by a trigger.
+SQLSTATE_CLASSES_OF_A_ROW = ("22", "23", "P0")
 
 
 @OnePerProcess
 def engine() -> Engine:
     """Return this process's pool of database connections."""
     return database.connect(DatabaseSettings().database_url.get_secret_value())
+
+
+def refuses_a_row(error: DBAPIError) -> bool:
+    """Return whether the database refused a row, and not the connection, a lock or a right."""
+    return (getattr(error.orig, "sqlstate", None) or "").startswith(SQLSTATE_CLASSES_OF_A_ROW)
 
 
 def in_transaction(

@@ -84,6 +84,12 @@ class _Counts:
         self.kept[Fate.REFUSED_KEY.value] += refused
         self.overdue += old
 
+    def add_unreadable_expiries(self) -> None:
+        """Count the recordings whose expiry is no date; those in the past are overdue."""
+        unreadable, past = in_transaction(retention.count_unreadable)
+        self.kept[Fate.UNREADABLE_TIME.value] += unreadable
+        self.overdue += past
+
     def add_revived_learners(self) -> None:
         """Count erased learners restored from a backup; they must be erased again by hand."""
         back = in_transaction(erasure.revived, limit=ROWS_AT_ONCE)
@@ -113,6 +119,7 @@ def plan_sweep(rules: SweepRules) -> SweepPlan:
     for orphan in _orphans():
         counts.add_orphan(orphan)
     counts.add_refused_orphans()
+    counts.add_unreadable_expiries()
     counts.add_revived_learners()
     live = in_transaction(retention.count_live)
     return SweepPlan(

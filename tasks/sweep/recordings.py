@@ -25,8 +25,9 @@ from stores.bucket.audio_bucket import DeletionReport
 from stores.deletion import holds, ledger, orphan_queue, retention
 from stores.quality import quarantine
 from stores.quality.rules.message_columns import REFUSED_KEY
+from stores.quality.rules.message_rows import READABLE_TIMES
 from tasks.resources import storage
-from tasks.resources.database import in_transaction
+from tasks.resources.database import in_transaction, refuses_a_row
 
 logger = logging.getLogger(__name__)
 
@@ -35,8 +36,6 @@ Delete = Callable[[Sequence[str]], DeletionReport]
 UNPLANNED = "more than was planned"
 REFUSED_ROW = "refused by the database"
 MOST_REFUSED_ROWS = 5  # per page
-# Data out of range, constraint violated, refused by a trigger.
-SQLSTATE_CLASSES_OF_A_ROW = ("22", "23", "P0")
 
 
 def sweep_recordings(
@@ -57,9 +56,8 @@ def sweep_recordings(
     try:
         return _sweep_recordings(page, rules, allowance, delete)
     except DBAPIError as error:
-        sqlstate = getattr(error.orig, "sqlstate", None) or ""
-        if not sqlstate.startswith(SQLSTATE_CLASSES_OF_A_ROW):
-            raise  # the connection, a lock or a right
+        if not refuses_a_row(error):
+            raise
         if len(page) == 1:
             logger.warning("The database refuses a message: %s", type(error.orig).__name__)
             return SweepReport(failed=Counter({REFUSED_ROW: 1}))
@@ -105,6 +103,9 @@ def _intend(
     retention.mark_deleted(connection, [j.message_id for j in ended], soft=rules.soft_delete)
     retention.set_expiry(connection, {j.message_id: j.expires_at for j in extended if j.expires_at})
     quarantine.set_aside(connection, [_refused(j) for j in judged.with_fate(Fate.REFUSED_KEY)])
+    quarantine.set_aside(
+        connection, [_unreadable(j) for j in judged.with_fate(Fate.UNREADABLE_TIME)]
+    )
     ledger.intend(connection, [_intended_deletion(group) for group in planned])
     kept = Counter(
         judgement.fate.value
@@ -173,6 +174,11 @@ def _intended_deletion(judgements: Sequence[Judgement]) -> IntendedDeletion:
 def _refused(judgement: Judgement) -> BrokenRule:
     why = DEFAULT_POLICY.key_refusal(judgement.key) or ""
     return BrokenRule(judgement.message_id, REFUSED_KEY.name, why)
+
+
+def _unreadable(judgement: Judgement) -> BrokenRule:
+    why = "the message's time or its recording's expiry is no date"
+    return BrokenRule(judgement.message_id, READABLE_TIMES.name, why)
 
 
 def _spare(

@@ -1,5 +1,6 @@
 """Tasks of `flows/sweep_retention.py`: lock, settle broken runs, sweep in chunks, report."""
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -11,8 +12,9 @@ from prefect.cache_policies import NO_CACHE
 from prefect.events import emit_event
 from sqlalchemy import Connection
 
+from policy.instants import is_readable
 from policy.retention import effective_expiry, owner_tier
-from policy.sweep import SweepRules
+from policy.sweep import Fate, SweepRules
 from reports.sweep import due_of_live, plan_summary, sweep_summary
 from schema.errors.storage import StorageError
 from schema.facts.deletion import SweepPlan, SweepReport
@@ -20,6 +22,7 @@ from schema.wording import counted
 from stores.bucket.versions import deletion_for_good
 from stores.deletion import ledger, orphan_queue, retention
 from stores.deletion.retention import Position
+from stores.quality import quarantine
 from tasks.resources import database, storage
 from tasks.resources.database import in_transaction
 from tasks.runtime.paging import pages
@@ -128,6 +131,15 @@ def _sweep_orphans_page(
 
 
 @task(cache_policy=NO_CACHE)
+def set_unreadable_aside() -> SweepReport:
+    """Quarantine the recordings whose expiry is no date; return how many there are."""
+    unreadable, _ = in_transaction(retention.count_unreadable)
+    if unreadable:
+        in_transaction(quarantine.set_aside_unreadable)
+    return SweepReport(kept=+Counter({Fate.UNREADABLE_TIME.value: unreadable}))
+
+
+@task(cache_policy=NO_CACHE)
 def set_missing_expiries() -> int:
     """Set missing retention expiries from owner's tier and creation time; return how many.
 
@@ -145,7 +157,7 @@ def _set_expiries(connection: Connection, after_id: str) -> list[tuple[str, bool
         tier = owner_tier(
             recording.role, has_user=recording.has_user, current_tier=recording.current_tier
         )
-        if tier is not None:
+        if tier is not None and is_readable(recording.created_at):
             expiries[recording.message_id] = effective_expiry(None, tier, recording.created_at)
     retention.set_expiry(connection, expiries)
     return [(r.message_id, r.message_id in expiries) for r in found]

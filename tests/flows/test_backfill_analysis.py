@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
@@ -32,6 +33,7 @@ from schema.errors.backfill import (
     BackfillUnknown,
     EngineChanged,
 )
+from schema.errors.base import ParametersRefused
 from schema.states import BackfillOutcome, BackfillSelection, FailureCause
 from speech import engine as speech_engine
 from stores.analysis import analyses
@@ -41,6 +43,7 @@ from tasks.analysis.workers import NotAnalysed
 from tasks.backfill import approval
 from tasks.backfill import release as releases
 from tasks.resources import database
+from tests.conftest import FIRST_MESSAGE_AT
 from tests.support.backfilling import analysis
 from tests.support.recordings import SENTENCES
 
@@ -212,8 +215,13 @@ def test_undoing_puts_everything_back(analysed, rows):
     assert undo_backfill(1, "worse after all") == 4
     assert rows() != before
     shown = newest_artifact("undo-backfill")
+    assert shown.startswith(
+        "**Dry run: nothing was undone.** To restore these messages, run `undo-backfill` again with"
+        " `backfill_id` 1, a `reason` and `dry_run` off."
+    )
     assert "| **Would be restored to their earlier state** | 4 |" in shown
     assert undo_backfill(1, "worse after all", dry_run=False) == 4
+    assert "nothing was undone" not in newest_artifact("undo-backfill")
     assert rows() == before
     with pytest.raises(BackfillClosed, match="was undone"):
         backfill_for_real(resume=1)
@@ -258,7 +266,7 @@ def person(quick_pause):
                 for run in client.read_flow_runs(flow_run_filter=paused):
                     with suppress(PrefectHTTPStatusError):  # it pauses before it writes the form
                         client.resume_flow_run(
-                            run.id, run_input={"backfill": backfill, "approved_by": "Mori"}
+                            run.id, run_input={"backfill_id": backfill, "approved_by": "Mori"}
                         )
                         return
                 time.sleep(0.25)
@@ -404,6 +412,54 @@ def test_cancelling_its_run_stops_a_backfill(analysed, one, engine):
     (hook,) = backfill_analysis.on_cancellation_hooks
     hook(flow=backfill_analysis, flow_run=SimpleNamespace(id=run_id), state=None)
     assert one("SELECT count(*) FROM audio_ops.backfill WHERE stopped_at IS NOT NULL") == 1
+
+
+DAY = timedelta(days=1)
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+@pytest.mark.parametrize(
+    ("parameters", "says"),
+    [
+        ({"start": FIRST_MESSAGE_AT + DAY, "end": FIRST_MESSAGE_AT}, "`start` must be before"),
+        ({"start": FIRST_MESSAGE_AT, "end": FIRST_MESSAGE_AT}, "`start` must be before `end`"),
+        ({"start": datetime(2999, 1, 1, tzinfo=UTC)}, "`start` is in the future"),
+        (
+            {"start": datetime(2999, 1, 1, tzinfo=UTC), "end": datetime(2999, 1, 2, tzinfo=UTC)},
+            "`start` is in the future",
+        ),
+        ({"end": FIRST_MESSAGE_AT - DAY}, "Nobody sent a recording between `start` and `end`"),
+        ({"start": FIRST_MESSAGE_AT + DAY}, "Nobody sent a recording between `start` and `end`"),
+        ({"languages": ["en", "English"]}, "`languages` has unknown codes: 'english'"),
+        ({"languages": ["ja"]}, "No engine analyses ja. Choose from en"),
+        ({"conversation_ids": ["no such one"]}, "1 of 1 `conversation_ids` do not exist"),
+    ],
+)
+def test_a_selection_that_can_hold_nothing_is_refused_before_anything_is_written(
+    analysed, count, dry_run, parameters, says
+):
+    analysed()
+    with pytest.raises(ParametersRefused, match=f"^Nothing was done. {says}"):
+        backfill_analysis("a better engine", dry_run=dry_run, **parameters)
+    assert count("audio_ops.backfill") == 0
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_an_unknown_backfill_is_refused_before_anything_else(dry_run, monkeypatch):
+    monkeypatch.setattr("flows.backfill_analysis.check_clocks", None)
+    with pytest.raises(BackfillUnknown, match="Backfill 99 does not exist"):
+        backfill_analysis("go on", dry_run=dry_run, resume=99)
+
+
+def test_a_run_that_resumes_may_state_the_selection_again_but_no_other_one(analysed):
+    analysed()
+    window = {"start": FIRST_MESSAGE_AT, "languages": ["en-US"]}
+    backfill_for_real(**window)
+    assert backfill_analysis("go on", resume=1).open == 0
+    assert backfill_analysis("go on", resume=1, **window).open == 0
+    for other in ({"start": FIRST_MESSAGE_AT - DAY}, {"selection": "all"}, {"limit": 1}):
+        with pytest.raises(ParametersRefused, match="Backfill 1 has another selection"):
+            backfill_analysis("go on", resume=1, **window | other)
 
 
 @pytest.mark.parametrize(

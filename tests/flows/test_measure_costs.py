@@ -1,14 +1,16 @@
 """The measurement under Prefect: its form, its artifact, its final state."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
 from prefect.exceptions import ParameterTypeError
 
 from flows.measure_costs import measure_costs
+from policy.configuration import AudioPolicy, CostRules
 from schema.clock import utc_now
 from schema.errors.reporting import NotYetMeasurable
+from schema.states import ThresholdMeasure
 from tasks.costs import alerts
 from tests.flows.test_reconcile_bucket import newest_artifact
 
@@ -18,6 +20,16 @@ pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server", "stage
 @pytest.fixture(autouse=True)
 def reports(tmp_path, monkeypatch):
     monkeypatch.setenv("KAIWA_REPORTS_DIR", str(tmp_path))
+
+
+@pytest.fixture
+def alerted(monkeypatch):
+    """Collect the measures that alert; the thresholds are 1 GB stored and 1 GB transferred."""
+    measures = []
+    limits = CostRules(storage_alert_threshold_gb=1.0, transfer_alert_threshold_gb=1.0)
+    monkeypatch.setattr(alerts, "DEFAULT_POLICY", AudioPolicy(costs=limits))
+    monkeypatch.setattr(alerts, "_emit", lambda reading, *_: measures.append(reading.measure))
+    return measures
 
 
 @pytest.fixture
@@ -39,16 +51,55 @@ def test_a_run_measures_writes_and_publishes(add_message, days_written):
     assert newest_artifact("measure-costs").data
 
 
-def test_an_undelivered_alert_fails_the_run_after_its_report(monkeypatch, tmp_path):
+def test_an_undelivered_alert_fails_the_run_after_its_report(add_message, monkeypatch, tmp_path):
     def refuse(*_):
         msg = "The server refuses events."
         raise ConnectionError(msg)
 
     monkeypatch.setattr(alerts, "_emit", refuse)
+    add_message(timestamp=utc_now() - timedelta(days=1), audio_size_bytes=2**31 - 1)
+    limits = CostRules(storage_alert_threshold_gb=1.0)
+    monkeypatch.setattr(alerts, "DEFAULT_POLICY", AudioPolicy(costs=limits))
     with pytest.raises(ConnectionError, match="refuses events"):
-        measure_costs(transferred_gb_month=222)
-    assert "Transfer: 222 GB per month" in newest_artifact("measure-costs").data
+        measure_costs()
+    assert "2.00 GB in 1 recordings" in newest_artifact("measure-costs").data
     assert (tmp_path / "costs" / "by_tier.csv").exists()
+
+
+@pytest.mark.parametrize(
+    "stated",
+    [
+        {"transferred_gb_month": 100.0},
+        {"storage_usd_per_gb_month": 0.5},
+        {"transfer_usd_per_gb": 0.0},
+        {"read_usd_per_1000": 1.0},
+        {"write_usd_per_1000": 1.0},
+        {"as_of": datetime(2025, 11, 1, tzinfo=UTC)},
+    ],
+)
+def test_a_what_if_alerts_nobody_and_leaves_the_alert_to_the_next_real_run(
+    add_message, days_written, alerted, tmp_path, count, stated
+):
+    add_message(timestamp=utc_now() - timedelta(days=60), audio_size_bytes=2**31 - 1)
+    measure_costs(**stated)
+    assert alerted == []
+    assert days_written() == []
+    assert count("audio_ops.threshold_state") == 0
+    assert list(tmp_path.iterdir()) == []  # dashboards read the files
+    artifact = newest_artifact("measure-costs")
+    assert artifact.data.startswith("**What-if: nothing was stored and nobody was alerted**")
+    assert artifact.description.startswith("What-if: ")
+    measure_costs()
+    assert alerted == [ThresholdMeasure.STORED]
+    assert "What-if" not in newest_artifact("measure-costs").data
+
+
+def test_a_what_if_shows_the_history_that_is_not_stored(add_message):
+    for days in range(1, 4):
+        add_message(timestamp=utc_now() - timedelta(days=days), audio_size_bytes=1000)
+    report = measure_costs(transferred_gb_month=5)
+    assert report.daily.filter(tier="free")["bytes"].to_list()[-1] == 3000
+    assert report.transfer.month_bytes == 5 * 1024**3
 
 
 def test_an_instant_in_the_future_is_refused_before_anything_is_written(days_written):

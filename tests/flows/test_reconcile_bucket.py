@@ -12,7 +12,8 @@ from schema import clock
 from schema.errors.reconciliation import MessagesMissing
 from schema.errors.storage import RecordingsMissing, StorageDenied
 from schema.states import FindingKind
-from tasks.reconciliation.listing import list_chunk
+from stores.reconciliation import comparison
+from tasks.reconciliation.listing import begin_reconciliation, list_chunk
 from tasks.resources import storage
 from tests.support.faulty_bucket import answered
 
@@ -53,6 +54,32 @@ def test_findings_are_published_and_warned_of_and_the_run_is_green(record, add_m
     assert "audio/young" not in page
     assert newest_artifact("reconcile-bucket-progress").data == 100.0
     assert "Found row without object: 1" in caplog.text
+
+
+def test_an_outdated_or_lost_listing_is_made_again_in_the_same_run(record, run_sql, caplog):
+    record("audio/0")
+    list_chunk.fn(begin_reconciliation.fn())  # an interrupted run's, complete by then
+    for number in range(1, 5):
+        record(f"audio/{number}")
+    report = reconcile_bucket()
+    assert (report.objects, report.rows, report.findings) == (5, 5, ())
+    assert "absent from the listing that an earlier run began" in caplog.text
+
+
+def test_an_inventory_lost_during_the_run_is_listed_again(record, run_sql, monkeypatch, caplog):
+    for number in range(3):
+        record(f"audio/{number}")
+    compare, losses = comparison.compare, ["TRUNCATE audio_ops.bucket_inventory"]
+
+    def lose_and_compare(*arguments, **options):
+        while losses:
+            run_sql(losses.pop())
+        return compare(*arguments, **options)
+
+    monkeypatch.setattr(comparison, "compare", lose_and_compare)
+    report = reconcile_bucket()
+    assert (report.objects, report.rows, report.findings) == (3, 3, ())
+    assert "The database holds 0 of 3 listed objects" in caplog.text
 
 
 def test_a_bucket_without_the_recordings_fails_the_run(add_message):

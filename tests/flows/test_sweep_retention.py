@@ -207,7 +207,7 @@ def test_a_failing_bucket_fails_the_run_after_its_summary(record, stored, faulty
 
 
 @pytest.mark.parametrize("dry_run", [True, False])
-def test_the_wrong_bucket_marks_nothing_and_overdue_audio_raises_the_alarm(
+def test_the_wrong_bucket_marks_nothing_and_only_a_real_sweep_raises_the_alarm(
     record, stored, entries, events, monkeypatch, dry_run
 ):
     message_id = record(due_for=4 * DAY)
@@ -219,7 +219,14 @@ def test_the_wrong_bucket_marks_nothing_and_overdue_audio_raises_the_alarm(
     assert stored(message_id).audio_url
     assert not stored(message_id).audio_deleted_at
     assert entries() == []
-    assert events[0][0] == OVERDUE_EVENT
+    assert [event for event, _ in events] == ([] if dry_run else [OVERDUE_EVENT])
+
+
+def test_a_dry_run_alerts_nobody_of_overdue_audio(record, events):
+    record(due_for=4 * DAY)
+    sweep_retention(grace_days=0)
+    assert events == []
+    assert "**1 are more than 3 days overdue.**" in newest_artifact()
 
 
 def test_a_clock_that_is_off_deletes_nothing(record, stored, now, monkeypatch):

@@ -177,7 +177,7 @@ def test_a_person_lets_children_go_on_and_a_killed_one_costs_nothing(
     assert one(DONE) == 4
     until(lambda: not running(stack, "prefect.engine", "flow-run execute"), "it kept its process")
     number = one(BACKFILL)
-    client.resume_flow_run(run.id, run_input={"backfill": number, "approved_by": "Mori"})
+    client.resume_flow_run(run.id, run_input={"backfill_id": number, "approved_by": "Mori"})
 
     until(lambda: one(AT_WORK) == 2, "no two children were ever at work")
     holder = until(

@@ -15,6 +15,8 @@ from policy.backfill import (
     GiveUp,
     StartChildren,
     Wait,
+    check_request,
+    contradicts,
     estimate,
     fingerprint,
     next_step,
@@ -23,6 +25,7 @@ from policy.backfill import (
 )
 from policy.costs import PriceBookName, prices_of
 from policy.score_changes import compare
+from schema.errors.base import ParametersRefused
 from schema.facts.backfill import (
     BackfillPlan,
     BackfillProgress,
@@ -36,6 +39,7 @@ from schema.states import BackfillOutcome, BackfillSelection
 RELEASE = EngineRelease("kaiwa", "2.0", "en-new")
 REQUEST = BackfillRequest(BackfillSelection.OUTDATED, end=datetime(2025, 11, 1, tzinfo=UTC))
 GB = 1024**3
+NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 
 
 def rescored(before, after, language="en", messages=1):
@@ -219,3 +223,41 @@ def test_a_backfill_whose_children_all_end_at_once_is_given_up(places, still_ope
             started += len(step.places)
     assert step == GiveUp()
     assert started == MOST_STARTED_IN_VAIN * places
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"start": NOON, "end": NOON}, "`start` must be before `end`"),
+        ({"start": NOON, "end": NOON - timedelta(hours=1)}, "`start` must be before `end`"),
+        ({"start": NOON}, "`start` is in the future"),
+        ({"start": NOON, "end": NOON + timedelta(hours=1)}, "`start` is in the future"),
+        ({"languages": ("jp",)}, "`languages` has unknown codes: 'jp'"),
+        ({"languages": ("ja", "de")}, "No engine analyses ja, de. Choose from en"),
+    ],
+)
+def test_a_request_that_can_select_nothing_is_refused(changes, problem):
+    request = BackfillRequest(BackfillSelection.ALL, **changes)
+    with pytest.raises(ParametersRefused, match=problem):
+        check_request(request, as_of=NOON, languages=["en"])
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"start": NOON - timedelta(microseconds=1)},
+        {"end": NOON + timedelta(days=1)},
+        {"languages": ("ja", "en")},
+    ],
+)
+def test_a_request_that_may_select_something_passes(changes):
+    check_request(BackfillRequest(BackfillSelection.ALL, **changes), as_of=NOON, languages=["en"])
+
+
+def test_only_another_selection_contradicts_a_backfill():
+    stored = BackfillRequest(BackfillSelection.ALL, start=NOON, newest_first=False, canary_size=7)
+    assert not contradicts(BackfillRequest(BackfillSelection.OUTDATED), stored)
+    assert not contradicts(BackfillRequest(BackfillSelection.ALL, start=NOON), stored)
+    assert contradicts(BackfillRequest(BackfillSelection.ALL), stored)
+    assert contradicts(BackfillRequest(BackfillSelection.OUTDATED, limit=1), stored)

@@ -47,6 +47,7 @@ def test_windows_that_make_sense_pass(scope, since, until):
         (CheckScope.EVERYTHING, NOON - DAY, None, "cannot be used with"),
         (CheckScope.CHANGED, None, NOON, "window"),
         (CheckScope.WINDOW, None, NOON, "needs `since`"),
+        (CheckScope.WINDOW, NOON + DAY, NOON + 2 * DAY, "in the past"),
         (CheckScope.WINDOW, NOON, NOON, "before"),
         (CheckScope.CHANGED, NOON + DAY, None, "in the past"),
         (CheckScope.WINDOW, datetime(2026, 1, 1), None, "time zone"),  # noqa: DTZ001 - naive on purpose

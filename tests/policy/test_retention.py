@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policy.configuration import AudioPolicy, CleanupRules, RetentionDays
+from policy.instants import FIRST, LAST
 from policy.retention import (
     deletion_due,
     effective_expiry,
@@ -135,3 +136,11 @@ def test_storing_the_effective_end_changes_it_no_more(stored, created_at, tier):
 )
 def test_the_tier_of_a_message(role, has_user, current_tier, tier):
     assert owner_tier(role, has_user=has_user, current_tier=current_tier) is tier
+
+
+@pytest.mark.parametrize("moment", [FIRST, LAST, LAST - TICK])
+@pytest.mark.parametrize("tier", UserTier)
+def test_the_end_of_time_is_no_overflow(tier, moment):
+    assert moment <= retention_expiry(tier, moment) <= LAST
+    assert moment <= deletion_due(moment) <= LAST
+    assert effective_expiry(LAST, tier, CREATED) == LAST

@@ -12,6 +12,7 @@ from policy.storage_measures import (
     by_age,
     by_group,
     cohorts,
+    completed,
     daily,
     daily_measures,
     total,
@@ -199,3 +200,13 @@ def test_a_total_of_unmeasured_days_is_unknown_and_not_zero():
     assert total(metrics, Measure.ADDED_BYTES, until=AS_OF.date(), days=2) == 20
     assert total(metrics, Measure.BYTES, until=date(2025, 10, 25)) == 10
     assert total(metrics, Measure.BYTES, until=date(2025, 10, 20)) is None
+
+
+def test_stored_days_are_kept_and_only_missing_ones_are_taken_from_the_measurement():
+    stored = [(date(2025, 10, 24), "free", "bytes", 5)]
+    measured = [(date(2025, 10, 24), "free", "bytes", 7), (date(2025, 10, 25), "free", "bytes", 9)]
+    names = ["day", "tier", "measure", "value"]
+    whole = completed(
+        pl.DataFrame(stored, names, orient="row"), pl.DataFrame(measured, names, orient="row")
+    )
+    assert sorted(whole.rows()) == [*stored, measured[1]]

@@ -3,11 +3,17 @@ import pickle
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from schema.documents import AnalysisRecord, PhonemeAnalysis, ProblematicWord, SpeechTiming
+from schema.documents import (
+    AnalysisRecord,
+    PhonemeAnalysis,
+    ProblematicWord,
+    SpeechTiming,
+    storable,
+)
 from schema.tables.analysis import MessageAudioAnalysis
 
 TIMING = {"word": "hi", "startMs": 0, "endMs": 500, "charStart": 0, "charEnd": 2}
@@ -145,3 +151,12 @@ def test_documents_come_as_models_or_as_json():
     adapter = TypeAdapter(tuple[SpeechTiming, ...])
     model = SpeechTiming.model_validate(TIMING)
     assert adapter.validate_python([model, TIMING]) == (model, model)
+
+
+@given(st.text(st.characters(), max_size=20))
+@example("a\x00b\ud800c")
+def test_any_text_can_be_made_storable(text):
+    stored = storable(text)
+    assert "\x00" not in stored
+    assert stored.encode()
+    assert len(stored) == len(text)

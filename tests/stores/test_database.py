@@ -5,6 +5,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError, StatementError
 
+from policy.instants import FIRST, LAST
 from schema.errors.base import InvalidDatabaseUrl, SessionNotUtc
 from schema.tables.app import Conversation, Message
 from stores import database
@@ -89,3 +90,30 @@ def test_a_connection_lost_while_pooled_is_replaced(administrator, engine):
     administrator.execute("SELECT pg_terminate_backend(%s, 10000)", [pid])
     with engine.connect() as connection:
         assert connection.scalar(sa.text("SELECT pg_backend_pid()")) != pid
+
+
+@pytest.mark.parametrize(
+    ("time", "read"),
+    [
+        ("infinity", LAST),
+        ("10000-01-01", LAST),
+        ("294276-12-31", LAST),
+        ("-infinity", FIRST),
+        ("0044-03-15 BC", FIRST),
+        ("9999-12-31 23:59:59.999999", LAST),
+        ("0001-01-01", FIRST),
+        ("2025-10-13 12:00:00.5", datetime(2025, 10, 13, 12, 0, 0, 500_000, UTC)),
+    ],
+)
+def test_a_time_of_any_size_can_be_read(engine, time, read):
+    query = sa.text("SELECT CAST(:time AS timestamp), CAST(:time AS timestamptz)")
+    with engine.connect() as connection:
+        found = connection.execute(query, {"time": time}).one()
+    assert tuple(found) == (read.replace(tzinfo=None), read)
+
+
+@pytest.mark.parametrize("document", ["[1e400]", "[" * 2000 + "]" * 2000])
+def test_a_document_that_cannot_be_parsed_is_read_as_its_text(engine, document):
+    with engine.connect() as connection:
+        read = connection.execute(sa.text("SELECT CAST(:d AS jsonb)"), {"d": document}).scalar_one()
+    assert isinstance(read, str)

@@ -6,12 +6,13 @@ Words are checked only if all of them have the documented shape.
 from schema.states import CheckedTable, Severity
 from stores.quality.rules.document_shapes import WRONG_DOCUMENTS
 from stores.quality.rules.kinds import InvariantRule, SqlRule, WordRule
+from stores.readable import duration_ms
 
 ANALYSES, WARN, FAIL = CheckedTable.ANALYSES, Severity.WARN, Severity.FAIL
 
 # An unknown duration may be stored as 0.
-LATEST_MS = """CASE WHEN m.audio_duration_ms > 0
-        THEN CAST(m.audio_duration_ms AS bigint) + CAST(:document_tolerance_ms AS integer) END"""
+LATEST_MS = f"""CASE WHEN m.audio_duration_ms > 0
+        THEN {duration_ms("m.audio_duration_ms")} + CAST(:document_tolerance_ms AS integer) END"""
 
 DOCUMENT_SHAPES = SqlRule(
     "document_shapes",

@@ -5,6 +5,7 @@ import re
 from schema.facts.quality import RuleFacts
 from schema.states import CheckedTable, ProcessingState, Severity
 from stores.quality.rules.kinds import Between, ColumnRule, Matches, NotEmpty, OneOf, Unique, Where
+from stores.readable import LARGEST_OBJECT_BYTES, LONGEST_RECORDING_MS
 
 MESSAGES, WARN, FAIL = CheckedTable.MESSAGES, Severity.WARN, Severity.FAIL
 
@@ -16,8 +17,10 @@ FORMATS = ("pcm16", "g711_ulaw", "g711_alaw", "wav", "mp3", "flac", "ogg", "opus
 
 
 def _storage_key(facts: RuleFacts) -> str:
-    # Clients and proxies resolve `.` and `..`, and XML cannot represent control characters.
-    return rf"^{re.escape(facts.key_prefix)}(?!(.*/)?\.{{1,2}}(/|$))[^[:cntrl:]]+$"
+    # As in `schema.object_keys`, except for the length. Not [:cntrl:], whose meaning depends on the
+    # database's locale.
+    allowed = r"[^\u0001-\u001f\u007f-\u009f]+"
+    return rf"^{re.escape(facts.key_prefix)}(?!(.*/)?\.{{1,2}}(/|$)){allowed}$"
 
 
 REFUSED_KEY = ColumnRule(  # also used for quarantine by signing and sweeping
@@ -66,15 +69,15 @@ RULES = (
         "audio_duration_range",
         MESSAGES,
         FAIL,
-        "durations are not negative",
-        expected=(Between("audio_duration_ms", 0),),
+        "durations are possible",
+        expected=(Between("audio_duration_ms", 0, LONGEST_RECORDING_MS),),
     ),
     ColumnRule(
         "audio_size_range",
         MESSAGES,
         FAIL,
-        "sizes are not negative",
-        expected=(Between("audio_size_bytes", 0),),
+        "sizes are possible in S3",
+        expected=(Between("audio_size_bytes", 0, LARGEST_OBJECT_BYTES),),
     ),
     ColumnRule(
         "audio_sample_rate",

@@ -4,6 +4,7 @@ from schema.states import CheckedTable, Severity
 from stores.quality.rules.analysis_columns import LANGUAGE_CODE
 from stores.quality.rules.kinds import SqlRule
 from stores.quality.rules.urls import ENDS_AT, leads_to_key
+from stores.readable import is_readable
 
 MESSAGES, WARN, FAIL = CheckedTable.MESSAGES, Severity.WARN, Severity.FAIL
 
@@ -48,7 +49,21 @@ _PCM_MS = (
     " / (CAST(m.audio_sample_rate AS float8) * m.audio_channels)"
 )
 
+_TIMES = ("timestamp", "audio_url_expires_at", "audio_retention_expires_at", "audio_deleted_at")
+_UNREADABLE_TIMES = ", ".join(
+    f"CASE WHEN NOT {is_readable(f'm.{column}')} THEN '{column} ' || CAST(m.{column} AS text) END"
+    for column in _TIMES
+)
+
+READABLE_TIMES = SqlRule(  # also used for quarantine by signing and sweeping
+    "readable_times",
+    MESSAGES,
+    FAIL,
+    "times lie between the years 1 and 9999",
+    observed=f"NULLIF(concat_ws('; ', {_UNREADABLE_TIMES}), '')",
+)
 RULES = (
+    READABLE_TIMES,
     SqlRule(
         "analyzed_has_analysis",
         MESSAGES,

@@ -62,6 +62,18 @@ def test_a_killed_listing_resumes_where_it_stopped(record, reconcile, faulty_buc
         "UPDATE audio_ops.reconciliation SET prefix = 'another/'",
         "DELETE FROM audio_ops.bucket_inventory",  # as a crash of the server does
         "TRUNCATE audio_ops.bucket_inventory",
+        # Cleared by hand, with the record of it: complete or not, behind a key or not.
+        "WITH gone AS (DELETE FROM audio_ops.bucket_inventory)"
+        " UPDATE audio_ops.reconciliation SET objects = 0, size_bytes = 0, listed_at = now()",
+        "WITH gone AS (DELETE FROM audio_ops.bucket_inventory) UPDATE audio_ops.reconciliation"
+        " SET objects = 0, size_bytes = 0, last_key = NULL, listed_at = now()",
+        "WITH gone AS (DELETE FROM audio_ops.bucket_inventory)"
+        " UPDATE audio_ops.reconciliation SET objects = 0, size_bytes = 0",
+        # As many objects as were listed, but others.
+        "UPDATE audio_ops.bucket_inventory SET storage_key = 'audio/9'"
+        " WHERE storage_key = 'audio/3'",
+        "UPDATE audio_ops.bucket_inventory SET size_bytes = 5 WHERE storage_key = 'audio/1'",
+        "UPDATE audio_ops.reconciliation SET last_key = 'audio/9'",
     ],
 )
 def test_a_listing_that_cannot_be_resumed_starts_over(
@@ -89,6 +101,19 @@ def test_a_run_interrupted_after_its_listing_repeats_the_comparison(
     report = reconcile()
     assert found(report) == {FindingKind.OBJECT_WITHOUT_ROW: ("audio/orphan",)}
     assert faulty_bucket.count("ListObjectsV2") == 1
+
+
+@pytest.mark.parametrize("lost", ["TRUNCATE", "DELETE FROM"])
+def test_a_complete_listing_whose_inventory_is_lost_is_not_resumed(
+    record, reconcile, do, rows, lost
+):
+    for number in range(6):
+        record(f"audio/{number}")
+    interrupted()
+    assert rows("SELECT listed_at IS NOT NULL FROM audio_ops.reconciliation") == [(True,)]
+    do(f"{lost} audio_ops.bucket_inventory")
+    report = reconcile()
+    assert (report.objects, report.rows, report.findings) == (6, 6, ())
 
 
 def test_earlier_findings_stay_until_a_later_reconciliation_is_finished(put, reconcile, rows):

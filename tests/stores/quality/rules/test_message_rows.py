@@ -155,3 +155,28 @@ def test_a_message_said_at_the_end_of_time_is_no_error(engine, add_analysed, che
         with engine.begin() as connection:
             connection.execute(sa.text("UPDATE messages SET timestamp = :end"), {"end": end})
         check()
+
+
+@pytest.mark.parametrize(
+    "time",
+    ["infinity", "-infinity", "10000-01-01 00:00:00", "294276-12-31 00:00:00", "0001-12-31 BC"],
+)
+@pytest.mark.parametrize(
+    "column", ["timestamp", "audio_url_expires_at", "audio_retention_expires_at"]
+)
+def test_a_time_that_is_no_date_is_named(engine, add_analysed, check, column, time):
+    add_analysed()
+    with engine.begin() as connection:
+        connection.execute(sa.text(f"UPDATE messages SET {column} = :time"), {"time": time})
+    shown = time.replace("31 BC", "31 00:00:00 BC")
+    assert check()["readable_times"] == f"{column} {shown}"
+
+
+@pytest.mark.parametrize("time", ["0001-01-01", "9999-12-31 23:59:59.999999"])
+def test_the_first_and_the_last_date_are_dates(engine, add_analysed, check, time):
+    add_analysed()
+    with engine.begin() as connection:
+        connection.execute(
+            sa.text("UPDATE messages SET audio_url_expires_at = :time"), {"time": time}
+        )
+    assert "readable_times" not in check()

@@ -1,0 +1,21 @@
+import pytest
+
+from policy.languages import check_languages, primary_language
+from schema.errors.base import ParametersRefused
+from speech import engine
+
+
+@pytest.mark.parametrize("tag", ["en", "en-GB", "EN_us", " ja ", "fil", "zh-Hant"])
+def test_a_language_of_the_app_is_accepted_in_any_form(tag):
+    check_languages([tag])
+    assert primary_language(tag) == engine.primary_language(tag)
+
+
+@pytest.mark.parametrize("tag", ["english", "jp", "", "e n", "xx"])
+def test_a_mistyped_language_is_refused_by_its_name(tag):
+    with pytest.raises(ParametersRefused, match=f"unknown codes: {tag!r}. The app teaches de, en"):
+        check_languages(["en", tag])
+
+
+def test_every_language_with_an_engine_is_one_of_the_app():
+    check_languages(engine.LANGUAGES)
