@@ -29,9 +29,9 @@ def summary(report: UrlReport, *, broken_spans: int, dry_run: bool, took: timede
     if report.unreadable:
         lines += [
             "",
-            f"**{report.unreadable:,} messages have a retention expiry that is no date**, such as "
-            "infinity: `audio_ops.quarantine` lists them under the rule `readable_times`. They get "
-            "no URL until `audio_retention_expires_at` is corrected.",
+            f"**{counted(report.unreadable, 'message has', 'messages have')} a retention expiry "
+            "that is no date**, such as infinity, and no URL until `audio_retention_expires_at` is "
+            "corrected: see the rule `readable_times` in `audio_ops.quarantine`.",
         ]
     if broken_spans:
         lines += [

@@ -42,7 +42,10 @@ class UrlRefused(StorageError):
     reason: str
 
     def __str__(self) -> str:
-        return f"Message {self.message_id!r} gets no URL: {self.reason}."
+        return (
+            f"Message {self.message_id!r} gets no URL: {self.reason}. Only recordings that "
+            "are still kept get one."
+        )
 
 
 class ObjectTooLarge(StorageError):

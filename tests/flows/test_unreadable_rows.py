@@ -136,7 +136,7 @@ def test_urls_are_signed_but_for_the_message_whose_expiry_is_no_date(
     (observed,) = quarantined().values()
     assert observed.startswith("audio_retention_expires_at ")
     assert (
-        "**1 messages have a retention expiry that is no date**"
+        "**1 message has a retention expiry that is no date**"
         in newest_artifact("refresh-signed-urls").data
     )
 

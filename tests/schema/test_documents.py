@@ -158,5 +158,5 @@ def test_documents_come_as_models_or_as_json():
 def test_any_text_can_be_made_storable(text):
     stored = storable(text)
     assert "\x00" not in stored
-    assert stored.encode()
+    assert stored.encode().decode() == stored
     assert len(stored) == len(text)

@@ -18,9 +18,9 @@ SHIPPED = (
     "local",
     "migrations",
 )
-# A number and a plural in one text: `{left:,} objects`, `%d messages`.
+# A number and a plural in one text: `{left:,} objects`, `%d messages`; constants are known.
 FIXED_PLURAL = re.compile(
-    r"(?:\{(?!counted|agreeing)[^{}!]*\}|%d) (?:\w+ )?"
+    r"(?:\{(?!counted|agreeing|[A-Z])[^{}!]*\}|%d) (?:\w+ )?"
     r"(?:analyses|cases|chunks|deletions|entries|findings|keys|messages|objects|orphans|"
     r"pages|pictures|recordings|revisions|rows|rules|runs|scores|spans|steps|texts|URLs|versions|"
     r"workers)\b(?!/)"
