@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speech.acoustics.endpoints import speech_part
-from speech.acoustics.front_end import cepstra, features
+from speech.acoustics.front_end import cepstra, features, frame_count
 from speech.acoustics.model_files import acoustic_model
 from speech.alignment.forced import Alignment, aligned_pieces, joined
 from speech.analysis import SpeechAnalysis
@@ -30,7 +30,7 @@ from speech.waveform import SAMPLE_RATE_HZ
 
 LANGUAGES: Final = ("en",)
 ENGINE: Final = "kaiwa"
-ENGINE_VERSION: Final = "2.0"
+ENGINE_VERSION: Final = "2.1"
 
 # Faster than anyone speaks. Checked before parsing the text and before looking up words, so that
 # a pasted book costs nothing.
@@ -95,10 +95,10 @@ def analyze(
     alignments, scores = align_and_score(frames, pieces, part.pitch, model)
     if scores.mismatch > CERTAIN:
         raise TextMismatch(reason="its sounds differ from those of the words")
-    alignment = joined(alignments).later(part.first_frame)
+    alignment = joined(alignments).later(part.first_frame).within(frame_count(len(waveform)))
     timeline = utterances(parsed.words, alignment)
     is_doubtful = scores.mismatch > POSSIBLE
-    warnings = _warnings(waveform, parsed, alignment)
+    warnings = _warnings(waveform[part.samples], parsed, alignment)
     if is_doubtful:
         warnings.insert(0, "The recording may not match the text.")
     return assembled(
