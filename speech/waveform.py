@@ -16,6 +16,7 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
+from speech.downmix import downmixed
 from speech.errors import AudioTooLong, UndecodableAudio
 from speech.formats import has_container, promised_bytes
 
@@ -121,13 +122,15 @@ def _check_layout(rate_hz: int, channels: int) -> None:
 def _resampled(sound: soundfile.SoundFile) -> NDArray[np.float32]:
     """Decode and resample block by block; memory depends on the result, not on the file."""
     resampler = soxr.ResampleStream(sound.samplerate, SAMPLE_RATE_HZ, 1, dtype="float32")
-    parts = [resampler.resample_chunk(block) for block in _mono_blocks(sound)]
+    parts = [
+        resampler.resample_chunk(block) for block in downmixed(_blocks(sound), sound.samplerate)
+    ]
     parts.append(resampler.resample_chunk(np.empty(0, np.float32), last=True))
     return np.concatenate(parts)
 
 
-def _mono_blocks(sound: soundfile.SoundFile) -> Iterator[NDArray[np.float32]]:
-    """Yield blocks averaged over channels, shape (≤ 2**19,), up to the end or the damage."""
+def _blocks(sound: soundfile.SoundFile) -> Iterator[NDArray[np.float32]]:
+    """Yield blocks, shape (≤ 2**19, channels), up to the end or the damage."""
     limit = MAX_SECONDS * sound.samplerate
     block_frames = _FLAC_BLOCK_FRAMES if sound.format == "FLAC" else _BLOCK_FRAMES
     decoded = not_finite = 0
@@ -144,7 +147,7 @@ def _mono_blocks(sound: soundfile.SoundFile) -> Iterator[NDArray[np.float32]]:
         finite = np.isfinite(block)
         not_finite += int((~finite.all(axis=1)).sum())
         # Float files may contain absurd values, which would ring through the resampler.
-        yield np.clip(np.where(finite, block, 0.0), -1.0, 1.0).mean(axis=1, dtype=np.float32)
+        yield np.clip(np.where(finite, block, np.float32(0)), -1.0, 1.0)
     if not_finite > _MAX_SHARE_NOT_FINITE * decoded:
         raise UndecodableAudio(reason=f"{not_finite} of its {decoded} samples are not numbers")
     _check_complete(decoded, sound)
