@@ -34,7 +34,7 @@ ENGINE_VERSION: Final = "2.1"
 
 # Faster than anyone speaks. Checked before parsing the text and before looking up words, so that
 # a pasted book costs nothing.
-_MAX_WORDS_PER_SECOND: Final = 8
+_MAX_WORDS_PER_SECOND: Final = 12
 _LETTERS_A_WORD, _LEAST_SECONDS = 20, 10  # generous: markup and addresses have many letters
 _CLIPPED_LEVEL, _MAX_CLIPPED_SHARE = 0.999, 0.01
 _MIN_WORDS_FOR_FLUENCY: Final = 3
@@ -86,7 +86,7 @@ def analyze(
     _require_time(len(text), _LETTERS_A_WORD * _MAX_WORDS_PER_SECOND * (seconds + _LEAST_SECONDS))
     parsed = transcript.read(text, spoken_language)
     part = speech_part(waveform)
-    require_speech(part.pitch)
+    require_speech(part)
     words = [spoken for word in parsed.words for spoken in word.spoken]
     _require_time(len(words), max(1, _MAX_WORDS_PER_SECOND * seconds))
     frames = features(cepstra(part.waveform))

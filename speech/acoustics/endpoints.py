@@ -18,6 +18,9 @@ from speech.acoustics.pitch import LOUDEST, MIN_PERIODICITY, RANGE_DB, Pitch, pi
 # Voiceless sounds and soft syllables lie outside the clearly voiced part. Rated recordings have
 # half a second of silence on either side.
 _MARGIN_FRAMES: Final = 50
+_QUIETEST: Final = 0.1  # the quantile of energy that counts as such
+# Steady noise betrays itself farther from what sounds like a voice in it.
+_SURROUNDING_FRAMES: Final = 150
 # Noise is periodic by chance in single frames, a voice over several.
 _STEADY_FRAMES, _STEADY_LEAST = 9, 5
 
@@ -32,12 +35,18 @@ class SpeechPart:
         first_frame: Where it begins in the recording, to the nearest frame; negative if a part of
             the margin was added.
         samples: The recording's samples that it contains.
+        surroundings: Pitch of the recording's frames up to a second and a half from the speech.
+        range_db: From the quietest tenth of the speech, margins excluded, to the loudest.
+        speech_frames: Length of the speech, margins excluded.
     """
 
     waveform: NDArray[np.float32]
     pitch: Pitch
     first_frame: int
     samples: slice
+    surroundings: Pitch
+    range_db: float
+    speech_frames: int
 
 
 def speech_part(waveform: NDArray[np.float32]) -> SpeechPart:
@@ -53,14 +62,25 @@ def speech_part(waveform: NDArray[np.float32]) -> SpeechPart:
     voice = pitch(np.concatenate([np.zeros(-shift, np.float32), waveform]))
     speech = _voiced_frames(voice)
     if not len(speech):
-        return SpeechPart(waveform, pitch(waveform), 0, slice(0, len(waveform)))
+        whole = pitch(waveform)
+        return SpeechPart(waveform, whole, 0, slice(0, len(waveform)), whole, 0.0, 0)
     first, last = int(speech[0]) - _MARGIN_FRAMES, int(speech[-1]) + _MARGIN_FRAMES
     start, stop = (first * FRAME_SHIFT + shift, last * FRAME_SHIFT + WINDOW_SAMPLES + shift)
     samples = slice(max(start, 0), min(stop, len(waveform)))
     spoken = np.pad(waveform[samples], (samples.start - start, stop - samples.stop))
-    loudest_db = float(np.quantile(voice.energy_db[speech[0] : speech[-1] + 1], LOUDEST))
+    levels = voice.energy_db[speech[0] : speech[-1] + 1]
+    quietest_db, loudest_db = np.quantile(levels, (_QUIETEST, LOUDEST)).tolist()
     part = with_noise_floor(spoken, voice.loudest * 10 ** (loudest_db / 10))
-    return SpeechPart(part, pitch(part), round(start / FRAME_SHIFT), samples)
+    around = slice(max(speech[0] - _SURROUNDING_FRAMES, 0), speech[-1] + _SURROUNDING_FRAMES)
+    return SpeechPart(
+        waveform=part,
+        pitch=pitch(part),
+        first_frame=round(start / FRAME_SHIFT),
+        samples=samples,
+        surroundings=voice.part(around),
+        range_db=loudest_db - quietest_db,
+        speech_frames=len(levels),
+    )
 
 
 def _voiced_frames(voice: Pitch) -> NDArray[np.int64]:
