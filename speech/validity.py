@@ -11,7 +11,7 @@ from speech.acoustics.front_end import FRAME_SECONDS
 from speech.acoustics.pitch import MIN_PERIODICITY, RANGE_DB, SILENCE_DB
 from speech.errors import NoSpeech
 
-_MIN_VOICED_SECONDS: Final = 0.1
+_MIN_VOICED_SECONDS: Final = 0.05  # of "six", said fast
 # Share of the loud frames; steady noise is loud throughout and periodic by chance here and there.
 _MIN_VOICED_SHARE: Final = 0.1
 # The level of speech changes by 4 dB and more, even overdriven or in loud noise; that of mains hum
@@ -27,7 +27,7 @@ def require_speech(part: SpeechPart) -> float:
         Seconds of voiced sound.
 
     Raises:
-        NoSpeech: If it is silent or a steady tone, or less than a syllable of it is voiced.
+        NoSpeech: If it is silent or a steady tone, or hardly any of it is voiced.
     """
     pitch = part.surroundings
     if (pitch.energy_db <= SILENCE_DB).all():

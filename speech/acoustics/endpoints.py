@@ -70,7 +70,9 @@ def speech_part(waveform: NDArray[np.float32]) -> SpeechPart:
     spoken = np.pad(waveform[samples], (samples.start - start, stop - samples.stop))
     levels = voice.energy_db[speech[0] : speech[-1] + 1]
     quietest_db, loudest_db = np.quantile(levels, (_QUIETEST, LOUDEST)).tolist()
-    part = with_noise_floor(spoken, voice.loudest * 10 ** (loudest_db / 10))
+    margin = _MARGIN_FRAMES * FRAME_SHIFT
+    inner = spoken[margin : len(spoken) - margin]
+    part = with_noise_floor(spoken, inner, voice.loudest * 10 ** (loudest_db / 10))
     around = slice(max(speech[0] - _SURROUNDING_FRAMES, 0), speech[-1] + _SURROUNDING_FRAMES)
     return SpeechPart(
         waveform=part,
