@@ -17,7 +17,7 @@ def backfill() -> None:
 
 @app.command()
 def release(
-    number: Annotated[int, typer.Argument(help="Number of the backfill.", min=1)],
+    number: Annotated[int, typer.Argument(metavar="BACKFILL_ID", help="The backfill.", min=1)],
     yes: Annotated[bool, typer.Option("--yes", help="Skip the confirmation.")] = False,
 ) -> None:
     """Discard the analyses that a backfill overwrote; it can no longer be undone."""

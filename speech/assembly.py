@@ -49,7 +49,9 @@ def assembled(
     words = _heard_words(found)
     measured, scores = found.fluency, found.scores
     accuracy, fluency = round(scores.accuracy), round(scores.fluency)
-    advice = recommend(words, measured, accuracy_score=accuracy, fluency_score=fluency)
+    advice = recommend(
+        words, measured, scores.measures, accuracy_score=accuracy, fluency_score=fluency
+    )
     return SpeechAnalysis(
         overall_accuracy_score=accuracy,
         overall_fluency_score=fluency,

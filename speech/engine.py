@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speech.acoustics.endpoints import speech_part
-from speech.acoustics.front_end import cepstra, features
+from speech.acoustics.front_end import cepstra, features, frame_count
 from speech.acoustics.model_files import acoustic_model
 from speech.alignment.forced import Alignment, aligned_pieces, joined
 from speech.analysis import SpeechAnalysis
@@ -30,11 +30,11 @@ from speech.waveform import SAMPLE_RATE_HZ
 
 LANGUAGES: Final = ("en",)
 ENGINE: Final = "kaiwa"
-ENGINE_VERSION: Final = "2.0"
+ENGINE_VERSION: Final = "2.1"
 
 # Faster than anyone speaks. Checked before parsing the text and before looking up words, so that
 # a pasted book costs nothing.
-_MAX_WORDS_PER_SECOND: Final = 8
+_MAX_WORDS_PER_SECOND: Final = 12
 _LETTERS_A_WORD, _LEAST_SECONDS = 20, 10  # generous: markup and addresses have many letters
 _CLIPPED_LEVEL, _MAX_CLIPPED_SHARE = 0.999, 0.01
 _MIN_WORDS_FOR_FLUENCY: Final = 3
@@ -86,7 +86,7 @@ def analyze(
     _require_time(len(text), _LETTERS_A_WORD * _MAX_WORDS_PER_SECOND * (seconds + _LEAST_SECONDS))
     parsed = transcript.read(text, spoken_language)
     part = speech_part(waveform)
-    require_speech(part.pitch)
+    require_speech(part)
     words = [spoken for word in parsed.words for spoken in word.spoken]
     _require_time(len(words), max(1, _MAX_WORDS_PER_SECOND * seconds))
     frames = features(cepstra(part.waveform))
@@ -95,10 +95,10 @@ def analyze(
     alignments, scores = align_and_score(frames, pieces, part.pitch, model)
     if scores.mismatch > CERTAIN:
         raise TextMismatch(reason="its sounds differ from those of the words")
-    alignment = joined(alignments).later(part.first_frame)
+    alignment = joined(alignments).later(part.first_frame).within(frame_count(len(waveform)))
     timeline = utterances(parsed.words, alignment)
     is_doubtful = scores.mismatch > POSSIBLE
-    warnings = _warnings(waveform, parsed, alignment)
+    warnings = _warnings(waveform[part.samples], parsed, alignment)
     if is_doubtful:
         warnings.insert(0, "The recording may not match the text.")
     return assembled(

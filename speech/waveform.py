@@ -23,6 +23,7 @@ from speech.decoding.ogg_pages import has_damaged_page
 from speech.decoding.open_lengths import sized_file
 from speech.decoding.sound import Sound, without_padding
 from speech.decoding.sound_file import Unreadable, open_sound
+from speech.downmix import downmixed
 from speech.errors import AudioTooLong, DecoderMissing, UndecodableAudio
 from speech.formats import FLAC, MP3, OGG, TEXT, Format, Reader, identify
 
@@ -169,13 +170,14 @@ def _check_layout(rate_hz: int, channels: int) -> None:
 def _resampled(sound: Sound) -> NDArray[np.float32]:
     """Decode and resample block by block; memory depends on the result, not on the file."""
     resampler = soxr.ResampleStream(sound.rate_hz, SAMPLE_RATE_HZ, 1, dtype="float32")
-    parts = [resampler.resample_chunk(block) for block in _mono_blocks(sound)]
+    mono = downmixed(_blocks(sound), sound.rate_hz)
+    parts = [resampler.resample_chunk(block) for block in mono]
     parts.append(resampler.resample_chunk(np.empty(0, np.float32), last=True))
     return np.concatenate(parts)
 
 
-def _mono_blocks(sound: Sound) -> Iterator[NDArray[np.float32]]:
-    """Yield blocks averaged over channels, shape (n,), up to the end or the damage."""
+def _blocks(sound: Sound) -> Iterator[NDArray[np.float32]]:
+    """Yield blocks, shape (n, channels), up to the end or the damage."""
     limit = MAX_SECONDS * sound.rate_hz
     decoded = not_finite = 0
     for block in sound.blocks:
@@ -185,7 +187,7 @@ def _mono_blocks(sound: Sound) -> Iterator[NDArray[np.float32]]:
         finite = np.isfinite(block)
         not_finite += int((~finite.all(axis=1)).sum())
         # Float files may contain absurd values, which would ring through the resampler.
-        yield np.clip(np.where(finite, block, 0.0), -1.0, 1.0).mean(axis=1, dtype=np.float32)
+        yield np.clip(np.where(finite, block, np.float32(0)), -1.0, 1.0)
     if not_finite > _MAX_SHARE_NOT_FINITE * decoded:
         raise UndecodableAudio(reason=f"{not_finite} of its {decoded} samples are not numbers")
     _check_complete(decoded, sound)

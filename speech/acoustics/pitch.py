@@ -58,19 +58,25 @@ class Pitch:
         periodicity: Autocorrelation of the frame at one period, 0 to 1.
         energy_db: In the band of a voice, relative to the loudest 5 % of frames; at least
             `SILENCE_DB`.
+        loudest: The energy that 0 dB stands for.
     """
 
     hz: NDArray[np.float32]
     periodicity: NDArray[np.float32]
     energy_db: NDArray[np.float32]
+    loudest: float
 
     def part(self, frames: slice) -> Self:
         """Return a part of the frames, with levels relative to the loudest of them."""
         energy = self.energy_db[frames]
-        loudest = np.float32(np.quantile(energy, LOUDEST))
-        if loudest > SILENCE_DB:
-            energy = np.where(energy > SILENCE_DB, energy - loudest, SILENCE_DB)
-        return type(self)(self.hz[frames], self.periodicity[frames], energy.astype(np.float32))
+        loudest = self.loudest
+        loudest_db = np.float32(np.quantile(energy, LOUDEST))
+        if loudest_db > SILENCE_DB:
+            energy = np.where(energy > SILENCE_DB, energy - loudest_db, SILENCE_DB)
+            loudest *= 10 ** (float(loudest_db) / 10)
+        return type(self)(
+            self.hz[frames], self.periodicity[frames], energy.astype(np.float32), loudest
+        )
 
 
 def pitch(waveform: NDArray[np.float32]) -> Pitch:
@@ -85,7 +91,8 @@ def pitch(waveform: NDArray[np.float32]) -> Pitch:
     for first in range(0, len(frames), _FRAMES_AT_ONCE):
         block = slice(first, first + _FRAMES_AT_ONCE)
         energy[block], autocorrelation[block] = _energy_and_autocorrelation(frames[block])
-    energy_db = _relative_db(energy)
+    loudest = float(np.quantile(energy, LOUDEST)) or float(energy.max()) or 1.0
+    energy_db = _relative_db(energy, loudest)
     lag, periodicity = _best_lag(autocorrelation, _OCTAVE_COST * _OCTAVES)
     voiced = np.flatnonzero((periodicity >= MIN_PERIODICITY) & (energy_db > -RANGE_DB))
     hz = np.zeros(len(frames), np.float32)
@@ -93,7 +100,7 @@ def pitch(waveform: NDArray[np.float32]) -> Pitch:
         jumps = np.abs(_OCTAVES - _median_around(np.log2(lag[voiced]))[:, None])
         lag, closer = _best_lag(autocorrelation[voiced], _JUMP_COST * jumps)
         hz[voiced] = np.where(closer >= MIN_PERIODICITY, _RATE_HZ / lag, 0)
-    return Pitch(hz, np.clip(periodicity, 0, 1), energy_db)
+    return Pitch(hz, np.clip(periodicity, 0, 1), energy_db, loudest)
 
 
 def _frames(waveform: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -123,10 +130,9 @@ def _energy_and_autocorrelation(
     return energy, correlation[:, _LAGS] * _UNBIAS / whole[:, None]
 
 
-def _relative_db(energy: NDArray[np.float32]) -> NDArray[np.float32]:
-    loud = float(np.quantile(energy, LOUDEST)) or float(energy.max()) or 1.0
+def _relative_db(energy: NDArray[np.float32], loudest: float) -> NDArray[np.float32]:
     with np.errstate(divide="ignore"):
-        relative_db = 10 * np.log10(energy / np.float32(loud))
+        relative_db = 10 * np.log10(energy / np.float32(loudest))
     return np.asarray(np.maximum(relative_db, SILENCE_DB), np.float32)
 
 

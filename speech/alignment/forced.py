@@ -5,7 +5,7 @@ between words, and with repeated or broken-off words. Long recordings are first 
 by a coarse search, so that memory stays bounded.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
@@ -99,10 +99,26 @@ class Alignment:
     extras: tuple[Extra, ...]
     frames: int  # one past the last frame
 
+    def within(self, frames: int) -> Self:
+        """Return the same alignment, with what lies outside frames 0 to `frames` cut off."""
+
+        def inside(frame: int) -> int:
+            return min(max(frame, 0), frames)
+
+        return type(self)(
+            tuple(_moved(word, inside) for word in self.words),
+            tuple(
+                Extra(inside(extra.start_frame), inside(extra.end_frame), extra.kind)
+                for extra in self.extras
+                if inside(extra.start_frame) < inside(extra.end_frame)
+            ),
+            frames,
+        )
+
     def later(self, frames: int) -> Self:
         """Return the same alignment, shifted by so many frames."""
         return type(self)(
-            tuple(_later_word(word, frames) for word in self.words),
+            tuple(_moved(word, lambda frame: frame + frames) for word in self.words),
             tuple(
                 Extra(extra.start_frame + frames, extra.end_frame + frames, extra.kind)
                 for extra in self.extras
@@ -180,13 +196,13 @@ def joined(alignments: Sequence[Alignment]) -> Alignment:
     )
 
 
-def _later_word(word: AlignedWord, frames: int) -> AlignedWord:
+def _moved(word: AlignedWord, move: Callable[[int], int]) -> AlignedWord:
     phones = tuple(
         AlignedPhone(
-            phone.start_frame + frames,
-            phone.end_frame + frames,
+            move(phone.start_frame),
+            move(phone.end_frame),
             phone.phone,
-            (phone.states[0] + frames, phone.states[1] + frames),
+            (move(phone.states[0]), move(phone.states[1])),
         )
         for phone in word.phones
     )

@@ -1,10 +1,11 @@
 """Recommend what to practise next, from the measures of a whole recording."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from speech.feedback.articulation import ARTICULATIONS
 from speech.feedback.contrasts import contrast
 from speech.feedback.evidence import HeardWord
+from speech.feedback.reasons import FULL_SCORE, cost, merit
 from speech.feedback.rhythm import small_words_share
 from speech.feedback.thresholds import (
     FAST_WPM,
@@ -23,13 +24,19 @@ from speech.text.phones import IPA
 
 
 def recommend(
-    words: Sequence[HeardWord], fluency: Fluency, *, accuracy_score: float, fluency_score: float
+    words: Sequence[HeardWord],
+    fluency: Fluency,
+    measures: Mapping[str, float],
+    *,
+    accuracy_score: float,
+    fluency_score: float,
 ) -> list[str]:
-    """Return advice on the measures that stand out; praise or nothing if none does.
+    """Return advice on what stands out, or praise, and the reasons of the scores.
 
     Args:
-        words: All words in order.
+        words: All words in order, at least one.
         fluency: Fluency of the same words.
+        measures: Measures of the utterance, by name.
         accuracy_score: 0-100.
         fluency_score: 0-100.
     """
@@ -37,8 +44,16 @@ def recommend(
     if len(words) >= MIN_WORDS:
         advice += _about_rate(fluency) + _about_breaks(fluency, len(words))
         advice += _about_rhythm(words)
-    if advice or problematic(words) or min(accuracy_score, fluency_score) < GOOD_SCORE:
-        return advice
+    lower_score = min(accuracy_score, fluency_score)
+    if not advice and not problematic(words) and lower_score >= GOOD_SCORE:
+        advice += _praise(words)
+    if lower_score >= FULL_SCORE:
+        return [*advice, merit(words, measures)]
+    scores = {"accuracy_score": accuracy_score, "fluency_score": fluency_score}
+    return [*advice, cost(words, measures, **scores)]
+
+
+def _praise(words: Sequence[HeardWord]) -> list[str]:
     if sum(word.is_evidence for word in words) < MIN_WORDS:
         return []
     return ["Clear and fluent. Try a longer or harder sentence."]

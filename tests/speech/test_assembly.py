@@ -11,6 +11,7 @@ from speech.text import transcript
 from speech.text.lexicon import pronounce
 from speech.text.transcript import Transcript, Word
 from speech.utterance import spoken_words, utterances
+from tests.speech.feedback.making import BEST
 
 PHONE_FRAMES = 10
 
@@ -39,7 +40,7 @@ def analysed(text, *, confidence=0.1, unsaid=(), heard="S", is_doubtful=False):
         phones=np.full(phones, 20.0), words=np.full(words, 50.0),
         said=tuple(word.word not in unsaid for word in alignment.words),
         confidences=np.full(words, confidence), heard_instead=(heard,) * phones, mismatch=-9.0,
-        measures={},
+        measures=BEST,
     )  # fmt: skip
     timeline = utterances(said.words, alignment)
     return assembled(

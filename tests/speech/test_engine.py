@@ -174,7 +174,7 @@ def test_an_analysis_does_not_depend_on_those_before():
 
 def test_an_analysis_says_which_models_made_it():
     analysis = engine.analyze(CLIPS["fox"], TEXTS["fox"], "en")
-    assert (analysis.analysis_engine, analysis.analysis_version) == ("kaiwa", "2.0")
+    assert (analysis.analysis_engine, analysis.analysis_version) == ("kaiwa", "2.1")
     assert analysis.analysis_model_version == engine.model_version()
 
 

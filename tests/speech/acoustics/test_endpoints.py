@@ -54,3 +54,18 @@ def test_there_is_one_pitch_for_each_frame_of_the_part(before, after, dbfs):
 def test_levels_are_relative_to_the_loudest_of_the_part():
     part = speech_part(np.concatenate([FOX, background(60, -60)]))
     assert np.quantile(part.pitch.energy_db, 0.95) == pytest.approx(0, abs=0.01)
+
+
+def test_what_is_missing_of_the_margin_is_added():
+    part = speech_part(FOX[1_000:-6_000])
+    assert part.first_frame < 0
+    assert part.samples == slice(0, len(FOX) - 7_000)
+    assert len(part.pitch.hz) - part.speech_frames == pytest.approx(100, abs=1)
+
+
+def test_the_frames_fall_on_the_same_samples_whatever_comes_before():
+    alone, later = (
+        speech_part(np.concatenate([np.zeros(before, np.float32), FOX])) for before in (0, 1_237)
+    )
+    assert later.waveform == pytest.approx(alone.waveform, abs=1e-6)
+    assert later.samples.stop - alone.samples.stop == 1_237

@@ -4,6 +4,11 @@ from speech.feedback.evidence import HeardPhone, HeardWord
 from speech.fluency import SpokenWord, fluency
 
 SMALL = ["the", "of", "to", "AND", "a"]
+# Measures of an utterance, as good as those of the best recordings.
+BEST = {
+    "pause_share": 0.0, "log_phones_per_spoken_second": 2.31, "duration_spread": 0.77,
+    "hesitations": 0.0,
+}  # fmt: skip
 OTHER = ["big", "green", "house", "stands", "here"]
 
 
