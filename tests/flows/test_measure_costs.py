@@ -62,7 +62,7 @@ def test_an_undelivered_alert_fails_the_run_after_its_report(add_message, monkey
     monkeypatch.setattr(alerts, "DEFAULT_POLICY", AudioPolicy(costs=limits))
     with pytest.raises(ConnectionError, match="refuses events"):
         measure_costs()
-    assert "2.00 GB in 1 recordings" in newest_artifact("measure-costs").data
+    assert "2.00 GB in 1 recording," in newest_artifact("measure-costs").data
     assert (tmp_path / "costs" / "by_tier.csv").exists()
 
 

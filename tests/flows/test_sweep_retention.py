@@ -226,7 +226,7 @@ def test_a_dry_run_alerts_nobody_of_overdue_audio(record, events):
     record(due_for=4 * DAY)
     sweep_retention(grace_days=0)
     assert events == []
-    assert "**1 are more than 3 days overdue.**" in newest_artifact()
+    assert "**1 is more than 3 days overdue.**" in newest_artifact()
 
 
 def test_a_clock_that_is_off_deletes_nothing(record, stored, now, monkeypatch):

@@ -162,7 +162,7 @@ def test_what_is_due_is_swept_and_an_expiry_that_is_no_date_deletes_nothing(
     assert sweep_retention().kept == {"unreadable time": 1}
     assert quarantined() == {}
     if time in PAST:
-        with pytest.raises(SweepIncomplete, match="1 recordings are more than 3 days overdue"):
+        with pytest.raises(SweepIncomplete, match="1 recording is more than 3 days overdue"):
             sweep_retention(dry_run=False, max_share_percent=100)
     else:
         assert sweep_retention(dry_run=False, max_share_percent=100).objects == 2
@@ -177,7 +177,7 @@ def test_a_recording_that_is_due_but_whose_message_has_no_date_is_kept(
     mixed, query, quarantined, time
 ):
     mixed(set_time("timestamp", time), due=("a-good", BAD, "z-good"))
-    with pytest.raises(SweepIncomplete, match="1 recordings are more than 3 days overdue"):
+    with pytest.raises(SweepIncomplete, match="1 recording is more than 3 days overdue"):
         sweep_retention(dry_run=False, max_share_percent=100)
     assert query("SELECT id FROM messages WHERE audio_deleted_at IS NULL") == [(BAD,)]
     assert list(quarantined()) == ["readable_times"]

@@ -64,7 +64,7 @@ def test_analyses_are_not_dropped_unless_it_is_said(url):
     run.upgrade(url)
     make(url, "INSERT INTO message_audio_analysis (message_id) VALUES ('whole')")
     before = contents(url)
-    with pytest.raises(run.AnalysesWouldGo, match="1 analyses"):
+    with pytest.raises(run.AnalysesWouldGo, match="1 analysis"):
         run.rollback(url)
     assert contents(url) == before
     run.rollback(url, drop_analyses=True)

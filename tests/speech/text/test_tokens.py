@@ -10,7 +10,9 @@ from speech.text.plain import plain
 from speech.text.tokens import TOKEN, tokens
 
 # Beside them only parts of words, links and addresses are said or left out.
-ORNAMENTS = r"</?[a-zA-Z]{1,9}>|&\w{2,4};|[:;=xX]['-]?[DPpOoSs3]{1,9}|T_T|[(\[*][\w ]+[)\]*]"
+ORNAMENTS = (
+    r"</?[a-zA-Z]{1,9}>|&\w{2,4};|[:;=xX]['-]?[DPpOoSs30]{1,9}|</?3{1,9}|T_T|[(\[*][\w ]+[)\]*]"
+)
 
 MOST_REPEATS = 4096  # in a link or a word, which are matched once they begin
 
