@@ -11,6 +11,7 @@ from pydantic import Field
 
 from schema.clock import utc_now
 from schema.errors.analysis import ChunkLost, WorkerNotReady
+from schema.errors.base import DatabaseRefused
 from schema.errors.storage import StorageError
 from schema.facts.analysis import AnalysisReport
 from schema.wording import counted
@@ -141,7 +142,7 @@ def _serve_live() -> None:
             served = analyze_chunk.submit(
                 chunk, None, max_attempts=MAX_ATTEMPTS, workers=None, as_of=utc_now()
             ).result()
-        except (StorageError, WorkerNotReady, ChunkLost) as error:
+        except (StorageError, WorkerNotReady, ChunkLost, DatabaseRefused) as error:
             get_run_logger().warning("New recordings must wait: %s", error)
             return
         if served.not_analyzed:

@@ -121,7 +121,9 @@ FROM (
         AND (m.audio_storage_key IS NOT NULL OR m.audio_deleted_at IS NOT NULL)
         AND {_WAS_STORED}
 ) AS m JOIN conversations AS c ON c.id = m.conversation_id
-""")  # noqa: S608 - ours.bindparams(bindparam("since", type_=UtcDateTime), bindparam("as_of", type_=UtcDateTime))
+""").bindparams(  # noqa: S608 - ours
+    bindparam("since", type_=UtcDateTime), bindparam("as_of", type_=UtcDateTime)
+)
 
 _FORGET_DAY = text("""
 DELETE FROM audio_ops.storage_metric WHERE day = :measured_day

@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from policy.leases import LEASE_DURATION
+from schema.errors.base import DatabaseRefused
 from schema.errors.storage import (
     InvalidKey,
     ObjectMissing,
@@ -35,6 +36,8 @@ from tasks.resources.database import in_transaction, refuses_a_row
 RENEWAL_SECONDS = LEASE_DURATION.total_seconds() / 3
 # Clips downloading or queued per worker: enough to keep it busy, few enough to save memory.
 CLIPS_PER_WORKER_IN_FLIGHT = 4
+MOST_REFUSED_ROWS = 5  # of a claim; more are not a problem of single rows
+_WRITE = "write analyses"
 
 C = TypeVar("C", Claim, BackfillClaim)
 logger = logging.getLogger(__name__)
@@ -85,6 +88,8 @@ def work_off(
         StorageUnavailable: If neither a recording nor the bucket's marker can be read.
         WrongBucket: If recordings are missing, and so is the bucket's marker.
         WorkerNotReady: If no analysis process can be started.
+        DatabaseRefused: If the database refuses many analyses, or to let a message fail. The others
+            are written.
             After each of these the messages return to the queue, and no attempt is counted.
     """
     claimed = in_transaction(claim)
@@ -110,18 +115,30 @@ def _write_all(
 ) -> AnalysisReport:
     """Write a claim's outcomes; if the database refuses one of them, write each by itself.
 
-    A message whose analysis is refused fails; if that is refused, too, it counts as lost.
+    Messages whose analysis is refused fail, unless they are too many for a problem of single rows.
+
+    Raises:
+        DatabaseRefused: If they are too many, or if the database refuses to let one fail.
+            Everything else is written.
     """
     try:
         return in_transaction(write, claim, outcomes)
     except DBAPIError as error:
         if not refuses_a_row(error):
             raise
-        if len(claim.messages) == 1:
-            return _write_refused(write, claim, error)
     report = AnalysisReport()
+    refused: list[tuple[C, str | None]] = []
     for alone in _each_alone(claim):
-        report += _write_all(write, alone, outcomes)
+        try:
+            report += in_transaction(write, alone, outcomes)
+        except DBAPIError as error:
+            if not refuses_a_row(error):
+                raise
+            refused.append((alone, getattr(error.orig, "sqlstate", None)))
+    if len(refused) > MOST_REFUSED_ROWS:
+        raise DatabaseRefused(_WRITE, refused[0][1])
+    for alone, sqlstate in refused:
+        report += _write_refused(write, alone, sqlstate)
     return report
 
 
@@ -136,22 +153,23 @@ def _each_alone(claim: C) -> list[C]:
 def _write_refused(
     write: Callable[[Connection, C, Mapping[str, Outcome]], AnalysisReport],
     claim: C,
-    error: DBAPIError,
+    sqlstate: str | None,
 ) -> AnalysisReport:
     (message,) = claim.messages
-    sqlstate = getattr(error.orig, "sqlstate", None)
     logger.warning("The database refuses message %s (SQLSTATE %s)", message.message_id, sqlstate)
     reason = (
         f"The database refused the analysis (SQLSTATE {sqlstate}). Once the cause is fixed, set "
         "the state back to 'uploaded'."
     )
-    refused = {message.message_id: NotAnalysed(FailureCause.NOT_STORABLE, reason)}
+    failed = {message.message_id: NotAnalysed(FailureCause.NOT_STORABLE, reason)}
+    refusal = None
     try:
-        return in_transaction(write, claim, refused)
-    except DBAPIError as again:
-        if not refuses_a_row(again):
+        return in_transaction(write, claim, failed)
+    except DBAPIError as error:
+        if not refuses_a_row(error):
             raise
-        return AnalysisReport(claimed=1, lost=1)
+        refusal = DatabaseRefused(_WRITE, getattr(error.orig, "sqlstate", None))
+    raise refusal  # outside, because the database's own error quotes the row
 
 
 def analyse_all(

@@ -15,9 +15,11 @@ from flows.reconcile_bucket import reconcile_bucket
 from flows.refresh_signed_urls import refresh_signed_urls
 from flows.sweep_retention import sweep_retention
 from schema.clock import utc_now
+from schema.errors.analysis import RunIncomplete
 from schema.errors.deletion import SweepIncomplete
 from schema.states import BackfillOutcome, BackfillSelection, CheckScope, FailureCause
 from stores.analysis import analyses
+from tasks.analysis import batch
 from tasks.resources import storage
 from tests.flows.test_reconcile_bucket import newest_artifact
 from tests.support.backfilling import analysis
@@ -313,14 +315,27 @@ def test_an_analysis_that_the_database_refuses_fails_alone(mixed, query, sqlstat
     ]
 
 
-def test_a_message_that_the_database_lets_nobody_change_waits_for_the_next_run(
+def test_a_message_that_the_database_lets_nobody_change_fails_the_run_and_waits(
     mixed, query, caplog
 ):
     mixed(REFUSED.format(sqlstate="P0001", **NOTHING), state="uploaded", analysed=False)
-    report = analyze_messages(max_attempts=1, workers=1, fail_above_percent=100)
-    assert (report.analyzed, report.lost) == (2, 1)
+    with pytest.raises(RunIncomplete):
+        analyze_messages(max_attempts=1, workers=1, fail_above_percent=100)
     assert query("SELECT id FROM messages WHERE audio_processing_state = 'uploaded'") == [(BAD,)]
-    assert f"The database refuses message {BAD} (SQLSTATE P0001)" in caplog.text
+    assert query("SELECT count(*) FROM message_audio_analysis") == [(2,)]
+    assert "The database refused to write analyses (SQLSTATE P0001)" in caplog.text
+
+
+def test_a_database_that_refuses_every_analysis_fails_the_run_and_no_message(
+    mixed, query, monkeypatch
+):
+    monkeypatch.setattr(batch, "MOST_REFUSED_ROWS", 2)
+    required = "ALTER TABLE message_audio_analysis ADD newer_than_us text NOT NULL"
+    mixed(required, state="uploaded", analysed=False)
+    with pytest.raises(RunIncomplete):
+        analyze_messages(max_attempts=1, workers=1, fail_above_percent=100)
+    states = "SELECT DISTINCT audio_processing_state, audio_processing_error FROM messages"
+    assert query(states) == [("uploaded", None)]
 
 
 def test_a_backfill_goes_on_past_an_analysis_that_the_database_refuses(mixed, query):
