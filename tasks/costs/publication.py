@@ -30,23 +30,24 @@ def publish_costs(report: CostReport, *, what_if: bool = False) -> None:
     Raises:
         ReportsUnwritable: If a file cannot be written; the artifacts are published by then.
     """
+    label = "What-if: " if what_if else ""
     found = f"{dollars(report.cost.total_usd)} a month, {amount(report.bytes)} stored"
     create_markdown_artifact(
         summary(report, what_if=what_if),
         key="measure-costs",
-        description=f"What-if: {found}" if what_if else found,
+        description=label + found,
     )
     for column, frame in (("tier", report.by_tier), ("language", report.by_language)):
         create_table_artifact(
             group_table(column, frame),
             key=f"measure-costs-by-{column}",
-            description=f"Stored audio and its cost by {column}",
+            description=f"{label}Stored audio and its cost by {column}",
         )
     drawn = charts(report)
     create_markdown_artifact(
         page_of_images(drawn),
         key="measure-costs-charts",
-        description="Stored audio, growth and monthly cost",
+        description=f"{label}Stored audio, growth and monthly cost",
     )
     if what_if:
         return

@@ -88,7 +88,8 @@ def test_a_what_if_alerts_nobody_and_leaves_the_alert_to_the_next_real_run(
     assert list(tmp_path.iterdir()) == []  # dashboards read the files
     artifact = newest_artifact("measure-costs")
     assert artifact.data.startswith("**What-if: nothing was stored and nobody was alerted**")
-    assert artifact.description.startswith("What-if: ")
+    for key in ("", "-by-tier", "-by-language", "-charts"):
+        assert newest_artifact(f"measure-costs{key}").description.startswith("What-if: ")
     measure_costs()
     assert alerted == [ThresholdMeasure.STORED]
     assert "What-if" not in newest_artifact("measure-costs").data
