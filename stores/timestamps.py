@@ -1,10 +1,11 @@
-"""Reading of timestamps that Python cannot represent: infinite, before year 1, after 9999.
+"""Reading of dates and timestamps that Python lacks: infinite, before year 1, after 9999.
 
 psycopg raises an error for them, so that one such row would make a whole page of rows unreadable.
-They are read as the first or last datetime, for which `policy.instants.is_readable` is false.
+They are read as the first or last date or datetime; `policy.instants.is_readable` is false for such
+a datetime.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import psycopg
 from psycopg.abc import AdaptContext, Buffer
@@ -13,22 +14,22 @@ from psycopg.pq import Format
 
 
 class _Clamped(Loader):
-    """Loads a timestamp in text format; returns the nearest datetime if there is no equal one."""
+    """Loads a date or timestamp in text format; returns the nearest one that Python has."""
 
-    first: datetime
-    last: datetime
+    first: date
+    last: date
 
     def __init__(self, oid: int, context: AdaptContext | None = None) -> None:
         super().__init__(oid, context)
         exact = psycopg.adapters.get_loader(oid, Format.TEXT)
         if exact is None:
-            raise AssertionError  # psycopg knows both types
+            raise AssertionError  # psycopg knows all three types
         self._exact = exact(oid, context)
 
-    def load(self, data: Buffer) -> datetime:
-        """Return the timestamp."""
+    def load(self, data: Buffer) -> date:
+        """Return the date, or the timestamp as a datetime."""
         try:
-            moment: datetime = self._exact.load(data)
+            moment: date = self._exact.load(data)
         except psycopg.DataError:
             text = bytes(data)
             if text.startswith(b"-") or text.endswith(b"BC"):
@@ -37,6 +38,10 @@ class _Clamped(Loader):
                 return self.last
             raise
         return moment
+
+
+class _Date(_Clamped):
+    first, last = date.min, date.max
 
 
 class _Timestamp(_Clamped):
@@ -48,6 +53,7 @@ class _Timestamptz(_Clamped):
 
 
 def read_every_timestamp(connection: psycopg.Connection) -> None:
-    """Let a connection read timestamps of any size."""
+    """Let a connection read dates and timestamps of any size."""
+    connection.adapters.register_loader("date", _Date)
     connection.adapters.register_loader("timestamp", _Timestamp)
     connection.adapters.register_loader("timestamptz", _Timestamptz)

@@ -69,7 +69,7 @@ def plan_refresh(rules: RefreshRules) -> RefreshPlan:
 
     def plan(connection: Connection) -> RefreshPlan:
         live, due = signed_urls.count_live(connection, due_until)
-        unreadable, _ = retention.count_unreadable(connection)
+        unreadable = retention.count_unreadable(connection).recordings
         if unreadable and not rules.dry_run:
             quarantine.set_aside_unreadable(connection)
         # Two spans may be short: the last one without a retention expiry, and the last with one.

@@ -39,10 +39,11 @@ WHERE m.audio_storage_key = ANY(:keys) AND m.audio_deleted_at IS NOT NULL
     AND m.audio_processing_state = 'uploading'
 """)  # noqa: S608 - ours
 _COUNT = text("SELECT count(*) FROM audio_ops.orphan_object WHERE refused IS NULL")
-_COUNT_REFUSED = text("""
-SELECT count(*), count(*) FILTER (WHERE queued_at <= :before) FROM audio_ops.orphan_object
-WHERE refused IS NOT NULL
-""")
+_COUNT_REFUSED = text(f"""
+SELECT count(*), count(*) FILTER (WHERE o.queued_at <= :before AND NOT {HELD_ORPHAN})
+FROM audio_ops.orphan_object AS o
+WHERE o.refused IS NOT NULL
+""")  # noqa: S608 - ours
 _REMOVE = text("DELETE FROM audio_ops.orphan_object WHERE storage_key = ANY(:keys)")
 _REFUSE = text("""
 UPDATE audio_ops.orphan_object AS o SET refused = bad.refused
@@ -67,7 +68,7 @@ def count(connection: Connection) -> int:
 
 
 def count_refused(connection: Connection, *, before: datetime) -> tuple[int, int]:
-    """Return the numbers of refused objects: all, and those queued at or before `before`."""
+    """Return the numbers of refused objects: all, and those not held, queued by `before`."""
     refused, old = connection.execute(_COUNT_REFUSED, {"before": before}).one()
     return int(refused), int(old)
 

@@ -133,9 +133,14 @@ LIMIT :limit
 """).bindparams(bindparam("before", type_=UtcDateTime))  # noqa: S608 - ours
 
 _COUNT_UNREADABLE = text(f"""
-SELECT count(*), count(*) FILTER (WHERE m.audio_retention_expires_at < '0001-01-01')
-FROM messages AS m
-WHERE {_LIVE} AND NOT {is_readable("m.audio_retention_expires_at")}
+SELECT count(*), count(*) FILTER (WHERE held), count(*) FILTER (WHERE past AND NOT held)
+FROM (
+    SELECT {HELD} AS held, m.audio_retention_expires_at < '0001-01-01' AS past
+    FROM messages AS m CROSS JOIN LATERAL (
+        SELECT c.user_id FROM conversations AS c WHERE c.id = m.conversation_id LIMIT 1
+    ) AS c
+    WHERE {_LIVE} AND NOT {is_readable("m.audio_retention_expires_at")}
+) AS unreadable
 """)  # noqa: S608 - ours
 
 _CLEAR_URLS = text(
@@ -181,6 +186,15 @@ def position_of(recording: Recording) -> Position:
 
 
 @dataclass(frozen=True, slots=True)
+class UnreadableExpiries:
+    """Numbers of live recordings whose expiry is no date."""
+
+    recordings: int
+    held: int  # of them, under a legal hold
+    overdue: int  # of them, in the past and not held
+
+
+@dataclass(frozen=True, slots=True)
 class LockedRecordings:
     """All live messages of some keys."""
 
@@ -203,10 +217,9 @@ def count_without_expiry(connection: Connection) -> int:
     return int(connection.execute(_COUNT_WITHOUT_EXPIRY).scalar_one())
 
 
-def count_unreadable(connection: Connection) -> tuple[int, int]:
-    """Count the messages with audio whose expiry is no date; return all, and those in the past."""
-    unreadable, past = connection.execute(_COUNT_UNREADABLE).one()
-    return int(unreadable), int(past)
+def count_unreadable(connection: Connection) -> UnreadableExpiries:
+    """Count the messages with audio whose expiry is no date."""
+    return UnreadableExpiries(*connection.execute(_COUNT_UNREADABLE).one())
 
 
 def find_expired(

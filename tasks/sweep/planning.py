@@ -28,6 +28,7 @@ from schema.errors.storage import StorageDenied, UnprovenBucket
 from schema.facts.deletion import Orphan, Recording, SweepPlan
 from schema.states import UserTier
 from stores.deletion import erasure, ledger, orphan_queue, retention
+from stores.deletion.retention import UnreadableExpiries
 from tasks.resources import storage
 from tasks.resources.database import in_transaction
 from tasks.runtime.paging import pages
@@ -68,7 +69,7 @@ class _Counts:
         fate = judge_orphan(orphan)
         if fate in {Fate.HELD, Fate.REFUSED_KEY}:
             self.kept[fate.value] += 1
-        if fate in {Fate.DELETE, Fate.REFUSED_KEY}:
+        if fate in {Fate.DELETE, Fate.REFUSED_KEY} and not orphan.held:
             self.overdue += orphan.queued_at <= self.rules.as_of - OVERDUE_AFTER
         if fate is not Fate.DELETE:
             return
@@ -85,10 +86,10 @@ class _Counts:
         self.overdue += old
 
     def add_unreadable_expiries(self) -> None:
-        """Count the recordings whose expiry is no date; those in the past are overdue."""
-        unreadable, past = in_transaction(retention.count_unreadable)
-        self.kept[Fate.UNREADABLE_TIME.value] += unreadable
-        self.overdue += past
+        """Count the recordings whose expiry is no date; past ones not held are overdue."""
+        unreadable = in_transaction(retention.count_unreadable)
+        self.kept += kept_unreadable(unreadable)
+        self.overdue += unreadable.overdue
 
     def add_revived_learners(self) -> None:
         """Count erased learners restored from a backup; they must be erased again by hand."""
@@ -160,6 +161,16 @@ def check_bucket(plan: SweepPlan, rules: SweepRules) -> None:
     sampled = len(plan.sample) + len(others)
     if sampled and not is_convincing(found_others, len(others)):
         raise UnprovenBucket(bucket.name, found + found_others, sampled)
+
+
+def kept_unreadable(unreadable: UnreadableExpiries) -> Counter[str]:
+    """Return by reason how many recordings are kept whose expiry is no date."""
+    return +Counter(
+        {
+            Fate.HELD.value: unreadable.held,
+            Fate.UNREADABLE_TIME.value: unreadable.recordings - unreadable.held,
+        }
+    )
 
 
 def _is_there(key: str) -> bool:

@@ -1,6 +1,5 @@
 """Tasks of `flows/sweep_retention.py`: lock, settle broken runs, sweep in chunks, report."""
 
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -14,7 +13,7 @@ from sqlalchemy import Connection
 
 from policy.instants import is_readable
 from policy.retention import effective_expiry, owner_tier
-from policy.sweep import Fate, SweepRules
+from policy.sweep import SweepRules
 from reports.sweep import due_of_live, plan_summary, sweep_summary
 from schema.errors.storage import StorageError
 from schema.facts.deletion import SweepPlan, SweepReport
@@ -27,6 +26,7 @@ from tasks.resources import database, storage
 from tasks.resources.database import in_transaction
 from tasks.runtime.paging import pages
 from tasks.sweep.orphans import sweep_orphans
+from tasks.sweep.planning import kept_unreadable
 from tasks.sweep.recordings import Delete, settle_intents, sweep_recordings
 
 ROWS_AT_ONCE = 1000  # where the bucket is not involved
@@ -133,10 +133,10 @@ def _sweep_orphans_page(
 @task(cache_policy=NO_CACHE)
 def set_unreadable_aside() -> SweepReport:
     """Quarantine the recordings whose expiry is no date; return how many there are."""
-    unreadable, _ = in_transaction(retention.count_unreadable)
-    if unreadable:
+    unreadable = in_transaction(retention.count_unreadable)
+    if unreadable.recordings:
         in_transaction(quarantine.set_aside_unreadable)
-    return SweepReport(kept=+Counter({Fate.UNREADABLE_TIME.value: unreadable}))
+    return SweepReport(kept=kept_unreadable(unreadable))
 
 
 @task(cache_policy=NO_CACHE)

@@ -175,6 +175,21 @@ def test_what_is_due_is_swept_and_an_expiry_that_is_no_date_deletes_nothing(
 
 
 @pytest.mark.parametrize("time", TIMES)
+@pytest.mark.parametrize("column", ["audio_retention_expires_at", "timestamp"])
+def test_a_held_recording_with_a_time_that_is_no_date_fails_no_sweep(
+    mixed, query, hold, column, time
+):
+    keys = mixed(set_time(column, time), due=("a-good", BAD, "z-good"))
+    hold(BAD)
+    assert sweep_retention().kept == {"legal hold": 1}
+    report = sweep_retention(dry_run=False, max_share_percent=100)
+    assert (report.objects, report.kept) == (2, {"legal hold": 1})
+    assert query("SELECT id FROM messages WHERE audio_deleted_at IS NULL") == [(BAD,)]
+    assert is_in_bucket(keys[BAD])
+    assert "| legal hold | 1 |" in newest_artifact("sweep-retention").data
+
+
+@pytest.mark.parametrize("time", TIMES)
 def test_a_recording_that_is_due_but_whose_message_has_no_date_is_kept(
     mixed, query, quarantined, time
 ):

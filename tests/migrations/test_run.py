@@ -236,6 +236,24 @@ def test_the_triggers_of_deletion_work_after_down_and_up(app, empty_database_url
     assert newest["id"] > 2
 
 
+def test_the_trigger_function_is_replaced_down_and_up_with_its_privileges(app, empty_database_url):
+    def function():
+        return app.execute(
+            "SELECT prosrc, proacl, proconfig, prosecdef FROM pg_proc WHERE proname = %s",
+            ["queue_orphans"],
+        ).fetchone()
+
+    make(empty_database_url, TABLES)
+    run.upgrade(empty_database_url)
+    newest = function()
+    run.downgrade(empty_database_url, "0011")
+    before = function()
+    assert before.pop("prosrc") != newest["prosrc"]
+    assert before.items() <= newest.items()
+    run.upgrade(empty_database_url)
+    assert function() == newest
+
+
 def test_rows_that_the_app_deletes_after_a_rollback_do_not_come_back(app, empty_database_url):
     make(empty_database_url, TABLES, BEFORE_0023)
     run.upgrade(empty_database_url)

@@ -106,10 +106,12 @@ def test_a_connection_lost_while_pooled_is_replaced(administrator, engine):
     ],
 )
 def test_a_time_of_any_size_can_be_read(engine, time, read):
-    query = sa.text("SELECT CAST(:time AS timestamp), CAST(:time AS timestamptz)")
+    query = sa.text(
+        "SELECT CAST(:time AS timestamp), CAST(:time AS timestamptz), CAST(:time AS date)"
+    )
     with engine.connect() as connection:
         found = connection.execute(query, {"time": time}).one()
-    assert tuple(found) == (read.replace(tzinfo=None), read)
+    assert tuple(found) == (read.replace(tzinfo=None), read, read.date())
 
 
 @pytest.mark.parametrize("document", ["[1e400]", "[" * 2000 + "]" * 2000])

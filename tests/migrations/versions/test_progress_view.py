@@ -34,6 +34,26 @@ def test_progress_is_counted_by_learner_language_and_week(say, rows, add_user, a
     assert week.engine_versions == ["echogarden 1.0"]
 
 
+@pytest.mark.parametrize(
+    ("time", "week"),
+    [
+        ("infinity", date.max),
+        ("10000-01-05", date.max),
+        ("-infinity", date.min),
+        ("0044-03-15 BC", date.min),
+    ],
+)
+def test_a_message_whose_time_is_no_date_leaves_the_other_weeks_readable(
+    say, rows, engine, add_conversation, time, week
+):
+    conversation = add_conversation()
+    say(conversation, timestamp=MONDAY)
+    odd = say(conversation, timestamp=MONDAY)
+    with engine.begin() as connection:
+        connection.exec_driver_sql(f"UPDATE messages SET timestamp = '{time}' WHERE id = '{odd}'")
+    assert {row.week_start for row in rows("learner_progress")} == {MONDAY.date(), week}
+
+
 def test_rates_count_only_recordings_whose_time_is_known(say, rows, add_conversation):
     conversation = add_conversation()
     say(conversation, timestamp=MONDAY)

@@ -1,4 +1,4 @@
-"""Recordings whose message the app deletes: the trigger of migration 0006."""
+"""Recordings whose message the app deletes: the trigger of migrations 0006 and 0012."""
 
 from datetime import UTC, datetime
 
@@ -159,6 +159,58 @@ def test_ten_thousand_messages_at_once_are_all_queued(app, add_conversation, orp
     )
     app.execute("DELETE FROM messages")
     assert len(orphans()) == 10_000
+
+
+SIZES = [
+    ("integer", "-1"),
+    ("bigint", "9223372036854775807"),
+    ("numeric", "NaN"),
+    ("numeric", "1e30"),
+    ("numeric", "-1"),
+    ("numeric(30, 2)", "5497558138880.01"),
+    ("float8", "NaN"),
+    ("float8", "Infinity"),
+    ("float8", "-Infinity"),
+    ("float8", "1e30"),
+    ("real", "1e30"),
+]
+
+
+@pytest.mark.parametrize(("type_", "size"), SIZES)
+def test_a_size_that_no_object_can_have_is_queued_as_unknown_among_the_others(
+    app, add_message, orphans, type_, size
+):
+    for key in ("a-good", "bad", "z-good"):
+        add_message(id=key, audio_storage_key=key, audio_size_bytes=240_000)
+    app.execute(f"ALTER TABLE messages ALTER audio_size_bytes TYPE {type_}")
+    app.execute(f"UPDATE messages SET audio_size_bytes = '{size}' WHERE id = 'bad'")
+    app.execute("DELETE FROM messages")
+    assert {key: orphan.size_bytes for key, orphan in orphans().items()} == {
+        "a-good": 240_000,
+        "bad": None,
+        "z-good": 240_000,
+    }
+
+
+@pytest.mark.parametrize("size", [0, 5 * 1024**4])
+def test_the_smallest_and_the_largest_possible_size_are_kept(app, add_message, orphans, size):
+    app.execute("ALTER TABLE messages ALTER audio_size_bytes TYPE numeric")
+    add_message(audio_storage_key="k")
+    app.execute("UPDATE messages SET audio_size_bytes = %s", [size])
+    app.execute("DELETE FROM messages")
+    assert orphans()["k"].size_bytes == size
+
+
+def test_a_session_that_saw_the_column_widened_queues_on(app, add_message, orphans):
+    add_message(audio_storage_key="before", audio_size_bytes=1)
+    app.execute("DELETE FROM messages")
+    app.execute("ALTER TABLE messages ALTER audio_size_bytes TYPE numeric")
+    add_message(audio_storage_key="after", audio_size_bytes=2)
+    app.execute("DELETE FROM messages")
+    assert {key: orphan.size_bytes for key, orphan in orphans().items()} == {
+        "before": 1,
+        "after": 2,
+    }
 
 
 # It never fails the app's own statement

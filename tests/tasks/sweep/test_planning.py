@@ -7,7 +7,7 @@ import pytest
 
 from policy.sweep import Fate, SweepRules
 from schema.errors.storage import StorageDenied, StorageUnavailable, UnprovenBucket, WrongBucket
-from schema.states import UserTier
+from schema.states import HoldScope, UserTier
 from tasks.resources import storage
 from tasks.sweep import planning
 from tasks.sweep.planning import SAMPLE_SIZE, check_bucket, plan_sweep
@@ -95,6 +95,23 @@ def test_audio_is_overdue_three_days_after_it_was_due(record, hold, plan):
     record(due_for=4 * DAY, audio_processing_state="uploading")
     hold(record(due_for=90 * DAY))
     assert plan().overdue == 3
+
+
+@pytest.mark.parametrize("expiry", ["-infinity", "0044-03-15 BC", "infinity", "10000-01-01"])
+@pytest.mark.parametrize("scope", HoldScope)
+def test_a_held_recording_whose_expiry_is_no_date_is_held_and_not_overdue(
+    record, add_user, add_conversation, hold, plan, run_sql, expiry, scope
+):
+    learner = add_user()
+    conversation = add_conversation(user_id=learner)
+    held = record(conversation=conversation)
+    record(due_for=-DAY)
+    run_sql(f"UPDATE messages SET audio_retention_expires_at = '{expiry}' WHERE id = '{held}'")
+    free = plan()
+    assert free.kept == {Fate.UNREADABLE_TIME: 1}
+    assert free.overdue == (expiry in {"-infinity", "0044-03-15 BC"})
+    hold({"message": held, "conversation": conversation, "user": learner}[scope], scope)
+    assert (plan().kept, plan().overdue) == ({Fate.HELD: 1}, 0)
 
 
 def test_the_end_that_counts_for_being_overdue_is_the_effective_one(
@@ -268,6 +285,16 @@ def test_orphans_that_wait_too_long_are_overdue_including_refused_ones(add_orpha
     assert counted.overdue == 2
     assert counted.kept == {Fate.HELD: 1, Fate.REFUSED_KEY: 2}
     assert counted.orphans == 2
+
+
+def test_a_held_orphan_is_not_overdue_even_if_its_key_is_refused(add_orphan, hold, plan, now):
+    late = now - 4 * DAY
+    add_orphan("marked", queued_at=late, refused="a key that is not ours")
+    add_orphan("unmarked", queued_at=late, storage_key="exports/report.wav")
+    assert plan().overdue == 2
+    hold("marked")
+    hold("unmarked")
+    assert (plan().overdue, plan().kept) == (0, {Fate.REFUSED_KEY: 2})
 
 
 def test_a_forbidden_prefix_keeps_the_rest_from_no_sweep(record, plan, rules, faulty_bucket):
