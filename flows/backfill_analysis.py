@@ -14,7 +14,6 @@ from pydantic import AfterValidator, AwareDatetime, Field
 from flows.progress import Progress
 from flows.run_names import with_mode
 from flows.work_on_backfill import MAX_CHUNKS, work
-from flows.written_text import written
 from policy.backfill import APPROVED_BY_POLICY, check_request, normalised
 from policy.costs import PriceBookName
 from schema.clock import utc_now
@@ -23,6 +22,7 @@ from schema.errors.backfill import BackfillIncomplete, BackfillStopped
 from schema.facts.backfill import Backfill, BackfillProgress, BackfillRequest
 from schema.states import AnalysisEngine, BackfillOutcome, BackfillSelection
 from schema.wording import counted
+from schema.written_text import written
 from speech.engine import LANGUAGES
 from tasks.backfill.approval import wait_for_approval
 from tasks.backfill.backfill_analysis import (

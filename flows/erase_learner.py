@@ -8,11 +8,11 @@ from prefect.logging import get_run_logger
 from pydantic import AfterValidator, Field
 
 from flows.run_names import with_mode
-from flows.written_text import written
 from schema.clock import utc_now
 from schema.errors.deletion import ErasureIncomplete
 from schema.facts.deletion import ErasureReport
 from schema.wording import counted
+from schema.written_text import written
 from tasks.erasure.erase_learner import (
     begin_erasure,
     erase_leftovers,

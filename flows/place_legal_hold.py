@@ -6,9 +6,9 @@ from prefect import flow
 from prefect.logging import get_run_logger
 from pydantic import AfterValidator, Field
 
-from flows.written_text import written
 from schema.facts.deletion import PlacedHold
 from schema.states import HoldScope
+from schema.written_text import written
 from tasks.legal_holds import active_holds, place_hold, publish_holds
 
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from prefect import flow
 from prefect.logging import get_run_logger
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from flows.progress import Progress
 from flows.run_names import with_mode
@@ -13,6 +13,7 @@ from schema.clock import utc_now
 from schema.errors.base import ChunksBroken
 from schema.facts.urls import UrlReport
 from schema.wording import counted
+from schema.written_text import written
 from tasks.refresh_signed_urls import (
     RefreshRules,
     plan_refresh,
@@ -31,7 +32,8 @@ def refresh_signed_urls(
     limit: Annotated[int | None, Field(ge=1)] = None,
     only_active_days: Annotated[int | None, Field(ge=1, le=3650)] = None,
     grace_days: Annotated[int, Field(ge=0, le=365)] = 7,
-    message_id: Annotated[str | None, Field(min_length=1, max_length=200)] = None,
+    message_id: Annotated[str, Field(min_length=1, max_length=200), AfterValidator(written)]
+    | None = None,
     dry_run: bool = False,
 ) -> UrlReport:
     """Sign the URLs of live recordings that have none or whose URL expires soon.

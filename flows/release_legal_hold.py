@@ -6,7 +6,7 @@ from prefect import flow
 from prefect.logging import get_run_logger
 from pydantic import AfterValidator, Field
 
-from flows.written_text import written
+from schema.written_text import written
 from tasks.legal_holds import active_holds, publish_holds, release_hold
 
 

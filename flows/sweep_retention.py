@@ -9,7 +9,7 @@ from prefect.exceptions import FlowPauseTimeout
 from prefect.flow_runs import pause_flow_run
 from prefect.input import RunInput
 from prefect.logging import get_run_logger
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from flows.progress import Progress
 from flows.run_names import with_mode
@@ -19,6 +19,7 @@ from schema.clock import utc_now
 from schema.errors.deletion import SweepIncomplete, SweepNotApproved
 from schema.errors.storage import StorageError
 from schema.facts.deletion import SweepPlan, SweepReport
+from schema.written_text import NOT_BLANK, written
 from tasks.runtime.app_objects import mend_app_objects
 from tasks.runtime.clocks import check_clocks
 from tasks.runtime.pauses import end_pause
@@ -44,7 +45,11 @@ class SweepApproval(RunInput):
     """Approval of a sweep that would delete more than allowed."""
 
     plan: str = Field(description="Number of the plan shown above; the approval covers only it")
-    approved_by: str = Field(description="Your name, for the log", min_length=1)
+    approved_by: Annotated[str, AfterValidator(written)] = Field(
+        description="Your name, for the log",
+        min_length=1,
+        json_schema_extra={"pattern": NOT_BLANK},
+    )
 
 
 @flow(name="sweep-retention", flow_run_name=with_mode("sweep", "dry_run"))

@@ -7,8 +7,8 @@ from prefect.logging import get_run_logger
 from pydantic import AfterValidator, Field
 
 from flows.run_names import with_mode
-from flows.written_text import written
 from schema.wording import counted
+from schema.written_text import written
 from tasks.backfill.release import require_backfill
 from tasks.backfill.undo_backfill import count_undoable, publish_undo, put_back
 

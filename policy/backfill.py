@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from policy.costs import BYTES_PER_GB, PriceBook
-from policy.instants import to_utc
+from policy.instants import fits_utc, to_utc
 from policy.languages import check_languages, primary_language
 from policy.leases import LEASE_DURATION
 from policy.score_changes import Comparison
@@ -16,6 +16,7 @@ from schema.errors.base import ParametersRefused
 from schema.facts.backfill import BackfillPlan, BackfillProgress, BackfillRequest, EngineRelease
 from schema.states import BackfillOutcome, BackfillSelection
 from schema.wording import agreeing, counted
+from schema.written_text import required
 
 # The engine's guaranteed minimum, used if no recent analysis was measured.
 PROMISED_TIMES_REAL_TIME: Final = 60.0
@@ -112,15 +113,29 @@ def next_step(state: BackfillState) -> NextStep:
 
 
 def normalised(request: BackfillRequest) -> BackfillRequest:
-    """Return the request in canonical form: times in UTC, names sorted, `en-US` as `en`."""
+    """Return the request in canonical form: times in UTC, names sorted, `en-US` as `en`.
+
+    Raises:
+        ParametersRefused: If a time does not exist in UTC.
+    """
     primary = {primary_language(language) for language in request.languages}
     return replace(
         request,
-        start=request.start and to_utc(request.start),
-        end=request.end and to_utc(request.end),
+        start=request.start and _in_utc("start", request.start),
+        end=request.end and _in_utc("end", request.end),
         languages=tuple(sorted(primary)),
         conversation_ids=tuple(sorted(set(request.conversation_ids))),
     )
+
+
+def _in_utc(name: str, moment: datetime) -> datetime:
+    if not fits_utc(moment):
+        problem = (
+            f"`{name}` is {moment.isoformat()}, which is outside the years 1 to 9999 in UTC. "
+            "Enter another time, or leave it empty."
+        )
+        raise ParametersRefused(problem)
+    return to_utc(moment)
 
 
 def check_request(request: BackfillRequest, *, as_of: datetime, languages: Collection[str]) -> None:
@@ -135,6 +150,8 @@ def check_request(request: BackfillRequest, *, as_of: datetime, languages: Colle
         ParametersRefused: If not; the error says what to change.
     """
     check_languages(request.languages)
+    for conversation_id in request.conversation_ids:
+        required(conversation_id, "One of `conversation_ids`")
     problem = _problem(request, as_of, languages)
     if problem is not None:
         raise ParametersRefused(problem)

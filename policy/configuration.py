@@ -83,7 +83,7 @@ class AudioPolicy:
     retention_days: RetentionDays = field(default_factory=RetentionDays)
     signed_url_ttl_days: int = 7
     signed_url_lead_time_days: int = 1  # renew a URL this long before it expires
-    key_prefix: str = "audio/"  # objects outside it are never signed or deleted
+    key_prefix: str = object_keys.APP_PREFIX  # objects outside it are never signed or deleted
     cleanup: CleanupRules = field(default_factory=CleanupRules)
     costs: CostRules = field(default_factory=CostRules)
 

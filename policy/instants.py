@@ -11,6 +11,19 @@ def is_readable(moment: datetime) -> bool:
     return FIRST < moment < LAST
 
 
+def fits_utc(moment: datetime) -> bool:
+    """Return whether a time lies in the years 1 to 9999 in UTC, too.
+
+    Raises:
+        ValueError: If `moment` is naive.
+    """
+    try:
+        to_utc(moment)
+    except OverflowError:
+        return False
+    return True
+
+
 def later(moment: datetime, period: timedelta) -> datetime:
     """Return `moment + period` in UTC, at most the last datetime."""
     start = to_utc(moment)

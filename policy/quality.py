@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from policy.instants import fits_utc
 from schema.errors.reporting import UnclearWindow
 from schema.states import CheckScope
 
@@ -34,8 +35,11 @@ def check_window(
 def _window_problem(
     scope: CheckScope, since: datetime | None, until: datetime | None, as_of: datetime
 ) -> str | None:
-    if any(instant is not None and instant.tzinfo is None for instant in (since, until)):
+    instants = [instant for instant in (since, until) if instant is not None]
+    if any(instant.utcoffset() is None for instant in instants):
         return "`since` and `until` need a time zone; write them like 2026-01-31T00:00:00Z."
+    if not all(map(fits_utc, instants)):
+        return "`since` and `until` must lie in the years 1 to 9999 in UTC."
     if scope is CheckScope.EVERYTHING and (since or until):
         return "`since` and `until` cannot be used with the scope `everything`."
     if scope is CheckScope.CHANGED and until:

@@ -1,9 +1,11 @@
 """Object keys that every S3 server stores unchanged."""
 
 import re
+from typing import Final
 
 from schema.errors.storage import InvalidKey
 
+APP_PREFIX: Final = "audio/"  # of all keys of the app's recordings
 MAX_KEY_BYTES = 1024
 _has_control = re.compile(r"[\x00-\x1f\x7f-\x9f]").search  # Unicode's category Cc
 _has_surrogate = re.compile(r"[\ud800-\udfff]").search
@@ -19,17 +21,19 @@ def checked_key(key: str) -> str:
     Raises:
         InvalidKey: If a server, client or proxy might change it, refuse it or fail to list it.
     """
-    problem = None
-    if _has_surrogate(key):
-        problem = "must not contain lone surrogates"  # UTF-8 cannot encode them
-    elif not key or len(key.encode()) > MAX_KEY_BYTES:
-        problem = f"must have 1 to {MAX_KEY_BYTES} bytes"
-    elif _has_control(key):
-        problem = "must not contain control characters"  # invalid in XML, so listings would break
-    elif not {".", ".."}.isdisjoint(key.split("/")):
-        problem = "must not contain `.` or `..` segments"  # clients and proxies resolve them
-    if problem:
-        raise InvalidKey(key, problem)
+    if fault := _fault(key):
+        raise InvalidKey(key, fault)
+    return key
+
+
+def checked_recording_key(key: str) -> str:
+    """Return the key of a recording of the app unchanged.
+
+    Raises:
+        InvalidKey: If a recording under it would never be signed or deleted.
+    """
+    if fault := _fault_under(key, APP_PREFIX):
+        raise InvalidKey(key, fault)
     return key
 
 
@@ -40,10 +44,23 @@ def fits_xml(key: str) -> bool:
 
 def refusal(key: str, prefix: str) -> str | None:
     """Return why an object with this key must not be signed or deleted, or None if it may."""
+    fault = _fault_under(key, prefix)
+    return fault and f"the key {fault}"
+
+
+def _fault_under(key: str, prefix: str) -> str | None:
     if not key.startswith(prefix) or key == prefix:
-        return f"the key must begin with {prefix}, followed by a name"
-    try:
-        checked_key(key)
-    except InvalidKey as error:
-        return f"the key {error.rule}"
+        return f"must begin with {prefix}, followed by a name"
+    return _fault(key)
+
+
+def _fault(key: str) -> str | None:
+    if _has_surrogate(key):
+        return "must not contain lone surrogates"  # UTF-8 cannot encode them
+    if not key or len(key.encode()) > MAX_KEY_BYTES:
+        return f"must have 1 to {MAX_KEY_BYTES} bytes"
+    if _has_control(key):
+        return "must not contain control characters"  # invalid in XML, so listings would break
+    if not {".", ".."}.isdisjoint(key.split("/")):
+        return "must not contain `.` or `..` segments"  # clients and proxies resolve them
     return None

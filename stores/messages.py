@@ -3,7 +3,7 @@
 from sqlalchemy import Connection, insert
 
 from schema.facts.messages import NewAudio, NewMessage
-from schema.object_keys import checked_key
+from schema.object_keys import checked_recording_key
 from schema.states import ProcessingState
 from schema.tables.app import Message
 
@@ -16,7 +16,7 @@ def create(connection: Connection, message: NewMessage) -> None:
         message: Its conversation must exist.
 
     Raises:
-        InvalidKey: If the recording's key is not one that every S3 server stores unchanged.
+        InvalidKey: If a recording under its key would never be signed or deleted.
     """
     row = {
         "id": message.message_id,
@@ -32,7 +32,7 @@ def create(connection: Connection, message: NewMessage) -> None:
 
 def _audio_columns(audio: NewAudio) -> dict[str, object]:
     return {
-        "audio_storage_key": checked_key(audio.storage_key),
+        "audio_storage_key": checked_recording_key(audio.storage_key),
         "audio_size_bytes": audio.size_bytes,
         "audio_duration_ms": audio.duration_ms,
         "audio_format": audio.audio_format,

@@ -4,6 +4,7 @@ from schema.errors.deletion import HoldNotActive
 from schema.facts.deletion import ActiveHold, PlacedHold
 from schema.states import HoldScope
 from schema.wording import counted
+from schema.written_text import required
 from stores import database
 from stores.deletion import holds
 from tasks.resources.database import in_transaction
@@ -16,8 +17,12 @@ def place(scope: HoldScope, subject_id: str, reason: str, placed_by: str) -> tup
         The hold, and a sentence that says whether it is new and what it keeps.
 
     Raises:
+        ParametersRefused: If a text is blank, or Postgres cannot store it.
         HoldSubjectUnknown: If there is no such message, conversation or user.
     """
+    subject_id = required(subject_id, f"The id of the {scope}")
+    reason = required(reason, "The reason")
+    placed_by = required(placed_by, "The name")
     # After a lost answer, a retry finds the hold that this call placed: the time tells them apart.
     began_at = in_transaction(database.now)
     placed = in_transaction(holds.place, scope, subject_id, reason, placed_by)
@@ -36,8 +41,10 @@ def release(hold_id: int, released_by: str) -> str:
         A sentence that says whether the hold was released now or earlier.
 
     Raises:
+        ParametersRefused: If the name is blank, or Postgres cannot store it.
         HoldNotActive: If there is no hold with this id, or someone else has released it.
     """
+    released_by = required(released_by, "The name")
     began_at = in_transaction(database.now)
     released = in_transaction(holds.release, hold_id, released_by)
     if released is None:

@@ -8,6 +8,7 @@ from policy.retention import deletion_due
 from policy.signed_urls import Sign, signed_url_verdict
 from schema.errors.storage import UrlRefused
 from schema.facts.urls import SignableMessage
+from schema.written_text import required
 from stores import signed_urls
 from tasks.resources import storage
 from tasks.resources.database import in_transaction
@@ -37,10 +38,12 @@ def refresh_url(
         but neither longer than the recording is kept nor than the credentials.
 
     Raises:
+        ParametersRefused: If the id is blank, or Postgres cannot store it.
         UrlRefused: If there is no such recording, or it must not be played any more.
         CredentialExpiryUnknown: If the expiry of temporary credentials is not configured.
         CredentialsExpired: If they have expired.
     """
+    message_id = required(message_id, "The id of the message")
     signer = storage.signer().dated(as_of)
     for _ in range(_TRIES):
         message = _live_message(message_id)

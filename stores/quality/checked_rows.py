@@ -27,6 +27,8 @@ _PREFER_PARALLEL = text("SET LOCAL parallel_tuple_cost = 0")
 MESSAGE_TABLE = "checked_message"
 ANALYSIS_TABLE = "checked_analysis"
 
+# Of the key as S3 counts it, whatever the database's encoding.
+STORAGE_KEY_BYTES = "octet_length(convert_to(m.audio_storage_key, 'UTF8')) AS storage_key_bytes"
 # Columns used by rules of one column. `version` is the transaction that wrote the row.
 _MESSAGE_COLUMNS = (
     "m.id AS message_id",
@@ -41,6 +43,7 @@ _MESSAGE_COLUMNS = (
     "m.audio_channels",
     "m.audio_format",
     "m.audio_storage_key",
+    STORAGE_KEY_BYTES,
     "CASE WHEN m.audio_deleted_at IS NULL THEN m.audio_storage_key END AS live_storage_key",
     "m.audio_retention_expires_at",
     "m.audio_deleted_at IS NOT NULL AS deleted",

@@ -15,7 +15,6 @@ from stores.quality.rules.kinds import (
     NotEmpty,
     OneOf,
     Unique,
-    Where,
 )
 
 if TYPE_CHECKING:
@@ -55,6 +54,10 @@ def _expectation(expected: Expected, facts: RuleFacts, shown: dict[str, Any]) ->
     from great_expectations.expectations.row_conditions import Column
 
     shown = shown | {"column": expected.column}
+    if isinstance(expected, Matches | NotEmpty) and expected.where is not None:
+        # The SQL that finds unexpected rows lacks the condition; see `validation`.
+        shown["meta"] = shown["meta"] | {"where": expected.where.sql}
+        shown["row_condition"] = expected.where.condition(Column)
     match expected:
         case Between():
             return gxe.ExpectColumnValuesToBeBetween(
@@ -66,9 +69,5 @@ def _expectation(expected: Expected, facts: RuleFacts, shown: dict[str, Any]) ->
             return gxe.ExpectColumnValuesToMatchRegex(regex=expected.pattern(facts), **shown)
         case Unique():
             return gxe.ExpectColumnValuesToBeUnique(**shown)
-        case NotEmpty(where=Where() as where):
-            # The SQL that finds unexpected rows lacks the condition; see `validation`.
-            shown["meta"] = shown["meta"] | {"where": where.sql}
-            return gxe.ExpectColumnValuesToNotBeNull(row_condition=where.condition(Column), **shown)
         case NotEmpty():
             return gxe.ExpectColumnValuesToNotBeNull(**shown)

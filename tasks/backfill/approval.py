@@ -1,12 +1,15 @@
 """Approval of a backfill whose first sample changed too much."""
 
+from typing import Annotated
+
 from prefect.exceptions import FlowPauseTimeout
 from prefect.flow_runs import pause_flow_run, suspend_flow_run
 from prefect.input import RunInput
 from prefect.runtime import deployment
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from schema.errors.backfill import BackfillNotApproved
+from schema.written_text import NOT_BLANK, written
 from tasks.runtime.pauses import end_pause
 
 APPROVAL_HOURS = 72  # over a weekend
@@ -18,7 +21,11 @@ class BackfillApproval(RunInput):
     backfill_id: int = Field(
         description="The backfill_id shown above; only this backfill is approved"
     )
-    approved_by: str = Field(description="Your name, for the log", min_length=1)
+    approved_by: Annotated[str, AfterValidator(written)] = Field(
+        description="Your name, for the log",
+        min_length=1,
+        json_schema_extra={"pattern": NOT_BLANK},
+    )
 
 
 def wait_for_approval(backfill_id: int, objection: str) -> str:

@@ -79,10 +79,16 @@ def test_a_command_with_too_few_or_too_many_options_is_refused(arguments, messag
         (("place", "--message", "nobody's", *WHY), "There is no message"),
         (("place", "--user", "Hana", *WHY), "the id of a user is a UUID"),
         (("release", 7, "--by", "Sato"), "Legal hold 7 is not in force"),
+        (("place", "--message", "\udcff", *WHY), "The id of the message contains"),
+        (("place", "--conversation", " ", *WHY), "The id of the conversation is blank"),
+        (("place", "--user", "u\0", *WHY), "The id of the user contains"),
+        (("place", "--message", "m", "--reason", "a\udcff", "--by", "M"), "The reason contains"),
+        (("place", "--message", "m", "--reason", "a", "--by", "\udcff"), "The name contains"),
+        (("release", 1, "--by", "\udcff"), "The name contains NUL characters or lone surrogates"),
     ],
 )
 def test_an_impossible_command_is_reported_without_a_traceback(arguments, message):
     done = run(*arguments)
     assert done.exit_code == 1
-    assert message in done.output
+    assert message in done.stderr
     assert "Traceback" not in done.output

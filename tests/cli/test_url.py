@@ -30,3 +30,10 @@ def test_a_refusal_says_why(record):
         assert done.stdout == ""
         assert done.stderr.startswith(f"Message '{message_id}' gets no URL: ")
         assert reason in done.stderr
+
+
+def test_an_id_that_is_not_utf_8_is_refused_without_a_traceback():
+    done = url("\udcff")
+    assert done.exit_code == 1
+    assert done.stdout == ""
+    assert done.stderr.startswith("Nothing was done. The id of the message contains NUL characters")

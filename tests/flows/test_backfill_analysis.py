@@ -433,6 +433,8 @@ DAY = timedelta(days=1)
         ({"languages": ["en", "English"]}, "`languages` has unknown codes: 'english'"),
         ({"languages": ["ja"]}, "No engine analyses ja. Choose from en"),
         ({"conversation_ids": ["no such one"]}, "1 of 1 `conversation_ids` do not exist"),
+        ({"conversation_ids": ["a\0"]}, "One of `conversation_ids` contains NUL characters"),
+        ({"start": datetime.fromisoformat("0001-01-01T00:00+05:00")}, "`start` is 0001-01-01"),
     ],
 )
 def test_a_selection_that_can_hold_nothing_is_refused_before_anything_is_written(

@@ -1,3 +1,4 @@
+import re
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
@@ -234,12 +235,32 @@ def test_a_backfill_whose_children_all_end_at_once_is_given_up(places, still_ope
         ({"start": NOON, "end": NOON + timedelta(hours=1)}, "`start` is in the future"),
         ({"languages": ("jp",)}, "`languages` has unknown codes: 'jp'"),
         ({"languages": ("ja", "de")}, "No engine analyses ja, de. Choose from en"),
+        ({"conversation_ids": ("c", "c\0")}, "One of `conversation_ids` contains NUL characters"),
+        (
+            {"conversation_ids": ("c\ud800",)},
+            "One of `conversation_ids` contains NUL .* surrogates",
+        ),
+        ({"conversation_ids": (" ",)}, "One of `conversation_ids` is blank"),
     ],
 )
 def test_a_request_that_can_select_nothing_is_refused(changes, problem):
     request = BackfillRequest(BackfillSelection.ALL, **changes)
     with pytest.raises(ParametersRefused, match=problem):
         check_request(request, as_of=NOON, languages=["en"])
+
+
+@pytest.mark.parametrize(
+    ("name", "time"),
+    [
+        ("start", "0001-01-01T00:00:00+05:00"),
+        ("end", "0001-01-01T00:00:00+05:00"),
+        ("end", "9999-12-31T23:59:59-05:00"),
+    ],
+)
+def test_a_time_that_utc_does_not_have_is_refused(name, time):
+    request = BackfillRequest(BackfillSelection.ALL, **{name: datetime.fromisoformat(time)})
+    with pytest.raises(ParametersRefused, match=f"`{name}` is {re.escape(time)}, which is outside"):
+        normalised(request)
 
 
 @pytest.mark.parametrize(

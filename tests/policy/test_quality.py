@@ -12,6 +12,8 @@ from schema.states import CheckScope
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
+BEFORE_UTC = datetime.fromisoformat("0001-01-01T00:00:00+05:00")
+AFTER_UTC = datetime.fromisoformat("9999-12-31T23:59:59-05:00")
 
 
 @pytest.mark.parametrize(
@@ -51,6 +53,8 @@ def test_windows_that_make_sense_pass(scope, since, until):
         (CheckScope.WINDOW, NOON, NOON, "before"),
         (CheckScope.CHANGED, NOON + DAY, None, "in the past"),
         (CheckScope.WINDOW, datetime(2026, 1, 1), None, "time zone"),  # noqa: DTZ001 - naive on purpose
+        (CheckScope.CHANGED, BEFORE_UTC, None, "years 1 to 9999 in UTC"),
+        (CheckScope.WINDOW, NOON - DAY, AFTER_UTC, "years 1 to 9999 in UTC"),
     ],
 )
 def test_windows_that_make_no_sense_are_refused(scope, since, until, problem):

@@ -1,9 +1,11 @@
 """Creating messages as the app does, on real Postgres."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from policy.configuration import DEFAULT_POLICY
 from schema.errors.storage import InvalidKey
 from schema.facts.messages import NewAudio, NewMessage
 from stores import messages
@@ -46,6 +48,25 @@ def test_a_typed_message_waits_for_nothing(create):
     assert found.audio_processing_state == "pending"
 
 
-def test_a_dangerous_key_is_refused(create):
-    with pytest.raises(InvalidKey):
-        create(NewAudio("audio/../secret", 1, None))
+@pytest.mark.parametrize(
+    "key",
+    [
+        "audio/../secret",
+        "audio/",
+        "/audio/u/c/m.wav",
+        "Audio/u/c/m.wav",
+        "video/u/c/m.wav",
+        "m.wav",
+        "",
+        "audio/\0",
+        "audio/\ud800",
+        "audio/" + "\u3000" * 340,
+    ],
+    ids=ascii,
+)
+def test_a_key_that_would_never_be_signed_or_deleted_is_refused(create, engine, key):
+    rule = DEFAULT_POLICY.key_refusal(key).removeprefix("the key ")
+    with pytest.raises(InvalidKey, match=f"^Invalid object key: it {re.escape(rule)}"):
+        create(NewAudio(key, 1, None))
+    with engine.connect() as connection:
+        assert get(connection, "m") is None

@@ -25,6 +25,7 @@ MESSAGE_COLUMNS = {
     "audio_channels": "integer",
     "audio_format": "text",
     "audio_storage_key": "text",
+    "storage_key_bytes": "integer",
     "live_storage_key": "text",
     "audio_retention_expires_at": "timestamp",
     "deleted": "boolean",
@@ -107,6 +108,8 @@ def add(connection, table, **columns):
 def add_message(connection, message_id="m", **columns):
     key = f"audio/u/c/{message_id}.wav"
     row = {"message_id": message_id, "audio_storage_key": key, **GOOD_MESSAGE, **columns}
+    if row["audio_storage_key"] is not None:
+        row["storage_key_bytes"] = len(row["audio_storage_key"].encode())
     if not row["deleted"]:
         row.setdefault("live_storage_key", row["audio_storage_key"])
     add(connection, "checked_message", **row)

@@ -12,6 +12,7 @@ from policy.configuration import DEFAULT_POLICY, AudioPolicy
 from schema.clock import utc_now
 from schema.object_keys import MAX_KEY_BYTES
 from schema.states import CheckScope, FindingKind
+from stores.quality.checked_rows import STORAGE_KEY_BYTES
 from stores.quality.rules.message_columns import REFUSED_KEY
 from tasks.analysis.analyze_messages import analyze_chunk, plan_chunks
 from tasks.quality.check_quality import CheckPlan, check_rows
@@ -73,6 +74,21 @@ def test_their_urls_fetch_their_bytes_and_break_no_rule(recorded, refresh, store
     assert checked.sampled == len(keys)
 
 
+def test_a_key_that_is_too_long_stays_quarantined(add_message, engine, refresh):
+    message_id = add_message(
+        audio_storage_key="audio/" + "\u3000" * 340, audio_retention_expires_at=None
+    )
+    assert refresh().refused == 1
+    checked = check_rows.fn(CheckPlan(utc_now(), CheckScope.EVERYTHING, None, None, 1000)).report
+    assert checked.released == 0
+    with engine.connect() as connection:
+        cases = connection.execute(
+            sa.text("SELECT message_id, released_at FROM audio_ops.quarantine WHERE rule = :rule"),
+            {"rule": REFUSED_KEY.name},
+        )
+        assert cases.all() == [(message_id, None)]
+
+
 def test_they_are_analysed(recorded, rows):
     keys = recorded(
         audio=flac_of(SENTENCES[0]), content=SENTENCES[0], audio_processing_state="uploaded"
@@ -123,7 +139,15 @@ def test_they_are_erased(learner, add_recording, place):
 @given(
     name=st.text(st.characters(exclude_characters="\0", codec="utf-8"), max_size=80)
     | st.text("./\x1f\x7f\x80\x9f\xa0\xad", max_size=8)
+    | st.builds(  # as long as a key may be, and a little shorter or longer
+        lambda letter, spare: letter * ((MAX_KEY_BYTES - 6) // len(letter.encode())) + "x" * spare,
+        st.sampled_from("xé\u3000😀\n"),
+        st.integers(0, 5),
+    )
 )
+@example("x" * 1018)
+@example("x" * 1019)
+@example("/.." + "x" * 1019)
 @example("")
 @example("..")
 @example("a/../b")
@@ -134,17 +158,22 @@ def test_they_are_erased(learner, add_recording, place):
 @example("\ufeff")
 def test_the_rule_of_data_quality_refuses_what_signing_and_sweeping_refuse(rule, name):
     key = f"audio/{name}"
-    assert len(key.encode()) <= MAX_KEY_BYTES
     assert rule(key) == (DEFAULT_POLICY.key_refusal(key) is None)
 
 
 @pytest.fixture(scope="module")
 def rule(postgres):
     """Ask Postgres, in a locale as production has it, whether a key keeps the rule."""
-    (expected,) = REFUSED_KEY.expected
-    query = sa.text("SELECT CAST(:key AS text) ~ :pattern")
+    length, shape = REFUSED_KEY.expected
+    query = sa.text(f"""
+SELECT storage_key_bytes BETWEEN {length.low} AND {length.high} AND audio_storage_key ~ :pattern
+FROM (
+    SELECT m.audio_storage_key, {STORAGE_KEY_BYTES} FROM (SELECT CAST(:key AS text))
+        AS m (audio_storage_key)
+) AS checked_message
+""")
     engine = sa.create_engine(postgres.url().replace("postgresql", "postgresql+psycopg", 1))
     with engine.connect() as connection:
-        pattern = expected.pattern(FACTS)
+        pattern = shape.pattern(FACTS)
         yield lambda key: connection.execute(query, {"key": key, "pattern": pattern}).scalar_one()
     engine.dispose()

@@ -28,14 +28,6 @@ class OneOf:
 
 
 @dataclass(frozen=True, slots=True)
-class Matches:
-    """Values of the column match a regular expression."""
-
-    column: str
-    pattern: Callable[[RuleFacts], str]
-
-
-@dataclass(frozen=True, slots=True)
 class Unique:
     """No two rows have the same value in the column."""
 
@@ -48,6 +40,15 @@ class Where:
 
     sql: str
     condition: "Callable[[type[Column]], Condition]"
+
+
+@dataclass(frozen=True, slots=True)
+class Matches:
+    """Values of the column match a regular expression, in all rows or where a condition holds."""
+
+    column: str
+    pattern: Callable[[RuleFacts], str]
+    where: Where | None = None
 
 
 @dataclass(frozen=True, slots=True)

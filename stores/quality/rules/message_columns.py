@@ -3,6 +3,7 @@
 import re
 
 from schema.facts.quality import RuleFacts
+from schema.object_keys import MAX_KEY_BYTES
 from schema.states import CheckedTable, ProcessingState, Severity
 from stores.quality.rules.kinds import Between, ColumnRule, Matches, NotEmpty, OneOf, Unique, Where
 from stores.readable import LARGEST_OBJECT_BYTES, LONGEST_RECORDING_MS
@@ -17,8 +18,8 @@ FORMATS = ("pcm16", "g711_ulaw", "g711_alaw", "wav", "mp3", "flac", "ogg", "opus
 
 
 def _storage_key(facts: RuleFacts) -> str:
-    # As in `schema.object_keys`, except for the length. Not [:cntrl:], whose meaning depends on the
-    # database's locale.
+    # As in `schema.object_keys`, except for the length, which has a column of its own. Not
+    # [:cntrl:], whose meaning depends on the database's locale.
     allowed = r"[^\u0001-\u001f\u007f-\u009f]+"
     return rf"^{re.escape(facts.key_prefix)}(?!(.*/)?\.{{1,2}}(/|$)){allowed}$"
 
@@ -28,7 +29,17 @@ REFUSED_KEY = ColumnRule(  # also used for quarantine by signing and sweeping
     MESSAGES,
     FAIL,
     "keys begin with our prefix",
-    expected=(Matches("audio_storage_key", _storage_key),),
+    expected=(
+        Between("storage_key_bytes", 0, MAX_KEY_BYTES),
+        Matches(
+            "audio_storage_key",
+            _storage_key,
+            where=Where(
+                f"storage_key_bytes <= {MAX_KEY_BYTES}",
+                lambda column: column("storage_key_bytes") <= MAX_KEY_BYTES,
+            ),
+        ),
+    ),
 )
 RULES = (
     ColumnRule(

@@ -129,6 +129,10 @@ def test_good_rows_break_nothing(connection):
                 "50%'; DROP TABLE broken; --%(rule)s",
             )
         ),
+        *(
+            ({"audio_storage_key": key}, "storage_key", f"storage_key_bytes {len(key.encode())}")
+            for key in ("audio/" + "x" * 1019, "audio/" + "\u3000" * 340, "video/\n" + "x" * 1018)
+        ),
     ],
 )
 def test_one_bad_message_is_counted_and_noted(connection, columns, rule, observed):
@@ -139,7 +143,15 @@ def test_one_bad_message_is_counted_and_noted(connection, columns, rule, observe
 
 
 @pytest.mark.parametrize(
-    "key", ["audio/u/c/m..wav", "audio/u/.hidden/m.wav", "audio/ü/日本 1%.wav"]
+    "key",
+    [
+        "audio/u/c/m..wav",
+        "audio/u/.hidden/m.wav",
+        "audio/ü/日本 1%.wav",
+        "audio/" + "x" * 1018,
+        "audio/" + "😀" * 254,
+    ],
+    ids=lambda key: key[:30],
 )
 def test_odd_keys_are_keys(connection, key):
     add_message(connection, audio_storage_key=key)
