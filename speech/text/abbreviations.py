@@ -12,7 +12,7 @@ _SHORT: Final = {
     "govt": "government", "capt": "captain", "sgt": "sergeant",
     "thx": "thanks", "thnx": "thanks", "pls": "please", "plz": "please", "ppl": "people",
     "btw": "by the way", "idk": "i don't know", "wwi": "world war one", "wwii": "world war two",
-    "ctrl": "control", "cmd": "command",
+    "wwiii": "world war three", "ctrl": "control", "cmd": "command",
 }  # fmt: skip
 # Exact spelling only.
 _DOTTED: Final = {

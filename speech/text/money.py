@@ -88,7 +88,9 @@ _SEVERAL: Final = frozenset({
 })  # fmt: skip
 
 SIGNS: Final = "".join(_SIGNS)
-BEFORE: Final = rf"""(?:[{SIGNS}]|(?<![\w$])(?:US\ \$|{any_of(_BEFORE)}|{_CODED}))\ ?(?=\.?\d)"""
+BEFORE: Final = rf"""
+    (?:[{SIGNS}]|(?<![\w$])(?:US\ \$|{any_of(_BEFORE)}|{_CODED}))\ ?(?=\.?\d|(?<=[{SIGNS}])-\d)
+"""
 AFTER: Final = rf"""
     (?:[.,]-{{1,2}})?\ ?
     (?:[{SIGNS}¢円元원]|(?:US|AU|CA|NZ|HK)\$|(?:zł|kr|rs|TL|{_CODED})\b)(?!\ ?\d)

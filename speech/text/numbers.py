@@ -64,7 +64,7 @@ _GROUPED: Final = r"""
 """
 NUMBER: Final = re.compile(
     rf"""(?P<sign>(?<![^\s("'\u2018\u201c«\[=])(?:[-+]|\#\ ?))?
-        (?P<currency>{money.BEFORE})?
+        (?P<currency>{money.BEFORE})?(?(currency)(?P<minus>-)?)
         (?:(?P<in_list>(?<=\d,))|(?<!\d,))
         (?P<whole>{_GROUPED}|\d{{1,64}}|(?<![\w.])(?=\.\d))
         (?:\.(?P<fraction>\d{{1,64}})|,(?(in_list)(?!))(?P<comma>\d{{1,2}})(?!\d|,\d))?
@@ -103,7 +103,7 @@ def spoken_number(match: re.Match[str], before: str, *, is_day: bool) -> tuple[s
         before: The previous token as written.
         is_day: Whether it follows the name of a month: the "5" in "May 5" is "fifth".
     """
-    sign = (match["sign"] or "").rstrip()
+    sign = (match["sign"] or match["minus"] or "").rstrip()
     return (*_SIGNS.get(sign, ()), *words_of(_say(match, before, is_day=is_day)))
 
 

@@ -9,7 +9,7 @@ from speech.text.abbreviations import any_of
 from speech.text.numerals import cardinal, words_of
 
 _SYMBOLS: Final = {
-    "&": "and", "&amp;": "and", "@": "at", "=": "equals", "==": "equals", "+": "plus",
+    "&": "and", "@": "at", "=": "equals", "==": "equals", "+": "plus",
     "++": "plus plus", "*": "times", "/": "divided by", "x": "by", "%": "percent", ".": "dot",
     "\u00d7": "times", "÷": "divided by", "±": "plus or minus", "√": "the square root of",
     "∞": "infinity", "‰": "per mille", "<": "is less than", ">": "is greater than",
@@ -60,7 +60,7 @@ PATTERNS: Final = {
     "grade": r"(?<=\b[A-D])-(?=[\s.,!?;:]|$)",
     "power": r"""(?<=[\w)])(?:\^\(?(?P<plain_power>-?[0-9]{1,3}|[a-z]\b)\)?|[²³](?![⁰¹²³⁴-⁹]))
                 |(?:(?<=[0-9)])|(?<=\b[a-z]))(?P<raised>⁻?[⁰²-³¹⁴-⁹]{1,3})""",
-    "symbol": rf"""&(?:amp;)?
+    "symbol": rf"""&
                 |(?<!\S)@(?=\s|[0-9]|$)
                 |[<>!]=|(?<=\w\ )[<>](?=\ [\w-])|(?:(?<=[0-9])|(?<=\b[a-z]))[<>](?=[0-9])
                 |(?<=[\w)%°{money.SIGNS}]\ )={{1,2}}(?=\ [\w(√{money.SIGNS}-])

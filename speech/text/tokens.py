@@ -56,7 +56,7 @@ _SHORT_FORMS: Final = frozenset({"corp", "etc", "inc"})
 _PATTERNS: Final = {
     **addresses.PATTERNS,
     "ornament": rf"""
-        </?[a-zA-Z]{{1,9}}>|&(?:lt|gt|quot|nbsp);|{notation.ASIDE}
+        </?[a-zA-Z]{{1,9}}\ ?/?>|{notation.ASIDE}
         |(?<!\w)(?:[:;=]['-]?[DPpOoSs30)(\]\[/\\|]{{1,9}}|[xX]D{{1,9}}|</?3{{1,9}}|T_T)(?!\w)
         |\^[_.oO-]?\^|(?<=[\w%)])'s\b
     """,
@@ -228,7 +228,7 @@ def _folded(written: str) -> str:
 
 def _shortened(word: str) -> str:
     """Undo drawled spelling: "sooo" is "so", "pleeease" is "please"."""
-    if lexicon.listed(word) or not re.search(r"(.)\1\1", word):
+    if lexicon.listed(word) or not re.search(r"(.)\1\1", word) or roman.is_numeral(word):
         return word
     # Letters are double more often inside a word than at its end.
     single_end = re.sub(r"(.)\1{2,63}$", r"\1", word)
