@@ -18,7 +18,7 @@ _SYMBOLS: Final = {
     "≠": "is not equal to", "!=": "is not equal to", "~": "about", "#": "hash", "♭": "flat",
     "M": "million", "B": "billion", "bn": "billion", "§": "section", "©": "copyright", "★": "stars",
     "+/-": "plus or minus", "№": "number", "No.": "number", "no.": "number",
-    "Nr.": "number", "N°": "number",
+    "Nr.": "number", "N°": "number", "n°": "number",
 }  # fmt: skip
 _GREEK: Final = {
     "α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "epsilon", "θ": "theta",
@@ -70,7 +70,7 @@ PATTERNS: Final = {
                 |(?<=[0-9])(?:x|\*)(?=[0-9])|(?<=[0-9]\ )[*x](?=\ [0-9])
                 |(?<=[0-9]\ )/(?=\ [0-9]{{1,9}}\ ?=)|(?<=\w\ )\#(?=\ [a-z]|$)
                 |[\u00d7÷±√∞‰≤≥≠№♭]
-                |\b(?:(?:[Nn]o|Nr)\.|N°)(?=\ ?[0-9])|(?<=[0-9])(?:M|bn)\b|(?<=[0-9]\.[0-9])B\b
+                |\b(?:(?:[Nn]o|Nr)\.|[Nn]°)(?=\ ?[0-9])|(?<=[0-9])(?:M|bn)\b|(?<=[0-9]\.[0-9])B\b
                 |\+/-|[§©](?=\ ?[0-9])|(?<=[0-9])★
                 |(?<![\w~])~(?=\ ?[{money.SIGNS}]?[0-9])
                 |(?<=\s)%(?=\s|$)

@@ -15,6 +15,7 @@ from speech.text import (
     capitals,
     dates,
     lexicon,
+    money,
     notation,
     roman,
     symbols,
@@ -68,6 +69,7 @@ _PATTERNS: Final = {
     **dates.PATTERNS,
     **{kind: symbols.PATTERNS[kind] for kind in ("dash", "grade", "power", "symbol")},
     "rate": units.PATTERNS["rate"],
+    "split_price": money.SPLIT,
     "price_range": PRICE_RANGE,
     "number": NUMBER.pattern,
     **{kind: symbols.PATTERNS[kind] for kind in ("approximately", "currency_sign", "vulgar")},
@@ -140,6 +142,7 @@ _READERS: Final[dict[str, _Reader]] = {
     "power": _alone(symbols.spoken_power),
     "symbol": _alone(symbols.spoken_symbol),
     "rate": _alone(units.spoken_rate),
+    "split_price": _alone(money.spoken_split),
     "price_range": spoken_price_range,
     "number": lambda match, before: spoken_number(
         match, before, is_day=dates.is_day(match, before)
