@@ -63,7 +63,7 @@ _GROUPED: Final = r"""
     |(?<!\d\ )[1-9]\d{0,2}(?:\ \d{3}){1,8}(?=,\d{1,2}(?!\d))
 """
 NUMBER: Final = re.compile(
-    rf"""(?P<sign>(?<![^\s("'\u2018\u201c«\[=])(?:[-+]|\#\ ?))?
+    rf"""(?P<sign>(?<![^\s("'\u2018\u201c«\[=])(?:[-+]|\#\ ?)|(?<=\d-)\#)?
         (?P<currency>{money.BEFORE})?(?(currency)(?P<minus>-)?)
         (?:(?P<in_list>(?<=\d,))|(?<!\d,))
         (?P<whole>{_GROUPED}|\d{{1,64}}|(?<![\w.])(?=\.\d))

@@ -42,21 +42,24 @@ _NAMED: Final = (
     "May", "June", "July", "August", "September", "October", "November", "December",
 )  # fmt: skip
 _AFTER_NAMED: Final = "|".join(rf"(?<=\b{name}{dot}-)" for name in _NAMED for dot in ("", r"\."))
+_AFTER_NAMED_SPACE: Final = _AFTER_NAMED.replace("-)", r"\ -)")
 # What follows the second number if the dash between two is a minus.
 _RESULT: Final = re.compile(r"\ ?[0-9]{1,9}\ ?=")
 # "2x3=6", and "3x a week".
 _TIMES: Final = re.compile(r"\ ?[0-9]{1,9}\ ?=|\ (?:an?|per|each|every|more|as|faster|larger)\b")
 
 PATTERNS: Final = {
-    "dash": rf"""(?:(?<=[0-9%{money.SIGNS}])|(?<=[0-9][a-zA-Z°])|(?<=[0-9][a-zA-Z°][a-zA-Z]))
-                    [-~\u2014](?=[{money.SIGNS}']?\ ?[0-9])
+    "dash": rf"""(?:(?<=[0-9%¢{money.SIGNS}])|(?<=[0-9][a-zA-Z°])|(?<=[0-9][a-zA-Z°][a-zA-Z])
+                    |(?<=[0-9]\ [apAP][mM]))
+                    [-~\u2014](?=[\#{money.SIGNS}']?\ ?[0-9])
                 |(?<=[ap]\.m\.)-(?=[0-9])|(?<=[0-9])-(?=(?:{any_of(_NAMED)})\.?\ [0-9])
                 |(?<=[²³]\ )-(?=\ (?:[0-9(]|[a-z]\b))|(?<=[0-9]\ )-(?=\ (?:{any_of(_NAMED)})\b)
-                |(?:(?<=[0-9%]\ )|(?<=[0-9][ap]m\ )|(?<=[0-9]\ [ap]m\ )|(?<=[ap]\.m\.\ ))
+                |(?:(?<=[0-9%]\ )|(?<=[0-9][apAP][mM]\ )|(?<=[0-9]\ [apAP][mM]\ )|(?<=[ap]\.m\.\ ))
                     [-\u2014](?=\ [{money.SIGNS}]?\ ?[0-9])
                 |(?<=\b[nxyz]\ )-(?=\ [0-9b-hj-z]\b)
                 |(?<=\bA)-(?=Z\b)|(?<=\ba)-(?=z\b)|(?<=\b[ABC][12])-(?=[ABC][12]\b)
-                |-(?:{_AFTER_NAMED})(?=(?:{any_of(_NAMED)})\b)""",
+                |-(?:{_AFTER_NAMED})(?=(?:{any_of(_NAMED)})\b)
+                |(?<=\ )-(?=\ (?:{any_of(_NAMED)})\b)(?:{_AFTER_NAMED_SPACE})""",
     "grade": r"(?<=\b[A-D])-(?=[\s.,!?;:]|$)",
     "power": r"""(?<=[\w)])(?:\^\(?(?P<plain_power>-?[0-9]{1,3}|[a-z]\b)\)?|[²³](?![⁰¹²³⁴-⁹]))
                 |(?:(?<=[0-9)])|(?<=\b[a-z]))(?P<raised>⁻?[⁰²-³¹⁴-⁹]{1,3})""",
