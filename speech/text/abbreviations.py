@@ -43,7 +43,7 @@ PATTERNS: Final = {
     "short": rf"""(?<![\w.'])(?:(?i:{any_of(_SHORT)})\b\.?
                   |(?:{any_of(_DOTTED)})(?:(?<=[./])|(?!\w)))
                   |(?<=[a-z])'n'(?=[a-z])""",
-    "numbered": rf"""(?<![\w.'])(?i:{any_of(_NUMBERED)})\.(?=\ ?[0-9])
+    "numbered": rf"""(?<![\w.'])(?i:{any_of(_NUMBERED)})\.(?=\ ?[0-9]|\ [IVXL]{{2,7}}\b)
                   |(?<!\w)v(?=[0-9]{{1,4}}\.[0-9])""",
 }
 

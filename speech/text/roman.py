@@ -15,6 +15,10 @@ _NUMBERED: Final = frozenset({
     "act", "article", "book", "chapter", "class", "episode", "fantasy", "grade", "level", "part",
     "phase", "scene", "section", "stage", "star", "title", "type", "unit", "volume", "war",
 })  # fmt: skip
+# Likewise, if the numeral has several letters.
+_SERIES: Final = frozenset({
+    "bowl", "ch.", "fig.", "godfather", "p.", "pp.", "rambo", "rocky", "vol.",
+})  # fmt: skip
 _RULERS: Final = frozenset({
     "alexander", "benedict", "catherine", "charles", "edward", "elizabeth", "francis",
     "frederick", "george", "henry", "james", "john", "leo", "louis", "mary", "napoleon",
@@ -62,7 +66,8 @@ def _said(match: re.Match[str], written: str, before: str, *, shouted: bool) -> 
         return ()
     is_last = bool(_ENDS.match(match.string, match.end()))
     is_capital = before[:1].isupper() and written == letters and (is_last or not shouted)
-    if previous in _NUMBERED and (len(letters) > 1 or is_capital):
+    is_numbered = previous in _NUMBERED or (previous in _SERIES and len(letters) > 1)
+    if is_numbered and (len(letters) > 1 or is_capital):
         return words_of(cardinal(_value(letters)))
     if written != letters:
         return ()

@@ -46,7 +46,9 @@ _AFTER_NAMED_SPACE: Final = _AFTER_NAMED.replace("-)", r"\ -)")
 # What follows the second number if the dash between two is a minus.
 _RESULT: Final = re.compile(r"\ ?[0-9]{1,9}\ ?=")
 # "2x3=6", and "3x a week".
-_TIMES: Final = re.compile(r"\ ?[0-9]{1,9}\ ?=|\ (?:an?|per|each|every|more|as|faster|larger)\b")
+_TIMES: Final = re.compile(
+    r"\ ?[0-9]{1,9}\ ?=|\ (?:an?|per|each|every|more|as|faster|larger)\b|/[a-z]"
+)
 
 PATTERNS: Final = {
     "dash": rf"""(?:(?<=[0-9%¢{money.SIGNS}])|(?<=[0-9][a-zA-Z°])|(?<=[0-9][a-zA-Z°][a-zA-Z])
@@ -61,22 +63,25 @@ PATTERNS: Final = {
                 |-(?:{_AFTER_NAMED})(?=(?:{any_of(_NAMED)})\b)
                 |(?<=\ )-(?=\ (?:{any_of(_NAMED)})\b)(?:{_AFTER_NAMED_SPACE})""",
     "grade": r"(?<=\b[A-D])-(?=[\s.,!?;:]|$)",
-    "power": r"""(?<=[\w)])(?:\^\(?(?P<plain_power>-?[0-9]{1,3}|[a-z]\b)\)?|[²³](?![⁰¹²³⁴-⁹]))
+    "power": r"""(?<=[\w)])(?:(?:\^|(?<=[0-9])\*\*(?=[0-9]))
+                    \(?(?P<plain_power>-?[0-9]{1,3}|[a-z]\b)\)?|[²³](?![⁰¹²³⁴-⁹]))
                 |(?:(?<=[0-9)])|(?<=\b[a-z]))(?P<raised>⁻?[⁰²-³¹⁴-⁹]{1,3})""",
     "symbol": rf"""&
                 |(?<!\S)@(?=\s|[0-9]|$)
-                |[<>!]=|(?<=\w\ )[<>](?=\ [\w-])|(?:(?<=[0-9])|(?<=\b[a-z]))[<>](?=[0-9])
+                |[<>!]=|(?<=\w\ )[<>](?=\ (?:[\w-]|\.[0-9]))
+                |(?:(?<=[0-9])|(?<=\b[a-z]))[<>](?=[0-9])
                 |(?<=[\w)%°{money.SIGNS}]\ )={{1,2}}(?=\ [\w(√{money.SIGNS}-])
                 |(?<=[\w)%°{money.SIGNS}])={{1,2}}(?=[\w(√{money.SIGNS}-])
                 |(?<=[\w)]\ )\+(?=\ [\w(√])|(?<=\b[A-Z])\+\+|(?<=[A-Z0-9²³])\+(?!\w)|(?<=\w)\+(?=\w)
                 |(?<=[0-9])x(?=\ (?:an?|per|each|every|more|as|faster|larger)\b)
+                |(?<=[0-9])x(?=/(?:day|week|month|year|wk|mo)\b)
                 |(?<=[0-9])(?:x|\*)(?=[0-9])|(?<=[0-9]\ )[*x](?=\ [0-9])
                 |(?<=[0-9]\ )/(?=\ [0-9]{{1,9}}\ ?=)|(?<=\w\ )\#(?=\ [a-z]|$)
                 |[\u00d7÷±√∞‰≤≥≠№♭]
                 |\b(?:(?:[Nn]o|Nr)\.|[Nn]°)(?=\ ?[0-9])|(?<=[0-9])(?:M|bn)\b|(?<=[0-9]\.[0-9])B\b
                 |\+/-|[§©](?=\ ?[0-9])|(?<=[0-9])★
                 |(?<![\w~])~(?=\ ?[{money.SIGNS}]?[0-9])
-                |(?<=\s)%(?=\s|$)
+                |(?<=\s)%(?=\s|$)|(?<=[{"".join(_VULGAR)}])%
                 |(?<![\w.])\.(?=(?i:net|com|org)\b)""",
     "approximately": "≈",
     "currency_sign": money.ALONE,

@@ -34,6 +34,8 @@ _MAX_LETTERS: Final = 45
 _LATIN: Final = str.maketrans({
     "ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "đ": "d", "ð": "d", "þ": "th", "ł": "l",
     "ħ": "h", "ŧ": "t", "ŋ": "ng",
+    "ẞ": "SS", "Æ": "Ae", "Œ": "Oe", "Ø": "O", "Đ": "D", "Ð": "D", "Þ": "Th", "Ł": "L",
+    "Ħ": "H", "Ŧ": "T", "Ŋ": "Ng",
 })  # fmt: skip
 
 # Powers, fractions and circled numbers, which `re` counts as letters.
@@ -120,7 +122,7 @@ _READERS: Final[dict[str, _Reader]] = {
     "link": lambda _match, _before: (),  # pasted, never said
     "address": lambda match, _before: addresses.spoken_address(_folded(match[0])),
     "handle": lambda match, _before: addresses.spoken_handle(match[0]),
-    "hashtag": lambda match, _before: addresses.spoken_hashtag(match[0]),
+    "hashtag": lambda match, _before: addresses.spoken_hashtag(_unaccented(match[0])),
     "shortcut": _alone(notation.spoken_shortcut),
     "chord": _alone(notation.spoken_chord),
     "short": _alone(abbreviations.spoken_short),
@@ -224,8 +226,12 @@ def _is_short_form(word: str) -> bool:
 
 
 def _folded(written: str) -> str:
-    """Remove accents and capitals; `_LATIN` lists lower-case letters only."""
-    simple = unicodedata.normalize("NFKD", written).lower().translate(_LATIN)
+    """Remove accents and capitals."""
+    return _unaccented(written).lower()
+
+
+def _unaccented(written: str) -> str:
+    simple = unicodedata.normalize("NFKD", written).translate(_LATIN)
     return "".join(char for char in simple if unicodedata.category(char) not in {"Mn", "Cf"})
 
 
