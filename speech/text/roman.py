@@ -17,7 +17,7 @@ _NUMBERED: Final = frozenset({
 })  # fmt: skip
 # Likewise, if the numeral has several letters.
 _SERIES: Final = frozenset({
-    "bowl", "ch.", "fig.", "godfather", "p.", "pp.", "rambo", "rocky", "vol.",
+    "bowl", "ch.", "fig.", "godfather", "p.", "page", "pp.", "rambo", "rocky", "vol.",
 })  # fmt: skip
 _RULERS: Final = frozenset({
     "alexander", "benedict", "catherine", "charles", "edward", "elizabeth", "francis",
