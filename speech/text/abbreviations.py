@@ -12,7 +12,7 @@ _SHORT: Final = {
     "govt": "government", "capt": "captain", "sgt": "sergeant",
     "thx": "thanks", "thnx": "thanks", "pls": "please", "plz": "please", "ppl": "people",
     "btw": "by the way", "idk": "i don't know", "wwi": "world war one", "wwii": "world war two",
-    "ctrl": "control", "cmd": "command",
+    "wwiii": "world war three", "ctrl": "control", "cmd": "command",
 }  # fmt: skip
 # Exact spelling only.
 _DOTTED: Final = {
@@ -43,7 +43,7 @@ PATTERNS: Final = {
     "short": rf"""(?<![\w.'])(?:(?i:{any_of(_SHORT)})\b\.?
                   |(?:{any_of(_DOTTED)})(?:(?<=[./])|(?!\w)))
                   |(?<=[a-z])'n'(?=[a-z])""",
-    "numbered": rf"""(?<![\w.'])(?i:{any_of(_NUMBERED)})\.(?=\ ?[0-9])
+    "numbered": rf"""(?<![\w.'])(?i:{any_of(_NUMBERED)})\.(?=\ ?[0-9]|\ [IVXL]{{2,7}}\b)
                   |(?<!\w)v(?=[0-9]{{1,4}}\.[0-9])""",
 }
 

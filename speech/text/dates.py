@@ -55,6 +55,15 @@ _MARK: Final = r"""
 """
 _FRACTION: Final = r"(?<![\d/.])(?P<numerator>[0-9]{1,3})/(?P<denominator>[0-9]{1,3})(?![\d/]|\.\d)"
 
+_AFTER_MONTH: Final = "|".join(
+    rf"(?<=\b{month}{dot}\ -\ )"
+    for month in (*map(str.title, MONTHS), *map(str.title, _SHORT_MONTHS))
+    for dot in ("", r"\.")
+)
+_AFTER_WEEKDAY: Final = "|".join(
+    rf"(?<=\b{day}{dot}\ -\ )" for day in _WEEKDAYS for dot in ("", r"\.")
+)
+
 # Alternatives of the token pattern; the first match wins.
 PATTERNS: Final = {
     "date": _DATE,
@@ -67,11 +76,12 @@ NAMES: Final = {
     "month": rf"""\b(?i:{any_of(_SHORT_MONTHS)})\b\.?(?=\ [0-9])
                   |(?:(?<=[0-9]\ )|(?<=(?:st|nd|rd|th)\ ))(?i:{any_of(_SHORT_MONTHS)})\b\.?
                   |\b(?:Feb|Apr|Aug|Sept?|Oct|Nov|Dec)\b\.?(?!['-])
-                  |\b(?:Jan|Mar|Jun|Jul)\b\.?(?=-(?:{_MONTH})\b)|(?<=[a-z]-)(?:Jan|Mar|Jun|Jul)\b(?!-)
+                  |\b(?:Jan|Mar|Jun|Jul)\b\.?(?=(?:-|\ -\ )(?:{_MONTH})\b)
+                  |(?=J|M)(?:(?<=[a-z]-)|{_AFTER_MONTH})(?:Jan|Mar|Jun|Jul)\b\.?(?!-)
                   |(?:(?<=\bof\ )|(?<=\bin\ ))(?:Jan|Mar|Jun|Jul)\b\.?(?!['-])""",
-    "weekday": r"""\b(?:(?:Mon|Tues?|Wed|Thu|Thurs?|Fri)\b\.?(?!')
-                  |(?<!\bthe\ )(?:Sat|Sun)\.?(?=,?\ [0-9]|-(?:Mon|Tue|Wed|Thu|Fri|Sun))
-                  |(?<=-)(?:Sat|Sun)\b|Sat\b(?=\ (?:and|or|&)\ Sun\b)
+    "weekday": rf"""\b(?:(?:Mon|Tues?|Wed|Thu|Thurs?|Fri)\b\.?(?!')
+                  |(?<!\bthe\ )(?:Sat|Sun)\.?(?=,?\ [0-9]|(?:-|\ -\ )(?:Mon|Tue|Wed|Thu|Fri|Sun))
+                  |(?=S)(?:(?<=-)|{_AFTER_WEEKDAY})(?:Sat|Sun)\b|Sat\b(?=\ (?:and|or|&)\ Sun\b)
                   |(?:(?<=Sat\ and\ )|(?<=Sat\ or\ )|(?<=Sat\ &\ ))Sun\b)""",
 }
 

@@ -1,9 +1,10 @@
 """Read amounts of money: "$5", "10,50 €", "CHF 20", "$2.5bn"."""
 
+import re
 from typing import Final, NamedTuple
 
 from speech.text.abbreviations import any_of
-from speech.text.numerals import cardinal, decimal, said_whole
+from speech.text.numerals import cardinal, decimal, said_whole, words_of
 
 
 class Names(NamedTuple):
@@ -69,18 +70,21 @@ _CODES: Final = {
     "DKK": Names("danish krone", "danish kroner"), "CZK": Names("czech crown", "czech crowns"),
     "HUF": Names("forint", "forints"),
 }  # fmt: skip
+# Dollars that people write as "$5 CAD" and "CAD $5".
+_DOLLAR_CODES: Final = ("USD", "AUD", "CAD", "NZD", "HKD", "SGD")
 # Codes that people type in lower case.
 _LOWER: Final = {
     code.lower(): _CODES[code]
     for code in ("USD", "EUR", "GBP", "JPY", "KRW", "CHF", "INR", "CNY", "RMB", "CAD", "AUD")
 }
 _CODED: Final = any_of(_CODES | _LOWER)
-_NAMES: Final = _SIGNS | _BEFORE | _AFTER | _CODES | _LOWER
+_CODED_SIGNS: Final = {f"{code}$": _CODES[code] for code in _DOLLAR_CODES}
+_NAMES: Final = _SIGNS | _BEFORE | _AFTER | _CODES | _LOWER | _CODED_SIGNS
 # "$2.345" is a price per gallon; elsewhere three digits after a dot are thousands.
 _WITH_DECIMALS: Final = frozenset({"$", "£", "US$", "USD", "GBP"})
 _SCALES: Final = {
     "k": "thousand", "m": "million", "mn": "million", "b": "billion", "bn": "billion",
-    "tn": "trillion",
+    "tn": "trillion", "trn": "trillion", "lakhs": "lakh", "crores": "crore",
 }  # fmt: skip
 _SEVERAL: Final = frozenset({
     *_SCALES, *_SCALES.values(), "hundred", "two", "three", "four", "five", "six", "seven", "eight",
@@ -88,12 +92,22 @@ _SEVERAL: Final = frozenset({
 })  # fmt: skip
 
 SIGNS: Final = "".join(_SIGNS)
-BEFORE: Final = rf"""(?:[{SIGNS}]|(?<![\w$])(?:US\ \$|{any_of(_BEFORE)}|{_CODED}))\ ?(?=\.?\d)"""
+BEFORE: Final = rf"""
+    (?:[{SIGNS}]|(?<![\w$])(?:(?:US|{any_of(_DOLLAR_CODES)})\ ?\$|{any_of(_BEFORE)}|{_CODED})
+        |(?<![\w¢])¢(?=\d))\ ?(?=\.?\d|(?<=[{SIGNS}])-\d)
+"""
 AFTER: Final = rf"""
     (?:[.,]-{{1,2}})?\ ?
     (?:[{SIGNS}¢円元원]|(?:US|AU|CA|NZ|HK)\$|(?:zł|kr|rs|TL|{_CODED})\b)(?!\ ?\d)
 """
-SCALE: Final = r"(?i:\ (?:thousand|million|billion|trillion)\b|(?:k|mn?|bn?|tn)\b)"
+SCALE: Final = r"""
+    (?i:[\ -](?:thousand|million|billion|trillion|lakhs?|crores?)\b|\ (?:mn|bn|trn|tn)\b
+        |(?:k|mn?|bn?|trn|tn)\b)
+"""
+# After an amount that has a sign before it.
+CODE: Final = rf"\ ?(?:{any_of(_DOLLAR_CODES)})\b"
+# "5€50"
+SPLIT: Final = r"(?<![\w.,])(?P<euros>\d{1,4})€(?P<cents>\d{2})(?!\d|[.,]\d)"
 # A sign that belongs to no number.
 ALONE: Final = rf"(?<![\w{SIGNS}])[{SIGNS}](?![\w{SIGNS}])"
 
@@ -123,7 +137,7 @@ def say_money(
     names = _NAMES[currency]
     several = names.one if is_one else names.several
     if scale:
-        written = scale.strip().lower()
+        written = scale.strip(" -").lower()
         return f"{decimal(digits, fraction)} {_SCALES.get(written, written)} {several}"
     if fraction and len(fraction) == 2 and names.hundredth:
         return _with_hundredths(names, digits, int(fraction), is_one=is_one)
@@ -140,6 +154,12 @@ def _with_hundredths(names: Names, digits: str, hundredths: int, *, is_one: bool
         name = names.hundredth if is_single else names.hundredths
         said.append(f"{cardinal(hundredths)} {name}")
     return " ".join(said)
+
+
+def spoken_split(match: re.Match[str]) -> tuple[str, ...]:
+    """Say "five euros fifty"."""
+    euros = say_money("€", match["euros"], None, None, is_one=False)
+    return words_of(f"{euros} {cardinal(int(match['cents']))}")
 
 
 def say_alone(currency: str, before: str) -> str:

@@ -63,13 +63,13 @@ _GROUPED: Final = r"""
     |(?<!\d\ )[1-9]\d{0,2}(?:\ \d{3}){1,8}(?=,\d{1,2}(?!\d))
 """
 NUMBER: Final = re.compile(
-    rf"""(?P<sign>(?<![^\s("'\u2018\u201c«\[=])(?:[-+]|\#\ ?))?
-        (?P<currency>{money.BEFORE})?
+    rf"""(?P<sign>(?<![^\s("'\u2018\u201c«\[=])(?:[-+]|\#\ ?)|(?<=\d-)\#)?
+        (?P<currency>{money.BEFORE})?(?(currency)(?P<minus>-)?)
         (?:(?P<in_list>(?<=\d,))|(?<!\d,))
         (?P<whole>{_GROUPED}|\d{{1,64}}|(?<![\w.])(?=\.\d))
         (?:\.(?P<fraction>\d{{1,64}})|,(?(in_list)(?!))(?P<comma>\d{{1,2}})(?!\d|,\d))?
         (?P<versions>(?:\.\d{{1,9}}){{1,8}})?
-        (?(currency)(?P<scale>{money.SCALE})?)
+        (?(currency)(?P<scale>{money.SCALE})?(?:(?<=\.\d\d)p\b)?(?P<code>{money.CODE})?)
         (?P<suffix>(?i:(?:st|nd|rd|th|'?s)\b)
             |\ ?%|\ ?°(?:\ ?(?i:[cf])\b)?|\ ?[℃℉]|(?(currency)(?!)){money.AFTER})?""",
     re.VERBOSE,
@@ -103,7 +103,7 @@ def spoken_number(match: re.Match[str], before: str, *, is_day: bool) -> tuple[s
         before: The previous token as written.
         is_day: Whether it follows the name of a month: the "5" in "May 5" is "fifth".
     """
-    sign = (match["sign"] or "").rstrip()
+    sign = (match["sign"] or match["minus"] or "").rstrip()
     return (*_SIGNS.get(sign, ()), *words_of(_say(match, before, is_day=is_day)))
 
 
@@ -113,7 +113,7 @@ def _say(match: re.Match[str], before: str, *, is_day: bool) -> str:
     suffix = (match["suffix"] or "").lstrip(" .,-")
     if match["versions"] or (match["fraction"] and before.lower() in _VERSIONED):
         return _say_version(match, digits)
-    currency = (match["currency"] or "").replace(" ", "") or suffix
+    currency = _currency(match) or suffix
     if money.is_currency(currency):
         return _say_money(match, currency, digits, fraction, before)
     if fraction or (match["whole"] == digits and is_read_digit_by_digit(digits)):
@@ -121,6 +121,11 @@ def _say(match: re.Match[str], before: str, *, is_day: bool) -> str:
     if not suffix and (said := _say_as_name(match, digits, before)):
         return said
     return _say_integer(match["whole"], int(digits), suffix.lower(), before, is_day=is_day)
+
+
+def _currency(match: re.Match[str]) -> str:
+    written = (match["currency"] or "").replace(" ", "")
+    return (match["code"] or "").strip() if written == "$" and match["code"] else written
 
 
 def _say_version(match: re.Match[str], digits: str) -> str:
@@ -141,8 +146,10 @@ def _say_money(
         digits, fraction = digits + fraction, None
     elif fraction and len(fraction) == 3:
         fraction = fraction.removesuffix("0")
-    is_one = before.lower() in {"a", "an"} or bool(
-        _PRICE_BEFORE_NOUN.match(match.string, match.end())
+    is_one = (
+        before.lower() in {"a", "an"}
+        or (match["scale"] or "").startswith("-")  # "$10-million deal"
+        or bool(_PRICE_BEFORE_NOUN.match(match.string, match.end()))
     )
     return money.say_money(currency, digits, fraction, match["scale"], is_one=is_one)
 

@@ -3,13 +3,21 @@
 import re
 from typing import Final
 
-from speech.text.numerals import cardinal, ordinal, words_of
+from speech.text import lexicon
+from speech.text.numerals import cardinal, ordinal, words_of, year
 
-_VALUES: Final = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100}
+_VALUES: Final = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000}
 _NUMERAL: Final = re.compile(r"C{0,3}(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})")
+_YEAR: Final = re.compile(
+    "(?=[MDCLXVI]{4})M{1,2}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})"
+)
 _NUMBERED: Final = frozenset({
     "act", "article", "book", "chapter", "class", "episode", "fantasy", "grade", "level", "part",
     "phase", "scene", "section", "stage", "star", "title", "type", "unit", "volume", "war",
+})  # fmt: skip
+# Likewise, if the numeral has several letters.
+_SERIES: Final = frozenset({
+    "bowl", "ch.", "fig.", "godfather", "p.", "page", "pp.", "rambo", "rocky", "vol.",
 })  # fmt: skip
 _RULERS: Final = frozenset({
     "alexander", "benedict", "catherine", "charles", "edward", "elizabeth", "francis",
@@ -21,12 +29,18 @@ _RULERS: Final = frozenset({
 _UNMISTAKABLE: Final = re.compile("[LX]{0,4}(?:V?II|V?III|XIV|XVI|XIX|IX)")
 _ENDS: Final = re.compile(r"[.,;:!?)]|$")
 
-CENTURY: Final = r"\b[IVX]{1,6}(?=(?:th)?\ [cC]entur(?:y|ies)\b)"
+CENTURY: Final = r"\b(?:[IVX]{1,6}|[ivx]{2,6})(?=(?:th)?\ [cC]entur(?:y|ies)\b)"
+
+
+def is_numeral(word: str) -> bool:
+    """Return whether a word, in any case, can be a numeral: "xviii"."""
+    letters = word.upper()
+    return bool(_NUMERAL.fullmatch(letters) or _YEAR.fullmatch(letters))
 
 
 def spoken_century(match: re.Match[str]) -> tuple[str, ...]:
     """Say the number of a century: "twenty-first"."""
-    return words_of(ordinal(_value(match[0])))
+    return words_of(ordinal(_value(match[0].upper())))
 
 
 def spoken_roman(match: re.Match[str], before: str, *, shouted: bool) -> tuple[str, ...]:
@@ -46,11 +60,14 @@ def spoken_roman(match: re.Match[str], before: str, *, shouted: bool) -> tuple[s
 
 def _said(match: re.Match[str], written: str, before: str, *, shouted: bool) -> tuple[str, ...]:
     letters, previous = written.upper(), before.lower()
+    if written == letters and _YEAR.fullmatch(letters) and not lexicon.listed(letters.lower()):
+        return words_of(year(_value(letters)))
     if not _NUMERAL.fullmatch(letters) or letters in {"C", "L"}:
         return ()
     is_last = bool(_ENDS.match(match.string, match.end()))
     is_capital = before[:1].isupper() and written == letters and (is_last or not shouted)
-    if previous in _NUMBERED and (len(letters) > 1 or is_capital):
+    is_numbered = previous in _NUMBERED or (previous in _SERIES and len(letters) > 1)
+    if is_numbered and (len(letters) > 1 or is_capital):
         return words_of(cardinal(_value(letters)))
     if written != letters:
         return ()

@@ -9,7 +9,7 @@ from speech.text.abbreviations import any_of
 from speech.text.numerals import cardinal, words_of
 
 _SYMBOLS: Final = {
-    "&": "and", "&amp;": "and", "@": "at", "=": "equals", "==": "equals", "+": "plus",
+    "&": "and", "@": "at", "=": "equals", "==": "equals", "+": "plus",
     "++": "plus plus", "*": "times", "/": "divided by", "x": "by", "%": "percent", ".": "dot",
     "\u00d7": "times", "÷": "divided by", "±": "plus or minus", "√": "the square root of",
     "∞": "infinity", "‰": "per mille", "<": "is less than", ">": "is greater than",
@@ -18,7 +18,7 @@ _SYMBOLS: Final = {
     "≠": "is not equal to", "!=": "is not equal to", "~": "about", "#": "hash", "♭": "flat",
     "M": "million", "B": "billion", "bn": "billion", "§": "section", "©": "copyright", "★": "stars",
     "+/-": "plus or minus", "№": "number", "No.": "number", "no.": "number",
-    "Nr.": "number", "N°": "number",
+    "Nr.": "number", "N°": "number", "n°": "number",
 }  # fmt: skip
 _GREEK: Final = {
     "α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "epsilon", "θ": "theta",
@@ -42,38 +42,46 @@ _NAMED: Final = (
     "May", "June", "July", "August", "September", "October", "November", "December",
 )  # fmt: skip
 _AFTER_NAMED: Final = "|".join(rf"(?<=\b{name}{dot}-)" for name in _NAMED for dot in ("", r"\."))
+_AFTER_NAMED_SPACE: Final = _AFTER_NAMED.replace("-)", r"\ -)")
 # What follows the second number if the dash between two is a minus.
 _RESULT: Final = re.compile(r"\ ?[0-9]{1,9}\ ?=")
 # "2x3=6", and "3x a week".
-_TIMES: Final = re.compile(r"\ ?[0-9]{1,9}\ ?=|\ (?:an?|per|each|every|more|as|faster|larger)\b")
+_TIMES: Final = re.compile(
+    r"\ ?[0-9]{1,9}\ ?=|\ (?:an?|per|each|every|more|as|faster|larger)\b|/[a-z]"
+)
 
 PATTERNS: Final = {
-    "dash": rf"""(?:(?<=[0-9%{money.SIGNS}])|(?<=[0-9][a-zA-Z°])|(?<=[0-9][a-zA-Z°][a-zA-Z]))
-                    [-~\u2014](?=[{money.SIGNS}']?\ ?[0-9])
+    "dash": rf"""(?:(?<=[0-9%¢{money.SIGNS}])|(?<=[0-9][a-zA-Z°])|(?<=[0-9][a-zA-Z°][a-zA-Z])
+                    |(?<=[0-9]\ [apAP][mM]))
+                    [-~\u2014](?=[\#{money.SIGNS}']?\ ?[0-9])
                 |(?<=[ap]\.m\.)-(?=[0-9])|(?<=[0-9])-(?=(?:{any_of(_NAMED)})\.?\ [0-9])
                 |(?<=[²³]\ )-(?=\ (?:[0-9(]|[a-z]\b))|(?<=[0-9]\ )-(?=\ (?:{any_of(_NAMED)})\b)
-                |(?:(?<=[0-9%]\ )|(?<=[0-9][ap]m\ )|(?<=[0-9]\ [ap]m\ )|(?<=[ap]\.m\.\ ))
+                |(?:(?<=[0-9%]\ )|(?<=[0-9][apAP][mM]\ )|(?<=[0-9]\ [apAP][mM]\ )|(?<=[ap]\.m\.\ ))
                     [-\u2014](?=\ [{money.SIGNS}]?\ ?[0-9])
                 |(?<=\b[nxyz]\ )-(?=\ [0-9b-hj-z]\b)
                 |(?<=\bA)-(?=Z\b)|(?<=\ba)-(?=z\b)|(?<=\b[ABC][12])-(?=[ABC][12]\b)
-                |-(?:{_AFTER_NAMED})(?=(?:{any_of(_NAMED)})\b)""",
+                |-(?:{_AFTER_NAMED})(?=(?:{any_of(_NAMED)})\b)
+                |(?<=\ )-(?=\ (?:{any_of(_NAMED)})\b)(?:{_AFTER_NAMED_SPACE})""",
     "grade": r"(?<=\b[A-D])-(?=[\s.,!?;:]|$)",
-    "power": r"""(?<=[\w)])(?:\^\(?(?P<plain_power>-?[0-9]{1,3}|[a-z]\b)\)?|[²³](?![⁰¹²³⁴-⁹]))
+    "power": r"""(?<=[\w)])(?:(?:\^|(?<=[0-9])\*\*(?=[0-9]))
+                    \(?(?P<plain_power>-?[0-9]{1,3}|[a-z]\b)\)?|[²³](?![⁰¹²³⁴-⁹]))
                 |(?:(?<=[0-9)])|(?<=\b[a-z]))(?P<raised>⁻?[⁰²-³¹⁴-⁹]{1,3})""",
-    "symbol": rf"""&(?:amp;)?
+    "symbol": rf"""&
                 |(?<!\S)@(?=\s|[0-9]|$)
-                |[<>!]=|(?<=\w\ )[<>](?=\ [\w-])|(?:(?<=[0-9])|(?<=\b[a-z]))[<>](?=[0-9])
+                |[<>!]=|(?<=\w\ )[<>](?=\ (?:[\w-]|\.[0-9]))
+                |(?:(?<=[0-9])|(?<=\b[a-z]))[<>](?=[0-9])
                 |(?<=[\w)%°{money.SIGNS}]\ )={{1,2}}(?=\ [\w(√{money.SIGNS}-])
                 |(?<=[\w)%°{money.SIGNS}])={{1,2}}(?=[\w(√{money.SIGNS}-])
                 |(?<=[\w)]\ )\+(?=\ [\w(√])|(?<=\b[A-Z])\+\+|(?<=[A-Z0-9²³])\+(?!\w)|(?<=\w)\+(?=\w)
                 |(?<=[0-9])x(?=\ (?:an?|per|each|every|more|as|faster|larger)\b)
+                |(?<=[0-9])x(?=/(?:day|week|month|year|wk|mo)\b)
                 |(?<=[0-9])(?:x|\*)(?=[0-9])|(?<=[0-9]\ )[*x](?=\ [0-9])
                 |(?<=[0-9]\ )/(?=\ [0-9]{{1,9}}\ ?=)|(?<=\w\ )\#(?=\ [a-z]|$)
                 |[\u00d7÷±√∞‰≤≥≠№♭]
-                |\b(?:(?:[Nn]o|Nr)\.|N°)(?=\ ?[0-9])|(?<=[0-9])(?:M|bn)\b|(?<=[0-9]\.[0-9])B\b
+                |\b(?:(?:[Nn]o|Nr)\.|[Nn]°)(?=\ ?[0-9])|(?<=[0-9])(?:M|bn)\b|(?<=[0-9]\.[0-9])B\b
                 |\+/-|[§©](?=\ ?[0-9])|(?<=[0-9])★
                 |(?<![\w~])~(?=\ ?[{money.SIGNS}]?[0-9])
-                |(?<=\s)%(?=\s|$)
+                |(?<=\s)%(?=\s|$)|(?<=[{"".join(_VULGAR)}])%
                 |(?<![\w.])\.(?=(?i:net|com|org)\b)""",
     "approximately": "≈",
     "currency_sign": money.ALONE,

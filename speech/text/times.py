@@ -17,13 +17,13 @@ _OTHER_CLOCK: Final = r"""
 _DURATION: Final = r"(?<![\w.])[0-9]{1,2}h\ ?[0-9]{1,2}\ ?m(?:ins?)?\b"
 _RATIO: Final = r"""
     (?<![\d:.,])(?P<this>[0-9]{1,4}):(?P<that>[0-9]{1,4})(?![\d:])
-    |(?<![\d:.,-])50-50(?![\d:.,-]\d|[\d%-])
+    |(?<![\d:.,-])(?:50-50|20-20|(?<!won\ )(?<!lost\ )24-7)(?![\d:.,-]\d|[\d%-])
 """
 _TELEPHONE: Final = r"""
     (?<![\d-])(?:
         (?P<toll_free>1-8[0-9]{2}-(?=[A-Z0-9]))(?:[0-9]{3}-[0-9]{4}(?![\d-]))?
         |(?:[0-9]{1,4}-){1,3}[0-9]{3,4}-[0-9]{4}
-        |[0-9]{3}-[0-9]{4}
+        |[0-9]{3}-[0-9]{4}|555\ [0-9]{4}(?!\ [0-9])
         |(?:\+?[0-9]{1,3}[-\ ]?)?\([0-9]{2,4}\)[-\ ]?[0-9]{3,4}[-.\ ][0-9]{4}
         |[0-9]{3}\.[0-9]{3}\.[0-9]{4}|[0-9]{3}\ [0-9]{3}\ [0-9]{4}
         |\+[0-9]{1,3}(?:[-.\ ]\(?[0-9]{1,4}\)?){2,5}(?![\d-])
@@ -77,8 +77,8 @@ def spoken_duration(match: re.Match[str]) -> tuple[str, ...]:
 
 def spoken_ratio(match: re.Match[str]) -> tuple[str, ...]:
     """Say "three to one"; a 1:1 lesson is "one on one"."""
-    if match[0] in {"50:50", "50-50"}:
-        return ("fifty", "fifty")
+    if match["this"] is None or match[0] == "50:50":
+        return words_of(" ".join(cardinal(int(part)) for part in re.split("[:-]", match[0])))
     this, that = int(match["this"]), int(match["that"])
     between = "on" if this == that == 1 else "to"
     return words_of(f"{cardinal(this)} {between} {cardinal(that)}")

@@ -15,6 +15,7 @@ from speech.text import (
     capitals,
     dates,
     lexicon,
+    money,
     notation,
     roman,
     symbols,
@@ -33,6 +34,8 @@ _MAX_LETTERS: Final = 45
 _LATIN: Final = str.maketrans({
     "ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "đ": "d", "ð": "d", "þ": "th", "ł": "l",
     "ħ": "h", "ŧ": "t", "ŋ": "ng",
+    "ẞ": "SS", "Æ": "Ae", "Œ": "Oe", "Ø": "O", "Đ": "D", "Ð": "D", "Þ": "Th", "Ł": "L",
+    "Ħ": "H", "Ŧ": "T", "Ŋ": "Ng",
 })  # fmt: skip
 
 # Powers, fractions and circled numbers, which `re` counts as letters.
@@ -56,7 +59,7 @@ _SHORT_FORMS: Final = frozenset({"corp", "etc", "inc"})
 _PATTERNS: Final = {
     **addresses.PATTERNS,
     "ornament": rf"""
-        </?[a-zA-Z]{{1,9}}>|&(?:lt|gt|quot|nbsp);|{notation.ASIDE}
+        </?[a-zA-Z]{{1,9}}\ ?/?>|{notation.ASIDE}
         |(?<!\w)(?:[:;=]['-]?[DPpOoSs30)(\]\[/\\|]{{1,9}}|[xX]D{{1,9}}|</?3{{1,9}}|T_T)(?!\w)
         |\^[_.oO-]?\^|(?<=[\w%)])'s\b
     """,
@@ -68,6 +71,7 @@ _PATTERNS: Final = {
     **dates.PATTERNS,
     **{kind: symbols.PATTERNS[kind] for kind in ("dash", "grade", "power", "symbol")},
     "rate": units.PATTERNS["rate"],
+    "split_price": money.SPLIT,
     "price_range": PRICE_RANGE,
     "number": NUMBER.pattern,
     **{kind: symbols.PATTERNS[kind] for kind in ("approximately", "currency_sign", "vulgar")},
@@ -118,7 +122,7 @@ _READERS: Final[dict[str, _Reader]] = {
     "link": lambda _match, _before: (),  # pasted, never said
     "address": lambda match, _before: addresses.spoken_address(_folded(match[0])),
     "handle": lambda match, _before: addresses.spoken_handle(match[0]),
-    "hashtag": lambda match, _before: addresses.spoken_hashtag(match[0]),
+    "hashtag": lambda match, _before: addresses.spoken_hashtag(_unaccented(match[0])),
     "shortcut": _alone(notation.spoken_shortcut),
     "chord": _alone(notation.spoken_chord),
     "short": _alone(abbreviations.spoken_short),
@@ -140,6 +144,7 @@ _READERS: Final[dict[str, _Reader]] = {
     "power": _alone(symbols.spoken_power),
     "symbol": _alone(symbols.spoken_symbol),
     "rate": _alone(units.spoken_rate),
+    "split_price": _alone(money.spoken_split),
     "price_range": spoken_price_range,
     "number": lambda match, before: spoken_number(
         match, before, is_day=dates.is_day(match, before)
@@ -221,14 +226,18 @@ def _is_short_form(word: str) -> bool:
 
 
 def _folded(written: str) -> str:
-    """Remove accents and capitals; `_LATIN` lists lower-case letters only."""
-    simple = unicodedata.normalize("NFKD", written).lower().translate(_LATIN)
+    """Remove accents and capitals."""
+    return _unaccented(written).lower()
+
+
+def _unaccented(written: str) -> str:
+    simple = unicodedata.normalize("NFKD", written).translate(_LATIN)
     return "".join(char for char in simple if unicodedata.category(char) not in {"Mn", "Cf"})
 
 
 def _shortened(word: str) -> str:
     """Undo drawled spelling: "sooo" is "so", "pleeease" is "please"."""
-    if lexicon.listed(word) or not re.search(r"(.)\1\1", word):
+    if lexicon.listed(word) or not re.search(r"(.)\1\1", word) or roman.is_numeral(word):
         return word
     # Letters are double more often inside a word than at its end.
     single_end = re.sub(r"(.)\1{2,63}$", r"\1", word)

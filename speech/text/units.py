@@ -8,6 +8,8 @@ from speech.text.numerals import cardinal
 
 # Plural with -s unless it is 1; in any case.
 _REGULAR: Final = {
+    "kgs": "kilogram", "kms": "kilometer", "mls": "milliliter", "mcg": "microgram",
+    "wk": "week", "wks": "week", "mos": "month",
     "kg": "kilogram", "mg": "milligram", "lb": "pound", "lbs": "pound", "oz": "ounce",
     "km": "kilometer", "cm": "centimeter", "mm": "millimeter", "yd": "yard", "yds": "yard",
     "mi": "mile", "l": "liter", "ml": "milliliter", "cl": "centiliter", "dl": "deciliter",
@@ -29,7 +31,7 @@ _FIXED: Final = {
     "mph": "mile per hour", "kph": "kilometer per hour", "kmh": "kilometer per hour",
     "mbps": "megabit per second", "gbps": "gigabit per second", "bpm": "beat per minute",
     "rpm": "revolution per minute", "fps": "frame per second", "yo": "year old",
-    "y/o": "year old",
+    "y/o": "year old", "psi": "pound per square inch",
 }  # fmt: skip
 _PER: Final = {
     "d": "day", "day": "day", "week": "week", "wk": "week", "month": "month", "mo": "month",
@@ -53,18 +55,20 @@ _AFTER_NUMBER: Final = (
 )
 
 PATTERNS: Final = {
-    "unit": rf"""{_AFTER_NUMBER}(?P<square>sq\ )?(?P<name>{_UNIT})
+    "unit": rf"""{_AFTER_NUMBER}(?P<square>sq\.?\ )?(?P<name>{_UNIT})
                 (?P<unit_power>[²³]|(?<=m)[23](?!\d))?
                 (?:/(?P<per>{_RATE})(?P<per_power>[²³])?)?(?!\w|'\w|\#)""",
     # Without a number: "how many km".
-    "bare_unit": r"(?<![\w.'/])(?P<bare>kg|km|cm|ml|lbs|mph|kWh|km/h)(?![\w'/])",
+    "bare_unit": r"(?<![\w.'/])(?P<bare>kgs?|kms?|cm|ml|lbs|mph|kWh|km/h)(?![\w'/])",
     # Not the decade in "the 10s".
     "short_seconds": r"(?<=[0-9]\ )s\b(?!')",
     "short_inches": r"""(?:(?<=[0-9])|(?<=ft\ [0-9]\ )|(?<=ft\ [0-9]{2}\ ))in\b
-                |(?<=[0-9]\ )in\.(?=\ [a-z])""",
-    "height": r"""(?<![\w.'])(?P<feet>[1-9])'\ ?(?P<inches>1[01]|[0-9])
+                |(?<=[0-9]\ )in\.(?=\ [a-z])
+                |(?<=[0-9])"(?=\ (?i:pizzas?|screens?|tvs?|monitors?|laptops?|displays?
+                    |tablets?|rulers?|wheels?|pipes?)\b)""",
+    "height": r"""(?<![\w.'])(?P<feet>[1-9])(?:'\ ?|ft(?=[0-9]))(?P<inches>1[01]|[0-9])
                 (?:["\u201d]|''|(?![\w']))""",
-    "rate": rf"/(?:(?<=[0-9$€£¥]/)|{_AFTER_COUNTED})(?P<rate_unit>{_RATE})\b",
+    "rate": rf"/(?:(?<=[0-9$€£¥¢]/)|(?<=[0-9]x/)|{_AFTER_COUNTED})(?P<rate_unit>{_RATE})\b",
     "arc": r"""(?:(?<=°[0-9])|(?<=°[0-9]{2})|(?<=°\ [0-9]{2}))'
                 |(?:(?<='[0-9])|(?<='[0-9]{2})|(?<='\ [0-9]{2}))"(?=\ ?[NSEW]\b)""",
     "compass": r"""(?:(?<=°)|(?<=°\ )|(?<=[0-9]['"])|(?<=[0-9]['"]\ ))[NSEW]\b""",
@@ -95,8 +99,8 @@ def spoken_seconds(match: re.Match[str], number: str) -> tuple[str, ...]:
 
 
 def spoken_inches(match: re.Match[str], number: str) -> tuple[str, ...]:
-    """Say "inches" for "in"."""
-    return ("inch",) if _is_one(match, number) else ("inches",)
+    """Say "inches" for "in"; "inch" before a noun, as in 12" pizza."""
+    return ("inch",) if match[0] == '"' or _is_one(match, number) else ("inches",)
 
 
 def spoken_height(match: re.Match[str]) -> tuple[str, ...]:

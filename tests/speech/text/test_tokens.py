@@ -11,7 +11,8 @@ from speech.text.tokens import TOKEN, tokens
 
 # Beside them only parts of words, links and addresses are said or left out.
 ORNAMENTS = (
-    r"</?[a-zA-Z]{1,9}>|&\w{2,4};|[:;=xX]['-]?[DPpOoSs30]{1,9}|</?3{1,9}|T_T|[(\[*][\w ]+[)\]*]"
+    r"</?[a-zA-Z]{1,9} ?/?>|&#?\w{2,9};|[:;=xX]['-]?[DPpOoSs30]{1,9}|</?3{1,9}|T_T"
+    r"|[(\[*][\w ]+[)\]*]"
 )
 
 MOST_REPEATS = 4096  # in a link or a word, which are matched once they begin
@@ -169,12 +170,17 @@ def test_dotless_and_dotted_i_are_the_letter_i(text):
     assert spoken(text) == spoken(text.replace("\u0131", "i").replace("\u0130", "I"))
 
 
-@given(st.text() | st.text("a5$\u00ad\u200b\ufb01\u338f\u2163\u2103 "))
+@given(st.text() | st.text("a5$\u00ad\u200b\ufb01\u338f\u2163\u2103 ") | st.text("a&#39;x"))
 def test_every_plain_character_comes_from_a_place_in_the_text(text):
     simple = plain(text)
     assert len(simple.places) == len(simple.text)
     assert list(simple.places) == sorted(simple.places)
     assert all(0 <= place < len(text) for place in simple.places)
+
+
+@pytest.mark.parametrize("word", ["don&rsquo;t", "caf&eacute;", "&#233;t&#xe9;"])
+def test_a_word_with_entities_reaches_from_its_first_to_its_last_character(word):
+    assert [token[:2] for token in tokens(f"a {word} b")][1] == (2, 2 + len(word))
 
 
 @settings(deadline=None)  # the first word reads the dictionary
