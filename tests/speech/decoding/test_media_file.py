@@ -144,6 +144,31 @@ def test_layer_2_is_read_in_every_container(container):
     assert len(decoded) / SAMPLE_RATE_HZ == pytest.approx(SECONDS, abs=0.06)
 
 
+@pytest.mark.parametrize(
+    ("container", "codec", "rate_hz"),
+    [
+        *(("ac3", "ac3", rate_hz) for rate_hz in (32_000, 44_100, 48_000)),
+        *(("eac3", "eac3", rate_hz) for rate_hz in (32_000, 44_100, 48_000)),
+        ("sox", "pcm_s32le", 16_000),
+        ("sox", "pcm_s32be", 16_000),
+        ("nut", "pcm_s16le", 16_000),
+        ("nut", "aac", 44_100),
+        ("ircam", "pcm_s16le", 16_000),
+    ],
+)
+@pytest.mark.parametrize("declared", [UNDER_WAV, AudioEncoding()])
+def test_rarer_formats_are_not_taken_for_samples(container, codec, rate_hz, declared):
+    decoded = decode(file(container, codec, rate_hz, {}, None), declared)
+    assert onset_seconds(decoded) == pytest.approx(ONSET, abs=0.05)
+    assert len(decoded) / SAMPLE_RATE_HZ == pytest.approx(SECONDS, abs=0.06)
+
+
+def test_packets_with_timestamps_in_front_are_a_transport_stream():
+    data = file("mpegts", "aac", 44_100, {"mpegts_m2ts_mode": "1"}, None)
+    assert data[4] == data[196] == 0x47
+    assert onset_seconds(decode(data, UNDER_WAV)) == pytest.approx(ONSET, abs=0.05)
+
+
 def test_channels_stay_apart_until_one_is_chosen():
     left = onset_tone(48_000)
     data = media(np.stack([left, 0 * left]), 48_000, "mp4", "aac", layout="stereo")
