@@ -1,4 +1,4 @@
-"""Lengths of WAV, CAF and AU files, which many writers leave open or wrong.
+"""Lengths of WAV, CAF, AU and AIFF files, which many writers leave open or wrong.
 
 A recorder that streams cannot know the length when it writes the header; one that is stopped never
 comes back to correct it. One that corrects it now and then leaves it too small. The samples are
@@ -16,6 +16,7 @@ _RIFF: Final = (b"RIFF", b"RF64", b"BW64")
 # Recorders that stream write 2³¹ or 2³², or a little less. Recordings of 128 MiB are not accepted.
 _PLACEHOLDER: Final = 2**27
 _AU: Final = (b".snd", b"dns.")
+_AIFF: Final = (b"AIFF", b"AIFC")
 _MP3_IN_WAV: Final = b"\x55\0"
 _IN_DS64: Final = 0xFFFFFFFF
 _TAGS: Final = (b"TAG", b"ID3", b"APETAGEX")
@@ -55,6 +56,8 @@ class _Chunk:
 def sized_file(data: bytes) -> SizedFile | None:
     """Return a WAV, CAF or AU file with its true sizes; None for any other.
 
+    An AIFF file is returned only if its size is too small; libsndfile mends the others.
+
     Raises:
         UndecodableAudio: If the header is incomplete or there is no chunk of samples.
     """
@@ -62,6 +65,8 @@ def sized_file(data: bytes) -> SizedFile | None:
         return _sized_wave(data)
     if data[:4] == b"caff":
         return _sized_caf(data)
+    if data[:4] == b"FORM" and data[8:12] in _AIFF:
+        return _sized_aiff(data)
     return _sized_au(data) if data[:4] in _AU else None
 
 
@@ -125,10 +130,19 @@ def _sized_au(data: bytes) -> SizedFile:
     return SizedFile(sized, rest if declared is None else min(rest, declared), declared)
 
 
-def _chunks(data: bytes) -> Iterator[_Chunk]:
+def _sized_aiff(data: bytes) -> SizedFile | None:
+    samples = next((chunk for chunk in _chunks(data, "big") if chunk.name == b"SSND"), None)
+    if samples is None or not samples.size or _may_end(data, samples.start + samples.size, "big"):
+        return None
+    rest = len(data) - samples.start
+    sized = data[: samples.start - 4] + struct.pack(">I", rest) + data[samples.start :]
+    return SizedFile(sized, rest, None)
+
+
+def _chunks(data: bytes, order: Literal["big", "little"] = "little") -> Iterator[_Chunk]:
     at = 12
     while at + 8 <= len(data):
-        size = int.from_bytes(data[at + 4 : at + 8], "little")
+        size = int.from_bytes(data[at + 4 : at + 8], order)
         yield _Chunk(data[at : at + 4], at + 8, size)
         at += 8 + size + size % 2
 

@@ -125,6 +125,19 @@ def test_a_caf_whose_stated_length_is_too_small_is_read_to_its_end(share):
     assert len(decode(bytes(data), UNKNOWN)) == FRAMES
 
 
+@pytest.mark.parametrize("share", [0.01, 0.5, 0.99])
+def test_an_aiff_whose_stated_length_is_too_small_is_read_to_its_end(share):
+    data = encoded(format="AIFF")
+    at = data.index(b"SSND") + 4
+    data[at : at + 4] = struct.pack(">I", 8 + int(2 * FRAMES * share) // 2 * 2)
+    assert len(decode(bytes(data), UNKNOWN)) == FRAMES
+
+
+def test_a_chunk_behind_the_samples_of_an_aiff_is_no_sample():
+    data = bytes(encoded(format="AIFF"))
+    assert len(decode(data + b"NAME" + struct.pack(">I", 600) + bytes(600), UNKNOWN)) == FRAMES
+
+
 @pytest.mark.parametrize(
     "behind",
     [
