@@ -8,6 +8,7 @@ from speech.alignment.forced import AlignedPhone, AlignedWord, Alignment
 from speech.analysis import PhonemeAnalysis, SpeechAnalysis, SpeechTiming
 from speech.feedback.advice import recommend
 from speech.feedback.evidence import HeardPhone, HeardWord
+from speech.feedback.reasons import FULL_SCORE, REASONS_UNKNOWN
 from speech.feedback.words import explain, practice_words, problematic
 from speech.fluency import Fluency, Pause
 from speech.scores.scoring import Scores
@@ -49,8 +50,12 @@ def assembled(
     words = _heard_words(found)
     measured, scores = found.fluency, found.scores
     accuracy, fluency = round(scores.accuracy), round(scores.fluency)
-    advice = recommend(
-        words, measured, scores.measures, accuracy_score=accuracy, fluency_score=fluency
+    advice = (
+        _advice_in_doubt(min(accuracy, fluency))
+        if is_doubtful
+        else recommend(
+            words, measured, scores.measures, accuracy_score=accuracy, fluency_score=fluency
+        )
     )
     return SpeechAnalysis(
         overall_accuracy_score=accuracy,
@@ -66,7 +71,7 @@ def assembled(
         speech_timings=tuple(_timings(found, words)),
         phoneme_analysis=tuple(_phonemes(found, words, is_doubtful=is_doubtful)),
         problematic_words=() if is_doubtful else tuple(map(explain, problematic(words))),
-        recommendations=(CHECK_THE_TEXT,) if is_doubtful else tuple(advice),
+        recommendations=tuple(advice),
         practice_words=() if is_doubtful else tuple(practice_words(words)),
         raw_alignment=_raw_alignment(found),
         raw_features=_raw_features(scores),
@@ -76,6 +81,10 @@ def assembled(
         analysis_language=language,
         analysis_warnings=warnings,
     )
+
+
+def _advice_in_doubt(lower_score: int) -> list[str]:
+    return [CHECK_THE_TEXT] if lower_score >= FULL_SCORE else [CHECK_THE_TEXT, REASONS_UNKNOWN]
 
 
 def _heard_words(found: Findings) -> list[HeardWord]:

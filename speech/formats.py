@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from speech.decoding.mpeg_frames import id3_length, is_adts, is_loas, is_mp3
+from speech.decoding.mpeg_frames import id3_length, is_ac3, is_adts, is_eac3, is_loas, is_mp3
 
 
 class Reader(StrEnum):
@@ -63,11 +63,18 @@ _LOAS: Final = _media("aac", "an AAC stream", "loas")
 _MP4: Final = _media("mp4", "an MP4 file", "mov,mp4,m4a,3gp,3g2,mj2")
 _3GP: Final = _media("3gp", "a 3GP file", _MP4.demuxer or "")
 _WEBM: Final = _media("webm", "a WebM or Matroska file", "matroska,webm")
+_AC3: Final = _media("ac3", "an AC-3 file", "ac3")
+_EAC3: Final = _media("eac3", "an E-AC-3 file", "eac3")
+_SOX: Final = _media("sox", "a SoX file", "sox")
+_PAF: Final = _sound("paf", "a PAF file")
+_IRCAM: Final = _sound("ircam", "an IRCAM file", "ircam")
 _TRANSPORT_STREAM: Final = _media("mpegts", "an MPEG transport stream", "mpegts")
 _IMAGE: Final = _other("image", "an image")
 TEXT: Final = _other("text", "text")
 _ARCHIVE: Final = _other("archive", "an archive")
 _OTHER_AUDIO: Final = "{} file, a format that cannot be read"
+_OTHER_VIDEO: Final = "{} video, a format that cannot be read"
+_MAT: Final = _sound("mat", "a MATLAB file")
 
 # At the start of the file.
 _SIGNATURES: Final = (
@@ -83,6 +90,36 @@ _SIGNATURES: Final = (
     (b"#!AMR", _media("amr", "an AMR file", "amr")),
     (b"FLV\x01", _media("flv", "an FLV video", "flv")),
     (b"\x00\x00\x01\xba", _media("mpeg", "an MPEG video", "mpeg")),
+    (b".SoX", _SOX),
+    (b"XoS.", _SOX),
+    (b"nut/multimedia container\0", _media("nut", "a NUT file", "nut")),
+    (b"2BIT", _sound("avr", "an AVR file")),
+    (b"PVF1\n", _sound("pvf", "a PVF file")),
+    (b" paf", _PAF),
+    (b"fap ", _PAF),
+    (b"ALawSoundFile**", _sound("wve", "a Psion WVE file")),
+    (b"MATLAB 5.0 MAT-file", _MAT),
+    (b"Extended Instrument: ", _other("xi", _OTHER_AUDIO.format("an Extended Instrument"))),
+    (b"Extended Module: ", _other("xm", _OTHER_AUDIO.format("an Extended Module"))),
+    (
+        b"\xb7\xd8\x00\x207I\xda\x11\xa6N\x00\x07\xe9^\xad\x8d",
+        _other("wtv", _OTHER_VIDEO.format("a WTV")),
+    ),
+    (b"\x06\x0e+4\x02\x05\x01\x01", _other("mxf", _OTHER_VIDEO.format("an MXF"))),
+    (b"NSVf", _other("nsv", _OTHER_VIDEO.format("an NSV"))),
+    (b"DKIF", _other("ivf", _OTHER_VIDEO.format("an IVF"))),
+    (b"YUV4MPEG2 ", _other("y4m", _OTHER_VIDEO.format("a YUV4MPEG"))),
+    (b"\x7f\xfe\x80\x01", _other("dts", _OTHER_AUDIO.format("a DTS"))),
+    (b"ajkg", _other("shn", _OTHER_AUDIO.format("a Shorten"))),
+    (b"qoaf", _other("qoa", _OTHER_AUDIO.format("a QOA"))),
+    (b"TWIN97012000", _other("vqf", _OTHER_AUDIO.format("a VQF"))),
+    (b"ea3\x03", _other("oma", _OTHER_AUDIO.format("an OpenMG"))),
+    (b"EA3\x01", _other("oma", _OTHER_AUDIO.format("an OpenMG"))),
+    (b"#!iLBC", _other("ilbc", _OTHER_AUDIO.format("an iLBC"))),
+    (b".ra\xfd", _other("ra", _OTHER_AUDIO.format("a RealAudio"))),
+    (b"\x02dss", _other("dss", _OTHER_AUDIO.format("a DSS"))),
+    (b"\x03dss", _other("dss", _OTHER_AUDIO.format("a DSS"))),
+    (b"\x03ds2", _other("ds2", _OTHER_AUDIO.format("a DS2"))),
     (b"wvpk", _other("wavpack", _OTHER_AUDIO.format("a WavPack"))),
     (b"MAC ", _other("ape", _OTHER_AUDIO.format("a Monkey's Audio"))),
     (b"TTA1", _other("tta", _OTHER_AUDIO.format("a TTA"))),
@@ -116,9 +153,25 @@ _SIGNATURES: Final = (
     (b"\x7fELF", _other("program", "a program")),
     (b"SQLite format 3\0", _other("sqlite", "a database")),
 )
+# At the start too, with numbers in between.
+_PATTERNS: Final = (
+    (re.compile(rb"d\xa3[\1-\4]\0|\0[\1-\4]\xa3d"), _IRCAM),
+    (re.compile(rb".{20}samplerate\0", re.DOTALL), _MAT),
+    # Its length, the time of a sample in tenths of a microsecond, and 16-bit samples.
+    (
+        re.compile(rb"\0[\0-\x7f]..\0\0(?:\0[\x34-\xff]|[\1-\x09].)\0\x02\0\0", re.DOTALL),
+        _sound("htk", "an HTK file"),
+    ),
+    (re.compile(rb"\xf0~[\0-\x7f]\x01"), _sound("sds", "a MIDI sample dump")),
+    (
+        re.compile(rb"\0\0\0\0\x01\xbc.{4}\0{4}\xe1\xe2", re.DOTALL),
+        _other("gxf", _OTHER_VIDEO.format("a GXF")),
+    ),
+)
 # In IFF and RIFF files, at offset 8.
 _RIFF_TYPES: Final = {
     b"WAVE": WAV,
+    b"QLCM": _media("qcp", "a QCP file", "qcp"),
     b"AVI ": _media("avi", "an AVI video", "avi"),
     b"WEBP": _IMAGE,
     b"RMID": _other("midi", "a MIDI file, which holds notes and no sound"),
@@ -141,6 +194,11 @@ _CAF_IN_SOUND_FILE: Final = {b"lpcm", b"ulaw", b"alaw"}
 
 _TS_PACKET_BYTES: Final = 188
 _TS_PACKETS_TO_BELIEVE: Final = 4
+# On Blu-ray discs and in camcorders, each packet follows a timestamp of four bytes.
+_M2TS_PACKET_BYTES: Final = 192
+_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+_WAVE: Final = re.compile(rb"(?:RIFF|RIFX|RF64|BW64).{4}WAVE[ -~]{4}", re.DOTALL)
+_MAX_JUNK_BYTES: Final = 2**12
 _TEXT_SAMPLE_BYTES: Final = 2**12
 _MIN_LETTERS: Final = 10
 _CONTROL: Final = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")
@@ -158,10 +216,32 @@ def identify(data: bytes) -> Format | None:
     Args:
         data: The file, or its first 64 KiB.
     """
+    file = data[junk_length(data) :]
+    return _by_beginning(file) or _by_frames(file) or _by_text(file)
+
+
+def junk_length(data: bytes) -> int:
+    """Return how many bytes are in front of the file: an ID3 tag, a byte order mark or junk.
+
+    Tags in front of MPEG audio belong to it, and are not counted.
+    """
+    if _by_beginning(data):
+        return 0
+    tag = id3_length(data) or (len(_BYTE_ORDER_MARK) if data.startswith(_BYTE_ORDER_MARK) else 0)
+    if tag and _by_beginning(data[tag:]):
+        return tag
+    wave = _WAVE.search(data, tag, tag + _MAX_JUNK_BYTES)
+    return wave.start() if wave else 0
+
+
+def _by_beginning(data: bytes) -> Format | None:
     for signature, found in _SIGNATURES:
         if data.startswith(signature):
             return found
-    return _by_container(data) or _by_frames(data) or _by_text(data)
+    for pattern, found in _PATTERNS:
+        if pattern.match(data):
+            return found
+    return _by_container(data)
 
 
 def _by_container(data: bytes) -> Format | None:
@@ -197,21 +277,31 @@ def _mp4_kind(brand: bytes) -> Format:
 
 
 def _by_frames(data: bytes) -> Format | None:
-    start = id3_length(data)
-    if start and data[start : start + 4] == b"fLaC":
-        return FLAC
-    if is_adts(data):
-        return _AAC
-    if start or is_mp3(data):
-        return MP3
-    if is_loas(data):
-        return _LOAS
-    return _TRANSPORT_STREAM if _is_transport_stream(data) else None
+    for is_found, found in _FRAMES:
+        if is_found(data):
+            return found
+    return None
+
+
+def _is_mp3(data: bytes) -> bool:
+    return id3_length(data) > 0 or is_mp3(data)
 
 
 def _is_transport_stream(data: bytes) -> bool:
-    syncs = data[::_TS_PACKET_BYTES][:_TS_PACKETS_TO_BELIEVE]
-    return syncs == b"\x47" * _TS_PACKETS_TO_BELIEVE
+    believed = b"\x47" * _TS_PACKETS_TO_BELIEVE
+    syncs = data[::_TS_PACKET_BYTES], data[4::_M2TS_PACKET_BYTES]
+    return any(found.startswith(believed) for found in syncs)
+
+
+# In this order: an ID3 tag is taken for that of an MP3 unless AAC follows.
+_FRAMES: Final = (
+    (is_adts, _AAC),
+    (is_ac3, _AC3),
+    (is_eac3, _EAC3),
+    (_is_mp3, MP3),
+    (is_loas, _LOAS),
+    (_is_transport_stream, _TRANSPORT_STREAM),
+)
 
 
 def _by_text(data: bytes) -> Format | None:

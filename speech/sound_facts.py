@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from speech.decoding.sound_file import Unreadable, open_sound
-from speech.formats import MP3, Reader, identify
+from speech.formats import MP3, Reader, identify, junk_length
 
 # The app's default recording format: raw little-endian PCM16, mono.
 _PCM_RATE_HZ: Final = 24_000
@@ -45,7 +45,7 @@ def file_facts(data: bytes) -> SoundFacts:
     if found.reader is Reader.MEDIA:
         return SoundFacts(found.name)
     try:
-        sound = open_sound(data, quiet=found is MP3)
+        sound = open_sound(data[junk_length(data) :], quiet=found is MP3)
     except Unreadable:
         return SoundFacts()
     frames = 0 if found is MP3 else sum(map(len, sound.blocks))

@@ -18,14 +18,14 @@ from numpy.typing import NDArray
 from speech.decoding.flac_frames import open_flac
 from speech.decoding.headerless import why_not_samples
 from speech.decoding.media_file import open_media
-from speech.decoding.mpeg_frames import counted_mp3, id3_length
+from speech.decoding.mpeg_frames import counted_mp3
 from speech.decoding.ogg_pages import has_damaged_page
 from speech.decoding.open_lengths import sized_file
 from speech.decoding.sound import Sound, without_padding
 from speech.decoding.sound_file import Unreadable, open_sound
 from speech.downmix import downmixed
 from speech.errors import AudioTooLong, DecoderMissing, UndecodableAudio
-from speech.formats import FLAC, MP3, OGG, TEXT, Format, Reader, identify
+from speech.formats import FLAC, MP3, OGG, TEXT, Format, Reader, identify, junk_length
 
 SAMPLE_RATE_HZ: Final = 16_000
 MAX_SECONDS: Final = 600
@@ -96,7 +96,7 @@ def _open(data: bytes, encoding: AudioEncoding) -> Sound:
     found = identify(data)
     # One-sided G.711 can look like letters.
     if found is not None and not (found is TEXT and subtype in {"ULAW", "ALAW"}):
-        return _open_file(data, found)
+        return _open_file(data[junk_length(data) :], found)
     if not subtype:
         raise UndecodableAudio(reason="its format is not known")
     rate_hz = usual_rate_hz if encoding.sample_rate_hz is None else encoding.sample_rate_hz
@@ -138,7 +138,7 @@ def _open_sound_file(data: bytes, found: Format) -> Sound:
     if found is MP3:
         return _open_mp3(data)
     if found is FLAC:
-        return open_flac(data[id3_length(data) :])
+        return open_flac(data)
     sized = sized_file(data)
     if sized is None:
         return open_sound(data)

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 _DECODERS: Final = (
     "aac", "aac_latm", "ac3", "adpcm_ima_qt", "adpcm_ima_wav", "adpcm_ms", "alac", "amrnb",
-    "amrwb", "eac3", "flac", "g722", "g726", "gsm", "gsm_ms", "mp1float", "mp2float", "mp3",
-    "mp3float", "nellymoser", "opus", "pcm_alaw", "pcm_f32be", "pcm_f32le", "pcm_f64be",
+    "amrwb", "eac3", "flac", "g722", "g726", "gsm", "gsm_ms", "mp1", "mp1float", "mp2", "mp2float",
+    "mp3", "mp3float", "nellymoser", "opus", "pcm_alaw", "pcm_f32be", "pcm_f32le", "pcm_f64be",
     "pcm_f64le", "pcm_mulaw", "pcm_s16be", "pcm_s16le", "pcm_s24be", "pcm_s24le", "pcm_s32be",
     "pcm_s32le", "pcm_s8", "pcm_u8", "qcelp", "speex", "vorbis", "wmalossless", "wmapro", "wmav1",
     "wmav2", "wmavoice",
@@ -125,7 +125,10 @@ def _declared_seconds(container: "InputContainer", stream: "AudioStream") -> Fra
     if container.format.name in _STATES_LENGTH and stream.duration and stream.time_base:
         return stream.duration * stream.time_base
     is_alone = container.format.name in _STATES_LENGTH_OF_FILE and len(container.streams) == 1
-    return Fraction(container.duration, 10**6) if is_alone and container.duration else None
+    if not is_alone or not container.duration:
+        return None
+    # The stated length is the time of the end; a later part of a recording does not begin at 0.
+    return Fraction(container.duration - max(container.start_time or 0, 0), 10**6)
 
 
 def _lead(container: "InputContainer", stream: "AudioStream") -> Fraction:

@@ -1,4 +1,4 @@
-"""Frames of MPEG audio (layers I to III), ADTS and LOAS: recognise and count them.
+"""Frames of MPEG audio (layers I to III), ADTS, LOAS and AC-3: recognise and count them.
 
 Each frame begins with a header that gives its length, so a run of frames cannot occur by chance.
 """
@@ -26,6 +26,12 @@ _KBITS: Final = {
     (False, 3): _HALF_RATES,
 }
 _RATES_HZ: Final = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}
+# ATSC A/52, table 5.18 and annex E: kbit/s of an AC-3 frame, which has 1,536 samples.
+_AC3_KBITS: Final = (
+    32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 576, 640,
+)  # fmt: skip
+_AC3_RATES_HZ: Final = (48000, 44100, 32000)
+_LAST_AC3, _LAST_EAC3 = 10, 16  # the identification of a bit stream, `bsid`
 _LAYER_3: Final = 1  # as coded in a header
 _SYNC: Final = re.compile(rb"\xff(?=[\xe2-\xe7\xf2-\xf7\xfa-\xff][\x10-\xeb])")
 
@@ -60,6 +66,16 @@ def is_adts(data: bytes) -> bool:
 def is_loas(data: bytes) -> bool:
     """Return whether this is AAC in LOAS frames, as in digital television."""
     return _is_run(data, 0, _loas_header, _FRAMES_TO_BELIEVE)
+
+
+def is_ac3(data: bytes) -> bool:
+    """Return whether this is AC-3 (Dolby Digital)."""
+    return _is_run(data, 0, _ac3_header, _FRAMES_TO_BELIEVE)
+
+
+def is_eac3(data: bytes) -> bool:
+    """Return whether this is E-AC-3 (Dolby Digital Plus)."""
+    return _is_run(data, 0, _eac3_header, _FRAMES_TO_BELIEVE)
 
 
 def id3_length(data: bytes) -> int:
@@ -186,6 +202,29 @@ def _loas_header(data: bytes, at: int) -> _Header | None:
     if len(header) < 3 or header[0] != 0x56 or header[1] & 0xE0 != 0xE0:
         return None
     return _Header(3 + ((header[1] & 0x1F) << 8 | header[2]), 0)
+
+
+def _ac3_header(data: bytes, at: int) -> _Header | None:
+    if data[at : at + 2] != b"\x0b\x77" or at + 6 > len(data):
+        return None
+    rate, size = data[at + 4] >> 6, data[at + 4] & 0x3F
+    if rate >= len(_AC3_RATES_HZ) or size // 2 >= len(_AC3_KBITS):
+        return None
+    if data[at + 5] >> 3 > _LAST_AC3:
+        return None
+    rate_hz = _AC3_RATES_HZ[rate]
+    words = 96_000 * _AC3_KBITS[size // 2] // rate_hz
+    padding = size % 2 if rate_hz == 44_100 else 0
+    return _Header(2 * (words + padding), rate)
+
+
+def _eac3_header(data: bytes, at: int) -> _Header | None:
+    if data[at : at + 2] != b"\x0b\x77" or at + 6 > len(data):
+        return None
+    if not _LAST_AC3 < data[at + 5] >> 3 <= _LAST_EAC3:
+        return None
+    words = ((data[at + 2] & 0x07) << 8 | data[at + 3]) + 1
+    return _Header(2 * words, data[at + 4] >> 6)
 
 
 def _count_offset(frame: bytes) -> int | None:

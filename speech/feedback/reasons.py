@@ -16,6 +16,9 @@ import numpy as np
 from speech.feedback.evidence import HeardWord
 
 FULL_SCORE: Final = 90.0  # the best recordings of the corpus get little more
+REASONS_UNKNOWN: Final = (
+    "What cost points cannot be told while the text may not match what was said."
+)
 _LEAST_POINTS: Final = 1.5  # less is within the error
 _MOST_REASONS: Final = 3
 _WORDS_NAMED: Final = 2

@@ -5,6 +5,7 @@ import pytest
 
 from speech.alignment.forced import AlignedPhone, AlignedWord, Alignment
 from speech.assembly import CHECK_THE_TEXT, Findings, assembled
+from speech.feedback.reasons import REASONS_UNKNOWN
 from speech.fluency import fluency
 from speech.scores.scoring import Scores
 from speech.text import transcript
@@ -29,14 +30,14 @@ def align(spoken):
     return Alignment(tuple(aligned), (), frame)
 
 
-def analysed(text, *, confidence=0.1, unsaid=(), heard="S", is_doubtful=False):
+def analysed(text, *, confidence=0.1, unsaid=(), heard="S", is_doubtful=False, score=90.0):
     """Analyse a text with every sound heard as another; `unsaid` lists spoken words."""
     said = transcript.read(text, "en") if isinstance(text, str) else text
     alignment = align([part for word in said.words for part in word.spoken])
     phones = sum(len(word.phones) for word in alignment.words)
     words = len(alignment.words)
     scores = Scores(
-        accuracy=90.0, fluency=90.0, prosodic=90.0, total=90.0, completeness=100.0,
+        accuracy=score, fluency=90.0, prosodic=90.0, total=90.0, completeness=100.0,
         phones=np.full(phones, 20.0), words=np.full(words, 50.0),
         said=tuple(word.word not in unsaid for word in alignment.words),
         confidences=np.full(words, confidence), heard_instead=(heard,) * phones, mismatch=-9.0,
@@ -113,6 +114,14 @@ def test_a_doubtful_recording_gets_no_feedback_but_to_check_the_text():
             for one in sure.phoneme_analysis
         ),
     )
+
+
+@pytest.mark.parametrize(
+    ("score", "reasons"), [(90.0, ()), (89.0, (REASONS_UNKNOWN,)), (30.0, (REASONS_UNKNOWN,))]
+)
+def test_a_doubtful_recording_that_lost_points_says_that_their_cause_is_unknown(score, reasons):
+    doubtful = analysed("We think that things are here", is_doubtful=True, score=score)
+    assert doubtful.recommendations == (CHECK_THE_TEXT, *reasons)
 
 
 def test_a_number_is_one_timing_from_its_first_part_to_its_last():

@@ -46,11 +46,33 @@ def test_mp3_is_recognised_at_every_rate(rate_hz):
         ({"format": "NIST"}, "nist"),
         ({"format": "VOC"}, "voc"),
         ({"format": "SVX"}, "svx"),
+        *(
+            ({"format": form, "endian": endian}, form.lower().rstrip("45"))
+            for form in ("IRCAM", "MAT4", "MAT5", "PAF")
+            for endian in ("BIG", "LITTLE")
+        ),
+        *(({"format": form}, form.lower()) for form in ("AVR", "PVF", "HTK", "SDS")),
     ],
 )
 def test_what_libsndfile_reads_is_recognised(how, name):
-    found = identify(encoded(**how))
+    data = encoded(**how)
+    found = identify(data)
     assert (found.name, found.reader) == (name, Reader.SOUND_FILE)
+    decoded = decode(data, AudioEncoding("wav", 24_000, 1))
+    assert len(decoded) == pytest.approx(16_000, abs=700)
+    assert decoded.max() == pytest.approx(0.1, abs=0.02)
+
+
+def test_a_psion_recording_is_recognised():
+    data = encoded(8_000, format="WVE", subtype="ALAW")
+    assert identify(data).name == "wve"
+    assert len(decode(data, AudioEncoding("wav"))) == 16_000
+
+
+@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize("machine", [1, 2, 3, 4])
+def test_ircam_is_recognised_in_both_byte_orders(order, machine):
+    assert identify(bytes([0x64, 0xA3, machine, 0])[::order] + bytes(2_000)).name == "ircam"
 
 
 def ogg(packet):
@@ -85,6 +107,11 @@ LOAS = b"\x56\xe0\x0d" + bytes(13)
         (b"FLV\1\5", "flv"),
         (b"RIFF\0\0\0\0AVI LIST", "avi"),
         ((b"G" + bytes(187)) * 4, "mpegts"),
+        ((b"\0\1\2\3G" + bytes(187)) * 4, "mpegts"),
+        (b".SoX" + bytes(40), "sox"),
+        (b"XoS." + bytes(40), "sox"),
+        (b"nut/multimedia container\0", "nut"),
+        (b"RIFF\0\0\0\0QLCMfmt ", "qcp"),
         (b"\0\0\1\xba" + bytes(20), "mpeg"),
         (ADTS * 3, "aac"),
         (b"ID3\4\0\0\0\0\0\5" + bytes(5) + ADTS * 3, "aac"),
@@ -108,6 +135,32 @@ def test_a_tag_in_front_does_not_hide_the_format(behind):
     assert identify(tag + behind).name == {b"fLaC": "flac"}.get(behind, "mp3")
 
 
+def tag(length=128):
+    return b"ID3\4\0\0\0\0" + bytes([length >> 7, length & 0x7F]) + bytes(length)
+
+
+@pytest.mark.parametrize("how", ["WAV", "RF64", "AIFF", "CAF", "FLAC", "AU", "OGG"])
+@pytest.mark.parametrize("front", [tag(), tag(5_000), b"\xef\xbb\xbf"], ids=["tag", "art", "BOM"])
+def test_a_tag_or_a_byte_order_mark_in_front_is_skipped(how, front):
+    data = encoded(format=how)
+    np.testing.assert_array_equal(
+        decode(front + data, AudioEncoding("wav", 24_000, 1)), decode(data, AudioEncoding())
+    )
+
+
+@pytest.mark.parametrize("front", [b"\0", b"\r\n", bytes(512), b"HTTP/1.1 200 OK\r\n\r\n"])
+def test_junk_in_front_of_a_wav_file_is_skipped(front):
+    data = encoded(format="WAV")
+    np.testing.assert_array_equal(
+        decode(front + data, AudioEncoding("pcm16")), decode(data, AudioEncoding())
+    )
+
+
+@pytest.mark.parametrize("behind", [b"wvpk", b"TTA1", b"MAC ", b"MPCK"])
+def test_a_tag_does_not_make_an_mp3_of_what_cannot_be_read(behind):
+    assert identify(tag() + behind + bytes(100)).reader is Reader.NONE
+
+
 OTHERS = {
     "a web page": b"<!DOCTYPE html><html><body>Not found</body></html>",
     "an XML document": b'<?xml version="1.0"?><Error><Code>NoSuchKey</Code></Error>',
@@ -119,6 +172,12 @@ OTHERS = {
     "a WavPack file": b"wvpk" + bytes(50),
     "a MIDI file": b"MThd\0\0\0\6",
     "a program": b"\x7fELF" + bytes(50),
+    "a GXF video": b"\0\0\0\0\1\xbc\0\0\0\x40\0\0\0\0\xe1\xe2" + bytes(50),
+    "a WTV video": bytes.fromhex("b7d800203749da11a64e0007e95ead8d") + bytes(50),
+    "an MXF video": b"\x06\x0e\x2b\x34\x02\x05\x01\x01" + bytes(50),
+    "a DTS file": b"\x7f\xfe\x80\x01" + bytes(50),
+    "a Shorten file": b"ajkg" + bytes(50),
+    "an Extended Instrument file": b"Extended Instrument: Flute" + bytes(50),
 }
 
 

@@ -23,6 +23,7 @@ def media(
     video_first=0.0,
     tracks=1,
     gap=None,
+    start=0.0,
 ):
     """Encode a waveform of shape (n,) or (channels, n), and return the file.
 
@@ -38,6 +39,7 @@ def media(
         video_first: Seconds by which the picture begins before the sound.
         tracks: Tracks of sound; the second and later ones are silent.
         gap: Start of a gap between timestamps and its length, in samples.
+        start: Seconds by which all timestamps are later.
     """
     av = pytest.importorskip("av", reason="the extra `codecs` is not installed")
     samples = np.atleast_2d(np.asarray(waveform, np.float32))
@@ -50,8 +52,8 @@ def media(
         ]
         if picture:
             seconds = samples.shape[1] / rate_hz + video_first
-            _write_picture(output, picture, seconds)
-        shift = round(video_first * rate_hz)
+            _write_picture(output, picture, seconds, start)
+        shift = round((video_first + start) * rate_hz)
         for number, sound in enumerate(sounds):
             _write_sound(output, sound, samples * (number == 0), rate_hz, layout, shift, gap)
     return file.getvalue()
@@ -71,12 +73,12 @@ def _sound_track(output, codec, rate_hz, layout, bit_rate):
     return track
 
 
-def _write_picture(output, track, seconds):
+def _write_picture(output, track, seconds, start):
     import av
 
     for number in range(round(10 * seconds)):
         picture = av.VideoFrame(64, 48, "yuv420p")
-        picture.pts, picture.time_base = number, Fraction(1, 10)
+        picture.pts, picture.time_base = number + round(10 * start), Fraction(1, 10)
         output.mux(track.encode(picture))
     output.mux(track.encode(None))
 

@@ -1,6 +1,7 @@
 """Recordings of browsers and phones are decoded, and keep their times."""
 
 import io
+import re
 import subprocess
 import sys
 from contextlib import suppress
@@ -103,6 +104,69 @@ def test_a_lossless_recording_keeps_every_sample(container, codec):
     decoded = decode(media(samples, SAMPLE_RATE_HZ, container, codec), UNDER_WAV)
     assert len(decoded) == len(samples)
     np.testing.assert_allclose(decoded, samples, atol=1e-4)
+
+
+@pytest.mark.parametrize("start", [1, 2, 4, 10, 60])
+@pytest.mark.parametrize(
+    "how",
+    [
+        ("webm", "libopus", 48_000, {}, None),
+        ("matroska", "libopus", 48_000, {}, None),
+        ("matroska", "aac", 44_100, {}, None),
+        ("matroska", "pcm_s16le", 48_000, {}, None),
+        ("ipod", "aac", 44_100, {}, None),
+        ("mp4", "aac", 48_000, FRAGMENTED, None),
+        ("mpegts", "aac", 44_100, {}, None),
+        ("flv", "aac", 44_100, {}, None),
+        ("asf", "wmav2", 44_100, {}, 64_000),
+    ],
+    ids=lambda how: f"{how[0]} with {how[1]}",
+)
+def test_timestamps_that_begin_later_change_nothing(how, start, caplog):
+    decoded = decode(file(*how, start=start), UNDER_WAV)
+    assert onset_seconds(decoded) == pytest.approx(ONSET, abs=0.05)
+    assert len(decoded) / SAMPLE_RATE_HZ == pytest.approx(SECONDS, abs=0.05)
+    assert not caplog.text
+
+
+def test_a_truncated_file_whose_timestamps_begin_later_is_reported_in_its_own_samples(caplog):
+    data = file("webm", "libopus", 48_000, {}, None, start=4)
+    decoded = decode(data[: int(len(data) * 0.7)], UNDER_WAV)
+    assert len(decoded) / SAMPLE_RATE_HZ == pytest.approx(SECONDS * 0.7, rel=0.25)
+    stated = int(re.search(r"of (\d+) samples present", caplog.text)[1])
+    assert stated / 48_000 == pytest.approx(SECONDS, abs=0.02)
+
+
+@pytest.mark.parametrize("container", ["mpeg", "vob", "wav", "matroska", "avi", "asf", "mpegts"])
+def test_layer_2_is_read_in_every_container(container):
+    decoded = decode(file(container, "mp2", 44_100, {}, 128_000), UNDER_WAV)
+    assert onset_seconds(decoded) == pytest.approx(ONSET, abs=0.05)
+    assert len(decoded) / SAMPLE_RATE_HZ == pytest.approx(SECONDS, abs=0.06)
+
+
+@pytest.mark.parametrize(
+    ("container", "codec", "rate_hz"),
+    [
+        *(("ac3", "ac3", rate_hz) for rate_hz in (32_000, 44_100, 48_000)),
+        *(("eac3", "eac3", rate_hz) for rate_hz in (32_000, 44_100, 48_000)),
+        ("sox", "pcm_s32le", 16_000),
+        ("sox", "pcm_s32be", 16_000),
+        ("nut", "pcm_s16le", 16_000),
+        ("nut", "aac", 44_100),
+        ("ircam", "pcm_s16le", 16_000),
+    ],
+)
+@pytest.mark.parametrize("declared", [UNDER_WAV, AudioEncoding()])
+def test_rarer_formats_are_not_taken_for_samples(container, codec, rate_hz, declared):
+    decoded = decode(file(container, codec, rate_hz, {}, None), declared)
+    assert onset_seconds(decoded) == pytest.approx(ONSET, abs=0.05)
+    assert len(decoded) / SAMPLE_RATE_HZ == pytest.approx(SECONDS, abs=0.06)
+
+
+def test_packets_with_timestamps_in_front_are_a_transport_stream():
+    data = file("mpegts", "aac", 44_100, {"mpegts_m2ts_mode": "1"}, None)
+    assert data[4] == data[196] == 0x47
+    assert onset_seconds(decode(data, UNDER_WAV)) == pytest.approx(ONSET, abs=0.05)
 
 
 def test_channels_stay_apart_until_one_is_chosen():

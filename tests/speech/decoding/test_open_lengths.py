@@ -95,6 +95,72 @@ def test_an_empty_wav_with_tags_behind_it_holds_no_samples():
         decode(data, UNKNOWN)
 
 
+@pytest.mark.parametrize("share", [0.01, 0.5, 0.99])
+@pytest.mark.parametrize("riff", ["right", "as small"])
+@pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24", "FLOAT", "ULAW"])
+def test_a_wav_whose_stated_length_is_too_small_is_read_to_its_end(share, riff, subtype):
+    data = encoded(format="WAV", subtype=subtype)
+    at = data.index(b"data") + 4
+    size = int((len(data) - at - 4) * share) // 12 * 12
+    data[at : at + 4] = struct.pack("<I", size)
+    if riff == "as small":
+        data[4:8] = struct.pack("<I", at - 4 + size)
+    assert len(decode(bytes(data), UNKNOWN)) == pytest.approx(FRAMES, abs=1)
+
+
+@pytest.mark.parametrize("endian", ["BIG", "LITTLE"])
+@pytest.mark.parametrize("share", [0.01, 0.5, 0.99])
+def test_an_au_whose_stated_length_is_too_small_is_read_to_its_end(share, endian):
+    data = encoded(format="AU", endian=endian)
+    size = int(2 * FRAMES * share) // 2 * 2
+    data[8:12] = struct.pack(">I" if endian == "BIG" else "<I", size)
+    assert len(decode(bytes(data), UNKNOWN)) == FRAMES
+
+
+@pytest.mark.parametrize("share", [0.01, 0.5, 0.99])
+def test_a_caf_whose_stated_length_is_too_small_is_read_to_its_end(share):
+    data = encoded(format="CAF")
+    at = data.index(b"data") + 4
+    data[at : at + 8] = struct.pack(">q", int(2 * FRAMES * share) // 2 * 2)
+    assert len(decode(bytes(data), UNKNOWN)) == FRAMES
+
+
+@pytest.mark.parametrize("share", [0.01, 0.5, 0.99])
+def test_an_aiff_whose_stated_length_is_too_small_is_read_to_its_end(share):
+    data = encoded(format="AIFF")
+    at = data.index(b"SSND") + 4
+    data[at : at + 4] = struct.pack(">I", 8 + int(2 * FRAMES * share) // 2 * 2)
+    assert len(decode(bytes(data), UNKNOWN)) == FRAMES
+
+
+def test_a_chunk_behind_the_samples_of_an_aiff_is_no_sample():
+    data = bytes(encoded(format="AIFF"))
+    assert len(decode(data + b"NAME" + struct.pack(">I", 600) + bytes(600), UNKNOWN)) == FRAMES
+
+
+@pytest.mark.parametrize(
+    "behind",
+    [
+        b"TAG" + bytes(125),
+        b"ID3\4\0\0\0\0\0\x20" + bytes(32),
+        chunk(b"abcd", bytes(601)),
+        b"LIST\xff\xff\0\0INFO" + bytes(100),
+        bytes(4_096),
+    ],
+    ids=["ID3v1", "ID3v2", "a chunk", "a cut chunk", "zeros"],
+)
+def test_what_follows_the_samples_is_not_read_as_samples(behind):
+    data = bytes(encoded(format="WAV"))
+    assert len(decode(data + behind, UNKNOWN)) == FRAMES
+
+
+def test_a_chunk_that_follows_an_odd_length_without_padding_is_no_sample():
+    layout, _ = parts(encoded(format="WAV", subtype="PCM_U8"))
+    sound = bytes(encoded(format="WAV", subtype="PCM_U8"))[44 : 44 + 32_333]
+    data = wav(layout, b"data" + struct.pack("<I", 32_333) + sound, chunk(b"abcd", bytes(600)))
+    assert len(decode(data, UNKNOWN)) == 32_333
+
+
 def test_tags_behind_the_samples_are_not_read_as_samples():
     layout, sound = parts(encoded(format="WAV"))
     data = wav(layout, sound, chunk(b"LIST", b"INFO" + bytes(1_000)))
