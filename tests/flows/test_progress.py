@@ -13,7 +13,7 @@ from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 from flows.progress import Progress, time_left
 from tasks.runtime import progress_bar
 
-percents = st.floats(0, 100)
+percents = st.integers(0, 10_000).map(lambda hundredths: hundredths / 100)
 seconds = st.floats(0, 1e7)
 
 
