@@ -25,6 +25,9 @@ MESSAGES_TO_JUDGE = 20
 # While one chunk writes its results, the other keeps the cores busy.
 CHUNKS_IN_FLIGHT = 2
 
+# Rows of one page or claim that the database may refuse; more are not a problem of single rows.
+MOST_REFUSED_ROWS = 5
+
 MAX_TASK_RUNS = 1000  # more in one flow run slow the Prefect server down
 
 

@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from policy.leases import LEASE_DURATION
+from policy.runs import MOST_REFUSED_ROWS
 from schema.errors.base import DatabaseRefused
 from schema.errors.storage import (
     InvalidKey,
@@ -36,7 +37,6 @@ from tasks.resources.database import in_transaction, refuses_a_row
 RENEWAL_SECONDS = LEASE_DURATION.total_seconds() / 3
 # Clips downloading or queued per worker: enough to keep it busy, few enough to save memory.
 CLIPS_PER_WORKER_IN_FLIGHT = 4
-MOST_REFUSED_ROWS = 5  # of a claim; more are not a problem of single rows
 _WRITE = "write analyses"
 
 C = TypeVar("C", Claim, BackfillClaim)

@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from policy.configuration import DEFAULT_POLICY
+from policy.runs import MOST_REFUSED_ROWS
 from policy.sweep import FAULTS, Fate, Judgement, Judgements, SweepRules, expects_object, judge
 from schema.errors.storage import StorageDenied, StorageUnavailable
 from schema.facts.deletion import IntendedDeletion, OpenIntent, Recording, SweepReport
@@ -35,7 +36,6 @@ Delete = Callable[[Sequence[str]], DeletionReport]
 
 UNPLANNED = "more than was planned"
 REFUSED_ROW = "refused by the database"
-MOST_REFUSED_ROWS = 5  # per page
 
 
 def sweep_recordings(
@@ -66,7 +66,7 @@ def sweep_recordings(
     for recording in page:
         left = allowance - report.intended
         report += sweep_recordings([recording], rules, allowance=left, delete=delete)
-        if report.failed[REFUSED_ROW] >= MOST_REFUSED_ROWS:  # not a problem of single rows
+        if report.failed[REFUSED_ROW] >= MOST_REFUSED_ROWS:
             return replace(
                 report, broken=f"The database refused {counted(MOST_REFUSED_ROWS, 'message')}."
             )

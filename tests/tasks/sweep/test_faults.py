@@ -3,7 +3,8 @@
 import pytest
 import sqlalchemy as sa
 
-from tasks.sweep.recordings import MOST_REFUSED_ROWS, REFUSED_ROW
+from policy.runs import MOST_REFUSED_ROWS
+from tasks.sweep.recordings import REFUSED_ROW
 from tasks.sweep.sweep_retention import SweepCursor, sweep_chunk
 from tests.support.faulty_bucket import (
     Response,
