@@ -68,11 +68,10 @@ def engine_seconds(clips: list[Recording]) -> float:
 def pause_schedule(stack: StackAddresses) -> None:
     """Pause the schedule, so that the stack's own worker does not take part."""
     # Imported here, because the bare engine's processes import this module but not Prefect.
-    from prefect.client.orchestration import SyncPrefectClient
-
     from local.demo.analysis_run import DEPLOYMENT
+    from local.demo.deployment_run import client_of
 
-    with SyncPrefectClient(stack.prefect_api_url) as client:
+    with client_of(stack.prefect) as client:
         deployment = client.read_deployment_by_name(f"{DEPLOYMENT}/{DEPLOYMENT}")
         client.pause_deployment(deployment.id)
 

@@ -20,7 +20,7 @@ from pydantic import SecretStr
 
 from benchmarks import frame, servers
 from benchmarks.listing_server import SIZE_BYTES
-from local.addresses import S3Address, StackAddresses
+from local.addresses import PrefectAddress, S3Address, StackAddresses
 from migrations import run as migrations
 from stores.database import connect
 
@@ -113,7 +113,8 @@ def bucket_and_rows(planted: Planted) -> Iterator[tuple[dict[str, str], sa.Engin
             fill(engine, planted)
             port = listing.stdout.readline().strip() if listing.stdout else ""
             bucket = S3Address(f"http://127.0.0.1:{port}", "key", SecretStr("secret"))
-            addresses = StackAddresses(SecretStr(postgres.url()), bucket, "http://127.0.0.1:9/api")
+            nowhere = PrefectAddress("http://127.0.0.1:9/api", SecretStr("admin:nothing"))
+            addresses = StackAddresses(SecretStr(postgres.url()), bucket, nowhere)
             yield {**addresses.environment(), "PREFECT_HOME": str(folder)}, engine
             engine.dispose()
     finally:

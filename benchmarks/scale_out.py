@@ -36,6 +36,8 @@ from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 
 from benchmarks import frame, servers
 from benchmarks.claim import waiting_database
+from local.addresses import PrefectAddress
+from local.demo.deployment_run import client_of
 from local.ports import choose_ports
 from local.prefect import PrefectServer, prefect_environment
 from stores.analysis import leases, messages
@@ -130,7 +132,7 @@ class Worker:
 
 
 def share_out(
-    api_url: str,
+    server: PrefectAddress,
     engine: sa.Engine,
     environment: dict[str, str],
     names: Sequence[str],
@@ -140,7 +142,7 @@ def share_out(
     total = _count(engine, _WAITING)
     workers = deque(Worker(name, environment) for name in names)
     ended = threading.Event()
-    asking = threading.Thread(target=_keep_running, args=(api_url, names, total, ended))
+    asking = threading.Thread(target=_keep_running, args=(server, names, total, ended))
     asking.start()
     began, last_kill, kills, held = time.monotonic(), time.monotonic(), 0, 0
     try:
@@ -167,9 +169,11 @@ def share_out(
     }
 
 
-def _keep_running(api_url: str, names: Sequence[str], limit: int, ended: threading.Event) -> None:
+def _keep_running(
+    server: PrefectAddress, names: Sequence[str], limit: int, ended: threading.Event
+) -> None:
     """Keep a scheduled run for each deployment, since runs of killed workers never finish."""
-    with SyncPrefectClient(api_url) as client:
+    with client_of(server) as client:
         while not ended.wait(1):
             for name in names:
                 with suppress(PrefectHTTPStatusError):  # retried when the server is busy
@@ -213,18 +217,18 @@ def measure(messages: int, workers: int, kill_seconds: int) -> frame.Figures:
         rate = claims_per_second(postgres.url("fast"), workers)
         engine = waiting_database(postgres, messages, "shared")
         prefect = PrefectServer(folder)
-        api_url = prefect.start(choose_ports(("prefect",), folder / "ports.json")["prefect"])
+        server = prefect.start(choose_ports(("prefect",), folder / "ports.json")["prefect"])
         try:
             environment = prefect_environment(
                 folder,
-                PREFECT_API_URL=api_url,
+                **server.environment(),
                 PREFECT_RUNNER_POLL_FREQUENCY="2",
                 PREFECT_LOGGING_LOGGERS_PREFECT_TASK_RUNS_LEVEL="WARNING",  # as in our work pools
                 DATABASE_URL=postgres.url("shared"),
                 **BUCKET,
             )
             names = [f"scale-out-{number}" for number in range(workers)]
-            figures = share_out(api_url, engine, environment, names, kill_seconds)
+            figures = share_out(server, engine, environment, names, kill_seconds)
         finally:
             engine.dispose()
             prefect.stop()

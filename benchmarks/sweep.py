@@ -37,7 +37,7 @@ from benchmarks.sweep_pace import pace
 from benchmarks.sweep_run import GRACE, Calls
 from benchmarks.sweep_tables import drop_unused_indexes, make_table
 from local import swift
-from local.addresses import S3Address, StackAddresses
+from local.addresses import PrefectAddress, S3Address, StackAddresses
 from local.environment import child_environment
 from schema.clock import utc_now
 from stores.database import connect
@@ -169,7 +169,9 @@ def _timed(times: list[float]) -> Iterator[None]:
 def _run(url: str, endpoint: str, folder: Path, *, page_size: int, pages: int) -> dict[str, Any]:
     """Plan and sweep in a separate process; return the figures of `benchmarks.sweep_run`."""
     nobody = S3Address(endpoint, "nobody", SecretStr("nothing"))
-    addresses = StackAddresses(SecretStr(url), nobody, "").environment()
+    addresses = StackAddresses(
+        SecretStr(url), nobody, PrefectAddress("", SecretStr(""))
+    ).environment()
     ended = subprocess.run(
         [sys.executable, "-m", "benchmarks.sweep_run", str(page_size), str(pages)],
         env=child_environment(folder, **{name: v for name, v in addresses.items() if v}),

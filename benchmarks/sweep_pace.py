@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from benchmarks.sweep_run import GRACE, Calls, swept_pages
 from benchmarks.sweep_tables import make_table
 from local import swift
-from local.addresses import StackAddresses
+from local.addresses import PrefectAddress, StackAddresses
 from local.ports import choose_ports
 from local.postgres import PostgresServer
 from local.swift import SwiftServer
@@ -34,7 +34,9 @@ def pace(folder: Path, *, pages: int) -> tuple[dict[str, float], set[Calls]]:
     try:
         url = make_table(postgres, ROWS_PER_PAGE * pages)
         address = s3.start(choose_ports(swift.SERVERS, folder / "ports.json"))
-        variables = StackAddresses(SecretStr(url), address, "").environment()
+        variables = StackAddresses(
+            SecretStr(url), address, PrefectAddress("", SecretStr(""))
+        ).environment()
         os.environ.update({name: value for name, value in variables.items() if value})  # noqa: TID251 - what the tasks will read
         figures = _in_turn(pages)
         database.engine().dispose()

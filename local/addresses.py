@@ -1,7 +1,6 @@
 """Addresses of the local stack's servers: as values, as a file, as environment variables."""
 
 import json
-import os
 import shlex
 import sys
 from collections.abc import Mapping
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from local.private_files import write_private
 from stores.bucket.access import BucketAccess
 from stores.bucket.audio_bucket import AudioBucket, open_bucket
 
@@ -36,17 +36,32 @@ class S3Address:
 
 
 @dataclass(frozen=True, slots=True)
+class PrefectAddress:
+    """A Prefect server and its password."""
+
+    api_url: str  # ends in /api
+    password: SecretStr  # `user:password`, which the UI asks for as a whole
+
+    @property
+    def ui_url(self) -> str:
+        """Address of the UI for a browser."""
+        return self.api_url.removesuffix("/api")
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables that Prefect's clients read; the password included."""
+        return {
+            "PREFECT_API_URL": self.api_url,
+            "PREFECT_API_AUTH_STRING": self.password.get_secret_value(),
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class StackAddresses:
     """Everything a client of the stack needs."""
 
     database_url: SecretStr
     s3: S3Address
-    prefect_api_url: str  # ends in /api
-
-    @property
-    def prefect_ui_url(self) -> str:
-        """Address of the Prefect UI for a browser."""
-        return self.prefect_api_url.removesuffix("/api")
+    prefect: PrefectAddress
 
     def environment(self) -> dict[str, str]:
         """Return the variables that `settings` and Prefect read; secrets included."""
@@ -57,7 +72,7 @@ class StackAddresses:
             "TIGRIS_BUCKET_NAME": BUCKET,
             "TIGRIS_ACCESS_KEY_ID": self.s3.access_key_id,
             "TIGRIS_SECRET_ACCESS_KEY": self.s3.secret_access_key.get_secret_value(),
-            "PREFECT_API_URL": self.prefect_api_url,
+            **self.prefect.environment(),
         }
 
     @classmethod
@@ -68,7 +83,10 @@ class StackAddresses:
             variables["TIGRIS_ACCESS_KEY_ID"],
             SecretStr(variables["TIGRIS_SECRET_ACCESS_KEY"]),
         )
-        return cls(SecretStr(variables["DATABASE_URL"]), s3, variables["PREFECT_API_URL"])
+        prefect = PrefectAddress(
+            variables["PREFECT_API_URL"], SecretStr(variables["PREFECT_API_AUTH_STRING"])
+        )
+        return cls(SecretStr(variables["DATABASE_URL"]), s3, prefect)
 
 
 def save(addresses: StackAddresses, folder: Path) -> None:
@@ -94,13 +112,3 @@ def load(folder: Path) -> StackAddresses | None:
     if not path.exists():
         return None
     return StackAddresses.from_environment(json.loads(path.read_text()))
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write a file of mode 0600, completely or not at all."""
-    partial = path.with_name(f"{path.name}.partial")
-    partial.unlink(missing_ok=True)  # an older one might be readable by others
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
-    partial.rename(path)

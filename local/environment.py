@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 from local.ports import HOST
+from local.private_files import make_private
 from settings.environment import HostSettings
 
 
@@ -13,8 +14,7 @@ def child_environment(folder: Path, **variables: str) -> dict[str, str]:
     It leaves out proxies, which loopback must not use, `PREFECT_*` and `AWS_*`, which may name
     other servers, the user's `PYTHON*`, and HOME, whose dot files configure many libraries.
     """
-    home = folder / "home"
-    home.mkdir(parents=True, exist_ok=True)
+    home = make_private(folder / "home")
     inherited = HostSettings().model_dump(by_alias=True, exclude_none=True)
     return {
         "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",

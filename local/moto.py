@@ -39,7 +39,7 @@ class MotoServer:
             ServiceFailed: If it ends or does not listen within a minute.
         """
         port = ports["moto"]
-        command = [sys.executable, "-m", "moto.server", "-H", HOST, "-p", str(port)]
+        command = [sys.executable, "-m", "local.moto_server", str(port)]
         self._service.start(command, child_environment(self._folder))
         self._service.wait_listening(port, timeout_seconds=_START_SECONDS)
         return S3Address(f"http://{HOST}:{port}", "local", SecretStr("unchecked"))

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 HOST = "127.0.0.1"
+LOOPBACK_NAMES = (HOST, "localhost")  # under which a browser may ask
 
 
 def choose_ports(names: Sequence[str], memory: Path) -> dict[str, int]:

@@ -159,7 +159,7 @@ class PostgresServer:
             *("--encoding", "UTF8", "--locale", "C", "--locale-provider", "builtin"),
             *("--builtin-locale", "C.UTF-8", "--no-sync", "--pgdata", str(partial)),
         ]
-        with (self.folder / "server.log").open("ab") as output:
+        with self._open_log() as output:
             status = self._spawn("initdb", initdb, output).wait()
         if status != 0:
             reason = f"initdb failed: {self._last_log_line()}"
@@ -182,7 +182,7 @@ class PostgresServer:
         # No Unix socket: in a deep folder its path would be too long.
         fixed = {"listen_addresses": "127.0.0.1", "unix_socket_directories": ""}
         settings = [f"--{name}={value}" for name, value in (self._options | fixed).items()]
-        with (self.folder / "server.log").open("ab") as output:
+        with self._open_log() as output:
             server = self._spawn(
                 "postgres", ["-D", str(self._data), "-p", str(port), *settings], output
             )
@@ -198,6 +198,12 @@ class PostgresServer:
         server.kill()
         reason = f"not ready after {START_SECONDS} s"
         raise PostgresFailed(str(self.folder), reason)
+
+    def _open_log(self) -> BinaryIO:
+        log = self.folder / "server.log"
+        log.touch()
+        log.chmod(0o600)  # Postgres quotes rows and statements
+        return log.open("ab")
 
     def _spawn(
         self, program: str, arguments: Sequence[str], output: BinaryIO

@@ -3,16 +3,20 @@
 The server uses SQLite, because the embedded Postgres lacks pg_trgm, which Prefect needs.
 """
 
+import secrets
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic import SecretStr
+
 from deployments.work_pool import WORK_POOL
-from local.addresses import StackAddresses
+from local.addresses import PrefectAddress, StackAddresses
 from local.environment import child_environment
-from local.ports import HOST
+from local.ports import HOST, LOOPBACK_NAMES
+from local.private_files import make_private, write_private
 from local.process import MARK, Service
 from schema.clock import utc_now
 from schema.errors.base import KaiwaError
@@ -46,17 +50,24 @@ class PrefectServer:
         self._folder = folder
         self._service = Service("prefect-server", folder)
 
-    def start(self, port: int) -> str:
-        """Start the server on a free loopback port; return the API's URL.
+    def start(self, port: int) -> PrefectAddress:
+        """Start the server on a free loopback port; return its address and password.
+
+        It answers nobody without the password, no page of another origin, and under no name but
+        those of loopback (docs/adr/0108).
 
         Raises:
             ServiceFailed: If it ends or does not listen within two minutes.
         """
-        api_url = f"http://{HOST}:{port}/api"
-        home = self._folder / "prefect"
+        home = make_private(self._folder / "prefect")
+        prefect = PrefectAddress(f"http://{HOST}:{port}/api", _password(self._folder))
         environment = prefect_environment(
             self._folder,
-            PREFECT_API_URL=api_url,  # for the UI
+            **prefect.environment(),  # the UI is told the URL
+            PREFECT_SERVER_API_AUTH_STRING=prefect.password.get_secret_value(),
+            PREFECT_SERVER_CORS_ALLOWED_ORIGINS=",".join(
+                f"http://{name}:{port}" for name in LOOPBACK_NAMES
+            ),
             PREFECT_SERVER_DATABASE_CONNECTION_URL=f"sqlite+aiosqlite:///{home / 'prefect.db'}",
             PREFECT_SERVER_UI_STATIC_DIRECTORY=str(home / "ui"),  # the package may be read-only
             PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT="false",
@@ -67,12 +78,12 @@ class PrefectServer:
             PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE=_LEASE_STORAGE,
             DO_NOT_TRACK="1",
         )
-        command = [sys.executable, "-m", "local.prefect_server", "server", "start"]
-        self._service.start([*command, "--host", HOST, "--port", str(port)], environment)
+        command = [sys.executable, "-m", "local.prefect_server", str(port)]
+        self._service.start(command, environment)
         self._service.wait_listening(port, timeout_seconds=_START_SECONDS)
-        _end_dead_runs(api_url)
-        _cancel_missed_runs(api_url)
-        return api_url
+        _end_dead_runs(prefect)
+        _cancel_missed_runs(prefect)
+        return prefect
 
     def stop(self) -> None:
         """Stop the server; its records stay."""
@@ -106,13 +117,13 @@ class PrefectWorker:
         environment = prefect_environment(
             self._folder,
             **addresses.environment(),
-            KAIWA_REPORTS_DIR=str(reports_folder(self._folder)),
+            KAIWA_REPORTS_DIR=str(make_private(reports_folder(self._folder))),
             PREFECT_WORKER_QUERY_SECONDS="2",  # start a run after two seconds, not ten
         )
         command = [sys.executable, "-m", "prefect", "worker", "start", "--type", "process"]
         self._service.start([*command, "--pool", WORK_POOL, "--name", self.name], environment)
         self._service.wait_ready(
-            lambda: self._online(addresses.prefect_api_url), timeout_seconds=_START_SECONDS
+            lambda: self._online(addresses.prefect), timeout_seconds=_START_SECONDS
         )
 
     def stop(self) -> None:
@@ -124,8 +135,8 @@ class PrefectWorker:
         """Whether the worker runs."""
         return self._service.process() is not None
 
-    def _online(self, api_url: str) -> bool:
-        workers = _post(api_url, f"work_pools/{WORK_POOL}/workers/filter", {})
+    def _online(self, prefect: PrefectAddress) -> bool:
+        workers = _post(prefect, f"work_pools/{WORK_POOL}/workers/filter", {})
         return any(w["name"] == self.name and w["status"] == "ONLINE" for w in workers)
 
 
@@ -134,7 +145,7 @@ def reports_folder(folder: Path) -> Path:
     return folder / "reports"
 
 
-def bootstrap(folder: Path, api_url: str) -> str:
+def bootstrap(folder: Path, prefect: PrefectAddress) -> str:
     """Register work pool, automations and deployments; return the command's output.
 
     Raises:
@@ -142,7 +153,7 @@ def bootstrap(folder: Path, api_url: str) -> str:
     """
     url = NotificationSettings().webhook_url
     webhook = {"KAIWA_NOTIFICATION_WEBHOOK_URL": url.get_secret_value()} if url else {}
-    environment = prefect_environment(folder, PREFECT_API_URL=api_url, **webhook)
+    environment = prefect_environment(folder, **prefect.environment(), **webhook)
     try:
         done = subprocess.run(
             [Path(sys.executable).with_name("kaiwa-audio"), "prefect", "bootstrap"],
@@ -169,18 +180,31 @@ def prefect_environment(folder: Path, **variables: str) -> dict[str, str]:
     return child_environment(folder, PREFECT_HOME=home, PREFECT_CLI_COLORS="false", **variables)
 
 
-def _end_dead_runs(api_url: str) -> None:
+def password_file(folder: Path) -> Path:
+    """Return the file that holds the password of a stack's Prefect server."""
+    return folder / "prefect" / "password"
+
+
+def _password(folder: Path) -> SecretStr:
+    """Return the password of a stack's Prefect server; the first time, choose it."""
+    file = password_file(folder)
+    if not file.exists():
+        write_private(file, f"admin:{secrets.token_urlsafe(24)}")
+    return SecretStr(file.read_text())
+
+
+def _end_dead_runs(prefect: PrefectAddress) -> None:
     """Set runs that were going on when the stack ended to crashed, which frees their slots.
 
     No worker of this stack runs before its server, so none of them can be alive.
     """
     unfinished = {"state": {"type": {"any_": ["RUNNING", "PENDING", "CANCELLING"]}}}
-    for run in _post(api_url, "flow_runs/filter", {"flow_runs": unfinished}):
+    for run in _post(prefect, "flow_runs/filter", {"flow_runs": unfinished}):
         crashed = {"type": "CRASHED", "message": "The local stack ended while it ran."}
-        _post(api_url, f"flow_runs/{run['id']}/set_state", {"state": crashed, "force": True})
+        _post(prefect, f"flow_runs/{run['id']}/set_state", {"state": crashed, "force": True})
 
 
-def _cancel_missed_runs(api_url: str) -> None:
+def _cancel_missed_runs(prefect: PrefectAddress) -> None:
     """Cancel runs that were due while the stack was down.
 
     Otherwise the worker would start them all while deploying deletes them, and the slot of a run
@@ -191,18 +215,19 @@ def _cancel_missed_runs(api_url: str) -> None:
         "expected_start_time": {"before_": utc_now().isoformat()},
     }
     cancelled = {"type": "CANCELLED", "message": "The local stack was down when it was due."}
-    while runs := _post(api_url, "flow_runs/filter", {"flow_runs": missed}):
+    while runs := _post(prefect, "flow_runs/filter", {"flow_runs": missed}):
         for run in runs:
-            _post(api_url, f"flow_runs/{run['id']}/set_state", {"state": cancelled, "force": True})
+            _post(prefect, f"flow_runs/{run['id']}/set_state", {"state": cancelled, "force": True})
 
 
-def _post(api_url: str, path: str, body: Mapping[str, Any]) -> Any:  # noqa: ANN401 - JSON
+def _post(prefect: PrefectAddress, path: str, body: Mapping[str, Any]) -> Any:  # noqa: ANN401 - JSON
     """Call the server without any proxy; the client retries while it is busy."""
     from prefect.client.base import (
         PrefectHttpxSyncClient,
     )  # takes a second, which `--help` need not wait
 
+    user, _, password = prefect.password.get_secret_value().partition(":")
     with PrefectHttpxSyncClient(
-        base_url=api_url, trust_env=False, timeout=_ANSWER_SECONDS
+        base_url=prefect.api_url, auth=(user, password), trust_env=False, timeout=_ANSWER_SECONDS
     ) as client:
         return client.post(path, json=body).json()

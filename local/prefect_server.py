@@ -1,19 +1,29 @@
-"""Prefect's command line, with a SQLite database that many clients can write to at once.
+"""Prefect's server, with a SQLite database that many clients can write to at once.
+
+    python -m local.prefect_server PORT
 
 Prefect begins most transactions deferred: they read first and ask for the write lock later. If
 another connection has written in the meantime, SQLite refuses at once, whatever the busy timeout,
 and the API answers 503. Here every transaction asks for the write lock when it begins, and waits
 for it (docs/adr/0102).
+
+It answers requests to loopback names only. A page that makes its own name resolve to 127.0.0.1
+would otherwise be of the server's origin for the browser (docs/adr/0108).
 """
 
+import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-from prefect.cli import app
+import uvicorn
+from prefect.server.api.server import create_app
 from prefect.server.database.configurations import AioSqliteConfiguration
 from prefect.server.database.dependencies import MODELS_DEPENDENCIES
 from prefect.settings import get_current_settings
 from sqlalchemy.ext.asyncio import AsyncSession, AsyncSessionTransaction
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+from local.ports import HOST, LOOPBACK_NAMES
 
 
 class ImmediateSqlite(AioSqliteConfiguration):
@@ -28,15 +38,17 @@ class ImmediateSqlite(AioSqliteConfiguration):
             yield transaction
 
 
-def main() -> None:
-    """Run Prefect's command with this process's arguments."""
+def main(port: int) -> None:
+    """Serve API and UI until SIGTERM."""
     url = get_current_settings().server.database.connection_url
     if url is None:
         message = "PREFECT_SERVER_DATABASE_CONNECTION_URL is not set."
         raise SystemExit(message)
     MODELS_DEPENDENCIES["database_config"] = ImmediateSqlite(url.get_secret_value())
-    app()
+    server = create_app(final=True)
+    server.add_middleware(TrustedHostMiddleware, allowed_hosts=LOOPBACK_NAMES)
+    uvicorn.run(server, host=HOST, port=port, log_level="warning")
 
 
 if __name__ == "__main__":
-    main()
+    main(int(sys.argv[1]))

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import psutil
 
+from local.private_files import make_private
 from schema.errors.base import KaiwaError
 
 MARK = "KAIWA_LOCAL_FOLDER"  # names a process's folder in its environment
@@ -53,7 +54,7 @@ class Service:
     def start(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
         """Start the process with exactly this environment and the folder's mark."""
         for path in (self._record, self._log):
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_private(path.parent)
         with self._log.open("wb") as output:
             process = subprocess.Popen(
                 command,
@@ -63,6 +64,7 @@ class Service:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # this terminal's Ctrl-C is for the starter alone
+                umask=0o077,  # its files are for their owner alone
             )
         started = psutil.Process(process.pid).create_time()
         self._record.write_text(json.dumps({"pid": process.pid, "started": started}))

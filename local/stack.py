@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 from pydantic import SecretStr
 
 from local import addresses, moto, process, swift
-from local.addresses import S3Address, StackAddresses
+from local.addresses import PrefectAddress, S3Address, StackAddresses
 from local.moto import MotoServer
 from local.ports import choose_ports
 from local.postgres import PostgresServer
@@ -75,7 +75,7 @@ class Stack:
             if known is not None and all(self.status().values()):
                 self._prepare_database(report)
                 _prepare_bucket(known.s3, report)
-                self._deploy(known.prefect_api_url, report)
+                self._deploy(known.prefect, report)
                 return known
             self._stop()  # whatever still runs of an incomplete stack
             try:
@@ -116,10 +116,10 @@ class Stack:
             try:
                 database = pool.submit(self._start_database, ports["postgres"], report)
                 s3 = pool.submit(self._start_s3, ports, report)
-                api_url = self._prefect.start(ports["prefect"])
-                report(f"Prefect server at {api_url}")
-                deployed = pool.submit(self._deploy, api_url, report)
-                started = StackAddresses(database.result(), s3.result(), api_url)
+                prefect = self._prefect.start(ports["prefect"])
+                report(f"Prefect server at {prefect.api_url}")
+                deployed = pool.submit(self._deploy, prefect, report)
+                started = StackAddresses(database.result(), s3.result(), prefect)
                 deployed.result()  # the worker needs its work pool
                 self._worker.start(started)
                 report("Prefect worker started")
@@ -162,8 +162,8 @@ class Stack:
         _prepare_bucket(address, report)
         return address
 
-    def _deploy(self, api_url: str, report: Report) -> None:
-        for step in bootstrap(self.folder, api_url).splitlines():
+    def _deploy(self, prefect: PrefectAddress, report: Report) -> None:
+        for step in bootstrap(self.folder, prefect).splitlines():
             report(step)
 
     def _stop(self) -> None:

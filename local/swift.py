@@ -14,9 +14,10 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from local.addresses import REGION, S3Address, write_private
+from local.addresses import REGION, S3Address
 from local.environment import child_environment
 from local.ports import HOST
+from local.private_files import write_private
 from local.process import Service
 
 SERVERS = ("object", "container", "account", "proxy")
@@ -41,7 +42,10 @@ fallocate_reserve = 0
 log_level = WARNING
 
 [pipeline:main]
-pipeline = {kind}-server
+pipeline = loopback_only {kind}-server
+
+[filter:loopback_only]
+paste.filter_factory = local.loopback_only:filter_factory
 
 [app:{kind}-server]
 use = egg:swift#{kind}

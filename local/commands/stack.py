@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cli.errors import errors_to_stderr
-from local.prefect import reports_folder
+from local.prefect import password_file, reports_folder
 from local.stack import Stack
 
 console = Console(soft_wrap=True, highlight=False)
@@ -29,7 +29,8 @@ def up(folder: Folder = DEFAULT_FOLDER) -> None:
         addresses = stack.up(lambda step: console.print(f"  {step}", markup=False))
     console.print(f"The stack is up ({time.monotonic() - begin:.0f} s).\n")
     table = Table.grid(padding=(0, 2))
-    table.add_row("Prefect UI", f"{addresses.prefect_ui_url}  (open it in a browser)")
+    table.add_row("Prefect UI", f"{addresses.prefect.ui_url}  (open it in a browser)")
+    table.add_row("Its password", f"cat {password_file(stack.folder)}  (paste all of it)")
     table.add_row("S3", addresses.s3.endpoint)
     table.add_row("Logs", str(stack.folder / "logs"))
     table.add_row("Reports", str(reports_folder(stack.folder)))
@@ -53,6 +54,6 @@ def status(folder: Folder = DEFAULT_FOLDER) -> None:
     for name, running in parts.items():
         console.print(f"{name:<16} {'[green]up' if running else '[red]down'}")
     if addresses := stack.addresses():
-        console.print(f"{'Prefect UI':<16} {addresses.prefect_ui_url}", markup=False)
+        console.print(f"{'Prefect UI':<16} {addresses.prefect.ui_url}", markup=False)
     if not all(parts.values()):
         raise typer.Exit(1)

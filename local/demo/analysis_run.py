@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from sqlalchemy import Engine
 
+from local.addresses import PrefectAddress
 from local.demo.deployment_run import run_deployment
 from local.demo.outcomes import SETTLED, count_states, read_outcomes
 
@@ -14,7 +15,7 @@ DEPLOYMENT = "analyze-messages"
 
 
 def run_analysis(
-    api_url: str,
+    prefect: PrefectAddress,
     engine: Engine,
     message_ids: Collection[str],
     *,
@@ -48,4 +49,4 @@ def run_analysis(
             return counts
 
         parameters = {"fail_above_percent": fail_above_percent}
-        return run_deployment(api_url, DEPLOYMENT, parameters, log=log, watch=watch)
+        return run_deployment(prefect, DEPLOYMENT, parameters, log=log, watch=watch)

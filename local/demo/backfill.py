@@ -62,8 +62,8 @@ def show_backfill(scene: Scene, outcomes: Mapping[str, Outcome]) -> None:
 
 def _run(scene: Scene, parameters: dict[str, Any], mode: str) -> None:
     with step(scene.console, f"Ran {BACKFILL} ({mode})"):
-        run = run_deployment(scene.prefect_api_url, BACKFILL, parameters, log=scene.log)
-    summary = read_summary(scene.prefect_api_url, run, BACKFILL)
+        run = run_deployment(scene.prefect, BACKFILL, parameters, log=scene.log)
+    summary = read_summary(scene.prefect, run, BACKFILL)
     reason = failure(run) or ("it left no artifact" if summary is None else None)
     if reason is not None or summary is None:
         raise DemoFailed(str(reason), scene.log)

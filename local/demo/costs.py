@@ -45,8 +45,8 @@ def show_costs(scene: Scene, message_ids: Collection[str]) -> None:
 
 def _measure(scene: Scene) -> str:
     with step(scene.console, f"Ran {MEASURE}"):
-        run = run_deployment(scene.prefect_api_url, MEASURE, {}, log=scene.log)
-    summary = read_summary(scene.prefect_api_url, run, MEASURE)
+        run = run_deployment(scene.prefect, MEASURE, {}, log=scene.log)
+    summary = read_summary(scene.prefect, run, MEASURE)
     reason = failure(run) or ("it left no artifact" if summary is None else None)
     if reason is not None or summary is None:
         raise DemoFailed(str(reason), scene.log)

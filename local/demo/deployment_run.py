@@ -13,6 +13,7 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import FlowRun
 from prefect.client.schemas.sorting import ArtifactSort
 
+from local.addresses import PrefectAddress
 from schema.errors.base import KaiwaError
 
 _POLL_SECONDS = 0.5
@@ -46,7 +47,7 @@ class RunPaused(KaiwaError):
 
 
 def run_deployment(
-    api_url: str,
+    prefect: PrefectAddress,
     name: str,
     parameters: Mapping[str, Any],
     *,
@@ -56,7 +57,7 @@ def run_deployment(
     """Run a deployment; return the ended run.
 
     Args:
-        api_url: The Prefect server.
+        prefect: The Prefect server.
         name: Of the deployment and its flow.
         parameters: Override the deployment's.
         log: The log that errors refer to.
@@ -66,7 +67,7 @@ def run_deployment(
         RunStalled: If neither the state nor what `watch` returns changes for five minutes.
         RunPaused: If the run waits for a person's approval.
     """
-    with client_of(api_url) as client:
+    with client_of(prefect) as client:
         deployment = client.read_deployment_by_name(f"{name}/{name}")
         run = client.create_flow_run_from_deployment(deployment.id, parameters=dict(parameters))
         last, changed_at = None, time.monotonic()
@@ -93,19 +94,22 @@ def failure(run: FlowRun) -> str | None:
     return f"the flow run {run.name} did not complete: {reason or 'it gave no reason'}"
 
 
-def read_summary(api_url: str, run: FlowRun, key: str) -> str | None:
+def read_summary(prefect: PrefectAddress, run: FlowRun, key: str) -> str | None:
     """Return the run's newest artifact of this key, Markdown; None if there is none."""
     wanted = ArtifactFilter(
         flow_run_id=ArtifactFilterFlowRunId(any_=[run.id]), key=ArtifactFilterKey(any_=[key])
     )
-    with client_of(api_url) as client:
+    with client_of(prefect) as client:
         found = client.read_artifacts(
             artifact_filter=wanted, sort=ArtifactSort.CREATED_DESC, limit=1
         )
     return str(found[0].data) if found else None
 
 
-def client_of(api_url: str) -> SyncPrefectClient:
+def client_of(prefect: PrefectAddress) -> SyncPrefectClient:
     """Return a client of this server, whatever the environment says."""
-    # Requests to loopback must not go through a proxy.
-    return SyncPrefectClient(api_url, httpx_settings={"trust_env": False})
+    return SyncPrefectClient(
+        prefect.api_url,
+        auth_string=prefect.password.get_secret_value(),
+        httpx_settings={"trust_env": False},  # requests to loopback must not go through a proxy
+    )

@@ -78,11 +78,11 @@ def _sweep(scene: Scene, *, dry_run: bool) -> None:
 def _run(scene: Scene, name: str, parameters: Mapping[str, object], mode: str = "") -> bool:
     """Run a deployment and print its summary; return whether it left one."""
     with step(scene.console, f"Ran {name}{mode}"):
-        run = run_deployment(scene.prefect_api_url, name, parameters, log=scene.log)
+        run = run_deployment(scene.prefect, name, parameters, log=scene.log)
     reason = failure(run)
     if reason is not None:
         raise DemoFailed(reason, scene.log)
-    summary = read_summary(scene.prefect_api_url, run, name)
+    summary = read_summary(scene.prefect, run, name)
     if summary is not None:
         scene.console.print(Markdown(summary))
     return summary is not None

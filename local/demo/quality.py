@@ -109,8 +109,8 @@ def _check(scene: Scene, *, must_fail: bool) -> str:
     """Run the check; return its summary."""
     title = f"Ran {CHECK}, which failed as expected" if must_fail else f"Ran {CHECK}"
     with step(scene.console, title):
-        run = run_deployment(scene.prefect_api_url, CHECK, {}, log=scene.log)
-    summary = read_summary(scene.prefect_api_url, run, CHECK)
+        run = run_deployment(scene.prefect, CHECK, {}, log=scene.log)
+    summary = read_summary(scene.prefect, run, CHECK)
     reason = failure(run)
     if summary is None or (reason is None) is must_fail:
         raise DemoFailed(reason or f"{CHECK} did not fail although rows are corrupt", scene.log)

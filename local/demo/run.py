@@ -58,7 +58,7 @@ def stage(folder: Path, console: Console) -> Iterator[Scene]:
     engine = database.connect(addresses.database_url.get_secret_value())
     try:
         yield Scene(
-            addresses.prefect_api_url,
+            addresses.prefect,
             engine,
             addresses.s3.bucket(),
             str(stack.folder / "logs" / "prefect-worker.log"),
@@ -102,7 +102,7 @@ def _analyze(scene: Scene, uploaded: Mapping[str, Recording]) -> dict[str, Outco
     spoken = [message_id for message_id in uploaded if uploaded[message_id].audio is not None]
     with step(scene.console, "Ran analyze-messages") as report:
         run = run_analysis(
-            scene.prefect_api_url,
+            scene.prefect,
             scene.engine,
             spoken,
             fail_above_percent=_FAIL_ABOVE_PERCENT,

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from sqlalchemy import Engine
 
+from local.addresses import PrefectAddress
 from schema.errors.base import KaiwaError
 from stores.bucket.audio_bucket import AudioBucket
 
@@ -20,7 +21,7 @@ Report = Callable[[str], None]
 class Scene:
     """What the demo's steps work with."""
 
-    prefect_api_url: str
+    prefect: PrefectAddress
     engine: Engine  # of the app's database
     bucket: AudioBucket
     log: str  # path that errors refer to

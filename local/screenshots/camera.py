@@ -16,6 +16,7 @@ from prefect.client.schemas.objects import StateType
 from prefect.client.schemas.sorting import ArtifactSort, FlowRunSort
 
 from local import addresses
+from local.addresses import PrefectAddress
 from local.demo.deployment_run import client_of
 from local.demo.learners import PARTS
 from local.demo.steps import DemoFailed, Scene
@@ -47,14 +48,23 @@ def photograph_all(scene: Scene, folder: Path, pictures: Path) -> int:
     pictures.mkdir(parents=True, exist_ok=True)
     wanted, secrets = _shots(scene), _secrets(folder)
     with open_page(folder) as page:
+        log_in(page, scene.prefect)
         for shot in wanted:
-            picture = photograph(page, scene.prefect_api_url.removesuffix("/api"), shot)
+            picture = photograph(page, scene.prefect.ui_url, shot)
             shown = page.inner_html("body")
             if any(secret in shown for secret in secrets):
                 reason = f"the page {shot.path} shows a secret or what a learner said"
                 raise DemoFailed(reason, scene.log)
             (pictures / f"{shot.name}.png").write_bytes(picture)
     return len(wanted)
+
+
+def log_in(page: Page, prefect: PrefectAddress) -> None:
+    """Log in to the Prefect UI; the browser remembers it for all its pages."""
+    page.goto(prefect.ui_url)
+    page.locator("input").first.fill(prefect.password.get_secret_value())
+    page.get_by_role("button", name="Login").click()
+    page.wait_for_url("**/dashboard*")
 
 
 def photograph(page: Page, url: str, shot: Shot) -> bytes:
@@ -95,7 +105,7 @@ def _unfold(page: Page) -> None:
 
 def _shots(scene: Scene) -> Sequence[Shot]:
     begun = FlowRunFilterStateType(not_any_=[StateType.SCHEDULED])
-    with client_of(scene.prefect_api_url) as client:
+    with client_of(scene.prefect) as client:
         artifacts = client.read_artifacts(
             artifact_filter=ArtifactFilter(key=ArtifactFilterKey(exists_=True)),
             sort=ArtifactSort.CREATED_DESC,
@@ -117,6 +127,7 @@ def _secrets(folder: Path) -> Collection[str]:
     said = {turn.text.replace(" | ", " ") for part in PARTS for turn in part.turns}
     keys = set()
     if known is not None:
-        password = urlsplit(known.database_url.get_secret_value()).password
-        keys = {password or "", known.s3.secret_access_key.get_secret_value()} - {""}
+        _, _, prefect = known.prefect.password.get_secret_value().rpartition(":")
+        password = urlsplit(known.database_url.get_secret_value()).password or ""
+        keys = {password, prefect, known.s3.secret_access_key.get_secret_value()} - {""}
     return said | keys | {"X-Amz-"}

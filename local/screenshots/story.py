@@ -118,7 +118,7 @@ def _run(
     title = f"Ran {name}, which waits for approval" if waits else f"Ran {name}"
     with step(scene.console, title):
         try:
-            reason = failure(run_deployment(scene.prefect_api_url, name, parameters, log=scene.log))
+            reason = failure(run_deployment(scene.prefect, name, parameters, log=scene.log))
         except RunPaused:
             reason, waited = None, True
     if reason is None and waited is not waits:

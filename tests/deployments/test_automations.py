@@ -10,11 +10,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from prefect import flow, tags
-from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.objects import StateType
 from prefect.events.schemas.automations import AutomationCore
 from prefect.events.worker import EventsWorker
 from prefect.settings import (
+    PREFECT_API_AUTH_STRING,
     PREFECT_API_URL,
     PREFECT_HOME,
     PREFECT_LOGGING_TO_API_ENABLED,
@@ -25,6 +25,7 @@ from pydantic import SecretStr
 
 from deployments import automations
 from deployments.work_pool import HEARTBEAT_SECONDS
+from local.demo.deployment_run import client_of
 from local.ports import choose_ports
 from local.prefect import PrefectServer
 from policy.configuration import DEFAULT_POLICY
@@ -129,16 +130,17 @@ def own_server(tmp_path_factory):
 @pytest.fixture
 def prefect_server(own_server, tmp_path):
     """The server, without automations or an address."""
-    api_url, _ = own_server
+    prefect, _ = own_server
     settings = {
-        PREFECT_API_URL: api_url,
+        PREFECT_API_URL: prefect.api_url,
+        PREFECT_API_AUTH_STRING: prefect.password.get_secret_value(),
         PREFECT_HOME: tmp_path / "client",
         PREFECT_LOGGING_TO_API_ENABLED: False,
     }
     with temporary_settings(settings):
-        yield api_url
+        yield prefect
         EventsWorker.drain_all()  # otherwise it would send the events of later tests to this server
-    with SyncPrefectClient(api_url) as client:
+    with client_of(prefect) as client:
         for automation in client.read_automations():
             client.delete_automation(automation.id)
         for block in client.read_block_documents():  # the address
@@ -178,7 +180,7 @@ def test_a_crossing_is_posted_once_and_audio_that_is_overdue_too(
     prefect_server, own_server, described
 ):
     limit = DEFAULT_POLICY.costs.storage_alert_threshold_gb
-    with listening() as person, SyncPrefectClient(prefect_server) as client:
+    with listening() as person, client_of(prefect_server) as client:
         url = SecretStr(f"{person.url}/{SECRET}")
         for _ in range(2):
             assert automations.apply(client, described, url)
@@ -219,7 +221,7 @@ def test_without_a_url_automations_say_that_nobody_is_notified_until_there_is_on
         (automation,) = client.read_automations_by_name("audio-overdue")
         return automation
 
-    with SyncPrefectClient(prefect_server) as client:
+    with client_of(prefect_server) as client:
         assert not automations.apply(client, described, None)
         assert overdue().enabled
         assert overdue().actions[0].type == "do-nothing"
@@ -262,7 +264,7 @@ def start_run(prefect_server, tmp_path):
     def _start_run(seconds):
         environment = {
             **os.environ,
-            "PREFECT_API_URL": prefect_server,
+            **prefect_server.environment(),
             "PREFECT_HOME": str(tmp_path / "run"),
             "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_SECONDS),
         }
@@ -298,7 +300,7 @@ def test_a_killed_run_crashes_and_failed_or_late_runs_are_reported_without_param
     def heartbeats():
         return events(client).count('"event":"prefect.flow-run.heartbeat"')
 
-    with listening() as person, SyncPrefectClient(prefect_server) as client:
+    with listening() as person, client_of(prefect_server) as client:
         url = SecretStr(f"{person.url}/{SECRET}")
         automations.apply(client, hasten(described), url)
         late = client.create_deployment(

@@ -5,11 +5,16 @@ import json
 
 import pytest
 from prefect.blocks.system import Secret
-from prefect.client.base import PrefectHttpxSyncClient
-from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
-from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
+from prefect.settings import (
+    PREFECT_API_AUTH_STRING,
+    PREFECT_API_URL,
+    PREFECT_HOME,
+    temporary_settings,
+)
 from prefect.workers.base import BaseJobConfiguration
+from pydantic import SecretStr
 from typer.testing import CliRunner
 
 from cli.main import app
@@ -24,8 +29,11 @@ from deployments.bootstrap import (
 )
 from deployments.work_pool import WORK_POOL, PoolType, base_job_template, image_of
 from local import prefect
+from local.addresses import PrefectAddress
+from local.demo.deployment_run import client_of
 from local.ports import choose_ports
 from local.prefect import PROJECT, BootstrapFailed, PrefectServer
+from tests.support.prefect_http import http_client
 
 CRON = "0 3 * * *"  # of sweep-retention
 SECRETS = [
@@ -39,17 +47,16 @@ SECRETS = [
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    """Folder and API of a server without our objects."""
+    """Folder and address of a server without our objects."""
     folder = tmp_path_factory.mktemp("server")
     server = PrefectServer(folder)
-    api_url = server.start(choose_ports(["prefect"], folder / "ports.json")["prefect"])
-    yield folder, api_url
+    yield folder, server.start(choose_ports(["prefect"], folder / "ports.json")["prefect"])
     server.stop()
 
 
 @pytest.fixture
 def client(server):
-    with SyncPrefectClient(server[1]) as client:
+    with client_of(server[1]) as client:
         yield client
 
 
@@ -68,8 +75,8 @@ def standing(client):
 @pytest.mark.slow
 @pytest.mark.flow
 def test_a_second_time_changes_nothing_and_starts_nothing_that_a_person_stopped(server, client):
-    folder, api_url = server
-    assert "Work pool kaiwa (process) created" in prefect.bootstrap(folder, api_url)
+    folder, address = server
+    assert "Work pool kaiwa (process) created" in prefect.bootstrap(folder, address)
     made = standing(client)
     assert {kind for kind, _ in made} == {"WorkPool", "Automation", "DeploymentResponse"}
 
@@ -78,10 +85,10 @@ def test_a_second_time_changes_nothing_and_starts_nothing_that_a_person_stopped(
     client.update_deployment_schedule(sweep.id, schedule.id, active=False)
     refresh = client.read_deployment_by_name("refresh-signed-urls/refresh-signed-urls")
     client.pause_deployment(refresh.id)  # the switch on its page
-    with PrefectHttpxSyncClient(base_url=api_url, trust_env=False) as http:
+    with http_client(address) as http:
         http.patch(f"/work_pools/{WORK_POOL}", json={"is_paused": True})
 
-    assert "Work pool kaiwa (process) unchanged" in prefect.bootstrap(folder, api_url)
+    assert "Work pool kaiwa (process) unchanged" in prefect.bootstrap(folder, address)
     assert standing(client) == made
     assert client.read_work_pool(WORK_POOL).is_paused
     assert client.read_deployment(refresh.id).paused
@@ -133,7 +140,13 @@ def test_secrets_of_containers_are_looked_up_when_a_run_starts(server, tmp_path)
             )
         return configuration.env
 
-    with temporary_settings({PREFECT_API_URL: server[1], PREFECT_HOME: tmp_path / "home"}):
+    _, address = server
+    settings = {
+        PREFECT_API_URL: address.api_url,
+        PREFECT_API_AUTH_STRING: address.password.get_secret_value(),
+        PREFECT_HOME: tmp_path / "home",
+    }
+    with temporary_settings(settings):
         for name in SECRETS:
             Secret(value=f"value of {name}").save(name)
         found = asyncio.run(environment())
@@ -152,7 +165,8 @@ def test_a_deployment_that_is_not_there_afterwards_is_an_error(
         "pull: []\ndeployments:\n  - name: nothing\n    entrypoint: flows.nothing.nothing\n"
         f"    work_pool: {{name: {WORK_POOL}}}\n"
     )
-    monkeypatch.setenv("PREFECT_API_URL", server[1])
+    for name, value in server[1].environment().items():
+        monkeypatch.setenv(name, value)
     monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "home"))
     with pytest.raises(DeployFailed, match="nothing"):
         deploy_all(client, tmp_path / "prefect.yaml")
@@ -185,7 +199,7 @@ def register():
 
 def test_the_local_stack_says_why_it_failed(tmp_path):
     with pytest.raises(BootstrapFailed, match=r"127\.0\.0\.1:9"):
-        prefect.bootstrap(tmp_path, "http://127.0.0.1:9/api")
+        prefect.bootstrap(tmp_path, PrefectAddress("http://127.0.0.1:9/api", SecretStr("a:b")))
 
 
 def command(*arguments):

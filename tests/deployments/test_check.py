@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pytest
 import yaml
-from prefect.client.base import PrefectHttpxSyncClient
 from prefect.flows import load_flow_from_entrypoint
 from prefect.utilities.callables import parameter_schema
 
@@ -14,6 +13,7 @@ from deployments import check
 from local.ports import choose_ports
 from local.prefect import PrefectServer, bootstrap
 from policy.configuration import DEFAULT_POLICY, CleanupRules
+from tests.support.prefect_http import http_client
 
 
 @pytest.fixture
@@ -133,19 +133,19 @@ def test_deploying_makes_the_server_schedule_runs(tmp_path):
     }
     server = PrefectServer(tmp_path)
     try:
-        api_url = server.start(choose_ports(["prefect"], tmp_path / "ports.json")["prefect"])
-        bootstrap(tmp_path, api_url)
-        scheduled = scheduled_runs(api_url, with_schedule, wait_seconds=60)
+        prefect = server.start(choose_ports(["prefect"], tmp_path / "ports.json")["prefect"])
+        bootstrap(tmp_path, prefect)
+        scheduled = scheduled_runs(prefect, with_schedule, wait_seconds=60)
     finally:
         server.stop()
     assert {run["deployment"] for run in scheduled} == with_schedule
     assert {run["state_type"] for run in scheduled} == {"SCHEDULED"}
 
 
-def scheduled_runs(api_url, awaited, wait_seconds):
+def scheduled_runs(prefect, awaited, wait_seconds):
     """Return scheduled runs by deployment name, once there is one of each."""
     deadline = time.monotonic() + wait_seconds
-    with PrefectHttpxSyncClient(base_url=api_url, trust_env=False) as client:
+    with http_client(prefect) as client:
         names = {entry["id"]: entry["name"] for entry in client.post("/deployments/filter").json()}
         while True:
             runs = [

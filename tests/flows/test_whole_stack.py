@@ -8,11 +8,11 @@ from uuid import uuid4
 import psutil
 import pytest
 import sqlalchemy as sa
-from prefect.client.orchestration import SyncPrefectClient
 from rich.console import Console
 
 from local import process
 from local.demo.analysis_run import DEPLOYMENT, run_analysis
+from local.demo.deployment_run import client_of
 from local.stack import Stack
 from stores import database
 from stores.analysis import analyses
@@ -111,7 +111,7 @@ def one(engine, conversation_id):
 def begin(local_stack, conversation_id, history):
     """Start a run of `backfill-analysis`; return a function that reads its state."""
     _, where = local_stack
-    with SyncPrefectClient(where.prefect_api_url) as client:
+    with client_of(where.prefect) as client:
 
         def _begin(**parameters):
             name = "backfill-analysis/backfill-analysis"
@@ -217,7 +217,7 @@ def test_with_worker_parent_and_children_killed_a_resumed_run_does_the_rest(
 def test_a_killed_worker_and_its_run_cost_nothing(local_stack, engine, speak, one):
     stack, where = local_stack
     ids = speak(WAITING, "uploaded")
-    with SyncPrefectClient(where.prefect_api_url) as client:
+    with client_of(where.prefect) as client:
         deployment = client.read_deployment_by_name(f"{DEPLOYMENT}/{DEPLOYMENT}")
         client.create_flow_run_from_deployment(deployment.id, parameters={"chunk_size": 10})
     analysed = """SELECT count(*) FROM message_audio_analysis AS a
@@ -231,7 +231,7 @@ def test_a_killed_worker_and_its_run_cost_nothing(local_stack, engine, speak, on
     stack.up(lambda step: None)
     end_leases(engine)
     run = run_analysis(
-        where.prefect_api_url,
+        where.prefect,
         engine,
         ids,
         fail_above_percent=0,

@@ -8,13 +8,13 @@ import pytest
 from pydantic import SecretStr
 
 from local import addresses
-from local.addresses import S3Address, StackAddresses
+from local.addresses import PrefectAddress, S3Address, StackAddresses
 from settings.environment import BucketSettings, DatabaseSettings
 
 STACK = StackAddresses(
     SecretStr("postgresql://postgres:pa$$'\"wörd@127.0.0.1:5432/postgres"),
     S3Address("http://127.0.0.1:9000", "kaiwa:local", SecretStr("s$ecret `id` ' \"")),
-    "http://127.0.0.1:4200/api",
+    PrefectAddress("http://127.0.0.1:4200/api", SecretStr("admin:pre$fect ' \"")),
 )
 
 
@@ -69,10 +69,10 @@ def test_settings_read_the_stacks_environment(monkeypatch):
 
 
 def test_secrets_do_not_show():
-    for secret in ("pa$$", "s$ecret"):
+    for secret in ("pa$$", "s$ecret", "pre$fect"):
         assert secret not in repr(STACK)
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:4200/api", "http://127.0.0.1:4200"])
 def test_the_ui_is_where_the_api_is(url):
-    assert replace(STACK, prefect_api_url=url).prefect_ui_url == "http://127.0.0.1:4200"
+    assert replace(STACK.prefect, api_url=url).ui_url == "http://127.0.0.1:4200"

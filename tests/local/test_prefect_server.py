@@ -19,8 +19,11 @@ RUNS = 60
 def api(tmp_path):
     """A client that does not retry: it sees what the server answers."""
     server = PrefectServer(tmp_path)
-    url = server.start(choose_ports(["prefect"], tmp_path / "ports.json")["prefect"])
-    with httpx.Client(base_url=url, trust_env=False, timeout=90) as client:
+    prefect = server.start(choose_ports(["prefect"], tmp_path / "ports.json")["prefect"])
+    user, _, password = prefect.password.get_secret_value().partition(":")
+    with httpx.Client(
+        base_url=prefect.api_url, auth=(user, password), trust_env=False, timeout=90
+    ) as client:
         yield client
     server.stop()
 

@@ -15,14 +15,14 @@ import psutil
 import psycopg
 import pytest
 import yaml
-from prefect.client.base import PrefectHttpxSyncClient
 
 from deployments import automations
 from deployments.work_pool import WORK_POOL
 from local import process, stack
 from local.ports import HOST, choose_ports
-from local.prefect import PROJECT, BootstrapFailed, PrefectServer
+from local.prefect import PROJECT, BootstrapFailed, PrefectServer, password_file
 from local.stack import Stack, StackBusy
+from tests.support.prefect_http import http_client
 
 pytestmark = [pytest.mark.flow, pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -97,9 +97,11 @@ def running():
 def test_up_tells_where_things_are(running):
     stack, output = running
     addresses = stack.addresses()
-    for address in (addresses.prefect_ui_url, addresses.s3.endpoint, str(stack.folder / "env")):
+    for address in (addresses.prefect.ui_url, addresses.s3.endpoint, str(stack.folder / "env")):
         assert address in output
     assert str(stack.folder / "reports") in output
+    assert f"cat {password_file(stack.folder)}" in output
+    assert password_file(stack.folder).read_text() == addresses.prefect.password.get_secret_value()
 
 
 def test_secrets_are_not_printed(running):
@@ -107,6 +109,7 @@ def test_secrets_are_not_printed(running):
     addresses = stack.addresses()
     assert addresses.s3.secret_access_key.get_secret_value() not in output
     assert addresses.database_url.get_secret_value() not in output
+    assert addresses.prefect.password.get_secret_value() not in output
 
 
 def test_every_part_runs(running):
@@ -132,16 +135,16 @@ def test_the_ui_is_served_and_asks_the_right_api(running):
     stack, _ = running
     addresses = stack.addresses()
     with httpx.Client(trust_env=False, follow_redirects=True) as client:
-        page = client.get(addresses.prefect_ui_url)
-        settings = client.get(f"{addresses.prefect_ui_url}/ui-settings").raise_for_status().json()
+        page = client.get(addresses.prefect.ui_url)
+        settings = client.get(f"{addresses.prefect.ui_url}/ui-settings").raise_for_status().json()
     assert page.is_success
     assert "<html" in page.text
-    assert settings["api_url"] == addresses.prefect_api_url
+    assert settings["api_url"] == addresses.prefect.api_url
 
 
 def test_every_deployment_of_the_project_is_registered_to_our_worker(running):
     stack, _ = running
-    with client_of(stack.addresses().prefect_api_url) as client:
+    with http_client(stack.addresses().prefect) as client:
         found = client.post("deployments/filter", json={}).json()
     wanted = yaml.safe_load((PROJECT / "prefect.yaml").read_text())["deployments"]
     assert {d["name"] for d in found} == {d["name"] for d in wanted}
@@ -150,7 +153,7 @@ def test_every_deployment_of_the_project_is_registered_to_our_worker(running):
 
 def test_every_automation_is_applied_and_without_an_address_it_says_so(running):
     stack, output = running
-    with client_of(stack.addresses().prefect_api_url) as client:
+    with http_client(stack.addresses().prefect) as client:
         found = client.post("automations/filter").json()
     assert {a["name"] for a in found} == {a["name"] for a in automations.automations()}
     assert "Nobody is notified" in output
@@ -159,7 +162,7 @@ def test_every_automation_is_applied_and_without_an_address_it_says_so(running):
 def test_scheduled_runs_appear(running):
     stack, _ = running
     query = {"flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}}}
-    with client_of(stack.addresses().prefect_api_url) as client:
+    with http_client(stack.addresses().prefect) as client:
         wait_for(lambda: client.post("flow_runs/count", json=query).json() > 0)
 
 
@@ -175,10 +178,22 @@ def test_everything_listens_on_loopback_alone(running):
     assert {ip for _, ip in listening} == {HOST}
 
 
-def test_files_with_secrets_are_for_their_owner_alone(running):
+def test_another_user_reads_no_file_of_the_stack(running):
     stack, _ = running
-    for name in ("stack.json", "env"):
-        assert stat.S_IMODE((stack.folder / name).stat().st_mode) == 0o600
+    assert list(readable_by_others(stack.folder)) == []
+
+
+def readable_by_others(folder):
+    """Yield the files that other users of the machine can open, except locks and port numbers."""
+    for path in folder.iterdir():
+        mode = path.lstat().st_mode
+        if path.is_symlink() or path.name in {"lock", "ports.json"}:
+            continue
+        if path.is_dir():
+            if mode & stat.S_IXOTH:
+                yield from readable_by_others(path)
+        elif mode & stat.S_IROTH:
+            yield path
 
 
 def test_up_again_changes_nothing_that_runs(running):
@@ -282,24 +297,19 @@ def test_a_start_that_fails_half_way_stops_what_it_started(folder, monkeypatch):
 def test_runs_that_were_due_while_the_server_was_down_are_not_made_up_for(folder):
     port = choose_ports(("prefect",), folder / "ports.json")["prefect"]
     server = PrefectServer(folder)
-    api_url = server.start(port)
-    missed, to_come = (schedule_run(api_url, timedelta(days=days)) for days in (-1, 1))
+    prefect = server.start(port)
+    missed, to_come = (schedule_run(prefect, timedelta(days=days)) for days in (-1, 1))
     server.stop()
-    server.start(port)
-    with client_of(api_url) as client:
+    assert server.start(port) == prefect
+    with http_client(prefect) as client:
         types = [client.get(f"flow_runs/{r}").json()["state_type"] for r in (missed, to_come)]
     server.stop()
     assert types == ["CANCELLED", "SCHEDULED"]
 
 
-def schedule_run(api_url, delay):
+def schedule_run(prefect, delay):
     state = {"scheduled_time": (datetime.now(UTC) + delay).isoformat()}
-    with client_of(api_url) as client:
+    with http_client(prefect) as client:
         flow = client.post("flows/", json={"name": "late"}).json()
         run = {"flow_id": flow["id"], "state": {"type": "SCHEDULED", "state_details": state}}
         return client.post("flow_runs/", json=run).json()["id"]
-
-
-def client_of(api_url):
-    """Raises for what the server refuses; asks again while its SQLite is locked."""
-    return PrefectHttpxSyncClient(base_url=api_url, trust_env=False)

@@ -8,7 +8,7 @@ from playwright.sync_api import TimeoutError
 from pydantic import SecretStr
 
 from local import addresses
-from local.addresses import S3Address, StackAddresses
+from local.addresses import PrefectAddress, S3Address, StackAddresses
 from local.demo.steps import DemoFailed
 from local.screenshots import camera
 from local.screenshots.browser import BrowserFailed
@@ -62,9 +62,11 @@ def take(tmp_path, monkeypatch):
     """Photograph one page that shows a text."""
     s3 = S3Address("http://127.0.0.1:1", "key", SecretStr("s3-secret"))
     url = SecretStr("postgresql://kaiwa:db-secret@127.0.0.1:1/app")
-    addresses.save(StackAddresses(url, s3, "http://127.0.0.1:1/api"), tmp_path)
+    prefect = PrefectAddress("http://127.0.0.1:1/api", SecretStr("admin:prefect-secret"))
+    addresses.save(StackAddresses(url, s3, prefect), tmp_path)
     monkeypatch.setattr(camera, "_shots", lambda _: [SHOT])
-    scene = SimpleNamespace(prefect_api_url="http://127.0.0.1:1/api", log="the log")
+    monkeypatch.setattr(camera, "log_in", lambda *_: None)
+    scene = SimpleNamespace(prefect=prefect, log="the log")
 
     def _take(text):
         @contextmanager
@@ -83,7 +85,8 @@ def test_a_page_is_photographed_under_its_name(take, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "shown", ["s3-secret", "db-secret", "?X-Amz-Signature=", "Do you sell fresh fish?"]
+    "shown",
+    ["s3-secret", "db-secret", "prefect-secret", "?X-Amz-Signature=", "Do you sell fresh fish?"],
 )
 def test_a_page_that_shows_what_nobody_may_see_ends_it(take, tmp_path, shown):
     with pytest.raises(DemoFailed, match="/v2/runs shows"):
