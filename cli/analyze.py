@@ -1,14 +1,16 @@
 """`kaiwa-audio analyze`: analyse one recording locally."""
 
 import os
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from cli.errors import errors_to_stderr
+from cli.terminal import Terminal
+from schema.visible import visible
 
 
 class RawFormat(StrEnum):
@@ -77,9 +79,9 @@ def analyze(
         declared = raw_format or file.suffix.removeprefix(".") or "no format"
         waveform = decode(recording, AudioEncoding(declared, sample_rate))
         analysis = engine.analyze(waveform, text, language)
-        title = file.name.encode(errors="replace").decode()  # a name may be any bytes
+        title = visible(file.name)  # a name may be any bytes
         if as_json:
-            typer.echo(analysis_of(analysis, text).as_json())
+            typer.echo(visible(analysis_of(analysis, text).as_json().decode()))
         elif as_html:
             page = output or Path(f"{file.stem}.html")
             sound = analysis_page.playable(recording, waveform)
@@ -91,9 +93,10 @@ def analyze(
                 sound_seconds=len(waveform) / SAMPLE_RATE_HZ,
             )
             page.write_bytes(made.encode())
-            typer.echo(os.fsencode(page))
+            # For programs unchanged, like the names that `ls` prints.
+            typer.echo(visible(str(page)) if sys.stdout.isatty() else os.fsencode(page))
         else:
-            console = Console(highlight=False, markup=False, emoji=False)
+            console = Terminal(soft_wrap=False)
             console.print(analysis_table.render(analysis, title=title))
 
 

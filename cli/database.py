@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import orjson
 import typer
-from rich.console import Console
 from rich.table import Column, Table
 
 from cli.errors import errors_to_stderr
+from cli.terminal import Terminal
 from migrations.adoption.step import LONGEST_LOCK_SECONDS, Step
 from schema.errors.adoption import NotAdoptable
+from schema.visible import visible
 from schema.wording import counted
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from migrations.run import Preview
 
 app = typer.Typer(help="Inspect, upgrade or roll back the app's database.", no_args_is_help=True)
-console = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
+console = Terminal()
 
 CANNOT_BE_INSPECTED = 2
 DRIFT = 1
@@ -38,7 +39,7 @@ def doctor(
     with errors_to_stderr(CANNOT_BE_INSPECTED):
         found = run.examine(_url())
     if json:
-        typer.echo(orjson.dumps(_document(found)))
+        typer.echo(visible(orjson.dumps(_document(found)).decode()))
     else:
         _tell(found)
     if not found.is_documented:

@@ -5,9 +5,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import typer
-from rich.console import Console
 
+from cli.terminal import Terminal
 from schema.errors.base import KaiwaError
+from schema.visible import visible
 from speech.errors import SpeechError
 
 if TYPE_CHECKING:
@@ -24,26 +25,26 @@ def errors_to_stderr(exit_code: int = 1) -> Iterator[None]:
     from pydantic import ValidationError
     from sqlalchemy.exc import DBAPIError
 
-    stderr = Console(stderr=True, soft_wrap=True, highlight=False)
+    stderr = Terminal(stderr=True)
     try:
         yield
     except (KaiwaError, SpeechError, TimeoutError) as error:  # TimeoutError: a migration runs
-        stderr.print(str(error), style="red", markup=False)
+        stderr.print(str(error), style="red")
         raise typer.Exit(exit_code) from None
     except OSError as error:
         if error.filename is None:
             raise
-        stderr.print(f"{error.filename}: {error.strerror}.", style="red", markup=False)
+        stderr.print(f"{visible(str(error.filename))}: {error.strerror}.", style="red")
         raise typer.Exit(exit_code) from None
     except DBAPIError as error:
         for line in _database_trouble(error):
-            stderr.print(line, style="red", markup=False)
+            stderr.print(line, style="red")
         raise typer.Exit(exit_code) from None
     except ValidationError as error:
         # Do not print the values: they may be secrets.
         for problem in error.errors(include_input=False, include_url=False):
             where = " or ".join(str(part).upper() for part in problem["loc"])
-            stderr.print(f"{where}: {problem['msg']}", style="red", markup=False)
+            stderr.print(f"{where}: {problem['msg']}", style="red")
         stderr.print("Set the variable, or source the `env` file of a local stack.", style="red")
         raise typer.Exit(exit_code) from None
 

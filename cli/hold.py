@@ -3,14 +3,14 @@
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Column, Table
 
 from cli.errors import errors_to_stderr
+from cli.terminal import Terminal
 from schema.states import HoldScope
 
 app = typer.Typer(help="Legal holds: recordings that must not be deleted.", no_args_is_help=True)
-console = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
+console = Terminal()
 
 
 def _not_empty(value: str) -> str:

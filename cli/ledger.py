@@ -4,9 +4,9 @@ import re
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from cli.errors import errors_to_stderr
+from cli.terminal import Terminal
 from schema.facts.deletion import LedgerHead
 from schema.wording import counted
 
@@ -45,7 +45,7 @@ def verify(
 
     with errors_to_stderr():
         found = in_transaction(store.verify, head)
-    console = Console(soft_wrap=True, highlight=False)
+    console = Terminal()
     broken = found.broken
     if broken is None:
         console.print(

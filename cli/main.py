@@ -4,9 +4,11 @@ import typer
 
 from cli import backfill, database, hold, ledger, prefect, storage
 from cli.analyze import analyze
+from cli.terminal import Commands
 from cli.url import url
 
 app = typer.Typer(
+    cls=Commands,
     help="Analyse recordings and operate the batch side of Kaiwa.",
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,  # locals hold secrets

@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from cli.errors import errors_to_stderr
+from cli.terminal import Terminal
 from deployments.work_pool import PoolType, base_job_template, read_template
 
 app = typer.Typer(help="Set up a Prefect server for this project.", no_args_is_help=True)
@@ -41,7 +41,7 @@ def bootstrap(
     from deployments.bootstrap import bootstrap as register
     from settings.environment import NotificationSettings
 
-    console = Console(soft_wrap=True, highlight=False)
+    console = Terminal()
     with errors_to_stderr():
         register(
             prefect_yaml,
@@ -49,5 +49,5 @@ def bootstrap(
             read_template(template) if template else base_job_template(pool_type),
             image=image,
             webhook_url=NotificationSettings().webhook_url,
-            report=lambda step: console.print(step, markup=False),
+            report=lambda step: console.print(step),
         )

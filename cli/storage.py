@@ -1,9 +1,9 @@
 """`kaiwa-audio storage`: set up the audio bucket."""
 
 import typer
-from rich.console import Console
 
 from cli.errors import errors_to_stderr
+from cli.terminal import Terminal
 
 app = typer.Typer(help="Set up the audio bucket.", no_args_is_help=True)
 
@@ -23,6 +23,6 @@ def init() -> None:
     with errors_to_stderr():
         audio = bucket()
         made = audio.create_with_marker()
-    console = Console(soft_wrap=True, highlight=False)
+    console = Terminal()
     console.print(f"Bucket {audio.name}: {'created' if made.bucket_created else 'already exists'}")
     console.print(f"Marker {MARKER_KEY}: {'written' if made.marker_written else 'already exists'}")

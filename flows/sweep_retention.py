@@ -19,6 +19,7 @@ from schema.clock import utc_now
 from schema.errors.deletion import SweepIncomplete, SweepNotApproved
 from schema.errors.storage import StorageError
 from schema.facts.deletion import SweepPlan, SweepReport
+from schema.visible import visible
 from schema.written_text import NOT_BLANK, written
 from tasks.runtime.app_objects import mend_app_objects
 from tasks.runtime.clocks import check_clocks
@@ -147,7 +148,8 @@ def _ask_for_approval(plan: SweepPlan, reason: str) -> None:
         raise SweepNotApproved(reason, f"nobody answered for {APPROVAL_HOURS} hours") from None
     if answer.plan.strip() != plan_number(plan):
         raise SweepNotApproved(reason, "the answer named another plan")
-    get_run_logger().warning("Plan %s approved by %s", plan_number(plan), answer.approved_by)
+    approved_by = visible(answer.approved_by)
+    get_run_logger().warning("Plan %s approved by %s", plan_number(plan), approved_by)
 
 
 def _sweep(plan: SweepPlan, rules: SweepRules, page_size: int) -> SweepReport:

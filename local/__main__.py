@@ -2,11 +2,13 @@
 
 import typer
 
+from cli.terminal import Commands
 from local.commands.demo import demo
 from local.commands.screenshots import screenshots
 from local.commands.stack import down, status, up
 
 app = typer.Typer(
+    cls=Commands,
     help="Run the whole system on this machine, without Docker.",
     no_args_is_help=True,
     add_completion=False,

@@ -7,15 +7,21 @@ import polars as pl
 
 from schema.facts.costs import CostReport
 
-# CSV only: spreadsheets would evaluate a name that begins like a formula.
-_NO_FORMULA = pl.col(pl.String).str.replace(r"^[=+\-@\t\r]", "'${0}")
+# CSV only: spreadsheets evaluate a name that begins like a formula, also in full-width characters
+# and after spaces or quotes, which some of them drop. Numbers are no names and stay.
+_BEGINS_FORMULA = r"[=+\-@\x{FF1D}\x{FF0B}\x{FF0D}\x{FF20}\x{FE66}\x{FE62}\x{FE63}\x{FE6B}]"
+_NO_FORMULA = pl.col(pl.String).str.replace(
+    rf"""^([\s\p{{Cc}}\p{{Cf}}"']*{_BEGINS_FORMULA}|[\t\r\n])""", "'${0}"
+)
 
 
 def exports(report: CostReport) -> dict[str, bytes]:
     """Return the contents of the exported files by name."""
     files = {}
     for name, frame in tables(report).items():
-        files[f"{name}.csv"] = frame.with_columns(_NO_FORMULA).write_csv().encode()
+        files[f"{name}.csv"] = (
+            frame.with_columns(_NO_FORMULA).write_csv(quote_style="non_numeric").encode()
+        )
         parquet = io.BytesIO()
         frame.write_parquet(parquet)
         files[f"{name}.parquet"] = parquet.getvalue()

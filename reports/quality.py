@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 
-from reports.markdown import table
+from reports.markdown import escaped, table
 from schema.facts.quality import QualityReport, Rule, RuleResult
 from schema.states import CheckScope, Severity
 from schema.wording import agreeing, counted
@@ -64,7 +64,7 @@ def summary(
         ),
     ]
     if report.bucket_problem:
-        lines += ["", f"**The bucket could not be sampled:** {report.bucket_problem}"]
+        lines += ["", f"**The bucket could not be sampled:** {escaped(report.bucket_problem)}"]
     return "\n".join(lines) + "\n"
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 from policy.costs import DAYS_PER_MONTH, storage_cost_usd
-from reports.markdown import table
+from reports.markdown import escaped, table
 from reports.wording import amount, wait_for_approval
 from schema.facts.deletion import SweepPlan, SweepReport
 from schema.states import UserTier
@@ -76,7 +76,7 @@ def sweep_summary(
         *_counts("Deletion failed", report.failed),
     ]
     if report.broken:
-        lines += ["", f"**The sweep stopped early.** {report.broken}"]
+        lines += ["", f"**The sweep stopped early.** {escaped(report.broken)}"]
     if left.objects:
         still_due = counted(left.objects, "object is still due", "objects are still due")
         oldest = f", the oldest since {left.oldest_due_at:%Y-%m-%d}" if left.oldest_due_at else ""

@@ -3,6 +3,7 @@
 from schema.errors.deletion import HoldNotActive
 from schema.facts.deletion import ActiveHold, PlacedHold
 from schema.states import HoldScope
+from schema.visible import visible
 from schema.wording import counted
 from schema.written_text import required
 from stores import database
@@ -51,8 +52,9 @@ def release(hold_id: int, released_by: str) -> str:
         raise HoldNotActive(hold_id)
     if released.released_at >= began_at:
         return f"Legal hold {hold_id} is released."
+    who = visible(released.released_by)
     return (
-        f"Nothing changed: {released.released_by} had already released legal hold {hold_id} at "
+        f"Nothing changed: {who} had already released legal hold {hold_id} at "
         f"{released.released_at:%Y-%m-%d %H:%M} UTC."
     )
 

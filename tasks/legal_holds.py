@@ -7,13 +7,11 @@ from prefect import task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
-from reports.markdown import table
+from reports.markdown import escaped, table
 from schema.facts.deletion import ActiveHold, PlacedHold
 from schema.states import HoldScope
 from schema.wording import counted
 from tasks import holds
-
-_ESCAPED = str.maketrans({c: f"\\{c}" for c in "\\`*_[]>#!"})  # the table escapes the rest
 
 
 @task(cache_policy=NO_CACHE)
@@ -48,15 +46,16 @@ def publish_holds(change: str, active: list[ActiveHold]) -> None:
 
 def _page(change: str, active: list[ActiveHold]) -> str:
     """Render Markdown; user input is escaped, so it cannot break the table or become a link."""
+    change = escaped(change)
     if not active:
         return f"{change}\n\nNo legal hold is in force.\n"
     header = ("Hold", "On", "Reason", "Placed by", "Placed at (UTC)")
     rows = [
         (
             str(hold.hold_id),
-            f"{hold.scope} {hold.subject_id.translate(_ESCAPED)}",
-            hold.reason.translate(_ESCAPED),
-            hold.placed_by.translate(_ESCAPED),
+            f"{hold.scope} {escaped(hold.subject_id)}",
+            escaped(hold.reason),
+            escaped(hold.placed_by),
             f"{hold.placed_at:%Y-%m-%d %H:%M}",
         )
         for hold in active

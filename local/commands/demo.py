@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from cli.errors import errors_to_stderr
+from cli.terminal import Terminal
 from settings.demo import DemoSettings
 
 Folder = Annotated[Path, typer.Option(help="Folder of the local stack; delete it to start afresh.")]
@@ -24,4 +24,4 @@ def demo(folder: Folder = Path(".local")) -> None:
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that it cleans up
     with errors_to_stderr():
-        run_demo(folder, DemoSettings().corpus, Console(highlight=False))
+        run_demo(folder, DemoSettings().corpus, Terminal(soft_wrap=False, markup=True))

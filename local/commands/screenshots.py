@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from cli.errors import errors_to_stderr
+from cli.terminal import Terminal
 from local.stack import Stack
 from schema.errors.base import KaiwaError
 from schema.wording import counted
@@ -36,7 +36,7 @@ def screenshots(folder: Folder = Path(".local/screenshots")) -> None:
     Takes about a quarter of an hour and needs Chromium.
     """
     pictures, stack = folder / "pictures", folder / "stack"
-    console = Console(highlight=False)
+    console = Terminal(soft_wrap=False, markup=True)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that it cleans up
     with errors_to_stderr():
         if find_spec("playwright") is None:

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from cli.errors import errors_to_stderr
+from cli.terminal import Terminal
 from local.prefect import password_file, reports_folder
 from local.stack import Stack
 
-console = Console(soft_wrap=True, highlight=False)
+console = Terminal(markup=True)
 
 Folder = Annotated[Path, typer.Option(help="Folder for all state; delete it to start afresh.")]
 DEFAULT_FOLDER = Path(".local")

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, fields
 from typing import dataclass_transform
 
+from schema.visible import visible
 from schema.wording import counted
 
 
@@ -16,6 +17,9 @@ class KaiwaError(Exception):
 
     def __init_subclass__(cls) -> None:
         dataclass(eq=False, repr=False)(cls)
+        if "__str__" in vars(cls):  # a fact may hold anything: an id, a name, a server's answer
+            message = cls.__str__
+            cls.__str__ = lambda self: visible(message(self), keep="\n")  # type: ignore[method-assign]
 
     def __post_init__(self) -> None:
         self.args = (str(self),)  # `repr` and loggers show the message

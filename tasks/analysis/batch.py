@@ -156,7 +156,7 @@ def _write_refused(
     sqlstate: str | None,
 ) -> AnalysisReport:
     (message,) = claim.messages
-    logger.warning("The database refuses message %s (SQLSTATE %s)", message.message_id, sqlstate)
+    logger.warning("The database refuses message %r (SQLSTATE %s)", message.message_id, sqlstate)
     reason = (
         f"The database refused the analysis (SQLSTATE {sqlstate}). Once the cause is fixed, set "
         "the state back to 'uploaded'."

@@ -1,6 +1,7 @@
 """Exported tables contain the measurement, for spreadsheets and programs."""
 
 import io
+from dataclasses import replace
 
 import polars as pl
 import pytest
@@ -56,10 +57,37 @@ def test_odd_names_are_exported_as_they_are():
     assert read["group"].to_list() == [name]
 
 
-@pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1+1", "\r=1+1"])
+BEGINNINGS = "=+-@＝＋－＠﹦﹢﹣﹫"  # noqa: RUF001 - what spreadsheets take for a formula
+BEFORE = ["", " ", "\u3000", "\t", "\r", "\n", "'", '"', "\ufeff", "\u200b", "\x00", "' \""]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [f"{before}{begin}1+1" for before in BEFORE for begin in BEGINNINGS]
+    + ["\tx", "\rx", "\nx", "=HYPERLINK(A1)", "-1"],
+    ids=ascii,
+)
 def test_a_name_is_no_formula_to_spreadsheets_and_itself_to_programs(name):
     files = exports(measured(by_language=groups(**{name: 1, "en-GB": 1})))
     read = pl.read_csv(io.BytesIO(files["by_language.csv"]))
     assert read["group"].to_list() == [f"'{name}", "en-GB"]
     parquet = pl.read_parquet(io.BytesIO(files["by_language.parquet"]))
     assert parquet["group"].to_list() == [name, "en-GB"]
+
+
+def test_a_spreadsheet_with_another_separator_finds_no_formula_in_the_middle_of_a_name():
+    files = exports(measured(by_language=groups(**{"a;=1+1": 1, "b\t=1+1": 1})))
+    lines = files["by_language.csv"].decode().splitlines()
+    assert [line.partition(",")[0] for line in lines[1:]] == ['"a;=1+1"', '"b\t=1+1"']
+
+
+def test_numbers_stay_numbers_even_negative_ones():
+    report = replace(measured(), kept_everything_usd=-1.5)
+    files = exports(report)
+    for name, frame in tables(report).items():
+        read = pl.read_csv(io.BytesIO(files[f"{name}.csv"]), try_parse_dates=False)
+        numeric = [n for n, kind in frame.schema.items() if kind.is_numeric()]
+        for column in numeric:
+            if frame[column].drop_nulls().len():
+                assert read.schema[column].is_numeric(), (name, column)
+    assert ",-1.5," in files["summary.csv"].decode()

@@ -1,8 +1,11 @@
+import html
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.markdown import table
+from reports.markdown import escaped, table
+from schema.visible import visible
 
 
 def test_numbers_stand_on_the_right_of_their_names():
@@ -31,3 +34,20 @@ def test_whatever_the_cells_hold_the_table_keeps_its_shape(one, other):
     assert row.count("|") == 3
     assert "\n" not in row
     assert "<" not in row
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[x](http://a)", "![x](http://a/b.png)", "<img src=x>", "`a`", "# a", "a | b", "&lt;b&gt;",
+     "**a**", "~~a~~", "$x$", "a\\*b"],
+)  # fmt: skip
+def test_an_escaped_text_is_no_markdown(text):
+    shown = escaped(text)
+    assert not set("[]()<>`#|*~$\\!") & set(shown.replace("&#", ""))
+    assert html.unescape(shown) == text
+
+
+@given(st.text())
+def test_an_escaped_text_is_one_visible_line(text):
+    shown = escaped(text)
+    assert visible(shown) == shown

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 
 from local import swift
-from local.addresses import StackAddresses
+from local.addresses import PrefectAddress, StackAddresses
 from local.demo.synthesis import SAMPLE_RATE_HZ, Voice, speak
 from schema.facts.analysis import ClaimedMessage
 from tasks.resources import database, storage
@@ -69,9 +69,10 @@ def s3_address(s3_server):
 @pytest.fixture
 def stage(database_url, s3_address, monkeypatch):
     """Let tasks find this test's database and bucket in their environment."""
-    addresses = StackAddresses(SecretStr(database_url), s3_address, "")
+    nowhere = PrefectAddress("", SecretStr(""))  # the Prefect server is another fixture's
+    addresses = StackAddresses(SecretStr(database_url), s3_address, nowhere)
     for name, value in addresses.environment().items():
-        if value:  # the Prefect server is another fixture's
+        if value:
             monkeypatch.setenv(name, value)
     monkeypatch.setenv("TIGRIS_BUCKET_NAME", f"stage-{secrets.token_hex(4)}")  # an empty one
     database.engine.cache_clear()
