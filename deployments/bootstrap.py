@@ -168,7 +168,24 @@ def deploy_all(client: SyncPrefectClient, prefect_yaml: Path) -> list[str]:
     if missing:
         reason = f"{', '.join(missing)} not registered. {output}"
         raise DeployFailed(reason)
+    for name in wanted:
+        _refuse_unknown_parameters(client, name)
     return sorted(wanted)
+
+
+def _refuse_unknown_parameters(client: SyncPrefectClient, name: str) -> None:
+    """Let the server refuse to create a run with a parameter that the flow does not have.
+
+    By default it accepts the run, which then crashes; `prefect deploy` has no option for it.
+    """
+    deployment = client.read_deployment_by_name(f"{name}/{name}")
+    schema = {**(deployment.parameter_openapi_schema or {}), "additionalProperties": False}
+    client.request(
+        "PATCH",
+        "/deployments/{id}",
+        path_params={"id": deployment.id},
+        json={"parameter_openapi_schema": schema},
+    )
 
 
 def _keep_paused(client: SyncPrefectClient, deployment: dict[str, Any]) -> None:
