@@ -31,6 +31,8 @@ PASSWORDS = (
     "BUCKET_ROOT_USER",
     "BUCKET_ROOT_PASSWORD",
 )
+# Innermost first: an alternative may itself name variables.
+VARIABLE = re.compile(r"(?<!\$)\$\{(\w+)(:-|:\?)([^${}]*)\}")
 # Takes the programs that the test itself needs along, then locks everything and drops all rights.
 ENTER = """
 base={base} closed={closed} tree={tree}
@@ -100,12 +102,18 @@ def compose(variables):
             return alternative
         raise KeyError(name)
 
-    # Innermost first: an alternative may itself name variables.
-    text = COMPOSE_YAML.read_text()
-    pattern = re.compile(r"(?<!\$)\$\{(\w+)(:-|:\?)([^${}]*)\}")
-    while pattern.search(text):
-        text = pattern.sub(value, text)
-    return yaml.safe_load(text.replace("$$", "$"))
+    def interpolated(node):
+        if isinstance(node, dict):
+            return {name: interpolated(child) for name, child in node.items()}
+        if isinstance(node, list):
+            return list(map(interpolated, node))
+        if not isinstance(node, str):
+            return node
+        while VARIABLE.search(node):
+            node = VARIABLE.sub(value, node)
+        return node.replace("$$", "$")
+
+    return interpolated(yaml.safe_load(COMPOSE_YAML.read_text()))
 
 
 def install(tree):
