@@ -1,4 +1,4 @@
-"""compose.yaml's Postgres: one role for each job, on a new volume and on one of earlier versions."""
+"""compose.yaml's Postgres: a role for each job, on new volumes and those of earlier versions."""
 
 import os
 import shutil
@@ -31,7 +31,7 @@ OTHERS = {
     "TIGRIS_SECRET_ACCESS_KEY": "s3cret",
     "PREFECT_AUTH": "admin:p5",
 }
-# As left by versions in which everything ran as the superuser, and things that only other apps have.
+# As left by versions in which everything ran as the superuser, and what other apps may have.
 SUPERUSERS_OBJECTS = """
 CREATE EXTENSION vector;
 CREATE TABLE part (day date, number serial) PARTITION BY RANGE (day);

@@ -119,7 +119,7 @@ class Engine:
 def restrictions(service):
     """Return the options with which a service of compose.yaml runs restricted."""
     options = [f"--user={service['user']}"] if "user" in service else []
-    options += ["--read-only"] * service.get("read_only", False)
+    options += ["--read-only", "--read-only-tmpfs=false"] * service.get("read_only", False)
     options += [f"--cap-drop={one}" for one in service.get("cap_drop", [])]
     options += [f"--security-opt={one.split(':')[0]}" for one in service["security_opt"]]
     for one in service.get("tmpfs", []):

@@ -94,6 +94,12 @@ def compose(variables):
         KeyError: If one is missing that compose.yaml insists on.
     """
 
+    return _interpolated(yaml.safe_load(COMPOSE_YAML.read_text()), variables)
+
+
+def _interpolated(node, variables):
+    """Replace the variables in every string."""
+
     def value(match):
         name, operator, alternative = match.groups()
         if variables.get(name):
@@ -102,18 +108,15 @@ def compose(variables):
             return alternative
         raise KeyError(name)
 
-    def interpolated(node):
-        if isinstance(node, dict):
-            return {name: interpolated(child) for name, child in node.items()}
-        if isinstance(node, list):
-            return list(map(interpolated, node))
-        if not isinstance(node, str):
-            return node
+    if isinstance(node, dict):
+        return {name: _interpolated(child, variables) for name, child in node.items()}
+    if isinstance(node, list):
+        return [_interpolated(child, variables) for child in node]
+    if isinstance(node, str):
         while VARIABLE.search(node):
             node = VARIABLE.sub(value, node)
         return node.replace("$$", "$")
-
-    return interpolated(yaml.safe_load(COMPOSE_YAML.read_text()))
+    return node
 
 
 def install(tree):
