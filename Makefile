@@ -36,20 +36,26 @@ screenshots: .venv/installed ## Run everything once and take screenshots of the 
 	$(BIN)/python -m local screenshots
 
 # As in production: many small matrix products take five times as long on several threads.
-test test-all test-fast: export OPENBLAS_NUM_THREADS = 1
+test test-all test-fast image-test: export OPENBLAS_NUM_THREADS = 1
 # By file, because a file shares its servers; in order, because those that wait most come first.
 PARALLEL := --numprocesses logical --dist loadfile --no-loadscope-reorder
 
 test: .venv/installed ## All tests but the slow ones, or TESTS="tests/flows ..."; needs no network
-	$(BIN)/pytest $(PARALLEL) -m "not slow" $(TESTS)
+	$(BIN)/pytest $(PARALLEL) -m "not slow and not image" $(TESTS)
 
 test-all: .venv/installed ## Every test, those included that kill, wait or soak
-	$(BIN)/pytest $(PARALLEL) $(TESTS)
+	$(BIN)/pytest $(PARALLEL) -m "not image" $(TESTS)
 
 test-fast: .venv/installed ## The tests that need no server
 	$(BIN)/pytest $(PARALLEL) tests/policy tests/speech tests/schema tests/reports tests/settings tests/docs
 
-check: .venv/installed ## Run formatter, linters, type checker and all other checks except tests
+image-test: .venv/installed ## Build the image and run it; needs Debian with buildah and podman, root, and the network
+	$(BIN)/pytest -m image tests/deployments
+
+audit: .venv/installed ## Look for known vulnerabilities in the locked packages
+	$(BIN)/python -m deployments.audit
+
+check: .venv/installed audit ## Run formatter, linters, type checker and all other checks except tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -70,4 +76,4 @@ lock: ## Regenerate both lock files from pyproject.toml
 	$(COMPILE) $(ALL_EXTRAS) --output-file requirements.lock
 	$(COMPILE) --extra codecs --extra dask --constraint requirements.lock --output-file deployments/requirements.lock
 
-.PHONY: help install demo up down screenshots test test-all test-fast check format lock
+.PHONY: help install demo up down screenshots test test-all test-fast image-test audit check format lock

@@ -24,6 +24,7 @@ console = Terminal()
 
 CANNOT_BE_INSPECTED = 2
 DRIFT = 1
+_GRANT = "run `kaiwa-audio database grant`."
 
 
 @app.command()
@@ -83,6 +84,23 @@ def upgrade(
     )
     with errors_to_stderr():
         _tell_rest(run.examine(_url()))
+
+
+@app.command()
+def grant(
+    export_findings: Annotated[
+        bool, typer.Option(help="Also grant the rights of the deployment export-findings.")
+    ] = False,
+) -> None:
+    """Grant the roles kaiwa_audio and kaiwa_app their rights; run it after each upgrade.
+
+    Like `upgrade`, it needs the owner of the tables. It creates the roles if that may create any.
+    """
+    from deployments import grants
+
+    with errors_to_stderr():
+        grants.grant(_url(), export_findings=export_findings)
+    console.print("Granted: deployments/grants.sql.")
 
 
 @app.command()
@@ -193,10 +211,10 @@ def _tell_parked(found: "Examination") -> None:
 def _tell_rights(found: "Examination") -> None:
     for rights in found.rights:
         if not rights.exists:
-            console.print(f"The role {rights.role} does not exist: run deployments/grants.sql.")
+            console.print(f"The role {rights.role} does not exist: {_GRANT}")
         elif rights.missing:
             lacks = ", ".join(rights.missing)
-            console.print(f"The role {rights.role} lacks {lacks}: run deployments/grants.sql.")
+            console.print(f"The role {rights.role} lacks {lacks}: {_GRANT}")
 
 
 def _tell_texts(texts: "tuple[TextCount, ...]") -> None:

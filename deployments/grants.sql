@@ -1,14 +1,14 @@
 -- Roles with minimal rights: kaiwa_audio for the flows (reads what they need, writes only the audio
 -- columns) and kaiwa_app for the app (reads two views).
 --
--- Run it after each migration, as the role that migrates, in one transaction (psql -1 -f grants.sql);
--- it is safe to repeat. Then create a login for the flows, and extend the app's own:
+-- `kaiwa-audio database grant` runs it. Repeat that after each migration, as the role that migrates
+-- (or psql -1 -f grants.sql). Then create a login for the flows, and extend the app's own:
 --   CREATE ROLE kaiwa_batch LOGIN PASSWORD '…' IN ROLE kaiwa_audio;
 --   GRANT kaiwa_app TO …;
 -- Migrations need the owner of the tables instead.
 --
 -- export-findings also writes the app's list of findings. To use it, grant these rights once:
---   PGOPTIONS='-c kaiwa.export_findings=on' psql -1 -f grants.sql
+--   kaiwa-audio database grant --export-findings
 
 SET LOCAL search_path = public;
 

@@ -13,7 +13,7 @@ class FindingsDenied(KaiwaError):
         return (
             "This login may not write `analysis_findings` and `linguistic_features`, or the app's "
             "database lacks these tables. Nothing was written. As their owner, run "
-            "deployments/grants.sql with PGOPTIONS='-c kaiwa.export_findings=on'."
+            "`kaiwa-audio database grant --export-findings`."
         )
 
 

@@ -136,7 +136,7 @@ def test_compose_comes_up_runs_a_deployment_and_goes_down(
     api_url = f"http://{HOST}:{ports['prefect']}/api"
     services = containers.compose(
         {
-            "POSTGRES_PASSWORD": "unused",
+            **dict.fromkeys(containers.PASSWORDS, "unused"),
             "DATABASE_URL": empty_database_url,
             "TIGRIS_ENDPOINT": s3_address.endpoint,
             "TIGRIS_BUCKET_NAME": "composed",

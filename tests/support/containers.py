@@ -22,6 +22,17 @@ from local.prefect import PROJECT
 HOME = Path("/opt/kaiwa")  # of the image
 DOCKERFILE = PROJECT / "deployments" / "Dockerfile"
 COMPOSE_YAML = PROJECT / "deployments" / "compose.yaml"
+# Secrets that compose.yaml gives to Postgres and the bucket, which tests do not start from it.
+PASSWORDS = (
+    "POSTGRES_PASSWORD",
+    "KAIWA_OWNER_PASSWORD",
+    "KAIWA_BATCH_PASSWORD",
+    "PREFECT_DATABASE_PASSWORD",
+    "BUCKET_ROOT_USER",
+    "BUCKET_ROOT_PASSWORD",
+)
+# Innermost first: an alternative may itself name variables.
+VARIABLE = re.compile(r"(?<!\$)\$\{(\w+)(:-|:\?)([^${}]*)\}")
 # Takes the programs that the test itself needs along, then locks everything and drops all rights.
 ENTER = """
 base={base} closed={closed} tree={tree}
@@ -83,6 +94,12 @@ def compose(variables):
         KeyError: If one is missing that compose.yaml insists on.
     """
 
+    return _interpolated(yaml.safe_load(COMPOSE_YAML.read_text()), variables)
+
+
+def _interpolated(node, variables):
+    """Replace the variables in every string."""
+
     def value(match):
         name, operator, alternative = match.groups()
         if variables.get(name):
@@ -91,12 +108,15 @@ def compose(variables):
             return alternative
         raise KeyError(name)
 
-    # Innermost first: an alternative may itself name variables.
-    text = COMPOSE_YAML.read_text()
-    pattern = re.compile(r"\$\{(\w+)(:-|:\?)([^${}]*)\}")
-    while pattern.search(text):
-        text = pattern.sub(value, text)
-    return yaml.safe_load(text)
+    if isinstance(node, dict):
+        return {name: _interpolated(child, variables) for name, child in node.items()}
+    if isinstance(node, list):
+        return [_interpolated(child, variables) for child in node]
+    if isinstance(node, str):
+        while VARIABLE.search(node):
+            node = VARIABLE.sub(value, node)
+        return node.replace("$$", "$")
+    return node
 
 
 def install(tree):
@@ -136,7 +156,7 @@ def run(*command):
 def entering(tree, command, environment):
     """Return the command that runs a container's command, after the image's entrypoint."""
     settings = image()
-    assert settings["entrypoint"] == ["/usr/bin/tini", "--"]  # not of this machine
+    assert settings["entrypoint"][:2] == ["/usr/bin/tini", "--"]  # not of this machine
     variables = {**settings["environment"], **environment}
     variables["PATH"] = variables["PATH"].replace("$PATH", "/usr/local/bin:/usr/bin:/bin")
     base = Path(sys.base_prefix)
@@ -149,7 +169,7 @@ def entering(tree, command, environment):
         user=settings["user"],
         writable=" ".join(writable),
         variables=shlex.join(f"{name}={value}" for name, value in variables.items()),
-        command=shlex.join(command),
+        command=shlex.join([*settings["entrypoint"][2:], *command]),
     )
     return ["unshare", "--mount", "--propagation", "private", "sh", "-ec", script]
 
