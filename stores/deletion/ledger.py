@@ -6,7 +6,6 @@ transaction. Times are by the database's clock.
 
 import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import UTC
 from typing import Any, cast
 
 from sqlalchemy import Connection, Row, text
@@ -62,7 +61,6 @@ WHERE entry.state = 'intended' AND entry.key_sha256 = failed.key_sha256
 """)
 
 _LOCK = text("SELECT pg_advisory_xact_lock(:lock)")
-_CLOCK = text("SELECT clock_timestamp()")
 _HEAD = text("""
 SELECT position, encode(hash, 'hex') FROM audio_ops.deletion_ledger
 WHERE position IS NOT NULL ORDER BY position DESC LIMIT 1
@@ -81,20 +79,8 @@ _FACTS = f"""\
     {_instant("retention_expires_at")} AS retention_expires_at, state,
     {_instant("intended_at")} AS intended_at, attempts, last_error,
     {_instant("finished_at")} AS finished_at"""
-_TO_FINISH = text(f"""
-SELECT {_FACTS} FROM audio_ops.deletion_ledger AS entry
-WHERE entry.state = 'intended' AND entry.key_sha256 = ANY(CAST(:digests AS bytea[]))
-ORDER BY entry.id FOR NO KEY UPDATE
-""")  # noqa: S608 - our own columns
 _FINISH = text("""
-UPDATE audio_ops.deletion_ledger AS entry
-SET state = final.state, storage_key = NULL, finished_at = :finished_at,
-    position = final.position, hash = final.hash
-FROM unnest(
-    CAST(:ids AS bigint[]), CAST(:states AS text[]), CAST(:positions AS bigint[]),
-    CAST(:hashes AS bytea[])
-) AS final (id, state, position, hash)
-WHERE entry.id = final.id
+SELECT audio_ops.finish_deletions(CAST(:deleted AS bytea[]), CAST(:withdrawn AS bytea[]))
 """)
 
 _CHAIN = text(f"""
@@ -176,34 +162,11 @@ def finish(connection: Connection, states: Mapping[str, DeletionState]) -> int:
     """
     if not states:
         return 0
-    _lock(connection)  # a separate statement, so that the next one sees the last holder's writes
-    end_states = dict(zip(_digests(states), states.values(), strict=True))
-    last = head(connection)
-    position, previous = last.position, bytes.fromhex(last.hash)
-    finished_at = connection.execute(_CLOCK).scalar_one().astimezone(UTC)
-    ids, final_states, hashes = [], [], []
-    for row in connection.execute(_TO_FINISH, {"digests": list(end_states)}):
-        position += 1
-        facts: Facts = {
-            **_facts(row),
-            "position": position,
-            "state": end_states[bytes.fromhex(row.key_sha256)],
-            "finished_at": finished_at.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
-        }
-        previous = entry_hash(previous, facts)
-        ids.append(row.id)
-        final_states.append(facts["state"])
-        hashes.append(previous)
-    arguments = {
-        "ids": ids,
-        "states": final_states,
-        "positions": list(range(last.position + 1, position + 1)),
-        "hashes": hashes,
-        "finished_at": finished_at,
+    keys = {
+        end.value: _digests(key for key, state in states.items() if state is end)
+        for end in (DeletionState.DELETED, DeletionState.WITHDRAWN)
     }
-    if ids:
-        connection.execute(_FINISH, arguments)
-    return len(ids)
+    return int(connection.execute(_FINISH, keys).scalar_one())
 
 
 def head(connection: Connection) -> LedgerHead:
