@@ -1,21 +1,21 @@
-"""`kaiwa-audio ledger`: verify the record of all deletions."""
+"""`kaiwa-audio ledger`: verify and repair the record of all deletions."""
 
 import re
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from cli.errors import errors_to_stderr
+from cli.hold import By, Reason
 from schema.facts.deletion import LedgerHead
 from schema.wording import counted
 
 app = typer.Typer(help="The ledger: a record of all deletions.", no_args_is_help=True)
 
 
-@app.callback()
-def ledger() -> None:
-    """Keep `verify` a subcommand while it is the only one."""
+console = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
 
 
 def _head(value: str) -> LedgerHead:
@@ -27,17 +27,18 @@ def _head(value: str) -> LedgerHead:
     return LedgerHead(int(position), digest)
 
 
+Head = Annotated[
+    LedgerHead | None,
+    typer.Option(
+        parser=_head,
+        metavar="POSITION:HASH",
+        help="Previously recorded head; without it, truncation goes undetected.",
+    ),
+]
+
+
 @app.command()
-def verify(
-    head: Annotated[
-        LedgerHead | None,
-        typer.Option(
-            parser=_head,
-            metavar="POSITION:HASH",
-            help="Previously recorded head; without it, truncation goes undetected.",
-        ),
-    ] = None,
-) -> None:
+def verify(head: Head = None) -> None:
     """Recompute the hash chain of all completed deletions; exits with 1 if it is broken."""
     # These load SQLAlchemy: only when the command runs.
     from stores.deletion import ledger as store
@@ -45,7 +46,11 @@ def verify(
 
     with errors_to_stderr():
         found = in_transaction(store.verify, head)
-    console = Console(soft_wrap=True, highlight=False)
+    for repair in found.repairs:
+        console.print(
+            f"Repaired at position {repair.position:,} on {repair.repaired_at}: {repair.note}.",
+            style="yellow",
+        )
     broken = found.broken
     if broken is None:
         console.print(
@@ -58,3 +63,40 @@ def verify(
     console.print(f"The ledger is broken {where}, {entry}: {broken.problem}.", style="red")
     console.print(f"Intact up to {found.head}. Compare later entries with a backup.")
     raise typer.Exit(1)
+
+
+@app.command()
+def repair(
+    by: By,
+    reason: Reason,
+    evidence: Annotated[
+        Path, typer.Option(help="New file for the damaged entries as they are now.", dir_okay=False)
+    ],
+    head: Head = None,
+) -> None:
+    """Continue a broken chain behind an entry that marks the repair.
+
+    As the owner of our tables. `verify` shows the repair ever after; it proves nothing about the
+    entries from the break on, so first compare them with a backup.
+    """
+    if evidence.exists():
+        message = f"{evidence} exists already."
+        raise typer.BadParameter(message)
+    from sqlalchemy import Connection
+
+    from stores.deletion import ledger_repair
+    from tasks.resources.database import in_transaction
+
+    def work(connection: Connection) -> ledger_repair.Repaired:
+        repaired = ledger_repair.repair(connection, by=by, why=reason, noted=head)
+        evidence.write_bytes(repaired.evidence)  # before the commit, so that it cannot be lost
+        return repaired
+
+    with errors_to_stderr():
+        repaired = in_transaction(work)
+    console.print(
+        f"The ledger is repaired: {counted(repaired.entries, 'entry follows', 'entries follow')} "
+        f"anew behind position {repaired.position:,}."
+    )
+    console.print(f"Head, to be recorded outside this database: {repaired.head}")
+    console.print(f"Keep {evidence}: the ledger holds its SHA-256.")

@@ -144,6 +144,10 @@ def upgrade() -> None:
         op.execute(f"ALTER TABLE {TABLE} DROP CONSTRAINT IF EXISTS {constraint}")
         # For new rows only: reading the others would keep the lock.
         op.execute(f"ALTER TABLE {TABLE} ADD CONSTRAINT {constraint} CHECK ({condition}) NOT VALID")
+    op.execute(
+        f"COMMENT ON COLUMN {TABLE}.reason IS"
+        " 'retention, orphan or erasure; repair, where the ledger was damaged'"
+    )
     op.execute(_PROTECT_LEDGER)
     op.execute(_FINISH_DELETIONS)
     op.execute(f"REVOKE ALL ON FUNCTION {FINISH} FROM PUBLIC")

@@ -58,7 +58,15 @@ class DeletionEntry(Base):
 
     __tablename__ = "deletion_ledger"
     __table_args__ = (
-        CheckConstraint("reason IN ('retention', 'orphan', 'erasure')", name="reason"),
+        CheckConstraint(
+            "reason IN ('retention', 'orphan', 'erasure')"
+            " OR reason = 'repair' AND state <> 'intended'",
+            name="reason",
+        ),
+        CheckConstraint(
+            "storage_key IS NULL OR key_sha256 = sha256(convert_to(storage_key, 'UTF8'))",
+            name="digest",
+        ),
         CheckConstraint("state IN ('intended', 'deleted', 'withdrawn')", name="state"),
         CheckConstraint(
             "(state = 'intended') = (storage_key IS NOT NULL)"
@@ -91,7 +99,9 @@ class DeletionEntry(Base):
     key_sha256: Mapped[bytes] = mapped_column(
         LargeBinary, comment="SHA-256 of the key in UTF-8: proves a deletion to whoever has the key"
     )
-    reason: Mapped[str] = mapped_column(Text, comment="retention, orphan or erasure")
+    reason: Mapped[str] = mapped_column(
+        Text, comment="retention, orphan or erasure; repair, where the ledger was damaged"
+    )
     tier: Mapped[str | None] = mapped_column(Text, comment="The owner's tier when it was intended")
     size_bytes: Mapped[int | None] = mapped_column(
         BigInteger, comment="Size of the object, as far as known"

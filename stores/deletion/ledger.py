@@ -14,6 +14,7 @@ from schema.facts.deletion import (
     IntendedDeletion,
     LedgerBreak,
     LedgerHead,
+    LedgerRepair,
     LedgerVerification,
     OpenIntent,
 )
@@ -21,6 +22,7 @@ from schema.states import DeletionReason, DeletionState
 from stores.deletion.ledger_chain import FIRST, Facts, entry_hash
 
 ADVISORY_LOCK = 0x6C6564676572  # "ledger"
+REPAIR = "repair"  # the reason of an entry that marks a repair
 ENTRIES_AT_ONCE = 5000  # while verifying the chain; a few MB
 
 # In key order, so that writers of the same keys do not deadlock.
@@ -74,7 +76,7 @@ def _instant(column: str) -> str:
     return f"CASE WHEN isfinite({column}) THEN {finite} ELSE CAST({column} AS text) END"
 
 
-_FACTS = f"""\
+FACTS = f"""\
     position, id, message_id, encode(key_sha256, 'hex') AS key_sha256, reason, tier, size_bytes,
     {_instant("retention_expires_at")} AS retention_expires_at, state,
     {_instant("intended_at")} AS intended_at, attempts, last_error,
@@ -84,7 +86,7 @@ SELECT audio_ops.finish_deletions(CAST(:deleted AS bytea[]), CAST(:withdrawn AS 
 """)
 
 _CHAIN = text(f"""
-SELECT {_FACTS}, hash FROM audio_ops.deletion_ledger AS entry
+SELECT {FACTS}, hash FROM audio_ops.deletion_ledger AS entry
 WHERE entry.position IS NOT NULL ORDER BY entry.position, entry.id
 """)  # noqa: S608 - our own columns
 _WITHOUT_POSITION = text("""
@@ -145,7 +147,7 @@ def note_failures(connection: Connection, errors: Mapping[str, str]) -> None:
         errors: The bucket's error code by key; never a text that contains the key.
     """
     if errors:
-        _lock(connection)  # before the rows, as in `finish`, to avoid deadlocks
+        lock(connection)  # before the rows, as in `finish`, to avoid deadlocks
         arguments = {"digests": _digests(errors), "errors": list(errors.values())}
         connection.execute(_NOTE_FAILURES, arguments)
 
@@ -184,41 +186,51 @@ def verify(connection: Connection, noted: LedgerHead | None = None) -> LedgerVer
             chain go undetected.
     """
     last = LedgerHead(0, FIRST.hex())
+    repairs: list[LedgerRepair] = []
     rows = connection.execute(_CHAIN, execution_options={"yield_per": ENTRIES_AT_ONCE})
     with rows:
         for row in rows:
-            problem = _problem(last, row, noted)
-            if problem:
-                return LedgerVerification(last, LedgerBreak(last.position + 1, row.id, problem))
+            if problem := _problem(last, row, noted):
+                broken = LedgerBreak(last.position + 1, row.id, problem)
+                return LedgerVerification(last, broken, tuple(repairs))
             last = LedgerHead(row.position, row.hash.hex())
+            if row.reason == REPAIR:
+                repairs.append(LedgerRepair(row.position, row.finished_at, row.last_error))
+    return LedgerVerification(last, _missing(connection, last, noted), tuple(repairs))
+
+
+def _missing(
+    connection: Connection, last: LedgerHead, noted: LedgerHead | None
+) -> LedgerBreak | None:
+    """Return what an intact chain lacks: its end, or entries that are not part of it."""
     if noted and noted.position > last.position:
-        cut_off = LedgerBreak(last.position + 1, None, "the ledger ends before the recorded head")
-        return LedgerVerification(last, cut_off)
+        return LedgerBreak(last.position + 1, None, "the ledger ends before the recorded head")
     entry_id = connection.execute(_WITHOUT_POSITION).scalar_one()
     if entry_id is not None:
-        stray = LedgerBreak(None, entry_id, "a completed entry has no position in the chain")
-        return LedgerVerification(last, stray)
-    return LedgerVerification(last, None)
+        return LedgerBreak(None, entry_id, "a completed entry has no position in the chain")
+    return None
 
 
 def _problem(last: LedgerHead, row: Row[Any], noted: LedgerHead | None) -> str | None:
     """Return what is wrong with the entry that should follow `last`, or None."""
     if row.position != last.position + 1:
         return f"the next entry has position {row.position}: entries were removed or moved"
-    if row.hash != entry_hash(bytes.fromhex(last.hash), _facts(row)):
+    if row.hash != entry_hash(bytes.fromhex(last.hash), facts_of(row)):
         return "its hash does not match its contents and the previous hash"
     if noted and row.position == noted.position and row.hash.hex() != noted.hash:
         return "its hash is not the recorded one: the chain was rewritten"
     return None
 
 
-def _facts(row: Row[Any]) -> Facts:
+def facts_of(row: Row[Any]) -> Facts:
+    """Return the chained facts of a row with the columns `FACTS`, and perhaps `hash`."""
     facts = dict(row._mapping)
     facts.pop("hash", None)
     return cast("Facts", facts)
 
 
-def _lock(connection: Connection) -> None:
+def lock(connection: Connection) -> None:
+    """Keep others from appending to the chain until the transaction ends."""
     connection.execute(_LOCK, {"lock": ADVISORY_LOCK})
 
 
