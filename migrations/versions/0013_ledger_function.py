@@ -10,10 +10,9 @@ where a damaged ledger was repaired; they are always final.
 Locks: `deletion_ledger` for a moment; its rows are not read.
 """
 
-from collections.abc import Iterator
-
-import sqlalchemy as sa
 from alembic import op
+
+from migrations.privileges import holders
 
 revision = "0013"
 down_revision = "0012"
@@ -127,14 +126,6 @@ _CHECKS = {
     " OR reason = 'repair' AND state <> 'intended'",
     "digest": "storage_key IS NULL OR key_sha256 = sha256(convert_to(storage_key, 'UTF8'))",
 }
-_MAY_FINISH = sa.text("""
-SELECT DISTINCT CAST(CAST(granted.grantee AS regrole) AS text)
-FROM pg_class AS c
-JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attname = 'state'
-CROSS JOIN LATERAL aclexplode(c.relacl || a.attacl) AS granted
-WHERE c.oid = CAST(:table AS regclass) AND granted.privilege_type = 'UPDATE'
-    AND granted.grantee NOT IN (0, c.relowner)
-""")
 
 
 def upgrade() -> None:
@@ -152,15 +143,10 @@ def upgrade() -> None:
     op.execute(_FINISH_DELETIONS)
     op.execute(f"REVOKE ALL ON FUNCTION {FINISH} FROM PUBLIC")
     op.execute("REVOKE ALL ON FUNCTION audio_ops.protect_ledger() FROM PUBLIC")
-    for role in _roles_that_finish():
+    for role in holders("UPDATE", TABLE, "state"):
         op.execute(f"GRANT EXECUTE ON FUNCTION {FINISH} TO {role}")
 
 
 def downgrade() -> None:
     """Drop the function. The checks and the trigger stay: the earlier version keeps to them."""
     op.execute(f"DROP FUNCTION {FINISH}")
-
-
-def _roles_that_finish() -> Iterator[str]:
-    """Yield the roles, quoted, that may complete entries themselves."""
-    yield from op.get_bind().execute(_MAY_FINISH, {"table": TABLE}).scalars()

@@ -157,6 +157,31 @@ class OrphanObject(Base):
     )
 
 
+class OverflowingOrphan(Base):
+    """An orphan found while the queue was locked; the next flow run moves it there.
+
+    Nothing is unique here, so that the app's deletions never wait for each other or for us.
+    """
+
+    __tablename__ = "orphan_overflow"
+    __table_args__ = ({"schema": OPERATIONS_SCHEMA},)
+
+    id: Mapped[int] = mapped_column(
+        BigInteger, Identity(always=True), primary_key=True, comment="Order of deletion"
+    )
+    storage_key: Mapped[str] = mapped_column(Text, comment="The object's key")
+    source: Mapped[str] = mapped_column(Text, comment="message_deleted")
+    size_bytes: Mapped[int | None] = mapped_column(
+        BigInteger, comment="Size of the object, as far as known"
+    )
+    message_id: Mapped[str | None] = mapped_column(Text, comment="The message that is gone")
+    conversation_id: Mapped[str | None] = mapped_column(Text, comment="Its conversation")
+    user_id: Mapped[UUID | None] = mapped_column(comment="The learner; empty if nobody knows")
+    queued_at: Mapped[datetime] = mapped_column(
+        _INSTANT, server_default=text("now()"), comment="When the message was deleted"
+    )
+
+
 class ErasedLearner(Base):
     """The tombstone of an erased learner, whose data must not be restored."""
 
