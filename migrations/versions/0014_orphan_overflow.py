@@ -43,14 +43,14 @@ _ORPHANS = f"""
     FROM deleted AS d LEFT JOIN public.conversations AS c ON c.id = d.conversation_id
     WHERE d.audio_storage_key IS NOT NULL AND d.audio_deleted_at IS NULL
     GROUP BY d.audio_storage_key
-    ORDER BY d.audio_storage_key"""
+    ORDER BY d.audio_storage_key"""  # noqa: S608 - ours
 _QUEUE = f"""
     INSERT INTO audio_ops.orphan_object AS o
         (storage_key, source, size_bytes, message_id, conversation_id, user_id)
     {_ORPHANS}
     ON CONFLICT (storage_key) DO UPDATE
     SET message_id = NULL, conversation_id = NULL, user_id = NULL
-    WHERE o.message_id IS DISTINCT FROM excluded.message_id"""
+    WHERE o.message_id IS DISTINCT FROM excluded.message_id"""  # noqa: S608 - ours
 _OVERFLOW = f"""
     INSERT INTO audio_ops.orphan_overflow
         (storage_key, source, size_bytes, message_id, conversation_id, user_id)

@@ -30,6 +30,11 @@ class LegalHold(Base):
     __table_args__ = (
         CheckConstraint("scope IN ('message', 'conversation', 'user')", name="scope"),
         CheckConstraint("(released_at IS NULL) = (released_by IS NULL)", name="release"),
+        CheckConstraint(
+            "(salt IS NULL) = (subject_id IS NULL) AND (salt IS NULL) = (reason IS NULL)"
+            " AND (salt IS NOT NULL OR released_at IS NOT NULL)",
+            name="forgotten",
+        ),
         Index(
             "legal_hold_active_idx",
             "scope",
@@ -43,14 +48,55 @@ class LegalHold(Base):
         BigInteger, Identity(always=True), primary_key=True, comment="Names the hold to release it"
     )
     scope: Mapped[str] = mapped_column(Text, comment="message, conversation or user")
-    subject_id: Mapped[str] = mapped_column(Text, comment="Id of that message, conversation, user")
-    reason: Mapped[str] = mapped_column(Text, comment="Why, such as the case's number")
+    subject_id: Mapped[str | None] = mapped_column(
+        Text, comment="Id of that message, conversation, user; empty after an erasure"
+    )
+    reason: Mapped[str | None] = mapped_column(
+        Text, comment="Why, such as the case's number; empty after an erasure"
+    )
     placed_by: Mapped[str] = mapped_column(Text, comment="Who placed it")
     placed_at: Mapped[datetime] = mapped_column(
         _INSTANT, server_default=text("now()"), comment="When it was placed"
     )
     released_by: Mapped[str | None] = mapped_column(Text, comment="Who released it")
     released_at: Mapped[datetime | None] = mapped_column(_INSTANT, comment="When it was released")
+    salt: Mapped[UUID | None] = mapped_column(
+        server_default=text("gen_random_uuid()"),
+        comment="Random; part of the digests in hold_event, empty after an erasure",
+    )
+    user_id: Mapped[UUID | None] = mapped_column(
+        comment="The learner, if known when it was placed; empty after an erasure"
+    )
+
+
+class HoldEvent(Base):
+    """An event in the history of legal holds: hash-chained, without subjects and reasons."""
+
+    __tablename__ = "hold_event"
+    __table_args__ = (
+        CheckConstraint("event IN ('placed', 'released', 'forgotten')", name="event"),
+        {"schema": OPERATIONS_SCHEMA},
+    )
+
+    position: Mapped[int] = mapped_column(
+        BigInteger, primary_key=True, autoincrement=False, comment="From 1 without gaps"
+    )
+    hold_id: Mapped[int] = mapped_column(BigInteger, comment="The hold")
+    event: Mapped[str] = mapped_column(Text, comment="placed, released or forgotten")
+    scope: Mapped[str | None] = mapped_column(
+        Text, comment="Of a placed hold: message, conversation or user"
+    )
+    subject_sha256: Mapped[bytes | None] = mapped_column(
+        LargeBinary, comment="SHA-256 of the hold's salt and subject"
+    )
+    reason_sha256: Mapped[bytes | None] = mapped_column(
+        LargeBinary, comment="SHA-256 of its salt and reason"
+    )
+    done_by: Mapped[str | None] = mapped_column(Text, comment="Who placed or released it")
+    occurred_at: Mapped[datetime] = mapped_column(_INSTANT, comment="When, by the database's clock")
+    hash: Mapped[bytes] = mapped_column(
+        LargeBinary, comment="SHA-256 over the event before and this one's facts"
+    )
 
 
 class DeletionEntry(Base):

@@ -19,7 +19,7 @@ from schema.facts.deletion import (
     OpenIntent,
 )
 from schema.states import DeletionReason, DeletionState
-from stores.deletion.ledger_chain import FIRST, Facts, entry_hash
+from stores.deletion.ledger_chain import FIRST, Facts, entry_hash, instant
 
 ADVISORY_LOCK = 0x6C6564676572  # "ledger"
 REPAIR = "repair"  # the reason of an entry that marks a repair
@@ -69,18 +69,11 @@ WHERE position IS NOT NULL ORDER BY position DESC LIMIT 1
 """)
 
 
-def _instant(column: str) -> str:
-    """Return SQL that formats an instant as in the chain, regardless of session settings."""
-    finite = f"""to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
-    # to_char returns NULL for `infinity`, which would then look like an unknown instant.
-    return f"CASE WHEN isfinite({column}) THEN {finite} ELSE CAST({column} AS text) END"
-
-
 FACTS = f"""\
     position, id, message_id, encode(key_sha256, 'hex') AS key_sha256, reason, tier, size_bytes,
-    {_instant("retention_expires_at")} AS retention_expires_at, state,
-    {_instant("intended_at")} AS intended_at, attempts, last_error,
-    {_instant("finished_at")} AS finished_at"""
+    {instant("retention_expires_at")} AS retention_expires_at, state,
+    {instant("intended_at")} AS intended_at, attempts, last_error,
+    {instant("finished_at")} AS finished_at"""
 _FINISH = text("""
 SELECT audio_ops.finish_deletions(CAST(:deleted AS bytea[]), CAST(:withdrawn AS bytea[]))
 """)

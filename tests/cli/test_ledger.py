@@ -9,8 +9,8 @@ from typer.testing import CliRunner
 
 from cli.main import app
 from schema.facts.deletion import IntendedDeletion
-from schema.states import DeletionReason, DeletionState
-from stores.deletion import ledger
+from schema.states import DeletionReason, DeletionState, HoldScope
+from stores.deletion import hold_history, holds, ledger
 
 pytestmark = pytest.mark.usefixtures("at_database")
 
@@ -69,8 +69,7 @@ def test_a_cut_off_end_shows_against_the_noted_head(head, tamper):
     done = verify("--head", head)
     assert done.exit_code == 1
     assert (
-        "at position 3, an entry is missing: the ledger ends before the recorded head"
-        in done.output
+        "at position 3, the end is missing: the ledger ends before the recorded head" in done.output
     )
 
 
@@ -81,6 +80,40 @@ def test_an_entry_outside_the_chain_is_named(head, tamper):
     done = verify()
     assert done.exit_code == 1
     assert "outside the chain, entry 3" in done.output
+
+
+# Legal holds
+
+
+@pytest.fixture
+def hold(engine, add_message):
+    """A hold, placed and released; the head of the history afterwards."""
+    message_id = add_message()
+    with engine.begin() as connection:
+        placed = holds.place(connection, HoldScope.MESSAGE, message_id, "case 7", "Mori")
+        holds.release(connection, placed.hold_id, "Sato")
+        return str(hold_history.head(connection))
+
+
+def test_an_intact_history_of_holds_shows_its_head(hold):
+    done = verify("--holds-head", hold)
+    assert done.exit_code == 0
+    assert "The history of legal holds is intact: 2 events." in done.output
+    assert hold in done.output
+
+
+def test_a_rewritten_hold_is_named(hold, tamper):
+    tamper("UPDATE audio_ops.legal_hold SET released_by = 'Mori'")
+    done = verify()
+    assert done.exit_code == 1
+    assert "The ledger is intact" in done.output
+    assert "The history of legal holds is broken outside the chain, hold 1:" in done.output
+
+
+def test_a_truncated_history_shows_against_its_recorded_head(hold, tamper):
+    tamper("TRUNCATE audio_ops.hold_event, audio_ops.legal_hold")
+    assert verify().exit_code == 0
+    assert verify("--holds-head", hold).exit_code == 1
 
 
 # Repair
