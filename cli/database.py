@@ -193,9 +193,11 @@ def _tell_rights(found: "Examination") -> None:
     for rights in found.rights:
         if not rights.exists:
             console.print(f"The role {rights.role} does not exist: run deployments/grants.sql.")
-        elif rights.missing:
-            lacks = ", ".join(rights.missing)
-            console.print(f"The role {rights.role} lacks {lacks}: run deployments/grants.sql.")
+        for says, which in (("lacks", rights.missing), ("may still", rights.surplus)):
+            if which:
+                console.print(
+                    f"The role {rights.role} {says} {', '.join(which)}: run deployments/grants.sql."
+                )
 
 
 def _tell_texts(texts: "tuple[TextCount, ...]") -> None:
