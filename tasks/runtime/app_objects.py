@@ -29,10 +29,12 @@ def mend_app_objects() -> None:
     """
     if hiding := in_transaction(app_objects.hiding):
         raise RowsHidden(hiding)
+    if names := in_transaction(app_objects.lost):
+        _recreate(names)
     in_transaction(orphan_queue.take_overflow)
-    names = in_transaction(app_objects.lost)
-    if not names:
-        return
+
+
+def _recreate(names: tuple[str, ...]) -> None:
     if not in_transaction(app_objects.may_make):
         raise AppObjectsLost(names)
     logger.warning("Recreated, because dropped from the app's tables: %s", ", ".join(names))
