@@ -212,9 +212,9 @@ def _tell_rights(found: "Examination") -> None:
     for rights in found.rights:
         if not rights.exists:
             console.print(f"The role {rights.role} does not exist: {_GRANT}")
-        elif rights.missing:
-            lacks = ", ".join(rights.missing)
-            console.print(f"The role {rights.role} lacks {lacks}: {_GRANT}")
+        for says, which in (("lacks", rights.missing), ("may still", rights.surplus)):
+            if which:
+                console.print(f"The role {rights.role} {says} {', '.join(which)}: {_GRANT}")
 
 
 def _tell_texts(texts: "tuple[TextCount, ...]") -> None:

@@ -29,10 +29,17 @@ BEGIN
 END
 $$;
 
--- The app's tables, without learners' addresses and payment data.
-GRANT SELECT (id, display_name, created_at) ON users TO kaiwa_audio;
+-- The app's tables: only columns that a flow reads. `xmin` shows data-quality checks what changed.
+REVOKE ALL ON users, subscriptions, conversations, messages FROM kaiwa_audio;
+GRANT SELECT (id) ON users TO kaiwa_audio;
 GRANT SELECT (id, user_id, current_tier, created_at, updated_at) ON subscriptions TO kaiwa_audio;
-GRANT SELECT ON conversations, messages TO kaiwa_audio;
+GRANT SELECT (id, user_id, target_language_id) ON conversations TO kaiwa_audio;
+GRANT SELECT (
+    xmin, id, conversation_id, role, content, timestamp, audio_url, audio_url_expires_at,
+    audio_storage_key, audio_duration_ms, audio_size_bytes, audio_format, audio_sample_rate,
+    audio_channels, audio_processing_state, audio_processing_error, audio_retention_expires_at,
+    audio_deleted_at, pronunciation_score, fluency_score, speech_rate_wpm
+) ON messages TO kaiwa_audio;
 GRANT UPDATE (
     audio_url, audio_url_expires_at, audio_storage_key, audio_duration_ms, audio_size_bytes,
     audio_format, audio_sample_rate, audio_channels, audio_processing_state,
@@ -50,18 +57,25 @@ REVOKE INSERT, UPDATE, DELETE ON audio_ops.alembic_version, audio_ops.adoption_s
 -- Rollback data belongs to the migrator; an erasure may delete the learner's part of it.
 REVOKE INSERT, UPDATE ON audio_ops.parked_text, audio_ops.parked_analysis FROM kaiwa_audio;
 
--- Ledger, holds and tombstones can be written, completed or released, but never removed. The role
--- cannot disable the owner's triggers on the ledger.
-REVOKE ALL ON audio_ops.deletion_ledger, audio_ops.legal_hold, audio_ops.erased_learner
-    FROM kaiwa_audio;
+-- Ledger, holds and tombstones can be written, but never removed. Only functions complete entries of
+-- the ledger and forget released holds of erased learners. The role cannot disable the owner's
+-- triggers.
+REVOKE ALL ON audio_ops.deletion_ledger, audio_ops.legal_hold, audio_ops.hold_event,
+    audio_ops.erased_learner FROM kaiwa_audio;
 GRANT SELECT,
     INSERT (message_id, storage_key, key_sha256, reason, tier, size_bytes, retention_expires_at),
-    UPDATE (storage_key, state, attempts, last_error, finished_at, position, hash)
+    UPDATE (attempts, last_error)
     ON audio_ops.deletion_ledger TO kaiwa_audio;
-GRANT SELECT, INSERT (scope, subject_id, reason, placed_by), UPDATE (released_by, released_at)
+GRANT SELECT, INSERT (scope, subject_id, reason, placed_by), UPDATE (released_by)
     ON audio_ops.legal_hold TO kaiwa_audio;
+GRANT SELECT ON audio_ops.hold_event TO kaiwa_audio;
 GRANT SELECT, INSERT (user_id, reason), UPDATE (completed_at)
     ON audio_ops.erased_learner TO kaiwa_audio;
+
+-- Postgres lets every role use new functions, also after a restore without privileges.
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA audio_ops FROM PUBLIC, kaiwa_audio;
+GRANT EXECUTE ON FUNCTION audio_ops.finish_deletions(bytea[], bytea[]),
+    audio_ops.forget_released_holds(uuid) TO kaiwa_audio;
 
 -- Optional: the app's list of findings, for export-findings.
 DO $$

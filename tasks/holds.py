@@ -7,7 +7,7 @@ from schema.visible import visible
 from schema.wording import counted
 from schema.written_text import required
 from stores import database
-from stores.deletion import holds
+from stores.deletion import holds, orphan_queue
 from tasks.resources.database import in_transaction
 
 
@@ -26,6 +26,7 @@ def place(scope: HoldScope, subject_id: str, reason: str, placed_by: str) -> tup
     placed_by = required(placed_by, "The name")
     # After a lost answer, a retry finds the hold that this call placed: the time tells them apart.
     began_at = in_transaction(database.now)
+    in_transaction(orphan_queue.take_overflow)
     placed = in_transaction(holds.place, scope, subject_id, reason, placed_by)
     keeps = f"Legal hold {placed.hold_id} keeps {counted(placed.protected, 'recording')}; "
     keeps += f"{placed.already_deleted:,} had been deleted before it."

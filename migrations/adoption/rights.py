@@ -1,4 +1,4 @@
-"""Privileges that the roles of `deployments/grants.sql` need, and which of them are missing."""
+"""Privileges of the roles of `deployments/grants.sql`: what they lack, and what they have left."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -27,18 +27,42 @@ _COLUMN = sa.text("SELECT has_column_privilege(:role, :table, :column, :privileg
 _TABLE = sa.text(
     "SELECT COALESCE(has_table_privilege(:role, to_regclass(:table), :privilege), true)"
 )
-_COLUMNS = {
-    "users": ("SELECT", ("id", "display_name", "created_at")),
-    "subscriptions": ("SELECT", ("id", "user_id", "current_tier", "created_at", "updated_at")),
-    "messages": ("UPDATE", AUDIO_COLUMNS),
+_READ_COLUMNS = {
+    "users": ("id",),
+    "subscriptions": ("id", "user_id", "current_tier", "created_at", "updated_at"),
+    "conversations": ("id", "user_id", "target_language_id"),
+    "messages": ("id", "conversation_id", "role", "content", "timestamp", *AUDIO_COLUMNS),
 }
+_COLUMNS = (
+    *(("SELECT", table, columns) for table, columns in _READ_COLUMNS.items()),
+    ("UPDATE", "messages", AUDIO_COLUMNS),
+)
+# What earlier versions of grants.sql granted and this one revokes.
+_FORMER = (
+    ("UPDATE", "audio_ops.deletion_ledger", "position"),
+    ("UPDATE", "audio_ops.legal_hold", "released_at"),
+    ("SELECT", "public.users", "display_name"),
+    ("SELECT", "public.conversations", "title"),
+    ("SELECT", "public.messages", "translated_content"),
+)
+_HAS_COLUMN = sa.text("""
+SELECT EXISTS (
+    SELECT FROM pg_attribute WHERE attrelid = to_regclass(:table) AND attname = :column
+        AND NOT attisdropped
+)
+""")
+_FUNCTIONS_OF_ALL = sa.text("""
+SELECT 'EXECUTE ' || CAST(CAST(p.oid AS regprocedure) AS text) || ', as every role'
+FROM pg_proc AS p
+WHERE p.pronamespace = to_regnamespace('audio_ops')
+    AND has_function_privilege('public', p.oid, 'EXECUTE')
+ORDER BY 1
+""")
 _OURS = sorted(
     table.fullname for table in Base.metadata.tables.values() if table.schema == OPERATIONS_SCHEMA
 )
 _TABLES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     BATCH_ROLE: {
-        "public.conversations": ("SELECT",),
-        "public.messages": ("SELECT",),
         f"public.{ANALYSIS}": ("SELECT", "INSERT", "UPDATE", "DELETE"),
         **{str(table): ("SELECT",) for table in _OURS},
     },
@@ -49,16 +73,17 @@ _TABLES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 }
 
 
-_READ = (*_COLUMNS, "conversations", ANALYSIS)
+_READ = (*_READ_COLUMNS, ANALYSIS)
 
 
 @dataclass(frozen=True, slots=True)
 class Rights:
-    """Missing privileges of one role."""
+    """Privileges of one role that differ from those of `grants.sql`."""
 
     role: str
     exists: bool
     missing: tuple[str, ...]  # such as UPDATE messages.audio_url
+    surplus: tuple[str, ...] = ()  # no longer needed
 
 
 def take(connection: sa.Connection, live: Live) -> tuple[Rights, ...]:
@@ -75,11 +100,13 @@ def _rights(connection: sa.Connection, live: Live, role: str) -> Rights:
         if not connection.scalar(_SCHEMA, {"role": role, "schema": schema})
     ]
     missing += _missing_on_tables(connection, role)
+    surplus: tuple[str, ...] = ()
     if role == BATCH_ROLE:
         missing += _missing_on_columns(connection, live)
         hidden = connection.execute(_HIDDEN, {"role": role, "tables": list(_READ)}).scalars()
         missing += [f"BYPASSRLS for {table}" for table in hidden]
-    return Rights(role, exists=True, missing=tuple(missing))
+        surplus = tuple(_surplus(connection))
+    return Rights(role, exists=True, missing=tuple(missing), surplus=surplus)
 
 
 def _missing_on_tables(connection: sa.Connection, role: str) -> Iterator[str]:
@@ -91,9 +118,21 @@ def _missing_on_tables(connection: sa.Connection, role: str) -> Iterator[str]:
 
 
 def _missing_on_columns(connection: sa.Connection, live: Live) -> Iterator[str]:
-    for table, (privilege, columns) in _COLUMNS.items():
+    for privilege, table, columns in _COLUMNS:
         existing = live.tables[table].columns if table in live.tables else {}
         for column in (column for column in columns if column in existing):
-            arguments = {"role": BATCH_ROLE, "table": f"public.{table}", "column": column}
-            if not connection.scalar(_COLUMN, arguments | {"privilege": privilege}):
+            if not _has(connection, privilege, f"public.{table}", column):
                 yield f"{privilege} {table}.{column}"
+
+
+def _surplus(connection: sa.Connection) -> Iterator[str]:
+    for privilege, table, column in _FORMER:
+        exists = connection.scalar(_HAS_COLUMN, {"table": table, "column": column})
+        if exists and _has(connection, privilege, table, column):
+            yield f"{privilege} {table.removeprefix('public.')}.{column}"
+    yield from connection.execute(_FUNCTIONS_OF_ALL).scalars()
+
+
+def _has(connection: sa.Connection, privilege: str, table: str, column: str) -> bool:
+    wanted = {"role": BATCH_ROLE, "table": table, "column": column, "privilege": privilege}
+    return bool(connection.scalar(_COLUMN, wanted))

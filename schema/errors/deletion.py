@@ -29,6 +29,27 @@ class HoldNotActive(KaiwaError):
         )
 
 
+class LedgerIntact(KaiwaError):
+    """The deletion ledger has no break, so there is nothing to repair."""
+
+    def __str__(self) -> str:
+        return "The ledger is intact. Nothing was changed."
+
+
+class LedgerBeyondRepair(KaiwaError):
+    """The deletion ledger would still be broken after a repair, so it was not repaired."""
+
+    entry_id: int | None
+    problem: str
+
+    def __str__(self) -> str:
+        entry = "an entry" if self.entry_id is None else f"entry {self.entry_id}"
+        return (
+            f"Nothing was changed: after the repair, {entry} would still be wrong "
+            f"({self.problem}). Correct it, or restore the table from a backup."
+        )
+
+
 class LearnerUnknown(KaiwaError):
     """Neither the tables nor the bucket know the learner to be erased."""
 

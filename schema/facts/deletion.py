@@ -81,11 +81,21 @@ class LedgerBreak:
 
 
 @dataclass(frozen=True, slots=True)
+class LedgerRepair:
+    """An entry that marks where the owner repaired a damaged ledger."""
+
+    position: int
+    repaired_at: str  # UTC, as in the chain
+    note: str  # how many entries follow it anew, who repaired it and why
+
+
+@dataclass(frozen=True, slots=True)
 class LedgerVerification:
     """Result of verifying the whole deletion ledger."""
 
     head: LedgerHead  # the last intact entry
     broken: LedgerBreak | None
+    repairs: tuple[LedgerRepair, ...] = ()  # up to the head
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,11 @@ class LegalHold(Base):
     __table_args__ = (
         CheckConstraint("scope IN ('message', 'conversation', 'user')", name="scope"),
         CheckConstraint("(released_at IS NULL) = (released_by IS NULL)", name="release"),
+        CheckConstraint(
+            "(salt IS NULL) = (subject_id IS NULL) AND (salt IS NULL) = (reason IS NULL)"
+            " AND (salt IS NOT NULL OR released_at IS NOT NULL)",
+            name="forgotten",
+        ),
         Index(
             "legal_hold_active_idx",
             "scope",
@@ -43,14 +48,55 @@ class LegalHold(Base):
         BigInteger, Identity(always=True), primary_key=True, comment="Names the hold to release it"
     )
     scope: Mapped[str] = mapped_column(Text, comment="message, conversation or user")
-    subject_id: Mapped[str] = mapped_column(Text, comment="Id of that message, conversation, user")
-    reason: Mapped[str] = mapped_column(Text, comment="Why, such as the case's number")
+    subject_id: Mapped[str | None] = mapped_column(
+        Text, comment="Id of that message, conversation, user; empty after an erasure"
+    )
+    reason: Mapped[str | None] = mapped_column(
+        Text, comment="Why, such as the case's number; empty after an erasure"
+    )
     placed_by: Mapped[str] = mapped_column(Text, comment="Who placed it")
     placed_at: Mapped[datetime] = mapped_column(
         _INSTANT, server_default=text("now()"), comment="When it was placed"
     )
     released_by: Mapped[str | None] = mapped_column(Text, comment="Who released it")
     released_at: Mapped[datetime | None] = mapped_column(_INSTANT, comment="When it was released")
+    salt: Mapped[UUID | None] = mapped_column(
+        server_default=text("gen_random_uuid()"),
+        comment="Random; part of the digests in hold_event, empty after an erasure",
+    )
+    user_id: Mapped[UUID | None] = mapped_column(
+        comment="The learner, if known when it was placed; empty after an erasure"
+    )
+
+
+class HoldEvent(Base):
+    """An event in the history of legal holds: hash-chained, without subjects and reasons."""
+
+    __tablename__ = "hold_event"
+    __table_args__ = (
+        CheckConstraint("event IN ('placed', 'released', 'forgotten')", name="event"),
+        {"schema": OPERATIONS_SCHEMA},
+    )
+
+    position: Mapped[int] = mapped_column(
+        BigInteger, primary_key=True, autoincrement=False, comment="From 1 without gaps"
+    )
+    hold_id: Mapped[int] = mapped_column(BigInteger, comment="The hold")
+    event: Mapped[str] = mapped_column(Text, comment="placed, released or forgotten")
+    scope: Mapped[str | None] = mapped_column(
+        Text, comment="Of a placed hold: message, conversation or user"
+    )
+    subject_sha256: Mapped[bytes | None] = mapped_column(
+        LargeBinary, comment="SHA-256 of the hold's salt and subject"
+    )
+    reason_sha256: Mapped[bytes | None] = mapped_column(
+        LargeBinary, comment="SHA-256 of its salt and reason"
+    )
+    done_by: Mapped[str | None] = mapped_column(Text, comment="Who placed or released it")
+    occurred_at: Mapped[datetime] = mapped_column(_INSTANT, comment="When, by the database's clock")
+    hash: Mapped[bytes] = mapped_column(
+        LargeBinary, comment="SHA-256 over the event before and this one's facts"
+    )
 
 
 class DeletionEntry(Base):
@@ -58,7 +104,15 @@ class DeletionEntry(Base):
 
     __tablename__ = "deletion_ledger"
     __table_args__ = (
-        CheckConstraint("reason IN ('retention', 'orphan', 'erasure')", name="reason"),
+        CheckConstraint(
+            "reason IN ('retention', 'orphan', 'erasure')"
+            " OR reason = 'repair' AND state <> 'intended'",
+            name="reason",
+        ),
+        CheckConstraint(
+            "storage_key IS NULL OR key_sha256 = sha256(convert_to(storage_key, 'UTF8'))",
+            name="digest",
+        ),
         CheckConstraint("state IN ('intended', 'deleted', 'withdrawn')", name="state"),
         CheckConstraint(
             "(state = 'intended') = (storage_key IS NOT NULL)"
@@ -91,7 +145,9 @@ class DeletionEntry(Base):
     key_sha256: Mapped[bytes] = mapped_column(
         LargeBinary, comment="SHA-256 of the key in UTF-8: proves a deletion to whoever has the key"
     )
-    reason: Mapped[str] = mapped_column(Text, comment="retention, orphan or erasure")
+    reason: Mapped[str] = mapped_column(
+        Text, comment="retention, orphan or erasure; repair, where the ledger was damaged"
+    )
     tier: Mapped[str | None] = mapped_column(Text, comment="The owner's tier when it was intended")
     size_bytes: Mapped[int | None] = mapped_column(
         BigInteger, comment="Size of the object, as far as known"
@@ -144,6 +200,31 @@ class OrphanObject(Base):
     )
     refused: Mapped[str | None] = mapped_column(
         Text, comment="Why no sweep deletes it: a key that is not ours; for a person to look at"
+    )
+
+
+class OverflowingOrphan(Base):
+    """An orphan found while the queue was locked; the next flow run moves it there.
+
+    Nothing is unique here, so that the app's deletions never wait for each other or for us.
+    """
+
+    __tablename__ = "orphan_overflow"
+    __table_args__ = ({"schema": OPERATIONS_SCHEMA},)
+
+    id: Mapped[int] = mapped_column(
+        BigInteger, Identity(always=True), primary_key=True, comment="Order of deletion"
+    )
+    storage_key: Mapped[str] = mapped_column(Text, comment="The object's key")
+    source: Mapped[str] = mapped_column(Text, comment="message_deleted")
+    size_bytes: Mapped[int | None] = mapped_column(
+        BigInteger, comment="Size of the object, as far as known"
+    )
+    message_id: Mapped[str | None] = mapped_column(Text, comment="The message that is gone")
+    conversation_id: Mapped[str | None] = mapped_column(Text, comment="Its conversation")
+    user_id: Mapped[UUID | None] = mapped_column(comment="The learner; empty if nobody knows")
+    queued_at: Mapped[datetime] = mapped_column(
+        _INSTANT, server_default=text("now()"), comment="When the message was deleted"
     )
 
 

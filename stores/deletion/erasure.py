@@ -83,7 +83,8 @@ WITH revived AS MATERIALIZED (
         SELECT id FROM conversations WHERE user_id = e.user_id OFFSET 0
     ) AS c
     CROSS JOIN LATERAL (
-        SELECT * FROM messages WHERE conversation_id = c.id OFFSET 0
+        SELECT id, audio_storage_key, audio_deleted_at, audio_url FROM messages
+        WHERE conversation_id = c.id OFFSET 0
     ) AS m
     WHERE m.audio_storage_key IS NOT NULL AND m.audio_deleted_at IS NULL
         OR m.audio_url IS NOT NULL

@@ -79,11 +79,11 @@ WITH standing AS (
 SELECT id, placed_at FROM standing UNION ALL SELECT id, placed_at FROM placed
 """)
 _RELEASE = text("""
-UPDATE audio_ops.legal_hold
-SET released_by = :released_by, released_at = COALESCE(released_at, statement_timestamp())
+UPDATE audio_ops.legal_hold SET released_by = :released_by
 WHERE id = :hold_id AND (released_at IS NULL OR released_by = :released_by)
 RETURNING id, released_by, released_at
 """)
+_FORGET_RELEASED = text("SELECT audio_ops.forget_released_holds(:user_id)")
 _ACTIVE_HOLDS = text("""
 SELECT id, scope, subject_id, reason, placed_by, placed_at FROM audio_ops.legal_hold
 WHERE released_at IS NULL ORDER BY id
@@ -176,7 +176,7 @@ def place(
 
 
 def release(connection: Connection, hold_id: int, released_by: str) -> ReleasedHold | None:
-    """Release a hold; releasing it again has no effect.
+    """Release a hold; releasing it again has no effect. The database sets the time.
 
     Returns:
         The hold, with the time of its first release; None if it does not exist or someone else
@@ -185,6 +185,15 @@ def release(connection: Connection, hold_id: int, released_by: str) -> ReleasedH
     arguments = {"hold_id": hold_id, "released_by": released_by}
     row = connection.execute(_RELEASE, arguments).one_or_none()
     return None if row is None else ReleasedHold(*row)
+
+
+def forget_released(connection: Connection, user_id: UUID) -> int:
+    """Forget subjects and reasons of a learner's released holds; return how many.
+
+    That there were such holds, when, and by whom, stays in the history. The learner's tombstone
+    must exist: the database refuses to forget holds of others.
+    """
+    return int(connection.execute(_FORGET_RELEASED, {"user_id": user_id}).scalar_one())
 
 
 def active(connection: Connection) -> list[ActiveHold]:

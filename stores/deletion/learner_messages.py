@@ -19,22 +19,23 @@ from stores.readable import size_bytes
 # While the erasure runs; a worker that still holds the message then finds its work ended.
 ERASED = "Erased at the learner's request."
 
+# A message has data of a recording if one of these columns is set. Sample rate and channels do not
+# count: their defaults are set for text-only messages too.
+_AUDIO = """audio_storage_key, audio_url, audio_url_expires_at, audio_duration_ms,
+    audio_size_bytes, audio_format, audio_retention_expires_at, pronunciation_score, fluency_score,
+    speech_rate_wpm"""
+_HOLDS_AUDIO = f"num_nonnulls({_AUDIO}) > 0"
+
 # Materialised, so that the planner does not scan all of `messages` in id order.
-_THEIRS = """theirs AS MATERIALIZED (
-    SELECT m.* FROM conversations AS c JOIN messages AS m ON m.conversation_id = c.id
+_THEIRS = f"""theirs AS MATERIALIZED (
+    SELECT m.id, {_AUDIO} FROM conversations AS c JOIN messages AS m ON m.conversation_id = c.id
     WHERE c.user_id = :user_id
-)"""
+)"""  # noqa: S608 - ours
 _PAGE = text(f"""
 WITH {_THEIRS}
 SELECT id FROM theirs WHERE id > :after_id ORDER BY id LIMIT :limit
 """)  # noqa: S608 - ours
 
-# A message has data of a recording if one of these columns is set. Sample rate and channels do not
-# count: their defaults are set for text-only messages too.
-_HOLDS_AUDIO = """num_nonnulls(
-    audio_storage_key, audio_url, audio_url_expires_at, audio_duration_ms, audio_size_bytes,
-    audio_format, audio_retention_expires_at, pronunciation_score, fluency_score, speech_rate_wpm
-) > 0"""
 _COUNT_MESSAGES = text(f"WITH {_THEIRS} SELECT count(*) FROM theirs WHERE {_HOLDS_AUDIO}")  # noqa: S608 - ours
 
 _KEYS = text(f"""

@@ -6,7 +6,6 @@ transaction. Times are by the database's clock.
 
 import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import UTC
 from typing import Any, cast
 
 from sqlalchemy import Connection, Row, text
@@ -15,13 +14,15 @@ from schema.facts.deletion import (
     IntendedDeletion,
     LedgerBreak,
     LedgerHead,
+    LedgerRepair,
     LedgerVerification,
     OpenIntent,
 )
 from schema.states import DeletionReason, DeletionState
-from stores.deletion.ledger_chain import FIRST, Facts, entry_hash
+from stores.deletion.ledger_chain import FIRST, Facts, entry_hash, instant
 
 ADVISORY_LOCK = 0x6C6564676572  # "ledger"
+REPAIR = "repair"  # the reason of an entry that marks a repair
 ENTRIES_AT_ONCE = 5000  # while verifying the chain; a few MB
 
 # In key order, so that writers of the same keys do not deadlock.
@@ -62,43 +63,23 @@ WHERE entry.state = 'intended' AND entry.key_sha256 = failed.key_sha256
 """)
 
 _LOCK = text("SELECT pg_advisory_xact_lock(:lock)")
-_CLOCK = text("SELECT clock_timestamp()")
 _HEAD = text("""
 SELECT position, encode(hash, 'hex') FROM audio_ops.deletion_ledger
 WHERE position IS NOT NULL ORDER BY position DESC LIMIT 1
 """)
 
 
-def _instant(column: str) -> str:
-    """Return SQL that formats an instant as in the chain, regardless of session settings."""
-    finite = f"""to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
-    # to_char returns NULL for `infinity`, which would then look like an unknown instant.
-    return f"CASE WHEN isfinite({column}) THEN {finite} ELSE CAST({column} AS text) END"
-
-
-_FACTS = f"""\
+FACTS = f"""\
     position, id, message_id, encode(key_sha256, 'hex') AS key_sha256, reason, tier, size_bytes,
-    {_instant("retention_expires_at")} AS retention_expires_at, state,
-    {_instant("intended_at")} AS intended_at, attempts, last_error,
-    {_instant("finished_at")} AS finished_at"""
-_TO_FINISH = text(f"""
-SELECT {_FACTS} FROM audio_ops.deletion_ledger AS entry
-WHERE entry.state = 'intended' AND entry.key_sha256 = ANY(CAST(:digests AS bytea[]))
-ORDER BY entry.id FOR NO KEY UPDATE
-""")  # noqa: S608 - our own columns
+    {instant("retention_expires_at")} AS retention_expires_at, state,
+    {instant("intended_at")} AS intended_at, attempts, last_error,
+    {instant("finished_at")} AS finished_at"""
 _FINISH = text("""
-UPDATE audio_ops.deletion_ledger AS entry
-SET state = final.state, storage_key = NULL, finished_at = :finished_at,
-    position = final.position, hash = final.hash
-FROM unnest(
-    CAST(:ids AS bigint[]), CAST(:states AS text[]), CAST(:positions AS bigint[]),
-    CAST(:hashes AS bytea[])
-) AS final (id, state, position, hash)
-WHERE entry.id = final.id
+SELECT audio_ops.finish_deletions(CAST(:deleted AS bytea[]), CAST(:withdrawn AS bytea[]))
 """)
 
 _CHAIN = text(f"""
-SELECT {_FACTS}, hash FROM audio_ops.deletion_ledger AS entry
+SELECT {FACTS}, hash FROM audio_ops.deletion_ledger AS entry
 WHERE entry.position IS NOT NULL ORDER BY entry.position, entry.id
 """)  # noqa: S608 - our own columns
 _WITHOUT_POSITION = text("""
@@ -159,7 +140,7 @@ def note_failures(connection: Connection, errors: Mapping[str, str]) -> None:
         errors: The bucket's error code by key; never a text that contains the key.
     """
     if errors:
-        _lock(connection)  # before the rows, as in `finish`, to avoid deadlocks
+        lock(connection)  # before the rows, as in `finish`, to avoid deadlocks
         arguments = {"digests": _digests(errors), "errors": list(errors.values())}
         connection.execute(_NOTE_FAILURES, arguments)
 
@@ -176,34 +157,11 @@ def finish(connection: Connection, states: Mapping[str, DeletionState]) -> int:
     """
     if not states:
         return 0
-    _lock(connection)  # a separate statement, so that the next one sees the last holder's writes
-    end_states = dict(zip(_digests(states), states.values(), strict=True))
-    last = head(connection)
-    position, previous = last.position, bytes.fromhex(last.hash)
-    finished_at = connection.execute(_CLOCK).scalar_one().astimezone(UTC)
-    ids, final_states, hashes = [], [], []
-    for row in connection.execute(_TO_FINISH, {"digests": list(end_states)}):
-        position += 1
-        facts: Facts = {
-            **_facts(row),
-            "position": position,
-            "state": end_states[bytes.fromhex(row.key_sha256)],
-            "finished_at": finished_at.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
-        }
-        previous = entry_hash(previous, facts)
-        ids.append(row.id)
-        final_states.append(facts["state"])
-        hashes.append(previous)
-    arguments = {
-        "ids": ids,
-        "states": final_states,
-        "positions": list(range(last.position + 1, position + 1)),
-        "hashes": hashes,
-        "finished_at": finished_at,
+    keys = {
+        end.value: _digests(key for key, state in states.items() if state is end)
+        for end in (DeletionState.DELETED, DeletionState.WITHDRAWN)
     }
-    if ids:
-        connection.execute(_FINISH, arguments)
-    return len(ids)
+    return int(connection.execute(_FINISH, keys).scalar_one())
 
 
 def head(connection: Connection) -> LedgerHead:
@@ -221,41 +179,51 @@ def verify(connection: Connection, noted: LedgerHead | None = None) -> LedgerVer
             chain go undetected.
     """
     last = LedgerHead(0, FIRST.hex())
+    repairs: list[LedgerRepair] = []
     rows = connection.execute(_CHAIN, execution_options={"yield_per": ENTRIES_AT_ONCE})
     with rows:
         for row in rows:
-            problem = _problem(last, row, noted)
-            if problem:
-                return LedgerVerification(last, LedgerBreak(last.position + 1, row.id, problem))
+            if problem := _problem(last, row, noted):
+                broken = LedgerBreak(last.position + 1, row.id, problem)
+                return LedgerVerification(last, broken, tuple(repairs))
             last = LedgerHead(row.position, row.hash.hex())
+            if row.reason == REPAIR:
+                repairs.append(LedgerRepair(row.position, row.finished_at, row.last_error))
+    return LedgerVerification(last, _missing(connection, last, noted), tuple(repairs))
+
+
+def _missing(
+    connection: Connection, last: LedgerHead, noted: LedgerHead | None
+) -> LedgerBreak | None:
+    """Return what an intact chain lacks: its end, or entries that are not part of it."""
     if noted and noted.position > last.position:
-        cut_off = LedgerBreak(last.position + 1, None, "the ledger ends before the recorded head")
-        return LedgerVerification(last, cut_off)
+        return LedgerBreak(last.position + 1, None, "the ledger ends before the recorded head")
     entry_id = connection.execute(_WITHOUT_POSITION).scalar_one()
     if entry_id is not None:
-        stray = LedgerBreak(None, entry_id, "a completed entry has no position in the chain")
-        return LedgerVerification(last, stray)
-    return LedgerVerification(last, None)
+        return LedgerBreak(None, entry_id, "a completed entry has no position in the chain")
+    return None
 
 
 def _problem(last: LedgerHead, row: Row[Any], noted: LedgerHead | None) -> str | None:
     """Return what is wrong with the entry that should follow `last`, or None."""
     if row.position != last.position + 1:
         return f"the next entry has position {row.position}: entries were removed or moved"
-    if row.hash != entry_hash(bytes.fromhex(last.hash), _facts(row)):
+    if row.hash != entry_hash(bytes.fromhex(last.hash), facts_of(row)):
         return "its hash does not match its contents and the previous hash"
     if noted and row.position == noted.position and row.hash.hex() != noted.hash:
         return "its hash is not the recorded one: the chain was rewritten"
     return None
 
 
-def _facts(row: Row[Any]) -> Facts:
+def facts_of(row: Row[Any]) -> Facts:
+    """Return the chained facts of a row with the columns `FACTS`, and perhaps `hash`."""
     facts = dict(row._mapping)
     facts.pop("hash", None)
     return cast("Facts", facts)
 
 
-def _lock(connection: Connection) -> None:
+def lock(connection: Connection) -> None:
+    """Keep others from appending to the chain until the transaction ends."""
     connection.execute(_LOCK, {"lock": ADVISORY_LOCK})
 
 

@@ -60,6 +60,29 @@ LEFT JOIN conversations AS c ON c.id = m.conversation_id
 WHERE l.state = 'intended' AND l.storage_key = ANY(:keys)
 ON CONFLICT (storage_key) DO NOTHING
 """)
+_OVERFLOWS = text("SELECT EXISTS (SELECT FROM audio_ops.orphan_overflow)")
+# As the trigger does it: a key with several messages belongs to none of them.
+_TAKE_OVERFLOW = text("""
+WITH taken AS (DELETE FROM audio_ops.orphan_overflow RETURNING *)
+INSERT INTO audio_ops.orphan_object AS o
+    (storage_key, source, size_bytes, message_id, conversation_id, user_id, queued_at)
+SELECT storage_key, source, max(size_bytes),
+    CASE WHEN count(*) = 1 THEN min(message_id) END,
+    CASE WHEN count(*) = 1 THEN min(conversation_id) END,
+    CAST(CASE WHEN count(*) = 1 THEN min(CAST(user_id AS text)) END AS uuid),
+    min(queued_at)
+FROM taken GROUP BY storage_key, source ORDER BY storage_key
+ON CONFLICT (storage_key) DO UPDATE SET message_id = NULL, conversation_id = NULL, user_id = NULL
+WHERE o.message_id IS DISTINCT FROM excluded.message_id
+""")
+
+
+def take_overflow(connection: Connection) -> int:
+    """Queue what the trigger wrote to the overflow while the queue was locked; return how many."""
+    # Usually it is empty; then the queue is not even asked for.
+    if not connection.execute(_OVERFLOWS).scalar_one():
+        return 0
+    return connection.execute(_TAKE_OVERFLOW).rowcount
 
 
 def count(connection: Connection) -> int:

@@ -16,7 +16,7 @@ from schema.errors.deletion import LearnerUnknown
 from schema.errors.storage import UnprovenBucket
 from schema.facts.deletion import ErasureReport
 from schema.wording import counted
-from stores.deletion import erasure, learner_messages, ledger
+from stores.deletion import erasure, holds, learner_messages, ledger, orphan_queue
 from tasks.erasure.erase_pages import erase_orphans, erase_page, erase_versions
 from tasks.erasure.learner_data import ROWS_AT_ONCE, count_learner_data
 from tasks.erasure.objects import block_holds, folder, is_refused, versions_under
@@ -38,6 +38,7 @@ def plan_erasure(user_id: UUID, *, as_of: datetime) -> ErasureReport:
         WrongBucket: If the bucket's marker is missing.
     """
     storage.bucket().verify_marker()
+    in_transaction(orphan_queue.take_overflow)
     in_transaction(block_holds, user_id)
     _prove_bucket(user_id, as_of)
     found = count_learner_data(user_id)
@@ -102,6 +103,7 @@ def erase_leftovers(user_id: UUID) -> ErasureReport:
         if _is_stuck(step):
             break
     forgotten = in_transaction(erasure.forget_listed, user_id, folder=folder(user_id))
+    forgotten += in_transaction(holds.forget_released, user_id)
     return report + ErasureReport(control_rows=forgotten)
 
 

@@ -1,4 +1,7 @@
-"""Check and restore our indexes and trigger on the app's tables; each flow does this first."""
+"""Check and restore our indexes and trigger on the app's tables; each flow does this first.
+
+What the trigger found while the queue of orphans was locked is queued now.
+"""
 
 import logging
 
@@ -7,6 +10,7 @@ from prefect.cache_policies import NO_CACHE
 
 from schema.errors.adoption import AppObjectsLost, RowsHidden
 from stores import app_objects
+from stores.deletion import orphan_queue
 from tasks.resources import database
 from tasks.resources.database import in_transaction
 
@@ -15,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 @task(cache_policy=NO_CACHE)
 def mend_app_objects() -> None:
-    """Recreate our objects that the app's tools have dropped, if this role may.
+    """Recreate our objects that the app's tools have dropped, if this role may; queue the overflow.
 
     Raises:
         RowsHidden: If row-level security hides rows of the app's tables from this role: their
@@ -25,9 +29,12 @@ def mend_app_objects() -> None:
     """
     if hiding := in_transaction(app_objects.hiding):
         raise RowsHidden(hiding)
-    names = in_transaction(app_objects.lost)
-    if not names:
-        return
+    if names := in_transaction(app_objects.lost):
+        _recreate(names)
+    in_transaction(orphan_queue.take_overflow)
+
+
+def _recreate(names: tuple[str, ...]) -> None:
     if not in_transaction(app_objects.may_make):
         raise AppObjectsLost(names)
     logger.warning("Recreated, because dropped from the app's tables: %s", ", ".join(names))

@@ -1,10 +1,9 @@
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.exc import DatabaseError, ProgrammingError
 
 from migrations import run
 from schema.documents import AnalysisRecord
@@ -29,16 +28,23 @@ from stores.analysis import analyses, leases, messages
 from stores.backfill import backfills, freezing, outcomes, selection, undo
 from stores.backfill import leases as backfill_leases
 from stores.bucket.listing import ListedObject
-from stores.deletion import erasure, holds, learner_messages, ledger
+from stores.deletion import (
+    erasure,
+    hold_history,
+    holds,
+    learner_messages,
+    ledger,
+    orphan_queue,
+)
 from stores.quality import checked_rows, checks, quarantine
 from stores.quality.rules.catalogue import RULES
 from stores.reconciliation import comparison, inventory, stray_objects
 from tasks.resources import database as database_resources
+from tasks.runtime.app_objects import mend_app_objects
 from tasks.sweep.sweep_retention import set_missing_expiries
 from tests.support.backfilling import RELEASE, analysis
+from tests.support.granting import GRANTS
 from tests.support.quality import FACTS
-
-GRANTS = (Path(__file__).parents[2] / "deployments" / "grants.sql").read_text()
 
 
 @pytest.fixture
@@ -278,6 +284,11 @@ def test_a_batch_that_exports_may_do_all_of_it(exporting, add_analysed, add_user
         "INSERT INTO messages (id, conversation_id, role, content) VALUES ('m', 'c', 'user', 'a')",
         "UPDATE conversations SET target_language_id = 'ja'",
         "SELECT email FROM users",
+        "SELECT display_name FROM users",
+        "SELECT created_at FROM users",
+        "SELECT title FROM conversations",
+        "SELECT translated_content FROM messages",
+        "SELECT * FROM messages",
         "DELETE FROM users",
         "UPDATE subscriptions SET current_tier = 'premium'",
         "UPDATE audio_ops.alembic_version SET version_num = '0000'",
@@ -286,6 +297,16 @@ def test_a_batch_that_exports_may_do_all_of_it(exporting, add_analysed, add_user
         "DELETE FROM audio_ops.deletion_ledger",
         "TRUNCATE audio_ops.deletion_ledger",
         "UPDATE audio_ops.deletion_ledger SET reason = 'orphan'",
+        "UPDATE audio_ops.deletion_ledger SET state = 'deleted'",
+        "UPDATE audio_ops.deletion_ledger SET position = 9223372036854775807",
+        "UPDATE audio_ops.deletion_ledger SET hash = ''",
+        "UPDATE audio_ops.deletion_ledger SET finished_at = now()",
+        "UPDATE audio_ops.deletion_ledger SET storage_key = NULL",
+        "UPDATE audio_ops.deletion_ledger SET state = 'deleted', storage_key = NULL,"
+        " finished_at = now(), position = 9223372036854775807, hash = ''",
+        "INSERT INTO audio_ops.deletion_ledger (id, storage_key, key_sha256, reason)"
+        " OVERRIDING SYSTEM VALUE VALUES (9223372036854775807, 'a', sha256('a'), 'orphan')",
+        "SELECT setval('audio_ops.deletion_ledger_id_seq', 9223372036854775807)",
         "INSERT INTO audio_ops.deletion_ledger (key_sha256, reason, state, finished_at, position,"
         " hash) VALUES ('', 'orphan', 'deleted', now(), 1, '')",
         "ALTER TABLE audio_ops.deletion_ledger DISABLE TRIGGER ALL",
@@ -294,6 +315,21 @@ def test_a_batch_that_exports_may_do_all_of_it(exporting, add_analysed, add_user
         "DELETE FROM audio_ops.legal_hold",
         "TRUNCATE audio_ops.legal_hold",
         "UPDATE audio_ops.legal_hold SET subject_id = 'another'",
+        "UPDATE audio_ops.legal_hold SET reason = NULL, subject_id = NULL, salt = NULL",
+        "UPDATE audio_ops.legal_hold SET released_at = '2020-01-01'",
+        "UPDATE audio_ops.legal_hold SET placed_by = 'another'",
+        "INSERT INTO audio_ops.legal_hold (scope, subject_id, reason, placed_by, placed_at)"
+        " VALUES ('message', 'm', 'case', 'Mori', '2020-01-01')",
+        "INSERT INTO audio_ops.hold_event (position, hold_id, event, occurred_at, hash)"
+        " VALUES (1, 1, 'released', now(), '')",
+        "UPDATE audio_ops.hold_event SET done_by = 'another'",
+        "DELETE FROM audio_ops.hold_event",
+        "ALTER TABLE audio_ops.legal_hold DISABLE TRIGGER ALL",
+        "SELECT audio_ops.append_hold_event(h, 'placed', 'Mori', now())"
+        " FROM audio_ops.legal_hold AS h",
+        "SELECT audio_ops.learner_of_hold(h) FROM audio_ops.legal_hold AS h",
+        "CREATE FUNCTION audio_ops.sha256(bytea) RETURNS bytea LANGUAGE sql RETURN $1",
+        "GRANT EXECUTE ON FUNCTION audio_ops.queue_orphans() TO kaiwa_audio",
         "DELETE FROM audio_ops.erased_learner",
         "TRUNCATE audio_ops.erased_learner",
         "ALTER TABLE messages DISABLE TRIGGER audio_ops_queue_orphans",
@@ -307,6 +343,180 @@ def test_the_batch_may_do_nothing_else(batch, statement):
         pytest.raises(ProgrammingError, match=r"permission denied|must be owner"),
     ):
         connection.execute(sa.text(statement))
+
+
+def test_the_batch_cannot_stop_the_ledger(batch, engine):
+    """Only attempts and errors of open entries are its to write, and attempts only one by one."""
+    with batch.begin() as connection:
+        ledger.intend(connection, [IntendedDeletion("a", None, DeletionReason.ORPHAN)])
+    for attempts in ("2147483647", "-1", "attempts + 2"):
+        with batch.connect() as connection, pytest.raises(DatabaseError, match="one by one"):
+            connection.exec_driver_sql(
+                f"UPDATE audio_ops.deletion_ledger SET attempts = {attempts}"
+            )
+    with batch.begin() as connection:
+        ledger.note_failures(connection, {"a": "SlowDown"})
+        assert ledger.finish(connection, {"a": DeletionState.DELETED}) == 1
+    with batch.connect() as connection, pytest.raises(DatabaseError, match="is final"):
+        connection.exec_driver_sql("UPDATE audio_ops.deletion_ledger SET last_error = 'x'")
+    with engine.connect() as connection:
+        assert ledger.verify(connection).broken is None
+
+
+def test_the_batch_can_release_a_hold_once_and_nothing_more(batch, add_message):
+    with batch.begin() as connection:
+        placed = holds.place(connection, HoldScope.MESSAGE, add_message(), "case 7", "Mori")
+        assert holds.release(connection, placed.hold_id, "Sato")
+    for value in ("'Mori'", "NULL"):
+        with batch.connect() as connection, pytest.raises(DatabaseError, match="is final"):
+            connection.exec_driver_sql(f"UPDATE audio_ops.legal_hold SET released_by = {value}")
+    with batch.connect() as connection:
+        assert hold_history.verify(connection).broken is None
+
+
+def test_the_batch_may_forget_holds_of_the_erased_alone(batch, add_user):
+    user_id = add_user()
+    with batch.begin() as connection:
+        placed = holds.place(connection, HoldScope.USER, str(user_id), "case 7", "Mori")
+        assert holds.release(connection, placed.hold_id, "Sato")
+    with batch.connect() as connection, pytest.raises(DatabaseError, match="being erased"):
+        holds.forget_released(connection, user_id)
+    with batch.begin() as connection:
+        erasure.begin(connection, user_id, "request 7")
+        assert holds.forget_released(connection, user_id) == 1
+
+
+def test_the_batch_may_queue_what_overflowed(batch, engine, add_message):
+    add_message(audio_storage_key="k")
+    with engine.begin() as app, engine.begin() as other:
+        other.exec_driver_sql("LOCK TABLE audio_ops.orphan_object")
+        app.exec_driver_sql("DELETE FROM messages")
+    with batch.begin() as connection:
+        assert orphan_queue.take_overflow(connection) == 1
+
+
+# Functions
+
+
+FUNCTIONS = sa.text("""
+SELECT p.proname, pg_get_userbyid(p.proowner) AS owner, p.prosecdef, p.proconfig,
+    (SELECT pg_get_userbyid(relowner) FROM pg_class
+    WHERE oid = 'audio_ops.deletion_ledger'::regclass) AS owner_of_tables,
+    has_function_privilege('public', p.oid, 'EXECUTE') AS public_may,
+    has_function_privilege('kaiwa_app', p.oid, 'EXECUTE') AS app_may,
+    has_function_privilege('batch_login', p.oid, 'EXECUTE') AS batch_may
+FROM pg_proc AS p WHERE p.pronamespace = 'audio_ops'::regnamespace ORDER BY 1
+""")
+FOR_THE_BATCH = {"finish_deletions", "forget_released_holds"}
+WITH_THE_OWNERS_RIGHTS = {*FOR_THE_BATCH, "keep_holds", "queue_orphans"}
+
+
+@pytest.mark.parametrize("restored", [False, True])
+def test_every_function_of_ours_is_closed_to_all_but_its_users(batch, engine, restored):
+    if restored:  # without privileges: Postgres then gives every role its default
+        with engine.begin() as owner:
+            owner.exec_driver_sql("GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA audio_ops TO PUBLIC")
+            owner.exec_driver_sql(GRANTS)
+    with engine.connect() as connection:
+        functions = {row.proname: row for row in connection.execute(FUNCTIONS)}
+    assert {name for name, found in functions.items() if found.batch_may} == FOR_THE_BATCH
+    assert {name for name, found in functions.items() if found.prosecdef} == WITH_THE_OWNERS_RIGHTS
+    for found in functions.values():
+        assert not found.public_may
+        assert not found.app_may
+        assert found.owner == found.owner_of_tables
+        assert "search_path=pg_catalog, pg_temp" in found.proconfig
+
+
+# Between an upgrade and the next run of grants.sql
+
+
+EARLIER_GRANTS = """
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA audio_ops FROM kaiwa_audio;
+GRANT SELECT ON conversations, messages TO kaiwa_audio;
+GRANT SELECT (id, display_name, created_at) ON users TO kaiwa_audio;
+GRANT UPDATE (storage_key, state, attempts, last_error, finished_at, position, hash)
+    ON audio_ops.deletion_ledger TO kaiwa_audio;
+GRANT UPDATE (released_by, released_at) ON audio_ops.legal_hold TO kaiwa_audio;
+ALTER DEFAULT PRIVILEGES IN SCHEMA audio_ops
+    REVOKE SELECT, INSERT, UPDATE, DELETE ON TABLES FROM kaiwa_audio
+"""
+EARLIER_FINISH = """
+UPDATE audio_ops.deletion_ledger
+SET state = 'deleted', storage_key = NULL, finished_at = now(), position = {0}, hash = ''
+WHERE storage_key = '{1}'
+"""
+EARLIER_RELEASE = """
+UPDATE audio_ops.legal_hold
+SET released_by = 'Sato', released_at = COALESCE(released_at, statement_timestamp())
+WHERE id = {0} AND (released_at IS NULL OR released_by = 'Sato')
+"""
+
+
+@pytest.fixture
+def upgraded(batch, engine, database_url):
+    """A database of the earlier version, upgraded; nobody has run the new grants.sql."""
+    run.downgrade(database_url, "0012")
+    with engine.begin() as owner:
+        owner.exec_driver_sql(EARLIER_GRANTS)
+    run.upgrade(database_url)
+    return batch
+
+
+def test_until_then_flows_of_both_versions_delete(
+    upgraded, engine, record, hold, sweep, monkeypatch, add_orphan
+):
+    record()
+    add_orphan("orphan")
+    held = record()
+    placed = hold(held)
+    with upgraded.begin() as connection:
+        ledger.intend(connection, [IntendedDeletion("old", None, DeletionReason.ORPHAN)])
+    with upgraded.begin() as connection:  # a process of the earlier version, still at work
+        connection.exec_driver_sql(EARLIER_FINISH.format(1, "old"))
+        connection.exec_driver_sql(EARLIER_RELEASE.format(placed.hold_id))
+    with monkeypatch.context() as patch:
+        patch.setattr(database_resources, "engine", lambda: upgraded)
+        mend_app_objects.fn()
+        assert sweep().objects == 3
+    with upgraded.connect() as connection:
+        assert hold_history.verify(connection).broken is None
+
+
+def test_afterwards_an_entry_of_the_earlier_version_stays_open_for_the_next_sweep(
+    upgraded, engine, record, entries, sweep, monkeypatch
+):
+    message_id = record()
+    with engine.begin() as connection:
+        key = messages.get(connection, message_id).audio_storage_key
+        ledger.intend(connection, [IntendedDeletion(key, message_id, DeletionReason.RETENTION)])
+        connection.exec_driver_sql(GRANTS)
+    with upgraded.connect() as connection, pytest.raises(ProgrammingError, match="denied"):
+        connection.exec_driver_sql(EARLIER_FINISH.format(1, key))
+    with monkeypatch.context() as patch:
+        patch.setattr(database_resources, "engine", lambda: upgraded)
+        assert sweep().objects == 1
+    assert entries() == [("retention", "deleted", message_id)]
+
+
+def test_doctor_and_upgrade_name_what_the_role_no_longer_needs(upgraded, engine, database_url):
+    def surplus():
+        return {one.role: one.surplus for one in run.examine(database_url).rights}["kaiwa_audio"]
+
+    assert surplus() == (
+        "UPDATE audio_ops.deletion_ledger.position",
+        "UPDATE audio_ops.legal_hold.released_at",
+        "SELECT users.display_name",
+        "SELECT conversations.title",
+        "SELECT messages.translated_content",
+    )
+    with engine.begin() as owner:
+        owner.exec_driver_sql("GRANT EXECUTE ON FUNCTION audio_ops.queue_orphans() TO PUBLIC")
+    assert surplus()[5:] == ("EXECUTE audio_ops.queue_orphans(), as every role",)
+    with engine.begin() as owner:
+        owner.exec_driver_sql(GRANTS)
+    assert surplus() == ()
+    assert not any(one.missing for one in run.examine(database_url).rights)
 
 
 def test_tables_of_later_migrations_are_covered(batch, engine):

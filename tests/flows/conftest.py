@@ -1,4 +1,4 @@
-"""Fixtures of all flow tests: one Prefect server."""
+"""Fixtures of all flow tests: one Prefect server, and the role of `deployments/grants.sql`."""
 
 import os
 
@@ -11,6 +11,14 @@ from prefect.settings import (
     temporary_settings,
 )
 from prefect.testing.utilities import prefect_test_harness
+
+from tests.support.granting import batch_login
+
+
+@pytest.fixture
+def login_url(engine, database_url):
+    """URL of a login with the flows' rights alone, so that every flow test proves them enough."""
+    return batch_login(engine, database_url)
 
 
 @pytest.fixture(scope="session")

@@ -67,10 +67,16 @@ def s3_address(s3_server):
 
 
 @pytest.fixture
-def stage(database_url, s3_address, monkeypatch):
+def login_url(database_url):
+    """URL with which tasks connect: here as the owner of all tables."""
+    return database_url
+
+
+@pytest.fixture
+def stage(login_url, s3_address, monkeypatch):
     """Let tasks find this test's database and bucket in their environment."""
     nowhere = PrefectAddress("", SecretStr(""))  # the Prefect server is another fixture's
-    addresses = StackAddresses(SecretStr(database_url), s3_address, nowhere)
+    addresses = StackAddresses(SecretStr(login_url), s3_address, nowhere)
     for name, value in addresses.environment().items():
         if value:
             monkeypatch.setenv(name, value)

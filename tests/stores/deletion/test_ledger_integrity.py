@@ -100,7 +100,7 @@ def _hash_anew(engine, tamper, first, last):
         rows = connection.execute(ledger._CHAIN).all()
     previous = rows[first - 2].hash
     for row in rows[first - 1 : last]:
-        previous = entry_hash(previous, ledger._facts(row))
+        previous = entry_hash(previous, ledger.facts_of(row))
         tamper(f"UPDATE ledger SET hash = '\\x{previous.hex()}' WHERE position = {row.position}")
 
 

@@ -1,5 +1,6 @@
-"""Recordings whose message the app deletes: the trigger of migrations 0006 and 0012."""
+"""Recordings whose message the app deletes: the trigger of migrations 0006, 0012 and 0014."""
 
+import time
 from datetime import UTC, datetime
 
 import psycopg
@@ -7,6 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from schema.tables.deletion import OrphanObject
+from stores.deletion import orphan_queue
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 
@@ -216,32 +218,111 @@ def test_a_session_that_saw_the_column_widened_queues_on(app, add_message, orpha
 # It never fails the app's own statement
 
 
-def test_a_locked_queue_delays_the_app_a_second_and_loses_only_the_note(
-    engine, app, add_message, left, orphans
+@pytest.fixture
+def take_overflow(engine):
+    """Queue what is in the overflow, as each flow does first; return how many."""
+
+    def _take_overflow():
+        with engine.begin() as connection:
+            return orphan_queue.take_overflow(connection)
+
+    return _take_overflow
+
+
+@pytest.fixture
+def warnings(app):
+    """Collect the warnings of the app's connection."""
+    messages = []
+    app.add_notice_handler(lambda notice: messages.append(notice.message_primary))
+    return messages
+
+
+def test_a_queue_locked_for_a_second_delays_no_deletion_and_loses_nothing(
+    engine, app, add_user, add_conversation, add_message, left, orphans, take_overflow, warnings
 ):
-    for _ in range(100):
-        add_message()
-    warnings = []
-    app.add_notice_handler(lambda notice: warnings.append(notice.message_primary))
+    user_id = add_user()
+    conversation_id = add_conversation(user_id=user_id)
+    ids = [
+        add_message(conversation_id=conversation_id, audio_storage_key=f"k{number}")
+        for number in range(100)
+    ]
+    slowest = 0.0
     with engine.begin() as other:
         other.execute(sa.text("LOCK TABLE audio_ops.orphan_object"))
-        app.execute("SET statement_timeout = '10s'")  # one second per message would exceed it
-        app.execute("DELETE FROM messages")
-    assert left() == 0
-    assert orphans() == {}
-    assert ["lock timeout" in warning for warning in warnings] == [True]
+        until = time.monotonic() + 1
+        for id_ in ids:
+            began = time.monotonic()
+            app.execute("DELETE FROM messages WHERE id = %s", [id_])
+            slowest = max(slowest, time.monotonic() - began)
+            time.sleep(max(0.0, min(0.01, until - time.monotonic())))
+        time.sleep(max(0.0, until - time.monotonic()))
+    assert (left(), warnings, orphans()) == (0, [], {})
+    assert slowest < 1
+    assert take_overflow() == 100
+    assert take_overflow() == 0
+    assert {(o.storage_key, o.message_id, o.user_id) for o in orphans().values()} == {
+        (f"k{number}", id_, user_id) for number, id_ in enumerate(ids)
+    }
 
 
-def test_a_key_that_another_session_holds_delays_the_app_a_second_at_most(
-    engine, app, add_message, left
+def test_a_key_that_a_sweep_holds_delays_no_deletion_and_is_noted(
+    engine, app, add_message, left, orphans, take_overflow, warnings
 ):
     add_message(audio_storage_key="shared")
     add_message(audio_storage_key="shared")
+    add_message(audio_storage_key="own")
     app.execute("DELETE FROM messages WHERE id = 'message-0'")
     with engine.begin() as sweep:
         sweep.execute(sa.text("SELECT FROM audio_ops.orphan_object FOR UPDATE"))
+        app.execute("SET statement_timeout = '150ms'")  # the app's own patience
+        app.execute("DELETE FROM messages")
+        orphan_queue.remove(sweep, ["shared"])  # deleted, after which it was orphaned again
+    assert (left(), warnings) == (0, [])
+    assert take_overflow() == 2
+    assert orphans().keys() == {"shared", "own"}
+
+
+def test_the_overflow_is_emptied_while_the_app_deletes(
+    engine, app, add_message, orphans, take_overflow
+):
+    for number in range(3):
+        add_message(id=f"m{number}", audio_storage_key=f"k{number}")
+    with engine.begin() as other:
+        other.execute(sa.text("LOCK TABLE audio_ops.orphan_object"))
+        app.execute("DELETE FROM messages WHERE id = 'm0'")
+    with app.transaction(), engine.begin() as other:
+        other.execute(sa.text("SAVEPOINT queue; LOCK TABLE audio_ops.orphan_object"))
+        app.execute("DELETE FROM messages WHERE id = 'm1'")
+        other.execute(sa.text("ROLLBACK TO queue"))
+        assert orphan_queue.take_overflow(other) == 1
+        app.execute("DELETE FROM messages WHERE id = 'm2'")
+    assert take_overflow() == 1
+    assert orphans().keys() == {"k0", "k1", "k2"}
+
+
+def test_a_key_that_overflows_twice_belongs_to_no_message(
+    engine, app, add_message, orphans, take_overflow
+):
+    add_message(id="m0", audio_storage_key="k")
+    add_message(id="m1", audio_storage_key="k")
+    with engine.begin() as other:
+        other.execute(sa.text("LOCK TABLE audio_ops.orphan_object"))
+        for id_ in ("m0", "m1"):
+            app.execute("DELETE FROM messages WHERE id = %s", [id_])
+    assert take_overflow() == 1
+    assert (orphans()["k"].message_id, orphans()["k"].user_id) == (None, None)
+
+
+def test_with_queue_and_overflow_locked_the_app_waits_no_second(
+    engine, app, add_message, left, warnings
+):
+    add_message()
+    with engine.begin() as other:
+        other.execute(sa.text("LOCK TABLE audio_ops.orphan_object, audio_ops.orphan_overflow"))
+        app.execute("SET statement_timeout = '1s'")
         app.execute("DELETE FROM messages")
     assert left() == 0
+    assert ["lock timeout" in warning for warning in warnings] == [True]  # for the reconciliation
 
 
 @pytest.mark.parametrize(
@@ -260,6 +341,77 @@ def test_a_damaged_queue_stops_no_deletion(app, add_message, left, damage):
     app.execute(damage)
     app.execute("DELETE FROM messages")
     assert left() == 0
+
+
+# It serves no other table
+
+
+@pytest.fixture
+def restored(app, app_role):
+    """A role of a database restored without privileges: every role may use every function."""
+    app.execute(
+        f"""
+        GRANT USAGE ON SCHEMA audio_ops TO {app_role};
+        GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA audio_ops TO PUBLIC;
+        GRANT TRIGGER ON messages TO {app_role};
+        SET ROLE {app_role}
+        """
+    )
+    return app_role
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "CREATE TEMP TABLE mine (LIKE public.messages)",
+        "CREATE TEMP TABLE messages (LIKE public.messages)",
+        "CREATE TEMP TABLE mine (LIKE public.messages) PARTITION BY HASH (id);"
+        "CREATE TEMP TABLE part PARTITION OF mine FOR VALUES WITH (MODULUS 1, REMAINDER 0)",
+    ],
+)
+def test_on_a_table_of_its_own_a_role_queues_nothing(app, restored, orphans, kind):
+    app.execute(kind)
+    mine = "pg_temp.messages" if "TABLE messages" in kind else "pg_temp.mine"
+    app.execute(
+        f"CREATE TRIGGER mine AFTER DELETE ON {mine} REFERENCING OLD TABLE AS deleted"
+        " FOR EACH STATEMENT EXECUTE FUNCTION audio_ops.queue_orphans();"
+        f"INSERT INTO {mine} (id, conversation_id, role, content, timestamp, audio_storage_key)"
+        " VALUES ('m', 'c', 'user', 'a', now(), 'audio/of/others')"
+    )
+    with pytest.raises(psycopg.Error, match="only deletions from public"):
+        app.execute(f"DELETE FROM {mine}")
+    app.execute("RESET ROLE")
+    assert orphans() == {}
+
+
+def test_a_view_cannot_feed_it(app, restored, orphans):
+    app.execute("CREATE TEMP VIEW mine AS SELECT 'audio/of/others' AS audio_storage_key")
+    app.execute(
+        "CREATE TRIGGER mine INSTEAD OF DELETE ON mine FOR EACH ROW"
+        " EXECUTE FUNCTION audio_ops.queue_orphans()"
+    )
+    with pytest.raises(psycopg.Error, match="only deletions from public"):
+        app.execute("DELETE FROM mine")
+    app.execute("RESET ROLE")
+    assert orphans() == {}
+
+
+def test_another_trigger_on_messages_cannot_pass_new_rows_for_deleted_ones(
+    app, restored, add_conversation, orphans
+):
+    conversation_id = add_conversation()
+    app.execute(
+        "CREATE TRIGGER mine AFTER INSERT ON messages REFERENCING NEW TABLE AS deleted"
+        " FOR EACH STATEMENT EXECUTE FUNCTION audio_ops.queue_orphans()"
+    )
+    with pytest.raises(psycopg.Error, match="only deletions from public"):
+        app.execute(
+            "INSERT INTO messages (id, conversation_id, role, content, audio_storage_key)"
+            " VALUES ('m', %s, 'user', 'a', 'audio/of/others')",
+            [conversation_id],
+        )
+    app.execute("RESET ROLE; DROP TRIGGER mine ON messages")
+    assert orphans() == {}
 
 
 @pytest.fixture

@@ -46,6 +46,16 @@ def test_dropped_objects_are_recreated(lost, run_sql, loss, names):
     assert lost() == ()
 
 
+def test_orphans_found_while_the_queue_was_locked_are_queued(engine, lost, add_message, queue):
+    add_message(audio_storage_key="k")
+    with engine.begin() as app, engine.begin() as other:
+        other.execute(sa.text("LOCK TABLE audio_ops.orphan_object"))
+        app.execute(sa.text("DELETE FROM messages"))
+    assert queue() == {}
+    mend_app_objects.fn()
+    assert queue() == {"k": None}
+
+
 def test_a_role_without_the_right_gets_an_error_with_what_to_do(lost, run_sql, engine, monkeypatch):
     run_sql(f"DROP INDEX {WAITING}")
     run_sql("DROP ROLE IF EXISTS flows_alone; CREATE ROLE flows_alone LOGIN PASSWORD 'flows'")
