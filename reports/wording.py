@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from policy.costs import BYTES_PER_GB
+from schema.visible import visible
 
 _MAX_NAME_CHARACTERS = 40
 _MOST_DECIMALS = 6
@@ -65,7 +66,10 @@ def plain(name: str) -> str:
     Escaping would not work in both of Prefect's UIs: one interprets Markdown and HTML in table
     cells, the other does not. Exported files hold the name unchanged.
     """
-    shown = "".join(c if c.isalnum() or c in _HARMLESS else "·" for c in name.strip())
+    # Some letters have no shape of their own; `visible` knows them.
+    shown = "".join(
+        c if c in _HARMLESS or (c.isalnum() and visible(c) == c) else "·" for c in name.strip()
+    )
     if len(shown) > _MAX_NAME_CHARACTERS:
         shown = f"{shown[: _MAX_NAME_CHARACTERS - 1]}…"
     return shown or "·"

@@ -1,5 +1,6 @@
 """Endpoints and secrets under the app's names, with `AWS_*` as fallback."""
 
+from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -127,13 +128,39 @@ class ReportSettings(BaseSettings):
 class NotificationSettings(BaseSettings):
     """Where alerts are sent."""
 
-    model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True)
+    model_config = SettingsConfigDict(
+        extra="ignore",
+        env_ignore_empty=True,
+        hide_input_in_errors=True,  # whoever has the URL can post
+    )
 
     webhook_url: SecretStr | None = Field(
         None,
         description="Accepts a POST of JSON with a `text`, as in Slack, Mattermost, Google Chat",
         validation_alias="KAIWA_NOTIFICATION_WEBHOOK_URL",
     )
+
+    @field_validator("webhook_url")
+    @classmethod
+    def _encrypted_outside_private_networks(cls, url: SecretStr | None) -> SecretStr | None:
+        parts = urlsplit(url.get_secret_value()) if url else None
+        if parts is None or (parts.hostname and parts.scheme == "https"):
+            return url
+        if parts.scheme == "http" and _is_private(parts.hostname or ""):
+            return url
+        kind, message = (
+            "webhook_url",
+            "must be an https:// URL; http:// only to a private address or a name without a dot.",
+        )
+        raise PydanticCustomError(kind, message)
+
+
+def _is_private(host: str) -> bool:
+    """Return whether a host is a private address, or a name within a network, such as `chat`."""
+    try:
+        return ip_address(host).is_private
+    except ValueError:
+        return bool(host) and "." not in host
 
 
 class HostSettings(BaseSettings):

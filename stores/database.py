@@ -10,6 +10,7 @@ from sqlalchemy import (
     Connection,
     DateTime,
     Engine,
+    ExceptionContext,
     create_engine,
     event,
     func,
@@ -80,9 +81,17 @@ def connect(
             "tcp_user_timeout": 60_000,  # ms; detects a lost network while sending, too
         },
     )
+    event.listen(engine, "handle_error", _leave_out_rows)
     event.listen(engine, "connect", _refuse_other_time_zones)
     event.listen(engine, "connect", _accept_every_timestamp)
     return engine
+
+
+def _leave_out_rows(context: ExceptionContext) -> None:
+    """Cut the server's message to its first line; the details quote rows, texts included."""
+    for error in (context.original_exception, context.sqlalchemy_exception):
+        if error is not None and error.args and isinstance(error.args[0], str):
+            error.args = (error.args[0].partition("\n")[0], *error.args[1:])
 
 
 def _refuse_other_time_zones(connection: "psycopg.Connection", _record: object) -> None:

@@ -206,3 +206,30 @@ def test_secrets_do_not_show(monkeypatch):
     shown = " ".join(repr(one) for one in settings)
     for secret in ("tid_1", "tsec_1", "hunter2", "T0"):
         assert secret not in shown
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://hooks.example.org/T/token", "http://127.0.0.1:9000/token", "http://chat/token",
+        "http://10.1.2.3/token", "http://[::1]/token", "http://localhost:1/token",
+    ],
+)  # fmt: skip
+def test_alerts_go_out_encrypted_or_stay_in_a_private_network(monkeypatch, url):
+    monkeypatch.setenv("KAIWA_NOTIFICATION_WEBHOOK_URL", url)
+    assert NotificationSettings().webhook_url.get_secret_value() == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://hooks.example.org/T/token", "http://93.184.215.14/token", "file:///etc/token",
+        "ftp://hooks.example.org/token", "hooks.example.org/token", "https:///token",
+        "https://user:token@", "gopher://127.0.0.1/token", "http://[token", "token",
+    ],
+)  # fmt: skip
+def test_any_other_address_for_alerts_is_refused_without_showing_it(monkeypatch, url):
+    monkeypatch.setenv("KAIWA_NOTIFICATION_WEBHOOK_URL", url)
+    with pytest.raises(ValidationError) as refused:
+        NotificationSettings()
+    assert "token" not in str(refused.value)

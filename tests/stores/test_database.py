@@ -1,3 +1,4 @@
+import traceback
 from datetime import UTC, datetime, timedelta
 
 import psycopg
@@ -119,3 +120,16 @@ def test_a_document_that_cannot_be_parsed_is_read_as_its_text(engine, document):
     with engine.connect() as connection:
         read = connection.execute(sa.text("SELECT CAST(:d AS jsonb)"), {"d": document}).scalar_one()
     assert isinstance(read, str)
+
+
+def test_an_error_of_the_database_does_not_quote_the_row(engine, add_message):
+    said = "my secret"
+    with engine.begin() as connection:
+        connection.execute(sa.text(f"ALTER TABLE messages ADD CHECK (content <> '{said}')"))
+    with pytest.raises(sa.exc.IntegrityError) as refused:
+        add_message(content=said)
+    shown = "".join(traceback.format_exception(refused.value))
+    assert "violates check constraint" in shown
+    assert said not in shown
+    assert "Failing row" not in shown
+    assert refused.value.orig.sqlstate == "23514"
