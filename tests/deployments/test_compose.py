@@ -141,7 +141,8 @@ def test_prefect_knows_the_servers_settings_and_reads_them_as_meant(compose, mon
     assert server.events.retention_period.days == 7
     assert server.concurrency.lease_storage.endswith("filesystem")
     assert server.api.auth_string.get_secret_value() == NEEDED["PREFECT_AUTH"]
-    assert server.api.cors_allowed_origins == settings.ui_url
+    assert settings.ui_url in server.api.cors_allowed_origins.split(",")
+    assert "*" not in server.api.cors_allowed_origins
     assert server.database.connection_url.get_secret_value().startswith("postgresql+asyncpg://")
     assert server.ui.api_url == f"{settings.ui_url}/api"
     assert settings.home == Path("/var/lib/kaiwa/prefect")
