@@ -69,7 +69,10 @@ class Engine:
     def make_base(self):
         """Make the base image: Debian with its Python."""
         archive = self.folder / "base.tar"
-        run("mmdebstrap", "--variant=minbase", f"--include={PACKAGES}", SUITE, archive, _mirror())
+        run(
+            "mmdebstrap", "--variant=minbase", "--dpkgopt=force-unsafe-io",
+            f"--include={PACKAGES}", SUITE, archive, _mirror(),
+        )  # fmt: skip
         container = self.buildah("from", "scratch").strip()
         self.buildah("add", "--quiet", container, archive, "/")
         self.buildah("commit", "--rm", "--quiet", container, BASE)
