@@ -1,10 +1,28 @@
 """The roles of grants.sql."""
 
 from pathlib import Path
+from typing import Any
 
+import psycopg
+import sqlalchemy as sa
+
+from schema.errors.base import KaiwaError
 from stores.database import connect
 
 GRANTS = Path(__file__).with_name("grants.sql")
+_NOT_GRANTED = "01007"  # a warning: Postgres ignores grants of someone else's tables
+
+
+class NotGranted(KaiwaError):
+    """The login may not grant all of these rights."""
+
+    role: str
+
+    def __str__(self) -> str:
+        return (
+            f"The role {self.role} may not grant these rights, so nothing was changed. Connect as "
+            "the owner of the tables, who ran `kaiwa-audio database upgrade`."
+        )
 
 
 def grant(url: str, *, export_findings: bool = False) -> None:
@@ -13,10 +31,31 @@ def grant(url: str, *, export_findings: bool = False) -> None:
     Args:
         url: The owner's `DATABASE_URL`.
         export_findings: Also grant the optional rights of export-findings.
+
+    Raises:
+        NotGranted: If the login lacks the right to grant one of them.
     """
     engine = connect(url, application_name="kaiwa-audio grants")
-    with engine.begin() as connection:
-        if export_findings:
-            connection.exec_driver_sql("SET LOCAL kaiwa.export_findings = on")
-        connection.exec_driver_sql(GRANTS.read_text())
-    engine.dispose()
+    try:
+        with engine.begin() as connection:
+            ignored = _listen(connection)
+            if export_findings:
+                connection.exec_driver_sql("SET LOCAL kaiwa.export_findings = on")
+            connection.exec_driver_sql(GRANTS.read_text())
+            if ignored:
+                raise NotGranted(connection.exec_driver_sql("SELECT current_user").scalar_one())
+    finally:
+        engine.dispose()
+
+
+def _listen(connection: sa.Connection) -> list[str]:
+    """Return a list that will hold the warnings of ignored grants."""
+    ignored: list[str] = []
+
+    def note(notice: psycopg.errors.Diagnostic) -> None:
+        if notice.sqlstate == _NOT_GRANTED:
+            ignored.append(notice.message_primary or "")
+
+    driver: Any = connection.connection.driver_connection
+    driver.add_notice_handler(note)
+    return ignored

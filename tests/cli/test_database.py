@@ -27,7 +27,6 @@ from tests.support.app_database import (
 
 COMMANDS = (["doctor"], ["upgrade"], ["upgrade", "--dry-run"], ["rollback", "--yes"])
 KAIWA_AUDIO = Path(sys.executable).with_name("kaiwa-audio")
-GRANTS = Path(__file__).parents[2] / "deployments" / "grants.sql"
 
 
 @pytest.fixture
@@ -203,7 +202,7 @@ def test_a_database_with_an_odd_name_is_adopted(run, postgres, administrator):
 
 def test_the_flows_role_may_ask_the_doctor(run, administrator, half):
     run(half, "upgrade")
-    make(half, GRANTS.read_text(encoding="utf-8"))
+    assert run(half, "grant").output == "Granted: deployments/grants.sql.\n"
     login = f"odd-batch-{uuid4().hex[:8]}"
     administrator.execute(f"CREATE ROLE \"{login}\" LOGIN PASSWORD 'odd' IN ROLE kaiwa_audio")
     password = half.partition("postgres:")[2].partition("@")[0]
@@ -216,6 +215,9 @@ def test_the_flows_role_may_ask_the_doctor(run, administrator, half):
         done = run(url, "upgrade")
         assert done.exit_code == 1
         assert "does not own messages" in done.stderr
+        done = run(url, "grant")
+        assert done.exit_code == 1
+        assert f"The role {login} may not grant these rights" in done.stderr
         make(half, "REVOKE SELECT ON messages FROM kaiwa_audio")
         done = run(url, "doctor")
         assert done.exit_code == 2
@@ -223,6 +225,14 @@ def test_the_flows_role_may_ask_the_doctor(run, administrator, half):
         assert len(done.stderr.splitlines()) == 2
     finally:
         administrator.execute(f'DROP ROLE "{login}"')
+
+
+def test_the_rights_to_export_findings_are_granted_only_on_request(run, database_url):
+    query = "SELECT has_table_privilege('kaiwa_audio', 'analysis_findings', 'INSERT')"
+    for options, granted in ((["grant"], False), (["grant", "--export-findings"], True)):
+        assert run(database_url, *options).exit_code == 0
+        with psycopg.connect(database_url) as connection:
+            assert connection.execute(query).fetchone() == (granted,)
 
 
 @pytest.mark.parametrize(

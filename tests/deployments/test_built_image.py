@@ -129,7 +129,7 @@ class Stack:
     def log(self, name):
         return self.logs[name].read_text()
 
-    def finish(self, name, seconds=240):
+    def finish(self, name, seconds=400):
         assert self.processes[name].wait(seconds) == 0, self.log(name)
 
     def succeeds(self, name, *command):
@@ -140,7 +140,7 @@ class Stack:
             return False
         return True
 
-    def wait(self, name, condition, seconds=240):
+    def wait(self, name, condition, seconds=400):
         deadline = time.monotonic() + seconds
         while not condition():
             assert self.processes[name].poll() is None, self.log(name)
@@ -218,6 +218,7 @@ def test_a_recording_is_analysed_in_a_locked_container_as_the_restricted_role(
     seen = json.loads(stack.engine.podman("exec", "worker", "python", "-c", LOOK))
     assert_locked(seen)
     assert_restricted_role(seen["environment"])
+    assert not stack.succeeds("worker", "test", "-e", "/etc/pip.conf")  # of the build alone
     for name in ("worker", "prefect-server"):
         stack.processes[name].send_signal(signal.SIGTERM)
         assert stack.processes[name].wait(60) in (0, 128 + signal.SIGTERM), stack.log(name)

@@ -59,7 +59,7 @@ def test_the_example_names_every_variable_and_holds_no_secret():
     assert set(re.findall(r"^#?([A-Z_]+)=", EXAMPLE, re.MULTILINE)) == used
     assert not re.findall(r"^[A-Z_]+=.+", EXAMPLE, re.MULTILINE)
     assert "deployments/.env" in (PROJECT / ".gitignore").read_text().splitlines()
-    assert "deployments/.env" in (PROJECT / ".dockerignore").read_text().splitlines()
+    assert "**/.env*" in (PROJECT / ".dockerignore").read_text().splitlines()
 
 
 def test_all_but_the_database_have_a_read_only_root_and_no_capability(compose):
@@ -141,6 +141,8 @@ def test_prefect_knows_the_servers_settings_and_reads_them_as_meant(compose, mon
     assert server.events.retention_period.days == 7
     assert server.concurrency.lease_storage.endswith("filesystem")
     assert server.api.auth_string.get_secret_value() == NEEDED["PREFECT_AUTH"]
+    assert settings.ui_url in server.api.cors_allowed_origins.split(",")
+    assert "*" not in server.api.cors_allowed_origins
     assert server.database.connection_url.get_secret_value().startswith("postgresql+asyncpg://")
     assert server.ui.api_url == f"{settings.ui_url}/api"
     assert settings.home == Path("/var/lib/kaiwa/prefect")

@@ -72,6 +72,7 @@ def test_a_kubernetes_job_runs_locked_and_once():
     assert (spec["backoffLimit"], spec["ttlSecondsAfterFinished"]) == (0, 3600)
     assert pod["securityContext"]["runAsNonRoot"] is True
     assert str(pod["securityContext"]["runAsUser"]) == containers.image()["user"]
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
     assert pod["automountServiceAccountToken"] is False
     assert container["securityContext"] == {
         "allowPrivilegeEscalation": False,
@@ -95,8 +96,13 @@ def test_paths_that_the_image_writes_to_are_writable_in_a_locked_container():
 def test_a_docker_container_is_locked_whatever_a_deployment_says():
     docker = rendered(PoolType.DOCKER, privileged=True, container_create_kwargs={})
     assert docker["privileged"] is False
-    assert docker["container_create_kwargs"]["read_only"] is True
-    assert docker["container_create_kwargs"]["cap_drop"] == ["ALL"]
+    options = docker["container_create_kwargs"]
+    assert options["read_only"] is True
+    assert options["cap_drop"] == ["ALL"]
+    assert options["security_opt"] == ["no-new-privileges:true"]
+    assert options["pids_limit"]
+    assert all("size=" in settings for settings in options["tmpfs"].values())
+    assert docker["mem_limit"]
 
 
 @pytest.mark.parametrize("pool_type", PoolType)

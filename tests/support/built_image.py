@@ -69,7 +69,10 @@ class Engine:
     def make_base(self):
         """Make the base image: Debian with its Python."""
         archive = self.folder / "base.tar"
-        run("mmdebstrap", "--variant=minbase", f"--include={PACKAGES}", SUITE, archive, _mirror())
+        run(
+            "mmdebstrap", "--variant=minbase", "--dpkgopt=force-unsafe-io",
+            f"--include={PACKAGES}", SUITE, archive, _mirror(),
+        )  # fmt: skip
         container = self.buildah("from", "scratch").strip()
         self.buildah("add", "--quiet", container, archive, "/")
         self.buildah("commit", "--rm", "--quiet", container, BASE)
@@ -124,9 +127,9 @@ def restrictions(service):
     options += [f"--security-opt={one.split(':')[0]}" for one in service["security_opt"]]
     for one in service.get("tmpfs", []):
         place, _, settings = one.partition(":")
-        # podman knows no `uid` and `gid`, but gives it to the container's user.
+        # As in Docker: noexec. podman knows no `uid` and `gid` here, but can give it to the user.
         known = [f"tmpfs-{word}" for word in settings.split(",") if word[:3] not in ("uid", "gid")]
-        options.append(f"--mount=type=tmpfs,destination={place},U=true,{','.join(known)}")
+        options.append(f"--mount=type=tmpfs,destination={place},U=true,noexec,{','.join(known)}")
     options += [f"--ulimit={name}={value}" for name, value in service["ulimits"].items()]
     if "pids_limit" in service:
         options.append(f"--pids-limit={service['pids_limit']}")
