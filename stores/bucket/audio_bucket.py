@@ -11,8 +11,6 @@ from datetime import UTC
 from itertools import chain
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from botocore.exceptions import IncompleteReadError
-
 from schema.errors.storage import (
     ObjectMissing,
     ObjectTooLarge,
@@ -23,6 +21,8 @@ from schema.errors.storage import (
 from schema.facts.bucket import BucketLimits, ObjectFacts
 from schema.object_keys import checked_key, fits_xml
 from stores.bucket.access import DEFAULT_REGION, BucketAccess
+from stores.bucket.answers import UnexpectedAnswer
+from stores.bucket.bodies import is_markup, md5, read_body, stated_md5
 from stores.bucket.client import open_client
 from stores.bucket.deadline import Deadline, allows, deadline
 from stores.bucket.errors import NOT_IMPLEMENTED, translated
@@ -33,11 +33,17 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import CreateBucketConfigurationTypeDef
 
 T = TypeVar("T")
+_HEAD = "head an object"
+NOT_MISSING = "HTTP 404 for an object that exists"
+MARKUP = "a web page or XML answers in the object's place"
+OTHER_MD5 = "its body does not match its ETag"
+ODD_MARKER = ("return its marker", "something else answers in its place")
 MAX_KEYS_PER_DELETE = 1000
 
 # S3 reports missing keys as deleted, so in a wrong bucket every deletion seems to succeed. The
 # marker object tells buckets apart.
 MARKER_KEY = ".kaiwa-audio"
+MAX_MARKER_BYTES = 1000
 _MARKER = b"This bucket holds the audio of Kaiwa's learners; `kaiwa-audio storage init` made it.\n"
 
 TRIES = 5
@@ -131,32 +137,55 @@ class AudioBucket:
         """
 
         def get(bound: Deadline) -> bytes:
-            response = self.client.get_object(Bucket=self.name, Key=key)
-            with closing(response["Body"]) as body:
-                announced = response["ContentLength"]
+            answer = self.client.get_object(Bucket=self.name, Key=key)
+            with closing(answer["Body"]) as body:
+                announced = answer["ContentLength"]
                 if announced > max_bytes:
                     raise ObjectTooLarge(key, announced, max_bytes)
                 bound.allow(self.limits.transfer_seconds(announced))
-                data = body.read()
-            if len(data) != announced:
-                raise IncompleteReadError(actual_bytes=len(data), expected_bytes=announced)
+                data = read_body(body, announced)
+            self._check_origin(data, stated_md5(answer))
             return data
 
         return self.ask("get an object", get, checked_key(key))
 
+    def _check_origin(self, data: bytes, stated: str | None) -> None:
+        """Raise if something else answers in the object's place, or changed it on the way."""
+        if stated == md5(data):
+            return
+        if is_markup(data):
+            raise UnexpectedAnswer(MARKUP)
+        if stated is not None and self._states_md5():
+            raise UnexpectedAnswer(OTHER_MD5)
+
+    def _states_md5(self) -> bool:
+        """Return whether ETags of this server are MD5s, as that of the marker shows."""
+        etag = self.client.head_object(Bucket=self.name, Key=MARKER_KEY)["ETag"]
+        return etag.strip('"') == md5(_MARKER)
+
     def head(self, key: str) -> ObjectFacts | None:
-        """Return an object's size and modification time; None if bucket or key is missing."""
+        """Return an object's size and modification time; None if bucket or key is missing.
+
+        The answer to HEAD has no body, so anything can answer 404. That an object is missing is
+        only believed if the bucket says so in a document of S3.
+        """
         checked_key(key)
         try:
             facts = self.ask(
-                "head an object",
-                lambda _: self.client.head_object(Bucket=self.name, Key=key),
-                key,
+                _HEAD, lambda _: self.client.head_object(Bucket=self.name, Key=key), key
             )
         except ObjectMissing:
+            self._confirm_missing(key)
             return None
-        modified_at = facts["LastModified"].astimezone(UTC)
-        return ObjectFacts(key, facts["ContentLength"], modified_at)
+        return ObjectFacts(key, facts["ContentLength"], facts["LastModified"].astimezone(UTC))
+
+    def _confirm_missing(self, key: str) -> None:
+        def get(_: Deadline) -> None:
+            self.client.get_object(Bucket=self.name, Key=key)["Body"].close()
+            raise UnexpectedAnswer(NOT_MISSING)
+
+        with suppress(ObjectMissing, WrongBucket):
+            self.ask(_HEAD, get, key)
 
     def delete_many(self, keys: Sequence[str]) -> DeletionReport:
         """Delete objects, 1,000 a call.
@@ -196,9 +225,16 @@ class AudioBucket:
 
         Raises:
             WrongBucket: If the bucket or its marker object does not exist.
+            StorageUnavailable: If something else answers in the marker's place.
         """
-        if self.head(MARKER_KEY) is None:
-            raise WrongBucket(self.name)
+        try:
+            found = self.get(MARKER_KEY, max_bytes=MAX_MARKER_BYTES)
+        except ObjectMissing:
+            raise WrongBucket(self.name) from None
+        except ObjectTooLarge:
+            found = b""
+        if found != _MARKER:
+            raise StorageUnavailable(*ODD_MARKER)
 
     def _exists(self) -> bool:
         try:

@@ -4,10 +4,13 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import botocore.session
+from botocore.awsrequest import AWSResponse
 from botocore.config import Config
 from botocore.httpsession import DEFAULT_CA_BUNDLE, get_cert_path
+from botocore.model import OperationModel
 
 from stores.bucket.access import BucketAccess
+from stores.bucket.answers import check_members
 from stores.bucket.transport import Transport
 
 if TYPE_CHECKING:
@@ -48,8 +51,17 @@ def open_client(access: BucketAccess, *, max_connections: int, call_seconds: flo
     )
     # The type leaves out that a handler of this event may answer the request.
     client.meta.events.register("before-send.s3", transport.send)  # type: ignore[arg-type]
+    client.meta.events.register("after-call.s3", _check)
     client.meta.events.register_last("before-parameter-build.s3", _stay)
     return client
+
+
+def _check(
+    http_response: AWSResponse, parsed: dict[str, Any], model: OperationModel, **_: object
+) -> None:
+    """Check a successful answer before it is returned."""
+    if http_response.status_code < 300:
+        check_members(model.name, parsed)
 
 
 def _stay(context: dict[str, Any], **_: object) -> None:

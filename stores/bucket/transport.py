@@ -12,11 +12,17 @@ from typing import IO, TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager, Timeout
+from urllib3 import BaseHTTPResponse, HTTPConnectionPool, HTTPSConnectionPool, PoolManager, Timeout
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import NewConnectionError
 from urllib3.util.ssl_ import create_urllib3_context
 
+from stores.bucket.answers import (
+    MAX_DOCUMENT_BYTES,
+    UnexpectedAnswer,
+    check_document,
+    is_error_document,
+)
 from stores.bucket.deadline import (
     TimedSocket,
     TimedTlsSocket,
@@ -30,10 +36,6 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS = 5.0  # for each address of the server
 READ_SECONDS = 30.0  # without a single byte
-
-
-class UnexpectedAnswer(Exception):
-    """An answer that no S3 server gives; the message says what is odd about it."""
 
 
 class _Connection(HTTPConnection):
@@ -76,12 +78,13 @@ class Transport:
         )
         self._manager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
 
-    def send(self, request: AWSPreparedRequest, **_: object) -> AWSResponse:
+    def send(self, request: AWSPreparedRequest, event_name: str, **_: object) -> AWSResponse:
         """Send a request and return its answer; the body of a downloaded object is still unread.
 
         Raises:
-            UnexpectedAnswer: If the server redirects.
+            UnexpectedAnswer: If the server redirects, or answers with anything but S3's XML.
         """
+        operation = event_name.rpartition(".")[2]
         url = urlsplit(request.url)
         # Without a caller's deadline, its own.
         with nullcontext() if seconds_left() else deadline(self._call_seconds):
@@ -95,21 +98,40 @@ class Transport:
                 preload_content=False,
                 decode_content=False,
             )
-            if 300 <= answer.status < 400:
+            try:
+                raw = _body(answer, operation, unread=request.stream_output)
+            except BaseException:
                 answer.close()
-                message = f"it redirects to another address (HTTP {answer.status})"
-                raise UnexpectedAnswer(message)
-            unread = request.stream_output and answer.status < 300
-            raw = answer if unread else _Body(answer.read())
+                raise
         headers = cast("HTTPHeaders", answer.headers)
         return AWSResponse(request.url, answer.status, headers, raw)
 
 
 @dataclass(frozen=True, slots=True)
-class _Body:
-    """An answer's body that has been read, as botocore reads one."""
+class _Document:
+    """An answer's body that has been read, in the form in which botocore asks for it."""
 
     data: bytes
 
     def stream(self) -> Iterator[bytes]:
         yield self.data
+
+
+def _body(
+    answer: BaseHTTPResponse, operation: str, *, unread: bool
+) -> BaseHTTPResponse | _Document:
+    """Return the checked body of an answer, or that of an object to be read by the caller."""
+    if 300 <= answer.status < 400:
+        message = f"it redirects to another address (HTTP {answer.status})"
+        raise UnexpectedAnswer(message)
+    if unread and answer.status < 300:
+        return answer
+    body = answer.read(MAX_DOCUMENT_BYTES + 1)
+    if len(body) > MAX_DOCUMENT_BYTES:
+        message = f"its answer has more than {MAX_DOCUMENT_BYTES} bytes"
+        raise UnexpectedAnswer(message)
+    if answer.status < 300:
+        check_document(operation, body)
+    elif not is_error_document(body):
+        body = b""  # a proxy's page: the status says all that is known
+    return _Document(body)

@@ -21,7 +21,7 @@ from stores.bucket.audio_bucket import (
     deletion_batches,
 )
 from stores.bucket.errors import NOT_IMPLEMENTED
-from stores.bucket.listing import KEYS_PER_PAGE, NO_MARKER
+from stores.bucket.listing import ENDLESS, KEYS_PER_PAGE, NO_MARKER, NOT_ASKED_FOR
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import ListObjectVersionsRequestTypeDef
@@ -78,13 +78,17 @@ def list_versions(bucket: AudioBucket, prefix: str) -> Iterator[list[ObjectVersi
             ObjectVersion(entry["Key"], entry["VersionId"], 0, True)
             for entry in answer.get("DeleteMarkers", [])
         )
+        if any(not version.key.startswith(prefix) for version in page):
+            raise StorageUnavailable(_LIST, NOT_ASKED_FOR)
         if page:
             yield sorted(page, key=lambda version: version.key)
         if not answer["IsTruncated"]:
             return
+        if not page:
+            raise StorageUnavailable(_LIST, ENDLESS)
         key, version = answer.get("NextKeyMarker"), answer.get("NextVersionIdMarker")
-        previous = request.get("KeyMarker"), request.get("VersionIdMarker")
-        if key is None or version is None or (key, version) == previous:
+        previous = request.get("KeyMarker", ""), request.get("VersionIdMarker")
+        if key is None or version is None or key < previous[0] or (key, version) == previous:
             raise StorageUnavailable(_LIST, NO_MARKER)
         request["KeyMarker"], request["VersionIdMarker"] = key, version
 
