@@ -6,10 +6,11 @@ a web page in place of the versioning state would let versions survive their del
 """
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Annotated, Any
 from xml.parsers import expat
 
-from pydantic import AwareDatetime, BaseModel, Field, NonNegativeInt, StringConstraints
+from pydantic import AwareDatetime, BaseModel, Field, StringConstraints
 from pydantic import ValidationError as Invalid
 
 # A page of 1,000 keys of 1,024 bytes, each percent-encoded, and as much again for the rest.
@@ -26,6 +27,10 @@ _ROOTS = {
 _LISTINGS = frozenset({"ListBucketResult", "ListVersionsResult"})
 
 _Key = Annotated[str, Field(min_length=1, max_length=1024)]
+_Size = Annotated[int, Field(ge=0, le=10**15)]
+_Moment = Annotated[
+    AwareDatetime, Field(ge=datetime(1970, 1, 1, tzinfo=UTC), lt=datetime(9000, 1, 1, tzinfo=UTC))
+]
 _ETag = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 _ErrorCode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.]{1,64}$")]
 
@@ -36,14 +41,14 @@ class UnexpectedAnswer(Exception):
 
 class _Object(BaseModel):
     Key: _Key
-    Size: NonNegativeInt
-    LastModified: AwareDatetime
+    Size: _Size
+    LastModified: _Moment
 
 
 class _Version(BaseModel):
     Key: _Key
     VersionId: str
-    Size: NonNegativeInt
+    Size: _Size
 
 
 class _DeleteMarker(BaseModel):
@@ -82,13 +87,13 @@ class _DeleteObjects(BaseModel):
 
 
 class _HeadObject(BaseModel):
-    ContentLength: NonNegativeInt
-    LastModified: AwareDatetime
+    ContentLength: _Size
+    LastModified: _Moment
     ETag: _ETag
 
 
 class _GetObject(BaseModel):
-    ContentLength: NonNegativeInt
+    ContentLength: _Size
     ETag: _ETag
 
 

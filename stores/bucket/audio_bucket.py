@@ -44,7 +44,7 @@ MAX_KEYS_PER_DELETE = 1000
 # marker object tells buckets apart.
 MARKER_KEY = ".kaiwa-audio"
 MAX_MARKER_BYTES = 1000
-_MARKER = b"This bucket holds the audio of Kaiwa's learners; `kaiwa-audio storage init` made it.\n"
+MARKER = b"This bucket holds the audio of Kaiwa's learners; `kaiwa-audio storage init` made it.\n"
 
 TRIES = 5
 _FIRST_PAUSE_SECONDS = 1.0  # at most; exponential backoff with full jitter, as in boto3
@@ -161,7 +161,7 @@ class AudioBucket:
     def _states_md5(self) -> bool:
         """Return whether ETags of this server are MD5s, as that of the marker shows."""
         etag = self.client.head_object(Bucket=self.name, Key=MARKER_KEY)["ETag"]
-        return etag.strip('"') == md5(_MARKER)
+        return etag.strip('"') == md5(MARKER)
 
     def head(self, key: str) -> ObjectFacts | None:
         """Return an object's size and modification time; None if bucket or key is missing.
@@ -217,7 +217,7 @@ class AudioBucket:
             self._create()
         marked = self.head(MARKER_KEY) is not None
         if not marked:
-            self.put(MARKER_KEY, _MARKER, "text/plain")
+            self.put(MARKER_KEY, MARKER, "text/plain")
         return MarkerReport(created, not marked)
 
     def verify_marker(self) -> None:
@@ -233,7 +233,7 @@ class AudioBucket:
             raise WrongBucket(self.name) from None
         except ObjectTooLarge:
             found = b""
-        if found != _MARKER:
+        if found != MARKER:
             raise StorageUnavailable(*ODD_MARKER)
 
     def _exists(self) -> bool:

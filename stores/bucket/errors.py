@@ -46,7 +46,7 @@ def translated(operation: str, *, bucket: str, key: str | None = None) -> Iterat
 
 def _translation(error: ClientError, operation: str, bucket: str, key: str | None) -> StorageError:
     status = error.response["ResponseMetadata"]["HTTPStatusCode"]
-    code = error.response["Error"].get("Code", "")
+    code = error.response["Error"].get("Code") or ""
     if not _is_code(code):
         code = str(status)  # whatever it is, it does not belong into logs and tables
     if status >= 500 or status == 429 or code in _TRANSIENT_CODES:

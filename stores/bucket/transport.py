@@ -121,8 +121,8 @@ def _body(
     answer: BaseHTTPResponse, operation: str, *, unread: bool
 ) -> BaseHTTPResponse | _Document:
     """Return the checked body of an answer, or that of an object to be read by the caller."""
-    if 300 <= answer.status < 400:
-        message = f"it redirects to another address (HTTP {answer.status})"
+    if not 200 <= answer.status < 300 and answer.status < 400:
+        message = f"HTTP {answer.status}; only the configured address is asked"
         raise UnexpectedAnswer(message)
     if unread and answer.status < 300:
         return answer

@@ -8,6 +8,7 @@ closed afterwards. It is found by the query's first name, or by the key; objects
 the marker are served properly.
 """
 
+import hashlib
 import socket
 import time
 from collections.abc import Callable
@@ -20,19 +21,20 @@ from pydantic import SecretStr
 
 from schema.facts.bucket import BucketLimits
 from stores.bucket.access import BucketAccess
-from stores.bucket.audio_bucket import MARKER_KEY, AudioBucket, open_bucket
+from stores.bucket.audio_bucket import MARKER, MARKER_KEY, AudioBucket, open_bucket
 from tests.support.certificates import Certificate
 
 Behaviour = Callable[[socket.socket], None]
 LIMITS = BucketLimits(call_seconds=0.5, least_bytes_per_second=1000.0)
-XML = {"Content-Type": "application/xml"}
+NO_SUCH_KEY = b"<Error><Code>NoSuchKey</Code></Error>"
 
 
 class HostileBucket:
     """The server; `requests` holds what it was asked."""
 
     def __init__(self, certificate: Certificate | None = None) -> None:
-        self.objects: dict[str, bytes] = {MARKER_KEY: b"marker"}
+        self.objects: dict[str, bytes] = {MARKER_KEY: MARKER}
+        self.etag_is_md5 = False
         self.requests: list[bytes] = []
         self.behaviours: dict[str, Behaviour] = {}
         self.on_connecting: Behaviour | None = None  # before TLS and any request
@@ -84,9 +86,13 @@ class HostileBucket:
         if behaviour := self.behaviours.get(name):
             behaviour(connection)
             return False
-        data = self.objects.get(unquote(key))
-        status, body = ("404 Not Found", b"") if data is None else ("200 OK", data)
-        connection.sendall(answer(status, b"" if method == "HEAD" else body, length=len(body)))
+        status, body, headers = "404 Not Found", NO_SUCH_KEY, {}
+        if (data := self.objects.get(unquote(key))) is not None:
+            status, body = "200 OK", data
+            if self.etag_is_md5:
+                headers["ETag"] = f'"{hashlib.md5(data).hexdigest()}"'
+        sent = b"" if method == "HEAD" else body
+        connection.sendall(answer(status, sent, length=len(body), **headers))
         return True
 
 
