@@ -37,6 +37,8 @@ from tasks.resources.database import in_transaction, refuses_a_row
 RENEWAL_SECONDS = LEASE_DURATION.total_seconds() / 3
 # Clips downloading or queued per worker: enough to keep it busy, few enough to save memory.
 CLIPS_PER_WORKER_IN_FLIGHT = 4
+# An outage of the bucket, and what answers in its place, look like this.
+CAUSES_OF_OUTAGES = frozenset({FailureCause.STORAGE_UNAVAILABLE, FailureCause.UNDECODABLE})
 _WRITE = "write analyses"
 
 C = TypeVar("C", Claim, BackfillClaim)
@@ -85,7 +87,7 @@ def work_off(
 
     Raises:
         StorageDenied: If the bucket refuses the credentials.
-        StorageUnavailable: If neither a recording nor the bucket's marker can be read.
+        StorageUnavailable: If neither most recordings nor the bucket's marker can be read.
         WrongBucket: If recordings are missing, and so is the bucket's marker.
         WorkerNotReady: If no analysis process can be started.
         DatabaseRefused: If the database refuses many analyses, or to let a message fail. The others
@@ -222,14 +224,14 @@ def raise_for_bucket(outcomes: Mapping[str, Outcome]) -> None:
     """Raise if the failures are the bucket's, so that no attempt is counted against a message.
 
     A missing, refused or unreadable recording may mean the wrong bucket, wrong credentials or an
-    outage. If the bucket's marker can be read, the recordings themselves are at fault.
+    outage; so may many that are no audio, for a proxy answers in the same way for all. If the
+    bucket's marker can be read, the recordings themselves are at fault.
     """
-    causes = [
-        outcome.cause if isinstance(outcome, NotAnalysed) else None for outcome in outcomes.values()
-    ]
+    causes = [outcome.cause for outcome in outcomes.values() if isinstance(outcome, NotAnalysed)]
+    suspicious = sum(cause in CAUSES_OF_OUTAGES for cause in causes)
     if (
         FailureCause.OBJECT_MISSING in causes
         or FailureCause.STORAGE_DENIED in causes
-        or all(cause is FailureCause.STORAGE_UNAVAILABLE for cause in causes)
+        or 2 * suspicious > len(outcomes)
     ):
         storage.bucket().verify_marker()
