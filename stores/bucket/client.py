@@ -41,6 +41,7 @@ def open_client(access: BucketAccess, *, max_connections: int, call_seconds: flo
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
             retries={"mode": "standard", "total_max_attempts": 1},
+            ignore_configured_endpoint_urls=True,  # type: ignore[call-arg]  # newer than the stubs
         ),
     )
     ca_file = get_cert_path(session.get_config_variable("ca_bundle") or True)

@@ -9,7 +9,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -152,8 +152,16 @@ _lookups: dict[tuple[str, int], "Future[_Addresses]"] = {}
 _lookups_lock = threading.Lock()
 
 
-def connect(host: str, port: int, *, timeout_seconds: float) -> TimedSocket:
+def connect(
+    host: str, port: int, *, timeout_seconds: float, check: Callable[[str], None]
+) -> TimedSocket:
     """Return a connection to the first of a host's addresses that accepts one.
+
+    Args:
+        host: Name or IP address.
+        port: TCP port.
+        timeout_seconds: For each address.
+        check: Called with an IP address before it is connected to; raises if it must not be.
 
     Raises:
         OSError: If none does, each within `timeout_seconds`; `socket.gaierror` if the name has no
@@ -162,6 +170,7 @@ def connect(host: str, port: int, *, timeout_seconds: float) -> TimedSocket:
     """
     refusal: OSError | None = None
     for family, kind, protocol, _, address in _addresses(host, port):
+        check(address[0])
         sock = TimedSocket(family, kind, protocol)
         try:
             sock.settimeout(timeout_seconds)

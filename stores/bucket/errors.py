@@ -15,6 +15,7 @@ from schema.errors.storage import (
 )
 from stores.bucket.answers import UnexpectedAnswer
 from stores.bucket.deadline import DeadlineExceeded
+from stores.bucket.transport import AddressRefused
 
 NOT_IMPLEMENTED = "NotImplemented"  # the code of servers that lack an operation
 _TRANSIENT_CODES = {"SlowDown", "RequestTimeout", "Throttling", "TooManyRequests"}
@@ -38,7 +39,7 @@ def translated(operation: str, *, bucket: str, key: str | None = None) -> Iterat
         raise
     except ClientError as error:
         raise _translation(error, operation, bucket, key) from error
-    except (DeadlineExceeded, UnexpectedAnswer) as error:
+    except (AddressRefused, DeadlineExceeded, UnexpectedAnswer) as error:
         raise StorageUnavailable(operation, str(error)) from error
     except Exception as error:  # boto3 stumbles over odd answers with errors of every kind
         raise StorageUnavailable(operation, type(error).__name__) from error

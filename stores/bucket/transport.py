@@ -17,6 +17,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import NewConnectionError
 from urllib3.util.ssl_ import create_urllib3_context
 
+from stores.bucket.access import address_refusal
 from stores.bucket.answers import (
     MAX_DOCUMENT_BYTES,
     UnexpectedAnswer,
@@ -38,19 +39,29 @@ CONNECT_SECONDS = 5.0  # for each address of the server
 READ_SECONDS = 30.0  # without a single byte
 
 
+class AddressRefused(Exception):
+    """The endpoint's name resolves to an address that is never asked; the message says why."""
+
+
 class _Connection(HTTPConnection):
     def _new_conn(self) -> TimedSocket:
-        return _connected(self)
+        return _connected(self, tls=False)
 
 
 class _TlsConnection(HTTPSConnection):
     def _new_conn(self) -> TimedSocket:
-        return _connected(self)
+        return _connected(self, tls=True)
 
 
-def _connected(connection: HTTPConnection) -> TimedSocket:
+def _connected(connection: HTTPConnection, *, tls: bool) -> TimedSocket:
+    def check(address: str) -> None:
+        if refusal := address_refusal(address, tls=tls):
+            raise AddressRefused(refusal)
+
     try:
-        return connect(connection.host, connection.port, timeout_seconds=CONNECT_SECONDS)
+        return connect(
+            connection.host, connection.port, timeout_seconds=CONNECT_SECONDS, check=check
+        )
     except OSError as error:
         raise NewConnectionError(connection, str(error)) from error
 
@@ -82,7 +93,8 @@ class Transport:
         """Send a request and return its answer; the body of a downloaded object is still unread.
 
         Raises:
-            UnexpectedAnswer: If the server redirects, or answers with anything but S3's XML.
+            AddressRefused: If the server is where no bucket is asked.
+            UnexpectedAnswer: If it redirects, or answers with anything but S3's XML.
         """
         operation = event_name.rpartition(".")[2]
         url = urlsplit(request.url)
