@@ -37,6 +37,8 @@ from tasks.resources.database import in_transaction, refuses_a_row
 RENEWAL_SECONDS = LEASE_DURATION.total_seconds() / 3
 # Clips downloading or queued per worker: enough to keep it busy, few enough to save memory.
 CLIPS_PER_WORKER_IN_FLIGHT = 4
+# Enough to suspect the bucket, before every recording of a chunk has taken its whole time.
+FIRST_OUTCOMES = 8
 # An outage of the bucket, and what answers in its place, look like this.
 CAUSES_OF_OUTAGES = frozenset({FailureCause.STORAGE_UNAVAILABLE, FailureCause.UNDECODABLE})
 _WRITE = "write analyses"
@@ -184,9 +186,13 @@ def analyse_all(
         workers: The analysis processes.
         as_of: Timestamp of the analyses, UTC.
         renew: Extends the lease with a given token by a duration.
+
+    Raises:
+        StorageError: If the first outcomes are an outage of the bucket.
     """
     outcomes: dict[str, Outcome] = {}
     renewed_at = time.monotonic()
+    is_judged = False
     with ThreadPoolExecutor(workers.count * CLIPS_PER_WORKER_IN_FLIGHT) as threads:
         futures = {
             threads.submit(_analyse_one, message, workers, as_of): message
@@ -197,6 +203,9 @@ def analyse_all(
             while pending:
                 done, pending = wait(pending, RENEWAL_SECONDS / 2, FIRST_COMPLETED)
                 outcomes |= {futures[future].message_id: future.result() for future in done}
+                if len(outcomes) >= FIRST_OUTCOMES and not is_judged:
+                    raise_for_bucket(outcomes)
+                    is_judged = True
                 if time.monotonic() - renewed_at > RENEWAL_SECONDS:
                     in_transaction(renew, claim.token, LEASE_DURATION)
                     renewed_at = time.monotonic()

@@ -114,6 +114,18 @@ def test_a_portal_that_answers_all_alike_fails_no_recording(stage_on_hostile, ad
     assert set(states().values()) == {("uploaded", 0, True)}
 
 
+def test_an_outage_is_noticed_before_every_recording_has_taken_its_time(
+    stage_on_hostile, add, analyse, states
+):
+    stage_on_hostile[MARKER_KEY] = silent
+    for number in range(60):
+        add(f"m-{number}", silent)
+    with pytest.raises(StorageUnavailable, match="within"):
+        analyse()
+    assert len(stage_on_hostile.requests) < 30
+    assert set(states().values()) == {("uploaded", 0, True)}
+
+
 def test_odd_answers_for_single_recordings_delay_only_these(add, analyse, states):
     for number in range(3):
         add(f"good-{number}", data=flac_of(SENTENCES[0]))
