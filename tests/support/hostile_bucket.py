@@ -9,6 +9,7 @@ the marker are served properly.
 """
 
 import hashlib
+import re
 import socket
 import time
 from collections.abc import Callable
@@ -36,6 +37,7 @@ class HostileBucket:
         self.objects: dict[str, bytes] = {MARKER_KEY: MARKER}
         self.etag_is_md5 = False
         self.requests: list[bytes] = []
+        self.bodies: list[bytes] = []
         self.behaviours: dict[str, Behaviour] = {}
         self.on_connecting: Behaviour | None = None  # before TLS and any request
         self._certificate = certificate
@@ -73,8 +75,9 @@ class HostileBucket:
                 )
             with connection:
                 while request := _read_request(connection):
-                    self.requests.append(request)
-                    if not self._answer(connection, request):
+                    self.requests.append(request[0])
+                    self.bodies.append(request[1])
+                    if not self._answer(connection, request[0]):
                         return
 
     def _answer(self, connection: socket.socket, request: bytes) -> bool:
@@ -144,29 +147,16 @@ def silent(connection: socket.socket) -> None:
         pass
 
 
-def _read_request(connection: socket.socket) -> bytes:
-    """Return a request's head, its body read as well; nothing at the end of the connection."""
-    data = b""
-    while b"\r\n\r\n" not in data:
-        part = connection.recv(65536)
-        if not part:
-            return b""
-        data += part
+def _read_request(connection: socket.socket) -> tuple[bytes, bytes] | None:
+    """Return a request's head and body; None at the end of the connection."""
+    data = connection.recv(65536)
+    while data and b"\r\n\r\n" not in data:
+        data += connection.recv(65536)
     head, _, body = data.partition(b"\r\n\r\n")
-    length = next(
-        (
-            int(line[15:])
-            for line in head.split(b"\r\n")
-            if line.lower().startswith(b"content-length")
-        ),
-        0,
-    )
-    while len(body) < length:
-        part = connection.recv(65536)
-        if not part:
-            return b""
-        body += part
-    return head
+    announced = re.search(rb"\r\ncontent-length: *(\d+)", head, re.IGNORECASE)
+    while len(body) < int(announced[1] if announced else 0):
+        body += connection.recv(65536)
+    return (head, body) if head else None
 
 
 @pytest.fixture
