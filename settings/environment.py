@@ -7,6 +7,7 @@ from pydantic import (
     AliasChoices,
     AwareDatetime,
     Field,
+    FilePath,
     SecretStr,
     ValidationInfo,
     field_validator,
@@ -71,6 +72,12 @@ class BucketSettings(BaseSettings):
         "auto",
         validation_alias=AliasChoices("TIGRIS_REGION", "AWS_REGION"),
         validate_default=True,
+    )
+
+    ca_file: FilePath | None = Field(
+        None,
+        description="PEM file of the authorities that may vouch for the S3 server",
+        validation_alias="AWS_CA_BUNDLE",
     )
 
     @field_validator("endpoint")

@@ -3,6 +3,7 @@
 import ipaddress
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -41,6 +42,7 @@ class BucketAccess:
     secret_access_key: SecretStr
     session_token: SecretStr | None = None  # temporary credentials only
     credentials_expire_at: datetime | None = None  # with them, their signed URLs expire
+    ca_file: Path | None = None  # PEM; None: the usual authorities
 
     @property
     def signing_region(self) -> str:

@@ -1,12 +1,12 @@
 """boto3's client of the bucket: it signs requests and reads answers; `transport` sends them."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
-import botocore.session
+import certifi
 from botocore.awsrequest import AWSResponse
 from botocore.config import Config
-from botocore.httpsession import DEFAULT_CA_BUNDLE, get_cert_path
 from botocore.model import OperationModel
 
 from stores.bucket.access import BucketAccess
@@ -26,8 +26,7 @@ def open_client(access: BucketAccess, *, max_connections: int, call_seconds: flo
         call_seconds: Limit for a request of a caller that sets no deadline.
     """
     token = access.session_token
-    session = botocore.session.get_session()
-    client = boto3.session.Session(botocore_session=session).client(
+    client = boto3.session.Session().client(
         "s3",
         endpoint_url=access.endpoint,
         region_name=access.signing_region,
@@ -44,9 +43,8 @@ def open_client(access: BucketAccess, *, max_connections: int, call_seconds: flo
             ignore_configured_endpoint_urls=True,  # type: ignore[call-arg]  # newer than the stubs
         ),
     )
-    ca_file = get_cert_path(session.get_config_variable("ca_bundle") or True)
     transport = Transport(
-        ca_file=ca_file or DEFAULT_CA_BUNDLE,
+        ca_file=access.ca_file or Path(certifi.where()),
         max_connections=max_connections,
         call_seconds=call_seconds,
     )

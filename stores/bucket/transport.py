@@ -8,6 +8,7 @@ and reads an answer of any length. This one replaces it, as a handler of the cli
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
@@ -77,7 +78,7 @@ class _TlsPool(HTTPSConnectionPool):
 class Transport:
     """Sends requests over pooled connections; thread-safe."""
 
-    def __init__(self, *, ca_file: str, max_connections: int, call_seconds: float) -> None:
+    def __init__(self, *, ca_file: Path, max_connections: int, call_seconds: float) -> None:
         context = create_urllib3_context()
         context.sslsocket_class = TimedTlsSocket
         context.load_verify_locations(ca_file)

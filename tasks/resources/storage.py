@@ -39,4 +39,5 @@ def _access() -> BucketAccess:
         secret_access_key=settings.secret_access_key,
         session_token=settings.session_token,
         credentials_expire_at=settings.credentials_expire_at,
+        ca_file=settings.ca_file,
     )

@@ -40,7 +40,7 @@ class HostileBucket:
         self.bodies: list[bytes] = []
         self.behaviours: dict[str, Behaviour] = {}
         self.on_connecting: Behaviour | None = None  # before TLS and any request
-        self._certificate = certificate
+        self._certificate = self.trusted = certificate
         self._closed = Event()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.port = self._listener.getsockname()[1]
@@ -52,8 +52,17 @@ class HostileBucket:
 
     def bucket(self, limits: BucketLimits = LIMITS) -> AudioBucket:
         """Return the bucket, by our own client."""
-        access = BucketAccess("b", self.endpoint, "auto", SecretStr("key"), SecretStr("secret"))
-        return open_bucket(access, limits)
+        return open_bucket(
+            BucketAccess(
+                name="b",
+                endpoint=self.endpoint,
+                region="auto",
+                access_key_id=SecretStr("key"),
+                secret_access_key=SecretStr("secret"),
+                ca_file=self.trusted and self.trusted.path,
+            ),
+            limits,
+        )
 
     def close(self) -> None:
         self._closed.set()

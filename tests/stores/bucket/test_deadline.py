@@ -122,12 +122,12 @@ def test_a_body_slower_than_the_least_rate_is_given_up(hostile_bucket):
 def test_repetitions_end_in_time(hostile_bucket, monkeypatch):
     monkeypatch.setattr(audio_bucket, "_FIRST_PAUSE_SECONDS", 0.001)
     hostile_bucket[KEY] = sending(b"")
-    bucket = hostile_bucket.bucket()
+    bucket = hostile_bucket.bucket(BucketLimits(call_seconds=2.0, least_bytes_per_second=1.0))
     started = time.monotonic()
     with pytest.raises(StorageUnavailable):
         bucket.ask("try for ever", lambda _: CALLS["DeleteObject"](bucket), tries=1_000_000)
-    assert time.monotonic() - started < MOST_SECONDS
-    assert len(hostile_bucket.requests) > 5
+    assert time.monotonic() - started < 2 + MOST_SECONDS
+    assert len(hostile_bucket.requests) > 1
 
 
 def test_a_pause_that_would_outlast_the_deadline_is_not_begun(hostile_bucket, monkeypatch):
@@ -180,10 +180,9 @@ def test_a_name_without_address_is_an_outage(hostile_bucket):
 
 
 @pytest.fixture
-def tls_bucket(tmp_path, monkeypatch):
+def tls_bucket(tmp_path):
     """A hostile server with TLS that our client trusts."""
     certificate = make_certificate(tmp_path)
-    monkeypatch.setenv("AWS_CA_BUNDLE", str(certificate.path))
     server = HostileBucket(certificate)
     yield server
     server.close()
@@ -194,8 +193,8 @@ def test_tls_works(tls_bucket):
     assert tls_bucket.bucket().get(KEY, max_bytes=10) == b"data"
 
 
-def test_a_certificate_that_nobody_vouches_for_is_refused(tls_bucket, monkeypatch):
-    monkeypatch.delenv("AWS_CA_BUNDLE")
+def test_a_certificate_that_nobody_vouches_for_is_refused(tls_bucket):
+    tls_bucket.trusted = None
     with pytest.raises(StorageUnavailable, match="SSLError"):
         tls_bucket.bucket().head(KEY)
     assert not tls_bucket.requests
