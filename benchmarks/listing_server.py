@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from stores.bucket.audio_bucket import MARKER, MARKER_KEY
+
 SIZE_BYTES = 240_000
 MODIFIED_AT = datetime(2025, 3, 1, tzinfo=UTC)
-MARKER = ".kaiwa-audio"
 # As long as real ones, and sorted by number. `benchmarks.reconcile` builds the same in SQL.
 KEY = (
     "audio/00000000-0000-4000-8000-{user:012}/conversation-{conversation:08}/"
@@ -42,13 +43,32 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         _, _, wanted = unquote(urlsplit(self.path).path).removeprefix("/").partition("/")
-        if wanted:
+        if wanted == MARKER_KEY:
+            self._send_marker()
+        elif wanted and number(wanted) >= self.objects:
+            self._send_missing()
+        elif wanted:
             self._send_beginning()
         else:
             self._send_listing()
 
+    def _send_marker(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(MARKER)))
+        self.send_header("ETag", '"0"')
+        self.end_headers()
+        self.wfile.write(MARKER)
+
+    def _send_missing(self) -> None:
+        body = b"<Error><Code>NoSuchKey</Code></Error>"
+        self.send_response(404)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
     def _send_beginning(self) -> None:
         self.send_response(206)
+        self.send_header("ETag", '"0"')
         self.send_header("Content-Length", str(len(_BEGINNING)))
         self.send_header("Content-Range", f"bytes 0-{len(_BEGINNING) - 1}/{SIZE_BYTES}")
         self.send_header("Content-Type", "audio/pcm16")
@@ -74,7 +94,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_HEAD(self) -> None:
         _, _, wanted = unquote(urlsplit(self.path).path).removeprefix("/").partition("/")
-        there = wanted == MARKER or number(wanted) < self.objects
+        there = wanted == MARKER_KEY or number(wanted) < self.objects
         self.send_response(200 if there else 404)
         self.send_header("Content-Length", str(SIZE_BYTES))
         self.send_header("Last-Modified", MODIFIED_AT.strftime("%a, %d %b %Y %H:%M:%S GMT"))

@@ -65,7 +65,7 @@ class PrefectServer:
             self._folder,
             **prefect.environment(),  # the UI is told the URL
             PREFECT_SERVER_API_AUTH_STRING=prefect.password.get_secret_value(),
-            PREFECT_SERVER_CORS_ALLOWED_ORIGINS=",".join(
+            PREFECT_SERVER_API_CORS_ALLOWED_ORIGINS=",".join(
                 f"http://{name}:{port}" for name in LOOPBACK_NAMES
             ),
             PREFECT_SERVER_DATABASE_CONNECTION_URL=f"sqlite+aiosqlite:///{home / 'prefect.db'}",

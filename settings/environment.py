@@ -8,6 +8,7 @@ from pydantic import (
     AliasChoices,
     AwareDatetime,
     Field,
+    FilePath,
     SecretStr,
     ValidationInfo,
     field_validator,
@@ -43,7 +44,8 @@ class BucketSettings(BaseSettings):
     bucket_name: str = Field(
         validation_alias=AliasChoices(
             "TIGRIS_BUCKET_NAME", "AWS_S3_BUCKET_NAME", "BUCKET_NAME", "AWS_BUCKET_NAME"
-        )
+        ),
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]$",
     )
     access_key_id: SecretStr = Field(
         validation_alias=AliasChoices("TIGRIS_ACCESS_KEY_ID", "AWS_ACCESS_KEY_ID")
@@ -73,6 +75,12 @@ class BucketSettings(BaseSettings):
         validate_default=True,
     )
 
+    ca_file: FilePath | None = Field(
+        None,
+        description="PEM file of the authorities that may vouch for the S3 server",
+        validation_alias="AWS_CA_BUNDLE",
+    )
+
     @field_validator("endpoint")
     @classmethod
     def _tigris_for_its_own_keys(cls, endpoint: str | None, info: ValidationInfo) -> str | None:
@@ -81,11 +89,24 @@ class BucketSettings(BaseSettings):
             return _TIGRIS_ENDPOINT
         return endpoint
 
+    @field_validator("endpoint")
+    @classmethod
+    def _a_plain_url(cls, endpoint: str | None) -> str | None:
+        if endpoint is not None and not _is_plain_url(endpoint):
+            kind, message = (
+                "endpoint",
+                "TIGRIS_ENDPOINT must be http:// or https://, a host, perhaps a port and a path. "
+                "Credentials have settings of their own.",
+            )
+            raise PydanticCustomError(kind, message)
+        return endpoint
+
     @field_validator("region")
     @classmethod
     def _a_real_one_on_aws(cls, region: str, info: ValidationInfo) -> str:
         # AWS refuses URLs signed for another region, which shows only when one is opened.
-        if region == "auto" and "access_key_id" in info.data and _is_aws(info.data["endpoint"]):
+        is_known = {"access_key_id", "endpoint"} <= info.data.keys()
+        if region == "auto" and is_known and _is_aws(info.data["endpoint"]):
             kind, message = (
                 "region_of_aws",
                 "AWS has no region 'auto'. Set TIGRIS_REGION to the bucket's region, or "
@@ -97,6 +118,21 @@ class BucketSettings(BaseSettings):
 
 def _is_aws(endpoint: str | None) -> bool:
     return endpoint is None or (urlsplit(endpoint).hostname or "").endswith(".amazonaws.com")
+
+
+def _is_plain_url(text: str) -> bool:
+    try:
+        url = urlsplit(text)
+        has_host = bool(url.hostname) and url.port != 0
+    except ValueError:
+        return False
+    return (
+        has_host
+        and url.scheme in {"http", "https"}
+        and "@" not in url.netloc
+        and text.isprintable()
+        and not set(text) & set(" \\?#")
+    )
 
 
 class ClusterSettings(BaseSettings):

@@ -3,6 +3,7 @@
 import ipaddress
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -16,6 +17,20 @@ DEFAULT_REGION = "us-east-1"  # AWS's first; also the usual default of other S3 
 _TIGRIS = (".tigris.dev", ".storage.dev")
 
 
+def address_refusal(address: str, *, tls: bool) -> str | None:
+    """Return why the bucket must not be asked at an IP address, or None if it may.
+
+    Decided for the address that a name resolves to, so no change of a name gets around it.
+    """
+    ip = ipaddress.ip_address(address.partition("%")[0])  # without the zone
+    ip = getattr(ip, "ipv4_mapped", None) or ip
+    if ip.is_link_local or ip.is_multicast:
+        return "its address is link-local, as that of a cloud's metadata service"
+    if ip.is_global and not tls:
+        return "its address is public, so TIGRIS_ENDPOINT must begin with https://"
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class BucketAccess:
     """A bucket, its server and the credentials for it; its repr shows no secret."""
@@ -27,6 +42,7 @@ class BucketAccess:
     secret_access_key: SecretStr
     session_token: SecretStr | None = None  # temporary credentials only
     credentials_expire_at: datetime | None = None  # with them, their signed URLs expire
+    ca_file: Path | None = None  # PEM; None: the usual authorities
 
     @property
     def signing_region(self) -> str:
@@ -42,14 +58,6 @@ class BucketAccess:
             return "virtual"
         return "path"
 
-    @property
-    def is_loopback(self) -> bool:
-        """Whether the server runs on this machine."""
-        try:
-            return ipaddress.ip_address(self._host or "").is_loopback
-        except ValueError:
-            return self._host == "localhost"
-
     def objects_address(self) -> str:
         """Return the URL prefix of the bucket's objects, as boto3 builds it."""
         client = boto3.session.Session().client(
@@ -57,7 +65,9 @@ class BucketAccess:
             endpoint_url=self.endpoint,
             region_name=self.region,
             config=Config(
-                signature_version=UNSIGNED, s3={"addressing_style": self.addressing_style}
+                signature_version=UNSIGNED,
+                s3={"addressing_style": self.addressing_style},
+                ignore_configured_endpoint_urls=True,  # type: ignore[call-arg]  # newer than the stubs
             ),
         )
         url = client.generate_presigned_url("get_object", Params={"Bucket": self.name, "Key": "-"})

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING
 
 from schema.errors.storage import StorageUnavailable
 from stores.bucket.audio_bucket import AudioBucket
-from stores.bucket.errors import translated
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import ListObjectsV2RequestTypeDef
 
 KEYS_PER_PAGE = 1000  # S3's maximum
 
-NO_MARKER = "a truncated listing has no continuation marker"
+NO_MARKER = "a truncated listing has no new continuation marker"
+NOT_ASKED_FOR = "a listed key does not begin with the prefix"
+ENDLESS = "a truncated listing lists nothing"
+MAX_EMPTY_PAGES = 100  # in a row; a server may filter whole pages, but not for ever
 _OUT_OF_ORDER = "the listed keys are not in order"
 _OPERATION = "list objects"
 
@@ -52,28 +54,36 @@ def list_objects(
     }
     if after is not None:
         request["StartAfter"] = after
-    last = after
+    last, empty = after, 0
     while True:
-        with translated(_OPERATION, bucket=bucket.name):
-            answer = bucket.client.list_objects_v2(**request)
+        answer = bucket.ask(_OPERATION, lambda _: bucket.client.list_objects_v2(**request))
         page = [
             ListedObject(entry["Key"], entry["Size"], entry["LastModified"].astimezone(UTC))
             for entry in answer.get("Contents", [])
         ]
+        empty = 0 if page else empty + 1
         if page:
-            _check_order(page, last)
+            _check(page, prefix, last)
             last = page[-1].key
             yield page
         if not answer["IsTruncated"]:
             return
-        if "NextContinuationToken" not in answer:
+        if empty > MAX_EMPTY_PAGES:
+            raise StorageUnavailable(_OPERATION, ENDLESS)
+        token = answer.get("NextContinuationToken")
+        if not token or token == request.get("ContinuationToken"):
             raise StorageUnavailable(_OPERATION, NO_MARKER)
-        request["ContinuationToken"] = answer["NextContinuationToken"]
+        request["ContinuationToken"] = token
 
 
-def _check_order(page: Sequence[ListedObject], last: str | None) -> None:
-    """Raise unless the keys ascend from `last`; `str` sorts like its UTF-8 bytes."""
+def _check(page: Sequence[ListedObject], prefix: str, last: str | None) -> None:
+    """Raise unless the keys begin with the prefix and ascend from `last`, like their UTF-8 bytes.
+
+    `str` sorts in the same order.
+    """
     for listed in page:
+        if not listed.key.startswith(prefix):
+            raise StorageUnavailable(_OPERATION, NOT_ASKED_FOR)
         if last is not None and listed.key <= last:
             raise StorageUnavailable(_OPERATION, _OUT_OF_ORDER)
         last = listed.key

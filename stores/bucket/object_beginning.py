@@ -1,12 +1,17 @@
 """The first bytes of an object: enough to detect its format without downloading all of it."""
 
+import re
+from contextlib import closing
 from dataclasses import dataclass
 
 from schema.object_keys import checked_key
+from stores.bucket.answers import UnexpectedAnswer
 from stores.bucket.audio_bucket import AudioBucket
-from stores.bucket.errors import translated
+from stores.bucket.bodies import read_body
+from stores.bucket.deadline import Deadline
 
 BYTES = 64 * 1024
+_is_range = re.compile(r"bytes 0-\d{1,5}/(\d{1,15})", re.ASCII).fullmatch  # 0-65535/240000
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +34,18 @@ def read_beginning(bucket: AudioBucket, key: str) -> ObjectBeginning:
     Raises:
         ObjectMissing: If the bucket has no such key.
     """
-    with translated("get an object", bucket=bucket.name, key=checked_key(key)):
+
+    def get(bound: Deadline) -> ObjectBeginning:
         answer = bucket.client.get_object(Bucket=bucket.name, Key=key, Range=f"bytes=0-{BYTES - 1}")
-        data = answer["Body"].read()
-    _, _, size_bytes = answer["ContentRange"].rpartition("/")  # bytes 0-65535/240000
-    content_type, _, _ = answer.get("ContentType", "").partition(";")
-    return ObjectBeginning(data, int(size_bytes), content_type.strip().lower())
+        with closing(answer["Body"]) as body:
+            found = _is_range(answer.get("ContentRange", ""))
+            size_bytes = int(found[1]) if found else 0
+            if answer["ContentLength"] != min(BYTES, size_bytes):
+                message = "its answer is not the range asked for"
+                raise UnexpectedAnswer(message)
+            bound.allow(bucket.limits.transfer_seconds(BYTES))
+            data = read_body(body, answer["ContentLength"])
+        content_type, _, _ = answer.get("ContentType", "").partition(";")
+        return ObjectBeginning(data, size_bytes, content_type.strip().lower())
+
+    return bucket.ask("get an object", get, checked_key(key))

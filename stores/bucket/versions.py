@@ -20,8 +20,8 @@ from stores.bucket.audio_bucket import (
     DeletionReport,
     deletion_batches,
 )
-from stores.bucket.errors import translated
-from stores.bucket.listing import KEYS_PER_PAGE, NO_MARKER
+from stores.bucket.errors import NOT_IMPLEMENTED
+from stores.bucket.listing import ENDLESS, KEYS_PER_PAGE, NO_MARKER, NOT_ASKED_FOR
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import ListObjectVersionsRequestTypeDef
@@ -43,10 +43,12 @@ class ObjectVersion:
 def keeps_versions(bucket: AudioBucket) -> bool:
     """Return whether deleted objects may have versions left: versioning is or was enabled."""
     try:
-        with translated("return its versioning state", bucket=bucket.name):
-            answer = bucket.client.get_bucket_versioning(Bucket=bucket.name)
+        answer = bucket.ask(
+            "return its versioning state",
+            lambda _: bucket.client.get_bucket_versioning(Bucket=bucket.name),
+        )
     except StorageUnavailable as error:
-        if error.reason == "NotImplemented":
+        if error.reason == NOT_IMPLEMENTED:
             return False
         raise
     return answer.get("Status") in {"Enabled", "Suspended"}
@@ -67,8 +69,7 @@ def list_versions(bucket: AudioBucket, prefix: str) -> Iterator[list[ObjectVersi
         "MaxKeys": KEYS_PER_PAGE,
     }
     while True:
-        with translated(_LIST, bucket=bucket.name):
-            answer = bucket.client.list_object_versions(**request)
+        answer = bucket.ask(_LIST, lambda _: bucket.client.list_object_versions(**request))
         page = [
             ObjectVersion(entry["Key"], entry["VersionId"], entry["Size"], False)
             for entry in answer.get("Versions", [])
@@ -77,13 +78,17 @@ def list_versions(bucket: AudioBucket, prefix: str) -> Iterator[list[ObjectVersi
             ObjectVersion(entry["Key"], entry["VersionId"], 0, True)
             for entry in answer.get("DeleteMarkers", [])
         )
+        if any(not version.key.startswith(prefix) for version in page):
+            raise StorageUnavailable(_LIST, NOT_ASKED_FOR)
         if page:
             yield sorted(page, key=lambda version: version.key)
         if not answer["IsTruncated"]:
             return
+        if not page:
+            raise StorageUnavailable(_LIST, ENDLESS)
         key, version = answer.get("NextKeyMarker"), answer.get("NextVersionIdMarker")
-        previous = request.get("KeyMarker"), request.get("VersionIdMarker")
-        if key is None or version is None or (key, version) == previous:
+        previous = request.get("KeyMarker", ""), request.get("VersionIdMarker")
+        if key is None or version is None or key < previous[0] or (key, version) == previous:
             raise StorageUnavailable(_LIST, NO_MARKER)
         request["KeyMarker"], request["VersionIdMarker"] = key, version
 
@@ -159,11 +164,13 @@ def _unconfirmed(bucket: AudioBucket, batch: Sequence[_Identifier]) -> dict[str,
     """Delete one batch; return the error codes of keys that the bucket did not confirm."""
     if not fits_xml(batch[0][0]):
         return _delete_one(bucket, *batch[0])
-    with translated("delete versions", bucket=bucket.name):
-        answer = bucket.client.delete_objects(
+    answer = bucket.ask(
+        "delete versions",
+        lambda _: bucket.client.delete_objects(
             Bucket=bucket.name,
             Delete={"Objects": [{"Key": key, "VersionId": version} for key, version in batch]},
-        )
+        ),
+    )
     # Counted by key: not every server repeats the versions in its answer.
     confirmed = Counter(entry["Key"] for entry in answer.get("Deleted", []))
     errors = {entry["Key"]: entry["Code"] for entry in answer.get("Errors", [])}
@@ -175,9 +182,12 @@ def _unconfirmed(bucket: AudioBucket, batch: Sequence[_Identifier]) -> dict[str,
 
 
 def _delete_one(bucket: AudioBucket, key: str, version_id: str) -> dict[str, str]:
-    with (
-        suppress(ObjectMissing),  # already deleted
-        translated("delete a version", bucket=bucket.name, key=key),
-    ):
-        bucket.client.delete_object(Bucket=bucket.name, Key=key, VersionId=version_id)
+    with suppress(ObjectMissing):  # already deleted
+        bucket.ask(
+            "delete a version",
+            lambda _: bucket.client.delete_object(
+                Bucket=bucket.name, Key=key, VersionId=version_id
+            ),
+            key,
+        )
     return {}

@@ -37,6 +37,10 @@ from tasks.resources.database import in_transaction, refuses_a_row
 RENEWAL_SECONDS = LEASE_DURATION.total_seconds() / 3
 # Clips downloading or queued per worker: enough to keep it busy, few enough to save memory.
 CLIPS_PER_WORKER_IN_FLIGHT = 4
+# Enough to suspect the bucket, before every recording of a chunk has taken its whole time.
+FIRST_OUTCOMES = 8
+# An outage of the bucket, and what answers in its place, look like this.
+CAUSES_OF_OUTAGES = frozenset({FailureCause.STORAGE_UNAVAILABLE, FailureCause.UNDECODABLE})
 _WRITE = "write analyses"
 
 C = TypeVar("C", Claim, BackfillClaim)
@@ -85,7 +89,7 @@ def work_off(
 
     Raises:
         StorageDenied: If the bucket refuses the credentials.
-        StorageUnavailable: If neither a recording nor the bucket's marker can be read.
+        StorageUnavailable: If neither most recordings nor the bucket's marker can be read.
         WrongBucket: If recordings are missing, and so is the bucket's marker.
         WorkerNotReady: If no analysis process can be started.
         DatabaseRefused: If the database refuses many analyses, or to let a message fail. The others
@@ -182,9 +186,13 @@ def analyse_all(
         workers: The analysis processes.
         as_of: Timestamp of the analyses, UTC.
         renew: Extends the lease with a given token by a duration.
+
+    Raises:
+        StorageError: If the first outcomes are an outage of the bucket.
     """
     outcomes: dict[str, Outcome] = {}
     renewed_at = time.monotonic()
+    is_judged = False
     with ThreadPoolExecutor(workers.count * CLIPS_PER_WORKER_IN_FLIGHT) as threads:
         futures = {
             threads.submit(_analyse_one, message, workers, as_of): message
@@ -195,6 +203,9 @@ def analyse_all(
             while pending:
                 done, pending = wait(pending, RENEWAL_SECONDS / 2, FIRST_COMPLETED)
                 outcomes |= {futures[future].message_id: future.result() for future in done}
+                if len(outcomes) >= FIRST_OUTCOMES and not is_judged:
+                    raise_for_bucket(outcomes)
+                    is_judged = True
                 if time.monotonic() - renewed_at > RENEWAL_SECONDS:
                     in_transaction(renew, claim.token, LEASE_DURATION)
                     renewed_at = time.monotonic()
@@ -222,14 +233,14 @@ def raise_for_bucket(outcomes: Mapping[str, Outcome]) -> None:
     """Raise if the failures are the bucket's, so that no attempt is counted against a message.
 
     A missing, refused or unreadable recording may mean the wrong bucket, wrong credentials or an
-    outage. If the bucket's marker can be read, the recordings themselves are at fault.
+    outage; so may many that are no audio, for a proxy answers in the same way for all. If the
+    bucket's marker can be read, the recordings themselves are at fault.
     """
-    causes = [
-        outcome.cause if isinstance(outcome, NotAnalysed) else None for outcome in outcomes.values()
-    ]
+    causes = [outcome.cause for outcome in outcomes.values() if isinstance(outcome, NotAnalysed)]
+    suspicious = sum(cause in CAUSES_OF_OUTAGES for cause in causes)
     if (
         FailureCause.OBJECT_MISSING in causes
         or FailureCause.STORAGE_DENIED in causes
-        or all(cause is FailureCause.STORAGE_UNAVAILABLE for cause in causes)
+        or 2 * suspicious > len(outcomes)
     ):
         storage.bucket().verify_marker()

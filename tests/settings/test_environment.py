@@ -99,10 +99,11 @@ def test_a_name_beats_all_later_ones_and_empty_earlier_ones(
 ):
     read(monkeypatch, SEED)
     for each in NAMES[setting]:
-        monkeypatch.setenv(each, "later" if each in later_names else "")
-    monkeypatch.setenv(name, "this one")
+        monkeypatch.setenv(each, "https://later" if each in later_names else "")
+    this_one = "https://this-one" if setting == "endpoint" else "this-one"
+    monkeypatch.setenv(name, this_one)
     value = getattr(BucketSettings(), setting)
-    assert (value if isinstance(value, str) else value.get_secret_value()) == "this one"
+    assert (value if isinstance(value, str) else value.get_secret_value()) == this_one
 
 
 def test_only_the_bucket_may_go_without_its_vendors_name(monkeypatch):
@@ -233,3 +234,44 @@ def test_any_other_address_for_alerts_is_refused_without_showing_it(monkeypatch,
     with pytest.raises(ValidationError) as refused:
         NotificationSettings()
     assert "token" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        "ftp://s3.example.org",
+        "file:///etc/passwd",
+        "s3.example.org",
+        "https://",
+        "https:///path",
+        "https://key:secret@s3.example.org",
+        "https://s3.example.org@evil.example",
+        "https://s3.example.org/?x=1",
+        "https://s3.example.org/#x",
+        "https://s3.example.org\\@evil.example",
+        "https://s3.example.org\r\nHost: evil.example",
+        "https://s3.example.org:port",
+        "https://[::1",
+        " https://s3.example.org",
+    ],
+)
+def test_an_endpoint_is_a_plain_url_and_its_credentials_are_not_repeated(monkeypatch, endpoint):
+    with pytest.raises(ValidationError, match="TIGRIS_ENDPOINT must be") as error:
+        read(monkeypatch, {**SEED, "TIGRIS_ENDPOINT": endpoint})
+    assert "secret" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    ["http://127.0.0.1:9000", "http://[::1]:9000", "http://bucket:9000", "https://x.example/s3"],
+)
+def test_usual_endpoints_are_taken(monkeypatch, endpoint):
+    assert endpoint in read(monkeypatch, {**SEED, "TIGRIS_ENDPOINT": endpoint})
+
+
+@pytest.mark.parametrize(
+    "name", ["..", "a/b", "a?b", "b\n", "arn:aws:s3:us-east-1:1:accesspoint/x", "x" * 256, "ab#"]
+)
+def test_a_buckets_name_is_only_a_name(monkeypatch, name):
+    with pytest.raises(ValidationError, match="BUCKET_NAME"):
+        read(monkeypatch, {**SEED, "TIGRIS_BUCKET_NAME": name})

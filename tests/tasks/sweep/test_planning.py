@@ -8,6 +8,7 @@ import pytest
 from policy.sweep import Fate, SweepRules
 from schema.errors.storage import StorageDenied, StorageUnavailable, UnprovenBucket, WrongBucket
 from schema.states import HoldScope, UserTier
+from stores.bucket.audio_bucket import MARKER_KEY
 from tasks.resources import storage
 from tasks.sweep import planning
 from tasks.sweep.planning import SAMPLE_SIZE, check_bucket, plan_sweep
@@ -268,7 +269,7 @@ def test_a_bucket_that_does_not_answer_is_not_proven(
     record, plan, rules, faulty_bucket, fault, error
 ):
     record()
-    faulty_bucket.on("HeadObject", fault)
+    faulty_bucket.on(lambda request: request.key == MARKER_KEY, fault)
     with pytest.raises(error):
         check_bucket.fn(plan(), rules)
 
