@@ -21,9 +21,9 @@ class BucketLimits:
 
 @dataclass(frozen=True, slots=True)
 class ObjectFacts:
-    """An object's properties from a HEAD request."""
+    """An object's properties, from a HEAD request or a listing."""
 
-    key: str
+    key: str  # in a listing not validated: any characters, up to 1,024 bytes
     size_bytes: int
     modified_at: datetime  # UTC; time of the upload
 

@@ -1,11 +1,11 @@
 """Listing of the bucket's objects, page by page."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import TYPE_CHECKING
 
 from schema.errors.storage import StorageUnavailable
+from schema.facts.bucket import ObjectFacts
 from stores.bucket.audio_bucket import AudioBucket
 
 if TYPE_CHECKING:
@@ -21,18 +21,9 @@ _OUT_OF_ORDER = "the listed keys are not in order"
 _OPERATION = "list objects"
 
 
-@dataclass(frozen=True, slots=True)
-class ListedObject:
-    """One object of a listing."""
-
-    key: str  # not validated: any characters, up to 1,024 bytes
-    size_bytes: int
-    modified_at: datetime  # UTC
-
-
 def list_objects(
     bucket: AudioBucket, prefix: str, *, after: str | None = None
-) -> Iterator[list[ListedObject]]:
+) -> Iterator[list[ObjectFacts]]:
     """Yield the objects whose keys begin with `prefix`, in UTF-8 byte order of keys.
 
     Args:
@@ -58,7 +49,7 @@ def list_objects(
     while True:
         answer = bucket.ask(_OPERATION, lambda _: bucket.client.list_objects_v2(**request))
         page = [
-            ListedObject(entry["Key"], entry["Size"], entry["LastModified"].astimezone(UTC))
+            ObjectFacts(entry["Key"], entry["Size"], entry["LastModified"].astimezone(UTC))
             for entry in answer.get("Contents", [])
         ]
         empty = 0 if page else empty + 1
@@ -76,7 +67,7 @@ def list_objects(
         request["ContinuationToken"] = token
 
 
-def _check(page: Sequence[ListedObject], prefix: str, last: str | None) -> None:
+def _check(page: Sequence[ObjectFacts], prefix: str, last: str | None) -> None:
     """Raise unless the keys begin with the prefix and ascend from `last`, like their UTF-8 bytes.
 
     `str` sorts in the same order.

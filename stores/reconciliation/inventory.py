@@ -13,8 +13,8 @@ import psycopg
 from sqlalchemy import Connection, text
 
 from schema.errors.reconciliation import ListingOvertaken
+from schema.facts.bucket import ObjectFacts
 from schema.facts.bucket import Reconciliation as Run
-from stores.bucket.listing import ListedObject
 
 WHOLE_TABLE_TIMEOUT = "1h"  # for statements that read all objects or messages
 
@@ -104,7 +104,7 @@ def progress(connection: Connection, run: Run) -> Progress:
 
 
 def add_page(
-    connection: Connection, run: Run, page: Sequence[ListedObject], *, after: str | None
+    connection: Connection, run: Run, page: Sequence[ObjectFacts], *, after: str | None
 ) -> None:
     """Write one page of the listing; does nothing if it is already written.
 

@@ -9,9 +9,10 @@ from prefect.cache_policies import NO_CACHE
 
 from policy.configuration import DEFAULT_POLICY
 from policy.reconciliation import RESUME_WITHIN
+from schema.facts.bucket import ObjectFacts
 from schema.facts.bucket import Reconciliation as Run
 from schema.wording import counted
-from stores.bucket.listing import ListedObject, list_objects
+from stores.bucket.listing import list_objects
 from stores.deletion import retention
 from stores.reconciliation import inventory
 from stores.reconciliation.inventory import Progress
@@ -69,7 +70,7 @@ def list_chunk(run: Run) -> Progress:
     return in_transaction(inventory.progress, run)
 
 
-def _store(run: Run, page: Sequence[ListedObject], after: str | None) -> str | None:
+def _store(run: Run, page: Sequence[ObjectFacts], after: str | None) -> str | None:
     """Write a page; return the key after which the next page starts."""
     storable = [listed for listed in page if "\0" not in listed.key]
     if len(storable) < len(page):

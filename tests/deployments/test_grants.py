@@ -10,7 +10,7 @@ from schema.documents import AnalysisRecord
 from schema.errors.reporting import FindingsDenied
 from schema.facts.analysis import MessageRetry
 from schema.facts.backfill import BackfillRequest, FinishedItem
-from schema.facts.bucket import Adoption
+from schema.facts.bucket import Adoption, ObjectFacts
 from schema.facts.deletion import IntendedDeletion
 from schema.facts.findings import Feature, Finding, FindingText
 from schema.facts.quality import BrokenRule
@@ -27,7 +27,6 @@ from stores import database, findings, signed_urls
 from stores.analysis import analyses, leases, messages
 from stores.backfill import backfills, freezing, outcomes, selection, undo
 from stores.backfill import leases as backfill_leases
-from stores.bucket.listing import ListedObject
 from stores.deletion import (
     erasure,
     hold_history,
@@ -182,7 +181,7 @@ def test_the_batch_may_reconcile(batch, add_message, add_conversation, run_sql):
     now = datetime(2025, 10, 14, tzinfo=UTC)
     with batch.begin() as connection:
         run = inventory.begin(connection, "b", "audio/", resume_within=timedelta(days=1))
-        page = [ListedObject(stray, 2, now), ListedObject("audio/orphan", 1, now)]
+        page = [ObjectFacts(stray, 2, now), ObjectFacts("audio/orphan", 1, now)]
         inventory.add_page(connection, run, page, after=None)
         inventory.end_listing(connection, run)
         older_than = now + timedelta(days=1)
