@@ -95,7 +95,7 @@ class BucketSettings(BaseSettings):
         if endpoint is not None and not _is_plain_url(endpoint):
             kind, message = (
                 "endpoint",
-                "TIGRIS_ENDPOINT must be http:// or https://, a host, perhaps a port and a path. "
+                "It must be http:// or https://, a host, perhaps a port and a path. "
                 "Credentials have settings of their own.",
             )
             raise PydanticCustomError(kind, message)

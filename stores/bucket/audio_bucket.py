@@ -22,7 +22,7 @@ from schema.facts.bucket import BucketLimits, ObjectFacts
 from schema.object_keys import checked_key, fits_xml
 from stores.bucket.access import DEFAULT_REGION, BucketAccess
 from stores.bucket.answers import UnexpectedAnswer
-from stores.bucket.bodies import is_markup, md5, read_body, stated_md5
+from stores.bucket.bodies import check_origin, md5, read_body
 from stores.bucket.client import open_client
 from stores.bucket.deadline import Deadline, allows, deadline
 from stores.bucket.errors import NOT_IMPLEMENTED, translated
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _HEAD = "head an object"
 NOT_MISSING = "HTTP 404 for an object that exists"
-MARKUP = "a web page or XML answers in the object's place"
-OTHER_MD5 = "its body does not match its ETag"
 ODD_MARKER = ("return its marker", "something else answers in its place")
 MAX_KEYS_PER_DELETE = 1000
 
@@ -144,24 +142,22 @@ class AudioBucket:
                     raise ObjectTooLarge(key, announced, max_bytes)
                 bound.allow(self.limits.transfer_seconds(announced))
                 data = read_body(body, announced)
-            self._check_origin(data, stated_md5(answer))
+            check_origin(data, answer, states_md5=self._states_md5)
             return data
 
         return self.ask("get an object", get, checked_key(key))
 
-    def _check_origin(self, data: bytes, stated: str | None) -> None:
-        """Raise if something else answers in the object's place, or changed it on the way."""
-        if stated == md5(data):
-            return
-        if is_markup(data):
-            raise UnexpectedAnswer(MARKUP)
-        if stated is not None and self._states_md5():
-            raise UnexpectedAnswer(OTHER_MD5)
-
     def _states_md5(self) -> bool:
-        """Return whether ETags of this server are MD5s, as that of the marker shows."""
-        etag = self.client.head_object(Bucket=self.name, Key=MARKER_KEY)["ETag"]
-        return etag.strip('"') == md5(MARKER)
+        """Return whether the server's ETags are MD5s, as that of the marker shows."""
+        try:
+            marker = self.ask(
+                _HEAD,
+                lambda _: self.client.head_object(Bucket=self.name, Key=MARKER_KEY),
+                MARKER_KEY,
+            )
+        except ObjectMissing:
+            return False
+        return marker["ETag"].strip('"') == md5(MARKER)
 
     def head(self, key: str) -> ObjectFacts | None:
         """Return an object's size and modification time; None if bucket or key is missing.

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from stores.bucket.answers import UnexpectedAnswer
@@ -10,12 +11,13 @@ if TYPE_CHECKING:
     from botocore.response import StreamingBody
     from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef
 
-_is_md5 = re.compile(r'"?[0-9a-f]{32}"?').fullmatch  # those of multipart uploads end in -N
+MARKUP = "a web page or XML answers in the object's place"
+OTHER_MD5 = "its body does not match its ETag"
+
+_looks_like_md5 = re.compile("[0-9a-f]{32}").fullmatch  # ETags of multipart uploads end in -N
 _is_markup = re.compile(
     rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype|!--|\?xml|html|head|body|error|script)", re.IGNORECASE
 ).match
-# With these, an ETag is no MD5 although it looks like one.
-_KMS = "aws:kms"
 
 
 def read_body(body: "StreamingBody", announced_bytes: int) -> bytes:
@@ -31,19 +33,30 @@ def read_body(body: "StreamingBody", announced_bytes: int) -> bytes:
     return data
 
 
-def stated_md5(answer: "GetObjectOutputTypeDef") -> str | None:
-    """Return the MD5 of an object if its ETag looks like one; see `is_md5_of_marker`."""
-    if "SSECustomerAlgorithm" in answer or answer.get("ServerSideEncryption", "").startswith(_KMS):
-        return None
-    etag = answer["ETag"]
-    return etag.strip('"') if _is_md5(etag) else None
+def check_origin(
+    data: bytes, answer: "GetObjectOutputTypeDef", *, states_md5: Callable[[], bool]
+) -> None:
+    """Check that a body is the object's: its ETag vouches for it where that is an MD5.
+
+    Args:
+        data: The body.
+        answer: The answer that it came with.
+        states_md5: Tells whether ETags of this server that look like MD5s are MD5s.
+
+    Raises:
+        UnexpectedAnswer: If something else answers in the object's place, or changed the body.
+    """
+    etag = answer["ETag"].strip('"')
+    if etag == md5(data):
+        return
+    if _is_markup(data):
+        raise UnexpectedAnswer(MARKUP)
+    # Encrypted with a key of KMS or the customer's, an object has an ETag that only looks like one.
+    is_encrypted = "SSECustomerAlgorithm" in answer or "SSEKMSKeyId" in answer
+    if _looks_like_md5(etag) and not is_encrypted and states_md5():
+        raise UnexpectedAnswer(OTHER_MD5)
 
 
 def md5(data: bytes) -> str:
     """Return the MD5 of data, as in an ETag."""
     return hashlib.md5(data, usedforsecurity=False).hexdigest()
-
-
-def is_markup(data: bytes) -> bool:
-    """Return whether data begins like HTML or XML, as a proxy's page does."""
-    return _is_markup(data) is not None

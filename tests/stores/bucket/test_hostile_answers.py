@@ -13,7 +13,7 @@ from schema.errors.storage import (
     StorageUnavailable,
     WrongBucket,
 )
-from stores.bucket import audio_bucket
+from stores.bucket import audio_bucket, bodies
 from stores.bucket.answers import MAX_DOCUMENT_BYTES
 from stores.bucket.audio_bucket import MARKER_KEY
 from stores.bucket.listing import list_objects
@@ -341,7 +341,7 @@ def test_the_length_and_the_etag_vouch_for_a_body(hostile_bucket):
 def test_a_body_that_does_not_match_its_md5_is_an_outage(hostile_bucket, unavailable):
     hostile_bucket.etag_is_md5 = True
     reason = unavailable(get, answer(body=b"dada", ETag=etag(b"data")), KEY)
-    assert reason == audio_bucket.OTHER_MD5
+    assert reason == bodies.OTHER_MD5
 
 
 @pytest.mark.parametrize(
@@ -349,7 +349,7 @@ def test_a_body_that_does_not_match_its_md5_is_an_outage(hostile_bucket, unavail
     [
         {"ETag": '"0123456789abcdef0123456789abcdef-3"'},
         {"ETag": '"opaque"'},
-        {"ETag": etag(b"other"), "x_amz_server_side_encryption": "aws:kms"},
+        {"ETag": etag(b"other"), "x_amz_server_side_encryption_aws_kms_key_id": "arn:aws:kms:k"},
         {"ETag": etag(b"other"), "x_amz_server_side_encryption_customer_algorithm": "AES256"},
     ],
 )
@@ -364,10 +364,16 @@ def test_a_server_whose_etags_are_never_md5s_is_believed(hostile_bucket):
     assert get(hostile_bucket.bucket()) == b"data"  # the marker's ETag is none either
 
 
+def test_without_a_marker_a_body_that_does_not_match_its_etag_is_not_missing(hostile_bucket):
+    del hostile_bucket.objects[MARKER_KEY]
+    hostile_bucket[KEY] = sending(answer(body=b"data", ETag=etag(b"other")))
+    assert get(hostile_bucket.bucket()) == b"data"
+
+
 def test_a_web_page_in_the_place_of_a_recording_is_an_outage(unavailable):
-    assert unavailable(get, answer(body=b"\n " + HTML), KEY) == audio_bucket.MARKUP
+    assert unavailable(get, answer(body=b"\n " + HTML), KEY) == bodies.MARKUP
     error = b'\xef\xbb\xbf<?xml version="1.0"?><Error/>'
-    assert unavailable(get, answer(body=error), KEY) == audio_bucket.MARKUP
+    assert unavailable(get, answer(body=error), KEY) == bodies.MARKUP
 
 
 def test_a_web_page_that_was_uploaded_is_that_recording(hostile_bucket):
