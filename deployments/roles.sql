@@ -9,6 +9,8 @@
 -- hands everything to these roles.
 
 \set ON_ERROR_STOP on
+-- Functions that others put into the schema public must not run as the superuser.
+SET search_path = pg_catalog;
 -- The server must not log passwords, not even with a failed statement.
 SET log_statement = none;
 SET log_min_error_statement = panic;

@@ -201,6 +201,23 @@ def test_a_volume_of_the_superuser_is_handed_over_with_its_rows(volume):
     assert ask(volume.batch(), "SELECT count(*) FROM messages") == [len(before["messages"])]
 
 
+def test_the_owner_cannot_lend_the_superuser_its_functions(volume):
+    # Functions of the same name whose types fit better would run with the superuser's rights.
+    volume.create_roles()
+    body = "LANGUAGE plpgsql AS $$BEGIN ALTER ROLE kaiwa_owner SUPERUSER; RETURN NULL; END$$"
+    make(
+        volume.owner(),
+        f"CREATE FUNCTION public.format(text, text, text, regrole) RETURNS text {body}",
+        f"CREATE FUNCTION public.format(text, text) RETURNS text {body}",
+        f"CREATE FUNCTION public.quote_ident(name) RETURNS text {body}",
+    )
+    make(volume.superuser(), "CREATE TABLE of_the_superuser ()")
+    volume.create_roles()
+    assert ask(
+        volume.superuser(), "SELECT usesuper FROM pg_user WHERE usename = 'kaiwa_owner'"
+    ) == [False]
+
+
 def test_a_password_that_is_changed_in_the_settings_is_changed_in_the_database(volume):
     volume.create_roles()
     volume.create_roles(KAIWA_BATCH_PASSWORD="another")
