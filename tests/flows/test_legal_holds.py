@@ -36,6 +36,7 @@ def test_a_hold_is_placed_shown_with_its_reason_and_released(add_message, caplog
     assert f"| {placed.hold_id} | message {message_id} |" in page
     assert r"case &#124; 7 \[x\](http://example.org) &lt;b\> second line" in page
     assert "No legal hold is in force" in artifact()
+    assert "Head of the history of legal holds: `2:" in artifact()
     assert "second line" not in caplog.text
 
 
