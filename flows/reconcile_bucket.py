@@ -11,13 +11,19 @@ from flows.progress import Progress
 from flows.run_names import with_mode
 from policy.reconciliation import is_another_database
 from schema.clock import utc_now
-from schema.errors.reconciliation import InventoryLost, ListingOutdated, MessagesMissing
+from schema.errors.reconciliation import (
+    InventoryLost,
+    ListingOutdated,
+    MessagesMissing,
+    OrphansLeft,
+)
 from schema.facts.bucket import Reconciliation, ReconciliationReport
 from schema.wording import counted
 from tasks.reconciliation.adoption import adopt_page, count_adoptable
 from tasks.reconciliation.findings import (
     check_chunk,
     compare,
+    count_left,
     count_unclaimed,
     finish_reconciliation,
     publish_reconciliation,
@@ -33,6 +39,7 @@ def reconcile_bucket(
     repair: bool = False,
     min_age_days: Annotated[int, Field(ge=1, le=365)] = 3,
     max_orphan_percent: Annotated[float, Field(ge=0, le=100)] = 50.0,
+    alert_after_days: Annotated[int | None, Field(ge=1, le=3650)] = None,
 ) -> ReconciliationReport:
     """Compare the bucket with the messages and report the differences.
 
@@ -45,6 +52,8 @@ def reconcile_bucket(
         min_age_days: Ignore younger objects; their message may not be saved yet.
         max_orphan_percent: Queue nothing and fail the run if more than this percentage of the
             objects belong to no message. That points to the wrong database or to lost messages.
+        alert_after_days: Fail the run, after everything else, if objects older than this belong to
+            no message and are not queued. Empty: alert nobody.
 
     Returns:
         What was found.
@@ -57,6 +66,7 @@ def reconcile_bucket(
         ListingOutdated, InventoryLost: If the listing is outdated or incomplete, and so is a new
             one.
         MessagesMissing: If too many objects belong to no message; everything else is done.
+        OrphansLeft: If old objects belong to no message and are not queued.
         ListingOvertaken: If another run took over the listing.
     """
     logger = get_run_logger()
@@ -73,11 +83,7 @@ def reconcile_bucket(
         run = _list(expected)
         comparison = compare(run, older_than=older_than)
     logger.info("%s to verify", counted(comparison.findings, "finding"))
-    adopted = 0 if repair else count_adoptable(run)
-    stray: str | None = "" if repair else None
-    while stray is not None:
-        stray, messages = adopt_page(run, after=stray)
-        adopted += messages
+    adopted = _adopt(run) if repair else count_adoptable(run)
     logger.info(
         "%s to a message without a recording", counted(adopted, "object belongs", "objects belong")
     )
@@ -88,12 +94,17 @@ def reconcile_bucket(
     refused = is_another_database(orphans, comparison.objects, max_percent=max_orphan_percent)
     if repair and not refused:
         logger.info("%s queued for the sweep", counted(queue_orphans(run), "orphan"))
+    left = 0
+    if alert_after_days is not None:
+        left = count_left(run, before=started_at - timedelta(days=alert_after_days))
     report = finish_reconciliation(run, comparison, adopted=adopted)
     publish_reconciliation(report, repair=repair, started_at=started_at, ended_at=utc_now())
     for found in report.findings:
         logger.warning("Found %s: %d", found.kind.value.replace("_", " "), found.count)
     if refused:
         raise MessagesMissing(orphans, comparison.objects, max_orphan_percent)
+    if left and alert_after_days is not None:
+        raise OrphansLeft(left, alert_after_days)
     return report
 
 
@@ -108,3 +119,13 @@ def _list(expected: int) -> Reconciliation:
         percent = 100.0 if complete else min(99.0, 100 * listed.objects / max(expected, 1))
         progress.report(percent, f"{counted(listed.objects, 'object')} listed")
     return run
+
+
+def _adopt(run: Reconciliation) -> int:
+    """Attach objects to the messages that their keys name; return how many."""
+    adopted = 0
+    stray: str | None = ""
+    while stray is not None:
+        stray, messages = adopt_page(run, after=stray)
+        adopted += messages
+    return adopted

@@ -11,7 +11,9 @@ from reports.markdown import escaped, table
 from schema.facts.deletion import ActiveHold, PlacedHold
 from schema.states import HoldScope
 from schema.wording import counted
+from stores.deletion import hold_history
 from tasks import holds
+from tasks.resources.database import in_transaction
 
 
 @task(cache_policy=NO_CACHE)
@@ -37,8 +39,9 @@ def active_holds() -> list[ActiveHold]:
 @task(cache_policy=NO_CACHE)
 def publish_holds(change: str, active: list[ActiveHold]) -> None:
     """Publish the latest change and all holds in force as the artifact `legal-holds`."""
+    head = in_transaction(hold_history.head)
     create_markdown_artifact(
-        _page(change, active),
+        f"{_page(change, active)}\nHead of the history of legal holds: `{head}`\n",
         key="legal-holds",
         description=f"{counted(len(active), 'legal hold')} in force",
     )

@@ -61,6 +61,22 @@ class MessagesMissing(KaiwaError):
         )
 
 
+class OrphansLeft(KaiwaError):
+    """Objects have belonged to no message for so long that someone must look at them."""
+
+    objects: int
+    days: int
+
+    def __str__(self) -> str:
+        return (
+            f"{counted(self.objects, 'object')} older than {counted(self.days, 'day')} "
+            f"{agreeing(self.objects, 'belongs', 'belong')} to no message, and no sweep will "
+            f"delete {agreeing(self.objects, 'it', 'them')}: `repair` is off, or the key is not "
+            "one of ours. Everything else is done. Read the artifact `reconcile-bucket`, then run "
+            "with `repair` on, or delete by hand what it leaves."
+        )
+
+
 class InventoryLost(KaiwaError):
     """The table of listed objects has lost rows."""
 

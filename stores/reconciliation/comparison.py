@@ -167,6 +167,14 @@ SELECT count(*) FROM audio_ops.reconciliation_finding AS f
 WHERE f.reconciliation_id = :id AND f.kind = 'object_without_row' AND f.checked_at IS NOT NULL
   AND NOT {_LIVE} AND NOT {_AWAITED}
 """)  # noqa: S608 - ours
+_COUNT_LEFT = text(f"""
+SELECT count(*) FROM audio_ops.reconciliation_finding AS f
+WHERE f.reconciliation_id = :id AND f.checked_at IS NOT NULL AND f.dated_at < :before
+  AND f.kind IN ('object_without_row', 'object_of_deleted_row') AND NOT {_LIVE}
+  AND NOT EXISTS (
+    SELECT FROM audio_ops.orphan_object AS o WHERE o.storage_key = f.storage_key
+  )
+""")  # noqa: S608 - ours
 _REPORT = text(f"""
 SELECT f.kind, count(*), COALESCE(sum(COALESCE(f.object_bytes, f.row_bytes)), 0), min(f.dated_at),
     count(o.storage_key), (array_agg(f.storage_key ORDER BY f.dated_at, f.id))[1:{EXAMPLES}]
@@ -250,6 +258,11 @@ def queue(connection: Connection, run: Run, ids: Sequence[int]) -> int:
     """Queue orphans that no message has or could adopt for the sweep; return how many."""
     progress(connection, run)
     return connection.execute(_QUEUE, {"ids": list(ids)}).rowcount
+
+
+def count_left(connection: Connection, run: Run, *, before: datetime) -> int:
+    """Count the objects from before an instant that no live row has and that are not queued."""
+    return int(connection.execute(_COUNT_LEFT, {"id": run.id, "before": before}).scalar_one())
 
 
 def report(connection: Connection, run: Run) -> tuple[FindingReport, ...]:

@@ -64,7 +64,8 @@ WHERE id = :id
 _END_LISTING = text("UPDATE audio_ops.reconciliation SET listed_at = now() WHERE id = :id")
 _COPY = "COPY audio_ops.bucket_inventory (storage_key, size_bytes, modified_at) FROM STDIN"
 _FINISH = (
-    text("UPDATE audio_ops.reconciliation SET finished_at = now() WHERE id = :id"),
+    # The last key names a learner, and is needed only to continue.
+    text("UPDATE audio_ops.reconciliation SET finished_at = now(), last_key = NULL WHERE id = :id"),
     text("DELETE FROM audio_ops.reconciliation_finding WHERE reconciliation_id <> :id"),
     _CLEAR,
 )

@@ -130,6 +130,12 @@ def count_unclaimed(run: Run) -> int:
 
 
 @task(cache_policy=NO_CACHE)
+def count_left(run: Run, *, before: datetime) -> int:
+    """Count the objects from before an instant that no live row has and no sweep will delete."""
+    return in_transaction(comparison.count_left, run, before=before)
+
+
+@task(cache_policy=NO_CACHE)
 def queue_orphans(run: Run) -> int:
     """Queue the objects without a live message for the next sweep; return how many are new."""
     return sum(_queue(run, page) for page in _findings(run, ORPHANS, 0))

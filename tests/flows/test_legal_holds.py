@@ -37,6 +37,7 @@ def test_a_hold_is_placed_shown_with_its_reason_and_released(add_message, caplog
     assert f"| {placed.hold_id} | message {message_id} |" in page
     assert "case &#124; 7 &#91;x&#93;&#40;http://example.org&#41; &#60;b&#62; second line" in page
     assert "No legal hold is in force" in artifact()
+    assert "Head of the history of legal holds: `2:" in artifact()
     assert "second line" not in caplog.text
 
 

@@ -2,14 +2,17 @@
 
 import logging
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
+import yaml
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 
 from flows.reconcile_bucket import reconcile_bucket
 from schema import clock
-from schema.errors.reconciliation import MessagesMissing
+from schema.errors.reconciliation import MessagesMissing, OrphansLeft
 from schema.errors.storage import RecordingsMissing, StorageDenied
 from schema.states import FindingKind
 from stores.reconciliation import comparison
@@ -97,6 +100,27 @@ def all_are_old(monkeypatch):
     monkeypatch.setattr("flows.reconcile_bucket.check_clocks", lambda _: None)
 
 
+@pytest.fixture
+def app_deletes_unnoticed(engine):
+    """Delete messages while both the queue and its overflow are locked."""
+
+    def _app_deletes_unnoticed(*keys):
+        with engine.begin() as other, engine.begin() as app:
+            other.execute(sa.text("LOCK TABLE audio_ops.orphan_object, audio_ops.orphan_overflow"))
+            app.execute(
+                sa.text("DELETE FROM messages WHERE audio_storage_key = ANY(:keys)"),
+                {"keys": list(keys)},
+            )
+
+    return _app_deletes_unnoticed
+
+
+def deployed_parameters(name):
+    """Return the parameters of a deployment in prefect.yaml."""
+    deployments = yaml.safe_load((Path(__file__).parents[2] / "prefect.yaml").read_text())
+    return next(one for one in deployments["deployments"] if one["name"] == name)["parameters"]
+
+
 @pytest.mark.parametrize("repair", [True, False])
 def test_after_messages_was_truncated_no_object_is_queued_until_approved(
     record, run_sql, queue, all_are_old, repair
@@ -113,6 +137,46 @@ def test_after_messages_was_truncated_no_object_is_queued_until_approved(
     report = reconcile_bucket(repair=repair, max_orphan_percent=100)
     assert report.count == 3
     assert queue().keys() == (keys if repair else set())
+
+
+def test_objects_without_a_message_for_long_fail_the_run_unless_they_are_queued(
+    record, queue, all_are_old
+):
+    for number in range(9):
+        record(f"audio/{number}")
+    storage.bucket().put("audio/stray", b"data", "audio/wav")
+    assert reconcile_bucket().count == 1  # by default it alerts nobody
+    assert reconcile_bucket(alert_after_days=31).count == 1
+    with pytest.raises(OrphansLeft, match="1 object older than 14 days belongs to no message"):
+        reconcile_bucket(alert_after_days=14)
+    assert '"audio/stray"' in newest_artifact("reconcile-bucket").data
+    assert reconcile_bucket(repair=True, alert_after_days=14).findings[0].queued == 1
+    assert queue().keys() == {"audio/stray"}
+
+
+def test_a_key_that_no_sweep_may_delete_fails_the_run_even_with_repair(record, queue, all_are_old):
+    record("audio/1")
+    bucket = storage.bucket()
+    bucket.client.put_object(Bucket=bucket.name, Key="audio/a\tb", Body=b"data")
+    with pytest.raises(OrphansLeft, match="not one of ours"):
+        reconcile_bucket(repair=True, alert_after_days=14)
+    assert queue() == {}
+
+
+def test_as_deployed_it_repairs_within_bounds_and_alerts(
+    record, queue, all_are_old, app_deletes_unnoticed
+):
+    """What the trigger missed is found and queued by the next weekly run."""
+    parameters = deployed_parameters("reconcile-bucket")
+    for number in range(40):
+        record(f"audio/{number}")
+    app_deletes_unnoticed("audio/0")
+    reconcile_bucket(**parameters)
+    assert queue().keys() == {"audio/0"}
+    app_deletes_unnoticed("audio/1", "audio/2", "audio/3")
+    with pytest.raises(MessagesMissing):
+        reconcile_bucket(**parameters)
+    assert queue().keys() == {"audio/0"}
 
 
 def test_objects_that_wait_for_their_message_to_be_saved_do_not_look_like_lost_messages(

@@ -138,3 +138,42 @@ def test_the_sample_is_of_living_others_only(
     add_message(**live, audio_storage_key="audio/live")
     sample = erasure.sample_of_others(connection, user_id, as_of=noon, limit=10)
     assert sample == ["audio/live"]
+
+
+# Tombstones are kept
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM audio_ops.erased_learner",
+        "TRUNCATE audio_ops.erased_learner",
+        "UPDATE audio_ops.erased_learner SET user_id = gen_random_uuid()",
+        "UPDATE audio_ops.erased_learner SET receipt = gen_random_uuid()",
+        "UPDATE audio_ops.erased_learner SET reason = 'another'",
+        "UPDATE audio_ops.erased_learner SET requested_at = now() - interval '1 year'",
+    ],
+)
+def test_not_even_the_owner_can_remove_or_rewrite_a_tombstone(engine, add_user, statement):
+    with engine.begin() as connection:
+        erasure.begin(connection, add_user(), "request 7")
+    refused = pytest.raises(sa.exc.DatabaseError, match=r"kept|only the time")
+    with engine.connect() as owner, refused:
+        owner.exec_driver_sql(statement)
+
+
+def test_the_database_says_when_an_erasure_was_completed(engine, add_user):
+    user_id = add_user()
+    with engine.begin() as connection:
+        erasure.begin(connection, user_id, "request 7")
+        connection.exec_driver_sql(
+            "UPDATE audio_ops.erased_learner SET completed_at = '2020-01-01'"
+        )
+        completed_at, now = connection.execute(
+            sa.text("SELECT completed_at, now() FROM audio_ops.erased_learner")
+        ).one()
+        assert completed_at >= now
+        erasure.begin(connection, user_id, "request 8")
+        assert (
+            connection.scalar(sa.text("SELECT completed_at FROM audio_ops.erased_learner")) is None
+        )
