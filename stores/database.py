@@ -88,10 +88,16 @@ def connect(
 
 
 def _leave_out_rows(context: ExceptionContext) -> None:
-    """Cut the server's message to its first line; the details quote rows, texts included."""
+    """Cut the server's message to its first line; the details quote rows, texts included.
+
+    They would reach logs with the message, and Prefect's storage with the pickled error.
+    """
     for error in (context.original_exception, context.sqlalchemy_exception):
         if error is not None and error.args and isinstance(error.args[0], str):
             error.args = (error.args[0].partition("\n")[0], *error.args[1:])
+    vars(context.original_exception)["_info"] = None  # where psycopg keeps the details
+    if context.sqlalchemy_exception is not None:
+        context.sqlalchemy_exception.params = None
 
 
 def _refuse_other_time_zones(connection: "psycopg.Connection", _record: object) -> None:

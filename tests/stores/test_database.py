@@ -1,3 +1,4 @@
+import pickle
 import traceback
 from datetime import UTC, datetime, timedelta
 
@@ -132,4 +133,5 @@ def test_an_error_of_the_database_does_not_quote_the_row(engine, add_message):
     assert "violates check constraint" in shown
     assert said not in shown
     assert "Failing row" not in shown
+    assert said.encode() not in pickle.dumps(refused.value)
     assert refused.value.orig.sqlstate == "23514"
