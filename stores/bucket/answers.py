@@ -10,8 +10,10 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 from xml.parsers import expat
 
-from pydantic import AwareDatetime, BaseModel, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, StringConstraints
 from pydantic import ValidationError as Invalid
+
+from schema.object_keys import MAX_KEY_BYTES
 
 # A page of 1,000 keys of 1,024 bytes, each percent-encoded, and as much again for the rest.
 MAX_DOCUMENT_BYTES = 8 * 2**20
@@ -26,7 +28,15 @@ _ROOTS = {
 }
 _LISTINGS = frozenset({"ListBucketResult", "ListVersionsResult"})
 
-_Key = Annotated[str, Field(min_length=1, max_length=1024)]
+
+def _storable(key: str) -> str:
+    if not 1 <= len(key.encode(errors="surrogatepass")) <= MAX_KEY_BYTES:
+        message = "no key"
+        raise ValueError(message)
+    return key
+
+
+_Key = Annotated[str, AfterValidator(_storable)]
 _Size = Annotated[int, Field(ge=0, le=10**15)]
 _Moment = Annotated[
     AwareDatetime, Field(ge=datetime(1970, 1, 1, tzinfo=UTC), lt=datetime(9000, 1, 1, tzinfo=UTC))
