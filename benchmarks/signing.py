@@ -15,6 +15,7 @@ from uuid import uuid4
 from pydantic import SecretStr
 
 from benchmarks import frame
+from policy.bucket import BUCKET_LIMITS
 from schema.clock import utc_now
 from stores.bucket.access import BucketAccess
 from stores.bucket.audio_bucket import open_bucket
@@ -34,7 +35,7 @@ ACCESS = BucketAccess(
 def measure(ours: int, boto3s: int) -> frame.Figures:
     """Return the median URLs per second of both, and their ratio."""
     signer = open_signer(ACCESS)
-    client = open_bucket(ACCESS).client
+    client = open_bucket(ACCESS, BUCKET_LIMITS).client
 
     def boto3_signs(key: str) -> str:
         parameters = {"Bucket": ACCESS.name, "Key": key}

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from policy.bucket import BUCKET_LIMITS
 from stores.bucket.access import BucketAccess
 from stores.bucket.audio_bucket import AudioBucket, open_bucket
 
@@ -32,7 +33,7 @@ class S3Address:
 
     def bucket(self, name: str = BUCKET) -> AudioBucket:
         """Return a bucket of this server, whether it exists or not."""
-        return open_bucket(self.access(name))
+        return open_bucket(self.access(name), BUCKET_LIMITS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ pytest_plugins = [
     "tests.support.recordings",
     "tests.support.s3_servers",
     "tests.support.faulty_bucket",
+    "tests.support.hostile_bucket",
     "tests.support.sweeping",
     "tests.support.erasing",
     "tests.support.quality",

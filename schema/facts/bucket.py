@@ -8,6 +8,18 @@ from schema.states import FindingKind
 
 
 @dataclass(frozen=True, slots=True)
+class BucketLimits:
+    """How long the bucket may take; tries again included."""
+
+    call_seconds: float  # for a request without an object's data
+    least_bytes_per_second: float  # for an object's data, in addition
+
+    def transfer_seconds(self, size_bytes: int) -> float:
+        """Return the limit for reading or writing an object of this size."""
+        return self.call_seconds + size_bytes / self.least_bytes_per_second
+
+
+@dataclass(frozen=True, slots=True)
 class ObjectFacts:
     """An object's properties from a HEAD request."""
 

@@ -2,28 +2,35 @@
 
 import base64
 import hashlib
+import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, closing, suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC
 from itertools import chain
 from typing import TYPE_CHECKING, TypeVar, cast
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import IncompleteReadError
 
-from schema.errors.storage import ObjectMissing, ObjectTooLarge, StorageError, WrongBucket
-from schema.facts.bucket import ObjectFacts
+from schema.errors.storage import (
+    ObjectMissing,
+    ObjectTooLarge,
+    StorageError,
+    StorageUnavailable,
+    WrongBucket,
+)
+from schema.facts.bucket import BucketLimits, ObjectFacts
 from schema.object_keys import checked_key, fits_xml
 from stores.bucket.access import DEFAULT_REGION, BucketAccess
-from stores.bucket.errors import BROKEN_BODY, translated
+from stores.bucket.client import open_client
+from stores.bucket.deadline import Deadline, allows, deadline
+from stores.bucket.errors import NOT_IMPLEMENTED, translated
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.literals import BucketLocationConstraintType
-    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef
+    from mypy_boto3_s3.type_defs import CreateBucketConfigurationTypeDef
 
 T = TypeVar("T")
 MAX_KEYS_PER_DELETE = 1000
@@ -33,8 +40,8 @@ MAX_KEYS_PER_DELETE = 1000
 MARKER_KEY = ".kaiwa-audio"
 _MARKER = b"This bucket holds the audio of Kaiwa's learners; `kaiwa-audio storage init` made it.\n"
 
-# botocore retries requests, but not a body that breaks off.
-_PAUSES_BEFORE_BODY_RETRY_SECONDS = (0.2, 0.8, 3.2)
+TRIES = 5
+_FIRST_PAUSE_SECONDS = 1.0  # at most; exponential backoff with full jitter, as in boto3
 
 _REGIONS_WITHOUT_CONSTRAINT = {DEFAULT_REGION, "auto"}  # us-east-1 rejects one; Tigris chooses
 
@@ -61,12 +68,48 @@ class AudioBucket:
     """One bucket; thread-safe, but not to be shared between processes."""
 
     name: str
-    client: "S3Client"
+    client: "S3Client"  # repeats nothing; see `ask`
+    limits: BucketLimits
+
+    def ask(
+        self,
+        operation: str,
+        call: Callable[[Deadline], T],
+        key: str | None = None,
+        *,
+        tries: int = TRIES,
+    ) -> T:
+        """Return what a call of the client returns; repeat it while the bucket is unavailable.
+
+        Args:
+            operation: Completes the sentence "The bucket failed to …".
+            call: Calls the client. Its argument is the deadline of all tries together.
+            key: The object's key; None if the request concerns the bucket or many objects.
+            tries: Calls in all; 1 for what must not be under way a second time.
+
+        Raises:
+            StorageUnavailable: If the bucket still fails at the last try, or takes longer than its
+                limit.
+        """
+        with deadline(self.limits.call_seconds) as bound:
+            for number in range(1, tries):
+                try:
+                    with translated(operation, bucket=self.name, key=key):
+                        return call(bound)
+                except StorageUnavailable as error:
+                    pause = _pause_seconds(number)
+                    if error.reason == NOT_IMPLEMENTED or not allows(pause):
+                        raise
+                time.sleep(pause)
+            with translated(operation, bucket=self.name, key=key):
+                return call(bound)
 
     def put(self, key: str, data: bytes, content_type: str) -> None:
         """Store an object, replacing an existing one; its MD5 protects the transfer."""
         digest = hashlib.md5(data, usedforsecurity=False).digest()
-        with self._translated("put an object", checked_key(key)):
+
+        def put(bound: Deadline) -> None:
+            bound.allow(self.limits.transfer_seconds(len(data)))
             self.client.put_object(
                 Bucket=self.name,
                 Key=key,
@@ -75,31 +118,41 @@ class AudioBucket:
                 ContentMD5=base64.b64encode(digest).decode(),
             )
 
+        self.ask("put an object", put, checked_key(key))
+
     def get(self, key: str, *, max_bytes: int) -> bytes:
         """Return all bytes of an object.
 
         Raises:
             ObjectMissing: If the bucket has no such key.
             ObjectTooLarge: If it is larger than `max_bytes`; nothing is read.
-            StorageUnavailable: If the body still breaks off after four tries.
+            StorageUnavailable: If the body still breaks off after five tries, or arrives too
+                slowly.
         """
-        checked_key(key)
-        for pause_seconds in (*_PAUSES_BEFORE_BODY_RETRY_SECONDS, None):
-            with self._translated("get an object", key):
-                response = self.client.get_object(Bucket=self.name, Key=key)
-                try:
-                    return _body(response, key, max_bytes)
-                except BROKEN_BODY:
-                    if pause_seconds is None:
-                        raise
-            time.sleep(pause_seconds)
-        raise AssertionError  # the last round returns or raises
+
+        def get(bound: Deadline) -> bytes:
+            response = self.client.get_object(Bucket=self.name, Key=key)
+            with closing(response["Body"]) as body:
+                announced = response["ContentLength"]
+                if announced > max_bytes:
+                    raise ObjectTooLarge(key, announced, max_bytes)
+                bound.allow(self.limits.transfer_seconds(announced))
+                data = body.read()
+            if len(data) != announced:
+                raise IncompleteReadError(actual_bytes=len(data), expected_bytes=announced)
+            return data
+
+        return self.ask("get an object", get, checked_key(key))
 
     def head(self, key: str) -> ObjectFacts | None:
         """Return an object's size and modification time; None if bucket or key is missing."""
+        checked_key(key)
         try:
-            with self._translated("head an object", checked_key(key)):
-                facts = self.client.head_object(Bucket=self.name, Key=key)
+            facts = self.ask(
+                "head an object",
+                lambda _: self.client.head_object(Bucket=self.name, Key=key),
+                key,
+            )
         except ObjectMissing:
             return None
         modified_at = facts["LastModified"].astimezone(UTC)
@@ -149,42 +202,52 @@ class AudioBucket:
 
     def _exists(self) -> bool:
         try:
-            with self._translated("find the bucket"):
-                self.client.head_bucket(Bucket=self.name)
+            self.ask("find the bucket", lambda _: self.client.head_bucket(Bucket=self.name))
         except WrongBucket:
             return False
         return True
 
     def _create(self) -> None:
         region = self.client.meta.region_name
-        with self._translated("create the bucket"):
-            if region in _REGIONS_WITHOUT_CONSTRAINT:
-                self.client.create_bucket(Bucket=self.name)
-            else:
-                constraint = cast("BucketLocationConstraintType", region)
-                self.client.create_bucket(
-                    Bucket=self.name, CreateBucketConfiguration={"LocationConstraint": constraint}
-                )
+        where: CreateBucketConfigurationTypeDef = {}
+        if region not in _REGIONS_WITHOUT_CONSTRAINT:
+            where["LocationConstraint"] = cast("BucketLocationConstraintType", region)
+        self.ask(
+            "create the bucket",
+            lambda _: (
+                self.client.create_bucket(Bucket=self.name, CreateBucketConfiguration=where)
+                if where
+                else self.client.create_bucket(Bucket=self.name)
+            ),
+        )
 
     def _delete_batch(self, keys: Sequence[str]) -> tuple[set[str], dict[str, str]]:
         """Return the confirmed keys, and the error codes of the others."""
         if not fits_xml(keys[0]):
             self._delete_one(keys[0])
             return set(keys), {}
-        with self._translated("delete objects"):
-            answer = self.client.delete_objects(
+        answer = self.ask(
+            "delete objects",
+            lambda _: self.client.delete_objects(
                 Bucket=self.name, Delete={"Objects": [{"Key": key} for key in keys]}
-            )
+            ),
+        )
         confirmed = {entry["Key"] for entry in answer.get("Deleted", [])}
         errors = {entry["Key"]: entry["Code"] for entry in answer.get("Errors", [])}
         return confirmed - errors.keys(), errors
 
     def _delete_one(self, key: str) -> None:
-        with suppress(ObjectMissing), self._translated("delete an object", key):
-            self.client.delete_object(Bucket=self.name, Key=key)
+        with suppress(ObjectMissing):
+            self.ask(
+                "delete an object",
+                lambda _: self.client.delete_object(Bucket=self.name, Key=key),
+                key,
+            )
 
-    def _translated(self, operation: str, key: str | None = None) -> AbstractContextManager[None]:
-        return translated(operation, bucket=self.name, key=key)
+
+def _pause_seconds(number: int) -> float:
+    """Return how long to wait after the failed try with this number, from 1."""
+    return random.uniform(0, _FIRST_PAUSE_SECONDS * 2 ** min(number - 1, 5))  # noqa: S311 - no secret
 
 
 def deletion_batches(
@@ -197,44 +260,15 @@ def deletion_batches(
     yield from ([item] for item in items if not fits_xml(key_of(item)))
 
 
-def open_bucket(access: BucketAccess, *, max_connections: int = 32) -> AudioBucket:
+def open_bucket(
+    access: BucketAccess, limits: BucketLimits, *, max_connections: int = 32
+) -> AudioBucket:
     """Return a bucket; makes no request.
 
     Args:
         access: Where the bucket is, and the credentials for it.
+        limits: How long it may take.
         max_connections: Size of the connection pool: at least one per thread that uses the bucket.
     """
-    token = access.session_token
-    client = boto3.session.Session().client(
-        "s3",
-        endpoint_url=access.endpoint,
-        region_name=access.signing_region,
-        aws_access_key_id=access.access_key_id.get_secret_value(),
-        aws_secret_access_key=access.secret_access_key.get_secret_value(),
-        aws_session_token=token.get_secret_value() if token else None,
-        config=Config(
-            signature_version="s3v4",  # otherwise boto3 signs with SigV2 in some regions
-            s3={"addressing_style": access.addressing_style},
-            # Not every S3 server supports the newer checksums.
-            request_checksum_calculation="when_required",
-            response_checksum_validation="when_required",
-            retries={"mode": "standard", "total_max_attempts": 5},
-            connect_timeout=5,
-            read_timeout=30,
-            max_pool_connections=max_connections,
-            proxies={} if access.is_loopback else None,  # {} ignores proxies of the environment
-        ),
-    )
-    return AudioBucket(access.name, client)
-
-
-def _body(response: "GetObjectOutputTypeDef", key: str, max_bytes: int) -> bytes:
-    """Read a response's body; raise IncompleteReadError if it is shorter than announced."""
-    with closing(response["Body"]) as body:
-        announced = response["ContentLength"]
-        if announced > max_bytes:
-            raise ObjectTooLarge(key, announced, max_bytes)
-        data = body.read()
-    if len(data) != announced:
-        raise IncompleteReadError(actual_bytes=len(data), expected_bytes=announced)
-    return data
+    client = open_client(access, max_connections=max_connections, call_seconds=limits.call_seconds)
+    return AudioBucket(access.name, client, limits)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import botocore.exceptions
+import urllib3.exceptions
 from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError
 from botocore.parsers import ResponseParserError
 
@@ -14,11 +15,16 @@ from schema.errors.storage import (
     StorageUnavailable,
     WrongBucket,
 )
+from stores.bucket.deadline import DeadlineExceeded
+from stores.bucket.transport import UnexpectedAnswer
 
-BROKEN_BODY = (HTTPClientError, IncompleteReadError)
+NOT_IMPLEMENTED = "NotImplemented"  # the code of servers that lack an operation
 _BROKEN_CONNECTION = (
-    *BROKEN_BODY,
+    HTTPClientError,
+    IncompleteReadError,
+    OSError,
     botocore.exceptions.ConnectionError,
+    urllib3.exceptions.HTTPError,
     ResponseParserError,  # a proxy's error page instead of S3's XML
 )
 _TRANSIENT_CODES = {"SlowDown", "RequestTimeout", "Throttling", "TooManyRequests"}
@@ -37,6 +43,8 @@ def translated(operation: str, *, bucket: str, key: str | None = None) -> Iterat
         yield
     except ClientError as error:
         raise _translation(error, operation, bucket, key) from error
+    except (DeadlineExceeded, UnexpectedAnswer) as error:
+        raise StorageUnavailable(operation, str(error)) from error
     except _BROKEN_CONNECTION as error:
         raise StorageUnavailable(operation, type(error).__name__) from error
 

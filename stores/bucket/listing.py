@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from schema.errors.storage import StorageUnavailable
 from stores.bucket.audio_bucket import AudioBucket
-from stores.bucket.errors import translated
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import ListObjectsV2RequestTypeDef
@@ -54,8 +53,7 @@ def list_objects(
         request["StartAfter"] = after
     last = after
     while True:
-        with translated(_OPERATION, bucket=bucket.name):
-            answer = bucket.client.list_objects_v2(**request)
+        answer = bucket.ask(_OPERATION, lambda _: bucket.client.list_objects_v2(**request))
         page = [
             ListedObject(entry["Key"], entry["Size"], entry["LastModified"].astimezone(UTC))
             for entry in answer.get("Contents", [])

@@ -1,10 +1,15 @@
 """The first bytes of an object: enough to detect its format without downloading all of it."""
 
+from contextlib import closing
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from schema.object_keys import checked_key
 from stores.bucket.audio_bucket import AudioBucket
-from stores.bucket.errors import translated
+from stores.bucket.deadline import Deadline
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef
 
 BYTES = 64 * 1024
 
@@ -29,9 +34,13 @@ def read_beginning(bucket: AudioBucket, key: str) -> ObjectBeginning:
     Raises:
         ObjectMissing: If the bucket has no such key.
     """
-    with translated("get an object", bucket=bucket.name, key=checked_key(key)):
+
+    def get(_: Deadline) -> tuple["GetObjectOutputTypeDef", bytes]:
         answer = bucket.client.get_object(Bucket=bucket.name, Key=key, Range=f"bytes=0-{BYTES - 1}")
-        data = answer["Body"].read()
+        with closing(answer["Body"]) as body:
+            return answer, body.read()
+
+    answer, data = bucket.ask("get an object", get, checked_key(key))
     _, _, size_bytes = answer["ContentRange"].rpartition("/")  # bytes 0-65535/240000
     content_type, _, _ = answer.get("ContentType", "").partition(";")
     return ObjectBeginning(data, int(size_bytes), content_type.strip().lower())

@@ -20,7 +20,7 @@ from stores.bucket.audio_bucket import (
     DeletionReport,
     deletion_batches,
 )
-from stores.bucket.errors import translated
+from stores.bucket.errors import NOT_IMPLEMENTED
 from stores.bucket.listing import KEYS_PER_PAGE, NO_MARKER
 
 if TYPE_CHECKING:
@@ -43,10 +43,12 @@ class ObjectVersion:
 def keeps_versions(bucket: AudioBucket) -> bool:
     """Return whether deleted objects may have versions left: versioning is or was enabled."""
     try:
-        with translated("return its versioning state", bucket=bucket.name):
-            answer = bucket.client.get_bucket_versioning(Bucket=bucket.name)
+        answer = bucket.ask(
+            "return its versioning state",
+            lambda _: bucket.client.get_bucket_versioning(Bucket=bucket.name),
+        )
     except StorageUnavailable as error:
-        if error.reason == "NotImplemented":
+        if error.reason == NOT_IMPLEMENTED:
             return False
         raise
     return answer.get("Status") in {"Enabled", "Suspended"}
@@ -67,8 +69,7 @@ def list_versions(bucket: AudioBucket, prefix: str) -> Iterator[list[ObjectVersi
         "MaxKeys": KEYS_PER_PAGE,
     }
     while True:
-        with translated(_LIST, bucket=bucket.name):
-            answer = bucket.client.list_object_versions(**request)
+        answer = bucket.ask(_LIST, lambda _: bucket.client.list_object_versions(**request))
         page = [
             ObjectVersion(entry["Key"], entry["VersionId"], entry["Size"], False)
             for entry in answer.get("Versions", [])
@@ -159,11 +160,13 @@ def _unconfirmed(bucket: AudioBucket, batch: Sequence[_Identifier]) -> dict[str,
     """Delete one batch; return the error codes of keys that the bucket did not confirm."""
     if not fits_xml(batch[0][0]):
         return _delete_one(bucket, *batch[0])
-    with translated("delete versions", bucket=bucket.name):
-        answer = bucket.client.delete_objects(
+    answer = bucket.ask(
+        "delete versions",
+        lambda _: bucket.client.delete_objects(
             Bucket=bucket.name,
             Delete={"Objects": [{"Key": key, "VersionId": version} for key, version in batch]},
-        )
+        ),
+    )
     # Counted by key: not every server repeats the versions in its answer.
     confirmed = Counter(entry["Key"] for entry in answer.get("Deleted", []))
     errors = {entry["Key"]: entry["Code"] for entry in answer.get("Errors", [])}
@@ -175,9 +178,12 @@ def _unconfirmed(bucket: AudioBucket, batch: Sequence[_Identifier]) -> dict[str,
 
 
 def _delete_one(bucket: AudioBucket, key: str, version_id: str) -> dict[str, str]:
-    with (
-        suppress(ObjectMissing),  # already deleted
-        translated("delete a version", bucket=bucket.name, key=key),
-    ):
-        bucket.client.delete_object(Bucket=bucket.name, Key=key, VersionId=version_id)
+    with suppress(ObjectMissing):  # already deleted
+        bucket.ask(
+            "delete a version",
+            lambda _: bucket.client.delete_object(
+                Bucket=bucket.name, Key=key, VersionId=version_id
+            ),
+            key,
+        )
     return {}

@@ -1,5 +1,6 @@
 """This process's client of the audio bucket, and the signer of its URLs."""
 
+from policy.bucket import BUCKET_LIMITS
 from settings.environment import BucketSettings
 from stores.bucket import audio_bucket, url_signer
 from stores.bucket.access import BucketAccess
@@ -13,7 +14,7 @@ MAX_DOWNLOADS = 256  # threads that share the client; connections are opened whe
 @OnePerProcess
 def bucket() -> AudioBucket:
     """Return this process's client of the audio bucket."""
-    return audio_bucket.open_bucket(_access(), max_connections=MAX_DOWNLOADS)
+    return audio_bucket.open_bucket(_access(), BUCKET_LIMITS, max_connections=MAX_DOWNLOADS)
 
 
 @OnePerProcess

@@ -23,9 +23,9 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
-import botocore.retries.standard
 import pytest
 
+from stores.bucket import audio_bucket
 from stores.bucket.audio_bucket import AudioBucket
 from tasks.resources import storage
 
@@ -334,8 +334,7 @@ def _element(name: str, facts: dict[str, Any]) -> str:
 @pytest.fixture
 def faulty_bucket(stage, monkeypatch):
     """The stage's bucket behind a proxy that fails as scripted; no pauses between tries."""
-    backoff = botocore.retries.standard.ExponentialBackoff
-    monkeypatch.setattr(backoff, "delay_amount", lambda *_: 0)
+    monkeypatch.setattr(audio_bucket, "_FIRST_PAUSE_SECONDS", 0)
     proxy = FaultyBucket(storage.bucket())
     monkeypatch.setenv("TIGRIS_ENDPOINT", proxy.endpoint)
     storage.bucket.cache_clear()
