@@ -3,6 +3,8 @@
 A hold's reason is shown in lists of holds, and never logged.
 """
 
+import logging
+
 from prefect import task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
@@ -13,6 +15,8 @@ from schema.states import HoldScope
 from schema.wording import counted
 from tasks import holds
 
+logger = logging.getLogger(__name__)
+
 _ESCAPED = str.maketrans({c: f"\\{c}" for c in "\\`*_[]>#!"})  # the table escapes the rest
 
 
@@ -21,7 +25,7 @@ def place_hold(
     scope: HoldScope, subject_id: str, reason: str, placed_by: str
 ) -> tuple[PlacedHold, str]:
     """Place a hold; see `holds.place`."""
-    return holds.place(scope, subject_id, reason, placed_by)
+    return holds.place(scope, subject_id, reason, placed_by, tell=logger.warning)
 
 
 @task(cache_policy=NO_CACHE)
