@@ -119,7 +119,9 @@ def deletion_for_good(bucket: AudioBucket) -> Callable[[Sequence[str], Guard], D
     return partial(_delete_all_versions, bucket)
 
 
-def _delete_all_versions(bucket: AudioBucket, keys: Sequence[str], guard: Guard) -> DeletionReport:
+def _delete_all_versions(
+    bucket: AudioBucket, keys: Sequence[str], guard: Guard = nullcontext
+) -> DeletionReport:
     versions: list[ObjectVersion] = []
     denied: dict[str, str] = {}
     for key in keys:
