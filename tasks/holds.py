@@ -61,6 +61,7 @@ def place(
             f"{counted(sum(doubtful.values()), 'recording')} may be in the middle of a deletion: "
             f"asking the bucket in {IN_FLIGHT_SECONDS:.0f} s."
         )
+        storage.bucket()  # missing settings show now, not after the wait
         time.sleep(IN_FLIGHT_SECONDS)
         states = _outcomes(doubtful)
         in_transaction(_record, doubtful, states)

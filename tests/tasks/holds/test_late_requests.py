@@ -14,6 +14,8 @@ from tests.support.faulty_bucket import answered, lost_request
 from tests.support.sweeping import DAY, is_in_bucket
 from tests.tasks.holds.conftest import END_SESSIONS, IN_FLIGHT_SECONDS, REQUEST_SECONDS
 
+pytestmark = pytest.mark.slow
+
 MESSAGE = HoldScope.MESSAGE
 UPGRADE = (
     "INSERT INTO subscriptions (user_id, stripe_subscription_id, stripe_price_id, current_tier)"
@@ -61,7 +63,6 @@ def sweep_process(rules):
         process.wait(timeout=30)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("goes_on", [True, False], ids=["arrives later", "is lost"])
 def test_the_request_of_a_killed_sweep_may_still_arrive(
     record, sweep_process, held_request, place, stored, entries, sweep, goes_on
@@ -79,7 +80,6 @@ def test_the_request_of_a_killed_sweep_may_still_arrive(
     assert sweep().objects == 0
 
 
-@pytest.mark.slow
 def test_a_sweep_stopped_between_proof_and_request_sends_nothing_after_its_deadline(
     record, sweep_process, engine, faulty_bucket, place, stored
 ):

@@ -36,7 +36,14 @@ def settle(request, goes_on):
 
 
 @OUTCOMES
-@pytest.mark.parametrize("scope", HoldScope)
+@pytest.mark.parametrize(
+    "scope",
+    [
+        MESSAGE,
+        pytest.param(CONVERSATION, marks=pytest.mark.slow),
+        pytest.param(USER, marks=pytest.mark.slow),
+    ],
+)
 def test_a_hold_says_what_became_of_a_deletion_that_lost_its_session(
     record, sweep, held_request, background, end_sessions, place, subject, stored, entries,
     scope, goes_on,
@@ -64,6 +71,7 @@ def test_a_hold_says_what_became_of_a_deletion_that_lost_its_session(
     assert is_in_bucket(key) is not goes_on
 
 
+@pytest.mark.slow
 @OUTCOMES
 def test_a_hold_counts_the_recordings_of_all_its_pages_and_of_none_else(
     record, sweep, held_request, background, end_sessions, place, subject, stored, entries, goes_on
@@ -96,6 +104,7 @@ def test_an_orphan_is_settled_like_a_recording(
     assert entries() == [("orphan", "deleted" if goes_on else "withdrawn", "orphan")]
 
 
+@pytest.mark.slow
 @OUTCOMES
 def test_a_hold_on_one_of_two_messages_that_share_an_object_is_told_the_truth(
     record, sweep, held_request, background, end_sessions, place, stored, goes_on
@@ -135,6 +144,7 @@ def test_an_erasure_that_lost_its_session_is_settled_too(
     assert ledger_entries() == {("erasure", "deleted" if goes_on else "withdrawn"): 1}
 
 
+@pytest.mark.slow
 @OUTCOMES
 def test_a_versioned_recording_is_settled_by_what_is_left_of_it(
     record, sweep, held_request, background, end_sessions, place, stored, entries, goes_on
@@ -151,6 +161,7 @@ def test_a_versioned_recording_is_settled_by_what_is_left_of_it(
     assert entries() == [("retention", "deleted" if goes_on else "withdrawn", message_id)]
 
 
+@pytest.mark.slow
 @OUTCOMES
 def test_a_session_that_postgres_ends_for_idling_loses_its_locks_as_well(
     record, sweep, held_request, background, place, stored, engine, goes_on
