@@ -82,7 +82,7 @@ def _about_objects(condition: str) -> tuple[TextClause, ...]:
 _FORGET_KEYS = _about_objects("{} = ANY(:keys)")
 # The last message selected of a backfill matters only until its selection is whole; until then, the
 # messages of the same time are selected again.
-_FORGET_REST = (
+_FORGET_LISTED = (
     *_about_objects("starts_with({}, :folder)"),
     text(f"""
 DELETE FROM audio_ops.reconciliation_finding WHERE message_id IN {_THEIR_MESSAGES}
@@ -193,7 +193,7 @@ def forget_keys(connection: Connection, keys: Collection[str]) -> int:
     return sum(connection.execute(statement, arguments).rowcount for statement in _FORGET_KEYS)
 
 
-def forget_rest(connection: Connection, user_id: UUID, *, folder: str) -> int:
+def forget_listed(connection: Connection, user_id: UUID, *, folder: str) -> int:
     """Forget what the rows of other things say of the learner; return how many rows.
 
     These are listings and findings of objects in the learner's folder, findings about their
@@ -201,7 +201,7 @@ def forget_rest(connection: Connection, user_id: UUID, *, folder: str) -> int:
     backfill's selection has reached.
     """
     arguments = {"user_id": user_id, "folder": folder}
-    return sum(connection.execute(statement, arguments).rowcount for statement in _FORGET_REST)
+    return sum(connection.execute(statement, arguments).rowcount for statement in _FORGET_LISTED)
 
 
 def under_tombstone(connection: Connection, message_ids: Sequence[str]) -> set[str]:

@@ -100,7 +100,7 @@ def erase_leftovers(user_id: UUID) -> ErasureReport:
         report += step
         if _is_stuck(step):
             break
-    forgotten = in_transaction(erasure.forget_rest, user_id, folder=folder(user_id))
+    forgotten = in_transaction(erasure.forget_listed, user_id, folder=folder(user_id))
     return report + ErasureReport(control_rows=forgotten)
 
 

@@ -159,6 +159,6 @@ def test_a_selection_in_progress_goes_on_beside_the_message_that_it_forgets(
     selection = {"conversation_ids": [], "newest_first": newest_first}
     with engine.begin() as connection:
         connection.execute(backfill, {"selection": selection, "frozen_to": reached})
-        erasure.forget_rest(connection, user_id, folder=f"audio/{user_id}/")
+        erasure.forget_listed(connection, user_id, folder=f"audio/{user_id}/")
         now = connection.execute(sa.text("SELECT frozen_to FROM audio_ops.backfill")).scalar_one()
     assert now == {"timestamp": timestamp, "id": ""}
