@@ -35,7 +35,8 @@ def place(
 ) -> None:
     """Keep the recordings of one message, conversation or user.
 
-    Waits for a deletion in progress; afterwards nothing that the hold covers is deleted.
+    Waits for a deletion in progress; afterwards nothing that the hold covers is deleted. If a
+    deletion lost its database session, asks the bucket after 90 s how it ended.
     """
     given = {
         HoldScope.MESSAGE: message,
@@ -49,7 +50,7 @@ def place(
     from tasks import holds  # loads SQLAlchemy: only when a command needs it
 
     with errors_to_stderr():
-        _, change = holds.place(*subjects[0], reason, by)
+        _, change = holds.place(*subjects[0], reason, by, tell=console.print)
     console.print(change)
 
 

@@ -22,7 +22,8 @@ def place_legal_hold(
     """Keep the recordings of a message, conversation or user until the hold is released.
 
     Neither sweep nor erasure deletes what a hold covers. Placing a hold waits for a deletion in
-    progress; afterwards nothing it covers is deleted. Placing the same hold twice is harmless.
+    progress; afterwards nothing it covers is deleted. If a deletion lost its database session, this
+    waits 90 s more and asks the bucket what is left. Placing the same hold twice is harmless.
 
     Args:
         scope: What the hold covers: a message, a conversation or a user.
@@ -31,7 +32,8 @@ def place_legal_hold(
         placed_by: Name of the person responsible.
 
     Returns:
-        The hold, the number of recordings it keeps, and the number already deleted.
+        The hold, and the numbers of recordings that it keeps, that were already deleted, and of
+        which the bucket does not say.
 
     Raises:
         HoldSubjectUnknown: If there is no such message, conversation or user.

@@ -6,16 +6,34 @@ from uuid import UUID
 from reports.markdown import table
 from schema.facts.deletion import ErasureReport, LedgerHead
 
+_STAYS = """
+What stays here, and why:
+
+* the learner's id and the reason of the erasure in `audio_ops.erased_learner`: so that nothing of
+  theirs is analysed again or restored from a backup;
+* one entry of the deletion ledger for each object, with the id of its message and a digest of its
+  key: to prove the deletion. These ids lead nowhere once the app has deleted the messages;
+* the numbers and times of released legal holds and who placed and released them: to prove that
+  nothing was deleted under a hold.
+
+Prefect keeps what runs were given and what they published. Delete this flow run, and those that
+placed holds on the learner: their parameters name the learner, a message or a conversation. Delete
+the artifacts that give keys and ids as examples: `legal-holds`, `reconcile-bucket`, `check-quality`
+and `backfill-analysis-canary`; the next runs publish them again. Prefect's events expire, after
+seven days by default.
+"""
 _NOT_OURS = """
 The app must still erase what it owns: the text of the messages, conversations, the account and
-its payment data, and its backups. In Prefect, delete this flow run: its parameters identify the
-learner.
+its payment data, and its backups.
 """
 
 
 def plan(found: ErasureReport) -> str:
     """Return the plan of an erasure as Markdown."""
-    return f"**Dry run: nothing was changed.** An erasure would erase\n\n{_table(found)}{_NOT_OURS}"
+    return (
+        "**Dry run: nothing was changed.** An erasure would erase\n\n"
+        f"{_table(found)}{_STAYS}{_NOT_OURS}"
+    )
 
 
 def receipt_page(
@@ -38,8 +56,9 @@ def receipt_page(
         ended_at: End of the run, UTC.
     """
     verified = (
-        "**Complete.** A final search of the database, the orphan queue and the learner's folder "
-        "in the bucket, in all versions, found nothing."
+        "**Complete.** A final search found no recording of the learner, in any version, and "
+        "nothing derived from one: neither in the database nor among unfinished deletions nor in "
+        "the learner's folder of the bucket."
         if left.is_empty
         else f"**Not complete; run it again.** Left:\n\n{_table(left)}"
     )
@@ -47,7 +66,7 @@ def receipt_page(
         f"### Receipt {receipt}\n\n"
         f"From {started_at:%Y-%m-%d %H:%M:%S} to {ended_at:%Y-%m-%d %H:%M:%S} UTC this run "
         f"erased\n\n{_table(erased)}\n{verified}\n\n"
-        f"Head of the deletion ledger: `{head}`\n{_NOT_OURS}"
+        f"Head of the deletion ledger: `{head}`\n{_STAYS}{_NOT_OURS}"
     )
 
 

@@ -1,18 +1,47 @@
 """Legal holds, changed and described in words; without Prefect, so that commands start fast."""
 
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
+from datetime import timedelta
+
+from sqlalchemy import Connection
+
+from policy.deletion import IN_FLIGHT_SECONDS
+from policy.sweep import expects_object
 from schema.errors.deletion import HoldNotActive
-from schema.facts.deletion import ActiveHold, PlacedHold
-from schema.states import HoldScope
+from schema.errors.storage import StorageError
+from schema.facts.deletion import ActiveHold, IntendedDeletion, PlacedHold
+from schema.states import DeletionState, HoldScope
 from schema.visible import visible
 from schema.wording import counted
 from schema.written_text import required
 from stores import database
-from stores.deletion import holds, orphan_queue
+from stores.deletion import holds, in_flight, ledger, orphan_queue, retention
+from tasks.deletion import prove_bucket, states_of_spared
+from tasks.resources import storage
 from tasks.resources.database import in_transaction
 
+SAMPLED_KEYS = 20
+logger = logging.getLogger(__name__)
 
-def place(scope: HoldScope, subject_id: str, reason: str, placed_by: str) -> tuple[PlacedHold, str]:
+
+def place(
+    scope: HoldScope, subject_id: str, reason: str, placed_by: str, *, tell: Callable[[str], object]
+) -> tuple[PlacedHold, str]:
     """Place a hold once no deletion is in progress; placing it again has no effect.
+
+    A deletion whose database session ended may still be under way without its locks. The hold is
+    then in force, and this waits until such a deletion has ended and asks the bucket what is left.
+
+    Args:
+        scope: Whether a message, conversation or user is held.
+        subject_id: Id of the message, conversation or user.
+        reason: Shown to people who decide about its release.
+        placed_by: Name of the person responsible.
+        tell: Told in a sentence that this waits, and why.
 
     Returns:
         The hold, and a sentence that says whether it is new and what it keeps.
@@ -27,13 +56,104 @@ def place(scope: HoldScope, subject_id: str, reason: str, placed_by: str) -> tup
     # After a lost answer, a retry finds the hold that this call placed: the time tells them apart.
     began_at = in_transaction(database.now)
     in_transaction(orphan_queue.take_overflow)
-    placed = in_transaction(holds.place, scope, subject_id, reason, placed_by)
+    placed, doubtful = in_transaction(_place, scope, subject_id, reason, placed_by)
+    if doubtful:
+        tell(
+            f"Legal hold {placed.hold_id} is in force. "
+            f"{counted(sum(doubtful.values()), 'recording')} may be in the middle of a deletion: "
+            f"asking the bucket in {IN_FLIGHT_SECONDS:.0f} s."
+        )
+        storage.bucket()  # missing settings show now, not after the wait
+        time.sleep(IN_FLIGHT_SECONDS)
+        states = _outcomes(doubtful)
+        in_transaction(_record, doubtful, states)
+        placed = _recounted(placed, doubtful, states)
+    return placed, _effect(placed, is_new=placed.placed_at >= began_at)
+
+
+def _place(
+    connection: Connection, scope: HoldScope, subject_id: str, reason: str, placed_by: str
+) -> tuple[PlacedHold, dict[IntendedDeletion, int]]:
+    placed = holds.place(connection, scope, subject_id, reason, placed_by)
+    window = timedelta(seconds=IN_FLIGHT_SECONDS)
+    return placed, in_flight.find(connection, scope, placed.hold_id, window=window)
+
+
+def _outcomes(doubtful: Collection[IntendedDeletion]) -> dict[str, DeletionState]:
+    """Ask the bucket how deletions ended; without an answer, or a proof that it is ours, leave out.
+
+    An operator's machine may name another environment's bucket, where every object is missing.
+    """
+    try:
+        storage.bucket().verify_marker()
+        states = states_of_spared([deletion.storage_key for deletion in doubtful])
+        if DeletionState.DELETED in states.values():
+            now = in_transaction(database.now)
+            sample = in_transaction(retention.sample_live, before=now, limit=SAMPLED_KEYS)
+            prove_bucket([key for key in sample if key not in states])
+    except StorageError as error:
+        logger.warning("%s", error)
+        return {}
+    return states
+
+
+def _record(
+    connection: Connection,
+    doubtful: Collection[IntendedDeletion],
+    states: Mapping[str, DeletionState],
+) -> None:
+    """Record in messages, orphan queue and ledger how deletions ended; no intent is left to them.
+
+    Messages that another session has locked are left to the next sweep.
+    """
+    holds.keep_out(connection)
+    gone = [d for d in doubtful if states.get(d.storage_key) is DeletionState.DELETED]
+    keys = [deletion.storage_key for deletion in gone]
+    locked = retention.lock(connection, keys)
+    ended = [recording for recording in locked.recordings if expects_object(recording)]
+    unrecorded = {recording.storage_key for recording in ended}
+    unrecorded.update(orphan.storage_key for orphan in orphan_queue.lock(connection, keys))
+    # Again, if the intent was withdrawn before the object was gone.
+    ledger.intend(connection, [d for d in gone if d.storage_key in unrecorded])
+    retention.mark_deleted(connection, [r.message_id for r in ended], soft=True)
+    orphan_queue.remove(connection, keys)
+    ledger.finish(connection, {k: s for k, s in states.items() if k not in locked.busy})
+
+
+def _recounted(
+    placed: PlacedHold,
+    doubtful: Mapping[IntendedDeletion, int],
+    states: Mapping[str, DeletionState],
+) -> PlacedHold:
+    recordings = Counter[DeletionState | None]()
+    for deletion, count in doubtful.items():
+        recordings[states.get(deletion.storage_key)] += count
+    overtaken, unknown = recordings[DeletionState.DELETED], recordings[None]
+    return replace(
+        placed,
+        protected=placed.protected - overtaken - unknown,
+        already_deleted=placed.already_deleted + overtaken,
+        overtaken=overtaken,
+        unknown=unknown,
+    )
+
+
+def _effect(placed: PlacedHold, *, is_new: bool) -> str:
+    sentences = []
+    if not is_new:
+        since = f"{placed.placed_at:%Y-%m-%d %H:%M} UTC"
+        sentences += [f"Nothing changed: the same hold has been in force since {since}."]
     keeps = f"Legal hold {placed.hold_id} keeps {counted(placed.protected, 'recording')}; "
-    keeps += f"{placed.already_deleted:,} had been deleted before it."
-    if placed.placed_at >= began_at:
-        return placed, keeps
-    since = f"{placed.placed_at:%Y-%m-%d %H:%M} UTC"
-    return placed, f"Nothing changed: the same hold has been in force since {since}. {keeps}"
+    keeps += f"{placed.already_deleted:,} had been deleted before it"
+    if placed.overtaken:
+        keeps += f", {placed.overtaken:,} of them in a deletion that was under way"
+    sentences += [f"{keeps}."]
+    if placed.unknown:
+        sentences += [
+            f"It is unknown whether {counted(placed.unknown, 'more recording is', 'more are')} "
+            "left: the bucket did not answer. The hold stands; place it again to ask again."
+        ]
+    return " ".join(sentences)
 
 
 def release(hold_id: int, released_by: str) -> str:

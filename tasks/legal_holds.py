@@ -3,6 +3,8 @@
 A hold's reason is shown in lists of holds, and never logged.
 """
 
+import logging
+
 from prefect import task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
@@ -15,13 +17,15 @@ from stores.deletion import hold_history
 from tasks import holds
 from tasks.resources.database import in_transaction
 
+logger = logging.getLogger(__name__)
+
 
 @task(cache_policy=NO_CACHE)
 def place_hold(
     scope: HoldScope, subject_id: str, reason: str, placed_by: str
 ) -> tuple[PlacedHold, str]:
     """Place a hold; see `holds.place`."""
-    return holds.place(scope, subject_id, reason, placed_by)
+    return holds.place(scope, subject_id, reason, placed_by, tell=logger.warning)
 
 
 @task(cache_policy=NO_CACHE)

@@ -50,6 +50,17 @@ class LedgerBeyondRepair(KaiwaError):
         )
 
 
+class LocksLost(KaiwaError):
+    """The database session that locked what is to be deleted was replaced by another."""
+
+    def __str__(self) -> str:
+        return (
+            "Nothing more was deleted: the database session that held the locks was replaced "
+            "within its transaction, probably by a connection pooler. Use session connections "
+            "(docs/scaling.md, Connections)."
+        )
+
+
 class LearnerUnknown(KaiwaError):
     """Neither the tables nor the bucket know the learner to be erased."""
 

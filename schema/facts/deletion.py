@@ -106,6 +106,8 @@ class PlacedHold:
     placed_at: datetime
     protected: int  # recordings that it keeps
     already_deleted: int  # recordings deleted before it was placed
+    overtaken: int = 0  # of these, whose deletion was under way when it was placed
+    unknown: int = 0  # recordings whose deletion was under way, and the bucket did not answer
 
 
 @dataclass(frozen=True, slots=True)

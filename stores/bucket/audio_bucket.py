@@ -5,7 +5,7 @@ import hashlib
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, suppress
+from contextlib import AbstractContextManager, closing, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC
 from itertools import chain
@@ -30,12 +30,14 @@ from stores.bucket.errors import NOT_IMPLEMENTED, translated
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.literals import BucketLocationConstraintType
-    from mypy_boto3_s3.type_defs import CreateBucketConfigurationTypeDef
+    from mypy_boto3_s3.type_defs import CreateBucketConfigurationTypeDef, ObjectIdentifierTypeDef
 
 T = TypeVar("T")
 _HEAD = "head an object"
 NOT_MISSING = "HTTP 404 for an object that exists"
 ODD_MARKER = ("return its marker", "something else answers in its place")
+# Entered around each request; what it raises prevents the request.
+Guard = Callable[[], AbstractContextManager[object]]
 MAX_KEYS_PER_DELETE = 1000
 
 # S3 reports missing keys as deleted, so in a wrong bucket every deletion seems to succeed. The
@@ -82,6 +84,7 @@ class AudioBucket:
         key: str | None = None,
         *,
         tries: int = TRIES,
+        guard: Guard = nullcontext,
     ) -> T:
         """Return what a call of the client returns; repeat it while the bucket is unavailable.
 
@@ -89,7 +92,8 @@ class AudioBucket:
             operation: Completes the sentence "The bucket failed to …".
             call: Calls the client. Its argument is the deadline of all tries together.
             key: The object's key; None if the request concerns the bucket or many objects.
-            tries: Calls in all; 1 for what must not be under way a second time.
+            tries: Calls in all.
+            guard: Entered around each call.
 
         Raises:
             StorageUnavailable: If the bucket still fails at the last try, or takes longer than its
@@ -98,14 +102,14 @@ class AudioBucket:
         with deadline(self.limits.call_seconds) as bound:
             for number in range(1, tries):
                 try:
-                    with translated(operation, bucket=self.name, key=key):
+                    with translated(operation, bucket=self.name, key=key), guard():
                         return call(bound)
                 except StorageUnavailable as error:
                     pause = _pause_seconds(number)
                     if error.reason == NOT_IMPLEMENTED or not allows(pause):
                         raise
                 time.sleep(pause)
-            with translated(operation, bucket=self.name, key=key):
+            with translated(operation, bucket=self.name, key=key), guard():
                 return call(bound)
 
     def put(self, key: str, data: bytes, content_type: str) -> None:
@@ -183,7 +187,7 @@ class AudioBucket:
         with suppress(ObjectMissing, WrongBucket):
             self.ask(_HEAD, get, key)
 
-    def delete_many(self, keys: Sequence[str]) -> DeletionReport:
+    def delete_many(self, keys: Sequence[str], guard: Guard = nullcontext) -> DeletionReport:
         """Delete objects, 1,000 a call.
 
         Only keys that the bucket confirmed count as deleted. A call that fails as a whole ends the
@@ -196,7 +200,7 @@ class AudioBucket:
         broken = None
         for number, batch in enumerate(batches):
             try:
-                confirmed, errors = self._delete_batch(batch)
+                confirmed, errors = self._delete_batch(batch, guard)
             except StorageError as error:
                 broken = error
                 rest = chain.from_iterable(batches[number:])
@@ -253,27 +257,28 @@ class AudioBucket:
             ),
         )
 
-    def _delete_batch(self, keys: Sequence[str]) -> tuple[set[str], dict[str, str]]:
+    def _delete_batch(self, keys: Sequence[str], guard: Guard) -> tuple[set[str], dict[str, str]]:
         """Return the confirmed keys, and the error codes of the others."""
         if not fits_xml(keys[0]):
-            self._delete_one(keys[0])
+            self._delete_one(keys[0], guard)
             return set(keys), {}
+        objects: list[ObjectIdentifierTypeDef] = [{"Key": key} for key in keys]
         answer = self.ask(
             "delete objects",
-            lambda _: self.client.delete_objects(
-                Bucket=self.name, Delete={"Objects": [{"Key": key} for key in keys]}
-            ),
+            lambda _: self.client.delete_objects(Bucket=self.name, Delete={"Objects": objects}),
+            guard=guard,
         )
         confirmed = {entry["Key"] for entry in answer.get("Deleted", [])}
         errors = {entry["Key"]: entry["Code"] for entry in answer.get("Errors", [])}
         return confirmed - errors.keys(), errors
 
-    def _delete_one(self, key: str) -> None:
+    def _delete_one(self, key: str, guard: Guard) -> None:
         with suppress(ObjectMissing):
             self.ask(
                 "delete an object",
                 lambda _: self.client.delete_object(Bucket=self.name, Key=key),
                 key,
+                guard=guard,
             )
 
 

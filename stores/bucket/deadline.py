@@ -7,6 +7,7 @@ every send and receive) gets only the time that is left. Nothing continues after
 
 import socket
 import ssl
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -17,6 +18,11 @@ from functools import partial
 from typing import Any
 
 _Addresses = Sequence[tuple[socket.AddressFamily, socket.SocketKind, int, str, Any]]
+
+
+# Closing discards what is not sent yet. Otherwise the system goes on sending a request that was
+# given up, or whose process was killed; without a network, for minutes.
+_DISCARD = struct.pack("ii", 1, 0)
 
 
 class DeadlineExceeded(Exception):
@@ -175,6 +181,7 @@ def connect(
         try:
             sock.settimeout(timeout_seconds)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _DISCARD)
             sock.connect(address)
         except OSError as error:
             sock.close()

@@ -5,7 +5,7 @@ In a bucket without versioning, each object has one version, named `null`.
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import takewhile
@@ -18,13 +18,14 @@ from stores.bucket.audio_bucket import (
     MAX_KEYS_PER_DELETE,
     AudioBucket,
     DeletionReport,
+    Guard,
     deletion_batches,
 )
 from stores.bucket.errors import NOT_IMPLEMENTED
 from stores.bucket.listing import ENDLESS, KEYS_PER_PAGE, NO_MARKER, NOT_ASKED_FOR
 
 if TYPE_CHECKING:
-    from mypy_boto3_s3.type_defs import ListObjectVersionsRequestTypeDef
+    from mypy_boto3_s3.type_defs import ListObjectVersionsRequestTypeDef, ObjectIdentifierTypeDef
 
 _Identifier = tuple[str, str]  # key and version id
 _LIST = "list versions"
@@ -112,7 +113,7 @@ def of_key(pages: Iterable[list[ObjectVersion]], key: str) -> Iterator[ObjectVer
             return
 
 
-def deletion_for_good(bucket: AudioBucket) -> Callable[[Sequence[str]], DeletionReport]:
+def deletion_for_good(bucket: AudioBucket) -> Callable[[Sequence[str], Guard], DeletionReport]:
     """Return a function that deletes objects with all their versions.
 
     In a versioned bucket, a plain deletion only hides the recording behind a delete marker.
@@ -122,7 +123,9 @@ def deletion_for_good(bucket: AudioBucket) -> Callable[[Sequence[str]], Deletion
     return partial(_delete_all_versions, bucket)
 
 
-def _delete_all_versions(bucket: AudioBucket, keys: Sequence[str]) -> DeletionReport:
+def _delete_all_versions(
+    bucket: AudioBucket, keys: Sequence[str], guard: Guard = nullcontext
+) -> DeletionReport:
     versions: list[ObjectVersion] = []
     denied: dict[str, str] = {}
     for key in keys:
@@ -132,13 +135,15 @@ def _delete_all_versions(bucket: AudioBucket, keys: Sequence[str]) -> DeletionRe
             denied[key] = error.code
         except StorageError as error:
             return DeletionReport((), dict.fromkeys(keys, type(error).__name__), error)
-    report = delete_versions(bucket, versions)
+    report = delete_versions(bucket, versions, guard)
     failed = {**report.failed, **denied}
     # A key without any version counts as deleted.
     return DeletionReport(tuple(k for k in keys if k not in failed), failed, report.broken)
 
 
-def delete_versions(bucket: AudioBucket, versions: Sequence[ObjectVersion]) -> DeletionReport:
+def delete_versions(
+    bucket: AudioBucket, versions: Sequence[ObjectVersion], guard: Guard = nullcontext
+) -> DeletionReport:
     """Delete versions and delete markers irreversibly, 1,000 a call.
 
     Returns:
@@ -151,7 +156,7 @@ def delete_versions(bucket: AudioBucket, versions: Sequence[ObjectVersion]) -> D
     for batch in deletion_batches(wanted, itemgetter(0), size=MAX_KEYS_PER_DELETE):
         if broken is None:
             try:
-                failed.update(_unconfirmed(bucket, batch))
+                failed.update(_unconfirmed(bucket, batch, guard))
                 continue
             except StorageError as error:
                 broken = error
@@ -160,16 +165,17 @@ def delete_versions(bucket: AudioBucket, versions: Sequence[ObjectVersion]) -> D
     return DeletionReport(tuple(deleted), failed, broken)
 
 
-def _unconfirmed(bucket: AudioBucket, batch: Sequence[_Identifier]) -> dict[str, str]:
+def _unconfirmed(bucket: AudioBucket, batch: Sequence[_Identifier], guard: Guard) -> dict[str, str]:
     """Delete one batch; return the error codes of keys that the bucket did not confirm."""
     if not fits_xml(batch[0][0]):
-        return _delete_one(bucket, *batch[0])
+        return _delete_one(bucket, *batch[0], guard)
+    objects: list[ObjectIdentifierTypeDef] = [
+        {"Key": key, "VersionId": version} for key, version in batch
+    ]
     answer = bucket.ask(
         "delete versions",
-        lambda _: bucket.client.delete_objects(
-            Bucket=bucket.name,
-            Delete={"Objects": [{"Key": key, "VersionId": version} for key, version in batch]},
-        ),
+        lambda _: bucket.client.delete_objects(Bucket=bucket.name, Delete={"Objects": objects}),
+        guard=guard,
     )
     # Counted by key: not every server repeats the versions in its answer.
     confirmed = Counter(entry["Key"] for entry in answer.get("Deleted", []))
@@ -181,7 +187,7 @@ def _unconfirmed(bucket: AudioBucket, batch: Sequence[_Identifier]) -> dict[str,
     }
 
 
-def _delete_one(bucket: AudioBucket, key: str, version_id: str) -> dict[str, str]:
+def _delete_one(bucket: AudioBucket, key: str, version_id: str, guard: Guard) -> dict[str, str]:
     with suppress(ObjectMissing):  # already deleted
         bucket.ask(
             "delete a version",
@@ -189,5 +195,6 @@ def _delete_one(bucket: AudioBucket, key: str, version_id: str) -> dict[str, str
                 Bucket=bucket.name, Key=key, VersionId=version_id
             ),
             key,
+            guard=guard,
         )
     return {}

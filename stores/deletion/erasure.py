@@ -5,7 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, TextClause, text
 
 from schema.facts.deletion import IntendedDeletion
 from schema.states import DeletionReason
@@ -45,23 +45,65 @@ ORDER BY m.audio_retention_expires_at DESC NULLS LAST, m.id DESC
 LIMIT :limit
 """).bindparams(sa.bindparam("as_of", type_=UtcDateTime))
 
-_ORPHANS = text("""
+_THEIR_MESSAGES = """(
+    SELECT m.id FROM conversations AS c JOIN messages AS m ON m.conversation_id = c.id
+    WHERE c.user_id = :user_id
+)"""
+# An unfinished deletion of an object that no message refers to any more counts as queued.
+_ORPHANS = text(f"""
 SELECT storage_key, message_id, size_bytes FROM audio_ops.orphan_object
 WHERE storage_key > :after
     AND (user_id = :user_id OR starts_with(storage_key, :folder)
         OR conversation_id IN (SELECT id FROM conversations WHERE user_id = :user_id))
+UNION ALL
+SELECT storage_key, message_id, size_bytes FROM audio_ops.deletion_ledger AS l
+WHERE state = 'intended' AND storage_key > :after
+    AND (starts_with(storage_key, :folder) OR message_id IN {_THEIR_MESSAGES})
+    AND NOT EXISTS (SELECT FROM audio_ops.orphan_object AS o WHERE o.storage_key = l.storage_key)
+    AND NOT EXISTS (SELECT FROM messages AS m WHERE m.audio_storage_key = l.storage_key)
 ORDER BY storage_key LIMIT :limit
-""")
+""")  # noqa: S608 - ours
 
-# Their keys contain the learner's id. A listing that lacks rows is started over.
-_FORGET_LISTED = (
-    text("DELETE FROM audio_ops.bucket_inventory WHERE starts_with(storage_key, :folder)"),
-    text("""
-DELETE FROM audio_ops.reconciliation_finding
-WHERE starts_with(storage_key, :folder) OR message_id IN (
-    SELECT m.id FROM conversations AS c JOIN messages AS m ON m.conversation_id = c.id
-    WHERE c.user_id = :user_id
+# Rows about objects, whose keys contain the learner's id. A listing that lacks rows or its last key
+# is started over; one that is still being made ends.
+_ABOUT_OBJECTS = (
+    "DELETE FROM audio_ops.bucket_inventory WHERE {storage_key}",
+    "DELETE FROM audio_ops.reconciliation_finding WHERE {storage_key}",
+    "DELETE FROM audio_ops.reconciliation WHERE listed_at IS NULL AND {last_key}",
+    "UPDATE audio_ops.reconciliation SET last_key = NULL WHERE {last_key}",
 )
+
+
+def _about_objects(condition: str) -> tuple[TextClause, ...]:
+    columns = {name: condition.format(name) for name in ("storage_key", "last_key")}
+    return tuple(text(statement.format(**columns)) for statement in _ABOUT_OBJECTS)
+
+
+_FORGET_KEYS = _about_objects("{} = ANY(:keys)")
+# The last message selected of a backfill matters only until its selection is whole; until then, the
+# messages of the same time are selected again.
+_FORGET_LISTED = (
+    *_about_objects("starts_with({}, :folder)"),
+    text(f"""
+DELETE FROM audio_ops.reconciliation_finding WHERE message_id IN {_THEIR_MESSAGES}
+"""),  # noqa: S608 - ours
+    text(f"""
+UPDATE audio_ops.backfill SET frozen_to = CASE WHEN frozen_at IS NULL THEN jsonb_build_object(
+    'id', '', 'timestamp', CAST(CAST(frozen_to ->> 'timestamp' AS timestamp) + CASE
+        WHEN CAST(selection ->> 'newest_first' AS boolean) THEN interval '1 microsecond'
+        ELSE interval '0'
+    END AS text)
+) END
+WHERE frozen_to ->> 'id' IN {_THEIR_MESSAGES}
+"""),  # noqa: S608 - ours
+    # Not removed: a selection without any conversation selects all.
+    text("""
+WITH theirs AS MATERIALIZED (SELECT id FROM conversations WHERE user_id = :user_id)
+UPDATE audio_ops.backfill SET selection = jsonb_set(selection, '{conversation_ids}', (
+    SELECT jsonb_agg(CASE WHEN asked IN (SELECT id FROM theirs) THEN 'erased' ELSE asked END)
+    FROM jsonb_array_elements_text(selection -> 'conversation_ids') AS element (asked)
+))
+WHERE jsonb_exists_any(selection -> 'conversation_ids', ARRAY(SELECT id FROM theirs))
 """),
 )
 
@@ -135,7 +177,10 @@ def sample_of_others(
 def orphans(
     connection: Connection, user_id: UUID, *, folder: str, after: str, limit: int
 ) -> list[IntendedDeletion]:
-    """Return queued objects of the learner's deleted messages in key order, refused ones too."""
+    """Return objects that none of the learner's messages refers to, in key order.
+
+    They are queued as orphans, refused ones too, or their deletion was never finished.
+    """
     arguments = {"user_id": user_id, "folder": folder, "after": after, "limit": limit}
     return [
         IntendedDeletion(key, message_id, DeletionReason.ERASURE, size_bytes=size_bytes)
@@ -143,8 +188,19 @@ def orphans(
     ]
 
 
+def forget_keys(connection: Connection, keys: Collection[str]) -> int:
+    """Delete listings and findings of these objects; return how many rows."""
+    arguments = {"keys": list(keys)}
+    return sum(connection.execute(statement, arguments).rowcount for statement in _FORGET_KEYS)
+
+
 def forget_listed(connection: Connection, user_id: UUID, *, folder: str) -> int:
-    """Delete listings and findings of the learner's objects; return how many rows."""
+    """Forget what the rows of other things say of the learner; return how many rows.
+
+    These are listings and findings of objects in the learner's folder, findings about their
+    messages, the conversations a backfill was asked for, and the places that a listing or a
+    backfill's selection has reached.
+    """
     arguments = {"user_id": user_id, "folder": folder}
     return sum(connection.execute(statement, arguments).rowcount for statement in _FORGET_LISTED)
 

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-from schema.errors.deletion import HoldSubjectUnknown
+from schema.errors.deletion import HoldSubjectUnknown, LocksLost
 from schema.facts.deletion import ActiveHold, PlacedHold, ReleasedHold
 from schema.states import HoldScope
 
@@ -39,6 +39,15 @@ HELD_ORPHAN = f"""(
 )"""
 
 _LOCK_SHARED = text("SELECT pg_advisory_xact_lock_shared(:lock)")
+# The lock's 64 bits are shown in two halves.
+_KEPT_OUT = text("""
+SELECT EXISTS (
+    SELECT FROM pg_locks
+    WHERE locktype = 'advisory' AND classid = 0 AND objid = :lock AND objsubid = 1
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+        AND pid = pg_backend_pid() AND granted
+)
+""")
 _LOCK = text("SELECT pg_advisory_xact_lock(:lock)")
 # A page of deletions waits for the bucket, which with retries may take minutes.
 _WAIT_FOR_A_SLOW_BUCKET = text(
@@ -47,7 +56,7 @@ _WAIT_FOR_A_SLOW_BUCKET = text(
 )
 
 # By scope: table of the subject, and its id in messages and in orphans.
-_SUBJECTS = {
+SUBJECTS = {
     HoldScope.MESSAGE: ("messages", "m.id", "o.message_id"),
     HoldScope.CONVERSATION: ("conversations", "m.conversation_id", "o.conversation_id"),
     HoldScope.USER: ("users", "c.user_id", "o.user_id"),
@@ -61,7 +70,7 @@ SELECT EXISTS (SELECT FROM {table} WHERE id = :subject),
 FROM messages AS m JOIN conversations AS c ON c.id = m.conversation_id
 WHERE {of_message} = :subject
 """)  # noqa: S608 - our own names
-    for scope, (table, of_message, of_orphan) in _SUBJECTS.items()
+    for scope, (table, of_message, of_orphan) in SUBJECTS.items()
 }
 
 # Idempotent: a retried transaction places the same hold only once.
@@ -137,6 +146,17 @@ def keep_out(connection: Connection) -> None:
     the objects. The lock is shared: deletions do not block each other.
     """
     connection.execute(_LOCK_SHARED, {"lock": ADVISORY_LOCK})
+
+
+def prove_kept_out(connection: Connection) -> None:
+    """Check, just before a request to delete, that `keep_out` still has effect.
+
+    Raises:
+        OperationalError: If the session has ended, and its locks with it.
+        LocksLost: If a pooler has put another session in its place.
+    """
+    if not connection.execute(_KEPT_OUT, {"lock": ADVISORY_LOCK}).scalar_one():
+        raise LocksLost
 
 
 def place(

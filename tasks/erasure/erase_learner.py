@@ -10,16 +10,15 @@ from prefect import task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
-from policy.sweep import is_convincing
 from reports.erasure import plan, receipt_page
 from schema.errors.deletion import LearnerUnknown
-from schema.errors.storage import UnprovenBucket
 from schema.facts.deletion import ErasureReport
 from schema.wording import counted
 from stores.deletion import erasure, holds, learner_messages, ledger, orphan_queue
+from tasks.deletion import prove_bucket
 from tasks.erasure.erase_pages import erase_orphans, erase_page, erase_versions
 from tasks.erasure.learner_data import ROWS_AT_ONCE, count_learner_data
-from tasks.erasure.objects import block_holds, folder, is_refused, versions_under
+from tasks.erasure.objects import block_holds, folder, versions_under
 from tasks.resources import storage
 from tasks.resources.database import in_transaction
 from tasks.runtime.paging import pages
@@ -40,7 +39,7 @@ def plan_erasure(user_id: UUID, *, as_of: datetime) -> ErasureReport:
     storage.bucket().verify_marker()
     in_transaction(orphan_queue.take_overflow)
     in_transaction(block_holds, user_id)
-    _prove_bucket(user_id, as_of)
+    prove_bucket(in_transaction(erasure.sample_of_others, user_id, as_of=as_of, limit=SAMPLED_KEYS))
     found = count_learner_data(user_id)
     known = in_transaction(erasure.is_known, user_id)
     if not known and found == ErasureReport():
@@ -147,19 +146,6 @@ def publish_receipt(
         description=f"{counted(erased.objects, 'object')} erased, {left.objects:,} left. "
         f"Receipt {receipt}",
     )
-
-
-def _prove_bucket(user_id: UUID, as_of: datetime) -> None:
-    """Raise unless recordings of other learners are there: S3 reports missing keys as deleted.
-
-    If no other learner has recordings, the marker alone is the proof.
-    """
-    bucket = storage.bucket()
-    sample = in_transaction(erasure.sample_of_others, user_id, as_of=as_of, limit=SAMPLED_KEYS)
-    keys = [key for key in sample if not is_refused(key)]
-    found = sum(bucket.head(key) is not None for key in keys)
-    if keys and not is_convincing(found, len(keys)):
-        raise UnprovenBucket(bucket.name, found, len(keys))
 
 
 def _is_stuck(step: ErasureReport) -> bool:

@@ -9,7 +9,7 @@ from policy.configuration import DEFAULT_POLICY
 from schema.errors.deletion import LearnerHeld
 from schema.facts.deletion import ErasureReport, IntendedDeletion
 from schema.states import DeletionReason, DeletionState
-from stores.bucket.audio_bucket import AudioBucket, DeletionReport
+from stores.bucket.audio_bucket import AudioBucket, DeletionReport, Guard
 from stores.bucket.listing import list_objects
 from stores.bucket.versions import (
     ObjectVersion,
@@ -19,6 +19,7 @@ from stores.bucket.versions import (
     versions_of,
 )
 from stores.deletion import erasure, holds, ledger
+from tasks.deletion import guard, states_of_spared
 from tasks.resources import storage
 from tasks.resources.database import in_transaction
 
@@ -101,16 +102,21 @@ def _erase(
     try:
         block_holds(connection, user_id)
     except LearnerHeld as error:  # returned, not raised, to commit the withdrawals
-        # Only our own intents: a sweep may be deleting the same object.
-        ours = ledger.intended(connection, keys, DeletionReason.ERASURE)
-        ledger.finish(connection, dict.fromkeys(ours, DeletionState.WITHDRAWN))
+        # Only our own intents: a sweep may be deleting the same object. An earlier try, whose
+        # session ended before it could write so, may have deleted some of them.
+        states = states_of_spared(ledger.intended(connection, keys, DeletionReason.ERASURE))
+        confirm(connection, {key for key, s in states.items() if s is DeletionState.DELETED})
+        ledger.finish(connection, states)
         return error
     needed = erasure.used_by_others(connection, user_id, keys)
     unneeded = [deletion for deletion in deletions if deletion.storage_key not in needed]
     # Again: an earlier intent for the same key, used in place of ours, may have been withdrawn.
     ledger.intend(connection, unneeded)
-    answer = _delete(user_id, [deletion.storage_key for deletion in unneeded], versions)
+    answer = _delete(
+        user_id, [deletion.storage_key for deletion in unneeded], versions, guard(connection)
+    )
     written = confirm(connection, needed.union(answer.deleted))
+    written += ErasureReport(control_rows=erasure.forget_keys(connection, answer.deleted))
     ledger.note_failures(connection, answer.failed)
     ends = dict.fromkeys(answer.deleted, DeletionState.DELETED)
     ledger.finish(connection, ends | dict.fromkeys(needed, DeletionState.WITHDRAWN))
@@ -129,7 +135,7 @@ def _erase(
 
 
 def _delete(
-    user_id: UUID, keys: Sequence[str], versions: Sequence[ObjectVersion] | None
+    user_id: UUID, keys: Sequence[str], versions: Sequence[ObjectVersion] | None, request: Guard
 ) -> DeletionReport:
     """Delete and verify; keys of which nothing is left count as deleted."""
     bucket = storage.bucket()
@@ -137,10 +143,10 @@ def _delete(
     if versions is None:
         # Listings may hold keys that DeleteObjects cannot express.
         failed = {key: "InvalidKey" for key in keys if is_refused(key)}
-        answer = bucket.delete_many([key for key in keys if key not in failed])
+        answer = bucket.delete_many([key for key in keys if key not in failed], request)
     else:
         wanted = set(keys)
-        answer = delete_versions(bucket, [v for v in versions if v.key in wanted])
+        answer = delete_versions(bucket, [v for v in versions if v.key in wanted], request)
     failed.update(answer.failed)
     for key in keys:
         # The learner's folder is listed again at the end; objects elsewhere are checked here.

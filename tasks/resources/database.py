@@ -44,8 +44,8 @@ def in_transaction(
     that of the retry, which finds the work already done.
 
     Raises:
-        OperationalError: If the database is unavailable for `DATABASE_PATIENCE_SECONDS`, or
-            rejects the user or the database's name.
+        DBAPIError: If the database is unavailable for `DATABASE_PATIENCE_SECONDS`, rejects the user
+            or the database's name, or refuses the work.
     """
     deadline = time.monotonic() + DATABASE_PATIENCE_SECONDS
     delay = 0.5
@@ -53,9 +53,12 @@ def in_transaction(
         try:
             with engine().begin() as connection:
                 return work(connection, *arguments, **options)
-        except OperationalError as error:
+        except DBAPIError as error:
+            # psycopg reports a session that Postgres ended for idling as an internal error.
+            passes = isinstance(error, OperationalError) or error.connection_invalidated
             sqlstate = getattr(error.orig, "sqlstate", None) or "no answer"
-            if time.monotonic() + delay > deadline or sqlstate.startswith(FINAL_SQLSTATE_CLASSES):
+            final = not passes or sqlstate.startswith(FINAL_SQLSTATE_CLASSES)
+            if final or time.monotonic() + delay > deadline:
                 raise
             logger.warning(
                 "Database: %s (%s); retry in %.1f s", type(error.orig).__name__, sqlstate, delay

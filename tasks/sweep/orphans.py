@@ -8,10 +8,11 @@ from sqlalchemy import Connection
 from policy.configuration import DEFAULT_POLICY
 from policy.sweep import Fate, judge_orphan
 from schema.facts.deletion import IntendedDeletion, Orphan, SweepReport
-from schema.states import DeletionReason
+from schema.states import DeletionReason, DeletionState
 from stores.deletion import holds, ledger, orphan_queue
+from tasks.deletion import guard, states_of_spared
 from tasks.resources.database import in_transaction
-from tasks.sweep.recordings import UNPLANNED, Delete, record_outcome, states_of_spared
+from tasks.sweep.recordings import UNPLANNED, Delete, record_outcome
 
 
 def sweep_orphans(keys: Collection[str], *, allowance: int, delete: Delete) -> SweepReport:
@@ -52,8 +53,10 @@ def _delete(connection: Connection, keys: Collection[str], delete: Delete) -> Sw
     due = {orphan.storage_key: orphan for orphan in judged[Fate.DELETE]}
     locked = [orphan.storage_key for orphans in judged.values() for orphan in orphans]
     spared = states_of_spared([key for key in locked if key not in due])
-    answer = delete(list(due))
-    orphan_queue.remove(connection, answer.deleted)
+    answer = delete(list(due), guard(connection))
+    # An earlier try, whose session ended before it could write so, may have deleted one to keep.
+    gone = [key for key, state in spared.items() if state is DeletionState.DELETED]
+    orphan_queue.remove(connection, [*answer.deleted, *gone])
     record_outcome(connection, answer, spared)
     return SweepReport(
         orphans=len(answer.deleted),

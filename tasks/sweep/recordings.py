@@ -17,22 +17,21 @@ from sqlalchemy.exc import DBAPIError
 from policy.configuration import DEFAULT_POLICY
 from policy.runs import MOST_REFUSED_ROWS
 from policy.sweep import FAULTS, Fate, Judgement, Judgements, SweepRules, expects_object, judge
-from schema.errors.storage import StorageDenied, StorageUnavailable
 from schema.facts.deletion import IntendedDeletion, OpenIntent, Recording, SweepReport
 from schema.facts.quality import BrokenRule
 from schema.states import DeletionReason, DeletionState, UserTier
 from schema.wording import counted
-from stores.bucket.audio_bucket import DeletionReport
+from stores.bucket.audio_bucket import DeletionReport, Guard
 from stores.deletion import holds, ledger, orphan_queue, retention
 from stores.quality import quarantine
 from stores.quality.rules.message_columns import REFUSED_KEY
 from stores.quality.rules.message_rows import READABLE_TIMES
-from tasks.resources import storage
+from tasks.deletion import guard, states_of_spared
 from tasks.resources.database import in_transaction, refuses_a_row
 
 logger = logging.getLogger(__name__)
 
-Delete = Callable[[Sequence[str]], DeletionReport]
+Delete = Callable[[Sequence[str], Guard], DeletionReport]
 
 UNPLANNED = "more than was planned"
 REFUSED_ROW = "refused by the database"
@@ -47,7 +46,7 @@ def sweep_recordings(
         page: Recordings as found without a lock.
         rules: The run's rules.
         allowance: Objects that may still be deleted in this run.
-        delete: Deletes objects from the bucket by key.
+        delete: Deletes objects from the bucket by key, each request within a guard.
 
     Returns:
         What was done; `broken` if the bucket stopped answering or the database refused several
@@ -129,7 +128,7 @@ def _delete(
     # Their messages were deleted or changed their key: only the queue still knows these objects.
     orphan_queue.queue_intended(connection, judged.without_recording(keys))
     due = judged.deletions
-    answer = delete(list(due))
+    answer = delete(list(due), guard(connection))
     spared = _spare(connection, judged, rules)
     gone = [judgement.message_id for key in answer.deleted for judgement in due[key]]
     retention.mark_deleted(connection, gone, soft=rules.soft_delete)
@@ -198,21 +197,6 @@ def _spare(
         if state is DeletionState.DELETED and expects_object(judgement.recording)
     ]
     retention.mark_deleted(connection, gone, soft=rules.soft_delete)
-    return states
-
-
-def states_of_spared(keys: Collection[str]) -> dict[str, DeletionState]:
-    """Look up in the bucket the objects to keep; those it denies access to are left out."""
-    bucket = storage.bucket()
-    states = {}
-    for key in keys:
-        try:
-            exists = bucket.head(key) is not None
-        except StorageDenied:
-            continue
-        except StorageUnavailable:
-            break
-        states[key] = DeletionState.WITHDRAWN if exists else DeletionState.DELETED
     return states
 
 

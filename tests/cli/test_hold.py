@@ -1,10 +1,12 @@
 """Output of `kaiwa-audio hold`."""
 
 import pytest
+import sqlalchemy as sa
 from typer.testing import CliRunner
 
 from cli.main import app
 from stores.deletion import holds
+from tasks.resources import storage
 
 pytestmark = pytest.mark.usefixtures("at_database")
 WHY = ("--reason", "court order [12/3] :+1:", "--by", "Mori")
@@ -92,3 +94,27 @@ def test_an_impossible_command_is_reported_without_a_traceback(arguments, messag
     assert done.exit_code == 1
     assert message in done.stderr
     assert "Traceback" not in done.output
+
+
+def test_without_the_buckets_settings_a_doubtful_hold_stands_and_says_at_once_what_is_missing(
+    engine, add_message, monkeypatch
+):
+    message_id = add_message()
+    with engine.begin() as connection:
+        connection.execute(
+            sa.text(
+                "INSERT INTO audio_ops.deletion_ledger"
+                " (message_id, storage_key, key_sha256, reason)"
+                " SELECT id, audio_storage_key, sha256(convert_to(audio_storage_key, 'UTF8')),"
+                " 'retention' FROM messages"
+            )
+        )
+    for name in ("TIGRIS", "AWS"):
+        monkeypatch.delenv(f"{name}_ACCESS_KEY_ID", raising=False)
+    storage.bucket.cache_clear()
+    placed = run("place", "--message", message_id, *WHY)
+    assert placed.exit_code == 1
+    assert "Legal hold 1 is in force. 1 recording may be in the middle" in placed.output
+    assert "TIGRIS_ACCESS_KEY_ID" in placed.output
+    with engine.connect() as connection:
+        assert len(holds.active(connection)) == 1

@@ -4,6 +4,7 @@ from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
 
 from stores.analysis import analyses
 from stores.deletion import erasure
@@ -138,6 +139,29 @@ def test_the_sample_is_of_living_others_only(
     add_message(**live, audio_storage_key="audio/live")
     sample = erasure.sample_of_others(connection, user_id, as_of=noon, limit=10)
     assert sample == ["audio/live"]
+
+
+@pytest.mark.parametrize(
+    ("newest_first", "timestamp"),
+    [(True, "2026-01-05 12:00:00.000001"), (False, "2026-01-05 12:00:00")],
+)
+def test_a_selection_in_progress_goes_on_beside_the_message_that_it_forgets(
+    engine, add_message, add_user, add_conversation, newest_first, timestamp
+):
+    user_id = add_user()
+    message_id = add_message(conversation_id=add_conversation(user_id=user_id))
+    backfill = sa.text(
+        "INSERT INTO audio_ops.backfill"
+        " (fingerprint, selection, reason, engine_version, selected, frozen_to)"
+        " VALUES ('f', :selection, 'r', '2', 1, :frozen_to) RETURNING id"
+    ).bindparams(sa.bindparam("selection", type_=JSONB), sa.bindparam("frozen_to", type_=JSONB))
+    reached = {"timestamp": "2026-01-05 12:00:00", "id": message_id}
+    selection = {"conversation_ids": [], "newest_first": newest_first}
+    with engine.begin() as connection:
+        connection.execute(backfill, {"selection": selection, "frozen_to": reached})
+        erasure.forget_listed(connection, user_id, folder=f"audio/{user_id}/")
+        now = connection.execute(sa.text("SELECT frozen_to FROM audio_ops.backfill")).scalar_one()
+    assert now == {"timestamp": timestamp, "id": ""}
 
 
 # Tombstones are kept
