@@ -1,31 +1,22 @@
 """Legal holds, changed and described in words; without Prefect, so that commands start fast."""
 
-import logging
-import time
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 
 from sqlalchemy import Connection
 
 from policy.deletion import IN_FLIGHT_SECONDS
-from policy.sweep import expects_object
 from schema.errors.deletion import HoldNotActive
-from schema.errors.storage import StorageError
 from schema.facts.deletion import ActiveHold, IntendedDeletion, PlacedHold
 from schema.states import DeletionState, HoldScope
 from schema.visible import visible
 from schema.wording import counted
 from schema.written_text import required
 from stores import database
-from stores.deletion import holds, in_flight, ledger, orphan_queue, retention
-from tasks.deletion import prove_bucket, states_of_spared
-from tasks.resources import storage
+from stores.deletion import holds, in_flight, orphan_queue
 from tasks.resources.database import in_transaction
-
-SAMPLED_KEYS = 20
-logger = logging.getLogger(__name__)
 
 
 def place(
@@ -63,10 +54,10 @@ def place(
             f"{counted(sum(doubtful.values()), 'recording')} may be in the middle of a deletion: "
             f"asking the bucket in {IN_FLIGHT_SECONDS:.0f} s."
         )
-        storage.bucket()  # missing settings show now, not after the wait
-        time.sleep(IN_FLIGHT_SECONDS)
-        states = _outcomes(doubtful)
-        in_transaction(_record, doubtful, states)
+        # Loads the bucket's client, which no other change of a hold needs.
+        from tasks.interrupted_deletions import settle
+
+        states = settle(doubtful, after_seconds=IN_FLIGHT_SECONDS)
         placed = _recounted(placed, doubtful, states)
     return placed, _effect(placed, is_new=placed.placed_at >= began_at)
 
@@ -77,47 +68,6 @@ def _place(
     placed = holds.place(connection, scope, subject_id, reason, placed_by)
     window = timedelta(seconds=IN_FLIGHT_SECONDS)
     return placed, in_flight.find(connection, scope, placed.hold_id, window=window)
-
-
-def _outcomes(doubtful: Collection[IntendedDeletion]) -> dict[str, DeletionState]:
-    """Ask the bucket how deletions ended; without an answer, or a proof that it is ours, leave out.
-
-    An operator's machine may name another environment's bucket, where every object is missing.
-    """
-    try:
-        storage.bucket().verify_marker()
-        states = states_of_spared([deletion.storage_key for deletion in doubtful])
-        if DeletionState.DELETED in states.values():
-            now = in_transaction(database.now)
-            sample = in_transaction(retention.sample_live, before=now, limit=SAMPLED_KEYS)
-            prove_bucket([key for key in sample if key not in states])
-    except StorageError as error:
-        logger.warning("%s", error)
-        return {}
-    return states
-
-
-def _record(
-    connection: Connection,
-    doubtful: Collection[IntendedDeletion],
-    states: Mapping[str, DeletionState],
-) -> None:
-    """Record in messages, orphan queue and ledger how deletions ended; no intent is left to them.
-
-    Messages that another session has locked are left to the next sweep.
-    """
-    holds.keep_out(connection)
-    gone = [d for d in doubtful if states.get(d.storage_key) is DeletionState.DELETED]
-    keys = [deletion.storage_key for deletion in gone]
-    locked = retention.lock(connection, keys)
-    ended = [recording for recording in locked.recordings if expects_object(recording)]
-    unrecorded = {recording.storage_key for recording in ended}
-    unrecorded.update(orphan.storage_key for orphan in orphan_queue.lock(connection, keys))
-    # Again, if the intent was withdrawn before the object was gone.
-    ledger.intend(connection, [d for d in gone if d.storage_key in unrecorded])
-    retention.mark_deleted(connection, [r.message_id for r in ended], soft=True)
-    orphan_queue.remove(connection, keys)
-    ledger.finish(connection, {k: s for k, s in states.items() if k not in locked.busy})
 
 
 def _recounted(
