@@ -102,14 +102,14 @@ class AudioBucket:
         with deadline(self.limits.call_seconds) as bound:
             for number in range(1, tries):
                 try:
-                    with translated(operation, bucket=self.name, key=key), guard():
+                    with guard(), translated(operation, bucket=self.name, key=key):
                         return call(bound)
                 except StorageUnavailable as error:
                     pause = _pause_seconds(number)
                     if error.reason == NOT_IMPLEMENTED or not allows(pause):
                         raise
                 time.sleep(pause)
-            with translated(operation, bucket=self.name, key=key), guard():
+            with guard(), translated(operation, bucket=self.name, key=key):
                 return call(bound)
 
     def put(self, key: str, data: bytes, content_type: str) -> None:
