@@ -18,6 +18,7 @@ from pathlib import Path
 import psutil
 
 from schema.errors.base import KaiwaError
+from stores.report_files import write_file
 
 MARK = "KAIWA_LOCAL_FOLDER"  # names a process's folder in its environment
 _TAIL_LINES = 15
@@ -65,7 +66,7 @@ class Service:
                 start_new_session=True,  # this terminal's Ctrl-C is for the starter alone
             )
         started = psutil.Process(process.pid).create_time()
-        self._record.write_text(json.dumps({"pid": process.pid, "started": started}))
+        write_file(self._record, json.dumps({"pid": process.pid, "started": started}).encode())
 
     def wait_listening(self, port: int, *, timeout_seconds: float) -> None:
         """Wait until this process, not another one, listens on the port.
