@@ -65,8 +65,12 @@ class Service:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # this terminal's Ctrl-C is for the starter alone
             )
-        started = psutil.Process(process.pid).create_time()
-        write_file(self._record, json.dumps({"pid": process.pid, "started": started}).encode())
+        try:
+            started = psutil.Process(process.pid).create_time()
+            write_file(self._record, json.dumps({"pid": process.pid, "started": started}).encode())
+        except OSError:  # a full disk: nobody could stop it later
+            process.kill()
+            raise
 
     def wait_listening(self, port: int, *, timeout_seconds: float) -> None:
         """Wait until this process, not another one, listens on the port.

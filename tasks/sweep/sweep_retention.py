@@ -41,7 +41,10 @@ def sole_sweep() -> Iterator[bool]:
     The lock only saves duplicate work. Safety comes from row locks, and from one intent per object.
     """
     with database.engine().connect() as connection:
-        yield retention.try_lock_sweep(connection)
+        try:
+            yield retention.try_lock_sweep(connection)
+        finally:
+            connection.invalidate()  # its session may have ended long ago
 
 
 @task(cache_policy=NO_CACHE)

@@ -1,14 +1,17 @@
 """Fixtures: a world of recordings that can be put back, and what it has become."""
 
 import json
+import signal
 from contextlib import contextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+import psutil
 import psycopg
 import pytest
 import sqlalchemy as sa
 
+from local.postgres import PostgresServer
 from stores.bucket.listing import list_objects
 from tasks.resources import database, storage
 from tests.support.cutting_proxy import CuttingProxy
@@ -36,7 +39,7 @@ ORDER BY 1, 2, c.ordinal_position
 class World:
     """The test's database and bucket, with a copy of both."""
 
-    administrator: psycopg.Connection
+    postgres: PostgresServer
     url: str
     engine: sa.Engine
 
@@ -47,14 +50,14 @@ class World:
     def keep(self):
         """Copy both."""
         self._disconnect()
-        self.administrator.execute(f"DROP DATABASE IF EXISTS {self.copy}")
+        self._administer(f"DROP DATABASE IF EXISTS {self.copy}")
         self._clone(self.name, self.copy)
         self.objects = dict(self._objects())
 
     def put_back(self):
         """Put both back as they were kept."""
         self._disconnect()
-        self.administrator.execute(f"DROP DATABASE {self.name} WITH (FORCE)")
+        self._administer(f"DROP DATABASE {self.name} WITH (FORCE)")
         self._clone(self.copy, self.name)
         bucket = storage.bucket()
         there = keys()
@@ -64,14 +67,26 @@ class World:
             bucket.client.delete_object(Bucket=bucket.name, Key=key)
 
     def forget(self):
-        self.administrator.execute(f"DROP DATABASE IF EXISTS {self.copy} WITH (FORCE)")
+        self._administer(f"DROP DATABASE IF EXISTS {self.copy} WITH (FORCE)")
+
+    def crash(self):
+        """Kill Postgres as a power cut would, and start it again."""
+        port = urlsplit(self.url).port
+        server = psutil.Process(self.postgres.pid)
+        server.send_signal(signal.SIGQUIT)  # immediate: no checkpoint, so it recovers when started
+        server.wait(30)
+        self.postgres.start(port)
+
+    def _administer(self, statement):
+        with psycopg.connect(self.postgres.url(), autocommit=True) as connection:
+            connection.execute(statement)
 
     def _disconnect(self):
         self.engine.dispose()
         database.engine().dispose()
 
     def _clone(self, template, name):
-        self.administrator.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY WAL_LOG")
+        self._administer(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY WAL_LOG")
 
     def _objects(self):
         bucket = storage.bucket()
@@ -144,7 +159,7 @@ def put():
 
 
 @pytest.fixture
-def world(administrator, database_url, engine, stage):
-    world = World(administrator, database_url, engine)
+def world(postgres, database_url, engine, stage):
+    world = World(postgres, database_url, engine)
     yield world
     world.forget()

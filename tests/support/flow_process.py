@@ -14,6 +14,7 @@ from importlib import import_module
 
 import boto3
 import botocore.session
+import great_expectations
 from prefect import Task
 from prefect.context import refresh_global_settings_context
 
@@ -24,7 +25,7 @@ from tasks.analysis.workers import Analysed
 from tasks.backfill import backfill_analysis
 from tasks.costs import alerts, publication
 from tasks.resources import database, storage
-from tests.support.cutting_proxy import CUT
+from tests.support import cutting_proxy
 from tests.support.killing import PROCESSES
 
 FLOWS = [
@@ -45,7 +46,9 @@ FLOWS = [
 for name in FLOWS:
     import_module(f"flows.{name}")
 COMMIT = "COMMIT"
+KILL, CUT, PAUSE = "kill", "cut", "pause"
 CHANGING = ("DeleteObjects", "DeleteObject", "PutObject")
+assert great_expectations  # imported once, before the processes are forked: it takes seconds
 # Read once, before the processes are forked: a client's description takes 100 ms.
 botocore.session.create_loader = functools.cache(botocore.session.create_loader)
 boto3.session.Session(region_name="x", aws_access_key_id="x", aws_secret_access_key="x").client(
@@ -53,46 +56,62 @@ boto3.session.Session(region_name="x", aws_access_key_id="x", aws_secret_access_
 )
 
 
-def run_flow(name, parameters, *, kill_at=None, cut_at=None):
-    """Run a flow without Prefect in a process of its own; kill it, or cut a COMMIT, at a step.
+def run_flow(name, parameters, *, at=None, meanwhile=None):
+    """Run a flow without Prefect in a process of its own.
+
+    Args:
+        name: Of the flow.
+        parameters: Of the flow.
+        at: What happens at steps, by number from 1: `KILL` the process, `CUT` the connection after
+            the COMMIT, or `PAUSE` until `meanwhile` is done.
+        meanwhile: Called while the process pauses.
 
     Returns:
         The steps it took; None if it was killed.
     """
-    theirs, ours = PROCESSES.Pipe(duplex=False)
-    at = {kill_at: _kill, cut_at: _cut}
-    arguments = (name, parameters, dict(os.environ), at, ours)
-    process = PROCESSES.Process(target=_run, args=arguments)
+    ours, theirs = PROCESSES.Pipe()
+    arguments = (name, parameters, dict(os.environ), at or {}, theirs)
+    process = PROCESSES.Process(target=_run, args=arguments, daemon=True)
     process.start()
-    ours.close()
+    theirs.close()
+    said = _hear(ours)
+    if said == PAUSE:
+        meanwhile()
+        ours.send("go on")
+        said = _hear(ours)
     process.join()
     assert process.exitcode in {0, -signal.SIGKILL}
-    return theirs.recv() if process.exitcode == 0 else None
+    return said
 
 
-def _kill(_connection):
-    os.kill(os.getpid(), signal.SIGKILL)
+def _hear(pipe):
+    try:
+        return pipe.recv()
+    except EOFError:  # it was killed
+        return None
 
 
-def _cut(connection):
-    connection.execute(f"SELECT '{CUT}'")
-
-
-def _run(name, parameters, environment, at, answer):
+def _run(name, parameters, environment, at, parent):
     os.environ.update(environment)
     steps = []
 
     def step(what, connection=None):
         steps.append(what)
-        if len(steps) in at:
-            at[len(steps)](connection)
+        happens = at.get(len(steps))
+        if happens == KILL:
+            os.kill(os.getpid(), signal.SIGKILL)
+        elif happens == CUT:
+            connection.execute(f"SELECT '{cutting_proxy.CUT}'")
+        elif happens == PAUSE:
+            parent.send(PAUSE)
+            parent.recv()
 
     _do_without_prefect()
     _stub_slow_parts()
     _count_steps(step)
     flow = getattr(sys.modules[f"flows.{name}"], name)
     flow.fn(**parameters)
-    answer.send(steps)
+    parent.send(steps)
 
 
 def _count_steps(step):
@@ -127,7 +146,8 @@ class _Direct:
         self._call = task.fn
 
     def __call__(self, *arguments, **options):
-        options.pop("return_state", None)
+        if options.pop("return_state", False):
+            return self.submit(*arguments, **options)
         return self._call(*arguments, **options)
 
     def submit(self, *arguments, **options):
