@@ -23,7 +23,7 @@ VOLATILE = {
     "report", "run_id", "token",
 }  # fmt: skip
 # Each run adds its own row: compared as sets, without those of runs that did not finish.
-RUNS = {"audio_ops.quality_check", "audio_ops.reconciliation"}
+RUNS = {"audio_ops.quality_check", "audio_ops.quality_result", "audio_ops.reconciliation"}
 INSTANTS = {"timestamp without time zone", "timestamp with time zone"}
 _PAST = "CASE WHEN leased_until IS NOT NULL THEN now() - interval '1 second' END"
 _COLUMNS = """
@@ -103,7 +103,7 @@ class World:
             for table, described in columns.items():
                 rows = connection.execute(f"SELECT to_jsonb(t) FROM {table} AS t").fetchall()
                 if table in RUNS:
-                    rows = [(row,) for (row,) in rows if row["finished_at"]]
+                    rows = [(row,) for (row,) in rows if row.get("finished_at", True)]
                 plain = [json.dumps(_plain(row, described), sort_keys=True) for (row,) in rows]
                 found[table] = sorted(set(plain) if table in RUNS else plain)
         return found

@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from schema.states import HoldScope
+from schema.states import CheckScope, HoldScope
 from stores.analysis import analyses
 from tests.support.backfilling import analysis
 from tests.support.flow_process import COMMIT, CUT, KILL, PAUSE, run_flow
@@ -186,7 +186,8 @@ def test_measure_costs(record, world, tmp_path, monkeypatch):
 def test_check_quality(record, world, tmp_path, monkeypatch):
     monkeypatch.setenv("KAIWA_REPORTS_DIR", str(tmp_path))
     record(due_for=-30 * DAY, pronunciation_score=None)
-    check(world, "check_quality", {"fail_above_percent": 100.0})
+    parameters = {"scope": CheckScope.EVERYTHING, "fail_above_percent": 100.0}
+    check(world, "check_quality", parameters)
 
 
 def test_reconcile_bucket(record, add_message, put, world):
