@@ -22,7 +22,10 @@ def url(
     # These load SQLAlchemy and boto3: only when the command runs.
     from policy.configuration import with_grace
     from tasks.message_url import refresh_url
+    from tasks.resources.clock import require_clock
 
     with errors_to_stderr():
-        signed = refresh_url(message, as_of=utc_now(), policy=with_grace(grace_days))
+        now = utc_now()
+        require_clock(now)
+        signed = refresh_url(message, as_of=now, policy=with_grace(grace_days))
     typer.echo(signed)

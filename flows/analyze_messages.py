@@ -25,6 +25,7 @@ from tasks.analysis.analyze_messages import (
 )
 from tasks.runtime.app_objects import mend_app_objects
 from tasks.runtime.chunk_runner import ChunkTaskRunner
+from tasks.runtime.clocks import check_clocks
 
 
 @flow(
@@ -63,6 +64,7 @@ def analyze_messages(
     Raises:
         ParametersRefused: If a language is not one of the app's; nothing is done.
         AppObjectsLost: If our indexes or trigger were dropped and this login cannot recreate them.
+        ClockSkew: If this machine's clock is off.
         ClusterUnavailable: If a Dask cluster is configured and does not answer.
         AnalysesBroken: If some of the written analyses break data-quality rules.
         RunIncomplete: If too many messages failed or a chunk was aborted; everything else is
@@ -71,6 +73,7 @@ def analyze_messages(
     logger = get_run_logger()
     check_languages(languages or ())
     started_at = utc_now()
+    check_clocks(started_at)
     mend_app_objects()
     report = AnalysisReport(scores_put_back=put_back_scores())
     recovered = recover_stale_messages()

@@ -53,8 +53,9 @@ def export_findings(
     after_id: str | None = ""
     while after_id is not None:
         number += 1
-        future = export_chunk.submit(after_id, rules, number=number)
-        outcome = future.result(raise_on_failure=False)
+        # In this thread, which a signal interrupts.
+        state = export_chunk(after_id, rules, number=number, return_state=True)
+        outcome = state.result(raise_on_failure=False)
         if not isinstance(outcome, ExportedChunk):
             break
         report += outcome.report

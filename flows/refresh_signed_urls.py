@@ -84,8 +84,9 @@ def refresh_signed_urls(
         left = None if limit is None else limit - report.signed
         if left == 0:
             break
-        future = refresh_span.submit(span, rules, number=number, limit=left)
-        outcome = future.result(raise_on_failure=False)
+        # In this thread, which a signal interrupts.
+        state = refresh_span(span, rules, number=number, limit=left, return_state=True)
+        outcome = state.result(raise_on_failure=False)
         if isinstance(outcome, UrlReport):
             report += outcome
         else:

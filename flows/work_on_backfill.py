@@ -19,6 +19,7 @@ from tasks.analysis.analyze_messages import analyze_chunk
 from tasks.backfill.chunk import analyze_backfill_chunk, open_backfill
 from tasks.backfill.queue import live_chunk, time_until_claimable
 from tasks.runtime.chunk_runner import ChunkTaskRunner, places
+from tasks.runtime.clocks import check_clocks
 
 MAX_CHUNKS = 500  # task runs; then the parent starts another run
 LIVE_CHUNK = 100
@@ -51,11 +52,13 @@ def work_on_backfill(
         Counts of what happened to the messages that this run claimed.
 
     Raises:
+        ClockSkew: If this machine's clock is off.
         BackfillUnknown, BackfillClosed, EngineChanged: If the backfill cannot be continued here.
         StorageError, WorkerNotReady, ChunkLost: If three chunks in a row failed; their messages
             were released, or will be when their leases expire.
         ClusterUnavailable: If a Dask cluster is configured and does not answer.
     """
+    check_clocks(utc_now())
     open_backfill(backfill_id)
     return work(backfill_id, chunk_size=chunk_size, max_chunks=MAX_CHUNKS)
 

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from stores.report_files import write_file
+
 HOST = "127.0.0.1"
 LOOPBACK_NAMES = (HOST, "localhost")  # under which a browser may ask
 
@@ -22,7 +24,7 @@ def choose_ports(names: Sequence[str], memory: Path) -> dict[str, int]:
     with ExitStack() as held:
         probes = {name: held.enter_context(_listen(remembered.get(name, 0))) for name in names}
         ports = {name: int(probe.getsockname()[1]) for name, probe in probes.items()}
-    memory.write_text(json.dumps(ports))
+    write_file(memory, json.dumps(ports).encode())
     return ports
 
 

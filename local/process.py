@@ -19,6 +19,7 @@ import psutil
 
 from local.private_files import make_private
 from schema.errors.base import KaiwaError
+from stores.report_files import write_file
 
 MARK = "KAIWA_LOCAL_FOLDER"  # names a process's folder in its environment
 _TAIL_LINES = 15
@@ -66,8 +67,12 @@ class Service:
                 start_new_session=True,  # this terminal's Ctrl-C is for the starter alone
                 umask=0o077,  # its files are for their owner alone
             )
-        started = psutil.Process(process.pid).create_time()
-        self._record.write_text(json.dumps({"pid": process.pid, "started": started}))
+        try:
+            started = psutil.Process(process.pid).create_time()
+            write_file(self._record, json.dumps({"pid": process.pid, "started": started}).encode())
+        except OSError:  # a full disk: nobody could stop it later
+            process.kill()
+            raise
 
     def wait_listening(self, port: int, *, timeout_seconds: float) -> None:
         """Wait until this process, not another one, listens on the port.

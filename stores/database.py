@@ -1,7 +1,9 @@
 """Connections to the app's Postgres."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 import orjson
@@ -9,6 +11,7 @@ from sqlalchemy import (
     URL,
     Connection,
     DateTime,
+    Dialect,
     Engine,
     ExceptionContext,
     create_engine,
@@ -17,15 +20,23 @@ from sqlalchemy import (
     make_url,
     select,
 )
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError
 
-from schema.errors.base import InvalidDatabaseUrl, SessionNotUtc
+from schema.errors.base import (
+    InvalidDatabaseUrl,
+    SessionNotUtc,
+    SettingsDropped,
+    StartupOptionsRefused,
+)
 from stores.timestamps import read_every_timestamp
 
 if TYPE_CHECKING:
     import psycopg
 
 CONNECT_SECONDS = 10
+_OPTIONS_REFUSED = "unsupported startup parameter"  # by a pooler
+_ASK = "SELECT name, setting FROM pg_settings WHERE name = ANY(%s)"
 _NAMES_OF_UTC = frozenset({"UTC", "Etc/UTC", "GMT", "Etc/GMT", "UCT", "Zulu"})
 
 
@@ -50,11 +61,11 @@ def connect(
         pool_size: Connections kept open; up to twice as many under load.
 
     Raises:
-        InvalidDatabaseUrl: If it is not a Postgres URL. Connecting raises `SessionNotUtc` if a
-            pooler drops these settings.
+        InvalidDatabaseUrl: If it is not a Postgres URL. Connecting raises `StartupOptionsRefused`,
+            `SessionNotUtc` or `SettingsDropped` if a pooler refuses or drops these settings.
     """
-    settings = {
-        "timezone": "UTC",
+    settings: dict[str, object] = {
+        "TimeZone": "UTC",
         "search_path": "public",  # the app's tables, regardless of the role's setting
         "statement_timeout": _milliseconds(statement_timeout),
         "lock_timeout": _milliseconds(lock_timeout),
@@ -82,7 +93,8 @@ def connect(
         },
     )
     event.listen(engine, "handle_error", _leave_out_rows)
-    event.listen(engine, "connect", _refuse_other_time_zones)
+    event.listen(engine, "do_connect", _connect)
+    event.listen(engine, "connect", partial(_check_session, settings))
     event.listen(engine, "connect", _accept_every_timestamp)
     return engine
 
@@ -100,12 +112,46 @@ def _leave_out_rows(context: ExceptionContext) -> None:
         context.sqlalchemy_exception.params = None
 
 
-def _refuse_other_time_zones(connection: "psycopg.Connection", _record: object) -> None:
-    # Reported by the server on connecting: no query needed.
-    time_zone = connection.info.parameter_status("TimeZone")
-    if time_zone not in _NAMES_OF_UTC:
+def _connect(
+    dialect: Dialect, _record: object, arguments: tuple[Any, ...], parameters: dict[str, Any]
+) -> DBAPIConnection:
+    from psycopg import OperationalError
+
+    try:
+        return dialect.connect(*arguments, **parameters)
+    except OperationalError as error:
+        if _OPTIONS_REFUSED not in str(error):
+            raise
+    raise StartupOptionsRefused
+
+
+def _check_session(
+    settings: Mapping[str, object], connection: "psycopg.Connection", _record: object
+) -> None:
+    """Refuse a session without our settings: wrong times, or waits without end.
+
+    Raises:
+        SessionNotUtc: If it does not run in UTC.
+        SettingsDropped: If a pooler has dropped other settings, and the role does not set them.
+    """
+    # Asked, not read from what the server reported on connecting: poolers report for it.
+    with connection.cursor() as cursor:
+        cursor.execute(_ASK, [list(settings)])
+        found: dict[str, str] = dict(cursor.fetchall())
+        cursor.execute("SELECT pg_backend_pid()")
+        [(backend,)] = cursor.fetchall()
+    connection.rollback()
+    if backend != connection.info.backend_pid:  # a pooler's own number
+        # In transaction mode the next statement may reach a session that never saw it prepared.
+        connection.prepare_threshold = None
+    time_zone = found.pop("TimeZone")
+    dropped = [name for name, value in found.items() if value != str(settings[name])]
+    if time_zone not in _NAMES_OF_UTC or dropped:
         connection.close()
-        raise SessionNotUtc(time_zone or "an unknown time zone")
+    if time_zone not in _NAMES_OF_UTC:
+        raise SessionNotUtc(time_zone)
+    if dropped:
+        raise SettingsDropped(tuple(f"{name} = {settings[name]}" for name in dropped))
 
 
 def _accept_every_timestamp(connection: "psycopg.Connection", _record: object) -> None:

@@ -30,6 +30,7 @@ pytest_plugins = [
     "tests.support.quality",
     "tests.support.rated_corpus",
     "tests.support.backfilling",
+    "tests.support.pgbouncer",
 ]
 
 # GNU readline sets these in pytest-xdist's processes; they would fix the width of every table.

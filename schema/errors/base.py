@@ -52,6 +52,42 @@ class SessionNotUtc(KaiwaError):
         )
 
 
+class StartupOptionsRefused(KaiwaError):
+    """A pooler between us and Postgres refuses the settings of our sessions."""
+
+    def __str__(self) -> str:
+        return (
+            "A connection pooler refused the options with which our sessions start. Connect to "
+            "the database directly, or let the pooler ignore them (PgBouncer: "
+            "ignore_startup_parameters = options) and set them on the role (docs/scaling.md, "
+            "Connections)."
+        )
+
+
+class SettingsDropped(KaiwaError):
+    """A pooler between us and Postgres dropped settings of the session."""
+
+    settings: tuple[str, ...]  # each as "name = value"
+
+    def __str__(self) -> str:
+        return (
+            f"The database session lacks these settings: {', '.join(self.settings)}. Nothing was "
+            "done, because a statement could wait without end or read other tables. A connection "
+            "pooler ignores startup options: bypass it, or set them on the role (docs/scaling.md, "
+            "Connections). Migrations need the direct address."
+        )
+
+
+class RunStopped(KaiwaError):
+    """A run was told to stop while one of its threads was at work."""
+
+    def __str__(self) -> str:
+        return (
+            "The run was stopped by a signal. Nothing of this chunk was written, and its messages "
+            "return to the queue. Run the flow again."
+        )
+
+
 class ParametersRefused(KaiwaError):
     """A run's parameters contradict each other or the data; it did nothing."""
 

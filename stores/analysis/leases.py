@@ -225,6 +225,7 @@ def claim(
     owner: str,
     duration: timedelta,
     start: QueuePosition | None = None,
+    token: UUID | None = None,
 ) -> Claim | None:
     """Claim the oldest waiting messages under a new lease and set them to `analyzing`.
 
@@ -240,11 +241,12 @@ def claim(
         owner: Name of the worker, for people who inspect the table.
         duration: Time until the lease expires unless renewed.
         start: Skip messages before this position; None starts at the oldest.
+        token: Names the lease; None: a new one.
 
     Returns:
         The messages, oldest first, or None if none can be claimed.
     """
-    token = uuid4()
+    token = token or uuid4()
     arguments = {
         "languages": list(languages),
         "said_at": start and start.said_at,

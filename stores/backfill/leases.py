@@ -144,6 +144,7 @@ def claim(
     owner: str,
     duration: timedelta,
     canary: bool = False,
+    token: UUID | None = None,
 ) -> BackfillClaim | None:
     """Claim the next messages of a backfill under a new lease.
 
@@ -159,11 +160,12 @@ def claim(
         owner: Name of the worker, for people who inspect the table.
         duration: Time until the lease expires unless renewed.
         canary: Claim only from the first sample.
+        token: Names the lease; None: a new one.
 
     Returns:
         The messages, or None if none can be claimed now.
     """
-    token = uuid4()
+    token = token or uuid4()
     arguments = {
         "backfill_id": backfill_id,
         "limit": limit,

@@ -59,7 +59,9 @@ _TYPES: tuple[ColumnClause[Any], ...] = (
     column("held", Boolean),
 )
 
-_TRY_LOCK = select(func.pg_try_advisory_lock(SWEEP_LOCK))
+# Of the transaction, because behind some poolers a session is not ours for longer.
+_TRY_LOCK = select(func.pg_try_advisory_xact_lock(SWEEP_LOCK))
+_ALLOW_IDLE = text("SET LOCAL idle_in_transaction_session_timeout = 0")
 _COUNT_LIVE = text(f"SELECT count(*) FROM messages AS m WHERE {_LIVE}")  # noqa: S608 - ours
 _COUNT_WITHOUT_EXPIRY = text(
     f"SELECT count(*) FROM messages AS m WHERE {_LIVE} AND m.audio_retention_expires_at IS NULL"  # noqa: S608 - ours
@@ -203,7 +205,11 @@ class LockedRecordings:
 
 
 def try_lock_sweep(connection: Connection) -> bool:
-    """Acquire the sweep's lock until the connection closes; return False if it is taken."""
+    """Acquire the sweep's lock until the transaction ends; return False if it is taken.
+
+    The transaction may idle for hours: it holds no snapshot and has no id, so vacuum ignores it.
+    """
+    connection.execute(_ALLOW_IDLE)
     return bool(connection.execute(_TRY_LOCK).scalar_one())
 
 

@@ -11,6 +11,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from stores.report_files import remove_abandoned
+
 INDEX = "index.html"
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -31,7 +33,9 @@ def write(folder: Path, results: Mapping[str, Mapping[str, Any]], *, checked_at:
         OSError: If it cannot be written; the previous site is kept until the new one is complete.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as temporary:
+    prefix = f".{folder.name}-"
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=prefix) as temporary:
+        remove_abandoned(Path(temporary), prefix)
         fresh, old = Path(temporary, "fresh"), Path(temporary, "old")
         fresh.mkdir()
         for name, page in _pages(results, checked_at):

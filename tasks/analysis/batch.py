@@ -8,8 +8,8 @@ from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import TypeVar
-from uuid import UUID
+from typing import Protocol, TypeVar
+from uuid import UUID, uuid4
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
@@ -31,10 +31,11 @@ from speech.engine import LANGUAGES, primary_language
 from speech.waveform import MAX_BYTES
 from tasks.analysis import pool
 from tasks.analysis.workers import AnalysisWorkers, NotAnalysed, Outcome
-from tasks.resources import storage
-from tasks.resources.database import in_transaction, refuses_a_row
+from tasks.resources import stopping, storage
+from tasks.resources.database import in_transaction, once, refuses_a_row
 
 RENEWAL_SECONDS = LEASE_DURATION.total_seconds() / 3
+LONGEST_WAIT_SECONDS = 0.5  # until a stopped run is noticed
 # Clips downloading or queued per worker: enough to keep it busy, few enough to save memory.
 CLIPS_PER_WORKER_IN_FLIGHT = 4
 # Enough to suspect the bucket, before every recording of a chunk has taken its whole time.
@@ -44,7 +45,17 @@ CAUSES_OF_OUTAGES = frozenset({FailureCause.STORAGE_UNAVAILABLE, FailureCause.UN
 _WRITE = "write analyses"
 
 C = TypeVar("C", Claim, BackfillClaim)
+C_co = TypeVar("C_co", covariant=True)
 logger = logging.getLogger(__name__)
+
+
+class ClaimUnder(Protocol[C_co]):
+    """Claims messages under the lease with this token."""
+
+    def __call__(self, connection: Connection, /, *, token: UUID) -> C_co | None:
+        """Claim; return None if there is nothing to claim."""
+
+
 Renew = Callable[[Connection, UUID, timedelta], int]
 Release = Callable[[Connection, UUID], int]
 
@@ -66,7 +77,7 @@ def covered_languages(requested: Collection[str] | None) -> list[str]:
 
 
 def work_off(
-    claim: Callable[[Connection], C | None],
+    claim: ClaimUnder[C],
     write: Callable[[Connection, C, Mapping[str, Outcome]], AnalysisReport],
     renew: Renew,
     release: Release,
@@ -77,7 +88,7 @@ def work_off(
     """Claim messages, analyse them, and write all outcomes in one transaction.
 
     Args:
-        claim: Claims messages under a lease; returns None if there are none.
+        claim: Claims messages under a lease with a given token; returns None if there are none.
         write: Writes and counts the outcomes, by message id, of messages whose lease still holds.
         renew: Extends the lease with a given token by a duration.
         release: Returns messages still held under a token to the queue.
@@ -92,11 +103,12 @@ def work_off(
         StorageUnavailable: If neither most recordings nor the bucket's marker can be read.
         WrongBucket: If recordings are missing, and so is the bucket's marker.
         WorkerNotReady: If no analysis process can be started.
+        RunStopped: If the run was stopped.
         DatabaseRefused: If the database refuses many analyses, or to let a message fail. The others
             are written.
             After each of these the messages return to the queue, and no attempt is counted.
     """
-    claimed = in_transaction(claim)
+    claimed = in_transaction(_claim_anew, claim, release, uuid4())
     if claimed is None:
         return AnalysisReport()
     try:
@@ -107,9 +119,28 @@ def work_off(
             in_transaction(release, claimed.token)
     except BaseException:
         # Otherwise the messages would wait until the lease expires.
-        in_transaction(release, claimed.token)
+        _give_back(release, claimed.token)
         raise
     return report
+
+
+def _claim_anew(
+    connection: Connection, claim: ClaimUnder[C], release: Release, token: UUID
+) -> C | None:
+    """Claim; first release what an attempt claimed whose answer was lost.
+
+    Otherwise nobody would analyse these messages until the lease expires.
+    """
+    release(connection, token)
+    return claim(connection, token=token)
+
+
+def _give_back(release: Release, token: UUID) -> None:
+    """Release a claim; a stopped run has no time to wait for a database that is away."""
+    if stopping.is_requested():
+        once(release, token)
+    else:
+        in_transaction(release, token)
 
 
 def _write_all(
@@ -193,29 +224,33 @@ def analyse_all(
     outcomes: dict[str, Outcome] = {}
     renewed_at = time.monotonic()
     is_judged = False
-    with ThreadPoolExecutor(workers.count * CLIPS_PER_WORKER_IN_FLIGHT) as threads:
+    threads = ThreadPoolExecutor(workers.count * CLIPS_PER_WORKER_IN_FLIGHT)
+    try:
         futures = {
             threads.submit(_analyse_one, message, workers, as_of): message
             for message in claim.messages
         }
         pending = set(futures)
-        try:
-            while pending:
-                done, pending = wait(pending, RENEWAL_SECONDS / 2, FIRST_COMPLETED)
-                outcomes |= {futures[future].message_id: future.result() for future in done}
-                if len(outcomes) >= FIRST_OUTCOMES and not is_judged:
-                    raise_for_bucket(outcomes)
-                    is_judged = True
-                if time.monotonic() - renewed_at > RENEWAL_SECONDS:
-                    in_transaction(renew, claim.token, LEASE_DURATION)
-                    renewed_at = time.monotonic()
-        except BaseException:
-            threads.shutdown(wait=False, cancel_futures=True)
-            raise
+        while pending:
+            done, pending = wait(pending, LONGEST_WAIT_SECONDS, FIRST_COMPLETED)
+            stopping.raise_if_requested()
+            outcomes |= {futures[future].message_id: future.result() for future in done}
+            if len(outcomes) >= FIRST_OUTCOMES and not is_judged:
+                raise_for_bucket(outcomes)
+                is_judged = True
+            if time.monotonic() - renewed_at > RENEWAL_SECONDS:
+                in_transaction(renew, claim.token, LEASE_DURATION)
+                renewed_at = time.monotonic()
+    except BaseException:
+        # Nobody waits for slow downloads and analyses of a run that has failed or was stopped.
+        threads.shutdown(wait=False, cancel_futures=True)
+        raise
+    threads.shutdown()
     return outcomes
 
 
 def _analyse_one(message: ClaimedMessage, workers: AnalysisWorkers, as_of: datetime) -> Outcome:
+    stopping.raise_if_requested()
     try:
         audio = storage.bucket().get(message.storage_key, max_bytes=MAX_BYTES)
     except (ObjectMissing, InvalidKey) as error:
@@ -226,6 +261,7 @@ def _analyse_one(message: ClaimedMessage, workers: AnalysisWorkers, as_of: datet
         return NotAnalysed(FailureCause.STORAGE_UNAVAILABLE, str(error))
     except StorageDenied as error:
         return NotAnalysed(FailureCause.STORAGE_DENIED, str(error))
+    stopping.raise_if_requested()
     return workers.analyse(message, audio, as_of=as_of)
 
 

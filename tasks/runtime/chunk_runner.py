@@ -1,8 +1,10 @@
 """Task runner for chunks: threads of the run's process, or the Dask cluster in the settings."""
 
+import concurrent.futures
 from contextlib import ExitStack
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, cast
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from prefect.context import FlowRunContext, get_run_context
 from prefect.futures import PrefectFuture
@@ -11,6 +13,9 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from policy.runs import CHUNKS_IN_FLIGHT
 from schema.errors.analysis import ClusterUnavailable
 from settings.environment import ClusterSettings
+from tasks.resources import stopping
+
+GIVE_UP_SECONDS = 15.0  # Prefect's worker and Kubernetes kill 30 s after the signal
 
 if TYPE_CHECKING:
     from tasks.runtime.dask_runner import DaskChunkRunner
@@ -26,6 +31,7 @@ class ChunkTaskRunner(ThreadPoolTaskRunner[Any]):
     def __init__(self, max_workers: int = CHUNKS_IN_FLIGHT) -> None:
         super().__init__(max_workers)
         self._connected = ExitStack()
+        self._chunks: list[concurrent.futures.Future[Any]] = []
 
     @cached_property
     def cluster(self) -> "DaskChunkRunner | None":
@@ -59,14 +65,36 @@ class ChunkTaskRunner(ThreadPoolTaskRunner[Any]):
         """
         if self.cluster:
             return self.cluster.submit(*args, **kwargs)
-        return super().submit(*args, **kwargs)
+        chunk = super().submit(*args, **kwargs)
+        self._chunks.append(chunk.wrapped_future)
+        return chunk
 
-    def __exit__(self, *exception: Any) -> None:  # noqa: ANN401 - Prefect's signature
-        """Disconnect from the cluster and shut down the threads."""
+    def __enter__(self) -> Self:
+        """Start the threads."""
+        stopping.begin()
+        return super().__enter__()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Disconnect from the cluster and shut down the threads; after a signal, within seconds."""
         try:
             self._connected.close()
         finally:
-            super().__exit__(*exception)
+            if kind is not None and not issubclass(kind, Exception):
+                self._give_up()
+            super().__exit__(kind, error, traceback)
+
+    def _give_up(self) -> None:
+        """Let the chunks release their messages, and leave behind those that hang."""
+        stopping.request()
+        executor, self._executor = self._executor, None  # else Prefect would wait for ever
+        if executor is not None:
+            executor.shutdown(wait=False, cancel_futures=True)
+            concurrent.futures.wait(self._chunks, GIVE_UP_SECONDS)
 
 
 def places() -> int:

@@ -1,32 +1,14 @@
 """Check of this machine's clock."""
 
-import time
 from datetime import datetime
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from schema.errors.base import ClockSkew
-from stores import database
-from tasks.resources.database import in_transaction
-
-ALLOWED_SKEW_SECONDS = 60.0
+from tasks.resources.clock import require_clock
 
 
 @task(cache_policy=NO_CACHE)
 def check_clocks(as_of: datetime) -> None:
-    """Compare this machine's clock with the database's.
-
-    Args:
-        as_of: The run's time, just read from this machine's clock.
-
-    Raises:
-        ClockSkew: If they differ by more than a minute: audio would be deleted too early or too
-            late, and URLs would expire at the wrong time.
-    """
-    began = time.monotonic()
-    database_now = in_transaction(database.now)
-    waited_seconds = time.monotonic() - began  # a slow answer is not skew
-    skew_seconds = (as_of - database_now).total_seconds() + waited_seconds
-    if abs(skew_seconds) > ALLOWED_SKEW_SECONDS:
-        raise ClockSkew(skew_seconds, ALLOWED_SKEW_SECONDS)
+    """Check this machine's clock; see `require_clock`."""
+    require_clock(as_of)

@@ -40,12 +40,11 @@ def sole_sweep() -> Iterator[bool]:
 
     The lock only saves duplicate work. Safety comes from row locks, and from one intent per object.
     """
-    engine = database.engine().execution_options(isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
+    with database.engine().connect() as connection:
         try:
             yield retention.try_lock_sweep(connection)
         finally:
-            connection.invalidate()  # a session lock is released only when its session closes
+            connection.invalidate()  # its session may have ended long ago
 
 
 @task(cache_policy=NO_CACHE)

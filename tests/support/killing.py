@@ -9,7 +9,7 @@ from migrations import run
 
 # It imports once; each process is forked from it.
 PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["tests.support.killing"])
+PROCESSES.set_forkserver_preload(["tests.support.killing", "tests.support.flow_process"])
 COMMANDS = {"upgrade": run.upgrade, "rollback": run.rollback}
 
 
