@@ -112,6 +112,42 @@ class ClusterSettings(BaseSettings):
     )
 
 
+class AnalysisSettings(BaseSettings):
+    """Limits of the processes that analyse recordings."""
+
+    model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True)
+
+    memory_mib: int = Field(
+        2048,
+        description="Address space of one analysis process, MiB; macOS has no such limit",
+        ge=1024,
+        validation_alias="KAIWA_ANALYSIS_MEMORY_MIB",
+    )
+    patience: float = Field(
+        10.0,
+        description="How many times its limit of processor time an analysis may take before it is "
+        "stopped and tried again later",
+        ge=1,
+        validation_alias="KAIWA_ANALYSIS_PATIENCE",
+    )
+    start_seconds: float = Field(
+        300.0,
+        description="How long an analysis process may take to start",
+        gt=0,
+        validation_alias="KAIWA_START_SECONDS",
+    )
+    require_lockdown: bool = Field(
+        False,
+        description="Analyse nothing on a system that cannot isolate analysis processes fully",
+        validation_alias="KAIWA_REQUIRE_LOCKDOWN",
+    )
+
+    @property
+    def memory_bytes(self) -> int:
+        """The limit of memory in bytes."""
+        return self.memory_mib * 2**20
+
+
 class ReportSettings(BaseSettings):
     """The folder for reports that are written as files."""
 
@@ -137,10 +173,12 @@ class NotificationSettings(BaseSettings):
 
 
 class HostSettings(BaseSettings):
-    """Variables that the interpreter may need; passed on to child processes."""
+    """Variables that the interpreter and numpy may need; passed on to child processes."""
 
     model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True)
 
     # Needed by interpreters whose shared libpython lies outside the loader's path.
     library_path: str | None = Field(None, alias="LD_LIBRARY_PATH")
     mac_library_path: str | None = Field(None, alias="DYLD_LIBRARY_PATH")
+    # The same kernels compute the same scores in every process.
+    blas_core: str | None = Field(None, alias="OPENBLAS_CORETYPE")

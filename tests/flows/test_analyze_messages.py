@@ -25,10 +25,10 @@ from schema.facts.analysis import AnalysisReport
 from schema.states import FailureCause
 from stores.analysis import leases
 from stores.bucket.audio_bucket import AudioBucket
-from tasks.analysis import workers
+from tasks.analysis import process
 from tasks.analysis.workers import AnalysisWorkers
 from tasks.resources import storage
-from tests.support import hostile
+from tests.support import hostile_server
 from tests.support.recordings import SENTENCES
 
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server", "stage")]
@@ -325,7 +325,7 @@ def test_a_message_that_kills_its_worker_three_times_is_quarantined(
 ):
     killer = upload("die")
     others = [upload("live") for _ in range(5)]
-    monkeypatch.setattr(workers, "_analyse", hostile.die_if_told)
+    monkeypatch.setattr(process, "COMMAND", hostile_server.command())
     for run in range(3):
         with pytest.raises(RunIncomplete):
             analyze_messages(fail_above_percent=0)
