@@ -73,7 +73,7 @@ class AnalysisServer:
         self._control.settimeout(settings.start_seconds)
         self._replies = self._control.makefile("rb")
         self._process: _Process | None = None
-        self.lockdown = Lockdown(**self._reply())
+        self.lockdown = Lockdown(**{name: tuple(layers) for name, layers in self._reply().items()})
         if settings.require_lockdown and self.lockdown.missing:
             self.kill()
             missing = ", ".join(self.lockdown.missing)

@@ -7,6 +7,7 @@ recording does, and that of one without a text says it itself; any other is anal
 """
 
 import ctypes
+import json
 import os
 import sys
 import time
@@ -17,6 +18,8 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from schema.documents import Analysis
 from schema.states import FailureCause
 from tasks.analysis import listener, server, wire
+from tasks.sandbox import landlock, lockdown, seccomp
+from tests.support import canary
 
 OUTCOME = wire.FailedAnswer(cause=FailureCause.NO_SPEECH, reason="Only a stand-in.")
 
@@ -71,6 +74,15 @@ def lie(request, audio):
         analysis_duration_ms=2**31 - 1,
     )
     return wire.AnalysedAnswer(audio_seconds=1.0, analysis=analysis)
+
+
+def try_all(target):
+    """Try everything that would be an escape."""
+    return {
+        "environment": dict(os.environ),
+        "descriptors": canary.descriptors(),
+        "attempts": canary.try_all(target),
+    }
 
 
 ANSWERS = {
@@ -164,7 +176,13 @@ def listen(link):
 
 def behave(request, audio, link):
     wish = audio.decode("latin-1") if request.text is None else request.text
-    if wish in WRITERS:
+    if wish.startswith("{"):
+        os.write(link, frame(json.dumps(try_all(json.loads(wish)))))
+    elif wish == "make all calls":
+        column = seccomp._ARCHITECTURES[canary.MACHINE][1]
+        allowed = {numbers[column] for numbers in seccomp._CALLS.values()}
+        os.write(link, frame(json.dumps(canary.calls_that_exist(allowed))))
+    elif wish in WRITERS:
         WRITERS[wish](link)
     elif wish in INVALID:
         data = memoryview(INVALID[wish])
@@ -195,9 +213,46 @@ def starts():
     server.main()
 
 
+def without_seccomp():
+    """Lack seccomp."""
+    seccomp.allow_computing_only = _lacking
+    server.main()
+
+
+def without_landlock():
+    """Lack Landlock."""
+    landlock.deny_all = _lacking
+    server.main()
+
+
+def with_limits_only():
+    """Lack seccomp and Landlock."""
+    landlock.deny_all = seccomp.allow_computing_only = _lacking
+    server.main()
+
+
+def without_lockdown():
+    """Lock nothing down."""
+    server.lock_down = lambda **_: lockdown.Lockdown((), ("everything",))
+    server.main()
+
+
+def _lacking():
+    raise OSError
+
+
 STARTS = {
     start.__name__: start
-    for start in (starts, never_ready, hangs_at_start, incomplete_installation)
+    for start in (
+        starts,
+        never_ready,
+        hangs_at_start,
+        incomplete_installation,
+        without_seccomp,
+        without_landlock,
+        with_limits_only,
+        without_lockdown,
+    )
 }
 
 
