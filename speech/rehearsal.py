@@ -56,5 +56,5 @@ def _vowel(formants: tuple[tuple[int, int], ...]) -> NDArray[np.float64]:
         ringing += np.exp(-np.pi * bandwidth_hz * times) * np.sin(2 * np.pi * frequency_hz * times)
     pulses = np.zeros(round(_VOWEL_SECONDS * SAMPLE_RATE_HZ))
     pulses[:: SAMPLE_RATE_HZ // _PITCH_HZ] = 1
-    wave = np.convolve(pulses, ringing)[: len(pulses)]
-    return 0.3 * wave / np.abs(wave).max()
+    wave: NDArray[np.float64] = np.convolve(pulses, ringing)[: len(pulses)]
+    return wave * (0.3 / float(np.abs(wave).max()))

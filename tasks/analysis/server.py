@@ -115,7 +115,7 @@ def _exit_after(function: Callable[[P], object], argument: P) -> NoReturn:
     """Call a function in a forked process, and end that process without cleaning up."""
     try:
         function(argument)
-    except BaseException:
+    except BaseException:  # noqa: BLE001 - nothing may run on as a copy of the server
         traceback.print_exc()  # nowhere, once the server is ready
         os._exit(1)
     os._exit(0)

@@ -21,8 +21,9 @@ from schema.states import FailureCause
 from settings.environment import AnalysisSettings
 from speech.sound_facts import SoundFacts
 from tasks.analysis import wire
-from tasks.analysis.process import AnalysisServer, Reply, Unanswered
+from tasks.analysis.process import Reply, Unanswered
 from tasks.analysis.records import analysis_record
+from tasks.analysis.server_process import AnalysisServer
 from tasks.sandbox.lockdown import Lockdown
 
 A = TypeVar("A", bound=wire.Answer)
@@ -102,17 +103,13 @@ class AnalysisWorkers:
             WorkerNotReady: If no process can be started.
         """
         try:
-            _, answer = self._ask(
-                storage_key, wire.Request(text=None), audio, wire.DescribedAnswer
-            )
+            _, answer = self._ask(storage_key, wire.Request(text=None), audio, wire.DescribedAnswer)
         except Unanswered as error:
             logger.warning("An object cannot be described: %s", error.reason)
             return SoundFacts()
         if isinstance(answer, wire.FailedAnswer):
             return SoundFacts()
-        return SoundFacts(
-            answer.format, answer.sample_rate_hz, answer.channels, answer.duration_ms
-        )
+        return SoundFacts(answer.format, answer.sample_rate_hz, answer.channels, answer.duration_ms)
 
     def _ask(
         self, storage_key: str, request: wire.Request, audio: bytes, expected: type[A]

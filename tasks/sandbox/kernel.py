@@ -25,7 +25,7 @@ def forbid_new_privileges() -> None:
 
 
 def prctl(option: int, *arguments: object) -> None:
-    """Call prctl(2).
+    """Set a property of this process.
 
     Raises:
         OSError: If the kernel refuses.

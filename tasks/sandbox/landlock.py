@@ -45,9 +45,7 @@ def deny_all() -> int:
         scoped=_ABSTRACT_SOCKETS_AND_SIGNALS if version >= _SCOPES_SINCE else 0,
     )
     # Without rules nothing is allowed. An old kernel accepts fields it does not know if they are 0.
-    descriptor = system_call(
-        _CREATE_RULESET, ctypes.byref(ruleset), ctypes.sizeof(ruleset), 0
-    )
+    descriptor = system_call(_CREATE_RULESET, ctypes.byref(ruleset), ctypes.sizeof(ruleset), 0)
     try:
         system_call(_RESTRICT_SELF, descriptor, 0)
     finally:

@@ -25,7 +25,7 @@ from schema.facts.analysis import AnalysisReport
 from schema.states import FailureCause
 from stores.analysis import leases
 from stores.bucket.audio_bucket import AudioBucket
-from tasks.analysis import process
+from tasks.analysis import server_process
 from tasks.analysis.workers import AnalysisWorkers
 from tasks.resources import storage
 from tests.support import hostile_server
@@ -325,7 +325,7 @@ def test_a_message_that_kills_its_worker_three_times_is_quarantined(
 ):
     killer = upload("die")
     others = [upload("live") for _ in range(5)]
-    monkeypatch.setattr(process, "COMMAND", hostile_server.command())
+    monkeypatch.setattr(server_process, "COMMAND", hostile_server.command())
     for run in range(3):
         with pytest.raises(RunIncomplete):
             analyze_messages(fail_above_percent=0)

@@ -37,15 +37,15 @@ def attempts(target):
         "read the parent's memory": lambda: Path(f"/proc/{parent}/mem").open("rb"),
         "read the server's environment": lambda: Path(f"/proc/{server}/environ").read_bytes(),
         "read the server's memory": lambda: Path(f"/proc/{server}/mem").open("rb"),
-        "list descriptors in /proc": lambda: os.listdir("/proc/self/fd"),
-        "list a folder": lambda: os.listdir(folder),
+        "list descriptors in /proc": lambda: list(Path("/proc/self/fd").iterdir()),
+        "list a folder": lambda: list(folder.iterdir()),
         "write a file": lambda: (folder / "new").write_bytes(b"x"),
         "overwrite a file": lambda: (folder / "victim").write_bytes(b"x"),
         "truncate a file": lambda: os.truncate(folder / "victim", 0),
-        "delete a file": lambda: os.unlink(folder / "victim"),
-        "rename a file": lambda: os.rename(folder / "victim", folder / "renamed"),
-        "link a file": lambda: os.symlink("/etc/passwd", folder / "link"),
-        "make a folder": lambda: os.mkdir(folder / "made"),
+        "delete a file": lambda: (folder / "victim").unlink(),
+        "rename a file": lambda: (folder / "victim").rename(folder / "renamed"),
+        "link a file": lambda: (folder / "link").symlink_to("/etc/passwd"),
+        "make a folder": lambda: (folder / "made").mkdir(),
         "make a file in memory": lambda: os.memfd_create("x"),
         "open a pipe": os.pipe,
         "connect over TCP": lambda: socket.create_connection(("127.0.0.1", int(target["tcp"])), 5),
@@ -64,9 +64,7 @@ def attempts(target):
         "trace the server": lambda: _call(_LIBC.ptrace, _PTRACE_ATTACH, server, 0, 0),
         "copy the parent's memory": lambda: _copy_memory(parent),
         "limit the parent": lambda: resource.prlimit(parent, resource.RLIMIT_CORE, (0, 0)),
-        "raise its own limits": lambda: resource.setrlimit(
-            resource.RLIMIT_NOFILE, (1024, 1024)
-        ),
+        "raise its own limits": lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (1024, 1024)),
         "become root": lambda: os.setuid(0),
     }
 
@@ -85,9 +83,7 @@ def _copy_memory(process):
     block = ctypes.create_string_buffer(8)
     here = (ctypes.c_void_p * 2)(ctypes.addressof(block), 8)
     there = (ctypes.c_void_p * 2)(ctypes.addressof(block), 8)
-    _call(
-        _LIBC.process_vm_readv, process, ctypes.addressof(here), 1, ctypes.addressof(there), 1, 0
-    )
+    _call(_LIBC.process_vm_readv, process, ctypes.addressof(here), 1, ctypes.addressof(there), 1, 0)
 
 
 def _call(function, *arguments):
@@ -99,9 +95,7 @@ def try_all(target):
     """Try everything; return what happened, by name: "done", or the error's name."""
     spared = target.get("spared", ())
     return {
-        name: _outcome(attempt)
-        for name, attempt in attempts(target).items()
-        if name not in spared
+        name: _outcome(attempt) for name, attempt in attempts(target).items() if name not in spared
     }
 
 
@@ -110,7 +104,7 @@ def _outcome(attempt):
         attempt()
     except OSError as error:
         return errno.errorcode.get(error.errno or 0, type(error).__name__)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - any failure holds it
         return type(error).__name__
     return "done"
 

@@ -205,7 +205,7 @@ def hangs_at_start():
 
 def incomplete_installation():
     """Lack a library."""
-    raise ModuleNotFoundError("No module named 'soundfile'")
+    raise ModuleNotFoundError(name="soundfile")
 
 
 def starts():

@@ -18,7 +18,7 @@ from schema.states import FailureCause
 from settings.environment import AnalysisSettings
 from speech import engine
 from speech.sound_facts import SoundFacts
-from tasks.analysis import listener, process, wire
+from tasks.analysis import listener, process, server_process, wire
 from tasks.analysis import workers as analysis_workers
 from tasks.analysis.workers import Analysed, AnalysisWorkers, NotAnalysed, conversation_of
 from tests.support.hostile_server import BROKEN_OFF, INVALID, command
@@ -35,7 +35,7 @@ def workers():
 def hostile():
     """Workers whose processes do what the text of a message says."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(process, "COMMAND", command())
+        patch.setattr(server_process, "COMMAND", command())
         with AnalysisWorkers(1, AnalysisSettings(KAIWA_ANALYSIS_PATIENCE=60)) as workers:
             yield workers
 
@@ -45,7 +45,7 @@ def broken(monkeypatch):
     """Make workers whose server starts like this."""
 
     def _broken(start, **settings):
-        monkeypatch.setattr(process, "COMMAND", command(start))
+        monkeypatch.setattr(server_process, "COMMAND", command(start))
         return AnalysisWorkers(1, AnalysisSettings(**settings))
 
     return _broken
@@ -156,7 +156,7 @@ def test_a_server_that_hangs_at_its_start_counts_against_no_message(broken, clai
 def test_why_a_server_cannot_start_is_said_on_stderr(broken, claimed, noon, capfd):
     with pytest.raises(WorkerNotReady):
         broken("incomplete_installation").analyse(claimed("hello"), b"", as_of=noon)
-    assert "ModuleNotFoundError: No module named 'soundfile'" in capfd.readouterr().err
+    assert "ModuleNotFoundError" in capfd.readouterr().err
 
 
 def test_processes_are_replaced_now_and_then(hostile, claimed, noon, monkeypatch):
@@ -271,7 +271,10 @@ def test_what_an_answer_need_not_say_is_not_taken_from_it(hostile, claimed, noon
     outcome = hostile.analyse(claimed("lie"), b"", as_of=noon)
     record = outcome.record
     assert (record.message_id, record.analyzed_at) == ("message", noon)
-    assert (record.analysis_engine, record.analysis_version) == (engine.ENGINE, engine.ENGINE_VERSION)
+    assert (record.analysis_engine, record.analysis_version) == (
+        engine.ENGINE,
+        engine.ENGINE_VERSION,
+    )
     assert record.analysis_model_version == engine.model_version()
     assert (record.analysis_language, record.analysis_error) == ("en", None)
     assert record.overall_accuracy_score == 99
@@ -294,7 +297,7 @@ def test_processes_end_with_the_one_that_started_them(tmp_path):
     script.write_text(
         "import time\n"
         "from settings.environment import AnalysisSettings\n"
-        "from tasks.analysis.process import AnalysisServer\n"
+        "from tasks.analysis.server_process import AnalysisServer\n"
         "servers = [AnalysisServer(AnalysisSettings()) for _ in range(2)]\n"
         "processes = [server._start('c') for server in servers]\n"
         "time.sleep(600)\n"
