@@ -39,14 +39,11 @@ def storable(text: str) -> str:
 
 
 def _refuse_unstorable(value: JsonValue) -> JsonValue:
-    """Raise on what Postgres cannot store in JSON, or orjson cannot write.
-
-    These are NUL characters, lone surrogates, and numbers that are not finite or too large.
-    """
+    """Raise on what Postgres cannot store, NUL characters and lone surrogates, or orjson write."""
     if isinstance(value, str):
         _TEXT.validate_python(value)
-    elif isinstance(value, int | float) and not -_MAX_INTEGER <= value < _MAX_INTEGER:
-        message = "a number is not finite or has more than 64 bits"
+    elif isinstance(value, int) and not -_MAX_INTEGER <= value < _MAX_INTEGER:
+        message = "an integer has more than 64 bits"
         raise ValueError(message)
     elif isinstance(value, dict):
         for key, item in value.items():

@@ -1,5 +1,6 @@
 """Endpoints and secrets under the app's names, with `AWS_*` as fallback."""
 
+import resource
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -18,7 +19,14 @@ _TIGRIS_ENDPOINT = "https://fly.storage.tigris.dev"
 _TIGRIS_KEYS_BEGIN = "tid_"
 
 
-class DatabaseSettings(BaseSettings):
+class _Secrets(BaseSettings):
+    """Settings with secrets. The process that reads them leaves no core dump of its memory."""
+
+    def model_post_init(self, context: object, /) -> None:
+        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+
+
+class DatabaseSettings(_Secrets):
     """The app's Postgres database."""
 
     model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True)
@@ -26,7 +34,7 @@ class DatabaseSettings(BaseSettings):
     database_url: SecretStr = Field(description="postgresql://user:password@host:port/database")
 
 
-class BucketSettings(BaseSettings):
+class BucketSettings(_Secrets):
     """The audio bucket, on any S3-compatible server.
 
     If a setting has several names, the first that is not empty counts; the app's own comes first.
@@ -112,10 +120,21 @@ class ClusterSettings(BaseSettings):
     )
 
 
-class AnalysisSettings(BaseSettings):
-    """Limits of the processes that analyse recordings."""
+class StartSettings(BaseSettings):
+    """Limits of starting other programs."""
 
     model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True)
+
+    start_seconds: float = Field(
+        300.0,
+        description="How long an analysis process may take to start, and `prefect deploy` to run",
+        gt=0,
+        validation_alias="KAIWA_START_SECONDS",
+    )
+
+
+class AnalysisSettings(StartSettings):
+    """Limits of the processes that analyse recordings."""
 
     memory_mib: int = Field(
         2048,
@@ -129,12 +148,6 @@ class AnalysisSettings(BaseSettings):
         "stopped and tried again later",
         ge=1,
         validation_alias="KAIWA_ANALYSIS_PATIENCE",
-    )
-    start_seconds: float = Field(
-        300.0,
-        description="How long an analysis process may take to start",
-        gt=0,
-        validation_alias="KAIWA_START_SECONDS",
     )
     require_lockdown: bool = Field(
         False,
@@ -160,7 +173,7 @@ class ReportSettings(BaseSettings):
     )
 
 
-class NotificationSettings(BaseSettings):
+class NotificationSettings(_Secrets):
     """Where alerts are sent."""
 
     model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True)

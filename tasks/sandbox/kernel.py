@@ -1,7 +1,9 @@
 """Calls to the Linux kernel that Python's library lacks."""
 
 import ctypes
+import errno
 import os
+import sys
 from typing import Final
 
 _PR_SET_PDEATHSIG: Final = 1
@@ -45,6 +47,8 @@ def system_call(number: int, *arguments: object) -> int:
 
 
 def _libc() -> ctypes.CDLL:
+    if sys.platform != "linux":
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
     return ctypes.CDLL(None, use_errno=True)
 
 

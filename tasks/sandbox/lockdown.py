@@ -7,7 +7,6 @@ an unprivileged user, Landlock and seccomp (Linux).
 import os
 import resource
 import signal
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -36,34 +35,31 @@ def lock_down(*, memory_bytes: int, cpu_seconds: int) -> Lockdown:
     in_force, missing = [], []
     for layer, apply in _layers(memory_bytes, cpu_seconds):
         try:
-            apply()
+            version = apply()
         except (OSError, ValueError):  # macOS refuses some limits with ValueError
             missing.append(layer)
         else:
-            in_force.append(layer)
+            in_force.append(layer if version is None else f"{layer} {version}")
     return Lockdown(tuple(in_force), tuple(missing))
 
 
-def _layers(memory_bytes: int, cpu_seconds: int) -> Iterator[tuple[str, Callable[[], object]]]:
+def _layers(memory_bytes: int, cpu_seconds: int) -> Iterator[tuple[str, Callable[[], int | None]]]:
     """Yield the layers in the order in which they can be applied."""
     yield f"memory {memory_bytes // _MEBIBYTE} MiB", _limit(resource.RLIMIT_AS, memory_bytes)
     yield f"processor time {cpu_seconds} s", _limit(resource.RLIMIT_CPU, cpu_seconds)
     yield "no core dumps", _limit(resource.RLIMIT_CORE, 0)
     yield "no files written", _limit(resource.RLIMIT_FSIZE, 0)
     yield "no processes started", _limit(resource.RLIMIT_NPROC, 0)
-    if sys.platform == "linux":
-        yield "no new privileges", kernel.forbid_new_privileges
+    yield "no new privileges", kernel.forbid_new_privileges
     if os.geteuid() == 0:
         yield f"user {UNPRIVILEGED_USER}", _drop_root
-    if sys.platform == "linux":
-        # After the change of user, which resets both.
-        yield "ends with its parent", lambda: kernel.end_with_parent(signal.SIGKILL)
-        yield "hidden memory", kernel.hide_memory
-        yield "Landlock", landlock.deny_all
+    # After the change of user, which resets both.
+    yield "ends with its parent", lambda: kernel.end_with_parent(signal.SIGKILL)
+    yield "hidden memory", kernel.hide_memory
+    yield "Landlock", landlock.deny_all
     # Not before Landlock, which needs a descriptor.
     yield "no files or sockets opened", _limit(resource.RLIMIT_NOFILE, 0)
-    if sys.platform == "linux":
-        yield "seccomp", seccomp.allow_computing_only
+    yield "seccomp", seccomp.allow_computing_only
 
 
 def _limit(what: int, value: int) -> Callable[[], None]:
@@ -72,5 +68,5 @@ def _limit(what: int, value: int) -> Callable[[], None]:
 
 def _drop_root() -> None:
     os.setgroups([])
-    os.setresgid(*[UNPRIVILEGED_USER] * 3)
-    os.setresuid(*[UNPRIVILEGED_USER] * 3)
+    os.setgid(UNPRIVILEGED_USER)
+    os.setuid(UNPRIVILEGED_USER)

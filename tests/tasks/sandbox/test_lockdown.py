@@ -174,8 +174,8 @@ def test_a_user_without_privileges_gets_out_neither(target):
     reader, writer = os.pipe()
     if not os.fork():
         os.setgroups([])
-        os.setresgid(*[PLAIN_USER] * 3)
-        os.setresuid(*[PLAIN_USER] * 3)
+        os.setgid(PLAIN_USER)
+        os.setuid(PLAIN_USER)
         locked = lock_down(memory_bytes=2**33, cpu_seconds=60)
         os.write(writer, json.dumps([locked.missing, canary.try_all(target)]).encode())
         os._exit(0)
