@@ -89,12 +89,12 @@ class AnalysisProcess:
 
     def hears(self, conversation: str) -> bool:
         """Whether it can be asked about a recording of this conversation."""
-        return (
-            conversation == self._conversation
-            and self._requests_left > 0
-            and self._is_silent()
-            and _cpu_seconds(self.status) < _MOST_CPU_SECONDS
-        )
+        if conversation != self._conversation or not self._requests_left or not self._is_silent():
+            return False
+        try:
+            return _cpu_seconds(self.status) < _MOST_CPU_SECONDS
+        except psutil.Error:  # it has just ended with its server
+            return False
 
     def _is_silent(self) -> bool:
         # Unasked, there is only the end to read, or what a hostile process sent.
@@ -121,7 +121,9 @@ class AnalysisProcess:
         document = request.model_dump_json().encode()
         for part in (wire.head(document), document, wire.head(recording), recording):
             self._send(part, watch)
-        answer = wire.read_frame(lambda count: self._receive(count, watch), wire.MAX_ANSWER_BYTES)
+        answer = wire.read_frame(
+            lambda count: self._receive(count, watch), wire.most_answer_bytes(request)
+        )
         return Reply(answer, watch.cpu_seconds())
 
     def _send(self, data: bytes, watch: Watch) -> None:

@@ -82,8 +82,8 @@ class AnalysisServer:
         """
         if self._process is None or not self._process.hears(conversation):
             self._process = self._start(conversation)
-        watch = Watch(self._process.status, cpu_seconds, wall_seconds)
         try:
+            watch = Watch(self._process.status, cpu_seconds, wall_seconds)
             return self._process.ask(request, recording, watch)
         except Unanswered:
             self.end_process()

@@ -8,7 +8,7 @@ message it analysed.
 
 import struct
 from collections.abc import Callable
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
@@ -16,12 +16,17 @@ from schema.documents import Analysis, Count, Text
 from schema.states import FailureCause
 from speech.waveform import MAX_CHANNELS, MAX_RATE_HZ, MAX_SECONDS
 
+A = TypeVar("A", "AnalysedAnswer", "DescribedAnswer")
+
 # Orders to the server, one byte each, answered by a line of JSON.
 START: Final = b"+"  # with a socket: fork a process that listens to it; answered by its id
 END: Final = b"-"  # kill it; answered by its exit code
 
-MAX_ANSWER_BYTES: Final = 2**25  # ten minutes of fast speech take a few MiB
 MAX_REASON_CHARACTERS: Final = 500
+# An analysis takes up to 350 bytes for each character of the text; parsed, some twenty times that.
+_LEAST_ANSWER_BYTES: Final = 2**16
+_ANSWER_BYTES_PER_CHARACTER: Final = 2**10
+_MOST_ANSWER_BYTES: Final = 2**24
 _LENGTH: Final = struct.Struct("!I")
 
 
@@ -82,7 +87,26 @@ class DescribedAnswer(_Message):
 
 
 Answer = AnalysedAnswer | FailedAnswer | DescribedAnswer
-ANSWER: TypeAdapter[Answer] = TypeAdapter(Annotated[Answer, Field(discriminator="kind")])
+_ANSWER: TypeAdapter[Answer] = TypeAdapter(Annotated[Answer, Field(discriminator="kind")])
+
+
+def read_answer(answer: bytes, expected: type[A]) -> A | FailedAnswer:
+    """Check an answer.
+
+    Raises:
+        ValueError: If it is invalid, or neither of the expected kind nor a failure.
+    """
+    checked = _ANSWER.validate_json(answer, strict=True)
+    if isinstance(checked, expected | FailedAnswer):
+        return checked
+    message = f"an answer of the kind {checked.kind}"
+    raise ValueError(message)
+
+
+def most_answer_bytes(request: Request) -> int:
+    """Return how long the answer to a request may be."""
+    of_text = _LEAST_ANSWER_BYTES + _ANSWER_BYTES_PER_CHARACTER * len(request.text or "")
+    return min(_MOST_ANSWER_BYTES, of_text)
 
 
 def head(data: bytes) -> bytes:

@@ -6,13 +6,13 @@ docs/adr/0002 explains why no library's pool is used, docs/adr/0103 what the pro
 
 import logging
 import queue
+import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
 from typing import Self, TypeVar
-
-from pydantic import ValidationError
 
 from policy.leases import clip_cpu_limit
 from schema.documents import AnalysisRecord
@@ -24,12 +24,9 @@ from tasks.analysis import wire
 from tasks.analysis.process import Reply, Unanswered
 from tasks.analysis.records import analysis_record
 from tasks.analysis.server_process import AnalysisServer
-from tasks.sandbox.lockdown import Lockdown
 
-A = TypeVar("A", bound=wire.Answer)
+R = TypeVar("R")
 logger = logging.getLogger(__name__)
-
-_INVALID = "The analysis process gave an invalid answer."
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +61,7 @@ class AnalysisWorkers:
         """
         self.count = count
         self._settings = settings or AnalysisSettings()
-        self._lockdown: Lockdown | None = None
+        self._first_start = threading.Lock()
         self._idle: queue.LifoQueue[AnalysisServer | None] = queue.LifoQueue()
         for _ in range(count):
             self._idle.put(None)  # started by the first recording that needs it
@@ -86,15 +83,19 @@ class AnalysisWorkers:
             channels=message.channels,
         )
         started = time.perf_counter()
+
+        def outcome(reply: Reply) -> Outcome:
+            answer = wire.read_answer(reply.answer, wire.AnalysedAnswer)
+            if isinstance(answer, wire.FailedAnswer):
+                return NotAnalysed(FailureCause(answer.cause), answer.reason)
+            duration_ms = round(1000 * (time.perf_counter() - started))
+            record = analysis_record(message, answer.analysis, as_of=as_of, duration_ms=duration_ms)
+            return Analysed(record, answer.audio_seconds, reply.cpu_seconds)
+
         try:
-            reply, answer = self._ask(message.storage_key, request, audio, wire.AnalysedAnswer)
+            return self._ask(message.storage_key, request, audio, outcome)
         except Unanswered as error:
             return NotAnalysed(error.cause, error.reason)
-        if isinstance(answer, wire.FailedAnswer):
-            return NotAnalysed(FailureCause(answer.cause), answer.reason)
-        duration_ms = round(1000 * (time.perf_counter() - started))
-        record = analysis_record(message, answer.analysis, as_of=as_of, duration_ms=duration_ms)
-        return Analysed(record, answer.audio_seconds, reply.cpu_seconds)
 
     def describe(self, storage_key: str, audio: bytes) -> SoundFacts:
         """Return the properties of a complete file; unknown ones if it cannot be decoded.
@@ -102,18 +103,24 @@ class AnalysisWorkers:
         Raises:
             WorkerNotReady: If no process can be started.
         """
+
+        def facts(reply: Reply) -> SoundFacts:
+            answer = wire.read_answer(reply.answer, wire.DescribedAnswer)
+            if isinstance(answer, wire.FailedAnswer):
+                return SoundFacts()
+            return SoundFacts(
+                answer.format, answer.sample_rate_hz, answer.channels, answer.duration_ms
+            )
+
         try:
-            _, answer = self._ask(storage_key, wire.Request(text=None), audio, wire.DescribedAnswer)
+            return self._ask(storage_key, wire.Request(text=None), audio, facts)
         except Unanswered as error:
             logger.warning("An object cannot be described: %s", error.reason)
             return SoundFacts()
-        if isinstance(answer, wire.FailedAnswer):
-            return SoundFacts()
-        return SoundFacts(answer.format, answer.sample_rate_hz, answer.channels, answer.duration_ms)
 
     def _ask(
-        self, storage_key: str, request: wire.Request, audio: bytes, expected: type[A]
-    ) -> tuple[Reply, A | wire.FailedAnswer]:
+        self, storage_key: str, request: wire.Request, audio: bytes, read: Callable[[Reply], R]
+    ) -> R:
         cpu_seconds = clip_cpu_limit(len(audio)).total_seconds()
         server = self._idle.get()
         try:
@@ -126,18 +133,18 @@ class AnalysisWorkers:
                 cpu_seconds=cpu_seconds,
                 wall_seconds=self._settings.patience * cpu_seconds,
             )
-            answer = _checked(reply.answer, expected)
-            if answer is None:
+            try:
+                return read(reply)
+            except ValueError:
                 server.end_process()
-                raise Unanswered(FailureCause.CRASHED, _INVALID)
         finally:
             self._idle.put(server)
-        return reply, answer
+        # Here, because the ValueError quotes the answer.
+        raise Unanswered(FailureCause.CRASHED, "The analysis process gave an invalid answer.")
 
     def _start(self) -> AnalysisServer:
         server = AnalysisServer(self._settings)
-        if self._lockdown is None:  # of another thread's at worst, which says the same
-            self._lockdown = server.lockdown
+        if self._first_start.acquire(blocking=False):
             logger.info("Analysis processes: %s.", ", ".join(server.lockdown.in_force))
             if server.lockdown.missing:
                 logger.warning(
@@ -172,12 +179,3 @@ def conversation_of(storage_key: str) -> str:
     """Return the folder of a key, which holds one conversation; of an odd key, the key itself."""
     folder = storage_key.rpartition("/")[0]
     return folder if folder.count("/") > 1 else storage_key
-
-
-def _checked(answer: bytes, expected: type[A]) -> A | wire.FailedAnswer | None:
-    """Return an answer of the expected kind; None for anything else."""
-    try:
-        checked = wire.ANSWER.validate_json(answer, strict=True)
-    except ValidationError:
-        return None
-    return checked if isinstance(checked, expected | wire.FailedAnswer) else None

@@ -143,7 +143,7 @@ def two_answers(link):
 
 def drip(link):
     """Answer one byte at a time, for ever."""
-    os.write(link, (2**24).to_bytes(4, "big"))
+    os.write(link, (2**16).to_bytes(4, "big"))
     while True:
         os.write(link, b" ")
         time.sleep(0.05)
