@@ -42,9 +42,7 @@ class Watch:
         self._process = process
         self._cpu_before = _cpu_seconds(process)
         self._cpu_limit = cpu_seconds
-        self._judged_from = (
-            time.monotonic() + cpu_seconds
-        )  # earlier it can be neither late nor hang
+        self._judged_from = time.monotonic() + cpu_seconds  # it cannot be late before
         self._until = time.monotonic() + wall_seconds
         self._asleep_at: float | None = None
 

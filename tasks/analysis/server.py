@@ -59,6 +59,7 @@ class _Server:
         self._control = control
         self._limits = {"memory_bytes": memory_bytes, "cpu_seconds": cpu_seconds}
         self._child = 0
+        self._layers = b""  # in force in its processes, and missing, as a line of JSON
 
     def say_ready(self) -> None:
         """Rehearse in a process that is locked down, and report what is in force there."""
@@ -68,16 +69,19 @@ class _Server:
             _exit_after(self._report_lockdown, writer)
         os.close(writer)
         with os.fdopen(reader, "rb") as report:
-            line = report.read()
+            self._layers = report.read()
         _, status = os.waitpid(child, 0)
         if status:
             sys.exit(f"A process that was locked down could not analyse (status {status}).")
-        self._control.sendall(line)
+        self._control.sendall(self._layers)
 
     def _report_lockdown(self, writer: int) -> None:
-        layers = lock_down(**self._limits)
+        layers = self._lock_down()
         rehearse()  # anything that would still be loaded now shows here, not in a recording
-        os.write(writer, json.dumps(asdict(layers)).encode() + b"\n")
+        os.write(writer, layers)
+
+    def _lock_down(self) -> bytes:
+        return json.dumps(asdict(lock_down(**self._limits))).encode() + b"\n"
 
     def serve(self) -> None:
         while True:
@@ -98,8 +102,8 @@ class _Server:
         return self._child
 
     def _listen(self, link: socket.socket) -> None:
-        lock_down(**self._limits)
-        listen(link.fileno())
+        if self._lock_down() == self._layers:
+            listen(link.fileno())
 
     def _end(self) -> int:
         """Kill the process, if there is one, and return its exit code."""

@@ -231,6 +231,22 @@ def with_limits_only():
     server.main()
 
 
+def loses_seccomp():
+    """Have seccomp once, and then no more."""
+    calls = iter([seccomp.allow_computing_only])
+    seccomp.allow_computing_only = lambda: next(calls, _lacking)()
+    real_fork = os.fork
+
+    def fork():
+        child = real_fork()
+        if child:  # what the first process uses up is used up for the next
+            next(calls, None)
+        return child
+
+    os.fork = fork
+    server.main()
+
+
 def without_lockdown():
     """Lock nothing down."""
     server.lock_down = lambda **_: lockdown.Lockdown((), ("everything",))
@@ -252,6 +268,7 @@ STARTS = {
         without_landlock,
         with_limits_only,
         without_lockdown,
+        loses_seccomp,
     )
 }
 

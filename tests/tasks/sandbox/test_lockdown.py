@@ -282,6 +282,14 @@ def test_a_system_that_lacks_a_layer_is_refused_if_all_are_required(monkeypatch)
 
 
 @linux
+def test_a_process_that_lacks_a_layer_of_the_others_reads_nothing(server):
+    started = server("loses_seccomp")
+    assert started.lockdown.missing == ()
+    with pytest.raises(Unanswered, match="ended with code"):
+        ask(started, "live")
+
+
+@linux
 def test_what_is_in_force_is_logged_once(claimed, noon, caplog, monkeypatch):
     monkeypatch.setattr(server_process, "COMMAND", hostile_server.command("without_landlock"))
     with (
