@@ -23,10 +23,10 @@ from pydantic import SecretStr
 from deployments import automations, work_pool
 from deployments.work_pool import WORK_POOL, PoolType
 from schema.errors.base import KaiwaError
+from settings.environment import StartSettings
 
 Report = Callable[[str], None]
 
-_DEPLOY_SECONDS = 180
 _OUTPUT_CHARACTERS = 2000
 
 
@@ -221,6 +221,7 @@ def _key(slug: str | None, cron: str) -> str:
 def _run_deploy(described: Path, folder: Path) -> str:
     """Run `prefect deploy --all` on a file; return its output."""
     command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"]
+    limit_seconds = StartSettings().start_seconds
     try:
         done = subprocess.run(
             [*command, "--prefect-file", str(described)],
@@ -229,11 +230,11 @@ def _run_deploy(described: Path, folder: Path) -> str:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=_DEPLOY_SECONDS,
+            timeout=limit_seconds,
             check=False,
         )
     except subprocess.TimeoutExpired:
-        reason = f"it did not finish within {_DEPLOY_SECONDS} s."
+        reason = f"it did not finish within {limit_seconds:g} s. Raise KAIWA_START_SECONDS."
         raise DeployFailed(reason) from None
     output = done.stdout.strip()[-_OUTPUT_CHARACTERS:]
     if done.returncode != 0:

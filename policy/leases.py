@@ -17,13 +17,14 @@ UNLEASED_AGE = timedelta(days=1)
 BACKOFF_BASE = timedelta(minutes=5)
 BACKOFF_CAP = timedelta(hours=1)
 
-CLIP_DEADLINE_BASE = timedelta(seconds=10)  # loading the model included
-CLIP_DEADLINE_PER_AUDIO_SECOND = 3.0  # the engine needs a sixtieth; this stops hangs
-CLIP_DEADLINE_CAP = LEASE_DURATION / 3  # leases are renewed at a third, so no clip outlives its own
+# Processor time of one analysis. A recording is charged for what it uses, not for what it waits.
+CLIP_CPU_LIMIT_BASE = timedelta(seconds=10)
+CLIP_CPU_LIMIT_PER_AUDIO_SECOND = 3.0  # the engine needs a sixtieth; this stops hangs
+CLIP_CPU_LIMIT_CAP = timedelta(minutes=5)
 # 32 kbit/s, low for speech; gives the longest audio that an object can hold.
 MIN_BYTES_PER_AUDIO_SECOND = 4_000
-# Address space of one worker process; a clip that needs more crashes only its own worker.
-WORKER_MEMORY_LIMIT_BYTES = 2 * 1024**3
+# Of an analysis process's life; it is replaced before.
+PROCESS_CPU_LIMIT = timedelta(hours=1)
 
 # The recording or its text is at fault, so a retry would fail again.
 PERMANENT_CAUSES = frozenset(
@@ -90,12 +91,15 @@ def failure_decision(
     Returns:
         For a permanent cause, Fail; for a transient one Retry, and Fail at attempt
         `max_attempts`; for a crash Retry, and Quarantine at the third. For a missing decoder,
-        Retry without counting an attempt, or Fail if the message may not wait.
+        Retry without counting an attempt, or Fail if the message may not wait. For a machine
+        without processor time, always Retry without counting an attempt.
     """
     if cause in PERMANENT_CAUSES:
         return Fail(reason)
     if cause is FailureCause.DECODER_MISSING:
         return Retry(BACKOFF_CAP, attempts, crashes) if may_wait else Fail(reason)
+    if cause is FailureCause.STARVED:
+        return Retry(backoff(attempts, jitter=jitter), attempts, crashes)
     if cause is FailureCause.CRASHED:
         crashes += 1
         if crashes < MAX_CRASHES:
@@ -130,12 +134,12 @@ def backoff(failures: int, *, jitter: float) -> timedelta:
     return jitter * min(BACKOFF_CAP, ceiling)
 
 
-def clip_deadline(size_bytes: int) -> timedelta:
-    """Return how long the analysis of an object of `size_bytes` may take.
+def clip_cpu_limit(size_bytes: int) -> timedelta:
+    """Return how much processor time the analysis of an object of `size_bytes` may take.
 
     10 s plus three times the longest audio that the object can hold, at most 5 minutes.
     """
     longest_audio = timedelta(seconds=size_bytes / MIN_BYTES_PER_AUDIO_SECOND)
     return min(
-        CLIP_DEADLINE_CAP, CLIP_DEADLINE_BASE + CLIP_DEADLINE_PER_AUDIO_SECOND * longest_audio
+        CLIP_CPU_LIMIT_CAP, CLIP_CPU_LIMIT_BASE + CLIP_CPU_LIMIT_PER_AUDIO_SECOND * longest_audio
     )

@@ -14,6 +14,7 @@ SYSTEM_CAUSES = frozenset(
         FailureCause.STORAGE_DENIED,
         FailureCause.TIMED_OUT,
         FailureCause.ENGINE_ERROR,
+        FailureCause.STARVED,
         FailureCause.DECODER_MISSING,
         FailureCause.CRASHED,
     }

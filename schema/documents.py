@@ -23,13 +23,14 @@ from pydantic.alias_generators import to_camel
 
 Text = Annotated[str, Field(pattern=r"^[^\x00]*$")]  # Postgres stores no NUL character
 Instant = Annotated[AwareDatetime, AfterValidator(lambda instant: instant.astimezone(UTC))]
-Milliseconds = Annotated[int | float, Field(ge=0)]
-CharIndex = Annotated[int, Field(ge=0)]  # into the message's text, in UTF-16 code units
+Milliseconds = Annotated[int | float, Field(ge=0, le=2**31 - 1)]
+CharIndex = Annotated[int, Field(ge=0, le=2**31 - 1)]  # into the text, in UTF-16 code units
 Score = Annotated[int, Field(ge=0, le=100)]
 Count = Annotated[int, Field(ge=0, le=2**31 - 1)]  # a Postgres integer
 
 
 _TEXT: TypeAdapter[str] = TypeAdapter(Text)
+_MAX_INTEGER = 2**63  # orjson writes no larger ones
 
 
 def storable(text: str) -> str:
@@ -38,9 +39,12 @@ def storable(text: str) -> str:
 
 
 def _refuse_unstorable(value: JsonValue) -> JsonValue:
-    """Raise on strings that Postgres cannot store: NUL characters, lone surrogates."""
+    """Raise on what Postgres cannot store, NUL characters and lone surrogates, or orjson write."""
     if isinstance(value, str):
         _TEXT.validate_python(value)
+    elif isinstance(value, int) and not -_MAX_INTEGER <= value < _MAX_INTEGER:
+        message = "an integer has more than 64 bits"
+        raise ValueError(message)
     elif isinstance(value, dict):
         for key, item in value.items():
             _refuse_unstorable(key)

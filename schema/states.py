@@ -41,6 +41,8 @@ class FailureCause(StrEnum):
     STORAGE_DENIED = "storage_denied"  # for this object only; the bucket itself answers
     TIMED_OUT = "timed_out"
     ENGINE_ERROR = "engine_error"
+    # The machine gave the analysis too little processor time; counted against no message.
+    STARVED = "starved"
     # The worker lacks the extra that decodes the format; the message waits until it is installed.
     DECODER_MISSING = "decoder_missing"
     # The analysis killed its worker process; counted separately, quarantined at the third.

@@ -1,5 +1,6 @@
 """Endpoints and secrets under the app's names, with `AWS_*` as fallback."""
 
+import resource
 from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -20,7 +21,14 @@ _TIGRIS_ENDPOINT = "https://fly.storage.tigris.dev"
 _TIGRIS_KEYS_BEGIN = "tid_"
 
 
-class DatabaseSettings(BaseSettings):
+class _Secrets(BaseSettings):
+    """Settings with secrets. The process that reads them leaves no core dump of its memory."""
+
+    def model_post_init(self, context: object, /) -> None:
+        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+
+
+class DatabaseSettings(_Secrets):
     """The app's Postgres database."""
 
     model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True)
@@ -28,7 +36,7 @@ class DatabaseSettings(BaseSettings):
     database_url: SecretStr = Field(description="postgresql://user:password@host:port/database")
 
 
-class BucketSettings(BaseSettings):
+class BucketSettings(_Secrets):
     """The audio bucket, on any S3-compatible server.
 
     If a setting has several names, the first that is not empty counts; the app's own comes first.
@@ -149,6 +157,47 @@ class ClusterSettings(BaseSettings):
     )
 
 
+class StartSettings(BaseSettings):
+    """Limits of starting other programs."""
+
+    model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True)
+
+    start_seconds: float = Field(
+        300.0,
+        description="How long an analysis process may take to start, and `prefect deploy` to run",
+        gt=0,
+        validation_alias="KAIWA_START_SECONDS",
+    )
+
+
+class AnalysisSettings(StartSettings):
+    """Limits of the processes that analyse recordings."""
+
+    memory_mib: int = Field(
+        2048,
+        description="Address space of one analysis process, MiB; macOS has no such limit",
+        ge=1024,
+        validation_alias="KAIWA_ANALYSIS_MEMORY_MIB",
+    )
+    patience: float = Field(
+        10.0,
+        description="How many times its limit of processor time an analysis may take before it is "
+        "stopped and tried again later",
+        ge=1,
+        validation_alias="KAIWA_ANALYSIS_PATIENCE",
+    )
+    require_lockdown: bool = Field(
+        False,
+        description="Analyse nothing on a system that cannot isolate analysis processes fully",
+        validation_alias="KAIWA_REQUIRE_LOCKDOWN",
+    )
+
+    @property
+    def memory_bytes(self) -> int:
+        """The limit of memory in bytes."""
+        return self.memory_mib * 2**20
+
+
 class ReportSettings(BaseSettings):
     """The folder for reports that are written as files."""
 
@@ -161,7 +210,7 @@ class ReportSettings(BaseSettings):
     )
 
 
-class NotificationSettings(BaseSettings):
+class NotificationSettings(_Secrets):
     """Where alerts are sent."""
 
     model_config = SettingsConfigDict(
@@ -200,10 +249,12 @@ def _is_private(host: str) -> bool:
 
 
 class HostSettings(BaseSettings):
-    """Variables that the interpreter may need; passed on to child processes."""
+    """Variables that the interpreter and numpy may need; passed on to child processes."""
 
     model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True)
 
     # Needed by interpreters whose shared libpython lies outside the loader's path.
     library_path: str | None = Field(None, alias="LD_LIBRARY_PATH")
     mac_library_path: str | None = Field(None, alias="DYLD_LIBRARY_PATH")
+    # The same kernels compute the same scores in every process.
+    blas_core: str | None = Field(None, alias="OPENBLAS_CORETYPE")

@@ -4,6 +4,7 @@ Deterministic: the same waveform, text and language give the same analysis, what
 has analysed before. English only; docs/adr/0022 explains how to add a language.
 """
 
+from functools import cache
 from importlib.metadata import version
 from typing import Final
 
@@ -43,7 +44,12 @@ _MAX_WORDS_NAMED: Final = 10
 
 def model_version(model: ScoringModel | None = None) -> str:
     """Return the versions of the scoring model (default: the shipped one) and acoustic model."""
-    return f"en-{(model or scoring_model()).version}+pocketsphinx-{version('pocketsphinx')}"
+    return f"en-{(model or scoring_model()).version}+pocketsphinx-{_acoustic_version()}"
+
+
+@cache  # reads a file
+def _acoustic_version() -> str:
+    return version("pocketsphinx")
 
 
 def load(language: str) -> None:

@@ -32,7 +32,8 @@ MAX_SECONDS: Final = 600
 MAX_BYTES: Final = 128 * 2**20  # ten minutes of 48 kHz stereo in 16 bits are 110 MiB
 MAX_CHANNELS: Final = 8
 
-_MIN_RATE_HZ, _MAX_RATE_HZ = 4_000, 192_000
+MIN_RATE_HZ: Final = 4_000
+MAX_RATE_HZ: Final = 192_000
 # A truncated upload is decoded as far as it goes if at least this share of its declared length is
 # there; the rest of a shorter one would not match the text.
 _MIN_SHARE_DECODED: Final = 0.5
@@ -157,9 +158,9 @@ def _open_mp3(data: bytes) -> Sound:
 
 
 def _check_layout(rate_hz: int, channels: int) -> None:
-    if not _MIN_RATE_HZ <= rate_hz <= _MAX_RATE_HZ:
+    if not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ:
         raise UndecodableAudio(
-            reason=f"its sample rate is {rate_hz} Hz; {_MIN_RATE_HZ} to {_MAX_RATE_HZ} can be read"
+            reason=f"its sample rate is {rate_hz} Hz; {MIN_RATE_HZ} to {MAX_RATE_HZ} can be read"
         )
     if not 1 <= channels <= MAX_CHANNELS:
         raise UndecodableAudio(

@@ -7,13 +7,13 @@ from schema.wording import agreeing, counted
 class WorkerNotReady(KaiwaError):
     """An analysis process ended or hung before it was ready for its first recording."""
 
-    exit_code: int | None
+    reason: str
 
     def __str__(self) -> str:
         return (
-            f"An analysis process failed to start (exit code {self.exit_code}). Its messages were "
-            "returned to the queue. Look for a traceback in the worker's log; memory may be short "
-            "or the installation incomplete."
+            f"An analysis process failed to start: {self.reason}. Its messages were returned to "
+            "the queue. Look for a traceback in the worker's log; memory may be short or the "
+            "installation incomplete."
         )
 
 

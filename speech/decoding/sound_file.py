@@ -96,8 +96,14 @@ def _blocks(
 def _without_stderr() -> Iterator[None]:
     """Discard what is written to this process's stderr; libmpg123 complains there about damage."""
     try:
-        saved, null = os.dup(_STDERR), os.open(os.devnull, os.O_WRONLY)
-    except OSError:  # closed, or not allowed here
+        null = os.open(os.devnull, os.O_WRONLY)
+    except OSError:  # not allowed here
+        yield
+        return
+    try:
+        saved = os.dup(_STDERR)
+    except OSError:  # closed
+        os.close(null)
         yield
         return
     try:

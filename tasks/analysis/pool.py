@@ -3,7 +3,6 @@
 import atexit
 import os
 
-from settings.processes import limit_blas_threads
 from tasks.analysis.workers import AnalysisWorkers
 from tasks.resources.process import OnePerProcess
 
@@ -15,7 +14,6 @@ def analysis_workers(count: int | None) -> AnalysisWorkers:
 
 @OnePerProcess
 def _start_workers(count: int) -> AnalysisWorkers:
-    limit_blas_threads()
     workers = AnalysisWorkers(count)
     atexit.register(workers.close)
     return workers

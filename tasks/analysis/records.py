@@ -14,36 +14,49 @@ from speech.analysis import SpeechAnalysis, SpeechTiming
 
 
 def analysis_record(
-    message: ClaimedMessage, analysis: SpeechAnalysis, *, as_of: datetime, duration_ms: int
+    message: ClaimedMessage, analysis: Analysis, *, as_of: datetime, duration_ms: int
 ) -> AnalysisRecord:
     """Return the row of one analysis; its fields are named like the columns.
+
+    The analysis comes from a process that is not trusted. What is known without it is not taken
+    from it: the message, the times, engine and versions.
+    """
+    return AnalysisRecord(
+        **dict(analysis)
+        | _engine()
+        | {
+            "message_id": message.message_id,
+            "analyzed_at": as_of,
+            "analysis_duration_ms": duration_ms,
+            "analysis_language": engine.primary_language(message.language),
+            "analysis_error": None,
+        }
+    )
+
+
+def _engine() -> dict[str, str]:
+    return {
+        "analysis_version": engine.ENGINE_VERSION,
+        "analysis_engine": engine.ENGINE,
+        "analysis_model_version": engine.model_version(),
+    }
+
+
+def analysis_of(analysis: SpeechAnalysis, text: str) -> Analysis:
+    """Return an analysis that belongs to no message.
 
     `speech` counts characters in code points, as Python does. The app is written in JavaScript,
     whose strings count UTF-16 code units: an emoji is two, which shifts all later offsets.
 
-    Raises:
-        ValidationError: If the engine returned values that columns or documents do not allow.
-    """
-    return AnalysisRecord(
-        message_id=message.message_id,
-        analyzed_at=as_of,
-        analysis_duration_ms=duration_ms,
-        **_columns(analysis, message.text),
-    )
-
-
-def analysis_of(analysis: SpeechAnalysis, text: str) -> Analysis:
-    """Return an analysis that belongs to no message, for programs that read it as JSON.
-
     Args:
         analysis: The result.
         text: The text that its offsets refer to.
+
+    Raises:
+        ValidationError: If the engine returned values that columns or documents do not allow.
     """
-    return Analysis(**_columns(analysis, text))
-
-
-def _columns(analysis: SpeechAnalysis, text: str) -> dict[str, Any]:
-    return asdict(analysis) | {"speech_timings": _in_utf16(analysis.speech_timings, text)}
+    timings = _in_utf16(analysis.speech_timings, text)
+    return Analysis(**asdict(analysis) | {"speech_timings": timings})
 
 
 def _in_utf16(timings: Sequence[SpeechTiming], text: str) -> list[dict[str, Any]]:
@@ -62,9 +75,7 @@ def failed_record(
     return AnalysisRecord(
         message_id=message_id,
         analyzed_at=as_of,
-        analysis_version=engine.ENGINE_VERSION,
-        analysis_engine=engine.ENGINE,
-        analysis_model_version=engine.model_version(),
         analysis_error=error,
         raw_features={"failure_cause": cause.value},
+        **_engine(),
     )

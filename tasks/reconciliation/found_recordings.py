@@ -7,6 +7,7 @@ from speech.formats import Reader, identify
 from speech.sound_facts import SoundFacts, file_facts, pcm_facts
 from speech.waveform import MAX_BYTES
 from stores.bucket.object_beginning import ObjectBeginning, read_beginning
+from tasks.analysis import pool
 from tasks.resources import storage
 
 # The app's type for headerless PCM, and types that other tools derive from `.wav` in its keys.
@@ -42,9 +43,9 @@ def _facts(key: str, seen: ObjectBeginning) -> SoundFacts:
 
 
 def _file_facts(key: str, seen: ObjectBeginning) -> SoundFacts:
-    if seen.is_whole:
-        return file_facts(seen.data)
     try:
-        return file_facts(storage.bucket().get(key, max_bytes=MAX_BYTES))
+        data = seen.data if seen.is_whole else storage.bucket().get(key, max_bytes=MAX_BYTES)
     except ObjectTooLarge:
         return SoundFacts()
+    # In a process of its own, because libsndfile reads a stranger's file.
+    return pool.analysis_workers(None).describe(key, data)

@@ -26,7 +26,7 @@ from schema.facts.analysis import ClaimedMessage
 from speech import engine
 from speech.feedback.words import explain
 from stores.analysis import analyses
-from tasks.analysis.records import analysis_record
+from tasks.analysis.records import analysis_of, analysis_record
 from tests.speech.conftest import DATA, read_clip
 from tests.speech.feedback.making import word
 from tests.support.media import media
@@ -171,7 +171,9 @@ def test_a_program_gets_the_whole_analysis_as_the_app_reads_it_and_nothing_else(
 def test_json_equals_what_the_database_stores(fox, add_message, engine):
     message_id = add_message()
     claimed = ClaimedMessage(message_id, "", FOX_TEXT, "en", None, None, None, 0, 0)
-    record = analysis_record(claimed, fox, as_of=datetime(2026, 1, 1, tzinfo=UTC), duration_ms=1)
+    analysis = analysis_of(fox, FOX_TEXT)
+    as_of = datetime(2026, 1, 1, tzinfo=UTC)
+    record = analysis_record(claimed, analysis, as_of=as_of, duration_ms=1)
     with engine.begin() as connection:
         analyses.create(connection, record)
         row = connection.execute(

@@ -75,6 +75,7 @@ def test_every_variable_is_explained():
         environment.BucketSettings,
         environment.ClusterSettings,
         environment.ReportSettings,
+        environment.AnalysisSettings,
         environment.NotificationSettings,
     )
     names = []

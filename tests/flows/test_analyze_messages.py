@@ -25,10 +25,10 @@ from schema.facts.analysis import AnalysisReport
 from schema.states import FailureCause
 from stores.analysis import leases
 from stores.bucket.audio_bucket import AudioBucket
-from tasks.analysis import workers
+from tasks.analysis import pool, server_process
 from tasks.analysis.workers import AnalysisWorkers
 from tasks.resources import storage
-from tests.support import hostile
+from tests.support import hostile_server
 from tests.support.recordings import SENTENCES
 
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server", "stage")]
@@ -320,12 +320,19 @@ def test_messages_taken_over_meanwhile_are_not_written(upload, rows, engine, mon
     assert rows()[taken].analysis_error is rows()[taken].overall_accuracy_score is None
 
 
-def test_a_message_that_kills_its_worker_three_times_is_quarantined(
-    upload, rows, engine, monkeypatch
-):
+@pytest.fixture
+def hostile_workers(monkeypatch):
+    """Analyse in processes that do what the text of a message says."""
+    monkeypatch.setattr(server_process, "COMMAND", hostile_server.command())
+    with AnalysisWorkers(1) as workers:
+        monkeypatch.setattr(pool, "analysis_workers", lambda count: workers)
+        yield
+
+
+@pytest.mark.usefixtures("hostile_workers")
+def test_a_message_that_kills_its_worker_three_times_is_quarantined(upload, rows, engine):
     killer = upload("die")
     others = [upload("live") for _ in range(5)]
-    monkeypatch.setattr(workers, "_analyse", hostile.die_if_told)
     for run in range(3):
         with pytest.raises(RunIncomplete):
             analyze_messages(fail_above_percent=0)

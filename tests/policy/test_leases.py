@@ -9,20 +9,22 @@ from hypothesis import strategies as st
 from policy.leases import (
     BACKOFF_BASE,
     BACKOFF_CAP,
-    CLIP_DEADLINE_BASE,
-    LEASE_DURATION,
+    CLIP_CPU_LIMIT_BASE,
+    CLIP_CPU_LIMIT_CAP,
     MAX_CRASHES,
     PERMANENT_CAUSES,
+    PROCESS_CPU_LIMIT,
     Fail,
     Quarantine,
     Retry,
     backoff,
-    clip_deadline,
+    clip_cpu_limit,
     failure_decision,
 )
 from schema.states import FailureCause
 
-SPECIAL = {FailureCause.CRASHED, FailureCause.DECODER_MISSING}
+WAITING = {FailureCause.DECODER_MISSING, FailureCause.STARVED}
+SPECIAL = {FailureCause.CRASHED, *WAITING}
 TRANSIENT = sorted(set(FailureCause) - PERMANENT_CAUSES - SPECIAL)
 REASON = "The bucket did not answer."
 
@@ -101,6 +103,23 @@ def test_a_backfill_does_not_wait_for_a_missing_decoder():
     assert verdict == Fail(REASON)
 
 
+@given(counts, counts, st.integers(1, 100), jitters, st.booleans())
+def test_a_starved_machine_is_charged_to_no_message(
+    attempts, crashes, max_attempts, jitter, may_wait
+):
+    verdict = failure_decision(
+        FailureCause.STARVED,
+        REASON,
+        attempts=attempts,
+        crashes=crashes,
+        max_attempts=max_attempts,
+        jitter=jitter,
+        may_wait=may_wait,
+    )
+    assert isinstance(verdict, Retry)
+    assert (verdict.attempts, verdict.crashes) == (attempts, crashes)
+
+
 @given(
     st.sampled_from([*TRANSIENT, FailureCause.CRASHED]),
     st.integers(0, 3),
@@ -115,7 +134,7 @@ def test_each_try_counts_once(cause, attempts, crashes, jitter):
         assert verdict.attempts + verdict.crashes == attempts + crashes + 1
 
 
-@pytest.mark.parametrize("cause", sorted({*FailureCause} - {FailureCause.DECODER_MISSING}))
+@pytest.mark.parametrize("cause", sorted({*FailureCause} - WAITING))
 def test_the_last_decision_gives_its_reason(cause):
     verdict = failure_decision(cause, REASON, attempts=4, crashes=2, max_attempts=5, jitter=0.0)
     assert REASON in verdict.error
@@ -155,11 +174,11 @@ def test_a_jitter_outside_its_range_is_refused(jitter):
 
 
 @given(st.integers(0, 10**12), st.integers(0, 10**12))
-def test_a_deadline_grows_with_the_object_and_fits_into_half_a_lease(one, other):
+def test_the_limit_of_processor_time_grows_with_the_object(one, other):
     smaller, larger = sorted((one, other))
-    assert CLIP_DEADLINE_BASE <= clip_deadline(smaller) <= clip_deadline(larger)
-    assert clip_deadline(larger) <= LEASE_DURATION / 2
+    assert CLIP_CPU_LIMIT_BASE <= clip_cpu_limit(smaller) <= clip_cpu_limit(larger)
+    assert clip_cpu_limit(larger) <= CLIP_CPU_LIMIT_CAP < PROCESS_CPU_LIMIT
 
 
 def test_five_seconds_of_raw_pcm_have_ten_seconds_and_three_times_a_minute():
-    assert clip_deadline(240_000) == timedelta(seconds=190)
+    assert clip_cpu_limit(240_000) == timedelta(seconds=190)

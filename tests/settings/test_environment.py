@@ -1,10 +1,17 @@
 import os
+import resource
 from datetime import UTC, datetime
 
 import pytest
 from pydantic import ValidationError
 
-from settings.environment import BucketSettings, DatabaseSettings, NotificationSettings
+from settings.environment import (
+    AnalysisSettings,
+    BucketSettings,
+    DatabaseSettings,
+    NotificationSettings,
+)
+from settings.processes import analysis_environment
 
 SEED = {
     "TIGRIS_BUCKET_NAME": "kaiwa-audio",
@@ -275,3 +282,39 @@ def test_usual_endpoints_are_taken(monkeypatch, endpoint):
 def test_a_buckets_name_is_only_a_name(monkeypatch, name):
     with pytest.raises(ValidationError, match="BUCKET_NAME"):
         read(monkeypatch, {**SEED, "TIGRIS_BUCKET_NAME": name})
+
+
+def test_a_process_that_reads_secrets_leaves_no_core_dump(monkeypatch):
+    soft, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
+    try:
+        read(monkeypatch, SEED)
+        assert resource.getrlimit(resource.RLIMIT_CORE)[0] == 0
+    finally:
+        resource.setrlimit(resource.RLIMIT_CORE, (soft, hard))
+
+
+def test_an_analysis_process_gets_nothing_of_this_environment(monkeypatch):
+    for name in [*SEED, "PREFECT_API_KEY", "PYTHONPATH", "HOME"]:
+        monkeypatch.setenv(name, "secret")
+    monkeypatch.setenv("LD_LIBRARY_PATH", "/opt/python/lib")
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "8")
+    environment = analysis_environment()
+    assert "secret" not in environment.values()
+    assert environment["LD_LIBRARY_PATH"] == "/opt/python/lib"
+    assert environment["OPENBLAS_NUM_THREADS"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("KAIWA_ANALYSIS_MEMORY_MIB", "100"),
+        ("KAIWA_ANALYSIS_PATIENCE", "0.5"),
+        ("KAIWA_START_SECONDS", "0"),
+        ("KAIWA_REQUIRE_LOCKDOWN", "perhaps"),
+    ],
+)
+def test_a_limit_of_the_analysis_that_cannot_work_is_refused(monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ValidationError, match=name):
+        AnalysisSettings()

@@ -1,13 +1,16 @@
 """Processing a claim on real rows, with a stub for the analysis."""
 
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
+from typing import ClassVar
+from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
 
 from schema.errors.storage import WrongBucket
-from schema.facts.analysis import AnalysisReport
+from schema.facts.analysis import AnalysisReport, Claim
 from schema.states import FailureCause
 from stores.analysis import leases
 from stores.bucket.audio_bucket import MARKER_KEY
@@ -95,3 +98,23 @@ def test_messages_are_given_back_when_the_bucket_is_at_fault(
     with pytest.raises(WrongBucket):
         work(None)
     assert states() == {("uploaded", None)}
+
+
+def test_conversations_are_analysed_one_after_the_other(monkeypatch, claimed, noon):
+    class Workers:
+        count = 1
+        heard: ClassVar = []
+
+        def analyse(self, message, audio, *, as_of):
+            self.heard.append(message.storage_key)
+            return NotAnalysed(FailureCause.NO_SPEECH, "odd")
+
+    keys = [
+        f"audio/u/{conversation}/{message}.wav" for message in range(3) for conversation in "ab"
+    ]
+    for key in keys:
+        storage.bucket().put(key, b"", "audio/pcm16")
+    messages = tuple(replace(claimed("hi"), message_id=key, storage_key=key) for key in keys)
+    monkeypatch.setattr(batch, "CLIPS_PER_WORKER_IN_FLIGHT", 1)
+    batch.analyse_all(Claim(uuid4(), messages), Workers(), noon, None)
+    assert Workers.heard == sorted(keys, key=lambda key: key[8])

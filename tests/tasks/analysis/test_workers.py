@@ -3,8 +3,11 @@
 import io
 import signal
 import sys
+import threading
 import time
+from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import psutil
 import pytest
@@ -12,9 +15,13 @@ import soundfile
 
 from schema.errors.analysis import WorkerNotReady
 from schema.states import FailureCause
+from settings.environment import AnalysisSettings
+from speech import engine
+from speech.sound_facts import SoundFacts
+from tasks.analysis import listener, process, server_process, wire
 from tasks.analysis import workers as analysis_workers
-from tasks.analysis.workers import Analysed, AnalysisWorkers, NotAnalysed
-from tests.support import hostile
+from tasks.analysis.workers import Analysed, AnalysisWorkers, NotAnalysed, conversation_of
+from tests.support.hostile_server import BROKEN_OFF, INVALID, command
 from tests.support.media import media
 
 
@@ -22,6 +29,37 @@ from tests.support.media import media
 def workers():
     with AnalysisWorkers(1) as started:
         yield started
+
+
+@pytest.fixture(scope="module")
+def hostile():
+    """Workers whose processes do what the text of a message says."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(server_process, "COMMAND", command())
+        with AnalysisWorkers(1, AnalysisSettings(KAIWA_ANALYSIS_PATIENCE=60)) as workers:
+            yield workers
+
+
+@pytest.fixture
+def broken(monkeypatch):
+    """Make workers whose server starts like this."""
+
+    def _broken(start, **settings):
+        monkeypatch.setattr(server_process, "COMMAND", command(start))
+        return AnalysisWorkers(1, AnalysisSettings(**settings))
+
+    return _broken
+
+
+@pytest.fixture
+def hurried(monkeypatch):
+    """Allow an analysis one second of processor time."""
+    monkeypatch.setattr(analysis_workers, "clip_cpu_limit", lambda size: timedelta(seconds=1))
+
+
+def process_of(workers):
+    """Return the process that hears the last conversation."""
+    return workers._idle.queue[-1]._process.status
 
 
 def test_a_recording_becomes_a_validated_record(workers, spoken, claimed, noon):
@@ -66,40 +104,90 @@ def test_a_browsers_recording_is_analysed_within_a_workers_limits(workers, spoke
 
 def test_a_worker_without_the_decoder_blames_no_recording(claimed, noon, monkeypatch):
     monkeypatch.setitem(sys.modules, "av", None)
-    outcome = analysis_workers._analyse(claimed("hello"), b"#!AMR\n" + bytes(100), noon)
-    assert outcome.cause is FailureCause.DECODER_MISSING
-    assert "kaiwa-audio[codecs]" in outcome.reason
+    request = wire.Request(text="hello", language="en")
+    answer = listener.answer_to(request, b"#!AMR\n" + bytes(100))
+    assert answer.cause is FailureCause.DECODER_MISSING
+    assert "kaiwa-audio[codecs]" in answer.reason
 
 
-@pytest.mark.parametrize("blow", [hostile.die, hostile.die_while_answering])
-def test_a_killed_process_is_replaced(workers, claimed, noon, monkeypatch, blow):
-    monkeypatch.setattr(analysis_workers, "_analyse", blow)
-    outcome = workers.analyse(claimed("hello"), b"", as_of=noon)
-    assert outcome.cause is FailureCause.CRASHED
-    monkeypatch.undo()
-    assert workers.analyse(claimed("hello"), b"", as_of=noon).cause is FailureCause.UNDECODABLE
+def test_a_process_that_dies_is_replaced(hostile, claimed, noon):
+    for text, cause in [
+        ("live", FailureCause.NO_SPEECH),
+        ("die", FailureCause.CRASHED),
+        ("live", FailureCause.NO_SPEECH),
+    ]:
+        assert hostile.analyse(claimed(text), b"", as_of=noon).cause is cause
+
+
+def test_a_death_names_its_signal(hostile, claimed, noon):
+    outcome = hostile.analyse(claimed("die"), b"", as_of=noon)
+    assert outcome.reason == "The analysis process ended with code -11."
 
 
 def test_a_process_that_died_while_idle_counts_against_no_message(workers, claimed, noon):
     workers.analyse(claimed("hello"), b"", as_of=noon)
-    idle = workers._idle.queue[-1]._process
+    idle = process_of(workers)
     idle.kill()
-    idle.join()
+    while idle.status() != psutil.STATUS_ZOMBIE:
+        time.sleep(0.01)
     assert workers.analyse(claimed("hello"), b"", as_of=noon).cause is FailureCause.UNDECODABLE
 
 
-def test_a_process_that_cannot_start_counts_against_no_message(claimed, noon, monkeypatch):
-    monkeypatch.setattr(analysis_workers, "_serve", hostile.never_ready)
-    with AnalysisWorkers(1) as broken, pytest.raises(WorkerNotReady, match="exit code 3"):
-        broken.analyse(claimed("hello"), b"", as_of=noon)
-
-
-def test_processes_are_replaced_now_and_then(claimed, noon, monkeypatch):
-    monkeypatch.setattr(analysis_workers, "CLIPS_PER_PROCESS", 2)
-    monkeypatch.setattr(analysis_workers, "_analyse", hostile.tell_process)
+def test_a_server_that_died_counts_against_no_message(claimed, noon):
     with AnalysisWorkers(1) as workers:
-        pids = [workers.analyse(claimed("hello"), b"", as_of=noon) for _ in range(4)]
+        workers.analyse(claimed("hello"), b"", as_of=noon)
+        server = workers._idle.queue[-1]
+        server._server.kill()
+        server._server.wait()
+        assert workers.analyse(claimed("hello"), b"", as_of=noon).cause is FailureCause.UNDECODABLE
+
+
+def test_a_server_that_cannot_start_counts_against_no_message(broken, claimed, noon):
+    with pytest.raises(WorkerNotReady, match="exit code 3"):
+        broken("never_ready").analyse(claimed("hello"), b"", as_of=noon)
+
+
+def test_a_server_that_hangs_at_its_start_counts_against_no_message(broken, claimed, noon):
+    workers = broken("hangs_at_start", KAIWA_START_SECONDS=1)
+    with pytest.raises(WorkerNotReady, match="did not answer in time"):
+        workers.analyse(claimed("hello"), b"", as_of=noon)
+
+
+def test_why_a_server_cannot_start_is_said_on_stderr(broken, claimed, noon, capfd):
+    with pytest.raises(WorkerNotReady):
+        broken("incomplete_installation").analyse(claimed("hello"), b"", as_of=noon)
+    assert "ModuleNotFoundError" in capfd.readouterr().err
+
+
+def test_processes_are_replaced_now_and_then(hostile, claimed, noon, monkeypatch):
+    monkeypatch.setattr(process, "REQUESTS_PER_PROCESS", 2)
+    start = replace(claimed("live"), storage_key="audio/u/another/m.wav")
+    hostile.analyse(start, b"", as_of=noon)
+    pids = [hostile.analyse(claimed("tell_process"), b"", as_of=noon).reason for _ in range(4)]
     assert pids[0] == pids[1] != pids[2] == pids[3]
+
+
+def test_a_process_hears_one_conversation_only(hostile, claimed, noon):
+    pids = [
+        hostile.analyse(replace(claimed("tell_process"), storage_key=key), b"", as_of=noon).reason
+        for key in ("audio/u/c/1.wav", "audio/u/c/2.wav", "audio/u/d/1.wav", "audio/v/c/1.wav")
+    ]
+    assert pids[0] == pids[1]
+    assert len(set(pids)) == 3
+
+
+@pytest.mark.parametrize(
+    ("key", "conversation"),
+    [
+        ("audio/u/c/m.wav", "audio/u/c"),
+        ("audio/u/c/d/m.wav", "audio/u/c/d"),
+        ("audio/u/m.wav", "audio/u/m.wav"),
+        ("m.wav", "m.wav"),
+        ("", ""),
+    ],
+)
+def test_a_keys_folder_is_its_conversation(key, conversation):
+    assert conversation_of(key) == conversation
 
 
 def test_offsets_count_as_the_app_counts(workers, spoken, claimed, noon):
@@ -112,42 +200,114 @@ def test_offsets_count_as_the_app_counts(workers, spoken, claimed, noon):
         assert piece == timing.word
 
 
-def test_a_hanging_clip_is_stopped_at_its_deadline(workers, claimed, noon, monkeypatch):
-    monkeypatch.setattr(analysis_workers, "_analyse", hostile.hang)
-    monkeypatch.setattr(analysis_workers, "clip_deadline", lambda size: timedelta(seconds=0.5))
-    assert workers.analyse(claimed("hello"), b"", as_of=noon).cause is FailureCause.TIMED_OUT
+@pytest.mark.usefixtures("hurried")
+def test_a_recording_that_uses_up_its_processor_time_is_charged(hostile, claimed, noon):
+    outcome = hostile.analyse(claimed("spin"), b"", as_of=noon)
+    assert outcome.cause is FailureCause.TIMED_OUT
+    assert "1 s of processor time" in outcome.reason
 
 
-def test_a_process_gets_no_more_memory_than_allowed(workers, claimed, noon, monkeypatch):
-    monkeypatch.setattr(analysis_workers, "_analyse", hostile.devour)
-    assert workers.analyse(claimed("hello"), b"", as_of=noon).cause is FailureCause.CRASHED
+@pytest.mark.usefixtures("hurried")
+@pytest.mark.parametrize("behaviour", ["hang", "deaf", "drip"])
+def test_a_recording_that_hangs_is_charged(hostile, claimed, noon, behaviour):
+    started = time.monotonic()
+    outcome = hostile.analyse(claimed(behaviour), bytes(10_000_000), as_of=noon)
+    assert outcome.cause is FailureCause.TIMED_OUT
+    assert time.monotonic() - started < 30
 
 
-def test_a_defect_names_its_place_and_quotes_no_text(workers, spoken, claimed, noon, monkeypatch):
-    monkeypatch.setattr(analysis_workers.engine, "analyze", hostile.raise_bug)
-    _, audio = spoken("we went to the market")
-    outcome = analysis_workers._analyse(claimed("my secret"), audio, noon)
+@pytest.mark.usefixtures("hurried")
+def test_a_recording_whose_process_may_not_run_is_not_charged(claimed, noon):
+    with AnalysisWorkers(1, AnalysisSettings(KAIWA_ANALYSIS_PATIENCE=2)) as workers:
+        workers.analyse(claimed("hello"), b"", as_of=noon)
+        process_of(workers).suspend()
+        outcome = workers.analyse(claimed("hello"), b"", as_of=noon)
+        assert outcome.cause is FailureCause.STARVED
+        assert "processor time" in outcome.reason
+        assert workers.analyse(claimed("hello"), b"", as_of=noon).cause is FailureCause.UNDECODABLE
+
+
+@pytest.mark.usefixtures("hurried")
+def test_a_recording_whose_process_runs_late_is_analysed(spoken, claimed, noon):
+    text, audio = spoken("we went to the market")
+    with AnalysisWorkers(1, AnalysisSettings(KAIWA_ANALYSIS_PATIENCE=60)) as workers:
+        workers.analyse(claimed("hello"), b"", as_of=noon)
+        suspended = process_of(workers)
+        suspended.suspend()
+        threading.Timer(3, suspended.resume).start()
+        assert isinstance(workers.analyse(claimed(text), audio, as_of=noon), Analysed)
+
+
+def test_a_process_gets_no_more_memory_than_allowed(hostile, claimed, noon):
+    outcome = hostile.analyse(claimed("devour"), b"", as_of=noon)
+    assert outcome.cause is FailureCause.CRASHED
+    assert "memory" in outcome.reason
+
+
+def test_a_defect_names_its_place_and_quotes_no_text(hostile, claimed, noon):
+    outcome = hostile.analyse(claimed("raise_bug"), b"", as_of=noon)
     assert outcome.cause is FailureCause.ENGINE_ERROR
-    assert "hostile.py" in outcome.reason
-    assert "secret" not in outcome.reason
+    assert "KeyError at hostile_server.py" in outcome.reason
+    assert "raise_bug" not in outcome.reason
+
+
+@pytest.mark.parametrize("answer", [*INVALID, *BROKEN_OFF, "flood"])
+def test_an_invalid_answer_harms_its_own_message_only(hostile, claimed, noon, answer):
+    assert hostile.analyse(claimed(answer), b"", as_of=noon).cause is FailureCause.CRASHED
+    assert not Path("/tmp/kaiwa-pickle-bomb").exists()
+    assert hostile.analyse(claimed("live"), b"", as_of=noon).cause is FailureCause.NO_SPEECH
+
+
+def test_a_second_answer_is_not_taken_for_the_next_messages(hostile, claimed, noon):
+    first = hostile.analyse(claimed("two_answers"), b"", as_of=noon)
+    assert first.cause is FailureCause.NO_SPEECH
+    liar = process_of(hostile).pid
+    told = hostile.analyse(claimed("tell_process"), b"", as_of=noon).reason
+    assert told.isdigit()
+    assert told != str(liar)
+
+
+def test_what_an_answer_need_not_say_is_not_taken_from_it(hostile, claimed, noon):
+    outcome = hostile.analyse(claimed("lie"), b"", as_of=noon)
+    record = outcome.record
+    assert (record.message_id, record.analyzed_at) == ("message", noon)
+    assert (record.analysis_engine, record.analysis_version) == (
+        engine.ENGINE,
+        engine.ENGINE_VERSION,
+    )
+    assert record.analysis_model_version == engine.model_version()
+    assert (record.analysis_language, record.analysis_error) == ("en", None)
+    assert record.overall_accuracy_score == 99
+    assert outcome.cpu_seconds < 60
+
+
+def test_a_recording_is_described(workers, spoken):
+    _, audio = spoken("we went to the market")
+    facts = workers.describe("audio/u/c/m.wav", audio)
+    assert facts == replace(facts, format="flac", sample_rate_hz=22_050, channels=1)
+    assert workers.describe("audio/u/c/m.wav", b"fLaC") == SoundFacts()
+
+
+def test_a_recording_that_kills_its_reader_is_not_described(hostile):
+    assert hostile.describe("audio/u/c/m.wav", b"die") == SoundFacts()
 
 
 def test_processes_end_with_the_one_that_started_them(tmp_path):
     script = tmp_path / "starts_workers.py"
     script.write_text(
         "import time\n"
-        "from tasks.analysis.workers import AnalysisWorkers, _Worker\n"
-        "if __name__ == '__main__':\n"
-        "    workers = AnalysisWorkers(2)\n"
-        "    started = [workers._idle.put(_Worker()) for _ in range(2)]\n"
-        "    time.sleep(600)\n"
+        "from settings.environment import AnalysisSettings\n"
+        "from tasks.analysis.server_process import AnalysisServer\n"
+        "servers = [AnalysisServer(AnalysisSettings()) for _ in range(2)]\n"
+        "processes = [server._start('c') for server in servers]\n"
+        "time.sleep(600)\n"
     )
     parent = psutil.Popen([sys.executable, str(script)])
     deadline = time.monotonic() + 60
-    while len(parent.children(recursive=True)) < 3 and time.monotonic() < deadline:
-        time.sleep(0.1)  # two workers and multiprocessing's resource tracker
+    while len(parent.children(recursive=True)) < 4 and time.monotonic() < deadline:
+        time.sleep(0.1)
     children = parent.children(recursive=True)
-    assert len(children) >= 2
+    assert len(children) == 4  # two servers, each with a process
     parent.send_signal(signal.SIGKILL)
     parent.wait()
     _, alive = psutil.wait_procs(children, timeout=30)

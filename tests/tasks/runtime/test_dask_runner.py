@@ -45,7 +45,7 @@ def test_a_finished_chunk_is_fetched_and_released_by_the_cluster(chunk, client):
 
 
 def test_a_failed_chunk_raises_its_own_error(chunk):
-    broken = chunk(Failed, data=WorkerNotReady(1))
+    broken = chunk(Failed, data=WorkerNotReady("exit code 1"))
     assert isinstance(broken.result(raise_on_failure=False), WorkerNotReady)
     with pytest.raises(WorkerNotReady):
         broken.result()
