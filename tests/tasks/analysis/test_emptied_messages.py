@@ -28,7 +28,6 @@ def test_messages_are_not_emptied_by_mistake(keys, run_sql):
     with pytest.raises(sa.exc.DBAPIError) as error:
         run_sql("TRUNCATE messages")
     assert isinstance(error.value.orig, psycopg.errors.FeatureNotSupported)
-    assert "CASCADE" in str(error.value.orig)
 
 
 def test_truncate_cascade_keeps_ledger_holds_tombstones_and_orphans(
