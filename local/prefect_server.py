@@ -45,8 +45,8 @@ def main(port: int) -> None:
         message = "PREFECT_SERVER_DATABASE_CONNECTION_URL is not set."
         raise SystemExit(message)
     MODELS_DEPENDENCIES["database_config"] = ImmediateSqlite(url.get_secret_value())
-    server = create_app(final=True)
-    server.add_middleware(TrustedHostMiddleware, allowed_hosts=LOOPBACK_NAMES)
+    # Around the app, not in it: automations call the app itself, under a name of their own.
+    server = TrustedHostMiddleware(create_app(final=True), allowed_hosts=LOOPBACK_NAMES)
     uvicorn.run(server, host=HOST, port=port, log_level="warning")
 
 
