@@ -89,6 +89,6 @@ def test_a_missing_app_table_fails_the_export_at_once(say, run_flow, engine):
     with engine.begin() as connection:
         connection.execute(sa.text("DROP TABLE analysis_findings"))
     state, shown = run_flow(dry_run=False)
-    with pytest.raises(FindingsDenied, match=r"grants\.sql"):
+    with pytest.raises(FindingsDenied, match=r"database grant --export-findings"):
         state.result()
     assert shown is None
