@@ -13,12 +13,18 @@ END_SESSIONS = sa.text(
     "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
     " WHERE datname = current_database() AND state = 'idle in transaction'"
 )
-REQUEST_SECONDS, IN_FLIGHT_SECONDS = 1.0, 2.0  # instead of 30 and 90
+IN_FLIGHT_SECONDS = 2.0  # instead of 90
+
+
+@pytest.fixture
+def request_seconds():
+    """Instead of 30; enough for a hold to be placed before a deletion is repeated."""
+    return 4.0
 
 
 @pytest.fixture(autouse=True)
-def short_deadlines(monkeypatch):
-    monkeypatch.setattr(deletion, "REQUEST_SECONDS", REQUEST_SECONDS)
+def short_deadlines(monkeypatch, request_seconds):
+    monkeypatch.setattr(deletion, "REQUEST_SECONDS", request_seconds)
     monkeypatch.setattr(holds, "IN_FLIGHT_SECONDS", IN_FLIGHT_SECONDS)
 
 

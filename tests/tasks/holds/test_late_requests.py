@@ -12,11 +12,12 @@ from schema.states import HoldScope
 from tasks.resources import storage
 from tests.support.faulty_bucket import answered, lost_request
 from tests.support.sweeping import DAY, is_in_bucket
-from tests.tasks.holds.conftest import END_SESSIONS, IN_FLIGHT_SECONDS, REQUEST_SECONDS
+from tests.tasks.holds.conftest import END_SESSIONS, IN_FLIGHT_SECONDS
 
 pytestmark = pytest.mark.slow
 
 MESSAGE = HoldScope.MESSAGE
+REQUEST_SECONDS = 1.0
 UPGRADE = (
     "INSERT INTO subscriptions (user_id, stripe_subscription_id, stripe_price_id, current_tier)"
     " SELECT user_id, 'sub_1', 'price', 'premium' FROM conversations"
@@ -45,6 +46,11 @@ rules = SweepRules(datetime.fromisoformat(sys.argv[1]), timedelta(days=7), soft_
 plan = plan_sweep.fn(rules)
 sweep_chunk.fn(SweepCursor(allowance=plan.objects), rules, page_size=2, pages=100)
 """
+
+
+@pytest.fixture
+def request_seconds():
+    return REQUEST_SECONDS
 
 
 @pytest.fixture

@@ -1,5 +1,8 @@
 """A hold and a deletion whose database session ends while its request is under way."""
 
+import threading
+import time
+
 import pytest
 import sqlalchemy as sa
 
@@ -9,7 +12,7 @@ from stores.deletion import holds
 from tasks.resources import database
 from tests.support.erasing import erase, keep_versions
 from tests.support.sweeping import AUDIO, DAY, is_in_bucket
-from tests.tasks.holds.conftest import left
+from tests.tasks.holds.conftest import END_SESSIONS, left
 
 MESSAGE, CONVERSATION, USER = HoldScope.MESSAGE, HoldScope.CONVERSATION, HoldScope.USER
 OUTCOMES = pytest.mark.parametrize("goes_on", [True, False], ids=["goes through", "is lost"])
@@ -181,6 +184,32 @@ def test_a_session_that_postgres_ends_for_idling_loses_its_locks_as_well(
     swept.result(timeout=30)
     assert (placed.protected, placed.already_deleted) == ((0, 1) if goes_on else (1, 0))
     assert is_in_bucket(stored(message_id).audio_storage_key) is not goes_on
+
+
+@pytest.mark.slow
+@OUTCOMES
+def test_a_sweep_and_an_erasure_that_lose_their_sessions_at_once_are_both_settled(
+    record, sweep, learner, add_recording, faulty_bucket, all_held, background, engine, place,
+    stored, goes_on,
+):  # fmt: skip
+    swept, erased = record(), add_recording(learner)
+    keys = [stored(message_id).audio_storage_key for message_id in (swept, erased)]
+    running = [background(sweep), background(erase, learner)]
+    while faulty_bucket.count("DeleteObjects") < 2:
+        time.sleep(0.01)
+    with engine.connect() as connection:
+        assert connection.scalar(END_SESSIONS) == 2
+    both_in_force = threading.Barrier(2, action=lambda: settle(all_held, goes_on))
+    placed = [
+        background(place, scope, subject, both_in_force.wait)
+        for scope, subject in ((MESSAGE, swept), (USER, learner.user_id))
+    ]
+    protected = [hold.result(timeout=30)[0].protected for hold in placed]
+    running[0].result(timeout=30)
+    with pytest.raises(LearnerHeld):
+        running[1].result(timeout=30)
+    assert protected == [0 if goes_on else 1] * 2
+    assert left(keys) == (0 if goes_on else 2)
 
 
 def test_a_hold_without_a_deletion_under_way_does_not_wait(record, place):
