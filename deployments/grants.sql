@@ -10,7 +10,8 @@
 -- export-findings also writes the app's list of findings. To use it, grant these rights once:
 --   kaiwa-audio database grant --export-findings
 
-SET LOCAL search_path = public;
+-- Functions that others put into the schema public must not run with the owner's rights.
+SET LOCAL search_path = pg_catalog;
 
 DO $$
 BEGIN
@@ -30,23 +31,25 @@ END
 $$;
 
 -- The app's tables: only columns that a flow reads. `xmin` shows data-quality checks what changed.
-REVOKE ALL ON users, subscriptions, conversations, messages FROM kaiwa_audio;
-GRANT SELECT (id) ON users TO kaiwa_audio;
-GRANT SELECT (id, user_id, current_tier, created_at, updated_at) ON subscriptions TO kaiwa_audio;
-GRANT SELECT (id, user_id, target_language_id) ON conversations TO kaiwa_audio;
+REVOKE ALL ON public.users, public.subscriptions, public.conversations, public.messages
+    FROM kaiwa_audio;
+GRANT SELECT (id) ON public.users TO kaiwa_audio;
+GRANT SELECT (id, user_id, current_tier, created_at, updated_at)
+    ON public.subscriptions TO kaiwa_audio;
+GRANT SELECT (id, user_id, target_language_id) ON public.conversations TO kaiwa_audio;
 GRANT SELECT (
     xmin, id, conversation_id, role, content, timestamp, audio_url, audio_url_expires_at,
     audio_storage_key, audio_duration_ms, audio_size_bytes, audio_format, audio_sample_rate,
     audio_channels, audio_processing_state, audio_processing_error, audio_retention_expires_at,
     audio_deleted_at, pronunciation_score, fluency_score, speech_rate_wpm
-) ON messages TO kaiwa_audio;
+) ON public.messages TO kaiwa_audio;
 GRANT UPDATE (
     audio_url, audio_url_expires_at, audio_storage_key, audio_duration_ms, audio_size_bytes,
     audio_format, audio_sample_rate, audio_channels, audio_processing_state,
     audio_processing_error, audio_retention_expires_at, audio_deleted_at, pronunciation_score,
     fluency_score, speech_rate_wpm
-) ON messages TO kaiwa_audio;
-GRANT SELECT, INSERT, UPDATE, DELETE ON message_audio_analysis TO kaiwa_audio;
+) ON public.messages TO kaiwa_audio;
+GRANT SELECT, INSERT, UPDATE, DELETE ON public.message_audio_analysis TO kaiwa_audio;
 
 -- Our tables, including those of later migrations by this role; versions belong to the migrator.
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA audio_ops TO kaiwa_audio;
@@ -81,8 +84,8 @@ GRANT EXECUTE ON FUNCTION audio_ops.finish_deletions(bytea[], bytea[]),
 DO $$
 BEGIN
     IF current_setting('kaiwa.export_findings', true) = 'on' THEN
-        GRANT SELECT, INSERT, UPDATE, DELETE ON analysis_findings TO kaiwa_audio;
-        GRANT SELECT, INSERT ON linguistic_features TO kaiwa_audio;
+        GRANT SELECT, INSERT, UPDATE, DELETE ON public.analysis_findings TO kaiwa_audio;
+        GRANT SELECT, INSERT ON public.linguistic_features TO kaiwa_audio;
     END IF;
 END
 $$;
