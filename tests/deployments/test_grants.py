@@ -88,6 +88,20 @@ def app(batch, engine, database_url):
         owner.exec_driver_sql("DROP ROLE app_login")
 
 
+def test_granting_calls_no_function_that_others_have_put_into_the_schema_public(engine):
+    # The types of this one fit better than those of Postgres' own.
+    with engine.begin() as owner:
+        owner.exec_driver_sql(
+            "CREATE FUNCTION public.quote_ident(name) RETURNS text LANGUAGE plpgsql"
+            " AS $$BEGIN RAISE EXCEPTION 'called with the owner''s rights'; END$$"
+        )
+        owner.exec_driver_sql(GRANTS)
+        granted = owner.exec_driver_sql(
+            "SELECT has_schema_privilege('kaiwa_audio', 'public', 'USAGE')"
+        )
+        assert granted.scalar_one()
+
+
 def test_the_batch_may_do_its_whole_job(batch, add_message):
     done, failed, later = add_message(), add_message(), add_message()
     with batch.begin() as connection:
