@@ -1,0 +1,26 @@
+"""After a rehearsal, nothing is left to load."""
+
+import subprocess
+import sys
+
+from tests.speech.conftest import DATA
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from speech import engine
+from speech.rehearsal import rehearse
+from speech.waveform import AudioEncoding, decode
+
+engine.load("en")
+rehearse()
+audio = Path(sys.argv[1]).read_bytes()
+sys.addaudithook(lambda event, arguments: event in ("open", "import") and print(event, arguments))
+engine.analyze(decode(audio, AudioEncoding()), "The quick brown fox jumps over the lazy dog.", "en")
+"""
+
+
+def test_a_recording_is_analysed_without_opening_or_importing_anything():
+    command = [sys.executable, "-c", SCRIPT, str(DATA / "fox.flac")]
+    ended = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert ended.stdout == ""
