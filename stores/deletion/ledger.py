@@ -46,7 +46,8 @@ WHERE state = 'intended' AND id > :after_id ORDER BY id LIMIT :limit
 
 _INTENDED = text("""
 SELECT storage_key FROM audio_ops.deletion_ledger
-WHERE state = 'intended' AND key_sha256 = ANY(:digests) AND reason = :reason
+WHERE state = 'intended' AND key_sha256 = ANY(:digests)
+    AND reason = COALESCE(CAST(:reason AS text), reason)
 """)
 
 # Reads the whole ledger: only open intents are indexed by key.
@@ -117,8 +118,10 @@ def open_intents(connection: Connection, *, after_id: int, limit: int) -> list[O
     ]
 
 
-def intended(connection: Connection, keys: Iterable[str], reason: DeletionReason) -> list[str]:
-    """Return those keys that have an open intent for this reason."""
+def intended(
+    connection: Connection, keys: Iterable[str], reason: DeletionReason | None = None
+) -> list[str]:
+    """Return those keys that have an open intent, for this reason if one is given."""
     wanted = {"digests": _digests(keys), "reason": reason}
     return list(connection.execute(_INTENDED, wanted).scalars())
 

@@ -109,14 +109,15 @@ def _erase(
         ledger.finish(connection, states)
         return error
     needed = erasure.used_by_others(connection, user_id, keys)
-    unneeded = [deletion for deletion in deletions if deletion.storage_key not in needed]
-    # Again: an earlier intent for the same key, used in place of ours, may have been withdrawn.
+    done = _ended_earlier(connection, [key for key in keys if key not in needed])
+    unneeded = [d for d in deletions if d.storage_key not in needed and d.storage_key not in done]
     ledger.intend(connection, unneeded)
     answer = _delete(
         user_id, [deletion.storage_key for deletion in unneeded], versions, guard(connection)
     )
-    written = confirm(connection, needed.union(answer.deleted))
-    written += ErasureReport(control_rows=erasure.forget_keys(connection, answer.deleted))
+    written = confirm(connection, needed.union(done, answer.deleted))
+    control_rows = erasure.forget_keys(connection, [*done, *answer.deleted])
+    written += ErasureReport(control_rows=control_rows)
     ledger.note_failures(connection, answer.failed)
     ends = dict.fromkeys(answer.deleted, DeletionState.DELETED)
     ledger.finish(connection, ends | dict.fromkeys(needed, DeletionState.WITHDRAWN))
@@ -132,6 +133,16 @@ def _erase(
         shared=len(needed),
         failed=len(answer.failed),
     )
+
+
+def _ended_earlier(connection: Connection, keys: Sequence[str]) -> set[str]:
+    """Return keys without an open intent or an object: an earlier try ended them unheard.
+
+    If there still is an object, another run has withdrawn the intent, and it is intended again.
+    """
+    is_open = set(ledger.intended(connection, keys))
+    states = states_of_spared([key for key in keys if key not in is_open])
+    return {key for key, state in states.items() if state is DeletionState.DELETED}
 
 
 def _delete(
