@@ -106,3 +106,21 @@ def first_cells(name, header):
         rf"^\| {header} \|.*\n((?:\|.*\n?)+)", (PROJECT / "docs" / name).read_text(), re.MULTILINE
     )
     return "\n".join(line.split("|")[1] for table in tables for line in table.splitlines())
+
+
+SECURITY = (PROJECT / "docs/security.md").read_text()
+
+
+def test_each_attack_names_a_test_that_makes_it():
+    links = re.findall(r"\[([^\]]+)\]\(\.\./(tests/[^)]+)\)", SECURITY)
+    assert len(links) > 50
+    for words, path in links:
+        assert f"def test_{words.replace(' ', '_')}(" in (PROJECT / path).read_text(), words
+
+
+def test_the_attacks_are_counted():
+    results = re.findall(r"^\|.*\| (held|closed) \|", SECURITY, re.MULTILINE)
+    held, closed = results.count("held"), results.count("closed")
+    said = " ".join(SECURITY.split())
+    assert f"{held + closed} kinds of attack were tried: {held} failed from the start" in said
+    assert f"{closed} worked" in said
