@@ -39,11 +39,17 @@ def grant(url: str, *, export_findings: bool = False) -> None:
     try:
         with engine.begin() as connection:
             ignored = _listen(connection)
+            role = connection.exec_driver_sql("SELECT current_user").scalar_one()
             if export_findings:
                 connection.exec_driver_sql("SET LOCAL kaiwa.export_findings = on")
-            connection.exec_driver_sql(GRANTS.read_text())
+            try:
+                connection.exec_driver_sql(GRANTS.read_text())
+            except sa.exc.ProgrammingError as error:
+                if isinstance(error.orig, psycopg.errors.InsufficientPrivilege):
+                    raise NotGranted(role) from error
+                raise
             if ignored:
-                raise NotGranted(connection.exec_driver_sql("SELECT current_user").scalar_one())
+                raise NotGranted(role)
     finally:
         engine.dispose()
 

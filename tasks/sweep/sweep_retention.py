@@ -1,7 +1,7 @@
 """Tasks of `flows/sweep_retention.py`: lock, settle broken runs, sweep in chunks, report."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -10,6 +10,7 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.events import emit_event
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
 from policy.instants import is_readable
 from policy.retention import effective_expiry, owner_tier
@@ -44,7 +45,8 @@ def sole_sweep() -> Iterator[bool]:
         try:
             yield retention.try_lock_sweep(connection)
         finally:
-            connection.invalidate()  # its session may have ended long ago
+            with suppress(DBAPIError):  # its session may have ended long ago
+                connection.rollback()
 
 
 @task(cache_policy=NO_CACHE)

@@ -19,8 +19,8 @@ from tests.support.cutting_proxy import CuttingProxy
 # Differ from run to run: instants, identities, signatures and durations.
 VOLATILE = {
     "analysis_duration_ms", "audio_url", "backfill_id", "check_id", "cpu_ms", "fingerprint",
-    "first_xid", "hash", "id", "item_id", "owner", "position", "receipt", "reconciliation_id",
-    "report", "run_id", "token",
+    "first_xid", "hash", "hold_id", "id", "item_id", "owner", "position", "reason_sha256",
+    "receipt", "reconciliation_id", "report", "run_id", "salt", "subject_sha256", "token",
 }  # fmt: skip
 # Each run adds its own row: compared as sets, without those of runs that did not finish.
 RUNS = {"audio_ops.quality_check", "audio_ops.quality_result", "audio_ops.reconciliation"}
