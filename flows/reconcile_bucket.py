@@ -51,7 +51,7 @@ def reconcile_bucket(
             and queue objects without a live message for deletion by the next sweep.
         min_age_days: Ignore younger objects; their message may not be saved yet.
         max_orphan_percent: Queue nothing and fail the run if more than this percentage of the
-            objects belong to no message. That points to the wrong database or to lost messages.
+            objects belong to no live message. That points to a wrong database or to lost messages.
         alert_after_days: Fail the run, after everything else, if objects older than this belong to
             no message and are not queued. Empty: alert nobody.
 
@@ -65,8 +65,8 @@ def reconcile_bucket(
         RecordingsMissing: If more than half of the recordings are missing from the bucket.
         ListingOutdated, InventoryLost: If the listing is outdated or incomplete, and so is a new
             one.
-        MessagesMissing: If too many objects belong to no message; everything else is done.
-        OrphansLeft: If old objects belong to no message and are not queued.
+        MessagesMissing: If too many objects belong to no live message; everything else is done.
+        OrphansLeft: If old objects belong to no live message and are not queued.
         ListingOvertaken: If another run took over the listing.
     """
     logger = get_run_logger()

@@ -7,10 +7,10 @@ RESUME_WITHIN = timedelta(days=1)
 
 
 def is_another_database(orphans: int, objects: int, *, max_percent: float) -> bool:
-    """Return whether so many objects lack a message that this is probably the wrong database.
+    """Return whether so many objects lack a live message that this is probably a wrong database.
 
     Args:
-        orphans: Old objects that belong to no message.
+        orphans: Old objects that belong to no message, or only to deleted ones.
         objects: All old objects.
         max_percent: Share above which the result is implausible.
     """

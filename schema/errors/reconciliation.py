@@ -44,7 +44,7 @@ class ListingOutdated(KaiwaError):
 
 
 class MessagesMissing(KaiwaError):
-    """So many objects belong to no message that messages have probably been lost."""
+    """So many objects belong to no live message that messages have probably been lost."""
 
     orphans: int
     objects: int
@@ -53,7 +53,8 @@ class MessagesMissing(KaiwaError):
     def __str__(self) -> str:
         return (
             f"{self.orphans} of {counted(self.objects, 'object')} "
-            f"{agreeing(self.orphans, 'belongs', 'belong')} to no message, above the limit "
+            f"{agreeing(self.orphans, 'belongs', 'belong')} to no message or only to messages "
+            "whose audio is marked as deleted, above the limit "
             f"max_orphan_percent = {self.max_percent:g}. This may be the wrong database, or "
             "`messages` has lost rows. Nothing was queued for deletion. Check DATABASE_URL and "
             "TIGRIS_BUCKET_NAME, and restore lost messages. If all these objects should be "

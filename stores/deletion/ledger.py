@@ -81,10 +81,11 @@ SELECT audio_ops.finish_deletions(CAST(:deleted AS bytea[]), CAST(:withdrawn AS 
 
 _CHAIN = text(f"""
 SELECT {FACTS}, hash FROM audio_ops.deletion_ledger AS entry
-WHERE entry.position IS NOT NULL ORDER BY entry.position, entry.id
+WHERE entry.position > 0 ORDER BY entry.position, entry.id
 """)  # noqa: S608 - our own columns
 _WITHOUT_POSITION = text("""
-SELECT min(id) FROM audio_ops.deletion_ledger WHERE state <> 'intended' AND position IS NULL
+SELECT min(id) FROM audio_ops.deletion_ledger
+WHERE state <> 'intended' AND (position IS NULL OR position < 1)
 """)
 
 

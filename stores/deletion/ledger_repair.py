@@ -21,7 +21,7 @@ from stores.deletion.ledger_chain import entry_hash
 _DAMAGED = text(f"""
 SELECT {ledger.FACTS}, encode(hash, 'hex') AS hash FROM audio_ops.deletion_ledger AS entry
 WHERE state <> 'intended' AND (
-    position IS NULL OR position > :intact OR position = :intact AND id > (
+    position IS NULL OR position < 1 OR position > :intact OR position = :intact AND id > (
         SELECT min(id) FROM audio_ops.deletion_ledger WHERE position = :intact
     )
 )
@@ -29,10 +29,11 @@ ORDER BY position NULLS LAST, id
 """)  # noqa: S608 - our own columns
 _UNPROTECT = text("ALTER TABLE audio_ops.deletion_ledger DISABLE TRIGGER protect_rows")
 _PROTECT = text("ALTER TABLE audio_ops.deletion_ledger ENABLE TRIGGER protect_rows")
-# Positions are unique: first out of the way, then to their new place.
-_VACATE = text("""
-UPDATE audio_ops.deletion_ledger SET position = -id WHERE id = ANY(CAST(:ids AS bigint[]))
-""")
+# Positions are unique, and damaged entries may have any: none is sure to be free.
+_UNINDEX = text("DROP INDEX IF EXISTS audio_ops.deletion_ledger_position_idx")
+_INDEX = text(
+    "CREATE UNIQUE INDEX deletion_ledger_position_idx ON audio_ops.deletion_ledger (position)"
+)
 _MARK = text("""
 INSERT INTO audio_ops.deletion_ledger
     (key_sha256, reason, state, last_error, finished_at, position, hash)
@@ -94,10 +95,11 @@ def repair(connection: Connection, *, by: str, why: str, noted: LedgerHead | Non
     }
     ids = [row.id for row in damaged]
     connection.execute(_UNPROTECT)
-    connection.execute(_VACATE, {"ids": ids})
+    connection.execute(_UNINDEX)
     connection.execute(_MARK, mark)
     connection.execute(_PLACE, {"ids": ids, "intact": intact})
     _chain(connection, found.head)
+    connection.execute(_INDEX)
     connection.execute(_PROTECT)
     left = ledger.verify(connection)
     if left.broken is not None:

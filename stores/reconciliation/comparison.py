@@ -164,8 +164,8 @@ ON CONFLICT (storage_key) DO NOTHING
 """)  # noqa: S608 - ours
 _COUNT_UNCLAIMED = text(f"""
 SELECT count(*) FROM audio_ops.reconciliation_finding AS f
-WHERE f.reconciliation_id = :id AND f.kind = 'object_without_row' AND f.checked_at IS NOT NULL
-  AND NOT {_LIVE} AND NOT {_AWAITED}
+WHERE f.reconciliation_id = :id AND f.checked_at IS NOT NULL AND NOT {_LIVE} AND NOT {_AWAITED}
+  AND f.kind IN ('object_without_row', 'object_of_deleted_row')
 """)  # noqa: S608 - ours
 _COUNT_LEFT = text(f"""
 SELECT count(*) FROM audio_ops.reconciliation_finding AS f
@@ -250,7 +250,7 @@ def settle(
 
 
 def count_unclaimed(connection: Connection, run: Run) -> int:
-    """Count the objects that no message has or could adopt."""
+    """Count the objects that no live message has and none could adopt: all that `queue` takes."""
     return int(connection.execute(_COUNT_UNCLAIMED, {"id": run.id}).scalar_one())
 
 

@@ -85,6 +85,7 @@ def erase_leftovers(user_id: UUID) -> ErasureReport:
         LearnerHeld: If a legal hold was placed meanwhile; the current page is not erased.
     """
     report = ErasureReport()
+    in_transaction(orphan_queue.take_overflow)  # the app may be deleting the learner meanwhile
     for queued in pages(
         lambda connection, after: erasure.orphans(
             connection, user_id, folder=folder(user_id), after=after, limit=ROWS_AT_ONCE
@@ -113,6 +114,7 @@ def verify_erasure(user_id: UUID) -> ErasureReport:
     Returns:
         What is left.
     """
+    in_transaction(orphan_queue.take_overflow)
     left = count_learner_data(user_id)
     if left.is_empty:
         in_transaction(erasure.complete, user_id)

@@ -125,7 +125,7 @@ def _recheck(finding: Finding) -> tuple[int, int | None, datetime | None]:
 
 @task(cache_policy=NO_CACHE)
 def count_unclaimed(run: Run) -> int:
-    """Count the old objects that belong to no message, once all findings are checked."""
+    """Count the old objects that belong to no live message, once all findings are checked."""
     return in_transaction(comparison.count_unclaimed, run)
 
 

@@ -171,6 +171,9 @@ def test_a_ledger_whose_last_position_is_taken_is_repaired_and_shows_it(
     "damage",
     [
         "UPDATE audio_ops.deletion_ledger SET position = 7 WHERE position = 3",
+        "UPDATE audio_ops.deletion_ledger SET position = 0 WHERE position = 2",
+        "UPDATE audio_ops.deletion_ledger SET position = -3 WHERE position = 2",
+        "UPDATE audio_ops.deletion_ledger SET position = -9223372036854775808 WHERE position = 2",
         "DELETE FROM audio_ops.deletion_ledger WHERE position = 1",
         "UPDATE audio_ops.deletion_ledger SET hash = '' WHERE position = 1",
         "UPDATE audio_ops.deletion_ledger SET reason = 'erasure' WHERE position = 3",

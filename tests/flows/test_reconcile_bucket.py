@@ -139,6 +139,17 @@ def test_after_messages_was_truncated_no_object_is_queued_until_approved(
     assert queue().keys() == (keys if repair else set())
 
 
+def test_messages_marked_as_deleted_by_mistake_do_not_cost_their_recordings(
+    record, run_sql, queue, all_are_old
+):
+    for number in range(20):
+        record(f"audio/{number}")
+    run_sql("UPDATE messages SET audio_deleted_at = '2026-01-01'")
+    with pytest.raises(MessagesMissing, match="20 of 20 objects belong to no message or only to"):
+        reconcile_bucket(**deployed_parameters("reconcile-bucket"))
+    assert queue() == {}
+
+
 def test_objects_without_a_message_for_long_fail_the_run_unless_they_are_queued(
     record, queue, all_are_old
 ):

@@ -58,6 +58,36 @@ def test_another_learners_rows_objects_and_analyses_stay_byte_for_byte(
     assert len(before["objects"]) == len(before["messages"]) == 2
 
 
+def test_what_the_app_orphans_meanwhile_while_the_queue_is_locked_goes_too(
+    learner, put, execute, monkeypatch
+):
+    put("audio/elsewhere", b"data")
+    erase_messages = erase_learner.erase_messages.fn
+
+    def erase_while_the_app_deletes(user_id):
+        execute(
+            "INSERT INTO audio_ops.orphan_overflow (storage_key, source, user_id)"
+            " VALUES ('audio/elsewhere', 'message_deleted', :user_id)",
+            user_id=user_id,
+        )
+        return erase_messages(user_id)
+
+    monkeypatch.setattr(erase_learner.erase_messages, "fn", erase_while_the_app_deletes)
+    erased, left = erase(learner)
+    assert (erased.orphans, left.is_empty) == (1, True)
+    assert not is_in_bucket("audio/elsewhere")
+
+
+def test_an_erasure_is_not_complete_while_the_overflow_names_the_learner(learner, execute):
+    execute(
+        "INSERT INTO audio_ops.orphan_overflow (storage_key, source, user_id)"
+        " VALUES ('audio/elsewhere', 'message_deleted', :user_id)",
+        user_id=learner.user_id,
+    )
+    left = erase_learner.verify_erasure.fn(learner.user_id)
+    assert (left.orphans, left.is_empty) == (1, False)
+
+
 def test_more_messages_than_a_page_holds_all_go(learner, add_recording, everything, monkeypatch):
     monkeypatch.setattr(erase_learner, "ROWS_AT_ONCE", 2)
     for _ in range(5):
