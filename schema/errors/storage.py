@@ -82,6 +82,11 @@ class StorageDenied(StorageError):
     code: str
 
     def __str__(self) -> str:
+        if self.code == "RequestTimeTooSkewed":
+            return (
+                f"The bucket refused to {self.operation}: its clock and that of this machine "
+                "differ by more than 15 minutes. Synchronise this machine's clock with NTP."
+            )
         return (
             f"The bucket refused to {self.operation} ({self.code}). Check TIGRIS_ACCESS_KEY_ID, "
             "TIGRIS_SECRET_ACCESS_KEY, TIGRIS_REGION and the key's rights on TIGRIS_BUCKET_NAME."

@@ -112,7 +112,7 @@ class Transport:
                 decode_content=False,
             )
             try:
-                raw = _body(answer, operation, unread=request.stream_output)
+                raw = _body(answer, operation, request)
             except BaseException:
                 answer.close()
                 raise
@@ -131,13 +131,18 @@ class _Document:
 
 
 def _body(
-    answer: BaseHTTPResponse, operation: str, *, unread: bool
+    answer: BaseHTTPResponse, operation: str, request: AWSPreparedRequest
 ) -> BaseHTTPResponse | _Document:
     """Return the checked body of an answer, or that of an object to be read by the caller."""
     if not 200 <= answer.status < 300 and answer.status < 400:
         message = f"HTTP {answer.status}; only the configured address is asked"
         raise UnexpectedAnswer(message)
-    if unread and answer.status < 300:
+    if request.stream_output and answer.status < 300:
+        # A cache may answer with a part of an object, or with none.
+        expected = 206 if "Range" in request.headers else 200
+        if answer.status != expected:
+            message = f"HTTP {answer.status} in place of {expected}"
+            raise UnexpectedAnswer(message)
         return answer
     body = answer.read(MAX_DOCUMENT_BYTES + 1)
     if len(body) > MAX_DOCUMENT_BYTES:

@@ -44,6 +44,7 @@ class Watch:
         self._cpu_limit = cpu_seconds
         self._judged_from = time.monotonic() + cpu_seconds  # it cannot be late before
         self._until = time.monotonic() + wall_seconds
+        self._looks_again_at = 0.0
         self._asleep_at: float | None = None
 
     def cpu_seconds(self) -> float:
@@ -51,17 +52,20 @@ class Watch:
         return _cpu_seconds(self._process) - self._cpu_before
 
     def look(self) -> None:
-        """Raise Unanswered if a limit is exceeded.
+        """Raise Unanswered if a limit is exceeded; looks at most twice a second.
 
         A recording is to blame if its process used up the processor time, or if it sleeps: there is
         nothing that it could wait for. A process that would run but may not, is stopped, or waits
         for memory from the disk says nothing about its recording.
         """
+        now = time.monotonic()
+        if now < self._looks_again_at:
+            return
+        self._looks_again_at = now + _LOOK_SECONDS
         used = self.cpu_seconds()
         if used > self._cpu_limit:
             reason = f"The analysis took more than {self._cpu_limit:.0f} s of processor time."
             raise Unanswered(FailureCause.TIMED_OUT, reason)
-        now = time.monotonic()
         if now < self._judged_from:
             return
         is_asleep = self._process.status() in {psutil.STATUS_SLEEPING, psutil.STATUS_IDLE}
@@ -132,16 +136,15 @@ class AnalysisProcess:
             watch.look()
 
     def _receive(self, count: int, watch: Watch) -> bytes:
-        # First what is there: this process may itself have been stopped for a while.
+        # What is there counts, however late: after its answer, a process sleeps.
         received = bytearray()
-        while len(received) < count:
+        while True:
             with suppress(TimeoutError):
                 block = self._link.recv(min(count - len(received), _BLOCK_BYTES))
-                if not block:
-                    break
                 received += block
+                if not block or len(received) == count:
+                    return bytes(received)
             watch.look()
-        return bytes(received)
 
     def close(self) -> None:
         """Close the socket, which ends a process that reads from it."""

@@ -181,7 +181,8 @@ def test_a_request_to_make_a_bucket_names_the_region_as_its_server_wants_it(
 
     def refuse(_, request, **__):
         sent.append(request)
-        return AWSResponse(request.url, 404, {}, SimpleNamespace(stream=list))
+        refusal = b"<Error><Code>NoSuchBucket</Code></Error>"
+        return AWSResponse(request.url, 404, {}, SimpleNamespace(stream=lambda: [refusal]))
 
     monkeypatch.setattr(Transport, "send", refuse)
     bucket = open_bucket(access(endpoint, region), BUCKET_LIMITS)

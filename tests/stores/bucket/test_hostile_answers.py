@@ -393,6 +393,19 @@ def test_an_announced_terabyte_is_refused_and_not_read(hostile_bucket):
         get(hostile_bucket.bucket())
 
 
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        ("203 Non-Authoritative Information", b"data"),
+        ("204 No Content", b""),
+        ("206 Partial Content", b"data"),
+    ],
+)
+def test_a_part_of_an_object_is_not_taken_for_all_of_it(unavailable, status, body):
+    partial = answer(status, body, Content_Range="bytes 0-3/99")
+    assert unavailable(get, partial, KEY) == f"HTTP {status[:3]} in place of 200"
+
+
 def test_compressed_bytes_are_not_unpacked(hostile_bucket):
     bomb = gzip.compress(bytes(10**7))
     hostile_bucket[KEY] = sending(answer(body=bomb, Content_Encoding="gzip"))
@@ -461,6 +474,13 @@ def test_a_code_that_is_none_is_not_repeated(hostile_bucket, code):
     with pytest.raises(StorageDenied) as error:
         get(hostile_bucket.bucket())
     assert error.value.code == "403"
+
+
+def test_a_wrong_clock_is_named(hostile_bucket):
+    skewed = b"<Error><Code>RequestTimeTooSkewed</Code></Error>"
+    hostile_bucket[KEY] = sending(answer("403 Forbidden", skewed))
+    with pytest.raises(StorageDenied, match="clock"):
+        get(hostile_bucket.bucket())
 
 
 def test_our_own_mistakes_surface(hostile_bucket):

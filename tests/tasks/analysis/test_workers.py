@@ -2,6 +2,7 @@
 
 import io
 import signal
+import socket
 import sys
 import threading
 import time
@@ -236,6 +237,25 @@ def test_a_recording_whose_process_runs_late_is_analysed(spoken, claimed, noon):
         suspended.suspend()
         threading.Timer(3, suspended.resume).start()
         assert isinstance(workers.analyse(claimed(text), audio, as_of=noon), Analysed)
+
+
+@pytest.mark.parametrize("size", [2, 3_000_000])
+def test_a_late_answer_counts_though_its_process_sleeps_by_then(size):
+    ours, theirs = socket.socketpair()
+    with psutil.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as asleep, theirs:
+        while asleep.status() != psutil.STATUS_SLEEPING:
+            time.sleep(0.01)
+        sender = threading.Thread(
+            target=theirs.sendall, args=(wire.head(bytes(size)) + bytes(size),)
+        )
+        sender.start()
+        request = wire.Request(text="a" * 10_000)
+        watch = process.Watch(asleep, cpu_seconds=0, wall_seconds=60)
+        asked = process.AnalysisProcess("c", ours, asleep)
+        assert len(asked.ask(request, b"", watch).answer) == size
+        sender.join()
+        asked.close()
+        asleep.kill()
 
 
 def test_a_process_gets_no_more_memory_than_allowed(hostile, claimed, noon):
