@@ -14,7 +14,7 @@ from tests.tasks.test_export_findings import SO, THINK, analysed
 
 pytestmark = pytest.mark.slow
 
-MOST_KILLS, MOST_CUTS = 6, 3
+MOST_KILLS, MOST_CUTS = 4, 2
 LEASED_TOO_LONG = """
 SELECT count(*) FROM (
     SELECT leased_until FROM audio_ops.lease
