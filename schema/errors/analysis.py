@@ -5,15 +5,15 @@ from schema.wording import agreeing, counted
 
 
 class WorkerNotReady(KaiwaError):
-    """An analysis process ended or hung before it was ready for its first recording."""
+    """An analysis server did not start, or ended; no recording is at fault."""
 
     reason: str
 
     def __str__(self) -> str:
         return (
-            f"An analysis process failed to start: {self.reason}. Its messages were returned to "
-            "the queue. Look for a traceback in the worker's log; memory may be short or the "
-            "installation incomplete."
+            f"An analysis server failed to start or was killed: {self.reason}. Its messages were "
+            "returned to the queue. Look for a traceback in the worker's log; memory may be short "
+            "or the installation incomplete."
         )
 
 

@@ -282,6 +282,6 @@ def raise_for_bucket(outcomes: Mapping[str, Outcome]) -> None:
     if (
         FailureCause.OBJECT_MISSING in causes
         or FailureCause.STORAGE_DENIED in causes
-        or 2 * suspicious > len(outcomes)
+        or 2 * suspicious >= len(outcomes)
     ):
         storage.bucket().verify_marker()

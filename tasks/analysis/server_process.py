@@ -89,7 +89,10 @@ class AnalysisServer:
             self.end_process()
             raise
         except (EOFError, OSError, ValueError, psutil.Error):
-            reason = f"The analysis process ended with code {self.end_process()}."
+            code = self.end_process()
+            reason = f"The analysis process ended with code {code}."
+            if code == -signal.SIGKILL:
+                reason += " Memory may be short."
         raise Unanswered(FailureCause.CRASHED, reason)
 
     def _start(self, conversation: str) -> AnalysisProcess:
