@@ -44,8 +44,12 @@ VALUES (:id, :user_id, CAST(:id AS text), 'price', CAST(:tier AS subscription_ti
     sa.bindparam("updated_at", type_=UtcDateTime), sa.bindparam("created_at", type_=UtcDateTime)
 )
 ADD_HOLD = sa.text("""
-INSERT INTO audio_ops.legal_hold (scope, subject_id, reason, placed_by, released_at, released_by)
-VALUES (:scope, :subject_id, 'a case', 'somebody', :released_at, :released_by)
+INSERT INTO audio_ops.legal_hold (scope, subject_id, reason, placed_by)
+VALUES (:scope, :subject_id, 'a case', 'somebody')
+""")
+RELEASE_HOLD = sa.text("""
+UPDATE audio_ops.legal_hold SET released_by = 'somebody'
+WHERE scope = :scope AND subject_id = :subject_id
 """)
 RETENTION_PERIOD = sa.text(
     select_messages(["m.id AS message_id"], [RULES["retention_period"]], where="TRUE")
@@ -181,22 +185,18 @@ def add(connection, cases):
         HoldScope.CONVERSATION: lambda n: f"conversation-{n}",
         HoldScope.USER: lambda n: str(identity(1, n)),
     }
+    held = [(n, *case.hold) for n, case in numbered if case.hold is not None]
     holds = [
-        {
-            "scope": case.hold[0].value,
-            "subject_id": subjects[case.hold[0]](n),
-            "released_at": None if case.hold[1] else AS_OF,
-            "released_by": None if case.hold[1] else "somebody",
-        }
-        for n, case in numbered
-        if case.hold is not None
+        ({"scope": scope.value, "subject_id": subjects[scope](n)}, in_force)
+        for n, scope, in_force in held
     ]
     for statement, rows in (
         (sa.insert(User), users),
         (sa.insert(Conversation), conversations),
         (sa.insert(Message), messages),
         (ADD_SUBSCRIPTION, subscriptions),
-        (ADD_HOLD, holds),
+        (ADD_HOLD, [hold for hold, _ in holds]),
+        (RELEASE_HOLD, [hold for hold, in_force in holds if not in_force]),
     ):
         if rows:
             connection.execute(statement, rows)

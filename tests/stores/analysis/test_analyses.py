@@ -311,7 +311,7 @@ def test_deleted_objects_no_longer_exist(connection, add_message):
 def test_a_document_is_checked_even_when_written_past_the_record(connection, add_message):
     wrong = [{"word": "a", "startMs": 5, "endMs": 1, "charStart": 0, "charEnd": 1}]
     insert = sa.insert(MessageAudioAnalysis)
-    with pytest.raises((StatementError, ValidationError), match="startMs 5 is after endMs 1"):
+    with pytest.raises((StatementError, ValidationError), match="1 validation error"):
         connection.execute(insert, {"message_id": add_message(), "speech_timings": wrong})
 
 
