@@ -135,18 +135,29 @@ def _temporally_masked(signal: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.where(is_masked, np.float32(_MASKED_SHARE) * decayed, signal)
 
 
-def _mel_filters() -> NDArray[np.float32]:
-    """Return triangles of unit area for alternating squared real and imaginary parts: (514, 25)."""
-    bin_hz = SAMPLE_RATE_HZ / _FFT_SIZE
-    lowest, highest = (2595 * np.log10(1 + hz / 700) for hz in _BAND_HZ)
-    edges_hz = 700 * (10 ** (np.linspace(lowest, highest, _FILTERS + 2) / 2595) - 1)
-    edges_hz = np.floor(edges_hz / bin_hz + 0.5) * bin_hz
+def mel_filters(edges_hz: NDArray[np.float64], fft_size: int) -> NDArray[np.float32]:
+    """Return triangular filters of unit area for a spectrum's squared parts.
+
+    Args:
+        edges_hz: Shape (n + 2,): where each filter begins; its peak and its end are the next two.
+        fft_size: Samples, even.
+
+    Returns:
+        Shape (fft_size + 2, n): real and imaginary parts alternate.
+    """
     left, centre, right = edges_hz[:-2], edges_hz[1:-1], edges_hz[2:]
-    hertz = bin_hz * np.arange(_FFT_SIZE // 2 + 1)[:, None]
+    hertz = SAMPLE_RATE_HZ / fft_size * np.arange(fft_size // 2 + 1)[:, None]
     rising = (hertz - left) / (centre - left)
     falling = (right - hertz) / (right - centre)
     triangles = np.maximum(np.minimum(rising, falling), 0) * 2 / (right - left)
     return np.repeat(triangles, 2, axis=0).astype(np.float32)
+
+
+def _model_edges_hz() -> NDArray[np.float64]:
+    bin_hz = SAMPLE_RATE_HZ / _FFT_SIZE
+    lowest, highest = (2595 * np.log10(1 + hz / 700) for hz in _BAND_HZ)
+    edges_hz = 700 * (10 ** (np.linspace(lowest, highest, _FILTERS + 2) / 2595) - 1)
+    return np.asarray(np.floor(edges_hz / bin_hz + 0.5) * bin_hz)
 
 
 def _cosines() -> NDArray[np.float32]:
@@ -166,6 +177,6 @@ def _smoothing() -> NDArray[np.float32]:
 
 
 _WINDOW: Final = np.hamming(WINDOW_SAMPLES).astype(np.float32)
-_MEL_FILTERS: Final = _mel_filters()
+_MEL_FILTERS: Final = mel_filters(_model_edges_hz(), _FFT_SIZE)
 _COSINES: Final = _cosines()
 _SMOOTHING: Final = _smoothing()
