@@ -7,22 +7,24 @@ import traceback
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Final
 
+from benchmarks import frame
 from benchmarks.expert_agreement import Comparison, compare
 from settings.processes import limit_blas_threads
-from speech import engine
 from speech.analysis import SpeechAnalysis
+from speech.engine import DEFAULT_ENGINE, analyze, load
 from speech.errors import NoSpeech, SpeechError, TextMismatch
-from speech.scores.model import ScoringModel
+from speech.scores.model import ENGINES, ScoringModel
 from speech.waveform import AudioEncoding, decode
 from training.channels import Channel
 from training.corpus import Utterance
 from training.held_out import speakers_held_out
 from training.signals import Waveform
 
+ENGINE: Final = frame.Choice(DEFAULT_ENGINE, ENGINES, "engine")
 REJECTIONS: Final = (NoSpeech.cause, TextMismatch.cause)
 
 
@@ -77,15 +79,15 @@ def with_folds(jobs: Iterable[Job], folds: Path) -> list[Job]:
     return [replace(job, model=judges[job.utterance.speaker]) for job in jobs]
 
 
-def outcomes(jobs: Iterable[Job], processes: int) -> Iterator[Outcome]:
+def outcomes(jobs: Iterable[Job], engine: str, processes: int) -> Iterator[Outcome]:
     """Analyse in the order of `jobs`; use one process to measure speed, more to save time."""
     limit_blas_threads()
     spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, spawn, engine.load, ("en",)) as pool:
-        yield from pool.map(analyse, jobs)
+    with ProcessPoolExecutor(processes, spawn, load, ("en", engine)) as pool:
+        yield from pool.map(partial(analyse, engine=engine), jobs)
 
 
-def analyse(job: Job) -> Outcome:
+def analyse(job: Job, engine: str = DEFAULT_ENGINE) -> Outcome:
     """Decode, send through the channel, analyse, compare."""
     model = None if job.model is None else _model(job.model)
     began = time.process_time()
@@ -94,7 +96,7 @@ def analyse(job: Job) -> Outcome:
     if job.channel is not None:
         waveform = job.channel(waveform, job.utterance.chance(0))
     began = time.process_time()
-    analysis, cause = _analysed(waveform, job.text, model)
+    analysis, cause = _analysed(waveform, job.text, engine, model)
     elapsed = time.process_time() - began
     comparison = None if analysis is None else compare(job.utterance, analysis)
     return Outcome(job.utterance.seconds, decoded, elapsed, comparison, cause)
@@ -104,10 +106,10 @@ _model = cache(ScoringModel.from_file)
 
 
 def _analysed(
-    waveform: Waveform, text: str, model: ScoringModel | None
+    waveform: Waveform, text: str, engine: str, model: ScoringModel | None
 ) -> tuple[SpeechAnalysis | None, str | None]:
     try:
-        return engine.analyze(waveform, text, "en", model=model), None
+        return analyze(waveform, text, "en", engine=engine, model=model), None
     except SpeechError as error:
         return None, error.cause
     except Exception as error:  # noqa: BLE001 - defects are counted and reported

@@ -1,6 +1,7 @@
 """Compare an analysis in a locked-down process with one in this process.
 
-    OPENBLAS_NUM_THREADS=1 python benchmarks/analysis_process.py [--clips 200] [--smoke] [--json]
+    OPENBLAS_NUM_THREADS=1 python benchmarks/analysis_process.py [--clips 200] [--engine ENGINE]
+                                                           [--smoke] [--json]
 
 Recordings come from the folder in CORPUS, or are synthesised without it. Processor time is that of
 all processes, including what starts them and passes recordings to them.
@@ -12,10 +13,12 @@ from itertools import cycle, islice
 import psutil
 
 from benchmarks import frame
+from benchmarks.analysed_corpus import ENGINE
 from benchmarks.analyze_flow import analyse_alone, read_clips
 from local.demo.recordings import Recording
+from schema.states import AnalysisEngine
 from settings.environment import AnalysisSettings
-from speech import engine
+from speech.engine import load
 from speech.rehearsal import rehearse
 from tasks.analysis import wire
 from tasks.analysis.server_process import AnalysisServer
@@ -40,13 +43,13 @@ def ask(server: AnalysisServer, clip: Recording, conversation: str) -> None:
     wire.read_answer(reply.answer, wire.AnalysedAnswer)
 
 
-def cost(clips: list[Recording], conversations: int) -> tuple[float, float]:
+def cost(clips: list[Recording], conversations: int, engine: AnalysisEngine) -> tuple[float, float]:
     """Return processor time of a server with clips of so many conversations, and its memory in MB.
 
     Pages that the server and its process share are counted once.
     """
     before = cpu_seconds()
-    server = AnalysisServer(AnalysisSettings())
+    server = AnalysisServer(engine, AnalysisSettings())
     for number, clip in enumerate(clips):
         ask(server, clip, str(number * conversations // len(clips)))
     processes = psutil.Process().children(recursive=True)
@@ -56,23 +59,24 @@ def cost(clips: list[Recording], conversations: int) -> tuple[float, float]:
     return cpu_seconds() - before, memory_bytes / 1e6
 
 
-def cost_here(clips: list[Recording]) -> float:
+def cost_here(clips: list[Recording], engine: str) -> float:
     """Return the processor time of the same analyses in this process."""
     before = cpu_seconds()
     for clip in clips:
-        analyse_alone(clip)
+        analyse_alone(clip, engine)
     return cpu_seconds() - before
 
 
-def measure(clips: int) -> frame.Figures:
+def measure(clips: int, engine: str) -> frame.Figures:
     """Return the processor time of starting and of an analysis, in this process and in others."""
     chosen = list(islice(cycle(read_clips()), clips))
-    engine.load("en")
-    rehearse()
-    start, _ = cost([], 1)
-    here = cost_here(chosen) / clips
-    one, memory_mb = cost(chosen, 1)
-    each, _ = cost(chosen, clips)
+    load("en", engine)
+    rehearse(engine)
+    name = AnalysisEngine(engine)
+    start, _ = cost([], 1, name)
+    here = cost_here(chosen, engine) / clips
+    one, memory_mb = cost(chosen, 1, name)
+    each, _ = cost(chosen, clips, name)
     in_process, in_new_process = (one - start) / clips, (each - start) / clips
     return {
         "clips": clips,
@@ -87,4 +91,10 @@ def measure(clips: int) -> frame.Figures:
 
 
 if __name__ == "__main__":
-    frame.run(measure, {"clips": frame.Size(200, smoke=4, help="recordings that are analysed")})
+    frame.run(
+        measure,
+        {
+            "clips": frame.Size(200, smoke=4, help="recordings that are analysed"),
+            "engine": ENGINE,
+        },
+    )

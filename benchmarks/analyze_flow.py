@@ -27,7 +27,7 @@ from local.demo.recordings import ANALYZED, Recording
 from local.stack import Stack
 from settings.demo import DemoSettings
 from settings.processes import limit_blas_threads
-from speech import engine
+from speech.engine import DEFAULT_ENGINE, analyze, load
 from speech.errors import SpeechError
 from speech.waveform import AudioEncoding, decode
 from stores import database
@@ -43,13 +43,13 @@ def read_clips() -> list[Recording]:
     return [recording for recording in recordings if recording.expected in (None, ANALYZED)]
 
 
-def analyse_alone(clip: Recording) -> bool:
+def analyse_alone(clip: Recording, engine: str = DEFAULT_ENGINE) -> bool:
     """Analyse one clip with the bare engine; return whether it succeeded."""
     encoding = AudioEncoding(
         clip.encoding.audio_format, clip.encoding.sample_rate_hz, clip.encoding.channels
     )
     try:
-        engine.analyze(decode(clip.audio or b"", encoding), clip.text, "en")
+        analyze(decode(clip.audio or b"", encoding), clip.text, "en", engine=engine)
     except SpeechError:
         return False
     return True
@@ -59,7 +59,7 @@ def engine_seconds(clips: list[Recording]) -> float:
     """Time the bare engine on all cores, including the start of its processes."""
     started = time.perf_counter()
     spawn = multiprocessing.get_context("spawn")
-    with spawn.Pool(available_cores(), engine.load, ("en",)) as pool:
+    with spawn.Pool(available_cores(), load, ("en",)) as pool:
         for _ in pool.imap_unordered(analyse_alone, clips):
             pass
     return time.perf_counter() - started

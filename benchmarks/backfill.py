@@ -91,7 +91,9 @@ def _freeze(engine: sa.Engine, release: EngineRelease, limit: int | None) -> tup
     more = True
     while more:
         with engine.begin() as connection:
-            more = freezing.freeze_page(connection, number, release, ("en",), limit=FREEZE_AT_ONCE)
+            more = freezing.freeze_page(
+                connection, number, release, [release], ("en",), limit=FREEZE_AT_ONCE
+            )
     took = time.perf_counter() - began
     with engine.begin() as connection:
         backfills.approve(connection, number, approved_by="a benchmark")

@@ -22,12 +22,13 @@ from pathlib import Path
 
 from benchmarks import frame
 from benchmarks.aligners import WIDE_BEAMS, Lost, PocketSphinx
-from speech import engine
+from benchmarks.analysed_corpus import ENGINE
 from speech.acoustics.front_end import cepstra, features
 from speech.acoustics.model_files import acoustic_model
 from speech.acoustics.pitch import pitch
 from speech.acoustics.senones import log_likelihoods
 from speech.alignment.forced import aligned_pieces
+from speech.engine import analyze, load
 from speech.errors import SpeechError
 from speech.scores.features import network_input
 from speech.scores.model import scoring_model
@@ -71,9 +72,9 @@ def clips(corpus: Path | None, sample: int) -> list[tuple[bytes, str]]:
     ]
 
 
-def time_stages(waveform: Waveform, words: list[str], clock: Clock) -> None:
+def time_stages(waveform: Waveform, words: list[str], clock: Clock, engine: str) -> None:
     """Run the stages of an analysis one by one."""
-    model = scoring_model()
+    model = scoring_model(engine)
     with clock.timing("pitch"):
         voice = pitch(waveform)
     with clock.timing("front_end"):
@@ -89,11 +90,11 @@ def time_stages(waveform: Waveform, words: list[str], clock: Clock) -> None:
             model.predict(given)
 
 
-def measure(corpus: Path | None, sample: int) -> frame.Figures:
+def measure(corpus: Path | None, sample: int, engine: str) -> frame.Figures:
     """Return seconds of audio per CPU second, and CPU milliseconds per second of audio."""
     clock = Clock()
     with clock.timing("load"):
-        engine.load("en")
+        load("en", engine)
     audio_seconds = 0.0
     failed: Counter[str] = Counter()
     waveforms = []
@@ -102,7 +103,7 @@ def measure(corpus: Path | None, sample: int) -> frame.Figures:
             waveform = decode(data, AudioEncoding())
         with clock.timing("analysis"):
             try:
-                engine.analyze(waveform, text, "en")
+                analyze(waveform, text, "en", engine=engine)
             except SpeechError as error:
                 failed[error.cause] += 1
         audio_seconds += len(waveform) / SAMPLE_RATE_HZ
@@ -112,7 +113,7 @@ def measure(corpus: Path | None, sample: int) -> frame.Figures:
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     peer = PocketSphinx(**WIDE_BEAMS)
     for waveform, words in waveforms:
-        time_stages(waveform, words, clock)
+        time_stages(waveform, words, clock, engine)
         with clock.timing("pocketsphinx"):
             try:
                 peer.align(waveform, words)
@@ -142,5 +143,6 @@ if __name__ == "__main__":
         {
             "corpus": frame.Folder("folder of rated recordings; without it the clips of the tests"),
             "sample": frame.Size(100, smoke=3, help="recordings"),
+            "engine": ENGINE,
         },
     )

@@ -4,7 +4,7 @@ import argparse
 import json
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,21 @@ class Folder:
     required: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """An option that takes one of some texts.
+
+    Attributes:
+        default: The one that counts if none is given.
+        choices: All of them.
+        help: Shown by `--help`.
+    """
+
+    default: str
+    choices: Collection[str]
+    help: str
+
+
 def as_lines(figures: Figures) -> str:
     """Format figures, one per line."""
     return "\n".join(f"{name:38} {_number(figure):>14}" for name, figure in figures.items())
@@ -51,7 +66,7 @@ def _number(figure: object) -> str:
 
 def run(
     measure: Callable[..., Figures],
-    options: Mapping[str, Size | Folder],
+    options: Mapping[str, Size | Folder | Choice],
     *,
     show: Callable[[Figures], str] = as_lines,
 ) -> None:
@@ -70,6 +85,9 @@ def run(
         flag = f"--{name.replace('_', '-')}"
         if isinstance(option, Folder):
             parser.add_argument(flag, type=Path, required=option.required, help=option.help)
+        elif isinstance(option, Choice):
+            shown = f"{option.help} (default: {option.default})"
+            parser.add_argument(flag, choices=option.choices, default=option.default, help=shown)
         else:
             default = "all" if option.default is None else f"{option.default:,}"
             parser.add_argument(flag, type=int, help=f"{option.help} (default: {default})")
@@ -91,7 +109,9 @@ def run(
         print(json.dumps(figures))
 
 
-def _chosen(given: int | Path | None, option: Size | Folder, *, smoke: bool) -> int | Path | None:
-    if given is not None or isinstance(option, Folder):
+def _chosen(
+    given: int | Path | str | None, option: Size | Folder | Choice, *, smoke: bool
+) -> int | Path | str | None:
+    if given is not None or not isinstance(option, Size):
         return given
     return option.smoke if smoke else option.default

@@ -1,7 +1,7 @@
 """Measure whom the validity gate refuses wrongly, by group of speakers and pace.
 
     python benchmarks/gate_groups.py [--corpus DIR] [--clips DIR] [--sample N] [--processes N]
-                                     [--smoke] [--json]
+                                     [--engine ENGINE] [--smoke] [--json]
 
 CORPUS is a folder of rated learners (see `training/corpus.py`). CLIPS has one folder per group of
 other speakers, with recordings and, beside each, its text in a `.txt` of the same name. Each
@@ -21,7 +21,7 @@ import numpy as np
 import soundfile
 
 from benchmarks import frame
-from benchmarks.analysed_corpus import Job, Outcome, outcomes
+from benchmarks.analysed_corpus import ENGINE, Job, Outcome, outcomes
 from training.corpus import Utterance, read_corpus
 from training.signals import Waveform
 
@@ -87,13 +87,15 @@ def _refused(finished: Sequence[Outcome]) -> float:
     return round(sum(outcome.is_rejected for outcome in finished) / len(finished), 4)
 
 
-def measure(corpus: Path | None, clips: Path | None, sample: int, processes: int) -> dict[str, Any]:
+def measure(
+    corpus: Path | None, clips: Path | None, sample: int, engine: str, processes: int
+) -> dict[str, Any]:
     """Return the shares of refusals and the number of recordings of each group."""
     groups = {"learners": read_corpus(corpus, sample)} if corpus else {}
     groups |= read_clips(clips) if clips else {}
     jobs = {name: jobs_of(group) for name, group in groups.items() if group}
     every = chain.from_iterable(some for by_name in jobs.values() for some in by_name.values())
-    flat = outcomes(every, processes)
+    flat = outcomes(every, engine, processes)
     return {
         "groups": {
             group: {
@@ -126,6 +128,7 @@ if __name__ == "__main__":
             "corpus": frame.Folder("folder of rated recordings"),
             "clips": frame.Folder("folder of recordings by group"),
             "sample": frame.Size(375, smoke=2, help="recordings of the corpus"),
+            "engine": ENGINE,
             "processes": frame.Size(1, smoke=1, help="processes"),
         },
         show=table,

@@ -1,7 +1,7 @@
 """Measure the scores' agreement with experts, and the speed of the engine.
 
     python benchmarks/pronunciation.py --corpus DIR [--sample N] [--folds DIR] [--processes N]
-                                       [--smoke] [--json]
+                                       [--engine ENGINE] [--smoke] [--json]
 
 Decodes and analyses every recording of the corpus (see `training/corpus.py`), and prints Pearson
 correlations with the experts' mean and, if available, median (words and phones have none). Refused
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import frame
-from benchmarks.analysed_corpus import Job, Outcome, outcomes, with_folds
+from benchmarks.analysed_corpus import ENGINE, Job, Outcome, outcomes, with_folds
 from benchmarks.expert_agreement import LEVELS, agreement, agreement_by_level
 from training.corpus import UTTERANCE_SCORES, read_corpus
 
@@ -85,17 +85,20 @@ def cell(value: float | None) -> str:
     return "    -" if value is None else f"{value:5.3f}"
 
 
-def measure(corpus: Path, sample: int | None, folds: Path | None, processes: int) -> dict[str, Any]:
+def measure(
+    corpus: Path, sample: int | None, folds: Path | None, engine: str, processes: int
+) -> dict[str, Any]:
     """Analyse the recordings and compare the scores with the experts'."""
     jobs = [Job(utterance, utterance.text) for utterance in read_corpus(corpus, sample)]
     if folds:
         jobs = with_folds(jobs, folds)
-    return figures(list(outcomes(jobs, processes)))
+    return figures(list(outcomes(jobs, engine, processes)))
 
 
-OPTIONS: dict[str, frame.Size | frame.Folder] = {
+OPTIONS: dict[str, frame.Size | frame.Folder | frame.Choice] = {
     "corpus": frame.Folder("folder of rated recordings", required=True),
     "folds": frame.Folder("models that were each trained without some speakers"),
+    "engine": ENGINE,
     "processes": frame.Size(1, smoke=1, help="processes; more than one spoils the speed"),
 }
 

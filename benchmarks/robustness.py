@@ -1,7 +1,7 @@
 """Measure the scores on bad recordings, and the refusals of the validity gate.
 
     python benchmarks/robustness.py --corpus DIR [--sample N] [--folds DIR] [--processes N]
-                                    [--smoke] [--json]
+                                    [--engine ENGINE] [--smoke] [--json]
 
 The same sample of learners, spread evenly over speakers, is analysed clean and through each of the
 channels below. Correlations are with the experts' means for the clean recording; `change` is the
@@ -182,14 +182,16 @@ def table(found: frame.Figures) -> str:
     return "\n".join(lines)
 
 
-def measure(corpus: Path, sample: int, folds: Path | None, processes: int) -> dict[str, Any]:
+def measure(
+    corpus: Path, sample: int, folds: Path | None, engine: str, processes: int
+) -> dict[str, Any]:
     """Analyse the sample through every channel, and the recordings that must be refused."""
     right = [Job(one, one.text) for one in read_corpus(corpus, sample)]
     if folds:
         right = with_folds(right, folds)
     with tempfile.TemporaryDirectory(prefix="kaiwa-benchmark-") as folder:
         jobs = shown_to_engine(right, Path(folder))
-        flat = outcomes(chain.from_iterable(jobs.values()), processes)
+        flat = outcomes(chain.from_iterable(jobs.values()), engine, processes)
         finished = {name: list(islice(flat, len(some))) for name, some in jobs.items()}
     return figures(finished)
 

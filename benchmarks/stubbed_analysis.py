@@ -71,7 +71,7 @@ def stubbed_analysis(limit: int) -> int:
     from flows.analyze_messages import analyze_messages
 
     storage.bucket = _Bucket  # type: ignore[assignment]
-    pool.analysis_workers = lambda _count: _Workers()  # type: ignore[assignment,return-value]
+    pool.analysis_workers = lambda *_: _Workers()  # type: ignore[assignment]
     for module in (tasks, batch):
         module.LEASE_DURATION = LEASE  # type: ignore[attr-defined]
     batch.RENEWAL_SECONDS = LEASE.total_seconds() / 3

@@ -10,6 +10,7 @@ import typer
 
 from cli.errors import errors_to_stderr
 from cli.terminal import Terminal
+from schema.states import AnalysisEngine
 from schema.visible import visible
 
 
@@ -27,6 +28,9 @@ def analyze(
     ],
     text: Annotated[str, typer.Option(help="What the speaker meant to say.")],
     language: Annotated[str, typer.Option(help="Language of the text.")] = "en",
+    engine: Annotated[
+        AnalysisEngine, typer.Option(help="kaiwa-large scores best, kaiwa is faster.")
+    ] = AnalysisEngine.KAIWA_LARGE,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the whole analysis as JSON, and nothing else.")
     ] = False,
@@ -65,7 +69,7 @@ def analyze(
         raise typer.BadParameter(problem)
     # These load models and codecs: only when a command needs them.
     from cli import analysis_page, analysis_table
-    from speech import engine
+    from speech import engine as speech_engine
     from speech.waveform import MAX_BYTES, SAMPLE_RATE_HZ, AudioEncoding, decode
     from tasks.analysis.records import analysis_of
 
@@ -78,7 +82,7 @@ def analyze(
         # The app's recordings are headerless samples under names that end in `.wav`.
         declared = raw_format or file.suffix.removeprefix(".") or "no format"
         waveform = decode(recording, AudioEncoding(declared, sample_rate))
-        analysis = engine.analyze(waveform, text, language)
+        analysis = speech_engine.analyze(waveform, text, language, engine=engine)
         title = visible(file.name)  # a name may be any bytes
         if as_json:
             typer.echo(visible(analysis_of(analysis, text).as_json().decode()))

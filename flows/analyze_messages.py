@@ -14,6 +14,7 @@ from reports.analysis import languages_line
 from schema.clock import utc_now
 from schema.errors.analysis import AnalysesBroken, RunIncomplete
 from schema.facts.analysis import AnalysisReport
+from schema.states import AnalysisEngine
 from schema.wording import counted
 from tasks.analysis.analyze_messages import (
     analyze_chunk,
@@ -23,6 +24,7 @@ from tasks.analysis.analyze_messages import (
     put_back_scores,
     recover_stale_messages,
 )
+from tasks.analysis.engines import chosen_engine
 from tasks.runtime.app_objects import mend_app_objects
 from tasks.runtime.chunk_runner import ChunkTaskRunner
 from tasks.runtime.clocks import check_clocks
@@ -37,6 +39,7 @@ def analyze_messages(
     limit: Annotated[int, Field(ge=1, le=100_000)] = 1000,
     chunk_size: Annotated[int, Field(ge=1, le=500)] = 100,
     languages: list[str] | None = None,
+    engine: AnalysisEngine | None = None,
     max_attempts: Annotated[int, Field(ge=1, le=20)] = 5,
     workers: Annotated[int | None, Field(ge=1, le=256)] = None,
     fail_above_percent: Annotated[float, Field(ge=0, le=100)] = 20.0,
@@ -54,6 +57,8 @@ def analyze_messages(
         chunk_size: Messages claimed, analysed and written together.
         languages: Only conversations in these languages, such as en. Empty: every language that
             has an engine.
+        engine: Analysis engine: kaiwa-large scores best, kaiwa is faster. Empty: the deployment's
+            KAIWA_ENGINE.
         max_attempts: Attempts before a transient failure (bucket, timeout) becomes final.
         workers: Analysis processes, per machine on a Dask cluster. Empty: one per core.
         fail_above_percent: Fail the run if more than this percentage of its messages fail.
@@ -72,6 +77,7 @@ def analyze_messages(
     """
     logger = get_run_logger()
     check_languages(languages or ())
+    chosen = chosen_engine(engine)
     started_at = utc_now()
     check_clocks(started_at)
     mend_app_objects()
@@ -93,7 +99,12 @@ def analyze_messages(
 
     submitted = [
         analyze_chunk.submit(
-            chunk, languages or None, max_attempts=max_attempts, workers=workers, as_of=started_at
+            chunk,
+            languages or None,
+            engine=chosen,
+            max_attempts=max_attempts,
+            workers=workers,
+            as_of=started_at,
         )
         for chunk in chunks
     ]

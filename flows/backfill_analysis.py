@@ -69,7 +69,7 @@ def backfill_analysis(
     end: AwareDatetime | None = None,
     languages: list[str] | None = None,
     conversation_ids: list[str] | None = None,
-    engine: AnalysisEngine = AnalysisEngine.KAIWA,
+    engine: AnalysisEngine | None = None,
     newest_first: bool = True,
     max_parallel: Annotated[int, Field(ge=1, le=64)] = 1,
     chunk_size: Annotated[int, Field(ge=1, le=500)] = 100,
@@ -91,13 +91,15 @@ def backfill_analysis(
             backfill.
         dry_run: Only count and estimate. With resume set, only report progress.
         selection: Which messages: without an analysis (missing), with a failed one (failed), with
-            one by another engine, an older version or other models (outdated), in quarantine
-            (quarantined), or all.
+            one by another engine, an older version or other models (outdated, see engine), in
+            quarantine (quarantined), or all.
         start: Only messages sent at or after this time. Empty: from the beginning.
         end: Only messages sent before this time. Empty: until now.
         languages: Only conversations in these languages, such as en. Empty: all.
         conversation_ids: Only these conversations. Empty: all.
-        engine: Analysis engine, in the installed version.
+        engine: Analysis engine, in the installed version: kaiwa-large scores best, kaiwa is
+            faster. Analyses by the other one are outdated. Empty: the deployment's KAIWA_ENGINE;
+            current analyses by the other one are not outdated.
         newest_first: Start with the newest recordings.
         max_parallel: Number of parallel runs; each uses all cores of its machine.
         chunk_size: Messages claimed, analysed and written together.
@@ -139,6 +141,7 @@ def backfill_analysis(
             newest_first=newest_first,
             limit=limit,
             canary_size=canary_size,
+            engine=engine,
         )
     )
     check_request(request, as_of=started_at, languages=LANGUAGES)
@@ -155,7 +158,7 @@ def backfill_analysis(
         plan, estimated = plan_backfill(
             request, parallel=max_parallel, price_book=price_book, as_of=started_at
         )
-        publish_plan(plan, estimated)
+        publish_plan(plan, estimated, engine)
         logger.info("Dry run: %s would be analysed", counted(estimated.messages, "message"))
         return BackfillProgress(selected=estimated.messages, open=estimated.messages)
     backfill = freeze_backfill(take_over(request, reason, resume).id)

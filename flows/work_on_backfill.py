@@ -16,6 +16,7 @@ from schema.errors.storage import StorageError
 from schema.facts.analysis import AnalysisReport
 from schema.wording import counted
 from tasks.analysis.analyze_messages import analyze_chunk
+from tasks.analysis.engines import chosen_engine
 from tasks.backfill.chunk import analyze_backfill_chunk, open_backfill
 from tasks.backfill.queue import live_chunk, time_until_claimable
 from tasks.runtime.chunk_runner import ChunkTaskRunner, places
@@ -143,7 +144,12 @@ def _serve_live() -> None:
     while chunk := live_chunk(LIVE_CHUNK):
         try:
             served = analyze_chunk.submit(
-                chunk, None, max_attempts=MAX_ATTEMPTS, workers=None, as_of=utc_now()
+                chunk,
+                None,
+                engine=chosen_engine(None),
+                max_attempts=MAX_ATTEMPTS,
+                workers=None,
+                as_of=utc_now(),
             ).result()
         except (StorageError, WorkerNotReady, ChunkLost, DatabaseRefused) as error:
             get_run_logger().warning("New recordings must wait: %s", error)

@@ -14,12 +14,12 @@ from policy.leases import LEASE_DURATION
 from policy.score_changes import Comparison
 from schema.errors.base import ParametersRefused
 from schema.facts.backfill import BackfillPlan, BackfillProgress, BackfillRequest, EngineRelease
-from schema.states import BackfillOutcome, BackfillSelection
+from schema.states import AnalysisEngine, BackfillOutcome, BackfillSelection
 from schema.wording import agreeing, counted
 from schema.written_text import required
 
-# The engine's guaranteed minimum, used if no recent analysis was measured.
-PROMISED_TIMES_REAL_TIME: Final = 60.0
+# The engines' guaranteed minima, used if no recent analysis was measured.
+PROMISED_TIMES_REAL_TIME: Final = {AnalysisEngine.KAIWA: 60.0, AnalysisEngine.KAIWA_LARGE: 40.0}
 # Approximate on-demand price of one core of a general-purpose machine in a large cloud.
 CPU_USD_PER_HOUR: Final = 0.05
 # Share of failures in the first sample above which approval is needed.
@@ -207,6 +207,7 @@ def fingerprint(request: BackfillRequest, release: EngineRelease, reason: str) -
 def estimate(
     plan: BackfillPlan,
     *,
+    engine: AnalysisEngine,
     limit: int | None,
     cores: int,
     times_real_time: float | None,
@@ -216,6 +217,7 @@ def estimate(
 
     Args:
         plan: What would be analysed.
+        engine: By which engine.
         limit: Maximum number of messages; None: all.
         cores: Cores that analyse in parallel.
         times_real_time: Recent pace of one core, in seconds of audio per second; None if unknown.
@@ -223,7 +225,7 @@ def estimate(
     """
     messages = plan.messages if limit is None else min(limit, plan.messages)
     share = messages / plan.messages if plan.messages else 0.0
-    pace = times_real_time or PROMISED_TIMES_REAL_TIME
+    pace = times_real_time or PROMISED_TIMES_REAL_TIME[engine]
     audio_hours = share * plan.audio_seconds / 3600
     cpu_hours = audio_hours / pace
     return BackfillEstimate(

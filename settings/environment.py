@@ -17,6 +17,8 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from schema.states import AnalysisEngine
+
 _TIGRIS_ENDPOINT = "https://fly.storage.tigris.dev"
 _TIGRIS_KEYS_BEGIN = "tid_"
 
@@ -196,6 +198,18 @@ class AnalysisSettings(StartSettings):
     def memory_bytes(self) -> int:
         """The limit of memory in bytes."""
         return self.memory_mib * 2**20
+
+
+class EngineSettings(BaseSettings):
+    """The engine of this deployment."""
+
+    model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True)
+
+    engine: AnalysisEngine = Field(
+        AnalysisEngine.KAIWA_LARGE,
+        description="Analyses recordings unless a run asks for another",
+        validation_alias="KAIWA_ENGINE",
+    )
 
 
 class ReportSettings(BaseSettings):

@@ -20,7 +20,7 @@ from speech.assembly import Findings, assembled
 from speech.errors import TextMismatch, UnsupportedLanguage
 from speech.fluency import fluency
 from speech.scores.gate import CERTAIN, POSSIBLE
-from speech.scores.model import ScoringModel, scoring_model
+from speech.scores.model import ENGINES, ScoringModel, scoring_model
 from speech.scores.scoring import align_and_score
 from speech.text import letter_to_sound, lexicon, transcript
 from speech.text.lexicon import pronounce
@@ -30,8 +30,8 @@ from speech.validity import require_speech
 from speech.waveform import SAMPLE_RATE_HZ
 
 LANGUAGES: Final = ("en",)
-ENGINE: Final = "kaiwa"
-ENGINE_VERSION: Final = "2.1"
+DEFAULT_ENGINE: Final = "kaiwa-large"  # scores best; "kaiwa" is faster
+ENGINE_VERSION: Final = "2.1"  # of both
 
 # Faster than anyone speaks. Checked before parsing the text and before looking up words, so that
 # a pasted book costs nothing.
@@ -42,9 +42,10 @@ _MIN_WORDS_FOR_FLUENCY: Final = 3
 _MAX_WORDS_NAMED: Final = 10
 
 
-def model_version(model: ScoringModel | None = None) -> str:
+def model_version(engine: str, model: ScoringModel | None = None) -> str:
     """Return the versions of the scoring model (default: the shipped one) and acoustic model."""
-    return f"en-{(model or scoring_model()).version}+pocketsphinx-{_acoustic_version()}"
+    scoring = (model or scoring_model(engine)).version
+    return f"{ENGINES[engine]}-{scoring}+pocketsphinx-{_acoustic_version()}"
 
 
 @cache  # reads a file
@@ -52,14 +53,14 @@ def _acoustic_version() -> str:
     return version("pocketsphinx")
 
 
-def load(language: str) -> None:
-    """Load the models of a language, so that the first analysis is as fast as the next.
+def load(language: str, engine: str = DEFAULT_ENGINE) -> None:
+    """Load an engine's models of a language, so that the first analysis is as fast as the next.
 
     Raises:
         UnsupportedLanguage: If there is no model for it.
     """
     _supported(language)
-    scoring_model()
+    scoring_model(engine)
     acoustic_model()
     lexicon.load()
     letter_to_sound.shipped()
@@ -70,6 +71,7 @@ def analyze(
     text: str,
     language: str,
     *,
+    engine: str = DEFAULT_ENGINE,
     model: ScoringModel | None = None,
 ) -> SpeechAnalysis:
     """Analyse one recording of a known text.
@@ -78,7 +80,8 @@ def analyze(
         waveform: Shape (n,), n > 0, mono at 16 kHz, finite; see `speech.waveform.decode`.
         text: What was said, as written in the message.
         language: A language tag: "en", "en-US", "EN".
-        model: Scoring model; default: the shipped one.
+        engine: One of `ENGINES`.
+        model: Scoring model; default: the one that ships with the engine.
 
     Raises:
         UnsupportedLanguage: If there is no model, or the text is in another script.
@@ -96,7 +99,7 @@ def analyze(
     words = [spoken for word in parsed.words for spoken in word.spoken]
     _require_time(len(words), max(1, _MAX_WORDS_PER_SECOND * seconds))
     frames = features(cepstra(part.waveform))
-    model = model or scoring_model()
+    model = model or scoring_model(engine)
     pieces = aligned_pieces(frames, words, [pronounce(word) for word in words])
     alignments, scores = align_and_score(frames, pieces, part.pitch, model)
     if scores.mismatch > CERTAIN:
@@ -109,9 +112,9 @@ def analyze(
         warnings.insert(0, "The recording may not match the text.")
     return assembled(
         Findings(parsed, alignment, timeline, fluency(spoken_words(timeline)), scores),
-        engine=ENGINE,
+        engine=engine,
         engine_version=ENGINE_VERSION,
-        model_version=model_version(model),
+        model_version=model_version(engine, model),
         language=spoken_language,
         warnings=tuple(warnings),
         is_doubtful=is_doubtful,

@@ -10,8 +10,8 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from speech import engine
 from speech.decoding.media_file import open_media
+from speech.engine import analyze
 from speech.errors import DecoderMissing
 from speech.waveform import SAMPLE_RATE_HZ, AudioEncoding, decode
 
@@ -23,8 +23,8 @@ _EE: Final = ((300, 60), (2300, 90), (3000, 120))
 _FORMATS: Final = ("WAV", "FLAC", "OGG", "MP3")
 
 
-def rehearse() -> None:
-    """Decode and analyse a small recording in each of the usual formats.
+def rehearse(engine: str) -> None:
+    """Decode a small recording in each of the usual formats, and analyse it with an engine.
 
     Raises:
         SpeechError: If it cannot be analysed: the installation is damaged.
@@ -40,7 +40,7 @@ def rehearse() -> None:
         pass  # the extra `codecs` is not installed
     else:
         list(media.blocks)
-    engine.analyze(decoded, "ah ee", "en")
+    analyze(decoded, "ah ee", "en", engine=engine)
 
 
 def _speech() -> NDArray[np.float32]:

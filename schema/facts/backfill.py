@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from schema.facts.analysis import ClaimedMessage
-from schema.states import BackfillOutcome, BackfillSelection, FailureCause
+from schema.states import AnalysisEngine, BackfillOutcome, BackfillSelection, FailureCause
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,8 @@ class BackfillRequest:
         newest_first: Order: newest message first, or oldest first.
         limit: Maximum number of messages, counted in that order; None: all.
         canary_size: Messages of the first sample, drawn at random.
+        engine: The engine that must have analysed them; None: the deployment's analyses them, and
+            what another installed engine has analysed is not outdated.
     """
 
     selection: BackfillSelection
@@ -45,6 +47,7 @@ class BackfillRequest:
     newest_first: bool = True
     limit: int | None = None
     canary_size: int = 200
+    engine: AnalysisEngine | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,11 @@ class Backfill:
     stopped: bool
     undone: bool
     released: bool
+
+    @property
+    def engine(self) -> str:
+        """The engine's name."""
+        return self.engine_version.partition(" ")[0]
 
 
 @dataclass(frozen=True, slots=True)

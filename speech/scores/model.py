@@ -1,6 +1,6 @@
-"""The trained scoring model, in one file: `models/en.npz`.
+"""The trained scoring models, one file for each engine: `models/en.npz`, `models/en-large.npz`.
 
-`training/` writes it; its model card, `models/en.md`, describes data, accuracy and limits.
+`training/` writes them; the model card, `models/en.md`, describes data, accuracy and limits.
 """
 
 import zipfile
@@ -22,6 +22,8 @@ from speech.scores.network import Network, NetworkInput, NetworkOutput, network_
 from speech.scores.prosody import DurationNorm
 from speech.scores.stacking import PhoneStacking
 from speech.text.phones import PHONES
+
+ENGINES: Final = {"kaiwa": "en", "kaiwa-large": "en-large"}  # names of their models
 
 _VERSION_DIGITS: Final = 8
 
@@ -92,7 +94,12 @@ class ScoringModel:
 
 
 @cache
-def scoring_model() -> ScoringModel:
-    """Read the model that ships with this package."""
-    with resources.as_file(resources.files("speech") / "models" / "en.npz") as path:
+def scoring_model(engine: str) -> ScoringModel:
+    """Read the model of an engine that ships with this package.
+
+    Raises:
+        DamagedModel: If its file is missing or damaged.
+    """
+    folder = resources.files("speech") / "models"
+    with resources.as_file(folder / f"{ENGINES[engine]}.npz") as path:
         return ScoringModel.from_file(path)

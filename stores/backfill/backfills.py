@@ -10,7 +10,7 @@ from sqlalchemy import Connection, bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from schema.facts.backfill import Backfill, BackfillRequest, EngineRelease
-from schema.states import BackfillSelection
+from schema.states import AnalysisEngine, BackfillSelection
 
 _WINDOW = ("start", "end")
 # For statements that read every message of a backfill: it may hold millions.
@@ -144,4 +144,6 @@ def request_from_json(facts: dict[str, Any]) -> BackfillRequest:
     instants = {name: facts[name] and datetime.fromisoformat(facts[name]) for name in _WINDOW}
     names = {name: tuple(facts[name]) for name in ("languages", "conversation_ids")}
     kind = BackfillSelection(facts["selection"])
-    return BackfillRequest(**facts | instants | names | {"selection": kind})
+    engine = facts.get("engine")  # absent from backfills of versions with one engine
+    chosen = {"selection": kind, "engine": engine and AnalysisEngine(engine)}
+    return BackfillRequest(**facts | instants | names | chosen)

@@ -1,5 +1,7 @@
 """Freeze a backfill: write its selection to `audio_ops.backfill_item`, page by page."""
 
+from collections.abc import Collection
+
 from sqlalchemy import Connection, TextClause, bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -70,6 +72,7 @@ def freeze_page(
     connection: Connection,
     backfill_id: int,
     release: EngineRelease,
+    current: Collection[EngineRelease],
     known_languages: tuple[str, ...],
     *,
     limit: int,
@@ -83,6 +86,7 @@ def freeze_page(
         connection: In a transaction; raises its statement timeout until it ends.
         backfill_id: The backfill.
         release: The one passed to `begin`.
+        current: Releases whose analyses are not outdated.
         known_languages: Languages that the engine supports.
         limit: Maximum number of messages.
     """
@@ -93,7 +97,7 @@ def freeze_page(
     request = request_from_json(now.selection)
     start = now.frozen_to or _START[request.newest_first]
     left = limit if request.limit is None else min(limit, request.limit - now.selected)
-    arguments = selection_arguments(request, release, known_languages) | {
+    arguments = selection_arguments(request, release, current, known_languages) | {
         "end": request.end or now.created_at,
         "backfill_id": backfill_id,
         "to_timestamp": start["timestamp"],

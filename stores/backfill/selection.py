@@ -6,27 +6,28 @@ turns in languages that the engine supports.
 """
 
 from collections import Counter
-from dataclasses import asdict
+from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy import Connection, TextClause, bindparam, text
 
 from schema.facts.backfill import BackfillPlan, BackfillRequest, EngineRelease, SelectedGroup
-from schema.states import BackfillSelection
+from schema.states import AnalysisEngine, BackfillSelection
 from schema.tables.base import UtcDateTime
 from stores.analysis.leases import PRIMARY_LANGUAGE
 from stores.backfill.backfills import ALLOW_LONG_STATEMENTS
 from stores.readable import duration_ms, size_bytes
 
-# A version that is not a dotted number counts as older.
-_VERSION = r"""a.analysis_engine = :engine AND CASE
+# All our engines have one version. One that is not a dotted number counts as older.
+IS_NEWER = r"""coalesce(a.analysis_engine = ANY(:engines) AND CASE
             WHEN a.analysis_version ~ '^[0-9]{1,6}([.][0-9]{1,6}){0,3}$'
-            THEN CAST(string_to_array(a.analysis_version, '.') AS integer[]) """
-_OURS = "CAST(string_to_array(:version, '.') AS integer[]) ELSE false END"
-IS_NEWER = f"coalesce({_VERSION} > {_OURS}, false)"
+            THEN CAST(string_to_array(a.analysis_version, '.') AS integer[])
+                > CAST(string_to_array(:version, '.') AS integer[])
+            ELSE false END, false)"""
+# Written like an `EngineRelease`.
 _IS_CURRENT = (
-    f"coalesce({_VERSION} = {_OURS}"
-    " AND a.analysis_model_version IS NOT DISTINCT FROM :model_version, false)"
+    "coalesce(a.analysis_engine || ' ' || a.analysis_version"
+    " || ' (' || a.analysis_model_version || ')' = ANY(:current), false)"
 )
 
 CONDITIONS = {
@@ -115,6 +116,7 @@ def plan(
     connection: Connection,
     request: BackfillRequest,
     release: EngineRelease,
+    current: Collection[EngineRelease],
     known_languages: tuple[str, ...],
 ) -> BackfillPlan:
     """Count the messages that a backfill would select without its limit.
@@ -123,11 +125,12 @@ def plan(
         connection: In a transaction; raises its statement timeout until it ends.
         request: Which messages to select.
         release: The engine that would analyse them.
+        current: Releases whose analyses are not outdated.
         known_languages: Languages that the engine supports.
     """
     connection.execute(ALLOW_LONG_STATEMENTS)
     rows = connection.execute(
-        _PLAN[request.selection], selection_arguments(request, release, known_languages)
+        _PLAN[request.selection], selection_arguments(request, release, current, known_languages)
     ).all()
     counts: Counter[str] = Counter()
     unknown: Counter[str] = Counter()
@@ -167,17 +170,21 @@ def count_unknown_conversations(connection: Connection, request: BackfillRequest
     return int(connection.execute(_COUNT_UNKNOWN_CONVERSATIONS, ids).scalar_one())
 
 
-def release_arguments(release: EngineRelease) -> dict[str, str]:
+def release_arguments(release: EngineRelease) -> dict[str, Any]:
     """Return the parameters of `IS_NEWER`."""
-    return asdict(release)
+    return {"engines": [engine.value for engine in AnalysisEngine], "version": release.version}
 
 
 def selection_arguments(
-    request: BackfillRequest, release: EngineRelease, known_languages: tuple[str, ...]
+    request: BackfillRequest,
+    release: EngineRelease,
+    current: Collection[EngineRelease],
+    known_languages: tuple[str, ...],
 ) -> dict[str, Any]:
     """Return the parameters of a query built by `matching`."""
     return release_arguments(release) | {
         "engine_version": str(release),
+        "current": list(map(str, current)),
         "known_languages": list(known_languages),
         "start": request.start,
         "end": request.end,

@@ -31,6 +31,7 @@ SELECT a.analysis_error IS NOT NULL AS failed,
         AS analysis_ms
 FROM message_audio_analysis AS a
 WHERE a.analyzed_at > :since AND a.analyzed_at <= :as_of
+    AND a.analysis_engine = coalesce(:engine, a.analysis_engine)
     AND NOT EXISTS (
         SELECT FROM audio_ops.quarantine AS q
         WHERE q.message_id = a.message_id AND q.released_at IS NULL AND q.rule = ANY(:distrusted)
@@ -46,7 +47,12 @@ FROM audio_ops.bucket_traffic WHERE day >= :since AND day < :until
 
 
 def throughput(
-    connection: Connection, *, since: datetime, as_of: datetime, distrusted: Collection[str]
+    connection: Connection,
+    *,
+    since: datetime,
+    as_of: datetime,
+    distrusted: Collection[str],
+    engine: str | None = None,
 ) -> Throughput:
     """Return the throughput of analyses in `(since, as_of]`, UTC.
 
@@ -55,9 +61,10 @@ def throughput(
         since: Exclusive.
         as_of: Inclusive.
         distrusted: Quality rules; messages quarantined by one of them do not count.
+        engine: Count only analyses by this engine; None: by all.
     """
     connection.execute(text(f"SET LOCAL statement_timeout = '{MEASUREMENT_TIMEOUT}'"))
-    window = {"since": since, "as_of": as_of, "distrusted": list(distrusted)}
+    window = {"since": since, "as_of": as_of, "distrusted": list(distrusted), "engine": engine}
     rows = connection.execute(_ANALYSES, window).all()
     causes = set(FailureCause)
     failures = pl.DataFrame(

@@ -12,10 +12,12 @@ from policy.leases import LEASE_DURATION, UNLEASED_AGE
 from policy.runs import merged_chunks
 from reports.analysis import summary
 from schema.facts.analysis import AnalysisReport, WaitingChunk
+from schema.states import AnalysisEngine
 from schema.wording import counted
 from stores.analysis import leases, messages
 from stores.quality.rules.catalogue import RULES
 from tasks.analysis.batch import covered_languages, owner, work_off
+from tasks.analysis.engines import installed_release
 from tasks.analysis.results import write_outcomes
 from tasks.resources.database import in_transaction
 from tasks.runtime.paging import pages
@@ -74,6 +76,7 @@ def analyze_chunk(
     chunk: WaitingChunk,
     languages: list[str] | None,
     *,
+    engine: AnalysisEngine,
     max_attempts: int,
     workers: int | None,
     as_of: datetime,
@@ -85,6 +88,7 @@ def analyze_chunk(
     Args:
         chunk: Position to start from, and maximum number of messages to claim.
         languages: Only conversations in these languages; None: all that the engine supports.
+        engine: Analyses them.
         max_attempts: Attempts before a transient failure becomes final.
         workers: Analysis processes; None: one per core.
         as_of: Timestamp of the analyses, UTC.
@@ -105,9 +109,15 @@ def analyze_chunk(
             duration=LEASE_DURATION,
             start=chunk.start,
         ),
-        partial(write_outcomes, max_attempts=max_attempts, as_of=as_of),
+        partial(
+            write_outcomes,
+            release=installed_release(engine),
+            max_attempts=max_attempts,
+            as_of=as_of,
+        ),
         leases.renew,
         leases.release,
+        engine=engine,
         workers=workers,
         as_of=as_of,
     )

@@ -26,7 +26,7 @@ from schema.errors.storage import (
 )
 from schema.facts.analysis import AnalysisReport, Claim, ClaimedMessage
 from schema.facts.backfill import BackfillClaim
-from schema.states import FailureCause
+from schema.states import AnalysisEngine, FailureCause
 from speech.engine import LANGUAGES, primary_language
 from speech.waveform import MAX_BYTES
 from tasks.analysis import pool
@@ -82,6 +82,7 @@ def work_off(
     renew: Renew,
     release: Release,
     *,
+    engine: AnalysisEngine,
     workers: int | None,
     as_of: datetime,
 ) -> AnalysisReport:
@@ -92,6 +93,7 @@ def work_off(
         write: Writes and counts the outcomes, by message id, of messages whose lease still holds.
         renew: Extends the lease with a given token by a duration.
         release: Returns messages still held under a token to the queue.
+        engine: Analyses them.
         workers: Analysis processes; None: one per core.
         as_of: Timestamp of the analyses, UTC.
 
@@ -112,7 +114,7 @@ def work_off(
     if claimed is None:
         return AnalysisReport()
     try:
-        outcomes = analyse_all(claimed, pool.analysis_workers(workers), as_of, renew)
+        outcomes = analyse_all(claimed, pool.analysis_workers(workers, engine), as_of, renew)
         raise_for_bucket(outcomes)
         report = _write_all(write, claimed, outcomes)
         if report.lost:

@@ -8,7 +8,7 @@ from typing import Final
 
 from schema.documents import storable
 from schema.states import FailureCause
-from speech import engine
+from speech.engine import analyze
 from speech.errors import SpeechError
 from speech.sound_facts import file_facts
 from speech.waveform import MAX_BYTES, SAMPLE_RATE_HZ, AudioEncoding, decode
@@ -19,8 +19,8 @@ from tasks.analysis.wire import AnalysedAnswer, Answer, DescribedAnswer, FailedA
 _MAX_REQUEST_BYTES: Final = 2**28  # a message's text has no limit
 
 
-def listen(link: int) -> None:
-    """Answer requests until the other side closes its end of the socket `link`."""
+def listen(link: int, engine: str) -> None:
+    """Answer requests with an engine until the other side closes its end of the socket `link`."""
     # Read and written like a file, because the system calls for sockets are not allowed here.
     with os.fdopen(link, "rb", closefd=False) as requests, os.fdopen(link, "wb") as answers:
         while True:
@@ -29,18 +29,18 @@ def listen(link: int) -> None:
                 audio = wire.read_frame(requests.read, MAX_BYTES)
             except EOFError:
                 return
-            answer = answer_to(Request.model_validate_json(request), audio)
+            answer = answer_to(Request.model_validate_json(request), audio, engine)
             document = answer.model_dump_json().encode()
             answers.write(wire.head(document) + document)
             answers.flush()
 
 
-def answer_to(request: Request, audio: bytes) -> Answer:
+def answer_to(request: Request, audio: bytes, engine: str) -> Answer:
     """Analyse or describe a recording."""
     try:
         if request.text is None:
             return DescribedAnswer(**asdict(file_facts(audio)))
-        return _analysed(request, request.text, audio)
+        return _analysed(request, request.text, audio, engine)
     except SpeechError as error:
         return _failed(FailureCause(error.cause), str(error))
     except MemoryError:
@@ -54,10 +54,10 @@ def answer_to(request: Request, audio: bytes) -> Answer:
         )
 
 
-def _analysed(request: Request, text: str, audio: bytes) -> AnalysedAnswer:
+def _analysed(request: Request, text: str, audio: bytes, engine: str) -> AnalysedAnswer:
     encoding = AudioEncoding(request.audio_format, request.sample_rate_hz, request.channels)
     waveform = decode(audio, encoding)
-    analysis = engine.analyze(waveform, text, request.language)
+    analysis = analyze(waveform, text, request.language, engine=engine)
     return AnalysedAnswer(
         audio_seconds=len(waveform) / SAMPLE_RATE_HZ, analysis=analysis_of(analysis, text)
     )

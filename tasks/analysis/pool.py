@@ -3,18 +3,19 @@
 import atexit
 import os
 
+from schema.states import AnalysisEngine
 from tasks.analysis.workers import AnalysisWorkers
 from tasks.resources.process import OnePerProcess
 
 
-def analysis_workers(count: int | None) -> AnalysisWorkers:
-    """Return this process's analysis workers; None: one for each core it may use."""
-    return _start_workers(count or available_cores())
+def analysis_workers(count: int | None, engine: AnalysisEngine) -> AnalysisWorkers:
+    """Return this process's workers with an engine; None: one for each core it may use."""
+    return _start_workers(count or available_cores(), engine)
 
 
 @OnePerProcess
-def _start_workers(count: int) -> AnalysisWorkers:
-    workers = AnalysisWorkers(count)
+def _start_workers(count: int, engine: AnalysisEngine) -> AnalysisWorkers:
+    workers = AnalysisWorkers(count, engine)
     atexit.register(workers.close)
     return workers
 

@@ -8,13 +8,19 @@ from typing import Any
 
 from schema.documents import Analysis, AnalysisRecord
 from schema.facts.analysis import ClaimedMessage
+from schema.facts.backfill import EngineRelease
 from schema.states import FailureCause
-from speech import engine
 from speech.analysis import SpeechAnalysis, SpeechTiming
+from speech.engine import primary_language
 
 
 def analysis_record(
-    message: ClaimedMessage, analysis: Analysis, *, as_of: datetime, duration_ms: int
+    message: ClaimedMessage,
+    analysis: Analysis,
+    release: EngineRelease,
+    *,
+    as_of: datetime,
+    duration_ms: int,
 ) -> AnalysisRecord:
     """Return the row of one analysis; its fields are named like the columns.
 
@@ -23,22 +29,22 @@ def analysis_record(
     """
     return AnalysisRecord(
         **dict(analysis)
-        | _engine()
+        | _engine(release)
         | {
             "message_id": message.message_id,
             "analyzed_at": as_of,
             "analysis_duration_ms": duration_ms,
-            "analysis_language": engine.primary_language(message.language),
+            "analysis_language": primary_language(message.language),
             "analysis_error": None,
         }
     )
 
 
-def _engine() -> dict[str, str]:
+def _engine(release: EngineRelease) -> dict[str, str]:
     return {
-        "analysis_version": engine.ENGINE_VERSION,
-        "analysis_engine": engine.ENGINE,
-        "analysis_model_version": engine.model_version(),
+        "analysis_version": release.version,
+        "analysis_engine": release.engine,
+        "analysis_model_version": release.model_version,
     }
 
 
@@ -69,7 +75,7 @@ def _in_utf16(timings: Sequence[SpeechTiming], text: str) -> list[dict[str, Any]
 
 
 def failed_record(
-    message_id: str, cause: FailureCause, error: str, *, as_of: datetime
+    message_id: str, cause: FailureCause, error: str, release: EngineRelease, *, as_of: datetime
 ) -> AnalysisRecord:
     """Return a row that records why the message has no analysis."""
     return AnalysisRecord(
@@ -77,5 +83,5 @@ def failed_record(
         analyzed_at=as_of,
         analysis_error=error,
         raw_features={"failure_cause": cause.value},
-        **_engine(),
+        **_engine(release),
     )

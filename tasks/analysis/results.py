@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from policy.leases import Fail, FailureDecision, Quarantine, Retry, failure_decision
 from schema.documents import storable
 from schema.facts.analysis import AnalysisReport, Claim, ClaimedMessage, MessageRetry
+from schema.facts.backfill import EngineRelease
 from schema.facts.quality import BrokenRule
 from schema.states import FailureCause
 from stores.analysis import analyses, leases, messages
@@ -66,6 +67,7 @@ def write_outcomes(
     claim: Claim,
     outcomes: Mapping[str, Outcome],
     *,
+    release: EngineRelease,
     max_attempts: int,
     as_of: datetime,
 ) -> AnalysisReport:
@@ -77,6 +79,7 @@ def write_outcomes(
         connection: In a transaction; safe to repeat in another one.
         claim: The messages and their lease.
         outcomes: One for each message, by message id.
+        release: The engine that analysed them.
         max_attempts: Attempts before a transient failure becomes final.
         as_of: Timestamp of the failures, UTC.
     """
@@ -84,7 +87,7 @@ def write_outcomes(
     held = [message for message in claim.messages if message.message_id in held_ids]
     decided = decide_outcomes(held, outcomes, max_attempts)
     write_analyses(connection, decided.analysed)
-    write_failures(connection, decided.final_failures, as_of)
+    write_failures(connection, decided.final_failures, release, as_of)
     quarantine_crashes(connection, decided)
     leases.put_back(connection, claim.token, decided.retries)
     broken = quarantine_broken(connection, _ids(decided.analysed), as_of=as_of)
@@ -168,10 +171,14 @@ def write_analyses(connection: Connection, analysed: Iterable[Analysed]) -> None
 
 
 def write_failures(
-    connection: Connection, failures: Sequence[FinalFailure], as_of: datetime
+    connection: Connection,
+    failures: Sequence[FinalFailure],
+    release: EngineRelease,
+    as_of: datetime,
 ) -> None:
     """Set messages to `failed`, with the error on the message and on its analysis."""
-    analyses.upsert(connection, [failed_record(*failure, as_of=as_of) for failure in failures])
+    records = [failed_record(*failure, release, as_of=as_of) for failure in failures]
+    analyses.upsert(connection, records)
     messages.mark_failed(connection, [(failure.message_id, failure.error) for failure in failures])
 
 

@@ -1,6 +1,6 @@
-"""The analysis server: loads the models once and forks a process for each conversation.
+"""The analysis server: loads an engine's models once and forks a process for each conversation.
 
-    python -I -m tasks.analysis.server MEMORY_BYTES CPU_SECONDS
+    python -I -m tasks.analysis.server ENGINE MEMORY_BYTES CPU_SECONDS
 
 Its standard input is a socket to the process that started it. There it says once that it is ready,
 and how its processes are locked down; then it takes orders. It never reads a recording itself: each
@@ -19,7 +19,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Final, NoReturn, TypeVar
 
-from speech import engine
+from speech.engine import load
 from speech.rehearsal import rehearse
 from tasks.analysis import wire
 from tasks.analysis.listener import listen
@@ -32,12 +32,12 @@ _STDERR: Final = 2
 
 def main() -> None:
     """Serve until the parent closes the socket or ends."""
-    memory_bytes, cpu_seconds = map(int, sys.argv[1:])
+    engine, memory_bytes, cpu_seconds = sys.argv[1:]
     control = _take_standard_input()
     warnings.simplefilter("ignore")  # nothing of a recording may be printed
-    engine.load("en")
-    rehearse()
-    server = _Server(control, memory_bytes, cpu_seconds)
+    load("en", engine)
+    rehearse(engine)
+    server = _Server(control, engine, int(memory_bytes), int(cpu_seconds))
     server.say_ready()
     gc.freeze()  # so that the collector writes to no page that forked processes share
     os.dup2(0, _STDERR)  # up to here errors are for the operator
@@ -55,8 +55,10 @@ def _take_standard_input() -> socket.socket:
 
 
 class _Server:
-    def __init__(self, control: socket.socket, memory_bytes: int, cpu_seconds: int) -> None:
-        self._control = control
+    def __init__(
+        self, control: socket.socket, engine: str, memory_bytes: int, cpu_seconds: int
+    ) -> None:
+        self._control, self._engine = control, engine
         self._limits = {"memory_bytes": memory_bytes, "cpu_seconds": cpu_seconds}
         self._child = 0
         self._layers = b""  # in force in its processes, and missing, as a line of JSON
@@ -77,7 +79,9 @@ class _Server:
 
     def _report_lockdown(self, writer: int) -> None:
         layers = self._lock_down()
-        rehearse()  # anything that would still be loaded now shows here, not in a recording
+        rehearse(
+            self._engine
+        )  # anything that would still be loaded now shows here, not in a recording
         os.write(writer, layers)
 
     def _lock_down(self) -> bytes:
@@ -103,7 +107,7 @@ class _Server:
 
     def _listen(self, link: socket.socket) -> None:
         if self._lock_down() == self._layers:
-            listen(link.fileno())
+            listen(link.fileno(), self._engine)
 
     def _end(self) -> int:
         """Kill the process, if there is one, and return its exit code."""

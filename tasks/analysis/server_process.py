@@ -17,7 +17,7 @@ import psutil
 
 from policy.leases import PROCESS_CPU_LIMIT
 from schema.errors.analysis import WorkerNotReady
-from schema.states import FailureCause
+from schema.states import AnalysisEngine, FailureCause
 from settings.environment import AnalysisSettings
 from settings.processes import analysis_environment
 from tasks.analysis import wire
@@ -32,16 +32,17 @@ _TO_EXIT_SECONDS: Final = 5.0
 class AnalysisServer:
     """A server and the process that it has forked; used by one thread at a time."""
 
-    def __init__(self, settings: AnalysisSettings) -> None:
-        """Start the server and wait until it is ready.
+    def __init__(self, engine: AnalysisEngine, settings: AnalysisSettings) -> None:
+        """Start a server that analyses with an engine, and wait until it is ready.
 
         Raises:
             WorkerNotReady: If it does not get ready, or is not locked down as required.
         """
+        limits = (str(settings.memory_bytes), f"{PROCESS_CPU_LIMIT.total_seconds():.0f}")
         self._control, theirs = socket.socketpair()
         with theirs:
             self._server = subprocess.Popen(  # noqa: S603 - a fixed command, no shell
-                [*COMMAND, str(settings.memory_bytes), f"{PROCESS_CPU_LIMIT.total_seconds():.0f}"],
+                [*COMMAND, engine, *limits],
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 env=analysis_environment(),

@@ -17,10 +17,11 @@ from typing import Self, TypeVar
 from policy.leases import clip_cpu_limit
 from schema.documents import AnalysisRecord
 from schema.facts.analysis import ClaimedMessage
-from schema.states import FailureCause
+from schema.states import AnalysisEngine, FailureCause
 from settings.environment import AnalysisSettings
 from speech.sound_facts import SoundFacts
 from tasks.analysis import wire
+from tasks.analysis.engines import installed_release
 from tasks.analysis.process import Reply, Unanswered
 from tasks.analysis.records import analysis_record
 from tasks.analysis.server_process import AnalysisServer
@@ -52,14 +53,17 @@ Outcome = Analysed | NotAnalysed
 class AnalysisWorkers:
     """A fixed number of analysis processes; its methods may be called from many threads."""
 
-    def __init__(self, count: int, settings: AnalysisSettings | None = None) -> None:
+    def __init__(
+        self, count: int, engine: AnalysisEngine, settings: AnalysisSettings | None = None
+    ) -> None:
         """Start nothing yet.
 
         Args:
             count: How many recordings are analysed at the same time.
+            engine: Analyses them.
             settings: Limits of the processes; default: those of the environment.
         """
-        self.count = count
+        self.count, self._engine = count, engine
         self._settings = settings or AnalysisSettings()
         self._first_start = threading.Lock()
         self._idle: queue.LifoQueue[AnalysisServer | None] = queue.LifoQueue()
@@ -89,7 +93,13 @@ class AnalysisWorkers:
             if isinstance(answer, wire.FailedAnswer):
                 return NotAnalysed(FailureCause(answer.cause), answer.reason)
             duration_ms = round(1000 * (time.perf_counter() - started))
-            record = analysis_record(message, answer.analysis, as_of=as_of, duration_ms=duration_ms)
+            record = analysis_record(
+                message,
+                answer.analysis,
+                installed_release(self._engine),
+                as_of=as_of,
+                duration_ms=duration_ms,
+            )
             return Analysed(record, answer.audio_seconds, reply.cpu_seconds)
 
         try:
@@ -143,7 +153,7 @@ class AnalysisWorkers:
         raise Unanswered(FailureCause.CRASHED, "The analysis process gave an invalid answer.")
 
     def _start(self) -> AnalysisServer:
-        server = AnalysisServer(self._settings)
+        server = AnalysisServer(self._engine, self._settings)
         if self._first_start.acquire(blocking=False):
             logger.info("Analysis processes: %s.", ", ".join(server.lockdown.in_force))
             if server.lockdown.missing:

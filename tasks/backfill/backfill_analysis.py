@@ -26,15 +26,23 @@ from reports.backfill_charts import charts
 from reports.canvas import page_of_images
 from schema.errors.backfill import BackfillStopped
 from schema.errors.base import ParametersRefused
-from schema.facts.backfill import Backfill, BackfillPlan, BackfillProgress, BackfillRequest
+from schema.facts.backfill import (
+    Backfill,
+    BackfillPlan,
+    BackfillProgress,
+    BackfillRequest,
+    EngineRelease,
+)
+from schema.states import AnalysisEngine
 from schema.wording import counted
-from speech import engine
+from speech.engine import LANGUAGES
 from stores.backfill import backfills, comparison, freezing, progress, selection
 from stores.costs import throughput
 from stores.quality.rules.catalogue import DISTRUSTED, RULES
 from tasks.analysis import pool
+from tasks.analysis.engines import chosen_engine, installed_release
 from tasks.analysis.gate import OURS
-from tasks.backfill.chunk import installed_release, open_backfill, require_backfill
+from tasks.backfill.chunk import open_backfill, release_for, require_backfill
 from tasks.resources.database import in_transaction
 
 ARTIFACT = "backfill-analysis"
@@ -58,15 +66,23 @@ def plan_backfill(
         ParametersRefused: If no message can meet the request.
     """
     in_transaction(_check_selection, request)
-    plan = in_transaction(selection.plan, request, installed_release(), engine.LANGUAGES)
+    engine = chosen_engine(request.engine)
+    plan = in_transaction(
+        selection.plan, request, installed_release(engine), _current_releases(request), LANGUAGES
+    )
     recent = in_transaction(
-        throughput.throughput, since=as_of - MEASURED_OVER, as_of=as_of, distrusted=DISTRUSTED
+        throughput.throughput,
+        since=as_of - MEASURED_OVER,
+        as_of=as_of,
+        distrusted=DISTRUSTED,
+        engine=engine,
     )
     pace = None
     if recent.analysis_seconds and recent.audio_hours:
         pace = 3600 * recent.audio_hours / recent.analysis_seconds
     return plan, estimate(
         plan,
+        engine=engine,
         limit=request.limit,
         cores=parallel * pool.available_cores(),
         times_real_time=pace,
@@ -75,10 +91,12 @@ def plan_backfill(
 
 
 @task(cache_policy=NO_CACHE)
-def publish_plan(plan: BackfillPlan, estimated: BackfillEstimate) -> None:
+def publish_plan(
+    plan: BackfillPlan, estimated: BackfillEstimate, engine: AnalysisEngine | None
+) -> None:
     """Publish the plan of a backfill as the artifact `backfill-analysis`."""
     create_markdown_artifact(
-        plan_summary(plan, estimated, installed_release()),
+        plan_summary(plan, estimated, installed_release(chosen_engine(engine))),
         key=ARTIFACT,
         description=f"Dry run: {counted(estimated.messages, 'message')} would be analysed",
     )
@@ -96,8 +114,8 @@ def check_resumed(backfill_id: int, request: BackfillRequest) -> None:
     if contradicts(request, stored):
         problem = (
             f"Backfill {backfill_id} has another selection. To resume it, leave `selection`, "
-            "`start`, `end`, `languages`, `conversation_ids` and `limit` as they were or at their "
-            "defaults. To select other messages, leave `resume` empty."
+            "`start`, `end`, `languages`, `conversation_ids`, `limit` and `engine` as they were or "
+            "at their defaults. To select other messages, leave `resume` empty."
         )
         raise ParametersRefused(problem)
 
@@ -141,7 +159,7 @@ def _check_selection(connection: Connection, request: BackfillRequest) -> None:
 
 def _begin(request: BackfillRequest, reason: str) -> int:
     in_transaction(_check_selection, request)
-    release = installed_release()
+    release = installed_release(chosen_engine(request.engine))
     return in_transaction(
         backfills.begin,
         request,
@@ -151,6 +169,12 @@ def _begin(request: BackfillRequest, reason: str) -> int:
     )
 
 
+def _current_releases(request: BackfillRequest) -> list[EngineRelease]:
+    """Return the releases whose analyses are not outdated."""
+    engines = AnalysisEngine if request.engine is None else [request.engine]
+    return [installed_release(engine) for engine in engines]
+
+
 @task(cache_policy=NO_CACHE)
 def freeze_backfill(backfill_id: int) -> Backfill:
     """Select all messages of a backfill, page by page, resuming where an earlier run stopped.
@@ -158,11 +182,14 @@ def freeze_backfill(backfill_id: int) -> Backfill:
     Raises:
         BackfillUnknown, BackfillClosed, EngineChanged: If it cannot continue here.
     """
+    release = release_for(require_backfill(backfill_id))
+    current = _current_releases(in_transaction(backfills.request_of, backfill_id))
     while in_transaction(
         freezing.freeze_page,
         backfill_id,
-        installed_release(),
-        engine.LANGUAGES,
+        release,
+        current,
+        LANGUAGES,
         limit=FREEZE_AT_ONCE,
     ):
         pass

@@ -10,16 +10,12 @@ from policy.leases import LEASE_DURATION
 from schema.errors.backfill import BackfillClosed, BackfillUnknown, EngineChanged
 from schema.facts.analysis import AnalysisReport
 from schema.facts.backfill import Backfill, EngineRelease
-from speech import engine
+from schema.states import AnalysisEngine
 from stores.backfill import backfills, leases
 from tasks.analysis.batch import owner, work_off
+from tasks.analysis.engines import chosen_engine, installed_release
 from tasks.backfill.results import write_backfill_outcomes
 from tasks.resources.database import in_transaction
-
-
-def installed_release() -> EngineRelease:
-    """Return the installed engine with its versions."""
-    return EngineRelease(engine.ENGINE, engine.ENGINE_VERSION, engine.model_version())
 
 
 def require_backfill(backfill_id: int) -> Backfill:
@@ -47,13 +43,21 @@ def open_backfill(backfill_id: int) -> Backfill:
         raise BackfillClosed(backfill_id, "was undone")
     if found.released:
         raise BackfillClosed(backfill_id, "was released")
-    _require_its_engine(found)
+    release_for(found)
     return found
 
 
-def _require_its_engine(backfill: Backfill) -> None:
-    if backfill.engine_version != str(installed_release()):
-        raise EngineChanged(backfill.id, backfill.engine_version, str(installed_release()))
+def release_for(backfill: Backfill) -> EngineRelease:
+    """Return the installed release that a backfill requires.
+
+    Raises:
+        EngineChanged: If another version of its engine is installed.
+    """
+    engines = (engine for engine in AnalysisEngine if engine == backfill.engine)
+    installed = installed_release(next(engines, chosen_engine(None)))
+    if backfill.engine_version != str(installed):
+        raise EngineChanged(backfill.id, backfill.engine_version, str(installed))
+    return installed
 
 
 @task(cache_policy=NO_CACHE, task_run_name="backfill-{backfill_id}-{size}-messages")
@@ -85,8 +89,7 @@ def analyze_backfill_chunk(
             messages return to the queue, and no attempt is counted.
     """
     # The task may run on another machine than the flow.
-    _require_its_engine(require_backfill(backfill_id))
-    release = installed_release()
+    release = release_for(require_backfill(backfill_id))
     return work_off(
         partial(
             leases.claim,
@@ -100,6 +103,7 @@ def analyze_backfill_chunk(
         partial(write_backfill_outcomes, release=release, max_attempts=max_attempts, as_of=as_of),
         leases.renew,
         leases.release,
+        engine=AnalysisEngine(release.engine),
         workers=workers,
         as_of=as_of,
     )

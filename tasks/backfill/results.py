@@ -56,7 +56,7 @@ def write_backfill_outcomes(
     overwritten = [*rescored, *(failure.message_id for failure in to_fail)]
     outcomes.keep_previous(connection, claim.token, overwritten)
     write_analyses(connection, decided.analysed)
-    write_failures(connection, to_fail, as_of)
+    write_failures(connection, to_fail, release, as_of)
     quarantine_crashes(connection, decided)
     leases.put_back(connection, claim.token, decided.retries)
     outcomes.finish(connection, claim.token, [*_finished(decided), *passed_over])

@@ -8,6 +8,7 @@ from speech.sound_facts import SoundFacts, file_facts, pcm_facts
 from speech.waveform import MAX_BYTES
 from stores.bucket.object_beginning import ObjectBeginning, read_beginning
 from tasks.analysis import pool
+from tasks.analysis.engines import chosen_engine
 from tasks.resources import storage
 
 # The app's type for headerless PCM, and types that other tools derive from `.wav` in its keys.
@@ -48,4 +49,4 @@ def _file_facts(key: str, seen: ObjectBeginning) -> SoundFacts:
     except ObjectTooLarge:
         return SoundFacts()
     # In a process of its own, because libsndfile reads a stranger's file.
-    return pool.analysis_workers(None).describe(key, data)
+    return pool.analysis_workers(None, chosen_engine(None)).describe(key, data)

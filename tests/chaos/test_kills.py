@@ -120,9 +120,10 @@ def test_backfill_analysis(history, world):
 
 
 def test_work_on_backfill(history, freeze, world, engine):
-    from tasks.backfill.chunk import installed_release
+    from schema.states import AnalysisEngine
+    from tasks.analysis.engines import installed_release
 
-    number = freeze(release=installed_release())
+    number = freeze(release=installed_release(AnalysisEngine.KAIWA))
     check(world, "work_on_backfill", {"backfill_id": number, "chunk_size": 3})
 
 

@@ -23,9 +23,11 @@ from typer.testing import CliRunner
 from cli import analysis_page
 from cli.main import app
 from schema.facts.analysis import ClaimedMessage
+from schema.states import AnalysisEngine
 from speech import engine
 from speech.feedback.words import explain
 from stores.analysis import analyses
+from tasks.analysis.engines import installed_release
 from tasks.analysis.records import analysis_of, analysis_record
 from tests.speech.conftest import DATA, read_clip
 from tests.speech.feedback.making import word
@@ -173,7 +175,9 @@ def test_json_equals_what_the_database_stores(fox, add_message, engine):
     claimed = ClaimedMessage(message_id, "", FOX_TEXT, "en", None, None, None, 0, 0)
     analysis = analysis_of(fox, FOX_TEXT)
     as_of = datetime(2026, 1, 1, tzinfo=UTC)
-    record = analysis_record(claimed, analysis, as_of=as_of, duration_ms=1)
+    record = analysis_record(
+        claimed, analysis, installed_release(AnalysisEngine.KAIWA), as_of=as_of, duration_ms=1
+    )
     with engine.begin() as connection:
         analyses.create(connection, record)
         row = connection.execute(

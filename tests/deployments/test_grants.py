@@ -545,8 +545,8 @@ def test_the_batch_may_analyse_history_again_and_undo_it(batch, add_scored):
     request = BackfillRequest(BackfillSelection.ALL)
     with batch.begin() as connection:
         number = backfills.begin(connection, request, RELEASE, fingerprint="a", reason="better")
-        assert selection.plan(connection, request, RELEASE, ("en",)).messages == 1
-        assert not freezing.freeze_page(connection, number, RELEASE, ("en",), limit=10)
+        assert selection.plan(connection, request, RELEASE, [RELEASE], ("en",)).messages == 1
+        assert not freezing.freeze_page(connection, number, RELEASE, [RELEASE], ("en",), limit=10)
         backfills.drive(connection, number, flow_run_id=uuid4())
         backfills.approve(connection, number, approved_by="Mori")
         claim = backfill_leases.claim(

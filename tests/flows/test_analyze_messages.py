@@ -22,7 +22,7 @@ from flows.analyze_messages import analyze_messages
 from schema.errors.analysis import AnalysesBroken, RunIncomplete
 from schema.errors.storage import StorageDenied, StorageUnavailable
 from schema.facts.analysis import AnalysisReport
-from schema.states import FailureCause
+from schema.states import AnalysisEngine, FailureCause
 from stores.analysis import leases
 from stores.bucket.audio_bucket import AudioBucket
 from tasks.analysis import pool, server_process
@@ -324,8 +324,8 @@ def test_messages_taken_over_meanwhile_are_not_written(upload, rows, engine, mon
 def hostile_workers(monkeypatch):
     """Analyse in processes that do what the text of a message says."""
     monkeypatch.setattr(server_process, "COMMAND", hostile_server.command())
-    with AnalysisWorkers(1) as workers:
-        monkeypatch.setattr(pool, "analysis_workers", lambda count: workers)
+    with AnalysisWorkers(1, AnalysisEngine.KAIWA) as workers:
+        monkeypatch.setattr(pool, "analysis_workers", lambda *_: workers)
         yield
 
 

@@ -34,7 +34,7 @@ from schema.errors.backfill import (
     EngineChanged,
 )
 from schema.errors.base import ParametersRefused
-from schema.states import BackfillOutcome, BackfillSelection, FailureCause
+from schema.states import AnalysisEngine, BackfillOutcome, BackfillSelection, FailureCause
 from speech import engine as speech_engine
 from stores.analysis import analyses
 from stores.backfill import leases
@@ -243,6 +243,57 @@ def test_another_version_of_the_engine_may_not_go_on(analysed, monkeypatch):
     monkeypatch.setattr(speech_engine, "ENGINE_VERSION", "99.0")
     with pytest.raises(EngineChanged):
         backfill_for_real(resume=1)
+
+
+# Two engines
+
+
+@pytest.fixture
+def versions(engine):
+    """Return engine and model of every analysis, by message."""
+
+    def _versions():
+        query = sa.text(
+            "SELECT message_id, analysis_engine, analysis_model_version FROM message_audio_analysis"
+        )
+        with engine.connect() as connection:
+            return {row.message_id: tuple(row)[1:] for row in connection.execute(query)}
+
+    return _versions
+
+
+@pytest.mark.parametrize("engine_name", AnalysisEngine)
+def test_history_goes_from_one_engine_to_the_other_and_back(
+    analysed, rows, versions, monkeypatch, engine_name
+):
+    monkeypatch.setenv("KAIWA_ENGINE", engine_name)
+    ids = [analysed(sentence) for sentence in SENTENCES[:2]]
+    backfill_for_real()
+    before, other = rows(), next(one for one in AnalysisEngine if one != engine_name)
+    assert set(versions().values()) == {(engine_name, speech_engine.model_version(engine_name))}
+    assert backfill_analysis("is anything outdated?").selected == 0
+    assert backfill_analysis("to the other", engine=other).selected == len(ids)
+    assert f"By **{other} 2." in newest_artifact()
+    found = backfill_for_real(engine=other)
+    assert found.outcomes == {BackfillOutcome.ANALYZED: len(ids)}
+    assert set(versions().values()) == {(other, speech_engine.model_version(other))}
+    assert "accuracy changed most" in newest_artifact("backfill-analysis-canary")
+    assert undo_backfill(2, "worse after all", dry_run=False) == len(ids)
+    assert rows() == before
+    assert set(versions().values()) == {(engine_name, speech_engine.model_version(engine_name))}
+
+
+def test_a_frozen_backfill_keeps_its_engine(analysed, stopped_after, versions, monkeypatch):
+    ids = [analysed(SENTENCES[n % 4]) for n in range(3)]
+    monkeypatch.setenv("KAIWA_ENGINE", "kaiwa")
+    claim = leases.claim
+    stopped_after(1)
+    with pytest.raises(BackfillStopped):
+        backfill_for_real(canary_size=0, chunk_size=1)
+    monkeypatch.setattr(leases, "claim", claim)
+    monkeypatch.setenv("KAIWA_ENGINE", "kaiwa-large")
+    assert backfill_for_real(resume=1).outcomes == {BackfillOutcome.ANALYZED: len(ids)}
+    assert {engine_name for engine_name, _ in versions().values()} == {"kaiwa"}
 
 
 # A first sample that changed much
@@ -459,7 +510,12 @@ def test_a_run_that_resumes_may_state_the_selection_again_but_no_other_one(analy
     backfill_for_real(**window)
     assert backfill_analysis("go on", resume=1).open == 0
     assert backfill_analysis("go on", resume=1, **window).open == 0
-    for other in ({"start": FIRST_MESSAGE_AT - DAY}, {"selection": "all"}, {"limit": 1}):
+    for other in (
+        {"start": FIRST_MESSAGE_AT - DAY},
+        {"selection": "all"},
+        {"limit": 1},
+        {"engine": "kaiwa"},
+    ):
         with pytest.raises(ParametersRefused, match="Backfill 1 has another selection"):
             backfill_analysis("go on", resume=1, **window | other)
 
@@ -471,6 +527,7 @@ def test_a_run_that_resumes_may_state_the_selection_again_but_no_other_one(analy
         ("start", "2025-01-01T00:00:00", "should have timezone info"),
         ("max_parallel", 0, "greater than or equal to 1"),
         ("limit", 0, "greater than or equal to 1"),
+        ("engine", "whisper", "'kaiwa-large' or 'kaiwa'"),
         ("selection", "everything", "'missing', 'failed', 'outdated'"),
         ("max_mean_shift", 101, "less than or equal to 100"),
     ],

@@ -35,7 +35,7 @@ from schema.facts.backfill import (
     Rescored,
     SelectedGroup,
 )
-from schema.states import BackfillOutcome, BackfillSelection
+from schema.states import AnalysisEngine, BackfillOutcome, BackfillSelection
 
 RELEASE = EngineRelease("kaiwa", "2.0", "en-new")
 REQUEST = BackfillRequest(BackfillSelection.OUTDATED, end=datetime(2025, 11, 1, tzinfo=UTC))
@@ -94,7 +94,12 @@ def test_an_equivalent_request_is_the_same():
 
 def test_an_estimate_follows_pace_and_cores():
     found = estimate(
-        plan(), limit=None, cores=4, times_real_time=120, prices=prices_of(PriceBookName.S3)
+        plan(),
+        engine=AnalysisEngine.KAIWA,
+        limit=None,
+        cores=4,
+        times_real_time=120,
+        prices=prices_of(PriceBookName.S3),
     )
     assert (found.messages, found.audio_hours, found.is_measured) == (1000, 60, True)
     assert found.cpu_hours == pytest.approx(0.5)
@@ -104,13 +109,27 @@ def test_an_estimate_follows_pace_and_cores():
 
 
 def test_a_limit_takes_its_share_and_an_unknown_pace_is_the_promised_one():
-    found = estimate(plan(), limit=250, cores=1, times_real_time=None, prices=prices_of())
+    found = estimate(
+        plan(),
+        engine=AnalysisEngine.KAIWA,
+        limit=250,
+        cores=1,
+        times_real_time=None,
+        prices=prices_of(),
+    )
     assert (found.messages, found.audio_hours, found.is_measured) == (250, 15, False)
-    assert found.cpu_hours == 15 / PROMISED_TIMES_REAL_TIME
+    assert found.cpu_hours == 15 / PROMISED_TIMES_REAL_TIME[AnalysisEngine.KAIWA]
 
 
 def test_nothing_to_do_costs_nothing():
-    found = estimate(plan(0, 0, 0), limit=9, cores=1, times_real_time=None, prices=prices_of())
+    found = estimate(
+        plan(0, 0, 0),
+        engine=AnalysisEngine.KAIWA,
+        limit=9,
+        cores=1,
+        times_real_time=None,
+        prices=prices_of(),
+    )
     assert (found.messages, found.cpu_hours, found.reading_usd) == (0, 0, 0)
 
 

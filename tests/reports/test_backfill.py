@@ -17,7 +17,7 @@ from schema.facts.backfill import (
     RescoredMessage,
     SelectedGroup,
 )
-from schema.states import BackfillOutcome
+from schema.states import AnalysisEngine, BackfillOutcome
 from stores.quality.rules.catalogue import RULES
 
 RELEASE = EngineRelease("kaiwa", "2.0", "en-new")
@@ -38,7 +38,14 @@ def progress(**outcomes):
 def test_a_plan_shows_what_it_selects_and_what_it_skips():
     groups = (SelectedGroup("en", "kaiwa 1.0", 3000, 7200.0, 1024**3),)
     plan = BackfillPlan(groups, gone=7, newer=2, done=1, unknown_languages=Counter(ja=5))
-    estimated = estimate(plan, limit=1500, cores=2, times_real_time=100.0, prices=prices_of())
+    estimated = estimate(
+        plan,
+        engine=AnalysisEngine.KAIWA,
+        limit=1500,
+        cores=2,
+        times_real_time=100.0,
+        prices=prices_of(),
+    )
     said = plan_summary(plan, estimated, RELEASE)
     assert "| **Would be analysed** | 1,500 messages |" in said
     assert "| Audio | 1.0 hours |" in said

@@ -25,7 +25,7 @@ from schema.facts.backfill import (
 from schema.facts.bucket import FindingReport, ReconciliationReport
 from schema.facts.deletion import SweepPlan, SweepReport
 from schema.facts.quality import QualityReport, RuleResult
-from schema.states import BackfillOutcome, CheckScope, FindingKind
+from schema.states import AnalysisEngine, BackfillOutcome, CheckScope, FindingKind
 from schema.visible import visible
 from stores.quality.rules.catalogue import RULES
 from tests.schema.test_visible import HOSTILE
@@ -52,7 +52,14 @@ def backfills(evil):
         (SelectedGroup(evil, evil, 3, 60.0, 1024),), gone=0, newer=0, done=0,
         unknown_languages=Counter({evil: 1}),
     )  # fmt: skip
-    cost = estimate(plan, limit=None, cores=1, times_real_time=100.0, prices=prices_of())
+    cost = estimate(
+        plan,
+        engine=AnalysisEngine.KAIWA,
+        limit=None,
+        cores=1,
+        times_real_time=100.0,
+        prices=prices_of(),
+    )
     yield backfill.plan_summary(plan, cost, EngineRelease("kaiwa", "2.0", "en"))
     progress = BackfillProgress(1, Counter({BackfillOutcome.FAILED: 1}), causes=Counter({evil: 1}))
     changes = compare([Rescored(evil, score, 50, 60, 1) for score in ("accuracy", "fluency")])

@@ -5,13 +5,17 @@ from datetime import UTC, datetime
 import pytest
 from pydantic import ValidationError
 
+from schema.states import AnalysisEngine
 from settings.environment import (
     AnalysisSettings,
     BucketSettings,
     DatabaseSettings,
+    EngineSettings,
     NotificationSettings,
 )
 from settings.processes import analysis_environment
+from speech import engine
+from speech.scores.model import ENGINES
 
 SEED = {
     "TIGRIS_BUCKET_NAME": "kaiwa-audio",
@@ -318,3 +322,18 @@ def test_a_limit_of_the_analysis_that_cannot_work_is_refused(monkeypatch, name, 
     monkeypatch.setenv(name, value)
     with pytest.raises(ValidationError, match=name):
         AnalysisSettings()
+
+
+def test_a_deployment_analyses_with_the_engine_that_scores_best_unless_it_chooses(monkeypatch):
+    monkeypatch.delenv("KAIWA_ENGINE", raising=False)
+    assert EngineSettings().engine == engine.DEFAULT_ENGINE == "kaiwa-large"
+    for name in ENGINES:
+        monkeypatch.setenv("KAIWA_ENGINE", name)
+        assert EngineSettings().engine is AnalysisEngine(name)
+    monkeypatch.setenv("KAIWA_ENGINE", "whisper")
+    with pytest.raises(ValidationError, match=r"(?s)KAIWA_ENGINE.*'kaiwa-large' or 'kaiwa'"):
+        EngineSettings()
+
+
+def test_schema_and_speech_name_the_same_engines():
+    assert set(AnalysisEngine) == set(ENGINES)

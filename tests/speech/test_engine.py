@@ -174,18 +174,27 @@ def test_an_analysis_does_not_depend_on_those_before():
 
 def test_an_analysis_says_which_models_made_it():
     analysis = engine.analyze(CLIPS["fox"], TEXTS["fox"], "en")
-    assert (analysis.analysis_engine, analysis.analysis_version) == ("kaiwa", "2.1")
-    assert analysis.analysis_model_version == engine.model_version()
+    assert (analysis.analysis_engine, analysis.analysis_version) == ("kaiwa-large", "2.1")
+    assert analysis.analysis_model_version == engine.model_version("kaiwa-large")
+    assert analysis.analysis_model_version.startswith("en-large-")
+
+
+def test_each_engine_signs_its_analyses_with_its_own_model():
+    analysis = engine.analyze(CLIPS["fox"], TEXTS["fox"], "en", engine="kaiwa")
+    assert analysis.analysis_engine == "kaiwa"
+    assert analysis.analysis_model_version == engine.model_version("kaiwa")
+    assert analysis.analysis_model_version.startswith("en-")
+    assert not analysis.analysis_model_version.startswith("en-large-")
 
 
 def test_another_model_may_judge():
-    shipped = scoring_model()
+    shipped = scoring_model("kaiwa")
     suspicious = dataclasses.replace(shipped.gate, intercepts=shipped.gate.intercepts + 100)
     other = dataclasses.replace(shipped, gate=suspicious, version="other")
     with pytest.raises(TextMismatch):
-        engine.analyze(CLIPS["fox"], TEXTS["fox"], "en", model=other)
+        engine.analyze(CLIPS["fox"], TEXTS["fox"], "en", engine="kaiwa", model=other)
     other = dataclasses.replace(shipped, version="other")
-    analysis = engine.analyze(CLIPS["fox"], TEXTS["fox"], "en", model=other)
+    analysis = engine.analyze(CLIPS["fox"], TEXTS["fox"], "en", engine="kaiwa", model=other)
     assert analysis.analysis_model_version.startswith("en-other+")
 
 

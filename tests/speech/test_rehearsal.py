@@ -12,11 +12,12 @@ from speech import engine
 from speech.rehearsal import rehearse
 from speech.waveform import AudioEncoding, decode
 
-engine.load("en")
-rehearse()
+engine.load("en", "kaiwa")
+rehearse("kaiwa")
 audio = Path(sys.argv[1]).read_bytes()
 sys.addaudithook(lambda event, arguments: event in ("open", "import") and print(event, arguments))
-engine.analyze(decode(audio, AudioEncoding()), "The quick brown fox jumps over the lazy dog.", "en")
+text = "The quick brown fox jumps over the lazy dog."
+engine.analyze(decode(audio, AudioEncoding()), text, "en", engine="kaiwa")
 """
 
 

@@ -69,8 +69,10 @@ def freeze(engine):
         fingerprint="a",
         page=3,
         approved_by="Mori",
+        current=(),
         **request,
     ):
+        current = current or [release]
         asked = BackfillRequest(selection, **request)
         with engine.begin() as connection:
             number = backfills.begin(
@@ -79,7 +81,9 @@ def freeze(engine):
         more = True
         while more:
             with engine.begin() as connection:
-                more = freezing.freeze_page(connection, number, release, ("en",), limit=page)
+                more = freezing.freeze_page(
+                    connection, number, release, current, ("en",), limit=page
+                )
         if approved_by is not None:
             with engine.begin() as connection:
                 backfills.approve(connection, number, approved_by=approved_by)

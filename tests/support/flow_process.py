@@ -19,8 +19,8 @@ from prefect import Task
 from prefect.context import refresh_global_settings_context
 
 from schema.documents import AnalysisRecord
-from speech import engine as speech_engine
 from tasks.analysis import pool
+from tasks.analysis.engines import installed_release
 from tasks.analysis.workers import Analysed
 from tasks.backfill import backfill_analysis
 from tasks.costs import alerts, publication
@@ -185,13 +185,16 @@ def _do_without_prefect():
 class _Workers:
     count = 2
 
+    def __init__(self, engine):
+        self._release = installed_release(engine)
+
     def analyse(self, message, audio, *, as_of):
         record = AnalysisRecord(
             message_id=message.message_id,
             analyzed_at=as_of,
-            analysis_version=speech_engine.ENGINE_VERSION,
-            analysis_engine=speech_engine.ENGINE,
-            analysis_model_version=speech_engine.model_version(),
+            analysis_version=self._release.version,
+            analysis_engine=self._release.engine,
+            analysis_model_version=self._release.model_version,
             analysis_language="en",
             overall_accuracy_score=80,
             overall_fluency_score=70,
@@ -201,7 +204,7 @@ class _Workers:
 
 
 def _stub_slow_parts():
-    pool.analysis_workers = lambda _count: _Workers()
+    pool.analysis_workers = lambda _count, engine: _Workers(engine)
     publication.charts = lambda _: {"stored": b"picture"}
     backfill_analysis.charts = lambda *_: {}
 

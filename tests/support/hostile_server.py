@@ -1,6 +1,6 @@
 """An analysis server whose processes do what hostile recordings would make them do.
 
-    python -I tests/support/hostile_server.py START MEMORY_BYTES CPU_SECONDS
+    python -I tests/support/hostile_server.py START ENGINE MEMORY_BYTES CPU_SECONDS
 
 Its processes are forked and locked down like real ones. Then the text of a message says what its
 recording does, and that of one without a text says it itself; any other is analysed.
@@ -11,6 +11,7 @@ import json
 import os
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
@@ -53,13 +54,13 @@ def spin(request, audio):
 def devour(request, audio):
     """Take more memory than allowed."""
     listener.decode = lambda *_: bytearray(64 * 1024**3)
-    return listener.answer_to(request, audio)
+    return listener.answer_to(request, audio, "kaiwa")
 
 
 def raise_bug(request, audio):
     """Fail as a defect of the engine would, quoting the learner."""
     listener.decode = lambda *_: {}[request.text]
-    return listener.answer_to(request, audio)
+    return listener.answer_to(request, audio, "kaiwa")
 
 
 def lie(request, audio):
@@ -158,7 +159,7 @@ def flood(link):
 WRITERS = {writer.__name__: writer for writer in (two_answers, drip, flood)}
 
 
-def listen(link):
+def listen(link, engine):
     with os.fdopen(link, "rb", closefd=False) as requests:
         while True:
             try:
@@ -189,7 +190,7 @@ def behave(request, audio, link):
         while data:
             data = data[os.write(link, data) :]
     else:
-        answer = ANSWERS.get(wish, listener.answer_to)(request, audio)
+        answer = ANSWERS.get(wish, partial(listener.answer_to, engine="kaiwa"))(request, audio)
         os.write(link, frame(answer.model_dump_json()))
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from policy.configuration import DEFAULT_POLICY, AudioPolicy
 from schema.clock import utc_now
 from schema.object_keys import MAX_KEY_BYTES
-from schema.states import CheckScope, FindingKind
+from schema.states import AnalysisEngine, CheckScope, FindingKind
 from stores.quality.checked_rows import STORAGE_KEY_BYTES
 from stores.quality.rules.message_columns import REFUSED_KEY
 from tasks.analysis.analyze_messages import analyze_chunk, plan_chunks
@@ -94,7 +94,9 @@ def test_they_are_analysed(recorded, rows):
         audio=flac_of(SENTENCES[0]), content=SENTENCES[0], audio_processing_state="uploaded"
     )
     (chunk,) = plan_chunks.fn(1000, 100, None)
-    report = analyze_chunk.fn(chunk, None, max_attempts=1, workers=1, as_of=utc_now())
+    report = analyze_chunk.fn(
+        chunk, None, engine=AnalysisEngine.KAIWA, max_attempts=1, workers=1, as_of=utc_now()
+    )
     assert report.analyzed == len(keys)
 
 

@@ -20,7 +20,8 @@ GOLDEN = Path(__file__).with_name("golden_analyses.json")
 
 def main():
     analyses = {
-        name: asdict(engine.analyze(read_clip(name), text, "en")) for name, text in TEXTS.items()
+        name: asdict(engine.analyze(read_clip(name), text, "en", engine="kaiwa"))
+        for name, text in TEXTS.items()
     }
     GOLDEN.write_text(json.dumps(analyses, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 

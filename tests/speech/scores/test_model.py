@@ -9,7 +9,7 @@ from speech.scores.model import ScoringModel, scoring_model
 
 
 def test_the_shipped_model_survives_being_written_and_read(tmp_path):
-    shipped = scoring_model()
+    shipped = scoring_model("kaiwa")
     np.savez_compressed(tmp_path / "again.npz", **shipped.arrays())
     again = ScoringModel.from_file(tmp_path / "again.npz")
     assert again.durations == shipped.durations
@@ -30,7 +30,7 @@ def test_it_is_small():
     "missing", ["gate.weights", "durations", "confidence", "network.format", "stacking.offsets"]
 )
 def test_a_file_without_all_parts_is_refused(tmp_path, missing):
-    arrays = scoring_model().arrays()
+    arrays = scoring_model("kaiwa").arrays()
     del arrays[missing]
     np.savez(tmp_path / "part.npz", **arrays)
     with pytest.raises(DamagedModel):
@@ -39,13 +39,15 @@ def test_a_file_without_all_parts_is_refused(tmp_path, missing):
 
 @pytest.mark.parametrize("offsets", [np.zeros(38), np.full(39, np.nan), np.zeros((39, 1))])
 def test_a_file_with_a_damaged_part_is_refused(tmp_path, offsets):
-    np.savez(tmp_path / "part.npz", **scoring_model().arrays() | {"stacking.offsets": offsets})
+    np.savez(
+        tmp_path / "part.npz", **scoring_model("kaiwa").arrays() | {"stacking.offsets": offsets}
+    )
     with pytest.raises(DamagedModel):
         ScoringModel.from_file(tmp_path / "part.npz")
 
 
 def test_a_truncated_file_is_refused(tmp_path):
-    np.savez(tmp_path / "whole.npz", **scoring_model().arrays())
+    np.savez(tmp_path / "whole.npz", **scoring_model("kaiwa").arrays())
     data = (tmp_path / "whole.npz").read_bytes()
     (tmp_path / "half.npz").write_bytes(data[: len(data) // 2])
     with pytest.raises(DamagedModel):
@@ -53,7 +55,7 @@ def test_a_truncated_file_is_refused(tmp_path):
 
 
 def test_the_version_distinguishes_models(tmp_path):
-    shipped = scoring_model()
+    shipped = scoring_model("kaiwa")
     other = shipped.arrays() | {"confidence": shipped.confidence + np.float32(0.01)}
     np.savez(tmp_path / "other.npz", **other)
     assert len(shipped.version) == 8
@@ -61,7 +63,7 @@ def test_the_version_distinguishes_models(tmp_path):
 
 
 def test_words_of_every_severity_and_words_that_are_not_named_occur():
-    _, shares = scoring_model().confidence
+    _, shares = scoring_model("kaiwa").confidence
     limits = [0.0, *(limit for limit, _ in SEVERITIES), 1.0]
     assert shares[0] < limits[1]
     assert shares[-1] > limits[-2]

@@ -22,7 +22,7 @@ CLIP = read_clip("fox")
 def scored(waveform, words):
     frames = features(cepstra(waveform))
     pieces = aligned_pieces(frames, words, [pronounce(word) for word in words])
-    return align_and_score(frames, pieces, pitch(waveform), scoring_model())
+    return align_and_score(frames, pieces, pitch(waveform), scoring_model("kaiwa"))
 
 
 def assert_on_their_scales(scores, alignments):

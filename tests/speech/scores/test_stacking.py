@@ -10,7 +10,7 @@ from speech.scores.stacking import TERMS, PhoneStacking, stacking_terms
 @pytest.fixture
 def said():
     """Two words, of two phones and one: the network's input and its scores."""
-    network = scoring_model().network
+    network = scoring_model("kaiwa").network
     smallest = network.smallest_input()
     given = replace(
         smallest,
@@ -46,6 +46,6 @@ def test_the_correction_depends_on_the_phone_and_stays_on_the_scale(said):
 
 
 def test_the_shipped_line_draws_a_phone_towards_those_around_it():
-    slopes = dict(zip(TERMS, scoring_model().stacking.slopes.tolist(), strict=True))
+    slopes = dict(zip(TERMS, scoring_model("kaiwa").stacking.slopes.tolist(), strict=True))
     assert slopes["own"] < 0
     assert slopes["word"] > 0

@@ -37,7 +37,9 @@ def test_runs_that_freeze_the_same_backfill_take_turns(add_scored, engine, items
         more = True
         while more:
             with engine.begin() as connection:
-                more = freezing.freeze_page(connection, number, RELEASE, ("en",), limit=2)
+                more = freezing.freeze_page(
+                    connection, number, RELEASE, [RELEASE], ("en",), limit=2
+                )
 
     with ThreadPoolExecutor(3) as threads:
         list(threads.map(work, range(3)))

@@ -2,7 +2,7 @@ from datetime import timedelta
 
 import pytest
 
-from schema.facts.backfill import BackfillRequest
+from schema.facts.backfill import BackfillRequest, EngineRelease
 from schema.facts.quality import BrokenRule
 from schema.states import BackfillSelection
 from stores.backfill import selection
@@ -18,9 +18,10 @@ MINUTE = timedelta(minutes=1)
 def plan(engine):
     """Plan a backfill."""
 
-    def _plan(kind=BackfillSelection.ALL, release=RELEASE, **request):
+    def _plan(kind=BackfillSelection.ALL, release=RELEASE, current=(), **request):
+        asked = BackfillRequest(kind, **request)
         with engine.begin() as connection:
-            return selection.plan(connection, BackfillRequest(kind, **request), release, ("en",))
+            return selection.plan(connection, asked, release, current or [release], ("en",))
 
     return _plan
 
@@ -75,6 +76,38 @@ def test_a_selection_takes_its_kind_and_never_what_is_newer(
     expected = {history[kind] for kind in kinds}
     assert plan(selection).messages == len(expected)
     assert set(chosen(selection)) == expected
+
+
+LARGE = EngineRelease("kaiwa-large", "2.0", "en-large-new")
+
+
+@pytest.fixture
+def by_both_engines(add_scored):
+    """Messages with analyses by both engines, by kind."""
+    large = {"analysis_engine": "kaiwa-large", "analysis_model_version": "en-large-new"}
+    return {
+        "older": add_scored(),
+        "older large": add_scored(**large),
+        "current": add_scored(analysis_version="2.0", analysis_model_version="en-new"),
+        "current large": add_scored(**large, analysis_version="2.0"),
+        "models of the other": add_scored(
+            analysis_version="2.0", analysis_model_version="en-large-new"
+        ),
+        "newer": add_scored(analysis_version="2.1"),
+    }
+
+
+@pytest.mark.parametrize("current", [(RELEASE, LARGE), (LARGE,)])
+def test_analyses_by_other_engines_are_outdated_unless_their_release_is_current_too(
+    by_both_engines, plan, chosen, current
+):
+    kinds = {"older", "older large", "models of the other"}
+    if RELEASE not in current:
+        kinds.add("current")
+    expected = {by_both_engines[kind] for kind in kinds}
+    found = plan(BackfillSelection.OUTDATED, LARGE, current)
+    assert (found.messages, found.newer) == (len(expected), 1)
+    assert set(chosen(BackfillSelection.OUTDATED, release=LARGE, current=current)) == expected
 
 
 def test_a_plan_counts_what_it_skips(history, plan, add_scored, freeze):

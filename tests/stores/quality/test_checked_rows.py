@@ -6,6 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 from schema.facts.quality import BrokenRule, RowScope
+from schema.states import AnalysisEngine
 from stores.analysis import analyses as stores_analyses
 from stores.quality import checked_rows, quarantine
 from stores.quality.rules.catalogue import INVARIANTS, RULES
@@ -126,7 +127,7 @@ def test_only_the_given_rules_are_evaluated_on_only_the_given_messages(engine, a
 
 def test_analyses_by_the_engine_break_no_rule(engine, spoken, claimed, noon, add_message):
     message = {**MESSAGE, "audio_processing_state": "uploaded"}
-    with AnalysisWorkers(1) as workers:
+    with AnalysisWorkers(1, AnalysisEngine.KAIWA) as workers:
         for sentence in SENTENCES:
             text, audio = spoken(sentence)
             text = f"👋 {text.capitalize()}!"

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from schema.errors.storage import WrongBucket
 from schema.facts.analysis import AnalysisReport, Claim
-from schema.states import FailureCause
+from schema.states import AnalysisEngine, FailureCause
 from stores.analysis import leases
 from stores.bucket.audio_bucket import MARKER_KEY
 from tasks.analysis import batch
@@ -43,7 +43,15 @@ def work(noon):
     )
 
     def _work(write):
-        return work_off(claim, write, leases.renew, leases.release, workers=1, as_of=noon)
+        return work_off(
+            claim,
+            write,
+            leases.renew,
+            leases.release,
+            engine=AnalysisEngine.KAIWA,
+            workers=1,
+            as_of=noon,
+        )
 
     return _work
 

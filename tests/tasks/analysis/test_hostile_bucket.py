@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from schema.errors.storage import StorageUnavailable, WrongBucket
-from schema.states import FailureCause
+from schema.states import AnalysisEngine, FailureCause
 from stores.bucket import audio_bucket
 from stores.bucket.audio_bucket import MARKER_KEY
 from tasks.analysis.analyze_messages import analyze_chunk, plan_chunks
@@ -71,7 +71,14 @@ def analyse(noon):
 
     def _analyse(max_attempts=1):
         (chunk,) = plan_chunks.fn(1000, 100, None)
-        return analyze_chunk.fn(chunk, None, max_attempts=max_attempts, workers=1, as_of=noon)
+        return analyze_chunk.fn(
+            chunk,
+            None,
+            engine=AnalysisEngine.KAIWA,
+            max_attempts=max_attempts,
+            workers=1,
+            as_of=noon,
+        )
 
     return _analyse
 

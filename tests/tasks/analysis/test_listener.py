@@ -7,13 +7,15 @@ import pytest
 import soundfile
 import soxr
 
-from schema.states import FailureCause
+from schema.states import AnalysisEngine, FailureCause
 from tasks.analysis import listener, wire
+from tasks.analysis.engines import installed_release
 from tasks.analysis.records import analysis_record
 from tasks.analysis.workers import AnalysisWorkers, NotAnalysed
 from tests.support.media import media
 
 RATE_HZ = 24_000
+RELEASE = installed_release(AnalysisEngine.KAIWA)
 SENTENCES = ("We went to the market!", "1 2½ $5.20 XIV a@b.com Dr. naïve 🎉")
 
 
@@ -47,7 +49,7 @@ OTHERS = {
 
 @pytest.fixture(scope="module")
 def workers():
-    with AnalysisWorkers(1) as started:
+    with AnalysisWorkers(1, AnalysisEngine.KAIWA) as started:
         yield started
 
 
@@ -62,10 +64,10 @@ def is_analysed_alike(workers, claimed, noon):
     def _is_analysed_alike(text, audio):
         message = claimed(text)
         outcome = workers.analyse(message, audio, as_of=noon)
-        here = listener.answer_to(wire.Request(text=text, language="en"), audio)
+        here = listener.answer_to(wire.Request(text=text, language="en"), audio, RELEASE.engine)
         if isinstance(here, wire.FailedAnswer):
             return outcome == NotAnalysed(FailureCause(here.cause), here.reason)
-        record = analysis_record(message, here.analysis, as_of=noon, duration_ms=0)
+        record = analysis_record(message, here.analysis, RELEASE, as_of=noon, duration_ms=0)
         return record == outcome.record.model_copy(update={"analysis_duration_ms": 0})
 
     return _is_analysed_alike

@@ -15,7 +15,7 @@ import pytest
 import soundfile
 
 from schema.errors.analysis import WorkerNotReady
-from schema.states import FailureCause
+from schema.states import AnalysisEngine, FailureCause
 from settings.environment import AnalysisSettings
 from speech import engine
 from speech.sound_facts import SoundFacts
@@ -28,7 +28,7 @@ from tests.support.media import media
 
 @pytest.fixture(scope="module")
 def workers():
-    with AnalysisWorkers(1) as started:
+    with AnalysisWorkers(1, AnalysisEngine.KAIWA) as started:
         yield started
 
 
@@ -37,7 +37,9 @@ def hostile():
     """Workers whose processes do what the text of a message says."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(server_process, "COMMAND", command())
-        with AnalysisWorkers(1, AnalysisSettings(KAIWA_ANALYSIS_PATIENCE=60)) as workers:
+        with AnalysisWorkers(
+            1, AnalysisEngine.KAIWA, AnalysisSettings(KAIWA_ANALYSIS_PATIENCE=60)
+        ) as workers:
             yield workers
 
 
@@ -47,7 +49,7 @@ def broken(monkeypatch):
 
     def _broken(start, **settings):
         monkeypatch.setattr(server_process, "COMMAND", command(start))
-        return AnalysisWorkers(1, AnalysisSettings(**settings))
+        return AnalysisWorkers(1, AnalysisEngine.KAIWA, AnalysisSettings(**settings))
 
     return _broken
 
@@ -106,7 +108,7 @@ def test_a_browsers_recording_is_analysed_within_a_workers_limits(workers, spoke
 def test_a_worker_without_the_decoder_blames_no_recording(claimed, noon, monkeypatch):
     monkeypatch.setitem(sys.modules, "av", None)
     request = wire.Request(text="hello", language="en")
-    answer = listener.answer_to(request, b"#!AMR\n" + bytes(100))
+    answer = listener.answer_to(request, b"#!AMR\n" + bytes(100), "kaiwa")
     assert answer.cause is FailureCause.DECODER_MISSING
     assert "kaiwa-audio[codecs]" in answer.reason
 
@@ -135,7 +137,7 @@ def test_a_process_that_died_while_idle_counts_against_no_message(workers, claim
 
 
 def test_a_server_that_died_counts_against_no_message(claimed, noon):
-    with AnalysisWorkers(1) as workers:
+    with AnalysisWorkers(1, AnalysisEngine.KAIWA) as workers:
         workers.analyse(claimed("hello"), b"", as_of=noon)
         server = workers._idle.queue[-1]
         server._server.kill()
@@ -219,7 +221,9 @@ def test_a_recording_that_hangs_is_charged(hostile, claimed, noon, behaviour):
 
 @pytest.mark.usefixtures("hurried")
 def test_a_recording_whose_process_may_not_run_is_not_charged(claimed, noon):
-    with AnalysisWorkers(1, AnalysisSettings(KAIWA_ANALYSIS_PATIENCE=2)) as workers:
+    with AnalysisWorkers(
+        1, AnalysisEngine.KAIWA, AnalysisSettings(KAIWA_ANALYSIS_PATIENCE=2)
+    ) as workers:
         workers.analyse(claimed("hello"), b"", as_of=noon)
         process_of(workers).suspend()
         outcome = workers.analyse(claimed("hello"), b"", as_of=noon)
@@ -231,7 +235,9 @@ def test_a_recording_whose_process_may_not_run_is_not_charged(claimed, noon):
 @pytest.mark.usefixtures("hurried")
 def test_a_recording_whose_process_runs_late_is_analysed(spoken, claimed, noon):
     text, audio = spoken("we went to the market")
-    with AnalysisWorkers(1, AnalysisSettings(KAIWA_ANALYSIS_PATIENCE=60)) as workers:
+    with AnalysisWorkers(
+        1, AnalysisEngine.KAIWA, AnalysisSettings(KAIWA_ANALYSIS_PATIENCE=60)
+    ) as workers:
         workers.analyse(claimed("hello"), b"", as_of=noon)
         suspended = process_of(workers)
         suspended.suspend()
@@ -292,13 +298,21 @@ def test_what_an_answer_need_not_say_is_not_taken_from_it(hostile, claimed, noon
     record = outcome.record
     assert (record.message_id, record.analyzed_at) == ("message", noon)
     assert (record.analysis_engine, record.analysis_version) == (
-        engine.ENGINE,
+        "kaiwa",
         engine.ENGINE_VERSION,
     )
-    assert record.analysis_model_version == engine.model_version()
+    assert record.analysis_model_version == engine.model_version("kaiwa")
     assert (record.analysis_language, record.analysis_error) == ("en", None)
     assert record.overall_accuracy_score == 99
     assert outcome.cpu_seconds < 60
+
+
+def test_an_analysis_names_the_engine_that_its_server_was_started_for(spoken, claimed, noon):
+    text, audio = spoken("we went to the market")
+    with AnalysisWorkers(1, AnalysisEngine.KAIWA_LARGE) as large:
+        record = large.analyse(claimed(text), audio, as_of=noon).record
+    assert record.analysis_engine == "kaiwa-large"
+    assert record.analysis_model_version == engine.model_version("kaiwa-large")
 
 
 def test_a_recording_is_described(workers, spoken):
@@ -318,7 +332,7 @@ def test_processes_end_with_the_one_that_started_them(tmp_path):
         "import time\n"
         "from settings.environment import AnalysisSettings\n"
         "from tasks.analysis.server_process import AnalysisServer\n"
-        "servers = [AnalysisServer(AnalysisSettings()) for _ in range(2)]\n"
+        "servers = [AnalysisServer(AnalysisEngine.KAIWA, AnalysisSettings()) for _ in range(2)]\n"
         "processes = [server._start('c') for server in servers]\n"
         "time.sleep(600)\n"
     )

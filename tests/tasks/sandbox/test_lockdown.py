@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from schema.errors.analysis import WorkerNotReady
+from schema.states import AnalysisEngine
 from settings.environment import AnalysisSettings
 from tasks.analysis import server_process, wire
 from tasks.analysis.process import Unanswered
@@ -111,7 +112,7 @@ def server(monkeypatch):
 
     def _server(start="starts"):
         monkeypatch.setattr(server_process, "COMMAND", hostile_server.command(start))
-        started.append(AnalysisServer(AnalysisSettings()))
+        started.append(AnalysisServer(AnalysisEngine.KAIWA, AnalysisSettings()))
         return started[-1]
 
     yield _server
@@ -278,7 +279,7 @@ def test_the_kernel_kills_a_process_at_its_limit_of_processor_time(server, monke
 def test_a_system_that_lacks_a_layer_is_refused_if_all_are_required(monkeypatch):
     monkeypatch.setattr(server_process, "COMMAND", hostile_server.command("without_landlock"))
     with pytest.raises(WorkerNotReady, match="lacks: Landlock"):
-        AnalysisServer(AnalysisSettings(KAIWA_REQUIRE_LOCKDOWN=True))
+        AnalysisServer(AnalysisEngine.KAIWA, AnalysisSettings(KAIWA_REQUIRE_LOCKDOWN=True))
 
 
 @linux
@@ -294,7 +295,7 @@ def test_what_is_in_force_is_logged_once(claimed, noon, caplog, monkeypatch):
     monkeypatch.setattr(server_process, "COMMAND", hostile_server.command("without_landlock"))
     with (
         caplog.at_level(logging.INFO),
-        AnalysisWorkers(2) as workers,
+        AnalysisWorkers(2, AnalysisEngine.KAIWA) as workers,
         ThreadPoolExecutor(2) as threads,
     ):
         for _ in range(4):
