@@ -48,6 +48,7 @@ CHANNELS: Final[dict[str, Channel | None]] = {
     "gain_minus20db": partial(channels.gain, db=-20.0),
     "ulaw8k": channels.mu_law,
     "mp3": partial(channels.mp3, kbits_per_second=32.0),
+    "opus16": partial(channels.opus, kbits_per_second=16.0),
     "clip12db": partial(channels.clipping, db=12.0),
 }
 IMPOSTORS: Final[dict[str, Channel]] = {
