@@ -17,7 +17,8 @@ from training.dictionary_words import is_read, read_pronunciations
 Phones = tuple[str, ...]
 
 LEAST_CHANGED, MOST_CHANGED = 0.15, 0.35  # shares of phones
-_ALIKE: Final = (
+# Phones of one kind.
+ALIKE: Final = (
     frozenset(VOWELS),
     frozenset({"P", "T", "K", "B", "D", "G", "CH", "JH"}),
     frozenset({"F", "V", "TH", "DH", "S", "Z", "SH", "ZH", "HH", "CH", "JH"}),
@@ -83,7 +84,7 @@ def soundalike(
 
 def _steps(path: _Path, phone: str, rng: np.random.Generator) -> Iterator[_Path]:
     """Keep, replace or leave out a phone."""
-    alike = [other for kind in _ALIKE if phone in kind for other in kind if other != phone]
+    alike = [other for kind in ALIKE if phone in kind for other in kind if other != phone]
     replacements = rng.choice(sorted(alike), size=min(2, len(alike)), replace=False).tolist()
     for said in (phone, *replacements):
         if said in path.node:
