@@ -43,9 +43,12 @@ _MAX_WORDS_NAMED: Final = 10
 
 
 def model_version(engine: str, model: ScoringModel | None = None) -> str:
-    """Return the versions of the scoring model (default: the shipped one) and acoustic model."""
-    scoring = (model or scoring_model(engine)).version
-    return f"{ENGINES[engine]}-{scoring}+pocketsphinx-{_acoustic_version()}"
+    """Return the versions of the scoring model (default: the shipped one) and of what it hears."""
+    model = model or scoring_model(engine)
+    versions = [f"{ENGINES[engine]}-{model.version}", f"pocketsphinx-{_acoustic_version()}"]
+    if model.encoder:
+        versions.append(f"whisper-tiny.en-{model.encoder.version}")
+    return "+".join(versions)
 
 
 @cache  # reads a file
@@ -60,7 +63,7 @@ def load(language: str, engine: str = DEFAULT_ENGINE) -> None:
         UnsupportedLanguage: If there is no model for it.
     """
     _supported(language)
-    scoring_model(engine)
+    model_version(engine)  # reads the scoring model, and the encoder that it needs
     acoustic_model()
     lexicon.load()
     letter_to_sound.shipped()
@@ -101,7 +104,7 @@ def analyze(
     frames = features(cepstra(part.waveform))
     model = model or scoring_model(engine)
     pieces = aligned_pieces(frames, words, [pronounce(word) for word in words])
-    alignments, scores = align_and_score(frames, pieces, part.pitch, model)
+    alignments, scores = align_and_score(part.waveform, frames, pieces, part.pitch, model)
     if scores.mismatch > CERTAIN:
         raise TextMismatch(reason="its sounds differ from those of the words")
     alignment = joined(alignments).later(part.first_frame).within(frame_count(len(waveform)))

@@ -1,11 +1,12 @@
 """Build batches for training: utterances laid end to end instead of padded to one length.
 
-Empty frames separate utterances by the encoder's reach, so that they do not affect each other, and
-each begins at a step of the encoder. A batch is addressed by index; no loop runs over phones.
+Everything by time is in steps of the encoder, two frames each. Empty steps separate utterances by
+the encoder's reach, so that they do not affect each other. A batch is addressed by index; no loop
+runs over phones.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -16,23 +17,31 @@ from training.examples import Example
 
 CEPSTRA = slice(0, 13)
 GROUPS = (CEPSTRA, slice(13, 139), slice(139, 142))  # cepstra; states; pitch, voicing, energy
+LOST_GROUP = 0.15  # chance that one of them is missing
+LOST_FRAMES, LOST_EMBEDDINGS = 0.1, 0.1  # so that neither is trusted alone
 SILENCE = STATES - 1
 SILENCE_WEIGHT = 0.3  # it is frequent and easy
 UNRATED_WEIGHT = 0.5
-LONGEST_MASK = 12  # frames
+LONGEST_MASK = 6  # steps
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A standardised example; frames in half precision to save memory."""
+    """A standardised example; what is by step is in half precision to save memory."""
 
-    frames: Tensor  # (T, F)
+    name: str  # of the utterance; its copies share it
+    speaker: str
+    variant: int
+    frames: Tensor  # (S, 2, F)
+    embeddings: Tensor  # (S, E), without their mean
+    voice: Tensor  # (E,): that mean
     phone_of_frame: Tensor  # (T,): P in silence
-    states: Tensor  # (T,): targets of the encoder
-    state_weights: Tensor  # (T,)
+    states: Tensor  # (S,): targets of the encoder
+    state_weights: Tensor  # (S,)
     phones: Tensor  # (P, 3): phone, position, word
     goodness: Tensor  # (P, G)
     utterance: Tensor  # (U,)
+    marks: Tensor  # (P, 3): shares of the experts, NaN where unknown
     phone_accuracy: Tensor  # (P,): 0 to 2, NaN where unknown
     word_accuracy: Tensor  # (W,): 0 to 2
     scores: Tensor  # (4,): 0 to 2
@@ -42,9 +51,12 @@ class Prepared:
 class Batch:
     """Several examples, end to end. Frames outside of phones belong to phone number P."""
 
-    frames: Tensor  # (N, F)
+    frames: Tensor  # (N, 2 F)
+    embeddings: Tensor  # (N, E)
+    voices: Tensor  # (B, E)
     inside: Tensor  # (N, 1): 0 between utterances
-    phone_of_frame: Tensor  # (N,)
+    step_of_frame: Tensor  # (M,)
+    phone_of_frame: Tensor  # (M,)
     states: Tensor  # (N,)
     state_weights: Tensor  # (N,): 0 between utterances
     phones: Tensor  # (P, 3): phone, position, word
@@ -52,6 +64,7 @@ class Batch:
     utterance_of_phone: Tensor  # (P,)
     place_of_phone: Tensor  # (P,): within its utterance
     utterance: Tensor  # (B, U)
+    marks: Tensor  # (P, 3)
     phone_accuracy: Tensor  # (P,)
     word_accuracy: Tensor  # (W,)
     scores: Tensor  # (B, 4)
@@ -60,7 +73,11 @@ class Batch:
 def prepare(example: Example, standard: Standardisations) -> Prepared:
     """Standardise inputs and scale all targets to 0-2, like phones."""
     given = example.given
-    count = len(given.frames)
+    count, steps = len(given.frames), len(given.embeddings)
+    frames = np.zeros((STEP * steps, given.frames.shape[1]), np.float16)
+    frames[:count] = standard.frames.apply(given.frames.astype(np.float32))
+    embeddings = standard.embeddings.apply(given.embeddings.astype(np.float32))
+    voice = embeddings.mean(axis=0)
     phone_of_frame = np.full(count, len(given.phones))
     states = np.full(count, SILENCE)
     weights = np.full(count, SILENCE_WEIGHT, np.float32)
@@ -73,13 +90,19 @@ def prepare(example: Example, standard: Standardisations) -> Prepared:
         weights[start:end] = said[index]
     tensor = torch.from_numpy
     return Prepared(
-        tensor(standard.frames.apply(given.frames.astype(np.float32)).astype(np.float16)),
+        example.name,
+        example.speaker,
+        example.variant,
+        tensor(frames.reshape(steps, STEP, -1)),
+        tensor((embeddings - voice).astype(np.float16)),
+        tensor(voice),
         tensor(phone_of_frame),
-        tensor(states),
-        tensor(weights),
+        tensor(states[::STEP]),
+        tensor(weights[::STEP]),
         tensor(np.column_stack([given.phones, given.positions, given.words])),
         tensor(standard.goodness.apply(given.goodness.astype(np.float32))),
         tensor(standard.utterance.apply(given.utterance.astype(np.float32))),
+        tensor(example.marks),
         tensor(example.phone_accuracy.astype(np.float32)),
         tensor((example.word_accuracy / TO_TEN).astype(np.float32)),
         tensor((example.utterance / TO_TEN).astype(np.float32)),
@@ -88,6 +111,8 @@ def prepare(example: Example, standard: Standardisations) -> Prepared:
 
 def collate(prepared: Sequence[Prepared]) -> Batch:
     """Lay examples end to end."""
+    step_counts = torch.tensor([len(one.frames) for one in prepared])
+    first_steps = torch.cumsum(step_counts + REACH, 0) - step_counts - REACH
     phone_counts = torch.tensor([len(one.phones) for one in prepared])
     word_counts = torch.tensor([len(one.word_accuracy) for one in prepared])
     first_phones = torch.cumsum(phone_counts, 0) - phone_counts
@@ -101,9 +126,17 @@ def collate(prepared: Sequence[Prepared]) -> Batch:
         for one, first in zip(prepared, first_phones, strict=True)
     ]
     return Batch(
-        _laid([one.frames.float() for one in prepared], 0.0),
+        _laid([one.frames.flatten(1).float() for one in prepared], 0.0),
+        _laid([one.embeddings.float() for one in prepared], 0.0),
+        torch.stack([one.voice for one in prepared]),
         _laid([torch.ones(len(one.frames), 1) for one in prepared], 0.0),
-        _laid(of_frame, total),
+        torch.cat(
+            [
+                torch.arange(len(one.phone_of_frame)) // STEP + first
+                for one, first in zip(prepared, first_steps, strict=True)
+            ]
+        ),
+        torch.cat(of_frame),
         _laid([one.states for one in prepared], SILENCE),
         _laid([one.state_weights for one in prepared], 0.0),
         phones,
@@ -111,6 +144,7 @@ def collate(prepared: Sequence[Prepared]) -> Batch:
         utterance_of_phone,
         torch.arange(total) - first_phones[utterance_of_phone],
         torch.stack([one.utterance for one in prepared]),
+        torch.cat([one.marks for one in prepared]),
         torch.cat([one.phone_accuracy for one in prepared]),
         torch.cat([one.word_accuracy for one in prepared]),
         torch.stack([one.scores for one in prepared]),
@@ -118,28 +152,32 @@ def collate(prepared: Sequence[Prepared]) -> Batch:
 
 
 def _laid(parts: Sequence[Tensor], filling: float) -> Tensor:
-    widest = torch.full((STEP * (REACH + 1), *parts[0].shape[1:]), filling, dtype=parts[0].dtype)
-    return torch.cat(
-        [piece for part in parts for piece in (part, widest[: STEP * REACH + -len(part) % STEP])]
-    )
+    between = torch.full((REACH, *parts[0].shape[1:]), filling, dtype=parts[0].dtype)
+    return torch.cat([piece for part in parts for piece in (part, between)])
 
 
 def disturbed(one: Prepared, chance: np.random.Generator) -> Prepared:
     """Return a randomly altered copy, as by another microphone or a disturbance."""
-    frames = one.frames.float()
-    frames[:, CEPSTRA] += torch.from_numpy(chance.normal(0, 0.2, 13).astype(np.float32))
+    frames, embeddings = one.frames.float(), one.embeddings.float()
+    frames[..., CEPSTRA] += torch.from_numpy(chance.normal(0, 0.2, 13).astype(np.float32))
     for _ in range(chance.integers(3)):
         start = int(chance.integers(len(frames)))
-        frames[start : start + int(chance.integers(1, LONGEST_MASK))] = 0
-    if chance.random() < 0.15:
-        frames[:, GROUPS[chance.integers(len(GROUPS))]] = 0
+        masked = slice(start, start + int(chance.integers(1, LONGEST_MASK + 1)))
+        frames[masked] = 0
+        if chance.random() < 0.5:
+            embeddings[masked] = 0
+    if chance.random() < LOST_GROUP:
+        frames[..., GROUPS[chance.integers(len(GROUPS))]] = 0
+    if chance.random() < LOST_EMBEDDINGS:
+        embeddings[:] = 0
+    if chance.random() < LOST_FRAMES:
+        frames[:] = 0
     goodness = one.goodness + 0.05 * torch.from_numpy(
         chance.standard_normal(one.goodness.shape, np.float32)
     )
     utterance = one.utterance + 0.1 * torch.from_numpy(
         chance.standard_normal(one.utterance.shape, np.float32)
     )
-    return Prepared(
-        frames, one.phone_of_frame, one.states, one.state_weights, one.phones, goodness,
-        utterance, one.phone_accuracy, one.word_accuracy, one.scores,
-    )  # fmt: skip
+    return replace(
+        one, frames=frames, embeddings=embeddings, goodness=goodness, utterance=utterance
+    )

@@ -6,8 +6,8 @@ FEATURES is the folder filled by `training.measure` and `training.mismatches`; N
 networks of its folds beside it come from `training.train_scorer`. The gate, the confidence of
 words and the correction of phones are fitted on each fold's predictions for its held-out speakers:
 once on all speakers, for the shipped model, and once per fold without its speakers. The latter
-models go into FEATURES' subfolder `folds`, for validation: `benchmarks/pronunciation.py --folds`
-scores every speaker by a model that was fitted without that speaker.
+models go into the subfolder `folds` beside NETWORK, for validation: `benchmarks/pronunciation.py
+--folds` scores every speaker by a model that was fitted without that speaker.
 """
 
 import argparse
@@ -80,7 +80,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     validate_gate(right, wrong)
     validate_stacking(right.phones)
     norms = read_norms(arguments.features)
-    folds = arguments.features / "folds"
+    folds = arguments.network.parent / "folds"
     folds.mkdir(exist_ok=True)
     for fold, path in enumerate(fold_paths(arguments.network)):
         model = fitted(Network.from_file(path), norms, without(right, fold), without(wrong, fold))

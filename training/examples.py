@@ -1,7 +1,7 @@
 """Store examples for training the network: measured pieces of speech with experts' ratings.
 
-They are stored in a folder of `.npz` files, each with many examples laid end to end, frames in
-float16: 2,500 utterances of four seconds take 300 MB.
+They are stored in a folder of `.npz` files, each with many examples laid end to end, frames and
+embeddings in float16: 2,500 utterances of four seconds take 700 MB.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,6 +26,7 @@ class Example:
     variant: int  # 0: clean recording; from 1 on: corrupted copies
     given: NetworkInput
     phone_accuracy: NDArray[np.float32]  # (P,): 0 to 2, NaN where not rated
+    marks: NDArray[np.float32]  # (P, 3): shares of the experts who marked it right, accented, wrong
     word_accuracy: NDArray[np.float32]  # (W,): 0 to 10
     utterance: NDArray[np.float32]  # (4,): accuracy, fluency, prosodic, total, 0 to 10
 
@@ -36,9 +37,11 @@ def write_examples(path: Path, examples: Sequence[Example]) -> None:
     np.savez(
         path,
         frame_counts=np.array([len(one.frames) for one in given]),
+        step_counts=np.array([len(one.embeddings) for one in given]),
         phone_counts=np.array([len(one.phones) for one in given]),
         word_counts=np.array([len(example.word_accuracy) for example in examples]),
         frames=np.concatenate([one.frames.astype(np.float16) for one in given]),
+        embeddings=np.concatenate([one.embeddings.astype(np.float16) for one in given]),
         segments=np.concatenate([one.segments for one in given]),
         phones=np.concatenate([one.phones for one in given]),
         positions=np.concatenate([one.positions for one in given]),
@@ -46,6 +49,7 @@ def write_examples(path: Path, examples: Sequence[Example]) -> None:
         goodness=np.concatenate([one.goodness for one in given]),
         utterance=np.stack([one.utterance for one in given]),
         phone_accuracy=np.concatenate([example.phone_accuracy for example in examples]),
+        marks=np.concatenate([example.marks for example in examples]),
         word_accuracy=np.concatenate([example.word_accuracy for example in examples]),
         labels=np.stack([example.utterance for example in examples]),
         name=np.array([example.name for example in examples]),
@@ -60,7 +64,7 @@ def save_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
 
 
 def read_examples(folder: Path) -> list[Example]:
-    """Read all files of a folder, in the order of their names; frames stay float16."""
+    """Read all files of a folder, in the order of their names; frames, embeddings stay float16."""
     return [example for path in sorted(folder.glob("*.npz")) for example in _read(path)]
 
 
@@ -68,29 +72,33 @@ def _read(path: Path) -> list[Example]:
     with np.load(path, allow_pickle=False) as archive:
         arrays = {name: archive[name] for name in archive.files}
     frames = _divided(arrays, "frame_counts", "frames")
+    embeddings = _divided(arrays, "step_counts", "embeddings")
     by_phone = _divided(
         arrays, "phone_counts",
-        "segments", "phones", "positions", "words", "goodness", "phone_accuracy",
+        "segments", "phones", "positions", "words", "goodness", "phone_accuracy", "marks",
     )  # fmt: skip
     by_word = _divided(arrays, "word_counts", "word_accuracy")
     return [
         Example(
             str(arrays["name"][index]), str(arrays["speaker"][index]),
             int(arrays["variant"][index]),
-            _given(frames[index], by_phone[index], arrays["utterance"][index]),
-            by_phone[index][5], by_word[index][0], arrays["labels"][index],
+            _given(
+                frames[index][0], embeddings[index][0], by_phone[index], arrays["utterance"][index]
+            ),
+            by_phone[index][5], by_phone[index][6], by_word[index][0], arrays["labels"][index],
         )
         for index in range(len(frames))
     ]  # fmt: skip
 
 
 def _given(
-    frames: tuple[NDArray[Any], ...],
+    frames: NDArray[Any],
+    embeddings: NDArray[Any],
     by_phone: tuple[NDArray[Any], ...],
     utterance: NDArray[np.float32],
 ) -> NetworkInput:
-    segments, phones, positions, words, goodness, _ = by_phone
-    return NetworkInput(frames[0], segments, phones, positions, words, goodness, utterance)
+    segments, phones, positions, words, goodness, *_ = by_phone
+    return NetworkInput(frames, embeddings, segments, phones, positions, words, goodness, utterance)
 
 
 def _divided(
@@ -105,6 +113,7 @@ def standardisations(examples: Sequence[Example]) -> Standardisations:
     given = [example.given for example in examples]
     return Standardisations(
         _moments([one.frames for one in given]),
+        _moments([one.embeddings for one in given]),
         _moments([one.goodness for one in given]),
         _moments([one.utterance[None] for one in given]),
     )

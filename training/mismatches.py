@@ -76,6 +76,7 @@ def _example(
         variant=kind,
         given=given,
         phone_accuracy=np.full(len(given.phones), np.nan, np.float32),
+        marks=np.full((len(given.phones), 3), np.nan, np.float32),
         word_accuracy=np.full(len(text.words), np.nan, np.float32),
         utterance=np.full(4, np.nan, np.float32),
     )

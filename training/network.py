@@ -17,6 +17,8 @@ from speech.scores.network import (
     DILATIONS,
     LAYERS,
     LEAST,
+    MARK_SCORES,
+    MARKS,
     PHONES,
     STATES,
     STEP,
@@ -27,6 +29,7 @@ ENCODER_WIDTH = 160
 TOKEN_WIDTH = 96
 HIDDEN = 48
 DROPOUT = 0.15
+VOICE_DROPOUT = 0.5
 POSITIONS = 4
 SCORES = 4
 
@@ -36,6 +39,8 @@ class Outputs:
     """Outputs for one batch; scores from 0 to 2."""
 
     states: Tensor  # (N, 118), logits
+    recalled: Tensor | None  # (N, E)
+    marks: Tensor  # (P, 3), logits
     phones: Tensor  # (P,)
     words: Tensor  # (W,)
     scores: Tensor  # (B, 4)
@@ -44,9 +49,9 @@ class Outputs:
 class Encoder(nn.Module):
     """Encodes steps of two frames by four residual convolutions of growing dilation."""
 
-    def __init__(self, frame_width: int) -> None:
+    def __init__(self, width: int) -> None:
         super().__init__()
-        self.input = nn.Linear(STEP * frame_width, ENCODER_WIDTH)
+        self.input = nn.Linear(width, ENCODER_WIDTH)
         self.convolutions = nn.ModuleList(
             nn.Linear(3 * ENCODER_WIDTH, ENCODER_WIDTH) for _ in DILATIONS
         )
@@ -54,9 +59,8 @@ class Encoder(nn.Module):
         for convolution in self.convolutions:
             nn.init.normal_(convolution.weight, std=0.5 * (3 * ENCODER_WIDTH) ** -0.5)
 
-    def forward(self, frames: Tensor, inside: Tensor) -> tuple[Tensor, Tensor]:
-        """Return activations (N, 160) and the states' logits (N, 118), equal within a step."""
-        steps, inside = frames.unflatten(0, (-1, STEP)).flatten(1), inside[::STEP]
+    def forward(self, steps: Tensor, inside: Tensor) -> tuple[Tensor, Tensor]:
+        """Return activations (N, 160) and the states' logits (N, 118)."""
         # Half precision trains equally well, and several times faster on processors with bfloat16.
         with torch.autocast("cpu", torch.bfloat16, enabled=self.training):
             hidden = self.input(steps)
@@ -72,7 +76,7 @@ class Encoder(nn.Module):
                 hidden = hidden + dropped * convolution(torch.cat(taps, 1))
             hidden = functional.relu(hidden)
             states = self.states(hidden)
-        return hidden.float().repeat_interleave(STEP, 0), states.float().repeat_interleave(STEP, 0)
+        return hidden.float(), states.float()
 
 
 class Layer(nn.Module):
@@ -122,14 +126,6 @@ class Head(nn.Module):
         return self.out(inner)
 
 
-class PhoneHead(Head):
-    """Accuracy of phones: linear in goodness, plus a correction from the tokens."""
-
-    def __init__(self, goodness_width: int) -> None:
-        super().__init__(TOKEN_WIDTH, 1)
-        self.goodness = nn.Linear(goodness_width, 1)
-
-
 class WordHead(Head):
     """Accuracy of words, from their phones' tokens."""
 
@@ -141,10 +137,10 @@ class WordHead(Head):
 class UtteranceHead(Head):
     """Four scores of an utterance: linear in its features, plus a correction likewise."""
 
-    def __init__(self, feature_width: int) -> None:
+    def __init__(self, feature_width: int, embedding_width: int) -> None:
         super().__init__(2 * TOKEN_WIDTH + HIDDEN, SCORES)
         self.attention = nn.Linear(TOKEN_WIDTH, 1)
-        self.features = nn.Linear(feature_width, HIDDEN)
+        self.features = nn.Linear(feature_width + embedding_width, HIDDEN)
         self.direct = nn.Linear(feature_width, SCORES)
 
 
@@ -153,53 +149,78 @@ class TrainedNetwork(nn.Module):
 
     Args:
         frame_width: Numbers per frame.
+        embedding_width: Numbers per embedding.
         goodness_width: Numbers per phone.
         feature_width: Numbers per utterance.
+        hears: Whether it has the embeddings as input. If not, its encoder learns to tell them
+            from the frames (distillation).
     """
 
-    def __init__(self, frame_width: int, goodness_width: int, feature_width: int) -> None:
+    def __init__(
+        self,
+        frame_width: int,
+        embedding_width: int,
+        goodness_width: int,
+        feature_width: int,
+        *,
+        hears: bool,
+    ) -> None:
         super().__init__()
-        self.encoder = Encoder(frame_width)
+        self.hears = hears
+        heard_width = embedding_width if hears else 0
+        self.encoder = Encoder(STEP * frame_width + heard_width)
+        self.recall = None if hears else nn.Linear(ENCODER_WIDTH, embedding_width)
         width = ENCODER_WIDTH + PHONES + 1 + 2 + goodness_width
         self.tokens = nn.Linear(width, TOKEN_WIDTH)
         self.phone_table = nn.Parameter(0.1 * torch.randn(PHONES, TOKEN_WIDTH))
         self.position_table = nn.Parameter(0.1 * torch.randn(POSITIONS, TOKEN_WIDTH))
         self.layers = nn.ModuleList(Layer() for _ in range(LAYERS))
         self.after = nn.LayerNorm(TOKEN_WIDTH)
-        self.phone = PhoneHead(goodness_width)
+        self.phone = Head(TOKEN_WIDTH, MARKS)
         self.word = WordHead()
-        self.utterance = UtteranceHead(feature_width)
+        self.utterance = UtteranceHead(feature_width, heard_width)
 
-    def start_at(self, phones: float, words: float, scores: Tensor) -> None:
-        """Initialise the heads at the mean scores, 0 to 2."""
+    def start_at(self, marks: Tensor, words: float, scores: Tensor) -> None:
+        """Initialise the heads at the mean marks, and at the mean scores, 0 to 2."""
         with torch.no_grad():
-            self.phone.out.bias.fill_(_logit(torch.tensor(phones)))
+            self.phone.out.bias.copy_(marks.log())
             self.word.out.bias.fill_(_logit(torch.tensor(words)))
             self.utterance.out.bias.copy_(_logit(scores))
-            for straight in (self.phone.goodness, self.utterance.direct):
-                straight.weight.zero_()
-                straight.bias.zero_()
+            self.utterance.direct.weight.zero_()
+            self.utterance.direct.bias.zero_()
+
+    def listen(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Return the encoder's activations (N, 160), states' logits, and recalled embeddings."""
+        heard = [batch.frames, batch.embeddings] if self.hears else [batch.frames]
+        hidden, states = self.encoder(torch.cat(heard, 1), batch.inside)
+        return hidden, states, self.recall(hidden) if self.recall else None
 
     def forward(self, batch: Batch) -> Outputs:
         """Score a batch."""
-        hidden, states = self.encoder(batch.frames, batch.inside)
+        hidden, states, recalled = self.listen(batch)
         tokens = self._tokens(hidden, states, batch)
         for layer in self.layers:
             tokens = layer(tokens, batch)
         tokens = self.after(tokens)
-        phones = self.phone(tokens) + self.phone.goodness(batch.goodness)
+        marks = self.phone(tokens)
         gathered = _attended(
             self.word.attention, tokens, batch.phones[:, 2], len(batch.word_accuracy)
         )
         whole = _attended(
             self.utterance.attention, tokens, batch.utterance_of_phone, len(batch.utterance)
         )
-        features = functional.relu(self.utterance.features(batch.utterance))
+        known = [batch.utterance]
+        if self.hears:
+            # Undisturbed, the few voices would be learnt by heart.
+            known.append(functional.dropout(batch.voices, VOICE_DROPOUT, self.training))
+        features = functional.relu(self.utterance.features(torch.cat(known, 1)))
         scores = self.utterance(torch.cat([whole, features], 1))
         scores = scores + self.utterance.direct(batch.utterance)
         return Outputs(
             states,
-            2 * torch.sigmoid(phones[:, 0]),
+            recalled,
+            marks,
+            torch.softmax(marks, 1) @ torch.tensor(MARK_SCORES),
             2 * torch.sigmoid(self.word(gathered)[:, 0]),
             2 * torch.sigmoid(scores),
         )
@@ -208,6 +229,7 @@ class TrainedNetwork(nn.Module):
         probable = torch.softmax(states, 1)
         by_phone = probable[:, : 3 * PHONES].unflatten(1, (3, PHONES)).sum(1)
         values = torch.cat([hidden, by_phone, probable[:, 3 * PHONES :], batch.inside], 1)
+        values = values[batch.step_of_frame]
         count = len(batch.phones)
         sums = values.new_zeros(count + 1, values.shape[1])
         sums = sums.index_add(0, batch.phone_of_frame, values)[:count]
@@ -228,6 +250,7 @@ class TrainedNetwork(nn.Module):
                 value.numpy().T if name.endswith(".weight") and value.ndim > 1 else value.numpy()
             )
             for name, value in self.state_dict().items()
+            if not name.startswith("recall.")
         }
 
 

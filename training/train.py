@@ -1,24 +1,26 @@
-"""Train the shipped model from a folder of rated recordings in one command.
+"""Train the shipped models from a folder of rated recordings in one command.
 
-    python -m training.train CORPUS [--output speech/models/en.npz] [--features FOLDER]
+    python -m training.train CORPUS [--output speech/models] [--features FOLDER]
 
-CORPUS contains `labels.jsonl` and `audio/*.flac` (speechocean762). It needs torch, from the extra
-`train`, some 3 GB of memory per core and, for 2,500 recordings on two cores, an hour and a half.
+CORPUS contains `labels.jsonl`, `annotations.jsonl` and `audio/*.flac` (speechocean762). It needs
+torch, from the extra `train`, 12 GB of memory and, for 2,500 recordings on two cores, two hours.
 FOLDER must be empty or new; it keeps the measures, and the networks and models of the folds, for
-`benchmarks/pronunciation.py --folds FOLDER/folds`. Without it they are discarded.
+`benchmarks/pronunciation.py --engine ENGINE --folds FOLDER/ENGINE/folds`. Without it they are
+discarded. Whisper's encoder, which `kaiwa-large` uses, comes from `training.extract_encoder`.
 """
 
 import argparse
 import tempfile
 from pathlib import Path
 
+from speech.scores.model import ENGINES
 from training import calibrate, measure, mismatches, train_scorer
 
-OUTPUT = Path(__file__).parents[1] / "speech" / "models" / "en.npz"
+OUTPUT = Path(__file__).parents[1] / "speech" / "models"
 
 
 def train(corpus: Path, features: Path, output: Path) -> None:
-    """Measure, train, calibrate, and write the model.
+    """Measure; for each engine train, calibrate, and write its model.
 
     Raises:
         FileExistsError: If `features` is not empty: leftovers of another run would be trained on.
@@ -26,12 +28,13 @@ def train(corpus: Path, features: Path, output: Path) -> None:
     if features.exists() and any(features.iterdir()):
         msg = f"{features} is not empty. Name a new folder."
         raise FileExistsError(msg)
-    network = features / "networks" / "en.npz"
-    network.parent.mkdir(parents=True, exist_ok=True)
     measure.main([str(corpus), str(features)])
     mismatches.main([str(corpus), str(features)])
-    train_scorer.main([str(features), "--output", str(network)])
-    calibrate.main([str(features), str(network), "--output", str(output)])
+    for engine, name in ENGINES.items():
+        network = features / engine / f"{name}.npz"
+        network.parent.mkdir()
+        train_scorer.main([str(features), "--engine", engine, "--output", str(network)])
+        calibrate.main([str(features), str(network), "--output", str(output / f"{name}.npz")])
 
 
 def main() -> None:

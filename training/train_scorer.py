@@ -1,6 +1,7 @@
 """Train the networks that score pronunciation, and cross-validate them by speaker.
 
-    python -m training.train_scorer FEATURES --output FILE [--members 3] [--epochs 20]
+    python -m training.train_scorer FEATURES --engine kaiwa-large --output FILE
+                                    [--members 3] [--epochs 20]
 
 FEATURES is a folder of examples (`training/examples.py`). Speakers are divided into five folds. For
 each fold, networks are trained without its speakers, and the mean of their predictions for them is
@@ -25,10 +26,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from speech.scores.model import ENGINES
 from speech.scores.network import (
-    TO_TEN,
     Network,
     NetworkOutput,
+    Standardisation,
     Standardisations,
     network_arrays,
 )
@@ -46,7 +48,8 @@ LEARNING_RATE = 1e-3
 WEIGHT_DECAY = 0.03
 LONGEST_STEP = 1.0  # maximum norm of a gradient
 SMOOTHING = 0.05  # of the encoder's targets
-FRAME_SHARE, PHONE_SHARE, WORD_SHARE, SCORE_SHARE = 0.3, 4.0, 2.0, 0.5  # of the loss
+# Of the loss.
+FRAME_SHARE, MARK_SHARE, PHONE_SHARE, WORD_SHARE, SCORE_SHARE = 0.3, 1.0, 4.0, 2.0, 0.5
 AVERAGING = 0.997  # decay per step of the running mean of the weights, which is kept
 CORRUPTED = 0.5  # share of utterances that an epoch takes from a corrupted copy
 
@@ -64,10 +67,11 @@ class Fold:
 
 
 def train(
-    examples: Sequence[Example],
+    examples: Sequence[Prepared],
     held_out: Sequence[str],
     standard: Standardisations,
     *,
+    hears: bool,
     seed: int,
     epochs: int = EPOCHS,
     listening_epochs: int = LISTENING_EPOCHS,
@@ -77,7 +81,8 @@ def train(
     Args:
         examples: Clean recordings and corrupted copies.
         held_out: Speakers to leave out; may be empty.
-        standard: Standardisations shared by all networks.
+        standard: The examples' standardisations, shared by all networks.
+        hears: Whether the network has the embeddings as input, or learns to do without them.
         seed: Determines all random numbers; results are reproducible on one machine.
         epochs: Each uses every utterance once, the clean recording or one of its copies.
         listening_epochs: Epochs of the encoder alone, before these.
@@ -85,10 +90,12 @@ def train(
     torch.set_num_threads(1)
     torch.manual_seed(seed)
     known = [example for example in examples if example.speaker not in held_out]
-    model = _started(known)
-    steps = _Steps(known, standard, np.random.default_rng(seed))
-    _stage(model.encoder, steps, listening_epochs, lambda batch: _listening_loss(model, batch))
+    model = _started(known, hears=hears)
+    steps = _Steps(known, np.random.default_rng(seed))
+    _stage(model, steps, listening_epochs, lambda batch: _listening_loss(model, batch))
     averaged = _stage(model, steps, epochs, lambda batch: _loss(model(batch), batch))
+    if not hears:
+        standard = replace(standard, embeddings=Standardisation(standard.embeddings.moments[:, :0]))
     network = Network(standard, [averaged.eval().arrays()])
     return Network.from_arrays(network_arrays(network))
 
@@ -105,13 +112,19 @@ def predict(network: Network, examples: Sequence[Example], speakers: Sequence[st
     }
 
 
-def _started(examples: Sequence[Example]) -> TrainedNetwork:
-    given = examples[0].given
-    model = TrainedNetwork(given.frames.shape[1], given.goodness.shape[1], len(given.utterance))
+def _started(examples: Sequence[Prepared], *, hears: bool) -> TrainedNetwork:
+    first = examples[0]
+    model = TrainedNetwork(
+        first.frames.shape[2],
+        first.embeddings.shape[1],
+        first.goodness.shape[1],
+        len(first.utterance),
+        hears=hears,
+    )
     model.start_at(
-        float(np.nanmean(np.concatenate([e.phone_accuracy for e in examples]))),
-        float(np.mean(np.concatenate([e.word_accuracy for e in examples]))) / TO_TEN,
-        torch.from_numpy(np.mean([e.utterance for e in examples], axis=0) / TO_TEN).float(),
+        torch.cat([one.marks for one in examples]).nanmean(0),
+        float(torch.cat([one.word_accuracy for one in examples]).mean()),
+        torch.stack([one.scores for one in examples]).mean(0),
     )
     return model
 
@@ -119,13 +132,11 @@ def _started(examples: Sequence[Example]) -> TrainedNetwork:
 class _Steps:
     """The batches of an epoch: every utterance once, clean or corrupted, in a new order."""
 
-    def __init__(
-        self, examples: Sequence[Example], standard: Standardisations, chance: np.random.Generator
-    ) -> None:
+    def __init__(self, examples: Sequence[Prepared], chance: np.random.Generator) -> None:
         self._chance = chance
         copies: dict[str, dict[int, Prepared]] = defaultdict(dict)
         for example in examples:
-            copies[example.name][example.variant] = prepare(example, standard)
+            copies[example.name][example.variant] = example
         self._copies = list(copies.values())
 
     def __len__(self) -> int:
@@ -167,20 +178,27 @@ def _stage(model: Trained, steps: _Steps, epochs: int, loss: Callable[[Batch], T
 
 
 def _listening_loss(model: TrainedNetwork, batch: Batch) -> Tensor:
-    return _frame_loss(model.encoder(batch.frames, batch.inside)[1], batch)
+    _, states, recalled = model.listen(batch)
+    return _frame_loss(states, recalled, batch)
 
 
-def _frame_loss(states: Tensor, batch: Batch) -> Tensor:
+def _frame_loss(states: Tensor, recalled: Tensor | None, batch: Batch) -> Tensor:
     losses = functional.cross_entropy(
         states, batch.states, reduction="none", label_smoothing=SMOOTHING
     )
-    return (losses * batch.state_weights).sum() / batch.state_weights.sum()
+    loss = (losses * batch.state_weights).sum() / batch.state_weights.sum()
+    if recalled is None:
+        return loss
+    inside = batch.inside[:, 0] > 0
+    return loss + functional.mse_loss(recalled[inside], batch.embeddings[inside])
 
 
 def _loss(outputs: Outputs, batch: Batch) -> Tensor:
     rated = ~torch.isnan(batch.phone_accuracy)
+    marked = ~torch.isnan(batch.marks[:, 0])
     return (
-        FRAME_SHARE * _frame_loss(outputs.states, batch)
+        FRAME_SHARE * _frame_loss(outputs.states, outputs.recalled, batch)
+        + MARK_SHARE * functional.cross_entropy(outputs.marks[marked], batch.marks[marked])
         + PHONE_SHARE * functional.mse_loss(outputs.phones[rated], batch.phone_accuracy[rated])
         + WORD_SHARE * functional.mse_loss(outputs.words, batch.word_accuracy)
         + SCORE_SHARE * functional.mse_loss(outputs.scores, batch.scores)
@@ -195,24 +213,36 @@ def folds_of(examples: Sequence[Example], seed: int) -> list[tuple[str, ...]]:
 
 
 def train_folds(
-    examples: Sequence[Example], *, seed: int, epochs: int, members: int, processes: int
+    examples: Sequence[Example],
+    *,
+    hears: bool,
+    seed: int,
+    epochs: int,
+    members: int,
+    processes: int,
 ) -> tuple[list[Fold], Network]:
     """Train several networks for each fold, then as many on all speakers."""
     standard = standardisations(examples)
     groups = [*folds_of(examples, seed), ()]
-    _SHARED[:] = examples
     # Forked, so that all share the examples in memory.
+    _SHARED[:] = [prepare(example, standard) for example in examples]
     with ProcessPoolExecutor(processes, multiprocessing.get_context("fork")) as pool:
         trained = [
             [
-                pool.submit(_train_member, group, standard, seed + members * index + member, epochs)
+                pool.submit(
+                    _train_member,
+                    group,
+                    standard,
+                    hears=hears,
+                    seed=seed + members * index + member,
+                    epochs=epochs,
+                )
                 for member in range(members)
             ]
             for index, group in enumerate(groups)
         ]
-        networks = [
-            Network(standard, [each.result().members[0] for each in group]) for group in trained
-        ]
+        networks = [_joined([each.result() for each in group]) for group in trained]
+    _SHARED.clear()
     folds = [
         Fold(network, group, predict(network, examples, group))
         for network, group in zip(networks[:-1], groups[:-1], strict=True)
@@ -220,14 +250,18 @@ def train_folds(
     return folds, networks[-1]
 
 
-_SHARED: list[Example] = []
+_SHARED: list[Prepared] = []
+
+
+def _joined(networks: Sequence[Network]) -> Network:
+    return Network(networks[0].standard, [network.members[0] for network in networks])
 
 
 def _train_member(
-    held_out: tuple[str, ...], standard: Standardisations, seed: int, epochs: int
+    held_out: tuple[str, ...], standard: Standardisations, *, hears: bool, seed: int, epochs: int
 ) -> Network:
     began = time.perf_counter()
-    network = train(_SHARED, held_out, standard, seed=seed, epochs=epochs)
+    network = train(_SHARED, held_out, standard, hears=hears, seed=seed, epochs=epochs)
     minutes = (time.perf_counter() - began) / 60
     print(f"seed {seed}: without {len(held_out)} speakers in {minutes:.1f} min", flush=True)
     return network
@@ -282,6 +316,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("features", type=Path)
     parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--engine", choices=ENGINES, required=True)
     parser.add_argument("--members", type=int, default=MEMBERS)
     parser.add_argument("--epochs", type=int, default=EPOCHS)
     parser.add_argument("--processes", type=int, default=2)
@@ -290,6 +325,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     examples = read_examples(arguments.features)
     folds, network = train_folds(
         examples,
+        hears=arguments.engine == "kaiwa-large",
         seed=arguments.seed,
         epochs=arguments.epochs,
         members=arguments.members,

@@ -7,11 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speech.acoustics.pitch import Pitch
+from speech.acoustics.whisper import LAYERS, MAX_SECONDS, WhisperEncoder
 from speech.alignment.forced import AlignedPiece
 from speech.scores.goodness import goodness, phone_columns, relative_likelihoods
-from speech.scores.network import NetworkInput
+from speech.scores.network import STEP, NetworkInput
 from speech.scores.prosody import DurationNorm, Voice, utterance_features
 from speech.text.phones import PHONES
+from speech.waveform import SAMPLE_RATE_HZ
 
 Array = NDArray[np.float32]
 
@@ -21,7 +23,11 @@ _ALONE, _FIRST, _INNER, _LAST = range(4)
 
 
 def network_input(
-    frames: Array, piece: AlignedPiece, pitch: Pitch, norms: Mapping[str, DurationNorm]
+    frames: Array,
+    piece: AlignedPiece,
+    pitch: Pitch,
+    norms: Mapping[str, DurationNorm],
+    embeddings: Array,
 ) -> NetworkInput:
     """Gather the features of one piece.
 
@@ -30,6 +36,7 @@ def network_input(
         piece: The piece, T frames.
         pitch: Pitch of the same frames.
         norms: Usual duration of each phone.
+        embeddings: Shape (steps of T, E); see `step_embeddings`.
     """
     raw = piece.context_independent
     in_context = piece.path_likelihoods - raw.max(axis=1)
@@ -47,6 +54,7 @@ def network_input(
         frames=np.column_stack(
             [frames[:, :_CEPSTRA], states, np.nan_to_num(semitones), pitch.periodicity, energy]
         ),
+        embeddings=embeddings,
         segments=np.array([(phone.start_frame, phone.end_frame) for phone in phones]),
         phones=np.array([PHONES.index(phone.phone) for phone in phones]),
         positions=np.array([p for word in words for p in _positions(len(word.phones))]),
@@ -60,6 +68,25 @@ def network_input(
             norms,
         ),
     )
+
+
+def step_embeddings(encoder: WhisperEncoder | None, waveform: Array, frames: int) -> Array:
+    """Return what Whisper's encoder hears in each step of the network.
+
+    Args:
+        encoder: None for an engine without embeddings.
+        waveform: Shape (n,), of the piece; what is beyond 30 s is not heard.
+        frames: Number of frames of the piece.
+
+    Returns:
+        Shape (steps, 384), or (steps, 0) without an encoder.
+    """
+    steps = -(-frames // STEP)
+    if encoder is None:
+        return np.empty((steps, 0), np.float32)
+    states = encoder.states(waveform[: MAX_SECONDS * SAMPLE_RATE_HZ], (LAYERS,))[LAYERS]
+    # The middle of a step's two windows is 35 samples from the next state's.
+    return states[np.minimum(np.arange(1, steps + 1), len(states) - 1)]
 
 
 def _semitones(pitch: Pitch) -> Array:

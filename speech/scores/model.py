@@ -15,6 +15,7 @@ from typing import Any, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from speech.acoustics.whisper import WhisperEncoder, whisper_encoder
 from speech.errors import DamagedModel
 from speech.scores.gate import NAMES as EVIDENCE_NAMES
 from speech.scores.gate import Gate
@@ -48,6 +49,11 @@ class ScoringModel:
     gate: Gate
     confidence: NDArray[np.float32]
     version: str = ""
+
+    @property
+    def encoder(self) -> WhisperEncoder | None:
+        """The encoder whose embeddings the network uses; None if it uses none."""
+        return whisper_encoder() if self.network.embedding_width else None
 
     def predict(self, given: NetworkInput) -> NetworkOutput:
         """Predict experts' scores for one piece of speech."""

@@ -1,8 +1,9 @@
 """The network that predicts experts' scores from measures of frames and phones.
 
-A convolutional encoder, trained on learners' speech, recognises phones in the frames. Its output
-for each phone's segment, the phone itself and its goodness go through a transformer over phones;
-heads predict the accuracy of phones and words, and, with the measures of the whole utterance, its
+A convolutional encoder, trained on learners' speech, recognises phones in the frames, with the
+help of a larger speech model's embeddings if it was trained with them. Its output for each phone's
+segment, the phone itself and its goodness go through a transformer over phones; heads predict the
+experts' marks on phones, the accuracy of words, and, with the measures of the whole utterance, its
 accuracy, fluency, prosody and total (after GOPT, Gong et al. 2022).
 
 Plain numpy, float32. `training/network.py` is the same network for training.
@@ -39,9 +40,11 @@ DILATIONS: Final = (1, 2, 3, 4)  # of convolutions three steps wide
 REACH: Final = max(DILATIONS)
 LAYERS: Final = 2
 LEAST: Final = 1e-5  # posterior
+MARK_SCORES: Final = (2.0, 1.0, 0.0)  # of a phone that an expert marks right, accented, wrong
+MARKS: Final = len(MARK_SCORES)
 TO_TEN: Final = 5.0  # the network scores everything from 0 to 2, as experts score phones
 CLIP: Final = 5.0  # standard deviations from the mean
-FORMAT: Final = 1
+FORMAT: Final = 2
 _ARRAYS: Final = "the network's arrays"
 
 
@@ -50,6 +53,7 @@ class NetworkInput:
     """Measures of one piece of speech, up to some 25 s."""
 
     frames: Floats  # (T, F): cepstra, states' log likelihoods, pitch, voicing, energy
+    embeddings: Floats  # (steps of T, E): of another speech model; E is 0 if they are not needed
     segments: Integers  # (P, 2): first frame and one past the last of each phone, ascending
     phones: Integers  # (P,): 0 to 38, in alphabetical order
     positions: Integers  # (P,): 0 only phone of its word, 1 first, 2 inner, 3 last
@@ -67,6 +71,7 @@ class NetworkOutput:
     utterance: Floats  # (4,): accuracy, fluency, prosodic, total, 0 to 10
     posteriors: Floats  # (P, 40): mean over the phone's frames
     frame_posteriors: Floats  # (T, 40)
+    marks: Floats  # (P, 3): shares of the experts who mark it right, accented, wrong or missing
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +92,7 @@ class Standardisations:
     """Standardisations of all inputs, shared by the members of a network."""
 
     frames: Standardisation
+    embeddings: Standardisation
     goodness: Standardisation
     utterance: Standardisation
 
@@ -129,12 +135,18 @@ class Network:
             raise DamagedModel(_ARRAYS, "not all of them are finite")
         return network
 
+    @property
+    def embedding_width(self) -> int:
+        """Numbers per embedding; 0 if it needs none."""
+        return int(self.standard.embeddings.moments.shape[1])
+
     def smallest_input(self) -> NetworkInput:
         """Return an input of one phone and one frame with average measures."""
         nought = np.zeros(1, np.int64)
         standard = self.standard
         return NetworkInput(
-            standard.frames.moments[:1], np.array([[0, 1]]), nought, nought, nought,
+            standard.frames.moments[:1], standard.embeddings.moments[:1],
+            np.array([[0, 1]]), nought, nought, nought,
             standard.goodness.moments[:1], standard.utterance.moments[0],
         )  # fmt: skip
 
@@ -142,6 +154,7 @@ class Network:
         """Score one piece of speech; the same input gives the same output, bit for bit."""
         standard = NetworkInput(
             self.standard.frames.apply(given.frames),
+            self.standard.embeddings.apply(given.embeddings[:, : self.embedding_width]),
             given.segments, given.phones, given.positions, given.words,
             self.standard.goodness.apply(given.goodness),
             self.standard.utterance.apply(given.utterance),
@@ -155,13 +168,14 @@ class Network:
             np.mean([output.utterance for output in outputs], axis=0),
             np.mean([output.posteriors for output in outputs], axis=0),
             np.mean([output.frame_posteriors for output in outputs], axis=0),
+            np.mean([output.marks for output in outputs], axis=0),
         )
 
 
 def network_arrays(network: Network) -> dict[str, NDArray[np.generic]]:
     """Return arrays for `numpy.savez`: matrices in 8 bits with a scale per column, rest in 16."""
     arrays: dict[str, NDArray[np.generic]] = {"network.format": np.array(FORMAT)}
-    for name in ("frames", "goodness", "utterance"):
+    for name in ("frames", "embeddings", "goodness", "utterance"):
         arrays[f"network.standard.{name}"] = getattr(network.standard, name).moments
     for name, first in network.members[0].items():
         stacked = np.stack([member[name] for member in network.members])
@@ -191,6 +205,7 @@ def _unpacked(
                 floats[name.removeprefix("network.")] *= scale[:, None]
     standard = Standardisations(
         Standardisation(floats.pop("standard.frames")),
+        Standardisation(floats.pop("standard.embeddings")),
         Standardisation(floats.pop("standard.goodness")),
         Standardisation(floats.pop("standard.utterance")),
     )
@@ -203,7 +218,9 @@ def _unpacked(
 
 
 def _forward(weights: Weights, given: NetworkInput) -> NetworkOutput:
-    hidden, frame_posteriors = _encode(weights, given.frames)
+    # The mean is the speaker's and the room's; what is said stands out from it.
+    voice = given.embeddings.mean(axis=0)
+    hidden, frame_posteriors = _encode(weights, given.frames, given.embeddings - voice)
     lengths = (given.segments[:, 1] - given.segments[:, 0]).astype(np.float32)[:, None]
     pooled = segment_sums(np.hstack([hidden, frame_posteriors]), given.segments) / lengths
     posteriors = pooled[:, -(PHONES + 1) :].copy()
@@ -221,31 +238,33 @@ def _forward(weights: Weights, given: NetworkInput) -> NetworkOutput:
         tokens = attention_layer(weights, f"layers.{layer}", tokens)
     tokens = normalised(weights, "after", tokens)
 
-    phones = dense(weights, "phone.out", relu(dense(weights, "phone.hidden", tokens)))
-    phones += dense(weights, "phone.goodness", given.goodness)
+    marks = softmax(dense(weights, "phone.out", relu(dense(weights, "phone.hidden", tokens))))
     starts = np.flatnonzero(np.diff(given.words, prepend=-1))
     gathered = attended(weights, "word.attention", tokens, starts)
     words = dense(weights, "word.out", relu(dense(weights, "word.hidden", gathered)))
     whole = attended(weights, "utterance.attention", tokens, np.zeros(1, np.int64))
     features = given.utterance[None]
-    known = np.hstack([whole, relu(dense(weights, "utterance.features", features))])
+    described = np.hstack([features, voice[None]])
+    known = np.hstack([whole, relu(dense(weights, "utterance.features", described))])
     utterance = dense(weights, "utterance.out", relu(dense(weights, "utterance.hidden", known)))
     utterance += dense(weights, "utterance.direct", features)
     return NetworkOutput(
-        scores(phones[:, 0]),
+        marks @ np.array(MARK_SCORES, np.float32),
         scores(words[:, 0]) * TO_TEN,
         scores(utterance[0]) * TO_TEN,
         posteriors,
         frame_posteriors,
+        marks,
     )
 
 
-def _encode(weights: Weights, frames: Floats) -> tuple[Floats, Floats]:
+def _encode(weights: Weights, frames: Floats, embeddings: Floats) -> tuple[Floats, Floats]:
     """Return hidden activations of each frame, (T, width), and the phones' posteriors, (T, 40)."""
     total, count = len(frames), -(-len(frames) // STEP)
     whole = np.zeros((count * STEP, frames.shape[1]), np.float32)
     whole[:total] = frames
-    hidden = dense(weights, "encoder.input", whole.reshape(count, -1))
+    steps = np.hstack([whole.reshape(count, -1), embeddings])
+    hidden = dense(weights, "encoder.input", steps)
     width = hidden.shape[1]
     # Zero padding on both sides, so that every convolution finds its neighbours.
     padded = np.zeros((count + 2 * REACH, width), np.float32)

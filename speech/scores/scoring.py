@@ -11,9 +11,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from speech.acoustics.front_end import FRAME_SHIFT, WINDOW_SAMPLES
 from speech.acoustics.pitch import Pitch
 from speech.alignment.forced import AlignedPiece, Alignment
-from speech.scores.features import network_input
+from speech.scores.features import network_input, step_embeddings
 from speech.scores.gate import gate_evidence
 from speech.scores.model import ScoringModel
 from speech.scores.network import NetworkInput, NetworkOutput
@@ -73,12 +74,17 @@ class Scores:
 
 
 def align_and_score(
-    frames: Array, pieces: Iterable[AlignedPiece], pitch: Pitch, model: ScoringModel
+    waveform: Array,
+    frames: Array,
+    pieces: Iterable[AlignedPiece],
+    pitch: Pitch,
+    model: ScoringModel,
 ) -> tuple[list[Alignment], Scores]:
     """Score piece by piece, so that only one piece's likelihoods are held at a time.
 
     Args:
-        frames: Shape (T, 39), features of the recording.
+        waveform: Shape (n,), the recording.
+        frames: Shape (T, 39), its features.
         pieces: Aligned pieces of the recording, in order.
         pitch: Pitch of the recording.
         model: The scoring model.
@@ -87,7 +93,9 @@ def align_and_score(
     for piece in pieces:
         end = piece.start_frame + piece.alignment.frames
         span = slice(piece.start_frame, end)
-        given = network_input(frames[span], piece, pitch.part(span), model.durations)
+        heard = waveform[FRAME_SHIFT * piece.start_frame : FRAME_SHIFT * (end - 1) + WINDOW_SAMPLES]
+        embeddings = step_embeddings(model.encoder, heard, piece.alignment.frames)
+        given = network_input(frames[span], piece, pitch.part(span), model.durations, embeddings)
         alignments.append(piece.in_recording())
         inputs.append(given)
         outputs.append(model.predict(given))

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from speech.scores.network import PHONES, NetworkInput
+from speech.scores.network import PHONES, STEP, NetworkInput
 from training.examples import Example
 
-FRAME, GOODNESS, UTTERANCE = 142, 6, 5
+FRAME, EMBEDDING, GOODNESS, UTTERANCE = 142, 4, 6, 5
 
 
 def _example(number, speaker, variant, skill):
@@ -23,12 +23,14 @@ def _example(number, speaker, variant, skill):
     utterance = chance.normal(0, 1, UTTERANCE)
     utterance[0] += 6 * skill
     words = np.arange(phones) // 3
+    steps = -(-len(frames) // STEP)
     return Example(
         name=f"{number:05}",
         speaker=speaker,
         variant=variant,
         given=NetworkInput(
             frames.astype(np.float32),
+            chance.normal(skill, 1, (steps, EMBEDDING)).astype(np.float32),
             np.column_stack([ends - lengths, ends]),
             said,
             chance.integers(0, 4, phones),
@@ -37,6 +39,7 @@ def _example(number, speaker, variant, skill):
             utterance.astype(np.float32),
         ),
         phone_accuracy=(2 * quality).astype(np.float32),
+        marks=np.column_stack([quality, 0 * quality, 1 - quality]).astype(np.float32),
         word_accuracy=np.array([10 * quality[words == w].mean() for w in set(words)], np.float32),
         utterance=np.full(4, 10 * skill, np.float32),
     )

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -5,7 +7,7 @@ pytest.importorskip("torch", reason="only training needs it")
 
 import torch
 
-from speech.scores.network import PHONES, REACH, STEP, TO_TEN, Network
+from speech.scores.network import PHONES, REACH, STEP, TO_TEN, Network, Standardisation
 from training.batches import SILENCE, collate, disturbed, prepare
 from training.examples import standardisations
 from training.network import TrainedNetwork
@@ -17,11 +19,17 @@ def standard(examples):
     return standardisations(examples)
 
 
-@pytest.fixture
-def model(examples):
+@pytest.fixture(params=[True, False], ids=["with embeddings", "without"])
+def model(examples, request):
     torch.manual_seed(1)
     given = examples[0].given
-    model = TrainedNetwork(given.frames.shape[1], given.goodness.shape[1], len(given.utterance))
+    model = TrainedNetwork(
+        given.frames.shape[1],
+        given.embeddings.shape[1],
+        given.goodness.shape[1],
+        len(given.utterance),
+        hears=request.param,
+    )
     with torch.no_grad():  # tables start at zero, which would hide mistakes
         for parameter in model.parameters():
             parameter.add_(0.05 * torch.randn(parameter.shape))
@@ -34,7 +42,11 @@ def scored(model, examples, standard):
 
 
 def test_the_exported_network_scores_as_the_trained_one(model, examples, standard):
-    network = Network(standard, [model.arrays()])
+    if not model.hears:
+        nothing = Standardisation(standard.embeddings.moments[:, :0])
+        network = Network(replace(standard, embeddings=nothing), [model.arrays()])
+    else:
+        network = Network(standard, [model.arrays()])
     trained = scored(model, examples[:8], standard)
     outputs = [network.forward(example.given) for example in examples[:8]]
     # Training keeps standardised frames in half precision.
@@ -59,7 +71,7 @@ def test_the_encoder_should_hear_thirds_of_phones_and_silence_between(examples, 
     example = examples[0]
     example.phone_accuracy[:] = 1
     prepared = prepare(example, standard)
-    start, end = example.given.segments[1]
+    start, end = (example.given.segments[1] + STEP - 1) // STEP
     phone = example.given.phones[1]
     thirds = (prepared.states[start:end] // PHONES).tolist()
     assert (prepared.states[start:end] % PHONES == phone).all()
@@ -74,18 +86,23 @@ def test_nothing_is_learnt_between_utterances(examples, standard):
     between = batch.inside[:, 0] == 0
     lengths = [len(example.given.frames) for example in examples[:3]]
     assert {length % STEP for length in lengths} == {0, 1}
-    assert int(between.sum()) == sum(STEP * REACH + length % STEP for length in lengths)
+    assert int(between.sum()) == 3 * REACH
+    assert not batch.frames[between].any()
+    assert not batch.embeddings[between].any()
     assert not batch.state_weights[between].any()
-    assert (batch.phone_of_frame[between] == len(batch.phones)).all()
+    assert len(batch.step_of_frame) == len(batch.phone_of_frame) == sum(lengths)
+    assert not between[batch.step_of_frame].any()
 
 
 def test_disturbing_leaves_the_prepared_example_alone(examples, standard):
     prepared = prepare(examples[0], standard)
     before = prepared.frames.clone(), prepared.goodness.clone()
+    heard = prepared.embeddings.clone()
     changed = disturbed(prepared, np.random.default_rng(0))
     assert not torch.equal(changed.frames, prepared.frames.float())
     assert torch.equal(prepared.frames, before[0])
     assert torch.equal(prepared.goodness, before[1])
+    assert torch.equal(prepared.embeddings, heard)
 
 
 def test_folds_share_no_speaker_and_leave_none_out(examples):
@@ -96,9 +113,14 @@ def test_folds_share_no_speaker_and_leave_none_out(examples):
     assert folds != folds_of(examples, seed=1)
 
 
-def test_training_generalises_to_unknown_speakers(examples, standard):
+@pytest.mark.parametrize("hears", [True, False])
+def test_training_generalises_to_unknown_speakers(examples, standard, hears):
     held_out = ("0002", "0005", "0009")
-    network = train(examples, held_out, standard, seed=4, epochs=25, listening_epochs=5)
+    prepared = [prepare(example, standard) for example in examples]
+    network = train(
+        prepared, held_out, standard, hears=hears, seed=4, epochs=25, listening_epochs=5
+    )
+    assert network.embedding_width == (len(examples[0].given.embeddings[0]) if hears else 0)
     predictions = predict(network, examples, held_out)
     unknown = [example for example in examples if example.speaker in held_out]
     assert predictions.keys() == {(e.name, e.variant) for e in unknown}
@@ -106,8 +128,9 @@ def test_training_generalises_to_unknown_speakers(examples, standard):
 
 
 def test_training_repeats_itself(examples, standard):
+    prepared = [prepare(example, standard) for example in examples]
     one, other = (
-        train(examples, (), standard, seed=4, epochs=1, listening_epochs=1).members[0]
+        train(prepared, (), standard, hears=True, seed=4, epochs=1, listening_epochs=1).members[0]
         for _ in range(2)
     )
     assert all((one[name] == other[name]).all() for name in one)

@@ -48,7 +48,7 @@ def aligned():
         phones = [PHONES.index(phone) for word in words for phone in word.split()]
         nothing = np.empty(0, np.float32)
         return NetworkInput(
-            nothing, np.empty((0, 2), int), np.array(phones), np.empty(0, int),
+            nothing, nothing, np.empty((0, 2), int), np.array(phones), np.empty(0, int),
             np.repeat(np.arange(len(words)), [len(word.split()) for word in words]),
             nothing, nothing,
         )  # fmt: skip

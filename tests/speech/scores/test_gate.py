@@ -29,6 +29,7 @@ def evidence(expected, heard, silence_between=1.0):
         frame_posteriors[end, -1] = silence_between
     given = NetworkInput(
         frames=np.zeros((5 * len(phones), 142), np.float32),
+        embeddings=np.empty((0, 0), np.float32),
         segments=segments,
         phones=phones,
         positions=np.ones(len(phones), np.int64),
@@ -37,7 +38,9 @@ def evidence(expected, heard, silence_between=1.0):
         utterance=np.zeros(len(PROSODY_NAMES), np.float32),
     )
     whole = np.full(4, 7.0, np.float32)
-    output = NetworkOutput(whole[:0], whole[:0], whole, posteriors, frame_posteriors)
+    output = NetworkOutput(
+        whole[:0], whole[:0], whole, posteriors, frame_posteriors, np.empty((0, 3), np.float32)
+    )
     return dict(zip(NAMES, gate_evidence(given, output).tolist(), strict=True))
 
 

@@ -9,6 +9,7 @@ from speech.scores.layers import FARTHEST, HEADS
 from speech.scores.network import (
     DILATIONS,
     LAYERS,
+    MARKS,
     PHONES,
     STATES,
     STEP,
@@ -19,7 +20,7 @@ from speech.scores.network import (
     network_arrays,
 )
 
-FRAME, GOODNESS, UTTERANCE = 142, 30, 40
+FRAME, EMBEDDING, GOODNESS, UTTERANCE = 142, 24, 30, 40
 WIDE, TOKEN, HIDDEN = 160, 96, 48
 
 
@@ -35,7 +36,7 @@ def member(chance):
         arrays[f"{name}.weight"] = chance.normal(1, 0.1, TOKEN)
         arrays[f"{name}.bias"] = chance.normal(0, 0.1, TOKEN)
 
-    dense("encoder.input", STEP * FRAME, WIDE)
+    dense("encoder.input", STEP * FRAME + EMBEDDING, WIDE)
     for index in range(len(DILATIONS)):
         dense(f"encoder.convolutions.{index}", 3 * WIDE, WIDE)
     dense("encoder.states", WIDE, STATES)
@@ -52,13 +53,12 @@ def member(chance):
         dense(f"{name}.narrow", 2 * TOKEN, TOKEN)
     normal("after")
     dense("phone.hidden", TOKEN, HIDDEN)
-    dense("phone.out", HIDDEN, 1)
-    dense("phone.goodness", GOODNESS, 1)
+    dense("phone.out", HIDDEN, MARKS)
     dense("word.attention", TOKEN, 1)
     dense("word.hidden", 2 * TOKEN, HIDDEN)
     dense("word.out", HIDDEN, 1)
     dense("utterance.attention", TOKEN, 1)
-    dense("utterance.features", UTTERANCE, HIDDEN)
+    dense("utterance.features", UTTERANCE + EMBEDDING, HIDDEN)
     dense("utterance.hidden", 2 * TOKEN + HIDDEN, HIDDEN)
     dense("utterance.out", HIDDEN, 4)
     dense("utterance.direct", UTTERANCE, 4)
@@ -70,16 +70,20 @@ def standardisations(chance):
         both = [chance.normal(0, 1, width), chance.uniform(0.5, 2, width)]
         return Standardisation(np.stack(both).astype(np.float32))
 
-    return Standardisations(moments(FRAME), moments(GOODNESS), moments(UTTERANCE))
+    return Standardisations(
+        moments(FRAME), moments(EMBEDDING), moments(GOODNESS), moments(UTTERANCE)
+    )
 
 
 def measured(chance, phones, words):
     """Random input with pauses before, after and sometimes between phones."""
     lengths, pauses = chance.integers(3, 15, phones), chance.integers(0, 3, phones + 1) * 5
     ends = np.cumsum(lengths + pauses[:-1])
+    frames = int(ends[-1] + pauses[-1])
     normal = lambda *shape: chance.standard_normal(shape, np.float32)  # noqa: E731
     return NetworkInput(
-        normal(int(ends[-1] + pauses[-1]), FRAME),
+        normal(frames, FRAME),
+        normal(-(-frames // STEP), EMBEDDING),
         np.column_stack([ends - lengths, ends]),
         chance.integers(0, PHONES, phones),
         chance.integers(0, 4, phones),
@@ -109,7 +113,7 @@ def test_every_score_is_within_its_range(network, chance, phones, words):
     given = measured(chance, phones, words)
     output = network.forward(given)
     assert [array.shape for array in arrays_of(output)] == [
-        (phones,), (words,), (4,), (phones, 40), (len(given.frames), 40),
+        (phones,), (words,), (4,), (phones, 40), (len(given.frames), 40), (phones, 3),
     ]  # fmt: skip
     assert all(array.dtype == np.float32 for array in arrays_of(output))
     assert all(np.isfinite(array).all() for array in arrays_of(output))
@@ -117,13 +121,15 @@ def test_every_score_is_within_its_range(network, chance, phones, words):
     assert ((output.words >= 0) & (output.words <= 10)).all()
     assert ((output.utterance >= 0) & (output.utterance <= 10)).all()
     assert output.posteriors.sum(axis=1) == pytest.approx(1, abs=1e-5)
+    assert output.marks.sum(axis=1) == pytest.approx(1, abs=1e-5)
     assert output.frame_posteriors.sum(axis=1) == pytest.approx(1, abs=1e-5)
 
 
 def test_the_best_phone_has_two_points_and_the_best_word_ten(network, chance):
     sure = network.members[0] | {
-        f"{head}.out.bias": np.full(outputs, 100, np.float32)
-        for head, outputs in {"phone": 1, "word": 1, "utterance": 4}.items()
+        "phone.out.bias": np.array([100, 0, 0], np.float32),
+        "word.out.bias": np.full(1, 100, np.float32),
+        "utterance.out.bias": np.full(4, 100, np.float32),
     }
     output = Network(network.standard, [sure]).forward(measured(chance, 9, 3))
     assert output.phones == pytest.approx(2)
@@ -170,6 +176,7 @@ def test_order_of_phones_matters_only_through_distances(network, chance):
     given = replace(
         measured(chance, 12, 1),
         frames=np.zeros((200, FRAME), np.float32),
+        embeddings=np.zeros((200 // STEP, EMBEDDING), np.float32),
         segments=np.column_stack([starts, starts + 10]),
     )
     backwards = replace(
@@ -222,10 +229,10 @@ def test_writing_again_what_was_read_changes_nothing(network):
     assert all((once[name] == again[name]).all() for name in once)
 
 
-def test_five_members_stay_below_three_megabytes(chance, tmp_path):
+def test_a_member_takes_some_600_kilobytes(chance, tmp_path):
     network = Network(standardisations(chance), [member(chance) for _ in range(5)])
     np.savez(tmp_path / "network.npz", **network_arrays(network))
-    assert (tmp_path / "network.npz").stat().st_size < 5 * 600_000
+    assert (tmp_path / "network.npz").stat().st_size < 5 * 610_000
 
 
 def test_a_file_gives_the_network_back(network, chance, tmp_path):
@@ -261,7 +268,7 @@ def test_a_flipped_byte_is_refused(network, tmp_path):
     [
         lambda arrays: arrays.pop("network.word.out.weight"),
         lambda arrays: arrays.pop("network.format"),
-        lambda arrays: arrays.update({"network.format": np.array(2)}),
+        lambda arrays: arrays.update({"network.format": np.array(1)}),
         lambda arrays: arrays.update({"network.tokens.bias": np.zeros((1, 95), np.float16)}),
         lambda arrays: arrays["network.utterance.out.bias"].fill(np.nan),
         lambda arrays: arrays.pop("network.standard.goodness"),
@@ -277,3 +284,13 @@ def test_arrays_that_do_not_fit_are_refused(network, damage):
 def test_a_missing_file_is_reported_as_missing(tmp_path):
     with pytest.raises(DamagedModel, match=r"No such file.*network\.npz"):
         Network.from_file(tmp_path / "network.npz")
+
+
+def test_what_all_embeddings_share_counts_for_the_utterance_only(network, chance):
+    given = measured(chance, 30, 9)
+    given = replace(given, embeddings=0.3 * given.embeddings)  # none is an outlier
+    other = replace(given, embeddings=given.embeddings + np.float32(0.3))
+    one, shifted = network.forward(given), network.forward(other)
+    assert shifted.phones == pytest.approx(one.phones, abs=1e-3)
+    assert shifted.words == pytest.approx(one.words, abs=1e-2)
+    assert np.abs(shifted.utterance - one.utterance).max() > 0.05

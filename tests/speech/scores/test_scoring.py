@@ -80,10 +80,11 @@ def heard_for(expected, heard):
     posteriors[np.arange(len(phones)), columns] = 1
     nothing = np.empty((0, 0), np.float32)
     given = NetworkInput(
-        nothing, np.empty((0, 2), int), phones, phones, np.zeros(len(phones), int), nothing, nothing
-    )
+        nothing, nothing, np.empty((0, 2), int), phones, phones, np.zeros(len(phones), int),
+        nothing, nothing,
+    )  # fmt: skip
     bad = np.full(len(phones), 0.2, np.float32)
-    return heard_instead(given, NetworkOutput(bad, bad, bad, posteriors, nothing))
+    return heard_instead(given, NetworkOutput(bad, bad, bad, posteriors, nothing, nothing))
 
 
 def test_the_phone_heard_instead_is_of_the_same_kind_or_none():
