@@ -84,8 +84,8 @@ def test_shares_go_to_the_same_phones_of_the_pronunciation_that_was_aligned():
     nothing = np.empty(0, np.float32)
     phones = np.array([PHONES.index(phone) for phone in ["F", "AO", "R", "AH", "N"]])
     given = NetworkInput(
-        nothing, np.empty((0, 2), int), phones, np.empty(0, int), np.array([0, 0, 0, 1, 1]),
-        nothing, nothing,
+        nothing, nothing, np.empty((0, 2), int), phones, np.empty(0, int),
+        np.array([0, 0, 0, 1, 1]), nothing, nothing,
     )  # fmt: skip
     found = carried_over_shares(words, given)
     assert found[[0, 1, 3, 4]].argmax(axis=1).tolist() == [RIGHT, WRONG, RIGHT, RIGHT]
