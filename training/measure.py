@@ -26,7 +26,7 @@ from speech.alignment.forced import AlignedPiece, aligned_pieces
 from speech.scores.features import network_input, step_embeddings
 from speech.scores.network import NetworkInput
 from speech.scores.prosody import DurationNorm
-from speech.text.lexicon import pronounce
+from speech.text.lexicon import Pronunciation, pronounce
 from training.annotations import RealisedWord, carried_over_shares, read_realised
 from training.channels import random_channel
 from training.corpus import UTTERANCE_SCORES, Utterance, read_corpus
@@ -40,16 +40,31 @@ LEAST_SPREAD = 0.1  # for phones that are rare in the corpus
 Norms = Mapping[str, DurationNorm]
 
 
-def measure(waveform: NDArray[np.float32], words: Sequence[str], norms: Norms) -> NetworkInput:
-    """Return the network's input for a recording of at most one piece, with embeddings."""
+def measure(
+    waveform: NDArray[np.float32],
+    words: Sequence[str],
+    norms: Norms,
+    pronunciations: Sequence[Pronunciation] | None = None,
+) -> NetworkInput:
+    """Return the network's input for a recording of at most one piece, with embeddings.
+
+    Args:
+        waveform: Shape (n,).
+        words: What was said.
+        norms: Usual duration of each phone.
+        pronunciations: Of each word; default: those of the dictionary.
+    """
     part = speech_part(waveform)
     frames = features(cepstra(part.waveform))
     embeddings = step_embeddings(whisper_encoder(), part.waveform, len(frames))
-    return network_input(frames, _aligned(frames, words), part.pitch, norms, embeddings)
+    piece = _aligned(frames, words, pronunciations or [pronounce(word) for word in words])
+    return network_input(frames, piece, part.pitch, norms, embeddings)
 
 
-def _aligned(frames: NDArray[np.float32], words: Sequence[str]) -> AlignedPiece:
-    (piece,) = aligned_pieces(frames, words, [pronounce(word) for word in words])
+def _aligned(
+    frames: NDArray[np.float32], words: Sequence[str], pronunciations: Sequence[Pronunciation]
+) -> AlignedPiece:
+    (piece,) = aligned_pieces(frames, words, pronunciations)
     return piece
 
 
@@ -58,7 +73,9 @@ def duration_norms(utterances: Sequence[Utterance]) -> Norms:
     frames = defaultdict(list)
     for utterance in utterances:
         recording = features(cepstra(speech_part(utterance.waveform()).waveform))
-        for word in _aligned(recording, utterance.spoken()).alignment.words:
+        words = utterance.spoken()
+        piece = _aligned(recording, words, [pronounce(word) for word in words])
+        for word in piece.alignment.words:
             for phone in word.phones:
                 frames[phone.phone].append(np.log(phone.end_frame - phone.start_frame))
     return {
@@ -123,6 +140,7 @@ def _rated(
             speaker=utterance.speaker,
             variant=variant,
             given=given,
+            said=given.phones,
             phone_accuracy=carried_over(utterance.words, given),
             marks=carried_over_shares(marks[utterance.name], given),
             word_accuracy=np.array([word.accuracy for word in utterance.words], np.float32),

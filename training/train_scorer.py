@@ -3,10 +3,12 @@
     python -m training.train_scorer FEATURES --engine kaiwa-large --output FILE
                                     [--members 3] [--epochs 20]
 
-FEATURES is a folder of examples (`training/examples.py`). Speakers are divided into five folds. For
-each fold, networks are trained without its speakers, and the mean of their predictions for them is
-compared with the experts; they are written beside FILE as its stem + `-fold-K.npz`, with the names
-of the held-out speakers. FILE contains as many networks trained on all speakers.
+FEATURES is a folder of examples (`training/examples.py`), filled by `training.measure` and
+`training.substitutions`; the latter's are trained on, not validated on. Speakers are divided into
+five folds. For each fold, networks are trained without its speakers, and the mean of their
+predictions for them is compared with the experts; they are written beside FILE as its stem +
+`-fold-K.npz`, with the names of the held-out speakers. FILE contains as many networks trained on
+all speakers.
 """
 
 import argparse
@@ -17,6 +19,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import TypeVar
 
@@ -123,8 +126,8 @@ def _started(examples: Sequence[Prepared], *, hears: bool) -> TrainedNetwork:
     )
     model.start_at(
         torch.cat([one.marks for one in examples]).nanmean(0),
-        float(torch.cat([one.word_accuracy for one in examples]).mean()),
-        torch.stack([one.scores for one in examples]).mean(0),
+        float(torch.cat([one.word_accuracy for one in examples]).nanmean()),
+        torch.stack([one.scores for one in examples]).nanmean(0),
     )
     return model
 
@@ -194,15 +197,20 @@ def _frame_loss(states: Tensor, recalled: Tensor | None, batch: Batch) -> Tensor
 
 
 def _loss(outputs: Outputs, batch: Batch) -> Tensor:
-    rated = ~torch.isnan(batch.phone_accuracy)
     marked = ~torch.isnan(batch.marks[:, 0])
     return (
         FRAME_SHARE * _frame_loss(outputs.states, outputs.recalled, batch)
         + MARK_SHARE * functional.cross_entropy(outputs.marks[marked], batch.marks[marked])
-        + PHONE_SHARE * functional.mse_loss(outputs.phones[rated], batch.phone_accuracy[rated])
-        + WORD_SHARE * functional.mse_loss(outputs.words, batch.word_accuracy)
-        + SCORE_SHARE * functional.mse_loss(outputs.scores, batch.scores)
+        + PHONE_SHARE * _squared_error(outputs.phones, batch.phone_accuracy)
+        + WORD_SHARE * _squared_error(outputs.words, batch.word_accuracy)
+        + SCORE_SHARE * _squared_error(outputs.scores, batch.scores)
     )
+
+
+def _squared_error(scores: Tensor, ratings: Tensor) -> Tensor:
+    """Return the mean over what is rated."""
+    rated = ~torch.isnan(ratings)
+    return functional.mse_loss(scores[rated], ratings[rated])
 
 
 def folds_of(examples: Sequence[Example], seed: int) -> list[tuple[str, ...]]:
@@ -214,6 +222,7 @@ def folds_of(examples: Sequence[Example], seed: int) -> list[tuple[str, ...]]:
 
 def train_folds(
     examples: Sequence[Example],
+    more: Sequence[Example],
     *,
     hears: bool,
     seed: int,
@@ -221,11 +230,21 @@ def train_folds(
     members: int,
     processes: int,
 ) -> tuple[list[Fold], Network]:
-    """Train several networks for each fold, then as many on all speakers."""
+    """Train several networks for each fold, then as many on all speakers.
+
+    Args:
+        examples: Rated recordings.
+        more: Examples of the same speakers that are only trained on.
+        hears: As for `train`, like the rest.
+        seed: Each network has another one.
+        epochs: Of each network.
+        members: Networks that are averaged.
+        processes: Trained at once.
+    """
     standard = standardisations(examples)
     groups = [*folds_of(examples, seed), ()]
     # Forked, so that all share the examples in memory.
-    _SHARED[:] = [prepare(example, standard) for example in examples]
+    _SHARED[:] = [prepare(example, standard) for example in chain(examples, more)]
     with ProcessPoolExecutor(processes, multiprocessing.get_context("fork")) as pool:
         trained = [
             [
@@ -325,6 +344,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     examples = read_examples(arguments.features)
     folds, network = train_folds(
         examples,
+        read_examples(arguments.features / "substitutions"),
         hears=arguments.engine == "kaiwa-large",
         seed=arguments.seed,
         epochs=arguments.epochs,

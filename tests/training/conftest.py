@@ -38,6 +38,7 @@ def _example(number, speaker, variant, skill):
             goodness.astype(np.float32),
             utterance.astype(np.float32),
         ),
+        said=said,
         phone_accuracy=(2 * quality).astype(np.float32),
         marks=np.column_stack([quality, 0 * quality, 1 - quality]).astype(np.float32),
         word_accuracy=np.array([10 * quality[words == w].mean() for w in set(words)], np.float32),
