@@ -3,7 +3,8 @@
     python benchmarks/engine_speed.py [--corpus DIR] [--sample N] [--smoke] [--json]
 
 The peer is pocketsphinx's forced alignment, words and phones, of the same clips in the same run;
-it gives no scores. Each stage is timed separately, after the whole analysis. Without a corpus
+it gives no scores. Each stage is timed separately, after the whole analysis. So is Whisper's
+encoder, also with fewer layers; its floor are the same matrix products alone. Without a corpus
 (`labels.jsonl`, `audio/*.flac`) it analyses the clips of the tests.
 """
 
@@ -20,13 +21,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
+
 from benchmarks import frame
 from benchmarks.aligners import WIDE_BEAMS, Lost, PocketSphinx
 from benchmarks.analysed_corpus import ENGINE
 from speech.acoustics.front_end import cepstra, features
+from speech.acoustics.log_mel import log_mel
 from speech.acoustics.model_files import acoustic_model
 from speech.acoustics.pitch import pitch
 from speech.acoustics.senones import log_likelihoods
+from speech.acoustics.whisper import LAYERS, WIDTH, state_count, whisper_encoder
 from speech.alignment.forced import aligned_pieces
 from speech.engine import analyze, load
 from speech.errors import SpeechError
@@ -42,6 +47,20 @@ OWN_TEXTS = {
     "fox": "The quick brown fox jumps over the lazy dog.",
     "pauses": "I would like a glass of water, please.",
     "number": "She was born in 1999 in a small town.",
+}
+
+
+# Inputs and outputs of the encoder's products with weights: of its convolutions, of each layer.
+CONVOLUTIONS = ((3 * 80, WIDTH), (3 * 80, WIDTH), (3 * WIDTH, WIDTH))  # the first at twice the rate
+LAYER = ((WIDTH, 3 * WIDTH), (WIDTH, WIDTH), (WIDTH, 4 * WIDTH), (4 * WIDTH, WIDTH))
+MATRICES = [np.ones(shape, np.float32) for shape in (*CONVOLUTIONS, *LAYER * LAYERS)]
+SHALLOWER = (3, 2)
+STAGES = {
+    "front_end": ("front_end",),
+    "alignment": ("densities", "search"),
+    "network": ("measures", "network"),
+    "encoder": ("encoder",),
+    **{f"encoder_{layers}_layers": (f"encoder_{layers}_layers",) for layers in SHALLOWER},
 }
 
 
@@ -88,6 +107,17 @@ def time_stages(waveform: Waveform, words: list[str], clock: Clock, engine: str)
             given = network_input(frames, piece, voice, model.durations)
         with clock.timing("network"):
             model.predict(given)
+    with clock.timing("log_mel"):
+        log_mel(waveform)
+    with clock.timing("encoder"):
+        whisper_encoder().states(waveform)
+    for layers in SHALLOWER:
+        with clock.timing(f"encoder_{layers}_layers"):
+            whisper_encoder().states(waveform, [layers])
+    inputs = np.ones((state_count(len(waveform)), 4 * WIDTH), np.float32)
+    with clock.timing("encoder_products"):
+        for matrix in MATRICES:
+            inputs[:, : len(matrix)] @ matrix
 
 
 def measure(corpus: Path | None, sample: int, engine: str) -> frame.Figures:
@@ -111,6 +141,8 @@ def measure(corpus: Path | None, sample: int, engine: str) -> frame.Figures:
         waveforms.append((waveform, words))
     # Kilobytes on Linux; before the peer loads its own model.
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    with clock.timing("encoder_load"):
+        whisper_encoder()
     peer = PocketSphinx(**WIDE_BEAMS)
     for waveform, words in waveforms:
         time_stages(waveform, words, clock, engine)
@@ -129,8 +161,15 @@ def measure(corpus: Path | None, sample: int, engine: str) -> frame.Figures:
         "milliseconds_a_second": {
             name: round(1000 * value / audio_seconds, 2)
             for name, value in seconds.items()
-            if name not in {"load", "pocketsphinx"}
+            if name not in {"load", "encoder_load", "pocketsphinx"}
         },
+        "stages_times_real_time": {
+            name: round(audio_seconds / sum(seconds[part] for part in parts), 1)
+            for name, parts in STAGES.items()
+        },
+        "ratio_encoder_to_analysis": round(seconds["encoder"] / seconds["analysis"], 3),
+        "ratio_encoder_to_products": round(seconds["encoder"] / seconds["encoder_products"], 3),
+        "encoder_load_seconds": round(seconds["encoder_load"], 2),
         "load_seconds": round(seconds["load"], 2),
         "peak_memory_mb": round(peak_mb),
         "failed": dict(failed),

@@ -63,7 +63,7 @@ class WhisperEncoder:
             version = sha256(path.read_bytes()).hexdigest()[:_VERSION_DIGITS]
             with np.load(path, allow_pickle=False) as archive:
                 weights = {name: archive[name].astype(np.float32) for name in archive.files}
-            encoder = cls(weights, int(weights.pop("depth")), version)
+            encoder = cls(weights, int(weights.pop("depth").item()), version)
             # Encoding a few samples proves that all arrays exist and fit.
             states = encoder.states(np.zeros(1, np.float32), [encoder.depth])[encoder.depth]
         except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
@@ -135,7 +135,7 @@ class WhisperEncoder:
 
     def _normalised(self, name: str, values: Floats) -> Floats:
         """Normalise each row, then scale and shift its columns (Ba et al. 2016)."""
-        centred = values - values.mean(axis=1, keepdims=True)
+        centred: Floats = values - values.mean(axis=1, keepdims=True)
         variance = np.vecdot(centred, centred)[:, None] / np.float32(WIDTH)
         centred /= np.sqrt(variance + np.float32(1e-5))
         centred *= self._weights[f"{name}.weight"]

@@ -14,7 +14,9 @@ from schema.errors.storage import StorageError
 from settings import environment
 
 PROJECT = Path(__file__).parents[2]
-PAGES = [*PROJECT.glob("*.md"), *PROJECT.glob("docs/**/*.md"), PROJECT / "speech/models/en.md"]
+PAGES = [
+    page for pages in ("*.md", "docs/**/*.md", "speech/models/*.md") for page in PROJECT.glob(pages)
+]
 PACKAGES = (
     "cli",
     "deployments",
