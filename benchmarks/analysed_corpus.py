@@ -14,8 +14,8 @@ from typing import Final
 from benchmarks import frame
 from benchmarks.expert_agreement import Comparison, compare
 from settings.processes import limit_blas_threads
+from speech import engine as speech_engine
 from speech.analysis import SpeechAnalysis
-from speech.engine import DEFAULT_ENGINE, analyze, load
 from speech.errors import NoSpeech, SpeechError, TextMismatch
 from speech.scores.model import ENGINES, ScoringModel
 from speech.waveform import AudioEncoding, decode
@@ -24,7 +24,7 @@ from training.corpus import Utterance
 from training.held_out import speakers_held_out
 from training.signals import Waveform
 
-ENGINE: Final = frame.Choice(DEFAULT_ENGINE, ENGINES, "engine")
+ENGINE: Final = frame.Choice(speech_engine.DEFAULT_ENGINE, ENGINES, "engine")
 REJECTIONS: Final = (NoSpeech.cause, TextMismatch.cause)
 
 
@@ -83,11 +83,11 @@ def outcomes(jobs: Iterable[Job], engine: str, processes: int) -> Iterator[Outco
     """Analyse in the order of `jobs`; use one process to measure speed, more to save time."""
     limit_blas_threads()
     spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, spawn, load, ("en", engine)) as pool:
+    with ProcessPoolExecutor(processes, spawn, speech_engine.load, ("en", engine)) as pool:
         yield from pool.map(partial(analyse, engine=engine), jobs)
 
 
-def analyse(job: Job, engine: str = DEFAULT_ENGINE) -> Outcome:
+def analyse(job: Job, engine: str = speech_engine.DEFAULT_ENGINE) -> Outcome:
     """Decode, send through the channel, analyse, compare."""
     model = None if job.model is None else _model(job.model)
     began = time.process_time()
@@ -109,7 +109,7 @@ def _analysed(
     waveform: Waveform, text: str, engine: str, model: ScoringModel | None
 ) -> tuple[SpeechAnalysis | None, str | None]:
     try:
-        return analyze(waveform, text, "en", engine=engine, model=model), None
+        return speech_engine.analyze(waveform, text, "en", engine=engine, model=model), None
     except SpeechError as error:
         return None, error.cause
     except Exception as error:  # noqa: BLE001 - defects are counted and reported

@@ -23,58 +23,87 @@ _MIN_SPEAKERS_DRAWN: Final = 3
 _ROUNDING: Final = 1e-5
 
 Array = NDArray[np.float64]
+Row = tuple[float, ...]  # score and interval
+
+FULL_SCORE: Final = 100.0
+MOST_POINTS: Final = {"phone": 2.0, "word": 10.0} | dict.fromkeys(UTTERANCE_SCORES, 10.0)
+_COLUMNS: Final = ("accuracy", "accuracy_low", "accuracy_high")
+_NO_INTERVAL: Final = (np.nan, np.nan)
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Our and the experts' numbers for one utterance by level, each of shape (n, 2)."""
+    """Our and the experts' numbers for one utterance by level, each of shape (n, 2).
+
+    Attributes:
+        speaker: Who said it.
+        means: Our scores, 0-100, and the experts' means.
+        medians: Likewise with the experts' medians; none for words and phones.
+        intervals: Our intervals, 0-100; shape (n, 2), NaN for words and phones without one.
+    """
 
     speaker: str
     means: dict[str, Array]
-    medians: dict[str, Array]  # none for words and phones
+    medians: dict[str, Array]
+    intervals: dict[str, Array]
+
+    def covered(self, level: str) -> NDArray[np.bool_]:
+        """Return for each interval whether the experts' mean is inside."""
+        means = FULL_SCORE / MOST_POINTS[level] * self.means[level][:, 1]
+        low, high = self.intervals[level].T
+        return np.asarray((low <= means) & (means <= high))[~np.isnan(low)]
 
 
 def compare(utterance: Utterance, analysis: SpeechAnalysis) -> Comparison:
     """Pair the analysis with the ratings; every rated word and phone gets a number."""
     said: list[dict[str, Any]] = analysis.raw_alignment["words"]
     features = analysis.raw_features
-    words, phones = _judged(utterance.words, said)
+    words, phones = map(np.array, _judged(utterance.words, said))
     rated_phones = [rating for word in utterance.words for rating in word.phone_accuracy]
     return Comparison(
         utterance.speaker,
         {
-            "phone": np.column_stack([phones, rated_phones]),
-            "word": np.column_stack([words, [word.accuracy for word in utterance.words]]),
+            "phone": np.column_stack([phones[:, 0], rated_phones]),
+            "word": np.column_stack([words[:, 0], [word.accuracy for word in utterance.words]]),
             **{
                 name: np.array([[features[name], rated]]) for name, rated in utterance.means.items()
             },
         },
         {name: np.array([[features[name], rated]]) for name, rated in utterance.medians.items()},
+        {
+            "phone": phones[:, 1:],
+            "word": words[:, 1:],
+            **{
+                name: np.array([[features[f"{name}_low"], features[f"{name}_high"]]])
+                for name in utterance.means
+            },
+        },
     )
 
 
 def _judged(
     rated: Sequence[RatedWord], said: Sequence[dict[str, Any]]
-) -> tuple[list[float], list[float]]:
-    """Return our number for each rated word and each rated phone.
+) -> tuple[list[Row], list[Row]]:
+    """Return our number and interval for each rated word and each rated phone.
 
     The engine may have aligned another pronunciation than the experts rated: phones are matched
-    within the word, and one without a counterpart gets the mean of its word's phones.
+    within the word, and one without a counterpart gets the mean of its word's phones, without an
+    interval.
     """
-    whole = float(np.mean([word["accuracy"] for word in said]))
-    words: list[float] = []
-    phones: list[float] = []
+    whole = (float(np.mean([word["accuracy"] for word in said])), *_NO_INTERVAL)
+    words: list[Row] = []
+    phones: list[Row] = []
     counterparts = match([word.text.lower() for word in rated], [word["word"] for word in said])
     for word, index in zip(rated, counterparts, strict=True):
         if index is None:
             words.append(whole)
             phones += [whole] * len(word.phones)
             continue
-        scores = [score for *_, score in said[index]["phones"]]
-        mean = float(np.mean(scores))
-        places = match(word.phones, [phone for phone, *_ in said[index]["phones"]])
-        words.append(said[index]["accuracy"])
-        phones += [mean if place is None else scores[place] for place in places]
+        names = [phone for phone, *_ in said[index]["phones"]]
+        rows = [tuple(row) for _, _, _, *row in said[index]["phones"]]
+        mean = (float(np.mean([score for score, *_ in rows])), *_NO_INTERVAL)
+        words.append(tuple(said[index][column] for column in _COLUMNS))
+        phones += [mean if place is None else rows[place] for place in match(word.phones, names)]
     return words, phones
 
 

@@ -6,8 +6,9 @@
 Decodes and analyses every recording of the corpus (see `training/corpus.py`), and prints Pearson
 correlations with the experts' mean and, if available, median (words and phones have none). Refused
 recordings have no scores: they are counted and left out. Intervals are the middle 95 % of
-correlations when speakers are resampled (bootstrap). Speed is CPU time of one thread; measure it
-with one process, since several slow each other down.
+correlations when speakers are resampled (bootstrap). `interval_coverage` is the share of the
+experts' means inside the 90 % intervals that the engine gives with its scores. Speed is CPU time of
+one thread; measure it with one process, since several slow each other down.
 """
 
 from collections import Counter
@@ -15,9 +16,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from benchmarks import frame
 from benchmarks.analysed_corpus import ENGINE, Job, Outcome, outcomes, with_folds
-from benchmarks.expert_agreement import LEVELS, agreement, agreement_by_level
+from benchmarks.expert_agreement import LEVELS, Comparison, agreement, agreement_by_level
 from training.corpus import UTTERANCE_SCORES, read_corpus
 
 
@@ -35,6 +38,7 @@ def figures(finished: Sequence[Outcome]) -> dict[str, Any]:
         **{level: found.overall for level, found in means.items()},
         "interval": {level: found.interval for level, found in means.items()},
         "median": {name: found.overall for name, found in medians.items()},
+        "interval_coverage": {level: coverage(compared, level) for level in LEVELS},
         "by_speaker": {level: found.between_speakers for level, found in means.items()},
         "within_speaker": {level: found.within_speakers for level, found in means.items()},
         "utterances": len(finished),
@@ -44,6 +48,12 @@ def figures(finished: Sequence[Outcome]) -> dict[str, Any]:
         "causes": dict(Counter(outcome.cause for outcome in finished if outcome.cause)),
         **_speed(finished),
     }
+
+
+def coverage(compared: Sequence[Comparison], level: str) -> float | None:
+    """Return the share of the experts' means that are inside our intervals."""
+    inside = [one.covered(level) for one in compared]
+    return round(float(np.mean(np.concatenate(inside))), 4) if inside else None
 
 
 def _speed(finished: Sequence[Outcome]) -> dict[str, float | None]:
@@ -63,13 +73,14 @@ def _speed(finished: Sequence[Outcome]) -> dict[str, float | None]:
 
 def table(found: frame.Figures) -> str:
     """Format the figures for people."""
-    lines = [f"{'':10}  mean   95 % interval  median  by speaker  within one"]
+    lines = [f"{'':10}  mean   95 % interval  median  by speaker  within one  in our interval"]
     for level in LEVELS:
         low, high = found["interval"][level]
         lines.append(
             f"{level:10} {cell(found[level])}  {cell(low)} to {cell(high)}  "
             f"{cell(found['median'].get(level))}       {cell(found['by_speaker'][level])}"
             f"       {cell(found['within_speaker'][level])}"
+            f"       {cell(found['interval_coverage'][level])}"
         )
     lines += [
         f"{found['scored']} of {found['utterances']} recordings scored, {found['rejected']} "

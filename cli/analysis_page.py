@@ -18,7 +18,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from cli.analysis_view import ShownWord, shown_words
+from cli.analysis_view import ShownWord, shown_scores, shown_words
 from speech.analysis import SpeechAnalysis
 from speech.formats import WAV, identify
 from speech.waveform import SAMPLE_RATE_HZ
@@ -86,7 +86,7 @@ def render(
     )
     words = shown_words(analysis)
     return environment.get_template("analysis.html.j2").render(
-        analysis=analysis, title=title, sound=sound, words=words,
+        analysis=analysis, title=title, sound=sound, words=words, scores=shown_scores(analysis),
         sound_ms=round(1000 * sound_seconds),
         pieces=list(_pieces(analysis, text, words)),
         style=Markup(style), style_hash=_hash(style),  # noqa: S704 - our own file

@@ -8,7 +8,7 @@ from rich.padding import Padding
 from rich.table import Column, Table
 from rich.text import Text
 
-from cli.analysis_view import shown_words
+from cli.analysis_view import shown_scores, shown_words
 from schema.wording import agreeing
 from speech.analysis import SpeechAnalysis
 
@@ -30,10 +30,10 @@ def render(analysis: SpeechAnalysis, *, title: str) -> RenderableType:
 
 def _parts(analysis: SpeechAnalysis, title: str) -> Iterator[RenderableType]:
     yield Text(title, "bold")
-    yield Text(
-        f"Accuracy {analysis.overall_accuracy_score} of 100, "
-        f"fluency {analysis.overall_fluency_score} of 100."
-    )
+    for one in shown_scores(analysis):
+        yield Text(
+            f"{one.name} {one.score} of 100; experts would probably give {one.low} to {one.high}."
+        )
     yield Text(
         f"{analysis.speech_rate_wpm} words a minute, {analysis.articulation_rate_wpm} without "
         f"pauses. {_pauses(analysis)}"

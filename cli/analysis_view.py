@@ -18,6 +18,16 @@ _SOUND_LIMITS: Final = (UNCLEAR_PHONE_SCORE, 80.0)
 
 
 @dataclass(frozen=True, slots=True)
+class ShownScore:
+    """A score of the recording, and between which ones experts would probably rate it, 0-100."""
+
+    name: str
+    score: int
+    low: int
+    high: int
+
+
+@dataclass(frozen=True, slots=True)
 class ShownSound:
     """One sound; `note` is the feedback on it, often empty.
 
@@ -41,6 +51,19 @@ class ShownWord:
     percent: int | None
     verdict: Verdict
     sounds: tuple[ShownSound, ...]
+
+
+def shown_scores(analysis: SpeechAnalysis) -> list[ShownScore]:
+    """Return accuracy and fluency."""
+    scores = {
+        "accuracy": analysis.overall_accuracy_score,
+        "fluency": analysis.overall_fluency_score,
+    }
+    ends = {name: round(value) for name, value in analysis.raw_features.items()}
+    return [
+        ShownScore(name.capitalize(), score, ends[f"{name}_low"], ends[f"{name}_high"])
+        for name, score in scores.items()
+    ]
 
 
 def shown_words(analysis: SpeechAnalysis) -> list[ShownWord]:

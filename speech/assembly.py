@@ -1,5 +1,6 @@
 """Assemble the measurements of a recording into the analysis that is stored and shown."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,7 @@ from speech.feedback.evidence import HeardPhone, HeardWord
 from speech.feedback.reasons import FULL_SCORE, REASONS_UNKNOWN
 from speech.feedback.words import explain, practice_words, problematic
 from speech.fluency import Fluency, Pause
-from speech.scores.scoring import Scores
+from speech.scores.scoring import Score, Scores
 from speech.text.lexicon import pronounce
 from speech.text.phones import IPA
 from speech.text.transcript import Transcript, Word
@@ -19,6 +20,7 @@ from speech.utterance import Utterance, by_written_word
 
 NOTHING_HEARD = "not heard"
 OTHER_HEARD = "heard as {}"
+SCORES = ("accuracy", "fluency", "prosodic", "total")
 CHECK_THE_TEXT = (
     "Listen to your recording. If you said the text, say it once more, all of it and closer to the "
     "microphone; if you said something else, correct the text."
@@ -189,29 +191,36 @@ def _phoneme(
 
 
 def _raw_features(scores: Scores) -> dict[str, float]:
-    values = scores.measures | {
-        "accuracy": scores.accuracy,
-        "fluency": scores.fluency,
-        "prosodic": scores.prosodic,
-        "total": scores.total,
-        "completeness": scores.completeness,
-        "mismatch": scores.mismatch,
-    }
+    names = [f"{name}_{end}" for name in SCORES for end in ("low", "high")]
+    intervals = dict(zip(names, scores.intervals.ravel().tolist(), strict=True))
+    values = (
+        scores.measures
+        | intervals
+        | {
+            "accuracy": scores.accuracy,
+            "fluency": scores.fluency,
+            "prosodic": scores.prosodic,
+            "total": scores.total,
+            "completeness": scores.completeness,
+            "mismatch": scores.mismatch,
+        }
+    )
     return {name: round(value, 4) for name, value in values.items()}
 
 
 def _raw_alignment(found: Findings) -> dict[str, Any]:
     """Return spoken words with their phones as rows of `phone_columns`, compact for storage."""
-    words = iter(found.scores.words.tolist())
-    phones = iter(found.scores.phones.tolist())
+    words = iter(_with_interval(found.scores.words, found.scores.word_intervals))
+    phones = iter(_with_interval(found.scores.phones, found.scores.phone_intervals))
+    columns = ["accuracy", "accuracy_low", "accuracy_high"]
     return {
-        "phone_columns": ["arpabet", "start_ms", "end_ms", "accuracy"],
+        "phone_columns": ["arpabet", "start_ms", "end_ms", *columns],
         "words": [
             {
                 "word": word.word,
-                "accuracy": round(next(words), 2),
+                **dict(zip(columns, next(words), strict=True)),
                 "phones": [
-                    [phone.phone, _ms(phone.start), _ms(phone.end), round(next(phones), 2)]
+                    [phone.phone, _ms(phone.start), _ms(phone.end), *next(phones)]
                     for phone in word.phones
                 ],
             }
@@ -219,6 +228,13 @@ def _raw_alignment(found: Findings) -> dict[str, Any]:
         ],
         "extras": [[e.kind, _ms(e.start), _ms(e.end)] for e in found.alignment.extras],
     }
+
+
+def _with_interval(scores: Score, intervals: Score) -> list[tuple[float, int, int]]:
+    return [
+        (round(score, 2), math.floor(low), math.ceil(high))
+        for score, (low, high) in zip(scores.tolist(), intervals.tolist(), strict=True)
+    ]
 
 
 def _ms(seconds: float) -> int:

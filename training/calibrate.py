@@ -1,13 +1,14 @@
-"""Fit gate, confidence and phone correction to a network's outputs, and write the shipped model.
+"""Fit all but the network to its outputs, and write the shipped model.
 
     python -m training.calibrate FEATURES NETWORK --output speech/models/en.npz
 
 FEATURES is the folder filled by `training.measure` and `training.mismatches`; NETWORK and the
 networks of its folds beside it come from `training.train_scorer`. The gate, the confidence of
-words and the correction of phones are fitted on each fold's predictions for its held-out speakers:
-once on all speakers, for the shipped model, and once per fold without its speakers. The latter
-models go into the subfolder `folds` beside NETWORK, for validation: `benchmarks/pronunciation.py
---folds` scores every speaker by a model that was fitted without that speaker.
+words, the correction of phones and the intervals of scores are fitted on each fold's predictions
+for its held-out speakers: once on all speakers, for the shipped model, and once per fold without
+its speakers. The latter models go into the subfolder `folds` beside NETWORK, for validation:
+`benchmarks/pronunciation.py --folds` scores every speaker by a model that was fitted without that
+speaker.
 """
 
 import argparse
@@ -29,6 +30,7 @@ from training.held_out import (
     speakers_held_out,
     without,
 )
+from training.intervals import fit_intervals, validate_intervals
 from training.measure import Norms, read_norms
 from training.stacking import fit_stacking, validate_stacking
 
@@ -60,9 +62,15 @@ def fit_confidence(predictions: HeldOutPredictions) -> NDArray[np.float32]:
 def fitted(
     network: Network, norms: Norms, right: HeldOutPredictions, wrong: HeldOutPredictions
 ) -> ScoringModel:
-    """Fit gate, confidence and phone correction for a network, and combine them with it."""
+    """Fit everything else for a network, and combine it with the network."""
+    stacking = fit_stacking(right.phones)
     return ScoringModel(
-        network, fit_stacking(right.phones), norms, fit_gate(right, wrong), fit_confidence(right)
+        network,
+        stacking,
+        norms,
+        fit_gate(right, wrong),
+        fit_confidence(right),
+        fit_intervals(right, stacking),
     )
 
 
@@ -79,6 +87,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     validate_gate(right, wrong)
     validate_stacking(right.phones)
+    validate_intervals(right)
     norms = read_norms(arguments.features)
     folds = arguments.network.parent / "folds"
     folds.mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""Predictions for held-out speakers, on which gate, confidence and phone correction are fitted."""
+"""Predictions for held-out speakers, on which all but the network is fitted."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +22,11 @@ class HeldOutPredictions:
     Attributes:
         fold: Fold of the network, shape (n,).
         variant: Variant of each example, shape (n,).
+        speaker: Shape (n,).
         evidence: Evidence for the gate, shape (n, evidence).
+        utterances: Predicted accuracy, fluency, prosodic and total, 0 to 10, shape (n, 4).
+        labels: The experts' means of the same scores.
+        word_counts: Number of words, shape (n,).
         words: Predicted scores of all words, end to end.
         ratings: The experts' scores of the same words.
         word_fold: Fold of the network, for each word.
@@ -31,7 +35,11 @@ class HeldOutPredictions:
 
     fold: NDArray[np.int64]
     variant: NDArray[np.int64]
+    speaker: NDArray[np.str_]
     evidence: Array
+    utterances: Array
+    labels: Array
+    word_counts: NDArray[np.int64]
     words: Array
     ratings: Array
     word_fold: NDArray[np.int64]
@@ -40,7 +48,7 @@ class HeldOutPredictions:
 
 def predictions_of_folds(examples: Sequence[Example], network: Path) -> HeldOutPredictions:
     """Predict every example with the network of the fold that held out its speaker."""
-    folds, variants, evidence, words, ratings = [], [], [], [], []
+    folds, kept, evidence, utterances, words = [], [], [], [], []
     phones: list[HeldOutPhones] = []
     for fold, path in enumerate(fold_paths(network)):
         held_out = speakers_held_out(path)
@@ -49,17 +57,26 @@ def predictions_of_folds(examples: Sequence[Example], network: Path) -> HeldOutP
             if example.speaker in held_out:
                 output = judge.forward(example.given)
                 folds.append(fold)
-                variants.append(example.variant)
+                kept.append(example)
                 evidence.append(gate_evidence(example.given, output))
+                utterances.append(output.utterance)
                 words.append(output.words)
-                ratings.append(example.word_accuracy)
                 if not example.variant:
                     phones.append(rated_phones(example, output, fold))
+    word_counts = [len(scores) for scores in words]
     return HeldOutPredictions(
-        np.array(folds), np.array(variants), np.stack(evidence),
-        np.concatenate(words), np.concatenate(ratings),
-        np.repeat(folds, [len(scores) for scores in words]), joined(phones),
-    )  # fmt: skip
+        fold=np.array(folds),
+        variant=np.array([example.variant for example in kept]),
+        speaker=np.array([example.speaker for example in kept]),
+        evidence=np.stack(evidence),
+        utterances=np.stack(utterances),
+        labels=np.stack([example.utterance for example in kept]),
+        word_counts=np.array(word_counts),
+        words=np.concatenate(words),
+        ratings=np.concatenate([example.word_accuracy for example in kept]),
+        word_fold=np.repeat(folds, word_counts),
+        phones=joined(phones),
+    )
 
 
 def fold_paths(network: Path) -> list[Path]:
@@ -79,7 +96,11 @@ def without(predictions: HeldOutPredictions, fold: int) -> HeldOutPredictions:
     return HeldOutPredictions(
         fold=predictions.fold[kept],
         variant=predictions.variant[kept],
+        speaker=predictions.speaker[kept],
         evidence=predictions.evidence[kept],
+        utterances=predictions.utterances[kept],
+        labels=predictions.labels[kept],
+        word_counts=predictions.word_counts[kept],
         words=predictions.words[kept_words],
         ratings=predictions.ratings[kept_words],
         word_fold=predictions.word_fold[kept_words],

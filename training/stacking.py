@@ -23,17 +23,22 @@ class HeldOutPhones:
         terms: See `stacking_terms`, shape (n, 5).
         phones: 0 to 38, shape (n,).
         ratings: Experts' ratings, 0 to 2, shape (n,).
+        speaker: Shape (n,).
         fold: Fold of the network, shape (n,).
     """
 
     terms: NDArray[np.floating[Any]]
     phones: NDArray[np.int64]
     ratings: NDArray[np.floating[Any]]
+    speaker: NDArray[np.str_]
     fold: NDArray[np.int64]
 
     def of(self, kept: NDArray[np.bool_]) -> Self:
         """Return a selection."""
-        return type(self)(self.terms[kept], self.phones[kept], self.ratings[kept], self.fold[kept])
+        return type(self)(
+            self.terms[kept], self.phones[kept], self.ratings[kept], self.speaker[kept],
+            self.fold[kept],
+        )  # fmt: skip
 
 
 def rated_phones(example: Example, output: NetworkOutput, fold: int) -> HeldOutPhones:
@@ -41,7 +46,7 @@ def rated_phones(example: Example, output: NetworkOutput, fold: int) -> HeldOutP
     rated = ~np.isnan(example.phone_accuracy)
     return HeldOutPhones(
         stacking_terms(example.given, output), example.given.phones, example.phone_accuracy,
-        np.full(len(rated), fold),
+        np.full(len(rated), example.speaker), np.full(len(rated), fold),
     ).of(rated)  # fmt: skip
 
 
@@ -51,6 +56,7 @@ def joined(parts: Sequence[HeldOutPhones]) -> HeldOutPhones:
         np.concatenate([part.terms for part in parts]),
         np.concatenate([part.phones for part in parts]),
         np.concatenate([part.ratings for part in parts]),
+        np.concatenate([part.speaker for part in parts]),
         np.concatenate([part.fold for part in parts]),
     )
 
@@ -65,14 +71,18 @@ def fit_stacking(rated: HeldOutPhones) -> PhoneStacking:
     return PhoneStacking(slopes, offsets)
 
 
+def corrected(rated: HeldOutPhones, line: PhoneStacking) -> NDArray[np.floating[Any]]:
+    """Return the corrected scores, 0 to 2."""
+    change = rated.terms @ line.slopes + line.offsets[rated.phones]
+    return np.clip(rated.terms[:, 0] + change, 0, BEST)
+
+
 def validate_stacking(rated: HeldOutPhones) -> None:
     """Print correlations with experts before and after the correction, on held-out speakers."""
     after = np.empty(len(rated.ratings))
     for fold in np.unique(rated.fold):
         own = rated.fold == fold
-        line = fit_stacking(rated.of(~own))
-        change = rated.terms[own] @ line.slopes + line.offsets[rated.phones[own]]
-        after[own] = np.clip(rated.terms[own, 0] + change, 0, BEST)
+        after[own] = corrected(rated.of(own), fit_stacking(rated.of(~own)))
     before = rated.terms[:, 0]
     for name, scores in (("network", before), ("with the line", after)):
         by_fold = [

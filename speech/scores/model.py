@@ -19,6 +19,7 @@ from speech.acoustics.whisper import WhisperEncoder, whisper_encoder
 from speech.errors import DamagedModel
 from speech.scores.gate import NAMES as EVIDENCE_NAMES
 from speech.scores.gate import Gate
+from speech.scores.intervals import Intervals
 from speech.scores.network import Network, NetworkInput, NetworkOutput, network_arrays
 from speech.scores.prosody import DurationNorm
 from speech.scores.stacking import PhoneStacking
@@ -40,6 +41,7 @@ class ScoringModel:
         gate: Detects recordings that do not match the text.
         confidence: Shape (2, n): predicted word scores, 0-10, ascending, and the share of such
             words that experts rate as well said; interpolated in between.
+        intervals: Where the experts' means probably lie.
         version: The beginning of the file's SHA-256.
     """
 
@@ -48,6 +50,7 @@ class ScoringModel:
     durations: Mapping[str, DurationNorm]
     gate: Gate
     confidence: NDArray[np.float32]
+    intervals: Intervals
     version: str = ""
 
     @property
@@ -75,6 +78,7 @@ class ScoringModel:
             stacking = PhoneStacking(arrays["stacking.slopes"], arrays["stacking.offsets"])
             scores, shares = arrays["confidence"]
             np.interp(0.0, scores, shares)
+            intervals = Intervals.from_arrays(arrays)
             durations = {
                 phone: DurationNorm(mean, spread)
                 for phone, (mean, spread) in zip(PHONES, arrays["durations"].tolist(), strict=True)
@@ -82,21 +86,25 @@ class ScoringModel:
         except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
             raise DamagedModel(path.name, error) from error
         network = Network.from_arrays(arrays)
-        return cls(network, stacking, durations, gate, arrays["confidence"], version)
+        return cls(network, stacking, durations, gate, arrays["confidence"], intervals, version)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return the arrays to save with `numpy.savez`."""
         norms = [(self.durations[phone].mean, self.durations[phone].spread) for phone in PHONES]
-        return network_arrays(self.network) | {
-            "durations": np.array(norms, np.float32),
-            "confidence": self.confidence.astype(np.float32),
-            "stacking.slopes": self.stacking.slopes,
-            "stacking.offsets": self.stacking.offsets,
-            **{
-                f"gate.{field.name}": getattr(self.gate, field.name).astype(np.float32)
-                for field in fields(Gate)
-            },
-        }
+        return (
+            network_arrays(self.network)
+            | self.intervals.arrays()
+            | {
+                "durations": np.array(norms, np.float32),
+                "confidence": self.confidence.astype(np.float32),
+                "stacking.slopes": self.stacking.slopes,
+                "stacking.offsets": self.stacking.offsets,
+                **{
+                    f"gate.{field.name}": getattr(self.gate, field.name).astype(np.float32)
+                    for field in fields(Gate)
+                },
+            }
+        )
 
 
 @cache

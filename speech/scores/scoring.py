@@ -49,8 +49,12 @@ class Scores:
         prosodic: Stress, rhythm and melody.
         total: Overall.
         completeness: Share of the words that were said.
+        intervals: Shape (4, 2): where the experts' means probably lie, for accuracy, fluency,
+            prosodic and total; see `speech.scores.intervals`.
         phones: Shape (phones,), in the alignment's order.
         words: Shape (words,).
+        phone_intervals: Shape (phones, 2).
+        word_intervals: Shape (words, 2).
         said: For each word, whether enough of its sounds were heard.
         confidences: Shape (words,), probability 0-1 that experts would rate the word as well said.
         heard_instead: For each phone, the phone clearly heard in its place, "" if clearly none;
@@ -64,8 +68,11 @@ class Scores:
     prosodic: float
     total: float
     completeness: float
+    intervals: Score
     phones: Score
     words: Score
+    phone_intervals: Score
+    word_intervals: Score
     said: tuple[bool, ...]
     confidences: Score
     heard_instead: tuple[str | None, ...]
@@ -113,6 +120,18 @@ def _scores(
     measured = weights @ np.stack([given.utterance for given in inputs])
     phones = _PER_PHONE_POINT * np.concatenate([output.phones for output in outputs])
     words = np.concatenate([output.words for output in outputs])
+    # Weighted like the scores: pieces of one speaker err in the same direction, so the mean of
+    # their intervals is not too narrow.
+    intervals = np.tensordot(
+        weights,
+        np.stack(
+            [
+                model.intervals.of_utterance(_PER_POINT * output.utterance, len(output.words))
+                for output in outputs
+            ]
+        ),
+        1,
+    )
     accuracy, fluency, prosodic, total = whole.tolist()
     instead: list[str | None] = []
     said: list[bool] = []
@@ -125,8 +144,11 @@ def _scores(
         prosodic=prosodic,
         total=total,
         completeness=100 * float(np.mean(said)),
+        intervals=intervals,
         phones=phones,
         words=_PER_POINT * words,
+        phone_intervals=model.intervals.of_phones(phones),
+        word_intervals=model.intervals.of_words(_PER_POINT * words),
         said=tuple(said),
         confidences=np.interp(words, *model.confidence),
         heard_instead=tuple(instead),

@@ -17,15 +17,23 @@ def fake_engine(monkeypatch):
         "BREAK": ZeroDivisionError(),
     }
 
-    def _analyze(waveform, text, language, *, model):
+    def _analyze(waveform, text, language, *, engine, model):
         assert language == "en"
         if text in orders:
             raise orders[text]
         loudness = 100 * float(np.sqrt(np.mean(np.square(waveform))))
-        word = {"accuracy": loudness, "phones": [["IY", 0, 10, loudness], ["IY", 10, 20, loudness]]}
+        interval = {"accuracy": loudness, "accuracy_low": 0, "accuracy_high": 50}
+        phones = [[phone, 0, 10, *interval.values()] for phone in ("IY", "IY")]
+        names = ("accuracy", "fluency", "prosodic", "total")
         return SimpleNamespace(
-            raw_alignment={"words": [{"word": said, **word} for said in text.lower().split()]},
-            raw_features=dict.fromkeys(("accuracy", "fluency", "prosodic", "total"), loudness),
+            raw_alignment={
+                "words": [
+                    {"word": said, "phones": phones, **interval} for said in text.lower().split()
+                ]
+            },
+            raw_features=dict.fromkeys(names, loudness)
+            | {f"{name}_low": 0 for name in names}
+            | {f"{name}_high": 50 for name in names},
         )
 
     monkeypatch.setattr(engine, "analyze", _analyze)

@@ -11,13 +11,18 @@ symbols = st.lists(st.sampled_from("ABC"), max_size=5)
 
 
 def spoken(word, accuracy, *phones):
-    rows = [[phone, 0, 10, score] for phone, score in phones]
-    return {"word": word, "accuracy": accuracy, "phones": rows}
+    rows = [[phone, 0, 10, score, score - 5, score + 5] for phone, score in phones]
+    interval = {"accuracy_low": accuracy - 5, "accuracy_high": accuracy + 5}
+    return {"word": word, "accuracy": accuracy, **interval, "phones": rows}
 
 
 def analysed(*words, **features):
     scores = dict.fromkeys(("accuracy", "fluency", "prosodic", "total"), 70.0) | features
-    return SimpleNamespace(raw_alignment={"words": list(words)}, raw_features=scores)
+    low, high = (
+        {f"{name}_{end}": score + by for name, score in scores.items()}
+        for end, by in (("low", -5), ("high", 5))
+    )
+    return SimpleNamespace(raw_alignment={"words": list(words)}, raw_features=scores | low | high)
 
 
 @pytest.fixture
@@ -43,6 +48,18 @@ def test_every_level_is_put_beside_the_ratings(rated):
     assert found.means["phone"][:3].tolist() == [[75, 1.8], [85, 2.0], [10, 2.0]]
     assert found.means["total"].tolist() == [[71, 7.5]]
     assert {name: pair.tolist() for name, pair in found.medians.items()} == {"total": [[71, 7]]}
+
+
+def test_an_interval_covers_the_experts_mean_or_not_and_what_has_none_does_not_count(rated):
+    analysis = analysed(
+        spoken("the", 94.0, ("DH", 95.0)),
+        spoken("tomato", 66.0, *zip(rated.words[1].phones, [95, 50, 95, 0, 95, 75], strict=True)),
+        total=81.0,
+    )
+    found = compare(rated, analysis)
+    assert found.covered("word").tolist() == [True, False]
+    assert found.covered("total").tolist() == [False]
+    assert found.covered("phone").tolist() == [True] * 4 + [False] + [True] * 2
 
 
 def test_a_phone_of_another_pronunciation_counts_like_its_neighbour_or_its_word(rated):

@@ -116,7 +116,7 @@ def page(tmp_path, monkeypatch):
 def test_a_person_sees_scores_words_and_pauses(pauses):
     shown = run(PAUSES, "--text", PAUSES_TEXT)
     assert shown.exit_code == 0
-    assert f"Accuracy {pauses.overall_accuracy_score} of 100" in shown.output
+    assert f"Accuracy {pauses.overall_accuracy_score} of 100; experts would" in shown.output
     for timing in pauses.speech_timings:
         said = "pause of 0." if timing.is_pause else timing.word
         (row,) = [
@@ -222,6 +222,14 @@ def test_a_hesitation_that_the_text_leaves_out_is_shown_between_its_words(fox):
     assert page.text["text"] == f"(…){FOX_TEXT}(…)"
 
 
+def test_a_scores_range_is_drawn_and_said_in_words(fox):
+    raw = fox.raw_features | {"accuracy_low": 63.4, "accuracy_high": 88.0}
+    page = rendered(replace(fox, raw_features=raw), FOX_TEXT)
+    assert "Experts would probably give 63 to 88." in page.text["scores"]
+    likely = [one for one in page.all("rect") if one.get("class") == "likely"]
+    assert (likely[0]["x"], likely[0]["width"]) == ("63%", "25%")
+
+
 def test_every_sound_can_be_read_without_pointing_at_it(fox):
     read = rendered(fox, FOX_TEXT).text["sounds"]
     said = [f"/{sound.phoneme}/ {sound.accuracy_score}" for sound in fox.phoneme_analysis]
@@ -248,7 +256,7 @@ def test_an_unjudged_word_is_shown_without_verdict_and_scores(fox):
 
 
 def test_an_unjudged_word_gets_no_bar_in_the_terminal(fox, monkeypatch):
-    monkeypatch.setattr(engine, "analyze", lambda *_: not_judged(fox, 1))
+    monkeypatch.setattr(engine, "analyze", lambda *_, **__: not_judged(fox, 1))
     (row,) = [line for line in run(FOX, "--text", FOX_TEXT).output.splitlines() if "quick" in line]
     assert row.split()[-3:] == ["quick", "not", "judged"]
 

@@ -38,7 +38,10 @@ def analysed(text, *, confidence=0.1, unsaid=(), heard="S", is_doubtful=False, s
     words = len(alignment.words)
     scores = Scores(
         accuracy=score, fluency=90.0, prosodic=90.0, total=90.0, completeness=100.0,
+        intervals=np.array([[81.25, 97.0]] * 4),
         phones=np.full(phones, 20.0), words=np.full(words, 50.0),
+        phone_intervals=np.array([[0.0, 60.4]] * phones),
+        word_intervals=np.array([[31.6, 70.2]] * words),
         said=tuple(word.word not in unsaid for word in alignment.words),
         confidences=np.full(words, confidence), heard_instead=(heard,) * phones, mismatch=-9.0,
         measures=BEST,
@@ -134,3 +137,15 @@ def test_a_number_is_one_timing_from_its_first_part_to_its_last():
 def test_the_usual_pronunciation_is_taught():
     (reported,) = analysed("would", heard=None).problematic_words
     assert "/w ʊ d/" in reported.suggestion
+
+
+def test_every_stored_score_has_its_interval_beside_it():
+    analysis = analysed("We met there")
+    raw = analysis.raw_features
+    for name in ("accuracy", "fluency", "prosodic", "total"):
+        assert (raw[f"{name}_low"], raw[f"{name}_high"]) == (81.25, 97)
+    stored = analysis.raw_alignment
+    word = stored["words"][0]
+    assert (word["accuracy"], word["accuracy_low"], word["accuracy_high"]) == (50, 31, 71)
+    phone = dict(zip(stored["phone_columns"], word["phones"][0], strict=True))
+    assert (phone["accuracy"], phone["accuracy_low"], phone["accuracy_high"]) == (20, 0, 61)

@@ -18,6 +18,7 @@ from speech.errors import (
     UnsupportedLanguage,
     UnsupportedScript,
 )
+from speech.scores.intervals import Intervals
 from speech.scores.model import scoring_model
 from speech.text import transcript
 from tests.speech.conftest import read_clip
@@ -210,6 +211,27 @@ def test_raw_scores_are_those_shown_before_rounding(analysed):
     assert [phone[3] for phone in phones] == pytest.approx(
         [phone.accuracy_score for phone in analysis.phoneme_analysis], abs=0.51
     )
+
+
+def test_the_interval_of_a_recording_in_pieces_is_the_mean_of_those_of_its_pieces(monkeypatch):
+    long = np.tile(CLIPS["fox"], 12)
+    text = " ".join([TEXTS["fox"]] * 12)
+    given = []
+    of_utterance = Intervals.of_utterance
+
+    def watched(self, scores, words):
+        given.append((words, of_utterance(self, scores, words)))
+        return given[-1][1]
+
+    monkeypatch.setattr(Intervals, "of_utterance", watched)
+    raw = engine.analyze(long, text, "en").raw_features
+    assert len(given) > 1
+    assert sum(words for words, _ in given) == 12 * 9
+    found = [raw["accuracy_low"], raw["accuracy_high"]]
+    ends = np.array([ends[0] for _, ends in given])
+    assert (ends.min(axis=0) <= found).all()
+    assert (found <= ends.max(axis=0)).all()
+    assert raw["accuracy_low"] <= raw["accuracy"] <= raw["accuracy_high"]
 
 
 def test_unwritten_hesitations_have_a_time_but_no_extent_in_the_text():

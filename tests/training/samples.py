@@ -16,9 +16,15 @@ def held_out(count, *, shift=0.0, seed=0):
     return HeldOutPredictions(
         fold=fold,
         variant=np.arange(count) // 5 % 2,
+        speaker=np.array([f"{number:04}" for number in np.arange(count) // 10 * 5 + fold]),
         evidence=chance.normal(shift, 1, (count, len(NAMES))).astype(np.float32),
+        utterances=words.reshape(-1, 3)[:, [0, 1, 2, 0]].astype(np.float32),
+        labels=ratings.reshape(-1, 3)[:, [0, 1, 2, 0]].astype(np.float32),
+        word_counts=np.full(count, 3),
         words=words.astype(np.float32),
         ratings=ratings.astype(np.float32),
         word_fold=np.repeat(fold, 3),
-        phones=HeldOutPhones(np.ones((count, 5)), np.zeros(count, int), np.ones(count), fold),
+        phones=HeldOutPhones(
+            np.ones((count, 5)), np.zeros(count, int), np.ones(count), fold.astype(str), fold
+        ),
     )

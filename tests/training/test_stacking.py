@@ -13,7 +13,8 @@ def rated(count, seed=0):
     terms = chance.uniform(0.5, 1.5, (count, len(TERMS)))
     phones = chance.integers(0, 39, count)
     ratings = terms[:, TERMS.index("word")] - 0.5 * (phones == 3)
-    return HeldOutPhones(terms, phones, ratings, np.arange(count) % 5)
+    fold = np.arange(count) % 5
+    return HeldOutPhones(terms, phones, ratings, fold.astype(str), fold)
 
 
 def test_the_line_is_found_that_the_ratings_follow():
