@@ -35,7 +35,7 @@ from speech.acoustics.whisper import LAYERS, WIDTH, state_count, whisper_encoder
 from speech.alignment.forced import aligned_pieces
 from speech.engine import analyze, load
 from speech.errors import SpeechError
-from speech.scores.features import network_input
+from speech.scores.features import network_input, step_embeddings
 from speech.scores.model import scoring_model
 from speech.text import transcript
 from speech.text.lexicon import pronounce
@@ -103,8 +103,10 @@ def time_stages(waveform: Waveform, words: list[str], clock: Clock, engine: str)
     with clock.timing("densities_and_search"):
         pieces = list(aligned_pieces(frames, words, [pronounce(word) for word in words]))
     for piece in pieces[:1]:  # rated clips are one piece
+        with clock.timing("embeddings"):
+            embeddings = step_embeddings(model.encoder, waveform, len(frames))
         with clock.timing("measures"):
-            given = network_input(frames, piece, voice, model.durations)
+            given = network_input(frames, piece, voice, model.durations, embeddings)
         with clock.timing("network"):
             model.predict(given)
     with clock.timing("log_mel"):

@@ -84,23 +84,16 @@ def _read(path: Path) -> list[Example]:
         Example(
             str(arrays["name"][index]), str(arrays["speaker"][index]),
             int(arrays["variant"][index]),
-            _given(
-                frames[index][0], embeddings[index][0], by_phone[index], arrays["utterance"][index]
+            NetworkInput(
+                frames[index][0], embeddings[index][0],
+                segments, phones, positions, words, goodness, arrays["utterance"][index],
             ),
-            *by_phone[index][5:], by_word[index][0], arrays["labels"][index],
+            said, phone_accuracy, marks, by_word[index][0], arrays["labels"][index],
         )
-        for index in range(len(frames))
+        for index, (
+            segments, phones, positions, words, goodness, said, phone_accuracy, marks,
+        ) in enumerate(by_phone)
     ]  # fmt: skip
-
-
-def _given(
-    frames: NDArray[Any],
-    embeddings: NDArray[Any],
-    by_phone: tuple[NDArray[Any], ...],
-    utterance: NDArray[np.float32],
-) -> NetworkInput:
-    segments, phones, positions, words, goodness, *_ = by_phone
-    return NetworkInput(frames, embeddings, segments, phones, positions, words, goodness, utterance)
 
 
 def _divided(

@@ -40,7 +40,9 @@ def _example(number, speaker, variant, skill):
         ),
         said=said,
         phone_accuracy=(2 * quality).astype(np.float32),
-        marks=np.column_stack([quality, 0 * quality, 1 - quality]).astype(np.float32),
+        marks=np.column_stack([quality**2, 2 * quality * (1 - quality), (1 - quality) ** 2]).astype(
+            np.float32
+        ),
         word_accuracy=np.array([10 * quality[words == w].mean() for w in set(words)], np.float32),
         utterance=np.full(4, 10 * skill, np.float32),
     )
