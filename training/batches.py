@@ -156,21 +156,24 @@ def _laid(parts: Sequence[Tensor], filling: float) -> Tensor:
     return torch.cat([piece for part in parts for piece in (part, between)])
 
 
-def disturbed(one: Prepared, chance: np.random.Generator) -> Prepared:
-    """Return a randomly altered copy, as by another microphone or a disturbance."""
+def disturbed(one: Prepared, chance: np.random.Generator, *, hears: bool) -> Prepared:
+    """Return a randomly altered copy, as by another microphone or a disturbance.
+
+    Embeddings stay as they are unless the network `hears` them: then they are what it should tell.
+    """
     frames, embeddings = one.frames.float(), one.embeddings.float()
     frames[..., CEPSTRA] += torch.from_numpy(chance.normal(0, 0.2, 13).astype(np.float32))
     for _ in range(chance.integers(3)):
         start = int(chance.integers(len(frames)))
         masked = slice(start, start + int(chance.integers(1, LONGEST_MASK + 1)))
         frames[masked] = 0
-        if chance.random() < 0.5:
+        if hears and chance.random() < 0.5:
             embeddings[masked] = 0
     if chance.random() < LOST_GROUP:
         frames[..., GROUPS[chance.integers(len(GROUPS))]] = 0
-    if chance.random() < LOST_EMBEDDINGS:
+    if hears and chance.random() < LOST_EMBEDDINGS:
         embeddings[:] = 0
-    if chance.random() < LOST_FRAMES:
+    if hears and chance.random() < LOST_FRAMES:
         frames[:] = 0
     goodness = one.goodness + 0.05 * torch.from_numpy(
         chance.standard_normal(one.goodness.shape, np.float32)

@@ -94,7 +94,7 @@ def train(
     torch.manual_seed(seed)
     known = [example for example in examples if example.speaker not in held_out]
     model = _started(known, hears=hears)
-    steps = _Steps(known, np.random.default_rng(seed))
+    steps = _Steps(known, np.random.default_rng(seed), hears=hears)
     _stage(model, steps, listening_epochs, lambda batch: _listening_loss(model, batch))
     averaged = _stage(model, steps, epochs, lambda batch: _loss(model(batch), batch))
     if not hears:
@@ -135,8 +135,10 @@ def _started(examples: Sequence[Prepared], *, hears: bool) -> TrainedNetwork:
 class _Steps:
     """The batches of an epoch: every utterance once, clean or corrupted, in a new order."""
 
-    def __init__(self, examples: Sequence[Prepared], chance: np.random.Generator) -> None:
-        self._chance = chance
+    def __init__(
+        self, examples: Sequence[Prepared], chance: np.random.Generator, *, hears: bool
+    ) -> None:
+        self._chance, self._hears = chance, hears
         copies: dict[str, dict[int, Prepared]] = defaultdict(dict)
         for example in examples:
             copies[example.name][example.variant] = example
@@ -150,7 +152,9 @@ class _Steps:
         order = self._chance.permutation(len(chosen))
         for start in range(0, len(chosen), BATCH):
             indices = order[start : start + BATCH]
-            yield collate([disturbed(chosen[index], self._chance) for index in indices])
+            yield collate(
+                [disturbed(chosen[index], self._chance, hears=self._hears) for index in indices]
+            )
 
     def _choose(self, copies: dict[int, Prepared]) -> Prepared:
         corrupted = [variant for variant in copies if variant]

@@ -98,11 +98,20 @@ def test_disturbing_leaves_the_prepared_example_alone(examples, standard):
     prepared = prepare(examples[0], standard)
     before = prepared.frames.clone(), prepared.goodness.clone()
     heard = prepared.embeddings.clone()
-    changed = disturbed(prepared, np.random.default_rng(0))
+    changed = disturbed(prepared, np.random.default_rng(0), hears=True)
     assert not torch.equal(changed.frames, prepared.frames.float())
     assert torch.equal(prepared.frames, before[0])
     assert torch.equal(prepared.goodness, before[1])
     assert torch.equal(prepared.embeddings, heard)
+
+
+def test_embeddings_that_are_to_be_told_are_not_disturbed(examples, standard):
+    chance = np.random.default_rng(0)
+    for example in examples[:30]:
+        prepared = prepare(example, standard)
+        changed = disturbed(prepared, chance, hears=False)
+        assert torch.equal(changed.embeddings, prepared.embeddings.float())
+        assert changed.frames.any()
 
 
 def test_folds_share_no_speaker_and_leave_none_out(examples):
