@@ -1,6 +1,8 @@
 """What is analysed in a locked-down process is analysed as anywhere else."""
 
 import io
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -8,10 +10,12 @@ import soundfile
 import soxr
 
 from schema.states import AnalysisEngine, FailureCause
+from speech.acoustics.whisper import whisper_encoder
 from tasks.analysis import listener, wire
 from tasks.analysis.engines import installed_release
 from tasks.analysis.records import analysis_record
 from tasks.analysis.workers import AnalysisWorkers, NotAnalysed
+from tests.speech.conftest import DATA, read_clip
 from tests.support.media import media
 
 RATE_HZ = 24_000
@@ -45,6 +49,18 @@ OTHERS = {
     "a page": lambda _: b"<html>",
     "a damaged film": lambda _: b"\x1aE\xdf\xa3" + bytes(999),
 }
+
+ENCODING = """
+import os, sys
+import soundfile
+from speech.acoustics.whisper import whisper_encoder
+from tasks.sandbox.lockdown import lock_down
+
+waveform, _ = soundfile.read(sys.argv[1], dtype="float32")
+encoder = whisper_encoder()
+lock_down(memory_bytes=2**30, cpu_seconds=60)
+sys.stdout.buffer.write(encoder.states(waveform)[4].tobytes())
+"""
 
 
 @pytest.fixture(scope="module")
@@ -91,3 +107,9 @@ def test_what_is_odd(is_analysed_alike, waveform, kind):
 
 def test_texts_that_are_not_words_alone(is_analysed_alike, waveform):
     assert is_analysed_alike(SENTENCES[1], sound_file(waveform, RATE_HZ, format="WAV"))
+
+
+def test_whispers_encoder():
+    command = [sys.executable, "-c", ENCODING, str(DATA / "fox.flac")]
+    ended = subprocess.run(command, stdout=subprocess.PIPE, check=True)
+    assert ended.stdout == whisper_encoder().states(read_clip("fox"))[4].tobytes()
