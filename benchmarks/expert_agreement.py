@@ -51,8 +51,7 @@ class Comparison:
         """Return for each interval whether the experts' mean is inside."""
         means = FULL_SCORE / MOST_POINTS[level] * self.means[level][:, 1]
         low, high = self.intervals[level].T
-        inside: NDArray[np.bool_] = ((low <= means) & (means <= high))[~np.isnan(low)]
-        return inside
+        return np.asarray(((low <= means) & (means <= high))[~np.isnan(low)])
 
 
 def compare(utterance: Utterance, analysis: SpeechAnalysis) -> Comparison:

@@ -18,7 +18,7 @@ BENCHMARKS = [path.stem for path in MODULES if "frame.run(" in path.read_text()]
 DOCS = (PROJECT / "docs" / "benchmarks.md").read_text()
 # `echogarden` is an additional peer where it is installed.
 OPTIONAL = {"alignment_peers": {"echogarden"}}
-NEED_CORPUS = ("pronunciation", "robustness")
+NEED_CORPUS = ("groups", "pronunciation", "robustness")
 FOX = "THE QUICK BROWN FOX JUMPS OVER THE LAZY DOG"
 
 

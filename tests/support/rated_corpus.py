@@ -45,11 +45,22 @@ def corpus_of(tmp_path):
         (tmp_path / "audio").mkdir()
         for label in labels:
             shutil.copy(CLIPS / "fox.flac", tmp_path / "audio" / f"{label['utterance']}.flac")
-        lines = "\n".join(json.dumps(label) for label in labels)
-        (tmp_path / "labels.jsonl").write_text(lines, encoding="utf-8")
+        for name, rows in (("labels", labels), ("annotations", map(_annotation, labels))):
+            lines = "\n".join(map(json.dumps, rows))
+            (tmp_path / f"{name}.jsonl").write_text(lines, encoding="utf-8")
         return tmp_path
 
     return _corpus_of
+
+
+def _annotation(label):
+    """What five experts of one opinion gave a girl."""
+    return {
+        **{name: label[name] for name in ("utterance", "speaker")},
+        **{"age": 9, "gender": "f"},
+        **{name: [label[name]] * 5 for name in ("accuracy", "fluency", "prosodic", "total")},
+        "words": [{"accuracy": [word["accuracy"]] * 5} for word in label["words"]],
+    }
 
 
 @pytest.fixture
