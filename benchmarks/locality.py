@@ -13,9 +13,10 @@ Each recording is scored as it is and with one sound changed:
 `own` is the mean drop of the changed phone's score (0-100), `near` that of the two phones before
 and the two after it, `elsewhere` that of all other words; `ratio` is own / near (None if the
 neighbours do not drop), and `lowest` the share of changes after which the changed phone has the
-lowest score of its word. Recordings that the gate refuses, or in which the engine then chooses
-another pronunciation, are counted as `left_out`. Without a corpus nothing is spliced. With
-`--folds` every learner is scored by a model that was trained without that learner.
+lowest score of its word (`lowest_before`: before the change). Recordings that the gate refuses, or
+in which the engine then chooses another pronunciation, are counted as `left_out`. Without a corpus
+nothing is spliced. With `--folds` every learner is scored by a model that was trained without that
+learner.
 """
 
 import sys
@@ -35,8 +36,8 @@ from benchmarks.sound_changes import ScoredPhone, scored_phones, spliced
 from benchmarks.voices import Speaker, voices
 from speech.scores.model import ScoringModel
 from speech.text.lexicon import pronounce
+from speech.text.phones import ALIKE
 from training.corpus import Utterance, read_corpus
-from training.soundalikes import ALIKE
 
 NEAR: Final = 2  # phones on either side
 _WELL_SAID, _WORD_WELL_SAID = 1.8, 9.0  # experts' means, of 2 and 10
@@ -76,6 +77,7 @@ class Change:
     near: float
     elsewhere: float
     is_lowest: bool
+    was_lowest: bool
 
 
 def change_at(
@@ -88,12 +90,13 @@ def change_at(
     word = before[place].word
     near = [*drops[max(0, place - NEAR) : place], *drops[place + 1 : place + 1 + NEAR]]
     elsewhere = [drop for drop, one in zip(drops, before, strict=True) if one.word != word]
-    of_word = [one.score for one in after if one.word == word]
+    lowest = [min(one.score for one in some if one.word == word) for some in (after, before)]
     return Change(
         drops[place],
         float(np.mean(near)),
         float(np.mean(elsewhere)),
-        after[place].score <= min(of_word),
+        is_lowest=after[place].score <= lowest[0],
+        was_lowest=before[place].score <= lowest[1],
     )
 
 
@@ -111,6 +114,7 @@ def figures(changes: Sequence[Change | None]) -> dict[str, Any]:
         "elsewhere": round(float(elsewhere), 2),
         "ratio": round(float(own / near), 2) if near > 0 else None,
         "lowest": round(float(np.mean([one.is_lowest for one in found])), 3),
+        "lowest_before": round(float(np.mean([one.was_lowest for one in found])), 3),
     }
 
 
@@ -221,14 +225,23 @@ def _of_speakers(corpus: Path, folds: Path | None, count: int) -> Iterator[list[
 
 def table(found: frame.Figures) -> str:
     """Format the figures for people."""
-    columns = ("changes", "left_out", "own", "near", "elsewhere", "ratio", "lowest")
+    columns = (
+        "changes",
+        "left_out",
+        "own",
+        "near",
+        "elsewhere",
+        "ratio",
+        "lowest",
+        "lowest_before",
+    )
     rows: Mapping[str, Mapping[str, Any]] = {
         **{name: row for name, row in found.items() if name != "voices"},
         **found["voices"],
     }
-    lines = [f"{'':26}" + "".join(f"{column:>11}" for column in columns)]
+    lines = [f"{'':26}" + "".join(f"{column:>14}" for column in columns)]
     lines += [
-        f"{name:26}" + "".join(f"{row.get(column, '-')!s:>11}" for column in columns)
+        f"{name:26}" + "".join(f"{row.get(column, '-')!s:>14}" for column in columns)
         for name, row in rows.items()
     ]
     return "\n".join(lines)

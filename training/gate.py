@@ -12,13 +12,14 @@ from training.mismatches import KINDS
 Array = NDArray[np.float32]
 
 # Shares of clean recordings with the right text, on training speakers; slightly more on others.
-REFUSED, WARNED = 0.006, 0.04
+REFUSED, WARNED = 0.005, 0.04
 PENALTY = 3.0
 # Evidence of pace: it reveals partly said texts only because the learners of this corpus speak
 # slowly, which others do not.
 PACE = (
     "log_phones", "log_phones_per_spoken_second", "short_phones", "long_phones", "duration_mean",
-    "duration_spread", "pause_share", "predicted_fluency", "predicted_accuracy",
+    "duration_spread", "pause_share", "predicted_fluency", "predicted_accuracy", "heard_count",
+    "inserted", "left_out",
 )  # fmt: skip
 NEWTON_STEPS = 30
 
@@ -39,9 +40,11 @@ class Detector:
 
 
 DETECTORS = (
-    Detector((0, 1, 2, 3, 4, 5), 0.8),  # something else
+    Detector((0, 1, 2), 0.5),  # something else
+    Detector((3, 4, 5), 0.05),  # no speech
     Detector((6,), 0.1, PACE),  # less than the text
     Detector((7,), 0.1, PACE),  # more than the text
+    Detector((8,), 0.25),  # something that sounds similar
 )
 
 

@@ -11,19 +11,12 @@ from typing import Any, Final
 
 import numpy as np
 
-from speech.text.phones import VOWELS
+from speech.text.phones import ALIKE
 from training.dictionary_words import is_read, read_pronunciations
 
 Phones = tuple[str, ...]
 
 LEAST_CHANGED, MOST_CHANGED = 0.15, 0.35  # shares of phones
-# Phones of one kind.
-ALIKE: Final = (
-    frozenset(VOWELS),
-    frozenset({"P", "T", "K", "B", "D", "G", "CH", "JH"}),
-    frozenset({"F", "V", "TH", "DH", "S", "Z", "SH", "ZH", "HH", "CH", "JH"}),
-    frozenset({"M", "N", "NG", "L", "R", "W", "Y"}),
-)
 _BEAM: Final = 100
 _PER_WORD: Final = 0.5  # few long words rather than many short ones
 _WORDS: Final = ""  # key of the words that end at a node of the tree
