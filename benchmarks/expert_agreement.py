@@ -32,6 +32,7 @@ class Comparison:
     speaker: str
     means: dict[str, Array]
     medians: dict[str, Array]  # none for words and phones
+    faulty_below: float  # our number of a phone, for it to count as mispronounced
 
 
 def compare(utterance: Utterance, analysis: SpeechAnalysis) -> Comparison:
@@ -50,6 +51,7 @@ def compare(utterance: Utterance, analysis: SpeechAnalysis) -> Comparison:
             },
         },
         {name: np.array([[features[name], rated]]) for name, rated in utterance.medians.items()},
+        analysis.raw_alignment["faulty_below"],
     )
 
 

@@ -4,8 +4,9 @@
                                        [--smoke] [--json]
 
 Decodes and analyses every recording of the corpus (see `training/corpus.py`), and prints Pearson
-correlations with the experts' mean and, if available, median (words and phones have none). Refused
-recordings have no scores: they are counted and left out. Intervals are the middle 95 % of
+correlations with the experts' mean and, if available, median (words and phones have none), and how
+well mispronounced phones are found (`benchmarks/diagnosis.py`). Refused recordings have no scores:
+they are counted and left out. Intervals are the middle 95 % of
 correlations when speakers are resampled (bootstrap). Speed is CPU time of one thread; measure it
 with one process, since several slow each other down.
 """
@@ -17,6 +18,7 @@ from typing import Any
 
 from benchmarks import frame
 from benchmarks.analysed_corpus import Job, Outcome, outcomes, with_folds
+from benchmarks.diagnosis import diagnosis
 from benchmarks.expert_agreement import LEVELS, agreement, agreement_by_level
 from training.corpus import UTTERANCE_SCORES, read_corpus
 
@@ -37,6 +39,7 @@ def figures(finished: Sequence[Outcome]) -> dict[str, Any]:
         "median": {name: found.overall for name, found in medians.items()},
         "by_speaker": {level: found.between_speakers for level, found in means.items()},
         "within_speaker": {level: found.within_speakers for level, found in means.items()},
+        **diagnosis(compared),
         "utterances": len(finished),
         "scored": len(compared),
         "rejected": sum(outcome.is_rejected for outcome in finished),
@@ -72,6 +75,9 @@ def table(found: frame.Figures) -> str:
             f"       {cell(found['within_speaker'][level])}"
         )
     lines += [
+        f"phones: squared error {cell(found['phone_mse'])}; mispronounced ones: F1 "
+        f"{cell(found['diagnosis_f1'])}, precision {cell(found['diagnosis_precision'])}, recall "
+        f"{cell(found['diagnosis_recall'])}",
         f"{found['scored']} of {found['utterances']} recordings scored, {found['rejected']} "
         f"refused, {found['failed']} failed {found['causes'] or ''}".rstrip(),
         f"{found['times_real_time']} x real time, "

@@ -1,10 +1,11 @@
-"""Fit gate, confidence and phone correction to a network's outputs, and write the shipped model.
+"""Fit what turns a network's outputs into scores and mistakes, and write the shipped model.
 
     python -m training.calibrate FEATURES NETWORK --output speech/models/en.npz
 
-FEATURES is the folder filled by `training.measure` and `training.mismatches`; NETWORK and the
-networks of its folds beside it come from `training.train_scorer`. The gate, the confidence of
-words and the correction of phones are fitted on each fold's predictions for its held-out speakers:
+FEATURES is the folder filled by `training.measure`, `training.mismatches` and `training.miscues`;
+NETWORK and the networks of its folds beside it come from `training.train_scorer`. The gate, the
+confidence of words, the correction of phones and the limits beyond which mistakes are named are
+fitted on each fold's predictions for its held-out speakers:
 once on all speakers, for the shipped model, and once per fold without its speakers. The latter
 models go into FEATURES' subfolder `folds`, for validation: `benchmarks/pronunciation.py --folds`
 scores every speaker by a model that was fitted without that speaker.
@@ -30,6 +31,9 @@ from training.held_out import (
     without,
 )
 from training.measure import Norms, read_norms
+from training.miscues import FOLDER, read_miscues
+from training.mistake_cases import AllCases, cases_of_folds
+from training.mistakes import fit_limits, validate_mistakes
 from training.stacking import fit_stacking, validate_stacking
 
 CONFIDENCE_STEPS = 60
@@ -58,12 +62,17 @@ def fit_confidence(predictions: HeldOutPredictions) -> NDArray[np.float32]:
 
 
 def fitted(
-    network: Network, norms: Norms, right: HeldOutPredictions, wrong: HeldOutPredictions
+    network: Network,
+    norms: Norms,
+    right: HeldOutPredictions,
+    wrong: HeldOutPredictions,
+    cases: AllCases,
 ) -> ScoringModel:
-    """Fit gate, confidence and phone correction for a network, and combine them with it."""
+    """Fit everything else for a network, and combine it with it."""
     return ScoringModel(
-        network, fit_stacking(right.phones), norms, fit_gate(right, wrong), fit_confidence(right)
-    )
+        network, fit_stacking(right.phones), norms, fit_gate(right, wrong), fit_confidence(right),
+        fit_limits(cases),
+    )  # fmt: skip
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -73,20 +82,27 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("network", type=Path)
     parser.add_argument("--output", type=Path, required=True)
     arguments = parser.parse_args(argv)
-    right = predictions_of_folds(read_examples(arguments.features), arguments.network)
+    examples = read_examples(arguments.features)
+    right = predictions_of_folds(examples, arguments.network)
     wrong = predictions_of_folds(
         read_examples(arguments.features / "mismatches"), arguments.network
     )
+    miscues = read_miscues(arguments.features / FOLDER)
+    cases = cases_of_folds(examples, miscues, arguments.network, right)
     validate_gate(right, wrong)
     validate_stacking(right.phones)
+    validate_mistakes(cases)
     norms = read_norms(arguments.features)
     folds = arguments.features / "folds"
     folds.mkdir(exist_ok=True)
     for fold, path in enumerate(fold_paths(arguments.network)):
-        model = fitted(Network.from_file(path), norms, without(right, fold), without(wrong, fold))
+        model = fitted(
+            Network.from_file(path), norms, without(right, fold), without(wrong, fold),
+            cases.without(fold),
+        )  # fmt: skip
         held_out = np.array(sorted(speakers_held_out(path)))
         save_arrays(folds / f"{fold}.npz", model.arrays() | {"held_out": held_out})
-    model = fitted(Network.from_file(arguments.network), norms, right, wrong)
+    model = fitted(Network.from_file(arguments.network), norms, right, wrong, cases)
     save_arrays(arguments.output, model.arrays())
     print(f"{arguments.output}: {arguments.output.stat().st_size / 1e3:.0f} kB")
 

@@ -12,7 +12,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from training import calibrate, measure, mismatches, train_scorer
+from training import calibrate, measure, miscues, mismatches, train_scorer
 
 OUTPUT = Path(__file__).parents[1] / "speech" / "models" / "en.npz"
 
@@ -30,6 +30,7 @@ def train(corpus: Path, features: Path, output: Path) -> None:
     network.parent.mkdir(parents=True, exist_ok=True)
     measure.main([str(corpus), str(features)])
     mismatches.main([str(corpus), str(features)])
+    miscues.main([str(corpus), str(features)])
     train_scorer.main([str(features), "--output", str(network)])
     calibrate.main([str(features), str(network), "--output", str(output)])
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from speech.errors import DamagedModel
 from speech.scores.gate import NAMES as EVIDENCE_NAMES
 from speech.scores.gate import Gate
+from speech.scores.mistakes import MistakeLimits
 from speech.scores.network import Network, NetworkInput, NetworkOutput, network_arrays
 from speech.scores.prosody import DurationNorm
 from speech.scores.stacking import PhoneStacking
@@ -37,6 +38,7 @@ class ScoringModel:
         gate: Detects recordings that do not match the text.
         confidence: Shape (2, n): predicted word scores, 0-10, ascending, and the share of such
             words that experts rate as well said; interpolated in between.
+        mistakes: When each kind of mistake is named.
         version: The beginning of the file's SHA-256.
     """
 
@@ -45,6 +47,7 @@ class ScoringModel:
     durations: Mapping[str, DurationNorm]
     gate: Gate
     confidence: NDArray[np.float32]
+    mistakes: MistakeLimits
     version: str = ""
 
     def predict(self, given: NetworkInput) -> NetworkOutput:
@@ -67,6 +70,9 @@ class ScoringModel:
             stacking = PhoneStacking(arrays["stacking.slopes"], arrays["stacking.offsets"])
             scores, shares = arrays["confidence"]
             np.interp(0.0, scores, shares)
+            mistakes = MistakeLimits(
+                *(arrays[f"mistakes.{field.name}"] for field in fields(MistakeLimits))
+            )
             durations = {
                 phone: DurationNorm(mean, spread)
                 for phone, (mean, spread) in zip(PHONES, arrays["durations"].tolist(), strict=True)
@@ -74,7 +80,7 @@ class ScoringModel:
         except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
             raise DamagedModel(path.name, error) from error
         network = Network.from_arrays(arrays)
-        return cls(network, stacking, durations, gate, arrays["confidence"], version)
+        return cls(network, stacking, durations, gate, arrays["confidence"], mistakes, version)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return the arrays to save with `numpy.savez`."""
@@ -84,6 +90,10 @@ class ScoringModel:
             "confidence": self.confidence.astype(np.float32),
             "stacking.slopes": self.stacking.slopes,
             "stacking.offsets": self.stacking.offsets,
+            **{
+                f"mistakes.{field.name}": getattr(self.mistakes, field.name)
+                for field in fields(MistakeLimits)
+            },
             **{
                 f"gate.{field.name}": getattr(self.gate, field.name).astype(np.float32)
                 for field in fields(Gate)

@@ -24,7 +24,10 @@ def fake_engine(monkeypatch):
         loudness = 100 * float(np.sqrt(np.mean(np.square(waveform))))
         word = {"accuracy": loudness, "phones": [["IY", 0, 10, loudness], ["IY", 10, 20, loudness]]}
         return SimpleNamespace(
-            raw_alignment={"words": [{"word": said, **word} for said in text.lower().split()]},
+            raw_alignment={
+                "faulty_below": 20.0,
+                "words": [{"word": said, **word} for said in text.lower().split()],
+            },
             raw_features=dict.fromkeys(("accuracy", "fluency", "prosodic", "total"), loudness),
         )
 

@@ -17,7 +17,8 @@ def spoken(word, accuracy, *phones):
 
 def analysed(*words, **features):
     scores = dict.fromkeys(("accuracy", "fluency", "prosodic", "total"), 70.0) | features
-    return SimpleNamespace(raw_alignment={"words": list(words)}, raw_features=scores)
+    alignment = {"faulty_below": 25.0, "words": list(words)}
+    return SimpleNamespace(raw_alignment=alignment, raw_features=scores)
 
 
 @pytest.fixture
