@@ -44,8 +44,9 @@ class Comparison:
 
     speaker: str
     means: dict[str, Array]
-    medians: dict[str, Array]
+    medians: dict[str, Array]  # none for words and phones
     intervals: dict[str, Array]
+    faulty_below: float  # our number of a phone, for it to count as mispronounced
 
     def covered(self, level: str) -> NDArray[np.bool_]:
         """Return for each interval whether the experts' mean is inside."""
@@ -78,6 +79,7 @@ def compare(utterance: Utterance, analysis: SpeechAnalysis) -> Comparison:
                 for name in utterance.means
             },
         },
+        analysis.raw_alignment["faulty_below"],
     )
 
 

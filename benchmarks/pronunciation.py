@@ -4,11 +4,12 @@
                                        [--engine ENGINE] [--smoke] [--json]
 
 Decodes and analyses every recording of the corpus (see `training/corpus.py`), and prints Pearson
-correlations with the experts' mean and, if available, median (words and phones have none). Refused
-recordings have no scores: they are counted and left out. Intervals are the middle 95 % of
-correlations when speakers are resampled (bootstrap). `interval_coverage` is the share of the
-experts' means inside the 90 % intervals that the engine gives with its scores. Speed is CPU time of
-one thread; measure it with one process, since several slow each other down.
+correlations with the experts' mean and, if available, median (words and phones have none), and how
+well mispronounced phones are found (`benchmarks/diagnosis.py`). Refused recordings have no scores:
+they are counted and left out. Intervals are the middle 95 % of correlations when speakers are
+resampled (bootstrap). `interval_coverage` is the share of the experts' means inside the 90 %
+intervals that the engine gives with its scores. Speed is CPU time of one thread; measure it with
+one process, since several slow each other down.
 """
 
 from collections import Counter
@@ -20,6 +21,7 @@ import numpy as np
 
 from benchmarks import frame
 from benchmarks.analysed_corpus import ENGINE, Job, Outcome, outcomes, with_folds
+from benchmarks.diagnosis import diagnosis
 from benchmarks.expert_agreement import LEVELS, Comparison, agreement, agreement_by_level
 from training.corpus import UTTERANCE_SCORES, read_corpus
 
@@ -41,6 +43,7 @@ def figures(finished: Sequence[Outcome]) -> dict[str, Any]:
         "interval_coverage": {level: coverage(compared, level) for level in LEVELS},
         "by_speaker": {level: found.between_speakers for level, found in means.items()},
         "within_speaker": {level: found.within_speakers for level, found in means.items()},
+        **diagnosis(compared),
         "utterances": len(finished),
         "scored": len(compared),
         "rejected": sum(outcome.is_rejected for outcome in finished),
@@ -83,6 +86,9 @@ def table(found: frame.Figures) -> str:
             f"       {cell(found['interval_coverage'][level])}"
         )
     lines += [
+        f"phones: squared error {cell(found['phone_mse'])}; mispronounced ones: F1 "
+        f"{cell(found['diagnosis_f1'])}, precision {cell(found['diagnosis_precision'])}, recall "
+        f"{cell(found['diagnosis_recall'])}",
         f"{found['scored']} of {found['utterances']} recordings scored, {found['rejected']} "
         f"refused, {found['failed']} failed {found['causes'] or ''}".rstrip(),
         f"{found['times_real_time']} x real time, "

@@ -3,14 +3,16 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from speech.alignment.forced import AlignedPhone, AlignedWord, Alignment
 from speech.analysis import PhonemeAnalysis, SpeechAnalysis, SpeechTiming
+from speech.breaks import Break
 from speech.feedback.advice import recommend
 from speech.feedback.evidence import HeardPhone, HeardWord
 from speech.feedback.reasons import FULL_SCORE, REASONS_UNKNOWN
-from speech.feedback.words import explain, practice_words, problematic
+from speech.feedback.words import explain, is_mispronounced, practice_words, problematic
 from speech.fluency import Fluency, Pause
 from speech.scores.scoring import Score, Scores
 from speech.text.lexicon import pronounce
@@ -35,6 +37,7 @@ class Findings:
     alignment: Alignment
     timeline: Sequence[Utterance]
     fluency: Fluency
+    breaks: Sequence[Break]
     scores: Scores
 
 
@@ -59,7 +62,12 @@ def assembled(
         _advice_in_doubt(min(accuracy, fluency))
         if is_doubtful
         else recommend(
-            words, measured, scores.measures, accuracy_score=accuracy, fluency_score=fluency
+            words,
+            measured,
+            found.breaks,
+            scores.measures,
+            accuracy_score=accuracy,
+            fluency_score=fluency,
         )
     )
     return SpeechAnalysis(
@@ -78,7 +86,8 @@ def assembled(
         problematic_words=() if is_doubtful else tuple(map(explain, problematic(words))),
         recommendations=tuple(advice),
         practice_words=() if is_doubtful else tuple(practice_words(words)),
-        raw_alignment=_raw_alignment(found),
+        raw_alignment=_raw_alignment(found)
+        | ({} if is_doubtful else {"mistakes": _mistakes(found, words)}),
         raw_features=_raw_features(scores),
         analysis_engine=engine,
         analysis_version=engine_version,
@@ -95,7 +104,8 @@ def _advice_in_doubt(lower_score: int) -> list[str]:
 def _heard_words(found: Findings) -> list[HeardWord]:
     """Return each written word; one spoken as several words has their lowest confidence."""
     scores = found.scores
-    confidences, is_said = iter(scores.confidences.tolist()), iter(scores.said)
+    confidences = iter(scores.confidences.tolist())
+    is_omitted, is_preceded = iter(scores.omitted), iter(scores.preceded)
     phones = iter(zip(scores.phones.tolist(), scores.heard_instead, strict=True))
     return [
         HeardWord(
@@ -108,7 +118,9 @@ def _heard_words(found: Findings) -> list[HeardWord]:
             ),
             usual=tuple(phone for part in parts for phone in pronounce(part.word).variants[0]),
             is_judged=_is_judged(word, parts),
-            is_said=max(next(is_said) for _ in parts),  # any() would leave some to the next word
+            # Not all() and any(), which would leave some to the next word.
+            is_said=not min(next(is_omitted) for _ in parts),
+            is_preceded=max(next(is_preceded) for _ in parts),
         )
         for word, parts in by_written_word(found.transcript.words, found.alignment)
     ]
@@ -208,12 +220,36 @@ def _raw_features(scores: Scores) -> dict[str, float]:
     return {name: round(value, 4) for name, value in values.items()}
 
 
+def _mistakes(found: Findings, words: Sequence[HeardWord]) -> dict[str, Any]:
+    """Return every mistake that was surely made; phones by their index in the whole analysis."""
+    phones = [(phone, word) for word in words for phone in word.phones]
+    return {
+        "phones": [
+            [index, "substituted", IPA[phone.heard_instead]]
+            if phone.heard_instead
+            else [index, "deleted"]
+            for index, (phone, word) in enumerate(phones)
+            if phone.is_replaced and word.is_evidence
+        ],
+        "words": [
+            [index, "mispronounced" if word.is_said else "omitted"]
+            for index, word in enumerate(words)
+            if word.is_judged and (is_mispronounced(word) or not word.is_said)
+        ],
+        "inserted": [
+            [before.end_ms, word.start_ms] for before, word in pairwise(words) if word.is_preceded
+        ],
+        "breaks": [[one.kind, _ms(one.start), _ms(one.end)] for one in found.breaks],
+    }
+
+
 def _raw_alignment(found: Findings) -> dict[str, Any]:
     """Return spoken words with their phones as rows of `phone_columns`, compact for storage."""
     words = iter(_with_interval(found.scores.words, found.scores.word_intervals))
     phones = iter(_with_interval(found.scores.phones, found.scores.phone_intervals))
     columns = ["accuracy", "accuracy_low", "accuracy_high"]
     return {
+        "faulty_below": round(found.scores.faulty_below, 2),
         "phone_columns": ["arpabet", "start_ms", "end_ms", *columns],
         "words": [
             {

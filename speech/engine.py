@@ -17,6 +17,7 @@ from speech.acoustics.model_files import acoustic_model
 from speech.alignment.forced import Alignment, aligned_pieces, joined
 from speech.analysis import SpeechAnalysis
 from speech.assembly import Findings, assembled
+from speech.breaks import breaks
 from speech.errors import TextMismatch, UnsupportedLanguage
 from speech.fluency import fluency
 from speech.scores.gate import CERTAIN, POSSIBLE
@@ -116,7 +117,14 @@ def analyze(
             0, "The recording may not match the text, so no word or sound is criticised."
         )
     return assembled(
-        Findings(parsed, alignment, timeline, fluency(spoken_words(timeline)), scores),
+        Findings(
+            parsed,
+            alignment,
+            timeline,
+            fluency(spoken_words(timeline)),
+            breaks(timeline),
+            scores,
+        ),
         engine=engine,
         engine_version=ENGINE_VERSION,
         model_version=model_version(engine, model),

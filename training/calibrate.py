@@ -2,13 +2,13 @@
 
     python -m training.calibrate FEATURES NETWORK --output speech/models/en.npz
 
-FEATURES is the folder filled by `training.measure` and `training.mismatches`; NETWORK and the
-networks of its folds beside it come from `training.train_scorer`. The gate, the confidence of
-words, the correction of phones and the intervals of scores are fitted on each fold's predictions
-for its held-out speakers: once on all speakers, for the shipped model, and once per fold without
-its speakers. The latter models go into the subfolder `folds` beside NETWORK, for validation:
-`benchmarks/pronunciation.py --folds` scores every speaker by a model that was fitted without that
-speaker.
+FEATURES is the folder filled by `training.measure`, `training.mismatches` and `training.miscues`;
+NETWORK and the networks of its folds beside it come from `training.train_scorer`. The gate, the
+confidence of words, the correction of phones, the intervals of scores and the limits beyond which
+mistakes are named are fitted on each fold's predictions for its held-out speakers: once on all
+speakers, for the shipped model, and once per fold without its speakers. The latter models go into
+the subfolder `folds` beside NETWORK, for validation: `benchmarks/pronunciation.py --folds` scores
+every speaker by a model that was fitted without that speaker.
 """
 
 import argparse
@@ -32,6 +32,9 @@ from training.held_out import (
 )
 from training.intervals import fit_intervals, validate_intervals
 from training.measure import Norms, read_norms
+from training.miscues import FOLDER, read_miscues
+from training.mistake_cases import AllCases, cases_of_folds
+from training.mistakes import fit_limits, validate_mistakes
 from training.stacking import fit_stacking, validate_stacking
 
 CONFIDENCE_STEPS = 60
@@ -60,7 +63,11 @@ def fit_confidence(predictions: HeldOutPredictions) -> NDArray[np.float32]:
 
 
 def fitted(
-    network: Network, norms: Norms, right: HeldOutPredictions, wrong: HeldOutPredictions
+    network: Network,
+    norms: Norms,
+    right: HeldOutPredictions,
+    wrong: HeldOutPredictions,
+    cases: AllCases,
 ) -> ScoringModel:
     """Fit everything else for a network, and combine it with the network."""
     stacking = fit_stacking(right.phones)
@@ -71,6 +78,7 @@ def fitted(
         fit_gate(right, wrong),
         fit_confidence(right),
         fit_intervals(right, stacking),
+        fit_limits(cases),
     )
 
 
@@ -81,21 +89,28 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("network", type=Path)
     parser.add_argument("--output", type=Path, required=True)
     arguments = parser.parse_args(argv)
-    right = predictions_of_folds(read_examples(arguments.features), arguments.network)
+    examples = read_examples(arguments.features)
+    right = predictions_of_folds(examples, arguments.network)
     wrong = predictions_of_folds(
         read_examples(arguments.features / "mismatches"), arguments.network
     )
+    miscues = read_miscues(arguments.features / FOLDER)
+    cases = cases_of_folds(examples, miscues, arguments.network, right)
     validate_gate(right, wrong)
     validate_stacking(right.phones)
     validate_intervals(right)
+    validate_mistakes(cases)
     norms = read_norms(arguments.features)
     folds = arguments.network.parent / "folds"
     folds.mkdir(exist_ok=True)
     for fold, path in enumerate(fold_paths(arguments.network)):
-        model = fitted(Network.from_file(path), norms, without(right, fold), without(wrong, fold))
+        model = fitted(
+            Network.from_file(path), norms, without(right, fold), without(wrong, fold),
+            cases.without(fold),
+        )  # fmt: skip
         held_out = np.array(sorted(speakers_held_out(path)))
         save_arrays(folds / f"{fold}.npz", model.arrays() | {"held_out": held_out})
-    model = fitted(Network.from_file(arguments.network), norms, right, wrong)
+    model = fitted(Network.from_file(arguments.network), norms, right, wrong, cases)
     save_arrays(arguments.output, model.arrays())
     print(f"{arguments.output}: {arguments.output.stat().st_size / 1e3:.0f} kB")
 

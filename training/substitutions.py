@@ -24,14 +24,13 @@ from numpy.typing import NDArray
 from speech.errors import TextMismatch
 from speech.scores.network import MARKS
 from speech.text.lexicon import Pronunciation
-from speech.text.phones import PHONES
+from speech.text.phones import ALIKE, PHONES
 from training.annotations import RIGHT, WRONG, RealisedWord, carried_over_shares, read_realised
 from training.channels import random_channel
 from training.corpus import Utterance, read_corpus
 from training.examples import Example
 from training.measure import Norms, measure, read_norms, write_shards
 from training.ratings import carried_over
-from training.soundalikes import ALIKE
 
 VARIANT: Final = -1  # of these examples
 NOTHING: Final = len(PHONES)  # said where a phone was added

@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 
 from speech.scores.model import ENGINES
-from training import calibrate, measure, mismatches, substitutions, train_scorer
+from training import calibrate, measure, miscues, mismatches, substitutions, train_scorer
 
 OUTPUT = Path(__file__).parents[1] / "speech" / "models"
 
@@ -31,6 +31,7 @@ def train(corpus: Path, features: Path, output: Path) -> None:
     measure.main([str(corpus), str(features)])
     substitutions.main([str(corpus), str(features)])
     mismatches.main([str(corpus), str(features)])
+    miscues.main([str(corpus), str(features)])
     for engine, name in ENGINES.items():
         network = features / engine / f"{name}.npz"
         network.parent.mkdir()

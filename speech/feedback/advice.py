@@ -1,7 +1,9 @@
 """Recommend what to practise next, from the measures of a whole recording."""
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
+from speech.breaks import Break
 from speech.feedback.articulation import ARTICULATIONS
 from speech.feedback.contrasts import contrast
 from speech.feedback.evidence import HeardWord
@@ -22,10 +24,13 @@ from speech.feedback.words import WeakSound, problematic, sound_in_words, weak_s
 from speech.fluency import Fluency
 from speech.text.phones import IPA
 
+_MOST_PLACES: Final = 2
+
 
 def recommend(
     words: Sequence[HeardWord],
     fluency: Fluency,
+    breaks: Sequence[Break],
     measures: Mapping[str, float],
     *,
     accuracy_score: float,
@@ -36,13 +41,16 @@ def recommend(
     Args:
         words: All words in order, at least one.
         fluency: Fluency of the same words.
+        breaks: Unexpected and missing pauses between them.
         measures: Measures of the utterance, by name.
         accuracy_score: 0-100.
         fluency_score: 0-100.
     """
     advice = [_about_sound(sound) for sound in weak_sounds(words)]
+    advice += _about_insertions(words)
     if len(words) >= MIN_WORDS:
-        advice += _about_rate(fluency) + _about_breaks(fluency, len(words))
+        about_pauses = _about_pauses(fluency, len(words))
+        advice += _about_rate(fluency) + (about_pauses or _about_breaks(breaks))
         advice += _about_rhythm(words)
     lower_score = min(accuracy_score, fluency_score)
     if not advice and not problematic(words) and lower_score >= GOOD_SCORE:
@@ -82,7 +90,34 @@ def _about_rate(fluency: Fluency) -> list[str]:
     return []
 
 
-def _about_breaks(fluency: Fluency, words: int) -> list[str]:
+def _about_insertions(words: Sequence[HeardWord]) -> list[str]:
+    before = list(dict.fromkeys(f"“{word.text}”" for word in words if word.is_preceded))
+    if not before:
+        return []
+    named = " and ".join(before[:_MOST_PLACES])
+    return [f"Something that is not in the text was heard before {named}. Say only its words."]
+
+
+def _about_breaks(breaks: Sequence[Break]) -> list[str]:
+    """Name the longest unexpected pause, and the first missing one."""
+    unexpected = [one for one in breaks if one.kind == "unexpected"]
+    missing = [one for one in breaks if one.kind == "missing"]
+    advice = []
+    if unexpected:
+        longest = max(unexpected, key=lambda one: one.end - one.start)
+        advice.append(
+            f"You paused after “{longest.word}”, where words belong together. Pause where a phrase "
+            "ends."
+        )
+    if missing:
+        advice.append(
+            f"A sentence ends after “{missing[0].word}”, but there was no pause. Stop there for a "
+            "moment."
+        )
+    return advice
+
+
+def _about_pauses(fluency: Fluency, words: int) -> list[str]:
     advice = []
     share = fluency.pause_seconds / (fluency.pause_seconds + fluency.speech_seconds)
     run = words / (len(fluency.pauses) + 1)

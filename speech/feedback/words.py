@@ -121,8 +121,13 @@ def sound_in_words(phone: str, *, but_not: Sequence[str] = ()) -> str:
     return f"/{IPA[phone]}/, as in “{example}”"
 
 
+def is_mispronounced(word: HeardWord) -> bool:
+    """Return whether a word was surely said, and badly."""
+    return word.is_evidence and _severity(word) is not None
+
+
 def _is_named(word: HeardWord) -> bool:
-    return word.is_judged and _severity(word) is not None
+    return word.is_judged and (not word.is_said or _severity(word) is not None)
 
 
 def _severity(word: HeardWord) -> Severity | None:

@@ -20,6 +20,7 @@ from speech.errors import DamagedModel
 from speech.scores.gate import NAMES as EVIDENCE_NAMES
 from speech.scores.gate import Gate
 from speech.scores.intervals import Intervals
+from speech.scores.mistakes import MistakeLimits
 from speech.scores.network import Network, NetworkInput, NetworkOutput, network_arrays
 from speech.scores.prosody import DurationNorm
 from speech.scores.stacking import PhoneStacking
@@ -42,6 +43,7 @@ class ScoringModel:
         confidence: Shape (2, n): predicted word scores, 0-10, ascending, and the share of such
             words that experts rate as well said; interpolated in between.
         intervals: Where the experts' means probably lie.
+        mistakes: When each kind of mistake is named.
         version: The beginning of the file's SHA-256.
     """
 
@@ -51,6 +53,7 @@ class ScoringModel:
     gate: Gate
     confidence: NDArray[np.float32]
     intervals: Intervals
+    mistakes: MistakeLimits
     version: str = ""
 
     @property
@@ -79,6 +82,9 @@ class ScoringModel:
             scores, shares = arrays["confidence"]
             np.interp(0.0, scores, shares)
             intervals = Intervals.from_arrays(arrays)
+            mistakes = MistakeLimits(
+                *(arrays[f"mistakes.{field.name}"] for field in fields(MistakeLimits))
+            )
             durations = {
                 phone: DurationNorm(mean, spread)
                 for phone, (mean, spread) in zip(PHONES, arrays["durations"].tolist(), strict=True)
@@ -86,7 +92,9 @@ class ScoringModel:
         except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
             raise DamagedModel(path.name, error) from error
         network = Network.from_arrays(arrays)
-        return cls(network, stacking, durations, gate, arrays["confidence"], intervals, version)
+        return cls(
+            network, stacking, durations, gate, arrays["confidence"], intervals, mistakes, version
+        )
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return the arrays to save with `numpy.savez`."""
@@ -99,6 +107,10 @@ class ScoringModel:
                 "confidence": self.confidence.astype(np.float32),
                 "stacking.slopes": self.stacking.slopes,
                 "stacking.offsets": self.stacking.offsets,
+                **{
+                    f"mistakes.{field.name}": getattr(self.mistakes, field.name)
+                    for field in fields(MistakeLimits)
+                },
                 **{
                     f"gate.{field.name}": getattr(self.gate, field.name).astype(np.float32)
                     for field in fields(Gate)

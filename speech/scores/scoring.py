@@ -19,7 +19,6 @@ from speech.scores.gate import gate_evidence
 from speech.scores.model import ScoringModel
 from speech.scores.network import NetworkInput, NetworkOutput
 from speech.scores.prosody import NAMES as PROSODY_NAMES
-from speech.text.phones import PHONES, VOWELS
 
 Array = NDArray[np.float32]
 Score = NDArray[np.floating[Any]]
@@ -28,15 +27,9 @@ WELL_SAID: Final = 8.0  # of 10; a word's confidence is the probability of reach
 _PER_PHONE_POINT: Final = 50.0
 _PER_POINT: Final = 10.0
 
-# Another phone is named only if the encoder recognises it and hardly the expected one, experts
-# would find fault too, and learners confuse the two; docs/adr/0026.
-_FAULTY_PHONE: Final = 35.0
-_HEARD_INSTEAD: Final = 0.4
-_KINDS: Final = np.array([*(phone in VOWELS for phone in PHONES), -1])  # the last is silence
-_HARDLY_HEARD: Final = 0.1
-# A word counts as said if a third of its phones are among the five likeliest in their segments.
+# A word counts as heard if a third of its phones are among the five likeliest in their segments.
 _HEARD_RANK: Final = 5
-_SAID_SHARE: Final = 1 / 3
+_HEARD_SHARE: Final = 1 / 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +41,20 @@ class Scores:
         fluency: Smoothness: rate, pauses, hesitations.
         prosodic: Stress, rhythm and melody.
         total: Overall.
-        completeness: Share of the words that were said.
+        completeness: Share of the words of which enough sounds were heard.
         intervals: Shape (4, 2): where the experts' means probably lie, for accuracy, fluency,
             prosodic and total; see `speech.scores.intervals`.
         phones: Shape (phones,), in the alignment's order.
         words: Shape (words,).
         phone_intervals: Shape (phones, 2).
         word_intervals: Shape (words, 2).
-        said: For each word, whether enough of its sounds were heard.
+        omitted: For each word, whether it was surely left out.
+        preceded: For each word, whether something that is not in the text was surely said between
+            it and the word before it.
         confidences: Shape (words,), probability 0-1 that experts would rate the word as well said.
         heard_instead: For each phone, the phone clearly heard in its place, "" if clearly none;
             None otherwise.
+        faulty_below: Score of a phone below which it counts as mispronounced in statistics.
         mismatch: How far the recording departs from the text; see `Gate.mismatch`.
         measures: Measures of the utterance, by name.
     """
@@ -73,9 +69,11 @@ class Scores:
     words: Score
     phone_intervals: Score
     word_intervals: Score
-    said: tuple[bool, ...]
+    omitted: tuple[bool, ...]
+    preceded: tuple[bool, ...]
     confidences: Score
     heard_instead: tuple[str | None, ...]
+    faulty_below: float
     mismatch: float
     measures: dict[str, float]
 
@@ -134,62 +132,40 @@ def _scores(
     )
     accuracy, fluency, prosodic, total = whole.tolist()
     instead: list[str | None] = []
-    said: list[bool] = []
+    heard: list[bool] = []
+    omitted: list[bool] = []
+    preceded: list[bool] = []
     for given, output in zip(inputs, outputs, strict=True):
-        instead += heard_instead(given, output)
-        said += _words_said(given, output)
+        instead += model.mistakes.realised(given, output)
+        heard += _words_heard(given, output)
+        omitted += model.mistakes.is_omitted(given, output)
+        preceded += model.mistakes.is_preceded(given, output)
     return Scores(
         accuracy=accuracy,
         fluency=fluency,
         prosodic=prosodic,
         total=total,
-        completeness=100 * float(np.mean(said)),
+        completeness=100 * float(np.mean(heard)),
         intervals=intervals,
         phones=phones,
         words=_PER_POINT * words,
         phone_intervals=model.intervals.of_phones(phones),
         word_intervals=model.intervals.of_words(_PER_POINT * words),
-        said=tuple(said),
+        omitted=tuple(omitted),
+        preceded=tuple(preceded),
         confidences=np.interp(words, *model.confidence),
         heard_instead=tuple(instead),
+        faulty_below=_PER_PHONE_POINT * float(model.mistakes.faulty),
         mismatch=float(model.gate.mismatch((weights @ evidence).astype(np.float32))),
         measures=dict(zip(PROSODY_NAMES, measured.tolist(), strict=True)),
     )
 
 
-def heard_instead(given: NetworkInput, output: NetworkOutput) -> list[str | None]:
-    """Return, for each phone, the one clearly heard in its place, "" if none; else None."""
-    likeliest = output.posteriors.argmax(axis=1)
-    own = output.posteriors[np.arange(len(likeliest)), given.phones]
-    sure = (
-        (_PER_PHONE_POINT * output.phones < _FAULTY_PHONE)
-        & (output.posteriors.max(axis=1) >= _HEARD_INSTEAD)
-        & (own <= _HARDLY_HEARD)
-        & _is_plausible(given.phones, likeliest)
-    )
-    names = (*PHONES, "")
-    return [
-        names[phone] if is_sure else None
-        for phone, is_sure in zip(likeliest.tolist(), sure.tolist(), strict=True)
-    ]
-
-
-def _is_plausible(expected: NDArray[np.int64], likeliest: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Return whether learners may confuse the two: vowels or consonants, or nothing heard.
-
-    A phone that sounds like its neighbour is excluded: the boundary is probably misplaced.
-    """
-    padded = np.concatenate([[-1], expected, [-1]])
-    is_neighbour = (likeliest == padded[:-2]) | (likeliest == padded[2:])
-    is_alike = (_KINDS[expected] == _KINDS[likeliest]) & ~is_neighbour
-    return np.asarray(is_alike | (likeliest == len(PHONES)))
-
-
-def _words_said(given: NetworkInput, output: NetworkOutput) -> list[bool]:
+def _words_heard(given: NetworkInput, output: NetworkOutput) -> list[bool]:
     own = output.posteriors[np.arange(len(given.phones)), given.phones]
     among_best = (output.posteriors > own[:, None]).sum(axis=1) < _HEARD_RANK
     starts = np.flatnonzero(np.diff(given.words, prepend=-1))
     sizes = np.diff(np.append(starts, len(given.words)))
     shares = np.add.reduceat(among_best.astype(float), starts) / sizes
-    said: list[bool] = (shares >= _SAID_SHARE).tolist()
-    return said
+    heard: list[bool] = (shares >= _HEARD_SHARE).tolist()
+    return heard

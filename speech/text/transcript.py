@@ -7,7 +7,7 @@ written and three as spoken.
 
 import re
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from speech.errors import EmptyTranscript, UnsupportedScript
 from speech.text.tokens import Token, tokens
@@ -18,6 +18,11 @@ FILLERS: Final = frozenset({
 })  # fmt: skip
 
 
+Boundary = Literal["sentence", "phrase", ""]
+
+# An ellipsis may end anything.
+_SENTENCE_END: Final = re.compile(r"(?<!\.)[.!?](?![.\w])")
+_PHRASE_END: Final = re.compile(r"[.,;:()\[\]\n\u2013\u2014\u2026]|\s-\s")
 _JOINED: Final = re.compile(r"(?<=\w[-\u2010\u2011])|(?=[-\u2010\u2011]\w)")
 
 
@@ -33,6 +38,7 @@ class Word:
         is_hesitation: Whether it is a filler. A word that the text repeats is to be said twice.
         is_plain: Whether it is read as written; numbers, times, money, symbols and abbreviations
             can be said in several ways, and `spoken` is only the likeliest.
+        boundary: What the punctuation after it ends.
     """
 
     text: str
@@ -41,6 +47,7 @@ class Word:
     spoken: tuple[str, ...]
     is_hesitation: bool = False
     is_plain: bool = True
+    boundary: Boundary = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +66,9 @@ def read(text: str, language: str) -> Transcript:
         UnsupportedScript: If most letters are not Latin.
     """
     found = list(tokens(text))
-    words = [_word(text, token) for token in found if token.spoken]
+    spoken = [token for token in found if token.spoken]
+    starts = [*(token.start for token in spoken), len(text)]
+    words = [_word(text, token, until) for token, until in zip(spoken, starts[1:], strict=True)]
     # Count letters, not tokens: scripts without spaces write a whole sentence as one token.
     foreign = sum(token.end - token.start for token in found if token.is_foreign)
     if foreign > sum(len(word.text) for word in words):
@@ -69,7 +78,7 @@ def read(text: str, language: str) -> Transcript:
     return Transcript(tuple(words), len(found) - len(words))
 
 
-def _word(text: str, token: Token) -> Word:
+def _word(text: str, token: Token, until: int) -> Word:
     return Word(
         text[token.start : token.end],
         token.start,
@@ -77,7 +86,15 @@ def _word(text: str, token: Token) -> Word:
         token.spoken,
         is_hesitation=_is_filler(text, token),
         is_plain=token.is_plain,
+        boundary=_boundary(text[token.end : until]),
     )
+
+
+def _boundary(between: str) -> Boundary:
+    """Return what ends in the text between two words."""
+    if _SENTENCE_END.search(between):
+        return "sentence"
+    return "phrase" if _PHRASE_END.search(between) else ""
 
 
 def _is_filler(text: str, token: Token) -> bool:

@@ -27,9 +27,10 @@ def fake_engine(monkeypatch):
         names = ("accuracy", "fluency", "prosodic", "total")
         return SimpleNamespace(
             raw_alignment={
+                "faulty_below": 20.0,
                 "words": [
                     {"word": said, "phones": phones, **interval} for said in text.lower().split()
-                ]
+                ],
             },
             raw_features=dict.fromkeys(names, loudness)
             | {f"{name}_low": 0 for name in names}

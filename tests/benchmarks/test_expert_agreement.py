@@ -22,7 +22,8 @@ def analysed(*words, **features):
         {f"{name}_{end}": score + by for name, score in scores.items()}
         for end, by in (("low", -5), ("high", 5))
     )
-    return SimpleNamespace(raw_alignment={"words": list(words)}, raw_features=scores | low | high)
+    alignment = {"faulty_below": 25.0, "words": list(words)}
+    return SimpleNamespace(raw_alignment=alignment, raw_features=scores | low | high)
 
 
 @pytest.fixture

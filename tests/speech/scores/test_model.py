@@ -16,6 +16,7 @@ def test_the_shipped_model_survives_being_written_and_read(tmp_path):
     assert (again.confidence == shipped.confidence).all()
     assert (again.gate.weights == shipped.gate.weights).all()
     assert (again.stacking.slopes == shipped.stacking.slopes).all()
+    assert (again.mistakes.omitted == shipped.mistakes.omitted).all()
     smallest = shipped.network.smallest_input()
     ones, others = shipped.network.forward(smallest), again.network.forward(smallest)
     assert others.utterance == pytest.approx(ones.utterance, abs=0.02)
@@ -27,7 +28,15 @@ def test_it_is_small():
 
 
 @pytest.mark.parametrize(
-    "missing", ["gate.weights", "durations", "confidence", "network.format", "stacking.offsets"]
+    "missing",
+    [
+        "gate.weights",
+        "durations",
+        "confidence",
+        "network.format",
+        "stacking.offsets",
+        "mistakes.omitted",
+    ],
 )
 def test_a_file_without_all_parts_is_refused(tmp_path, missing):
     arrays = scoring_model("kaiwa").arrays()

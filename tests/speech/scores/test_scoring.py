@@ -9,10 +9,8 @@ from speech.alignment import forced
 from speech.alignment.forced import aligned_pieces
 from speech.scores.gate import CERTAIN, POSSIBLE
 from speech.scores.model import scoring_model
-from speech.scores.network import NetworkInput, NetworkOutput
-from speech.scores.scoring import align_and_score, heard_instead
+from speech.scores.scoring import align_and_score
 from speech.text.lexicon import pronounce
-from speech.text.phones import PHONES
 from tests.speech.conftest import read_clip
 
 FOX = "the quick brown fox jumps over the lazy dog".split()  # noqa: SIM905 - a sentence
@@ -29,7 +27,7 @@ def assert_on_their_scales(scores, alignments):
     whole = [scores.accuracy, scores.fluency, scores.prosodic, scores.total, scores.completeness]
     assert all(0 <= score <= 100 for score in whole)
     words = [word for alignment in alignments for word in alignment.words]
-    assert scores.words.shape == scores.confidences.shape == (len(scores.said),) == (len(words),)
+    assert scores.words.shape == scores.confidences.shape == (len(scores.omitted),) == (len(words),)
     assert (
         len(scores.heard_instead) == len(scores.phones) == sum(len(word.phones) for word in words)
     )
@@ -70,27 +68,3 @@ def test_scores_do_not_depend_on_loudness(gain):
     _, quiet = scored(CLIP * np.float32(gain), FOX)
     assert quiet.accuracy == pytest.approx(plain.accuracy, abs=1)
     assert quiet.words == pytest.approx(plain.words, abs=4)
-
-
-def heard_for(expected, heard):
-    """Return the phones heard instead if the encoder clearly recognises `heard`, "" for nothing."""
-    phones = np.array([PHONES.index(phone) for phone in expected])
-    posteriors = np.zeros((len(phones), 40), np.float32)
-    columns = [PHONES.index(phone) if phone else len(PHONES) for phone in heard]
-    posteriors[np.arange(len(phones)), columns] = 1
-    nothing = np.empty((0, 0), np.float32)
-    given = NetworkInput(
-        nothing, nothing, np.empty((0, 2), int), phones, phones, np.zeros(len(phones), int),
-        nothing, nothing,
-    )  # fmt: skip
-    bad = np.full(len(phones), 0.2, np.float32)
-    return heard_instead(given, NetworkOutput(bad, bad, bad, posteriors, nothing, nothing))
-
-
-def test_the_phone_heard_instead_is_of_the_same_kind_or_none():
-    assert heard_for(["TH", "IH", "N"], ["S", "IY", ""]) == ["S", "IY", ""]
-    assert heard_for(["TH", "IH", "N"], ["AA", "K", "IY"]) == [None, None, None]
-
-
-def test_a_neighbouring_phone_is_never_reported_as_heard_instead():
-    assert heard_for(["S", "T", "R"], ["T", "S", "L"]) == [None, None, "L"]

@@ -200,3 +200,20 @@ def test_drawled_fillers_are_hesitations():
 
 def test_ten_thousand_words_are_read():
     assert len(read("word and another " * 3_334, "en").words) == 10_002
+
+
+@pytest.mark.parametrize(
+    ("text", "boundaries"),
+    [
+        ("Go home. Now!", ["", "sentence", "sentence"]),
+        ("First, go", ["phrase", ""]),
+        ("Well ... yes", ["phrase", ""]),
+        ("Well… yes", ["phrase", ""]),
+        ("he said (so)", ["", "phrase", "phrase"]),
+        ("twenty-one - or two", ["", "phrase", "", ""]),
+        ("at 5 p.m. we left", ["", "", "", "", ""]),
+        ("one\ntwo", ["phrase", ""]),
+    ],
+)
+def test_punctuation_ends_phrases_and_sentences(text, boundaries):
+    assert [word.boundary for word in read(text, "en").words] == boundaries
