@@ -25,7 +25,6 @@ class Example:
     speaker: str
     variant: int  # 0: clean recording; from 1 on: corrupted copies
     given: NetworkInput
-    said: NDArray[np.int64]  # (P,): phones as said where that is known, 39 for none; else expected
     phone_accuracy: NDArray[np.float32]  # (P,): 0 to 2, NaN where not rated
     marks: NDArray[np.float32]  # (P, 3): shares of the experts who marked it right, accented, wrong
     word_accuracy: NDArray[np.float32]  # (W,): 0 to 10
@@ -49,7 +48,6 @@ def write_examples(path: Path, examples: Sequence[Example]) -> None:
         words=np.concatenate([one.words for one in given]),
         goodness=np.concatenate([one.goodness for one in given]),
         utterance=np.stack([one.utterance for one in given]),
-        said=np.concatenate([example.said for example in examples]),
         phone_accuracy=np.concatenate([example.phone_accuracy for example in examples]),
         marks=np.concatenate([example.marks for example in examples]),
         word_accuracy=np.concatenate([example.word_accuracy for example in examples]),
@@ -77,7 +75,7 @@ def _read(path: Path) -> list[Example]:
     embeddings = _divided(arrays, "step_counts", "embeddings")
     by_phone = _divided(
         arrays, "phone_counts",
-        "segments", "phones", "positions", "words", "goodness", "said", "phone_accuracy", "marks",
+        "segments", "phones", "positions", "words", "goodness", "phone_accuracy", "marks",
     )  # fmt: skip
     by_word = _divided(arrays, "word_counts", "word_accuracy")
     return [
@@ -88,10 +86,10 @@ def _read(path: Path) -> list[Example]:
                 frames[index][0], embeddings[index][0],
                 segments, phones, positions, words, goodness, arrays["utterance"][index],
             ),
-            said, phone_accuracy, marks, by_word[index][0], arrays["labels"][index],
+            phone_accuracy, marks, by_word[index][0], arrays["labels"][index],
         )
         for index, (
-            segments, phones, positions, words, goodness, said, phone_accuracy, marks,
+            segments, phones, positions, words, goodness, phone_accuracy, marks,
         ) in enumerate(by_phone)
     ]  # fmt: skip
 

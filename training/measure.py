@@ -140,7 +140,6 @@ def _rated(
             speaker=utterance.speaker,
             variant=variant,
             given=given,
-            said=given.phones,
             phone_accuracy=carried_over(utterance.words, given),
             marks=carried_over_shares(marks[utterance.name], given),
             word_accuracy=np.array([word.accuracy for word in utterance.words], np.float32),

@@ -171,7 +171,6 @@ def _unrated(own: Utterance, kind: int, given: NetworkInput) -> Example:
         speaker=own.speaker,
         variant=kind,
         given=given,
-        said=given.phones,
         marks=np.full((len(given.phones), MARKS), np.nan, np.float32),
         phone_accuracy=np.full(len(given.phones), np.nan, np.float32),
         word_accuracy=np.full(given.words[-1] + 1, np.nan, np.float32),

@@ -75,7 +75,6 @@ def _example(
         speaker=own.speaker,
         variant=kind,
         given=given,
-        said=given.phones,
         phone_accuracy=np.full(len(given.phones), np.nan, np.float32),
         marks=np.full((len(given.phones), 3), np.nan, np.float32),
         word_accuracy=np.full(len(text.words), np.nan, np.float32),

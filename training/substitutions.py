@@ -33,7 +33,6 @@ from training.measure import Norms, measure, read_norms, write_shards
 from training.ratings import carried_over
 
 VARIANT: Final = -1  # of these examples
-NOTHING: Final = len(PHONES)  # said where a phone was added
 _REPLACED, _ADDED = 0.15, 0.03  # shares of the phones that may change
 _THROUGH_CHANNELS: Final = 0.5
 
@@ -44,13 +43,11 @@ class Expectation:
 
     Attributes:
         phones: Expected phones, 0 to 38.
-        said: What was said, 0 to 38, or `NOTHING`.
         words: Index of the phone's word.
         ratings: Shape (P, 4): experts' score, and the shares of their marks.
     """
 
     phones: NDArray[np.int64]
-    said: NDArray[np.int64]
     words: NDArray[np.int64]
     ratings: NDArray[np.float32]
 
@@ -71,17 +68,17 @@ def altered(
     """
     wrong = np.zeros(1 + MARKS, np.float32)
     wrong[1 + WRONG] = 1
-    rows: list[tuple[int, int, int, NDArray[np.float32]]] = []
+    rows: list[tuple[int, int, NDArray[np.float32]]] = []
     for phone, word, rating in zip(phones.tolist(), words.tolist(), ratings, strict=True):
         draw = chance.random() if rating[1 + RIGHT] == 1 else 0.5
         if draw < _REPLACED:
-            rows.append((_another(phone, chance), phone, word, wrong))
+            rows.append((_another(phone, chance), word, wrong))
             continue
-        rows.append((phone, phone, word, rating))
+        rows.append((phone, word, rating))
         if draw > 1 - _ADDED:
-            rows.append((_another(phone, chance), NOTHING, word, wrong))
-    expected, said, of_word, rated = zip(*rows, strict=True)
-    return Expectation(np.array(expected), np.array(said), np.array(of_word), np.stack(rated))
+            rows.append((_another(phone, chance), word, wrong))
+    expected, of_word, rated = zip(*rows, strict=True)
+    return Expectation(np.array(expected), np.array(of_word), np.stack(rated))
 
 
 def _another(phone: int, chance: np.random.Generator) -> int:
@@ -123,7 +120,6 @@ def _examples(
             speaker=utterance.speaker,
             variant=VARIANT,
             given=measure(waveform, utterance.spoken(), norms, pronunciations),
-            said=expectation.said,
             phone_accuracy=expectation.ratings[:, 0],
             marks=expectation.ratings[:, 1:],
             word_accuracy=np.full(len(utterance.words), np.nan, np.float32),

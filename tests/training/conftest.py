@@ -38,7 +38,6 @@ def _example(number, speaker, variant, skill):
             goodness.astype(np.float32),
             utterance.astype(np.float32),
         ),
-        said=said,
         phone_accuracy=(2 * quality).astype(np.float32),
         marks=np.column_stack([quality**2, 2 * quality * (1 - quality), (1 - quality) ** 2]).astype(
             np.float32

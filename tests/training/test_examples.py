@@ -16,7 +16,7 @@ def test_examples_are_read_as_they_were_written_file_by_file(examples, tmp_path)
         assert (found.name, found.speaker, found.variant) == (
             written.name, written.speaker, written.variant,
         )  # fmt: skip
-        for name in ("said", "phone_accuracy", "marks", "word_accuracy", "utterance"):
+        for name in ("phone_accuracy", "marks", "word_accuracy", "utterance"):
             np.testing.assert_array_equal(getattr(found, name), getattr(written, name))
         for field in fields(written.given):
             one, other = getattr(written.given, field.name), getattr(found.given, field.name)
