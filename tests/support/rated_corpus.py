@@ -57,7 +57,8 @@ def _annotation(label):
     """What five experts of one opinion gave a girl."""
     return {
         **{name: label[name] for name in ("utterance", "speaker")},
-        **{"age": 9, "gender": "f"},
+        "age": 9,
+        "gender": "f",
         **{name: [label[name]] * 5 for name in ("accuracy", "fluency", "prosodic", "total")},
         "words": [{"accuracy": [word["accuracy"]] * 5} for word in label["words"]],
     }
