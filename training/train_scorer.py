@@ -43,9 +43,9 @@ from training.examples import Example, read_examples, save_arrays, standardisati
 from training.network import Outputs, TrainedNetwork
 
 FOLDS = 5
-MEMBERS = 3  # networks that are averaged; more would make the file larger than 2 MB
-EPOCHS = 20
-LISTENING_EPOCHS = 4  # of the encoder alone, before the others
+MEMBERS = 2  # networks that are averaged
+EPOCHS = 14
+LISTENING_EPOCHS = 3  # of the encoder alone, before the others
 BATCH = 16
 LEARNING_RATE = 1e-3
 WEIGHT_DECAY = 0.03
