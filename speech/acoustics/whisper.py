@@ -95,9 +95,9 @@ class WhisperEncoder:
             self._attend(f"layers.{layer}", states)
             self._feed_forward(f"layers.{layer}", states)
             if layer in layers:
-                wanted[layer] = (
-                    states.copy() if layer < LAYERS else self._normalised("after", states)
-                )
+                wanted[layer] = states.copy()
+        if LAYERS in wanted:
+            wanted[LAYERS] = self._normalised("after", states)
         return wanted
 
     def _convolved(self, name: str, values: Floats, stride: int) -> Floats:
@@ -144,7 +144,7 @@ class WhisperEncoder:
 
 
 def state_count(samples: int) -> int:
-    """Return the number of states of a recording: one for each 20 ms that has begun."""
+    """Return the number of states: one for each 20 ms, and one for a rest of 10 ms or more."""
     return (max(1, samples // FRAME_SHIFT) + 1) // 2
 
 
