@@ -99,24 +99,21 @@ class ScoringModel:
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return the arrays to save with `numpy.savez`."""
         norms = [(self.durations[phone].mean, self.durations[phone].spread) for phone in PHONES]
-        return (
-            network_arrays(self.network)
-            | self.intervals.arrays()
-            | {
-                "durations": np.array(norms, np.float32),
-                "confidence": self.confidence.astype(np.float32),
-                "stacking.slopes": self.stacking.slopes,
-                "stacking.offsets": self.stacking.offsets,
-                **{
-                    f"mistakes.{field.name}": getattr(self.mistakes, field.name)
-                    for field in fields(MistakeLimits)
-                },
-                **{
-                    f"gate.{field.name}": getattr(self.gate, field.name).astype(np.float32)
-                    for field in fields(Gate)
-                },
-            }
-        )
+        return network_arrays(self.network) | {
+            "durations": np.array(norms, np.float32),
+            "confidence": self.confidence.astype(np.float32),
+            "stacking.slopes": self.stacking.slopes,
+            "stacking.offsets": self.stacking.offsets,
+            **{
+                f"gate.{field.name}": getattr(self.gate, field.name).astype(np.float32)
+                for field in fields(Gate)
+            },
+            **{
+                f"mistakes.{field.name}": getattr(self.mistakes, field.name)
+                for field in fields(MistakeLimits)
+            },
+            **self.intervals.arrays(),
+        }
 
 
 @cache

@@ -79,9 +79,8 @@ class _Server:
 
     def _report_lockdown(self, writer: int) -> None:
         layers = self._lock_down()
-        rehearse(
-            self._engine
-        )  # anything that would still be loaded now shows here, not in a recording
+        # Anything that would still be loaded now shows here, not in a recording.
+        rehearse(self._engine)
         os.write(writer, layers)
 
     def _lock_down(self) -> bytes:

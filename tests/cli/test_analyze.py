@@ -136,7 +136,7 @@ def test_words_to_practise_and_warnings_are_shown(fox, monkeypatch):
         practice_words=("lazy",),
         analysis_warnings=("Loud [b]!",),
     )
-    monkeypatch.setattr(engine, "analyze", lambda *_: faulty)
+    monkeypatch.setattr(engine, "analyze", lambda *_, **__: faulty)
     shown = " ".join(run(FOX, "--text", FOX_TEXT).output.split())
     for text in (
         weak.issue,
@@ -176,7 +176,7 @@ def test_json_equals_what_the_database_stores(fox, add_message, engine):
     analysis = analysis_of(fox, FOX_TEXT)
     as_of = datetime(2026, 1, 1, tzinfo=UTC)
     record = analysis_record(
-        claimed, analysis, installed_release(AnalysisEngine.KAIWA), as_of=as_of, duration_ms=1
+        claimed, analysis, installed_release(AnalysisEngine.KAIWA_LARGE), as_of=as_of, duration_ms=1
     )
     with engine.begin() as connection:
         analyses.create(connection, record)
