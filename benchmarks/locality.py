@@ -198,7 +198,7 @@ def minimal_pair(speaker: Speaker, sentence: str, word: str, said: str) -> Chang
 
 def measure(corpus: Path | None, folds: Path | None, speakers: int, pairs: int) -> dict[str, Any]:
     """Change sounds of so many speakers, and let each voice read so many pairs."""
-    found: dict[str, Any] = {}
+    found: dict[str, Any] = {"spliced": None, "spliced_same": None}
     if corpus:
         changes = [pair for jobs in _of_speakers(corpus, folds, speakers) for pair in splices(jobs)]
         found["spliced"] = figures([changed for changed, _ in changes])
@@ -236,7 +236,7 @@ def table(found: frame.Figures) -> str:
         "lowest_before",
     )
     rows: Mapping[str, Mapping[str, Any]] = {
-        **{name: row for name, row in found.items() if name != "voices"},
+        **{name: row for name, row in found.items() if row and name != "voices"},
         **found["voices"],
     }
     lines = [f"{'':26}" + "".join(f"{column:>14}" for column in columns)]
