@@ -12,7 +12,7 @@ from speech.breaks import Break
 from speech.feedback.advice import recommend
 from speech.feedback.evidence import HeardPhone, HeardWord
 from speech.feedback.reasons import FULL_SCORE, REASONS_UNKNOWN
-from speech.feedback.words import explain, is_mispronounced, practice_words, problematic
+from speech.feedback.words import explain, is_named, practice_words, problematic
 from speech.fluency import Fluency, Pause
 from speech.scores.scoring import Score, Scores
 from speech.text.lexicon import pronounce
@@ -234,7 +234,7 @@ def _mistakes(found: Findings, words: Sequence[HeardWord]) -> dict[str, Any]:
         "words": [
             [index, "mispronounced" if word.is_said else "omitted"]
             for index, word in enumerate(words)
-            if word.is_judged and (is_mispronounced(word) or not word.is_said)
+            if is_named(word)
         ],
         "inserted": [
             [before.end_ms, word.start_ms] for before, word in pairwise(words) if word.is_preceded

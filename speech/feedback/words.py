@@ -49,9 +49,14 @@ def problematic(words: Sequence[HeardWord]) -> list[HeardWord]:
     """Return up to `MAX_PROBLEMATIC_WORDS` words of least confidence, worst first, each once."""
     worst: dict[str, HeardWord] = {}
     for word in sorted(words, key=lambda word: word.confidence):
-        if _is_named(word):
+        if is_named(word):
             worst.setdefault(word.text.casefold(), word)
     return list(worst.values())[:MAX_PROBLEMATIC_WORDS]
+
+
+def is_named(word: HeardWord) -> bool:
+    """Return whether a word is reported, as mispronounced or, if it was not said, as left out."""
+    return word.is_judged and _severity(word) is not None
 
 
 def explain(word: HeardWord) -> ProblematicWord:
@@ -121,15 +126,6 @@ def sound_in_words(phone: str, *, but_not: Sequence[str] = ()) -> str:
     return f"/{IPA[phone]}/, as in “{example}”"
 
 
-def is_mispronounced(word: HeardWord) -> bool:
-    """Return whether a word was surely said, and badly."""
-    return word.is_evidence and _severity(word) is not None
-
-
-def _is_named(word: HeardWord) -> bool:
-    return word.is_judged and (not word.is_said or _severity(word) is not None)
-
-
 def _severity(word: HeardWord) -> Severity | None:
     return next((name for limit, name in SEVERITIES if word.confidence < limit), None)
 
@@ -139,7 +135,7 @@ def _failed(word: HeardWord) -> list[int]:
     failed = [
         index
         for index, phone in enumerate(word.phones)
-        if phone.is_replaced or (_is_named(word) and phone.score < UNCLEAR_PHONE_SCORE)
+        if phone.is_replaced or (is_named(word) and phone.score < UNCLEAR_PHONE_SCORE)
     ]
     return sorted(
         failed, key=lambda index: (not word.phones[index].is_replaced, word.phones[index].score)

@@ -1,7 +1,5 @@
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from benchmarks.diagnosis import diagnosis
 from benchmarks.expert_agreement import Comparison
@@ -34,14 +32,3 @@ def test_what_is_undefined_is_left_open():
         found["diagnosis_f1"] is found["diagnosis_precision"] is found["diagnosis_recall"] is None
     )
     assert set(diagnosis([]).values()) == {None}
-
-
-@given(
-    scores=st.lists(st.tuples(st.integers(0, 100), st.floats(0, 2)), min_size=1, max_size=20),
-    limit=st.floats(0, 100),
-)
-def test_f1_lies_between_precision_and_recall(scores, limit):
-    found = diagnosis([compared(*scores, faulty_below=limit)])
-    both = [found["diagnosis_precision"], found["diagnosis_recall"]]
-    if None not in both:
-        assert min(both) - 1e-4 <= found["diagnosis_f1"] <= max(both) + 1e-4

@@ -5,6 +5,7 @@ import pytest
 
 from speech.alignment.forced import AlignedPhone, AlignedWord, Alignment
 from speech.assembly import CHECK_THE_TEXT, Findings, assembled
+from speech.breaks import Break
 from speech.feedback.reasons import REASONS_UNKNOWN
 from speech.fluency import fluency
 from speech.scores.scoring import Scores
@@ -30,7 +31,10 @@ def align(spoken):
     return Alignment(tuple(aligned), (), frame)
 
 
-def analysed(text, *, confidence=0.1, unsaid=(), heard="S", is_doubtful=False, score=90.0):
+def analysed(
+    text, *, confidence=0.1, unsaid=(), preceded=(), heard="S", pauses=(), is_doubtful=False,
+    score=90.0,
+):  # fmt: skip
     """Analyse a text with every sound heard as another; `unsaid` lists spoken words."""
     said = transcript.read(text, "en") if isinstance(text, str) else text
     alignment = align([part for word in said.words for part in word.spoken])
@@ -42,13 +46,14 @@ def analysed(text, *, confidence=0.1, unsaid=(), heard="S", is_doubtful=False, s
         phones=np.full(phones, 20.0), words=np.full(words, 50.0),
         phone_intervals=np.array([[0.0, 60.4]] * phones),
         word_intervals=np.array([[31.6, 70.2]] * words),
-        said=tuple(word.word not in unsaid for word in alignment.words),
+        omitted=tuple(word.word in unsaid for word in alignment.words),
+        preceded=tuple(word.word in preceded for word in alignment.words),
         confidences=np.full(words, confidence), heard_instead=(heard,) * phones, mismatch=-9.0,
-        measures=BEST,
+        faulty_below=55.0, measures=BEST,
     )  # fmt: skip
     timeline = utterances(said.words, alignment)
     return assembled(
-        Findings(said, alignment, timeline, fluency(spoken_words(timeline)), scores),
+        Findings(said, alignment, timeline, fluency(spoken_words(timeline)), pauses, scores),
         engine="kaiwa", engine_version="2.0", model_version="en", language="en", warnings=(),
         is_doubtful=is_doubtful,
     )  # fmt: skip
@@ -102,6 +107,30 @@ def test_a_word_of_several_was_said_if_one_of_them_was():
     assert unheard("tea", "door") == unheard("room", "door") == ["door"]
 
 
+def test_every_mistake_is_stored_with_its_kind():
+    pauses = [Break("unexpected", "green", 1.0, 1.7), Break("missing", "house", 2.0, 2.05)]
+    analysis = analysed(
+        "The green 1999 house", unsaid=("house",), preceded=("green",), pauses=pauses
+    )
+    mistakes = analysis.raw_alignment["mistakes"]
+    phones = len(pronounce("the").variants[0]) + len(pronounce("green").variants[0])
+    assert mistakes["phones"] == [[index, "substituted", "s"] for index in range(phones)]
+    assert mistakes["words"] == [[0, "mispronounced"], [1, "mispronounced"], [3, "omitted"]]
+    assert mistakes["inserted"] == [[200, 200]]
+    assert mistakes["breaks"] == [["unexpected", 1000, 1700], ["missing", 2000, 2050]]
+    assert any("before “green”" in advice for advice in analysis.recommendations)
+
+
+def test_a_deleted_phone_is_stored_without_another():
+    mistakes = analysed("green", heard="").raw_alignment["mistakes"]
+    assert mistakes["phones"][0] == [0, "deleted"]
+
+
+def test_what_was_well_said_has_no_mistakes():
+    mistakes = analysed("The green house", heard=None, confidence=0.9).raw_alignment["mistakes"]
+    assert mistakes == {"phones": [], "words": [], "inserted": [], "breaks": []}
+
+
 def test_a_doubtful_recording_gets_no_feedback_but_to_check_the_text():
     text = "We think that three things are here"
     sure, doubtful = analysed(text), analysed(text, is_doubtful=True)
@@ -116,6 +145,9 @@ def test_a_doubtful_recording_gets_no_feedback_but_to_check_the_text():
             dataclasses.replace(one, expected_phoneme=None, issues=())
             for one in sure.phoneme_analysis
         ),
+        raw_alignment={
+            key: value for key, value in sure.raw_alignment.items() if key != "mistakes"
+        },
     )
 
 

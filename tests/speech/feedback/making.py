@@ -14,7 +14,7 @@ OTHER = ["big", "green", "house", "stands", "here"]
 
 def word(
     text="red", confidence=0.9, *, phones="R EH D", usual=None, judged=True, said=True,
-    start_ms=0, end_ms=300, **odd,
+    preceded=False, start_ms=0, end_ms=300, **odd,
 ):  # fmt: skip
     """Build a word; `odd` gives some phones a score, or a phone heard instead at score 20."""
     heard = []
@@ -24,7 +24,9 @@ def word(
             HeardPhone(phone, 20.0, found) if isinstance(found, str) else HeardPhone(phone, found)
         )
     usual = tuple((usual or phones).split())
-    return HeardWord(text, start_ms, end_ms, confidence, tuple(heard), usual, judged, said)
+    return HeardWord(
+        text, start_ms, end_ms, confidence, tuple(heard), usual, judged, said, preceded
+    )
 
 
 def think(confidence=0.1, **odd):

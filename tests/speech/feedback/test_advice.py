@@ -1,13 +1,14 @@
 import pytest
 
+from speech.breaks import Break
 from speech.feedback.advice import recommend
 from speech.fluency import SpokenWord, fluency
 from tests.speech.feedback.making import BEST, alternating, steady, think, three, word
 
 
-def advice(words, measured, score=90.0):
+def advice(words, measured, score=90.0, breaks=()):
     """Return the advice without the reasons of the score, which come last."""
-    every = recommend(words, measured, BEST, accuracy_score=score, fluency_score=score)
+    every = recommend(words, measured, breaks, BEST, accuracy_score=score, fluency_score=score)
     assert every[-1].startswith(("What was good", "What cost points", "No single measure"))
     return every[:-1]
 
@@ -42,6 +43,27 @@ def test_a_sound_that_is_weak_in_one_word_gets_no_advice():
 )  # fmt: skip
 def test_measures_that_stand_out_are_mentioned(measured, said):
     assert any(said in text for text in advice([word()] * 8, measured))
+
+
+def test_the_longest_unexpected_pause_and_the_first_missing_one_are_mentioned():
+    breaks = [
+        Break("unexpected", "a", 1.0, 1.6), Break("unexpected", "the", 2.0, 3.0),
+        Break("missing", "home", 4.0, 4.0), Break("missing", "tea", 6.0, 6.0),
+    ]  # fmt: skip
+    about_pause, about_sentence = advice([word()] * 8, steady(), breaks=breaks)
+    assert "paused after “the”" in about_pause
+    assert "sentence ends after “home”" in about_sentence
+
+
+def test_single_pauses_are_not_mentioned_among_many():
+    found = advice([word()] * 8, steady(gap=0.3), breaks=[Break("unexpected", "a", 1.0, 1.6)])
+    assert not any("“a”" in text for text in found)
+
+
+def test_what_the_text_lacks_is_mentioned_once_for_a_word():
+    words = [word(), word("tea", preceded=True), word("tea", preceded=True)]
+    (text,) = advice(words, steady(3), score=50.0)
+    assert text == "Something that is not in the text was heard before “tea”. Say only its words."
 
 
 def test_small_words_that_are_drawn_out_are_mentioned():
