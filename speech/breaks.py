@@ -12,8 +12,8 @@ from typing import Final, Literal
 
 from speech.utterance import Utterance
 
-# Of learners' recordings with such a pause, experts mark down the fluency of 97 in 100; of those
-# with a fluency of 9 of 10 or more, one in a hundred has one (speechocean762, training half).
+# Of such pauses, 97 in 100 are in recordings whose fluency experts rate below 8 of 10; of those
+# rated 9 or more, one in a hundred has one (speechocean762, training half).
 UNEXPECTED_SECONDS: Final = 0.5
 # Closures of stops and soft sounds leave gaps of some 50 ms that are no pause.
 MISSING_SECONDS: Final = 0.1
