@@ -32,7 +32,7 @@ from speech.waveform import SAMPLE_RATE_HZ
 
 LANGUAGES: Final = ("en",)
 DEFAULT_ENGINE: Final = "kaiwa-large"  # scores best; "kaiwa" is faster
-ENGINE_VERSION: Final = "2.1"  # of both
+ENGINE_VERSION: Final = "3.0"  # of both
 
 # Faster than anyone speaks. Checked before parsing the text and before looking up words, so that
 # a pasted book costs nothing.
