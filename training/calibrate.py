@@ -89,13 +89,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("network", type=Path)
     parser.add_argument("--output", type=Path, required=True)
     arguments = parser.parse_args(argv)
-    examples = read_examples(arguments.features)
-    right = predictions_of_folds(examples, arguments.network)
+    # Read anew each time: all examples together take ten gigabytes.
+    right = predictions_of_folds(read_examples(arguments.features), arguments.network)
     wrong = predictions_of_folds(
         read_examples(arguments.features / "mismatches"), arguments.network
     )
-    miscues = read_miscues(arguments.features / FOLDER)
-    cases = cases_of_folds(examples, miscues, arguments.network, right)
+    cases = cases_of_folds(
+        read_examples(arguments.features),
+        read_miscues(arguments.features / FOLDER),
+        arguments.network,
+        right,
+    )
     validate_gate(right, wrong)
     validate_stacking(right.phones)
     validate_intervals(right)

@@ -4,7 +4,7 @@ They are stored in a folder of `.npz` files, each with many examples laid end to
 embeddings in float16: 2,500 utterances of four seconds take 700 MB.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,9 +63,10 @@ def save_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     np.savez_compressed(path, allow_pickle=False, **arrays)
 
 
-def read_examples(folder: Path) -> list[Example]:
-    """Read all files of a folder, in the order of their names; frames, embeddings stay float16."""
-    return [example for path in sorted(folder.glob("*.npz")) for example in _read(path)]
+def read_examples(folder: Path) -> Iterator[Example]:
+    """Read the files of a folder, in the order of their names; frames, embeddings stay float16."""
+    for path in sorted(folder.glob("*.npz")):
+        yield from _read(path)
 
 
 def _read(path: Path) -> list[Example]:

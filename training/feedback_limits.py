@@ -3,9 +3,9 @@
     python -m training.feedback_limits FEATURES FOLDS
 
 FEATURES is the folder filled by `training.measure`, FOLDS that of the models which
-`training.calibrate` wrote: each scores the clean recordings of its held-out speakers. A phone counts as faulty below 1.5 of the experts' 2 points, a
-word below 8 of 10. The chosen limits are in `speech/feedback/thresholds.py` and
-`speech/scores/scoring.py`.
+`training.calibrate` wrote: each scores the clean recordings of its held-out speakers. A phone
+counts as faulty below 1.5 of the experts' 2 points, a word below 8 of 10. The chosen limits are in
+`speech/feedback/thresholds.py`.
 """
 
 import argparse
@@ -69,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("features", type=Path)
     parser.add_argument("folds", type=Path)
     arguments = parser.parse_args(argv)
-    phones, words = judged(read_examples(arguments.features), arguments.folds)
+    phones, words = judged(list(read_examples(arguments.features)), arguments.folds)
     score, rating, own, best, of_word = phones.T
     faulty = rating < WELL_SAID_PHONE
     print(f"{100 * faulty.mean():.1f} % of {len(phones)} phones are faulty")

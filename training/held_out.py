@@ -1,6 +1,6 @@
 """Predictions for held-out speakers, on which all but the network is fitted."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,37 +46,46 @@ class HeldOutPredictions:
     phones: HeldOutPhones
 
 
-def predictions_of_folds(examples: Sequence[Example], network: Path) -> HeldOutPredictions:
+def predictions_of_folds(examples: Iterable[Example], network: Path) -> HeldOutPredictions:
     """Predict every example with the network of the fold that held out its speaker."""
-    folds, kept, evidence, utterances, words = [], [], [], [], []
+    judge_of = judges(network)
+    rows, evidence, utterances, words, ratings = [], [], [], [], []
     phones: list[HeldOutPhones] = []
-    for fold, path in enumerate(fold_paths(network)):
-        held_out = speakers_held_out(path)
-        judge = Network.from_file(path)
-        for example in examples:
-            if example.speaker in held_out:
-                output = judge.forward(example.given)
-                folds.append(fold)
-                kept.append(example)
-                evidence.append(gate_evidence(example.given, output))
-                utterances.append(output.utterance)
-                words.append(output.words)
-                if not example.variant:
-                    phones.append(rated_phones(example, output, fold))
+    for example in examples:
+        fold, judge = judge_of[example.speaker]
+        output = judge.forward(example.given)
+        rows.append((fold, example.variant, example.speaker, example.utterance))
+        evidence.append(gate_evidence(example.given, output))
+        utterances.append(output.utterance)
+        words.append(output.words)
+        ratings.append(example.word_accuracy)
+        if not example.variant:
+            phones.append(rated_phones(example, output, fold))
+    folds, variants, speakers, labels = zip(*rows, strict=True)
     word_counts = [len(scores) for scores in words]
     return HeldOutPredictions(
         fold=np.array(folds),
-        variant=np.array([example.variant for example in kept]),
-        speaker=np.array([example.speaker for example in kept]),
+        variant=np.array(variants),
+        speaker=np.array(speakers),
         evidence=np.stack(evidence),
         utterances=np.stack(utterances),
-        labels=np.stack([example.utterance for example in kept]),
+        labels=np.stack(labels),
         word_counts=np.array(word_counts),
         words=np.concatenate(words),
-        ratings=np.concatenate([example.word_accuracy for example in kept]),
+        ratings=np.concatenate(ratings),
         word_fold=np.repeat(folds, word_counts),
         phones=joined(phones),
     )
+
+
+def judges(network: Path) -> dict[str, tuple[int, Network]]:
+    """Return by speaker the fold that held it out, and that fold's network."""
+    return {
+        speaker: (fold, judge)
+        for fold, path in enumerate(fold_paths(network))
+        for judge in [Network.from_file(path)]
+        for speaker in speakers_held_out(path)
+    }
 
 
 def fold_paths(network: Path) -> list[Path]:

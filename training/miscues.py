@@ -96,14 +96,15 @@ def changes(own: Utterance, other: Utterance, chance: np.random.Generator) -> It
         yield Change(3, (*words[:place], *words[place + 1 :]), place)
 
 
-def read_miscues(folder: Path) -> list[Miscue]:
+def read_miscues(folder: Path) -> Iterator[Miscue]:
     """Read what `main` wrote."""
     wrong = [
         pair
         for path in sorted(folder.glob("*.json"))
         for pair in json.loads(path.read_text(encoding="utf-8"))
     ]
-    return [Miscue(one, *pair) for one, pair in zip(read_examples(folder), wrong, strict=True)]
+    for example, pair in zip(read_examples(folder), wrong, strict=True):
+        yield Miscue(example, *pair)
 
 
 def _another_word(

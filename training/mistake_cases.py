@@ -5,7 +5,7 @@ known of miscues (`training/miscues.py`), as are words that were left out or add
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final, Self
@@ -19,9 +19,9 @@ from speech.scores.mistakes import (
     realisations,
     speech_between,
 )
-from speech.scores.network import Network, NetworkOutput
+from speech.scores.network import NetworkOutput
 from training.examples import Example
-from training.held_out import HeldOutPredictions, fold_paths, speakers_held_out, without
+from training.held_out import HeldOutPredictions, judges, without
 from training.miscues import KINDS, NOTHING, Miscue
 from training.stacking import fit_stacking
 
@@ -93,24 +93,24 @@ class AllCases:
 
 
 def cases_of_folds(
-    examples: Sequence[Example], miscues: Sequence[Miscue], network: Path, rated: HeldOutPredictions
+    examples: Iterable[Example], miscues: Iterable[Miscue], network: Path, rated: HeldOutPredictions
 ) -> AllCases:
     """Gather the cases from the predictions of each fold's network for its speakers."""
+    judge_of = judges(network)
+    lines = {fold: fit_stacking(without(rated, fold).phones) for fold in set(rated.fold.tolist())}
+
+    def predicted(example: Example) -> tuple[NetworkOutput, int]:
+        fold, judge = judge_of[example.speaker]
+        return lines[fold].corrected(example.given, judge.forward(example.given)), fold
+
     found: dict[str, list[Cases]] = defaultdict(list)
-    for fold, path in enumerate(fold_paths(network)):
-        held_out, judge = speakers_held_out(path), Network.from_file(path)
-        line = fit_stacking(without(rated, fold).phones)
-        for example in examples:
-            if example.speaker in held_out and not example.variant:
-                output = line.corrected(example.given, judge.forward(example.given))
-                for kind, cases in _rated(example, output, fold).items():
-                    found[kind].append(cases)
-        for miscue in miscues:
-            given = miscue.example.given
-            if miscue.example.speaker in held_out:
-                output = line.corrected(given, judge.forward(given))
-                for kind, cases in _miscued(miscue, output, fold).items():
-                    found[kind].append(cases)
+    for example in examples:
+        if not example.variant:
+            for kind, cases in _rated(example, *predicted(example)).items():
+                found[kind].append(cases)
+    for miscue in miscues:
+        for kind, cases in _miscued(miscue, *predicted(miscue.example)).items():
+            found[kind].append(cases)
     return AllCases(**{kind: _joined(parts) for kind, parts in found.items()})
 
 

@@ -345,10 +345,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args(argv)
-    examples = read_examples(arguments.features)
+    examples = list(read_examples(arguments.features))
     folds, network = train_folds(
         examples,
-        read_examples(arguments.features / "substitutions"),
+        list(read_examples(arguments.features / "substitutions")),
         hears=arguments.engine == "kaiwa-large",
         seed=arguments.seed,
         epochs=arguments.epochs,

@@ -10,7 +10,7 @@ def test_examples_are_read_as_they_were_written_file_by_file(examples, tmp_path)
     examples[5].phone_accuracy[0] = np.nan
     write_examples(tmp_path / "a.npz", examples[:50])
     write_examples(tmp_path / "b.npz", examples[50:])
-    read = read_examples(tmp_path)
+    read = list(read_examples(tmp_path))
     assert len(read) == len(examples)
     for written, found in zip(examples, read, strict=True):
         assert (found.name, found.speaker, found.variant) == (
