@@ -175,7 +175,7 @@ def test_an_analysis_does_not_depend_on_those_before():
 
 def test_an_analysis_says_which_models_made_it():
     analysis = engine.analyze(CLIPS["fox"], TEXTS["fox"], "en")
-    assert (analysis.analysis_engine, analysis.analysis_version) == ("kaiwa-large", "2.1")
+    assert (analysis.analysis_engine, analysis.analysis_version) == ("kaiwa-large", "3.0")
     assert analysis.analysis_model_version == engine.model_version("kaiwa-large")
     assert analysis.analysis_model_version.startswith("en-large-")
 

@@ -6,6 +6,7 @@ from dataclasses import asdict
 import pytest
 
 from speech import engine
+from speech.scores.model import ENGINES
 from tests.speech.conftest import read_clip
 from tests.speech.data.make_golden_analyses import GOLDEN, TEXTS
 
@@ -33,10 +34,11 @@ def is_time(path):
     return leaf.endswith("_ms") or (path.startswith("/raw_alignment/") and leaf in TIME_COLUMNS)
 
 
-@pytest.mark.parametrize("name", TEXTS)
-def test_an_analysis_is_as_it_was(name):
-    golden = json.loads(GOLDEN.read_text(encoding="utf-8"))[name]
-    analysis = asdict(engine.analyze(read_clip(name), TEXTS[name], "en", engine="kaiwa"))
+@pytest.mark.parametrize("name", ENGINES)
+@pytest.mark.parametrize("clip", TEXTS)
+def test_an_analysis_is_as_it_was(clip, name):
+    golden = json.loads(GOLDEN.read_text(encoding="utf-8"))[name][clip]
+    analysis = asdict(engine.analyze(read_clip(clip), TEXTS[clip], "en", engine=name))
     then, now = dict(leaves(golden)), dict(leaves(analysis))
     assert then.keys() == now.keys()
     for path, value in then.items():

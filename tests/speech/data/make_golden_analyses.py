@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from speech import engine
+from speech.scores.model import ENGINES
 from tests.speech.conftest import read_clip
 
 TEXTS = {
@@ -20,8 +21,11 @@ GOLDEN = Path(__file__).with_name("golden_analyses.json")
 
 def main():
     analyses = {
-        name: asdict(engine.analyze(read_clip(name), text, "en", engine="kaiwa"))
-        for name, text in TEXTS.items()
+        name: {
+            one: asdict(engine.analyze(read_clip(one), text, "en", engine=name))
+            for one, text in TEXTS.items()
+        }
+        for name in ENGINES
     }
     GOLDEN.write_text(json.dumps(analyses, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
