@@ -31,7 +31,7 @@ def test_noise_is_the_recordings_own(fake_engine, utterances):
 def test_other_processes_give_outcomes_in_order(utterances):
     # The real engine in separate processes: it refuses all of these texts.
     jobs = [Job(utterances[0], text) for text in ("", "WE CALL HIM EVERY DAY AT NOON", "")]
-    finished = list(analysed_corpus.outcomes(jobs, 2))
+    finished = list(analysed_corpus.outcomes(jobs, "kaiwa", 2))
     assert [one.cause for one in finished][::2] == ["empty_text", "empty_text"]
     assert finished[1].cause != "empty_text"
 

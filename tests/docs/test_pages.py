@@ -78,6 +78,7 @@ def test_every_variable_is_explained():
         environment.ClusterSettings,
         environment.ReportSettings,
         environment.AnalysisSettings,
+        environment.EngineSettings,
         environment.NotificationSettings,
     )
     names = []
