@@ -33,7 +33,7 @@ from training.held_out import (
 from training.measure import Norms, read_norms
 from training.miscues import FOLDER, read_miscues
 from training.mistake_cases import AllCases, cases_of_folds
-from training.mistakes import fit_limits, validate_mistakes
+from training.mistakes import proven_limits, validate_mistakes
 from training.stacking import fit_stacking, validate_stacking
 
 CONFIDENCE_STEPS = 60
@@ -71,7 +71,7 @@ def fitted(
     """Fit everything else for a network, and combine it with it."""
     return ScoringModel(
         network, fit_stacking(right.phones), norms, fit_gate(right, wrong), fit_confidence(right),
-        fit_limits(cases),
+        proven_limits(cases),
     )  # fmt: skip
 
 
