@@ -22,11 +22,11 @@ LEAST_CASES: Final = 30
 MISTAKEN: Final = 0.015  # share of words left out, or preceded by others: in a tenth of recordings
 PENALTY: Final = 3.0
 _NEVER: Final = MistakeLimits(
-    faulty=np.float32(0),
+    faulty=np.array(0, np.float32),
     substituted=np.array([-np.inf, np.inf], np.float32),
     deleted=np.array([-np.inf, np.inf], np.float32),
     omitted=np.array([*[0] * len(OMISSION_NAMES), -np.inf], np.float32),
-    inserted=np.float32(np.inf),
+    inserted=np.array(np.inf, np.float32),
 )
 _SHARES: Final = np.arange(0.2, 0.96, 0.05)
 _SCORES: Final = np.arange(0.3, 2.0, 0.05)
@@ -35,11 +35,11 @@ _SCORES: Final = np.arange(0.3, 2.0, 0.05)
 def fit_limits(cases: AllCases) -> MistakeLimits:
     """Fit the limits of every kind."""
     return MistakeLimits(
-        faulty=np.float32(_best_f1(cases.phones)),
+        faulty=np.array(_best_f1(cases.phones), np.float32),
         substituted=_phone_limits(cases.substituted, cases.named),
         deleted=_phone_limits(cases.deleted, cases.named_deleted),
         omitted=_omission(cases.omitted),
-        inserted=np.float32(_least(cases.inserted.evidence[:, 0], cases.inserted)),
+        inserted=np.array(_least(cases.inserted.evidence[:, 0], cases.inserted), np.float32),
     )
 
 
