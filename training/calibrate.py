@@ -34,7 +34,7 @@ from training.intervals import fit_intervals, validate_intervals
 from training.measure import Norms, read_norms
 from training.miscues import FOLDER, read_miscues
 from training.mistake_cases import AllCases, cases_of_folds
-from training.mistakes import fit_limits, validate_mistakes
+from training.mistakes import proven_limits, validate_mistakes
 from training.stacking import fit_stacking, validate_stacking
 
 CONFIDENCE_STEPS = 60
@@ -78,7 +78,7 @@ def fitted(
         fit_gate(right, wrong),
         fit_confidence(right),
         fit_intervals(right, stacking),
-        fit_limits(cases),
+        proven_limits(cases),
     )
 
 

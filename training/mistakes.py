@@ -6,21 +6,28 @@ left out or added, one recording in ten is taken to have one.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from speech.scores.mistakes import MistakeLimits, is_sure
+from speech.scores.mistakes import OMISSION_NAMES, MistakeLimits, is_sure
 from training.gate import logistic
 from training.mistake_cases import AllCases, Array, Cases, Flags
 
 LEAST_PRECISION: Final = 0.75
 MARGIN: Final = 0.03  # limits must reach more, so that they hold on other speakers
 LEAST_CASES: Final = 30
-NEVER: Final = -np.inf
 MISTAKEN: Final = 0.015  # share of words left out, or preceded by others: in a tenth of recordings
 PENALTY: Final = 3.0
+_NEVER: Final = MistakeLimits(
+    faulty=np.array(0, np.float32),
+    substituted=np.array([-np.inf, np.inf], np.float32),
+    deleted=np.array([-np.inf, np.inf], np.float32),
+    omitted=np.array([*[0] * len(OMISSION_NAMES), -np.inf], np.float32),
+    inserted=np.array(np.inf, np.float32),
+)
 _SHARES: Final = np.arange(0.2, 0.96, 0.05)
 _SCORES: Final = np.arange(0.3, 2.0, 0.05)
 
@@ -47,7 +54,7 @@ def _best_f1(phones: Cases) -> float:
 
 def _phone_limits(faulty: Cases, named: Cases) -> NDArray[np.float32]:
     """Return the limits of score and share that name most with the least precision."""
-    best, most = (NEVER, np.inf), LEAST_CASES - 1
+    best, most = (-np.inf, np.inf), LEAST_CASES - 1
     for share in _SHARES:
         naming = precision(named, named.evidence[:, 0] >= share)
         for score in _SCORES:
@@ -67,11 +74,16 @@ def _omission(words: Cases) -> NDArray[np.float32]:
 
 
 def _least(scores: Array, cases: Cases) -> float:
-    """Return the lowest score from which on the least precision is reached; infinite if none."""
-    for limit in np.sort(scores[cases.right])[: -LEAST_CASES + 1]:
-        if precision(cases, scores >= limit, MISTAKEN) >= LEAST_PRECISION + MARGIN:
-            return float(limit)
-    return np.inf
+    """Return the lowest score down to which the least precision holds; infinite if it never does.
+
+    It must hold at every higher one too, lest a limit is chosen that fits by chance.
+    """
+    least = np.inf
+    for limit in np.sort(scores[cases.right])[::-1][LEAST_CASES - 1 :]:
+        if precision(cases, scores >= limit, MISTAKEN) < LEAST_PRECISION + MARGIN:
+            break
+        least = float(limit)
+    return least
 
 
 def precision(cases: Cases, flagged: Flags, mistaken: float | None = None) -> float:
@@ -89,42 +101,64 @@ def precision(cases: Cases, flagged: Flags, mistaken: float | None = None) -> fl
     return float(hits / (hits + misses)) if hits + misses else 0.0
 
 
-def validate_mistakes(cases: AllCases) -> None:
-    """Print the precision of limits fitted without the speakers they are applied to."""
+@dataclass(frozen=True)
+class Measured:
+    """How a kind of mistake is named by limits fitted without the speakers they are applied to."""
+
+    kind: str
+    named: int
+    precision: float
+    details: str
+
+
+def measured(cases: AllCases) -> list[Measured]:
+    """Measure every kind over all folds."""
     limits = {int(fold): fit_limits(cases.without(fold)) for fold in np.unique(cases.phones.fold)}
 
     def flagged(kind: str, found: Cases, is_named: Callable[[Array, Array], Flags]) -> Flags:
         flags = np.zeros(len(found.fold), bool)
         for fold, limit in limits.items():
-            flags[found.fold == fold] = is_named(
-                getattr(limit, kind), found.evidence[found.fold == fold]
-            )
+            own = found.fold == fold
+            flags[own] = is_named(getattr(limit, kind), found.evidence[own])
         return flags
 
-    mispronounced = flagged("faulty", cases.phones, lambda below, found: found[:, 0] < below)
-    hits = (mispronounced & cases.phones.right).sum()
-    f1 = 2 * hits / (mispronounced.sum() + cases.phones.right.sum())
-    print(f"mispronounced phones: F1 {f1:.3f}")
+    results = []
     for kind, faulty, named in (
         ("substituted", cases.substituted, cases.named),
         ("deleted", cases.deleted, cases.named_deleted),
     ):
         sure = flagged(kind, faulty, lambda limit, found: is_sure(limit, *found.T))
-        naming = precision(
-            named, flagged(kind, named, lambda limit, found: found[:, 0] >= limit[1])
-        )
-        right = precision(faulty, sure)
-        print(
-            f"phones {kind}: {sure.sum()} of {len(cases.phones.right)}, faulty {right:.2f}, "
-            f"named rightly {naming:.2f}, precision {right * naming:.2f}"
-        )
-    for kind, places, is_named in (
+        is_likely = flagged(kind, named, lambda limit, found: found[:, 0] >= limit[1])
+        right, naming = precision(faulty, sure), precision(named, is_likely)
+        details = f"{right:.2f} faulty, {naming:.2f} named rightly"
+        results.append(Measured(kind, int(sure.sum()), right * naming, details))
+    for kind, places, is_beyond in (
         ("omitted", cases.omitted, lambda limit, found: found @ limit[:-1] + limit[-1] > 0),
         ("inserted", cases.inserted, lambda limit, found: found[:, 0] >= limit),
     ):
-        sure = flagged(kind, places, is_named)
-        print(
-            f"words {kind}: {100 * sure[places.right].mean():.0f} % of them, "
-            f"{100 * sure[~places.right].mean():.2f} % of others, "
-            f"precision {precision(places, sure, MISTAKEN):.2f}"
+        sure = flagged(kind, places, is_beyond)
+        details = (
+            f"{sure[places.right].mean():.2f} of them, {sure[~places.right].mean():.4f} of others"
         )
+        results.append(Measured(kind, int(sure.sum()), precision(places, sure, MISTAKEN), details))
+    return results
+
+
+def proven_limits(cases: AllCases) -> MistakeLimits:
+    """Fit limits, and name no kind that falls short of the least precision on other speakers."""
+    limits = fit_limits(cases)
+    failed = [one.kind for one in measured(cases) if one.precision < LEAST_PRECISION]
+    return replace(limits, **{kind: getattr(_NEVER, kind) for kind in failed})
+
+
+def validate_mistakes(cases: AllCases) -> None:
+    """Print the precision of every kind on speakers whom neither network nor limits know."""
+    scores, right = cases.phones.evidence[:, 0], cases.phones.right
+    named = np.zeros(len(scores), bool)
+    for fold in np.unique(cases.phones.fold):
+        own = cases.phones.fold == fold
+        named[own] = scores[own] < _best_f1(cases.without(fold).phones)
+    f1 = 2 * (named & right).sum() / (named.sum() + right.sum())
+    print(f"phones mispronounced: F1 {f1:.3f}")
+    for one in measured(cases):
+        print(f"{one.kind}: {one.named} named, precision {one.precision:.2f} ({one.details})")

@@ -1,8 +1,18 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from training.mistake_cases import AllCases, Cases
-from training.mistakes import LEAST_PRECISION, MISTAKEN, fit_limits, precision, validate_mistakes
+from training.mistakes import (
+    LEAST_PRECISION,
+    MISTAKEN,
+    fit_limits,
+    measured,
+    precision,
+    proven_limits,
+    validate_mistakes,
+)
 
 
 def cases(evidence, right):
@@ -75,6 +85,17 @@ def test_the_limit_of_mispronounced_phones_has_the_highest_f1(all_cases):
 
     best = f1(fit_limits(all_cases()).faulty)
     assert best == pytest.approx(max(f1(below) for below in np.arange(0, 2, 0.01)), abs=0.01)
+
+
+def test_a_kind_that_falls_short_on_other_speakers_is_never_named(all_cases):
+    drawn = all_cases()
+    is_odd = drawn.inserted.fold == 0  # speakers whose pauses are not silent
+    odd = replace(drawn.inserted, evidence=drawn.inserted.evidence + 8 * is_odd[:, None])
+    kinds = {one.kind: one.precision for one in measured(replace(drawn, inserted=odd))}
+    assert kinds["inserted"] < LEAST_PRECISION <= kinds["omitted"]
+    limits = proven_limits(replace(drawn, inserted=odd))
+    assert limits.inserted == np.inf
+    assert (limits.omitted == fit_limits(drawn).omitted).all()
 
 
 def test_precision_takes_mistakes_to_be_as_rare_as_said():
