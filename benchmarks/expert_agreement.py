@@ -59,7 +59,9 @@ def compare(utterance: Utterance, analysis: SpeechAnalysis) -> Comparison:
     """Pair the analysis with the ratings; every rated word and phone gets a number."""
     said: list[dict[str, Any]] = analysis.raw_alignment["words"]
     features = analysis.raw_features
-    words, phones = map(np.array, _judged(utterance.words, said))
+    words, phones = (
+        np.reshape(rows, (-1, len(_COLUMNS))) for rows in _judged(utterance.words, said)
+    )
     rated_phones = [rating for word in utterance.words for rating in word.phone_accuracy]
     return Comparison(
         utterance.speaker,

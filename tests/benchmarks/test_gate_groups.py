@@ -38,4 +38,6 @@ def test_clips_are_read_by_group_with_the_text_beside_them(tmp_path):
 
 
 def test_without_folders_there_is_nothing_to_measure():
-    assert gate_groups.table(gate_groups.measure(None, None, 1, 1)).startswith("Nothing to measure")
+    assert gate_groups.table(gate_groups.measure(None, None, 1, "kaiwa", 1)).startswith(
+        "Nothing to measure"
+    )

@@ -172,10 +172,10 @@ def listen(link, engine):
             if request.text in BROKEN_OFF:
                 os.write(link, BROKEN_OFF[request.text])
                 return
-            behave(request, audio, link)
+            behave(request, audio, link, engine)
 
 
-def behave(request, audio, link):
+def behave(request, audio, link, engine):
     wish = audio.decode("latin-1") if request.text is None else request.text
     if wish.startswith("{"):
         os.write(link, frame(json.dumps(try_all(json.loads(wish)))))
@@ -190,7 +190,7 @@ def behave(request, audio, link):
         while data:
             data = data[os.write(link, data) :]
     else:
-        answer = ANSWERS.get(wish, partial(listener.answer_to, engine="kaiwa"))(request, audio)
+        answer = ANSWERS.get(wish, partial(listener.answer_to, engine=engine))(request, audio)
         os.write(link, frame(answer.model_dump_json()))
 
 

@@ -33,10 +33,10 @@ def analyse(add_message, run_sql):
 
 @pytest.fixture
 def measured(engine):
-    def _measured():
+    def _measured(**options):
         with engine.begin() as connection:
             return throughput.throughput(
-                connection, since=SINCE, as_of=AS_OF, distrusted=["quick_scores"]
+                connection, since=SINCE, as_of=AS_OF, distrusted=["quick_scores"], **options
             )
 
     return _measured
@@ -58,6 +58,17 @@ def test_analyses_of_the_month_are_added_up(analyse, measured):
     found = measured()
     assert (found.analyzed, found.failed) == (3, 1)
     assert (found.audio_hours, found.analysis_seconds) == (1.0 + 2 / 6, 0.75)
+
+
+def test_the_pace_of_one_engine_is_measured_alone(analyse, measured, run_sql):
+    for engine, took_ms in (("kaiwa", 200), ("kaiwa-large", 700)):
+        run_sql(
+            "UPDATE message_audio_analysis SET analysis_engine = :engine WHERE message_id = :id",
+            engine=engine,
+            id=analyse(took_ms=took_ms),
+        )
+    assert measured(engine="kaiwa-large").analysis_seconds == 0.7
+    assert measured().analyzed == 2
 
 
 @pytest.mark.parametrize(

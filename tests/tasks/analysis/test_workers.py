@@ -310,7 +310,9 @@ def test_what_an_answer_need_not_say_is_not_taken_from_it(hostile, claimed, noon
 def test_an_analysis_names_the_engine_that_its_server_was_started_for(spoken, claimed, noon):
     text, audio = spoken("we went to the market")
     with AnalysisWorkers(1, AnalysisEngine.KAIWA_LARGE) as large:
-        record = large.analyse(claimed(text), audio, as_of=noon).record
+        outcome = large.analyse(claimed(text), audio, as_of=noon)
+    assert isinstance(outcome, Analysed), outcome
+    record = outcome.record
     assert record.analysis_engine == "kaiwa-large"
     assert record.analysis_model_version == engine.model_version("kaiwa-large")
 
@@ -330,6 +332,7 @@ def test_processes_end_with_the_one_that_started_them(tmp_path):
     script = tmp_path / "starts_workers.py"
     script.write_text(
         "import time\n"
+        "from schema.states import AnalysisEngine\n"
         "from settings.environment import AnalysisSettings\n"
         "from tasks.analysis.server_process import AnalysisServer\n"
         "servers = [AnalysisServer(AnalysisEngine.KAIWA, AnalysisSettings()) for _ in range(2)]\n"
