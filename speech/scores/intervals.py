@@ -17,7 +17,6 @@ Array = NDArray[np.floating[Any]]
 LENGTHS: Final = (3, 5)  # most words of a short and of a middling recording
 BEST: Final = 100.0
 # Of a model that knows no better.
-_ANYTHING: Final = np.array([[0.0, BEST], [0.0, 0.0], [BEST, BEST]], np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +53,7 @@ class Intervals:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Array]) -> Self:
-        """Read what `arrays` returned; without it, every interval is from 0 to 100."""
-        if "intervals.words" not in arrays:
-            return cls(np.tile(_ANYTHING, (4, len(LENGTHS) + 1, 1, 1)), _ANYTHING, _ANYTHING)
+        """Read what `arrays` returned."""
         return cls(*(arrays[f"intervals.{field.name}"] for field in fields(cls)))
 
     def arrays(self) -> dict[str, NDArray[np.float32]]:
