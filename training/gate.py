@@ -12,7 +12,7 @@ from training.mismatches import KINDS
 Array = NDArray[np.float32]
 
 # At most these shares of clean recordings with the right text, of speakers not fitted on.
-REFUSED, WARNED = 0.01, 0.04
+REFUSED, WARNED = 0.0075, 0.04
 PENALTY = 3.0
 # Evidence of pace: it reveals partly said texts only because the learners of this corpus speak
 # slowly, which others do not.

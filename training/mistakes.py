@@ -68,7 +68,7 @@ def _phone_limits(faulty: Cases, named: Cases) -> NDArray[np.float32]:
 def _omission(words: Cases) -> NDArray[np.float32]:
     """Fit a logistic regression, with an intercept that reaches the least precision."""
     mean, spread = words.evidence.mean(axis=0), words.evidence.std(axis=0)
-    slopes, _ = logistic((words.evidence - mean) / spread, words.right, PENALTY)
+    slopes = logistic((words.evidence - mean) / spread, words.right, PENALTY)
     slopes = slopes / spread
     return np.array([*slopes, -_least(words.evidence @ slopes, words)], np.float32)
 
