@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from speech.scores.goodness import NAMES as GOODNESS_NAMES
 from speech.scores.hearing import SILENCE, edits, heard_phones, log_steps, text_likelihood
-from speech.scores.network import NetworkInput
+from speech.scores.network import STEP, NetworkInput
 from speech.scores.prosody import NAMES as PROSODY_NAMES
 
 phones = st.lists(st.integers(0, 5), min_size=1, max_size=12)
@@ -23,6 +23,7 @@ def text(*words):
     count = len(expected)
     return NetworkInput(
         np.zeros((count, 142), np.float32),
+        np.empty((-(-count // STEP), 0), np.float32),
         np.column_stack([np.arange(count), np.arange(count) + 1]),
         expected,
         np.zeros(count, np.int64),

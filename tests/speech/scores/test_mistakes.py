@@ -37,11 +37,13 @@ def said():
         by_frame[:, -1 if silent else 0] = 1
         nothing = np.empty((0, 0), np.float32)
         given = NetworkInput(
-            nothing, np.column_stack([begins, begins + 20]),
+            nothing, nothing, np.column_stack([begins, begins + 20]),
             np.array([PHONES.index(phone) for phone in phones]), of_word, of_word, nothing, nothing,
         )  # fmt: skip
         scores = np.full(len(phones), score, np.float32)
-        return given, NetworkOutput(scores, np.full(len(words), 5.0), scores, posteriors, by_frame)
+        return given, NetworkOutput(
+            scores, np.full(len(words), 5.0), scores, posteriors, by_frame, nothing
+        )
 
     return _said
 

@@ -20,7 +20,7 @@ CLIP = read_clip("fox")
 def scored(waveform, words):
     frames = features(cepstra(waveform))
     pieces = aligned_pieces(frames, words, [pronounce(word) for word in words])
-    return align_and_score(frames, pieces, pitch(waveform), scoring_model("kaiwa"))
+    return align_and_score(waveform, frames, pieces, pitch(waveform), scoring_model("kaiwa-large"))
 
 
 def assert_on_their_scales(scores, alignments):

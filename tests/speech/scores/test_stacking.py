@@ -15,6 +15,7 @@ def said():
     given = replace(
         smallest,
         frames=np.repeat(smallest.frames, 9, axis=0),
+        embeddings=np.repeat(smallest.embeddings, 5, axis=0),
         segments=np.array([[0, 3], [3, 6], [6, 9]]),
         phones=np.array([0, 38, 7]),
         positions=np.array([1, 3, 0]),
