@@ -53,7 +53,7 @@ def scores(analysis):
         [
             *(raw[name] for name in ("accuracy", "fluency", "prosodic", "total", "completeness")),
             *(word["accuracy"] for word in words),
-            *(phone[-1] for word in words for phone in word["phones"]),
+            *(phone[3] for word in words for phone in word["phones"]),
         ]
     )
 
