@@ -10,6 +10,7 @@ the channel. Then the gate gets sounds without speech, and recordings with wrong
 
     wrong_transcript          the text of any other utterance
     wrong_transcript_similar  the text of the sample with the most similar number of phones
+    similar_sounding          other words whose sounds differ by 15 to 35 % ("wreck a nice beach")
     half_said                 the right text, followed by that of another utterance
     other_language            synthetic voices say the translation (if espeak-ng is installed)
     said_twice                the right text, said twice
@@ -38,6 +39,7 @@ from local.demo.synthesis import SAMPLE_RATE_HZ, SynthesisFailed, Voice, speak
 from training import channels, impostors
 from training.channels import Channel
 from training.corpus import Utterance, other_texts, read_corpus
+from training.soundalikes import soundalike
 
 CHANNELS: Final[dict[str, Channel | None]] = {
     "clean": None,
@@ -48,6 +50,7 @@ CHANNELS: Final[dict[str, Channel | None]] = {
     "gain_minus20db": partial(channels.gain, db=-20.0),
     "ulaw8k": channels.mu_law,
     "mp3": partial(channels.mp3, kbits_per_second=32.0),
+    "opus16": partial(channels.opus, kbits_per_second=16.0),
     "clip12db": partial(channels.clipping, db=12.0),
 }
 IMPOSTORS: Final[dict[str, Channel]] = {
@@ -106,6 +109,17 @@ def foreign_jobs(folder: Path) -> list[Job]:
     return jobs
 
 
+def soundalike_jobs(right: Sequence[Job]) -> list[Job]:
+    """Give each recording a text that sounds like its own, where one is found."""
+    jobs = []
+    for job in right:
+        phones = [phone for word in job.utterance.words for phone in word.phones]
+        found = soundalike(phones, job.utterance.spoken(), job.utterance.chance(1))
+        if found:
+            jobs.append(replace(job, text=" ".join(found.words)))
+    return jobs
+
+
 def shown_to_engine(right: Sequence[Job], folder: Path) -> dict[str, list[Job]]:
     """Return the jobs by the name of their figure; `right` has the correct texts."""
     utterances = [job.utterance for job in right]
@@ -116,6 +130,7 @@ def shown_to_engine(right: Sequence[Job], folder: Path) -> dict[str, list[Job]]:
     for name, similar in (("wrong_transcript", False), ("wrong_transcript_similar", True)):
         texts = other_texts(utterances, similar_length=similar)
         jobs[name] = [replace(job, text=text) for job, text in zip(right, texts, strict=True)]
+    jobs["similar_sounding"] = soundalike_jobs(right)
     jobs["half_said"] = [
         replace(job, text=f"{job.text} {wrong.text}")
         for job, wrong in zip(right, jobs["wrong_transcript_similar"], strict=True)

@@ -19,7 +19,10 @@ from speech.utterance import Utterance, by_written_word
 
 NOTHING_HEARD = "not heard"
 OTHER_HEARD = "heard as {}"
-CHECK_THE_TEXT = "Check that the text is what was said, then record it again."
+CHECK_THE_TEXT = (
+    "Listen to your recording. If you said the text, say it once more, all of it and closer to the "
+    "microphone; if you said something else, correct the text."
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,7 +106,9 @@ def analyze(
     is_doubtful = scores.mismatch > POSSIBLE
     warnings = _warnings(waveform[part.samples], parsed, alignment)
     if is_doubtful:
-        warnings.insert(0, "The recording may not match the text.")
+        warnings.insert(
+            0, "The recording may not match the text, so no word or sound is criticised."
+        )
     return assembled(
         Findings(parsed, alignment, timeline, fluency(spoken_words(timeline)), scores),
         engine=ENGINE,

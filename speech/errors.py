@@ -130,8 +130,9 @@ class TextMismatch(SpeechError):
     def __init__(self, reason: str) -> None:
         self.reason = reason
         super().__init__(
-            f"The recording does not match the message's text: {reason}. "
-            "It gets no score. Check that the two belong together.",
+            f"The recording does not match the message's text: {reason}. It gets no score. "
+            "Listen to it. If you said the text, say it once more, all of it and closer to the "
+            "microphone; if you said something else, correct the text.",
             reason,
         )
 

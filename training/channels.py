@@ -28,6 +28,8 @@ _MP3_KBITS: Final = (160.0, 8.0)
 # Delay of LAME's encoder (576) and every decoder (529). Below 40 kbit/s a frame has no room for
 # the tag that makes the decoder remove it.
 _MP3_DELAY: Final = 576 + 529
+# libsndfile maps compression 0-1 onto 256-6 kbit/s per channel, and removes the codec's delay.
+_OPUS_KBITS: Final = (256.0, 6.0)
 
 
 def gain(waveform: Waveform, _rng: np.random.Generator, *, db: float) -> Waveform:
@@ -156,6 +158,24 @@ def mp3(waveform: Waveform, _rng: np.random.Generator, *, kbits_per_second: floa
     return fitted(decoded[delay:], len(waveform))
 
 
+def opus(waveform: Waveform, _rng: np.random.Generator, *, kbits_per_second: float) -> Waveform:
+    """Encode and decode with libopus; calls and voice messages use 6 to 32 kbit/s."""
+    buffer = io.BytesIO()
+    highest, lowest = _OPUS_KBITS
+    with soundfile.SoundFile(
+        buffer,
+        "w",
+        SAMPLE_RATE_HZ,
+        channels=1,
+        format="OGG",
+        subtype="OPUS",
+        compression_level=(highest - kbits_per_second) / (highest - lowest),
+    ) as sound:
+        sound.write(waveform)
+    decoded, _ = soundfile.read(io.BytesIO(buffer.getvalue()), dtype="float32")
+    return fitted(decoded, len(waveform))
+
+
 @dataclass(frozen=True, slots=True)
 class Chain:
     """Several channels in sequence; itself a channel, and picklable."""
@@ -215,7 +235,12 @@ def _random_level(rng: np.random.Generator) -> Channel:
 
 def _random_codec(rng: np.random.Generator) -> Channel:
     return _one_of(
-        rng, narrow_band, mu_law, partial(mp3, kbits_per_second=float(rng.choice([24, 32, 48, 64])))
+        rng,
+        narrow_band,
+        mu_law,
+        mu_law,  # the most harmful and most frequent
+        partial(mp3, kbits_per_second=float(rng.choice([24, 32, 48, 64]))),
+        partial(opus, kbits_per_second=float(rng.choice([6, 8, 12, 16, 24, 32]))),
     )
 
 

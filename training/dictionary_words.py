@@ -40,11 +40,8 @@ class Words:
 
 def read_words() -> Words:
     """Split cmudict, without words that are spelled letter by letter."""
-    pronunciations: dict[str, list[Phones]] = defaultdict(list)
-    for line in dictionary_path().read_text(encoding="utf-8").splitlines():
-        entry, *phones = line.split()
-        pronunciations[entry.partition("(")[0]].append(tuple(phones))
-    words = [word for word, variants in pronunciations.items() if _is_read(word, variants)]
+    pronunciations = read_pronunciations()
+    words = [word for word, variants in pronunciations.items() if is_read(word, variants)]
     families = list(_families(words))
     shuffled = random.Random(0)  # noqa: S311 - a sample, not a secret
     shuffled.shuffle(families)
@@ -58,7 +55,17 @@ def read_words() -> Words:
     )
 
 
-def _is_read(word: str, variants: Sequence[Phones]) -> bool:
+def read_pronunciations() -> dict[str, list[Phones]]:
+    """Return all pronunciations of all words of cmudict."""
+    pronunciations: dict[str, list[Phones]] = defaultdict(list)
+    for line in dictionary_path().read_text(encoding="utf-8").splitlines():
+        entry, *phones = line.split()
+        pronunciations[entry.partition("(")[0]].append(tuple(phones))
+    return pronunciations
+
+
+def is_read(word: str, variants: Sequence[Phones]) -> bool:
+    """Whether a word is read as a word, not spelled letter by letter."""
     return (
         re.fullmatch("[a-z]{2,}", word) is not None
         and re.search("[aeiouy]", word) is not None

@@ -19,13 +19,14 @@ from numpy.typing import NDArray
 from speech.errors import TextMismatch
 from training import impostors
 from training.channels import random_channel
-from training.corpus import Utterance, read_corpus
+from training.corpus import RatedWord, Utterance, read_corpus
 from training.examples import Example
 from training.measure import Norms, measure, read_norms, write_shards
+from training.soundalikes import soundalike
 
 KINDS = (
     "any text", "a text as long", "a text as long, in noise", "noise", "music", "swapped",
-    "a text half said", "a text and more",
+    "a text half said", "a text and more", "a similar-sounding text",
 )  # fmt: skip
 RARER = 2  # sounds without speech: for one utterance in so many
 LONGEST_SECONDS = 20  # one piece
@@ -43,6 +44,9 @@ def _mismatched(
     yield 0, waveform, others[chance.integers(len(others))]
     yield 1, waveform, as_long[0]
     yield 2, random_channel(chance)(waveform, chance), as_long[1]
+    if found := soundalike(_phones(own), own.spoken(), chance):
+        unrated = [RatedWord(word, np.nan, (), ()) for word in found.words]
+        yield 8, waveform, replace(own, words=tuple(unrated))
     if index % RARER == 0:
         yield 3, impostors.noise(waveform, chance), own
         yield 4, impostors.music(waveform, chance), own
@@ -54,8 +58,12 @@ def _mismatched(
             yield 7, np.concatenate([waveform, other.waveform()]), own
 
 
+def _phones(utterance: Utterance) -> list[str]:
+    return [phone for word in utterance.words for phone in word.phones]
+
+
 def _length(utterance: Utterance) -> int:
-    return sum(len(word.phones) for word in utterance.words)
+    return len(_phones(utterance))
 
 
 def _example(

@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speech.scores.goodness import NAMES as GOODNESS_NAMES
+from speech.scores.hearing import NAMES as HEARING_NAMES
+from speech.scores.hearing import free_evidence
 from speech.scores.network import NetworkInput, NetworkOutput
 from speech.scores.prosody import NAMES as PROSODY_NAMES
 from speech.text.phones import PHONES, VOWELS
@@ -37,6 +39,7 @@ NAMES: Final = (
     *_FROM_GOODNESS, "in_context_low", "in_context_spread",
     *_FROM_PROSODY,
     "voiced_contrast", "energy_contrast", "predicted_accuracy", "predicted_fluency", "log_phones",
+    *HEARING_NAMES,
 )  # fmt: skip
 
 
@@ -124,6 +127,7 @@ def gate_evidence(given: NetworkInput, output: NetworkOutput) -> Array:
             output.utterance[0],
             output.utterance[1],
             np.log(len(given.phones)),
+            *free_evidence(given, output),
         ],
         np.float32,
     )

@@ -57,3 +57,11 @@ IPA: Final = VOWELS | CONSONANTS
 
 # Their order in arrays.
 PHONES: Final = tuple(sorted(IPA))
+
+# Groups by manner of articulation; affricates belong to two. Phones of one group sound alike.
+ALIKE: Final = (
+    frozenset(VOWELS),
+    frozenset({"P", "T", "K", "B", "D", "G", "CH", "JH"}),
+    frozenset({"F", "V", "TH", "DH", "S", "Z", "SH", "ZH", "HH", "CH", "JH"}),
+    frozenset({"M", "N", "NG", "L", "R", "W", "Y"}),
+)

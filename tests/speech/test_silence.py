@@ -47,8 +47,15 @@ AROUND = {
 
 
 def scores(analysis):
-    raw = analysis.raw_features
-    return np.array([raw[name] for name in ("accuracy", "fluency", "prosodic", "total")])
+    """All scores of the utterance, its words and its phones."""
+    raw, words = analysis.raw_features, analysis.raw_alignment["words"]
+    return np.array(
+        [
+            *(raw[name] for name in ("accuracy", "fluency", "prosodic", "total", "completeness")),
+            *(word["accuracy"] for word in words),
+            *(phone[-1] for word in words for phone in word["phones"]),
+        ]
+    )
 
 
 @pytest.mark.parametrize("name", TEXTS)

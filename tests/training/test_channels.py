@@ -31,6 +31,7 @@ CHANNELS = {
     "mu-law": channels.mu_law,
     **{f"{kind} noise": partial(noise, snr_db=5.0) for kind, noise in NOISES.items()},
     **{f"mp3 at {rate}": partial(channels.mp3, kbits_per_second=rate) for rate in (24, 32, 40, 64)},
+    **{f"opus at {rate}": partial(channels.opus, kbits_per_second=rate) for rate in (6, 16, 32)},
 }
 seeds = st.integers(0, 2**32 - 1)
 
@@ -155,6 +156,14 @@ def test_a_sound_at_the_end_does_not_affect_the_beginning(name, rng):
     speech = np.zeros(2**14, np.float32)
     speech[-200:] = 0.3
     assert np.abs(CHANNELS[name](speech, rng)[:8_000]).max() < 2e-3
+
+
+def test_fewer_bits_per_second_distort_more(speech, rng):
+    error = [
+        np.square(channels.opus(speech, rng, kbits_per_second=rate) - speech).mean()
+        for rate in (8, 16, 32)
+    ]
+    assert error == sorted(error, reverse=True)
 
 
 def test_a_telephone_line_knows_256_levels(speech, rng):

@@ -52,6 +52,16 @@ def test_right_phones_are_recognised_and_wrong_ones_are_not():
     assert np.isfinite([*right.values(), *wrong.values()]).all()
 
 
+def test_wrong_phones_have_to_be_replaced_and_the_text_costs_likelihood():
+    right = evidence(["B", "IY", "T"], ["B", "IY", "T"])
+    alike = evidence(["B", "IY", "T"], ["B", "IH", "T"])
+    wrong = evidence(["B", "IY", "T"], ["S", "AO", "N"])
+    assert right["text_loss_by_phone"] == pytest.approx(0, abs=1e-3)
+    assert right["text_loss_by_step"] < alike["text_loss_by_step"] < wrong["text_loss_by_step"]
+    assert (alike["replaced_alike"], alike["replaced_otherwise"]) == pytest.approx((1 / 3, 0))
+    assert (right["words_whole"], wrong["words_whole"], wrong["words_lost"]) == (1, 0, 1)
+
+
 def test_speech_between_the_words_is_left_over():
     assert evidence(["B"], ["B"], silence_between=1.0)["speech_left_over"] == 0
     assert evidence(["B"], ["B"], silence_between=0.0)["speech_left_over"] == pytest.approx(1 / 5)
