@@ -12,7 +12,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from speech.scores.network import PHONES, REACH, STATES, STEP, TO_TEN, Standardisations
+from speech.scores.network import (
+    PHONES,
+    REACH,
+    STATES,
+    STEP,
+    TO_TEN,
+    Standardisations,
+    voice_of,
+)
 from training.examples import Example
 
 CEPSTRA = slice(0, 13)
@@ -77,7 +85,7 @@ def prepare(example: Example, standard: Standardisations) -> Prepared:
     frames = np.zeros((STEP * steps, given.frames.shape[1]), np.float16)
     frames[:count] = standard.frames.apply(given.frames.astype(np.float32))
     embeddings = standard.embeddings.apply(given.embeddings.astype(np.float32))
-    voice = embeddings.mean(axis=0)
+    voice = voice_of(embeddings, given.segments)
     phone_of_frame = np.full(count, len(given.phones))
     states = np.full(count, SILENCE)
     weights = np.full(count, SILENCE_WEIGHT, np.float32)

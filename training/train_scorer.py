@@ -43,8 +43,8 @@ from training.examples import Example, read_examples, save_arrays, standardisati
 from training.network import Outputs, TrainedNetwork
 
 FOLDS = 5
-MEMBERS = 2  # networks that are averaged
-EPOCHS = 14
+MEMBERS = 3  # networks that are averaged
+EPOCHS = 16
 LISTENING_EPOCHS = 3  # of the encoder alone, before the others
 BATCH = 16
 LEARNING_RATE = 1e-3

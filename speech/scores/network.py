@@ -218,8 +218,8 @@ def _unpacked(
 
 
 def _forward(weights: Weights, given: NetworkInput) -> NetworkOutput:
-    # The mean is the speaker's and the room's; what is said stands out from it.
-    voice = given.embeddings.mean(axis=0)
+    # The mean is the speaker's; what is said stands out from it.
+    voice = voice_of(given.embeddings, given.segments)
     hidden, frame_posteriors = _encode(weights, given.frames, given.embeddings - voice)
     lengths = (given.segments[:, 1] - given.segments[:, 0]).astype(np.float32)[:, None]
     pooled = segment_sums(np.hstack([hidden, frame_posteriors]), given.segments) / lengths
@@ -256,6 +256,15 @@ def _forward(weights: Weights, given: NetworkInput) -> NetworkOutput:
         frame_posteriors,
         marks,
     )
+
+
+def voice_of(embeddings: Floats, segments: Integers) -> Floats:
+    """Return the mean embedding of the steps with speech, shape (E,)."""
+    is_speech = np.zeros(len(embeddings), bool)
+    for start, end in segments.tolist():
+        is_speech[start // STEP : -(-end // STEP)] = True
+    mean: Floats = embeddings[is_speech].mean(axis=0)
+    return mean
 
 
 def _encode(weights: Weights, frames: Floats, embeddings: Floats) -> tuple[Floats, Floats]:
