@@ -62,8 +62,8 @@ class AllCases:
 
     Attributes:
         phones: Rated phones. Evidence: score 0-2; right: mispronounced.
-        substituted: Rated phones where another was recognised. Evidence: score, share; right:
-            faulty.
+        substituted: Rated phones where another was recognised. Evidence: probability of being
+            wrong, share; right: faulty.
         deleted: Rated phones where nothing was recognised; likewise.
         named: Miscues where another phone was recognised. Evidence: share; right: it was said.
         named_deleted: Miscues where nothing was recognised; right: nothing was said.
@@ -133,8 +133,8 @@ def _rated(example: Example, output: NetworkOutput, fold: int) -> dict[str, Case
     is_candidate = is_rated & (heard.own <= HARDLY_HEARD)
     is_other = is_candidate & (heard.other_share > heard.nothing_share)
     is_none = is_candidate & ~is_other
-    others = np.column_stack([output.phones, heard.other_share])[is_other]
-    nones = np.column_stack([output.phones, heard.nothing_share])[is_none]
+    others = np.column_stack([output.marks[:, -1], heard.other_share])[is_other]
+    nones = np.column_stack([output.marks[:, -1], heard.nothing_share])[is_none]
     clear = example.word_accuracy >= UNHEARD_WORD
     omission = omission_evidence(given, output)[clear]
     between = speech_between(given, output)[:, None]

@@ -23,13 +23,13 @@ MISTAKEN: Final = 0.015  # share of words left out, or preceded by others: in a 
 PENALTY: Final = 3.0
 _NEVER: Final = MistakeLimits(
     faulty=np.array(0, np.float32),
-    substituted=np.array([-np.inf, np.inf], np.float32),
-    deleted=np.array([-np.inf, np.inf], np.float32),
+    substituted=np.array([np.inf, np.inf], np.float32),
+    deleted=np.array([np.inf, np.inf], np.float32),
     omitted=np.array([*[0] * len(OMISSION_NAMES), -np.inf], np.float32),
     inserted=np.array(np.inf, np.float32),
 )
 _SHARES: Final = np.arange(0.2, 0.96, 0.05)
-_SCORES: Final = np.arange(0.3, 2.0, 0.05)
+_WRONG: Final = np.arange(0.3, 0.98, 0.02)
 
 
 def fit_limits(cases: AllCases) -> MistakeLimits:
@@ -53,15 +53,15 @@ def _best_f1(phones: Cases) -> float:
 
 
 def _phone_limits(faulty: Cases, named: Cases) -> NDArray[np.float32]:
-    """Return the limits of score and share that name most with the least precision."""
-    best, most = (-np.inf, np.inf), LEAST_CASES - 1
+    """Return the limits of probability and share that name most with the least precision."""
+    best, most = (np.inf, np.inf), LEAST_CASES - 1
     for share in _SHARES:
         naming = precision(named, named.evidence[:, 0] >= share)
-        for score in _SCORES:
-            flagged = is_sure(np.array((score, share)), *faulty.evidence.T)
+        for wrong in _WRONG:
+            flagged = is_sure(np.array((wrong, share)), *faulty.evidence.T)
             is_right = naming * precision(faulty, flagged) >= LEAST_PRECISION + MARGIN
             if is_right and flagged.sum() > most:
-                best, most = (score, share), int(flagged.sum())
+                best, most = (wrong, share), int(flagged.sum())
     return np.array(best, np.float32)
 
 

@@ -35,8 +35,9 @@ class MistakeLimits:
     Attributes:
         faulty: A phone with a lower score, 0-2, counts as mispronounced in statistics; where F1 is
             highest, so too many for feedback. Shape ().
-        substituted: Another phone is named if the expected one scores below the first number and
-            the other has at least the second as its share of the posterior. Shape (2,).
+        substituted: Another phone is named if the expected one is wrong with at least the first
+            probability (the last of the network's `marks`) and the other has at least the second
+            as its share of the posterior. Shape (2,).
         deleted: Likewise, with the share of silence and of the neighbouring phones.
         omitted: Weights of `OMISSION_NAMES` and an intercept: a word was left out if their sum is
             above 0. Shape (6,).
@@ -65,15 +66,13 @@ class MistakeLimits:
 
     def realised(self, given: NetworkInput, output: NetworkOutput) -> list[str | None]:
         """Return, for each phone, the one surely said in its place, "" if none; else None."""
-        found = realisations(given, output)
+        found, wrong = realisations(given, output), output.marks[:, -1]
         is_hardly_heard = found.own <= HARDLY_HEARD
         is_other = found.other_share > found.nothing_share
         is_substituted = (
-            is_hardly_heard & is_other & is_sure(self.substituted, output.phones, found.other_share)
+            is_hardly_heard & is_other & is_sure(self.substituted, wrong, found.other_share)
         )
-        is_deleted = (
-            is_hardly_heard & ~is_other & is_sure(self.deleted, output.phones, found.nothing_share)
-        )
+        is_deleted = is_hardly_heard & ~is_other & is_sure(self.deleted, wrong, found.nothing_share)
         return [
             PHONES[other] if substituted else "" if deleted else None
             for other, substituted, deleted in zip(
@@ -159,10 +158,9 @@ def speech_between(given: NetworkInput, output: NetworkOutput) -> Array:
     return between
 
 
-def is_sure(limits: Array, scores: Array, shares: Array) -> Flags:
-    """Return whether phones score below the first limit and have the second as their share."""
-    below, least = limits
-    return np.asarray((scores < below) & (shares >= least))
+def is_sure(limits: Array, wrong: Array, shares: Array) -> Flags:
+    """Return whether both reach their limits: how probably phones are wrong, and the shares."""
+    return np.asarray((wrong >= limits[0]) & (shares >= limits[1]))
 
 
 def _heard(given: NetworkInput, output: NetworkOutput) -> Array:

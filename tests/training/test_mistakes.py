@@ -23,7 +23,7 @@ def cases(evidence, right):
 
 @pytest.fixture
 def all_cases():
-    """Draw cases in which low scores, large shares and much speech mean mistakes, or chance."""
+    """Draw cases in which high probabilities, large shares and much speech mean mistakes, or chance."""
 
     def _all_cases(*, telling=True):
         chance = np.random.default_rng(0)
@@ -34,14 +34,12 @@ def all_cases():
             return cases(chance.normal(0, 1, (count, names)) + shift, right)
 
         def of_phones(count):
-            drawn_cases = drawn(count, 2, 0.3, (-1, 1))
-            score, share = drawn_cases.evidence.T
-            scaled = np.column_stack([1 + score / 6, np.clip(0.4 + share / 8, 0, 1)])
-            return cases(scaled, drawn_cases.right)
+            drawn_cases = drawn(count, 2, 0.3, (1, 1))
+            return cases(np.clip(0.4 + drawn_cases.evidence / 8, 0, 1), drawn_cases.right)
 
         named = [of_phones(800) for _ in range(2)]
         return AllCases(
-            phones=cases(*(lambda p: (p.evidence[:, 0], p.right))(of_phones(2_000))),
+            phones=cases(*(lambda p: (2 - 2 * p.evidence[:, 0], p.right))(of_phones(2_000))),
             substituted=of_phones(2_000),
             deleted=of_phones(2_000),
             named=cases(named[0].evidence[:, 1], named[0].right),
@@ -56,11 +54,8 @@ def all_cases():
 def test_limits_reach_the_least_precision(all_cases):
     drawn = all_cases()
     limits = fit_limits(drawn)
-    below, least = limits.substituted
-    flagged = (drawn.substituted.evidence[:, 0] < below) & (
-        drawn.substituted.evidence[:, 1] >= least
-    )
-    naming = precision(drawn.named, drawn.named.evidence[:, 0] >= least)
+    flagged = (drawn.substituted.evidence >= limits.substituted).all(axis=1)
+    naming = precision(drawn.named, drawn.named.evidence[:, 0] >= limits.substituted[1])
     assert flagged.any()
     assert precision(drawn.substituted, flagged) * naming > LEAST_PRECISION
     said = drawn.inserted.evidence[:, 0] >= limits.inserted
@@ -72,8 +67,8 @@ def test_limits_reach_the_least_precision(all_cases):
 
 def test_a_kind_that_nothing_tells_is_never_named(all_cases):
     limits = fit_limits(all_cases(telling=False))
-    assert limits.substituted[0] == limits.deleted[0] == limits.omitted[-1] == -np.inf
-    assert limits.inserted == np.inf
+    assert limits.substituted[0] == limits.deleted[0] == limits.inserted == np.inf
+    assert limits.omitted[-1] == -np.inf
 
 
 def test_the_limit_of_mispronounced_phones_has_the_highest_f1(all_cases):

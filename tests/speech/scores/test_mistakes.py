@@ -7,8 +7,8 @@ from speech.text.phones import PHONES
 
 NEVER = MistakeLimits(
     faulty=np.float32(0),
-    substituted=np.float32([-np.inf, np.inf]),
-    deleted=np.float32([-np.inf, np.inf]),
+    substituted=np.float32([np.inf, np.inf]),
+    deleted=np.float32([np.inf, np.inf]),
     omitted=np.float32([0, 0, 0, 0, 0, -np.inf]),
     inserted=np.float32(np.inf),
 )
@@ -25,7 +25,7 @@ SURE = MistakeLimits(
 def said():
     """Say words of phones, twenty frames each, as `heard` has them, with gaps between words."""
 
-    def _said(*words, heard=(), gap=10, silent=True, score=0.2):
+    def _said(*words, heard=(), gap=10, silent=True, wrong=0.8):
         phones = [phone for word in words for phone in word.split()]
         heard = heard or phones
         of_word = np.repeat(np.arange(len(words)), [len(word.split()) for word in words])
@@ -40,9 +40,10 @@ def said():
             nothing, nothing, np.column_stack([begins, begins + 20]),
             np.array([PHONES.index(phone) for phone in phones]), of_word, of_word, nothing, nothing,
         )  # fmt: skip
-        scores = np.full(len(phones), score, np.float32)
+        marks = np.tile(np.float32([1 - wrong, 0, wrong]), (len(phones), 1))
+        scores = 2 * marks[:, 0]
         return given, NetworkOutput(
-            scores, np.full(len(words), 5.0), scores, posteriors, by_frame, nothing
+            scores, np.full(len(words), 5.0), scores, posteriors, by_frame, marks
         )
 
     return _said
@@ -57,8 +58,8 @@ def test_a_phone_that_sounds_like_its_neighbour_was_left_out(said):
     assert SURE.realised(*said("S T R", heard=["S", "S", "L"])) == [None, "", "L"]
 
 
-def test_a_phone_that_scores_well_is_named_by_no_other(said):
-    assert SURE.realised(*said("TH IH", heard=["S", "IY"], score=1.5)) == [None, None]
+def test_nothing_is_named_for_a_phone_that_is_hardly_wrong(said):
+    assert SURE.realised(*said("TH IH", heard=["S", "IY"], wrong=0.2)) == [None, None]
 
 
 def test_shares_are_of_what_learners_may_say(said):
