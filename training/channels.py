@@ -23,12 +23,12 @@ Channel = Callable[[Waveform, np.random.Generator], Waveform]
 
 _TELEPHONE_HZ: Final = 8_000
 _BABBLING_VOICES: Final = 6
-# libsndfile maps compression 0-1 onto 160-8 kbit/s at this sample rate.
+# At this sample rate.
 _MP3_KBITS: Final = (160.0, 8.0)
 # Delay of LAME's encoder (576) and every decoder (529). Below 40 kbit/s a frame has no room for
 # the tag that makes the decoder remove it.
 _MP3_DELAY: Final = 576 + 529
-# libsndfile maps compression 0-1 onto 256-6 kbit/s per channel, and removes the codec's delay.
+# Per channel; libsndfile removes the delay of this codec.
 _OPUS_KBITS: Final = (256.0, 6.0)
 
 
@@ -139,20 +139,9 @@ def mu_law(waveform: Waveform, _rng: np.random.Generator) -> Waveform:
 
 def mp3(waveform: Waveform, _rng: np.random.Generator, *, kbits_per_second: float) -> Waveform:
     """Encode and decode with LAME; realistic for 16 kHz speech are 24 to 64 kbit/s."""
-    buffer = io.BytesIO()
-    highest, lowest = _MP3_KBITS
-    with soundfile.SoundFile(
-        buffer,
-        "w",
-        SAMPLE_RATE_HZ,
-        channels=1,
-        format="MP3",
-        subtype="MPEG_LAYER_III",
-        compression_level=(highest - kbits_per_second) / (highest - lowest),
-        bitrate_mode="CONSTANT",
-    ) as sound:
-        sound.write(waveform)
-    decoded, _ = soundfile.read(io.BytesIO(buffer.getvalue()), dtype="float32")
+    decoded = _coded(
+        waveform, "MP3", "MPEG_LAYER_III", kbits_per_second, _MP3_KBITS, bitrate_mode="CONSTANT"
+    )
     # If the length is unchanged, the decoder has already removed the delay.
     delay = _MP3_DELAY if len(decoded) > len(waveform) else 0
     return fitted(decoded[delay:], len(waveform))
@@ -160,20 +149,33 @@ def mp3(waveform: Waveform, _rng: np.random.Generator, *, kbits_per_second: floa
 
 def opus(waveform: Waveform, _rng: np.random.Generator, *, kbits_per_second: float) -> Waveform:
     """Encode and decode with libopus; calls and voice messages use 6 to 32 kbit/s."""
+    return fitted(_coded(waveform, "OGG", "OPUS", kbits_per_second, _OPUS_KBITS), len(waveform))
+
+
+def _coded(
+    waveform: Waveform,
+    container: str,
+    codec: str,
+    kbits_per_second: float,
+    kbits: tuple[float, float],
+    bitrate_mode: str | None = None,
+) -> Waveform:
+    """Encode and decode; libsndfile maps compression 0 to 1 onto the range `kbits`."""
     buffer = io.BytesIO()
-    highest, lowest = _OPUS_KBITS
+    highest, lowest = kbits
     with soundfile.SoundFile(
         buffer,
         "w",
         SAMPLE_RATE_HZ,
         channels=1,
-        format="OGG",
-        subtype="OPUS",
+        format=container,
+        subtype=codec,
         compression_level=(highest - kbits_per_second) / (highest - lowest),
+        bitrate_mode=bitrate_mode,
     ) as sound:
         sound.write(waveform)
-    decoded, _ = soundfile.read(io.BytesIO(buffer.getvalue()), dtype="float32")
-    return fitted(decoded, len(waveform))
+    decoded: Waveform = soundfile.read(io.BytesIO(buffer.getvalue()), dtype="float32")[0]
+    return decoded
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,8 @@ every recording to 30 s, which would cost most of the time; here nothing is padd
 Plain numpy, float32.
 """
 
-import zipfile
 from collections.abc import Collection, Mapping
-from functools import cache
-from hashlib import sha256
-from importlib import resources
+from functools import cache, partial
 from pathlib import Path
 from typing import Final, Self
 
@@ -19,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speech.acoustics.log_mel import FRAME_SHIFT, log_mel
-from speech.errors import DamagedModel
+from speech.model_files import MODELS, Arrays, file_version, read_model
 from speech.waveform import SAMPLE_RATE_HZ
 
 Floats = NDArray[np.float32]
@@ -37,7 +34,6 @@ _VALUES_AT_ONCE: Final = 2**15
 # with these three (fitted for the least largest error).
 _GELU: Final = (-1.59501577, -7.40112939e-2, 7.03033929e-4)
 _GELU_FLAT: Final = 36.0  # x² beyond which the polynomial turns, and Φ is 0 or 1
-_VERSION_DIGITS: Final = 8
 
 
 class WhisperEncoder:
@@ -59,17 +55,17 @@ class WhisperEncoder:
         Raises:
             DamagedModel: If the file is incomplete or of another kind.
         """
-        try:
-            version = sha256(path.read_bytes()).hexdigest()[:_VERSION_DIGITS]
-            with np.load(path, allow_pickle=False) as archive:
-                weights = {name: archive[name].astype(np.float32) for name in archive.files}
-            encoder = cls(weights, int(weights.pop("depth").item()), version)
-            # Encoding a few samples proves that all arrays exist and fit.
-            states = encoder.states(np.zeros(1, np.float32), [encoder.depth])[encoder.depth]
-        except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
-            raise DamagedModel(path.name, error) from error
+        return read_model(path, partial(cls._from_arrays, version=file_version(path)))
+
+    @classmethod
+    def _from_arrays(cls, arrays: Arrays, version: str) -> Self:
+        weights = {name: array.astype(np.float32) for name, array in arrays.items()}
+        encoder = cls(weights, int(weights.pop("depth").item()), version)
+        # Encoding a few samples proves that all arrays exist and fit.
+        states = encoder.states(np.zeros(1, np.float32), [encoder.depth])[encoder.depth]
         if not np.isfinite(states).all():
-            raise DamagedModel(path.name, "not all of its numbers are finite")
+            message = "not all of its numbers are finite"
+            raise ValueError(message)
         return encoder
 
     def states(self, waveform: Floats, layers: Collection[int] = (LAYERS,)) -> dict[int, Floats]:
@@ -151,8 +147,7 @@ def state_count(samples: int) -> int:
 @cache
 def whisper_encoder() -> WhisperEncoder:
     """Read the encoder that ships with this package, once per process."""
-    with resources.as_file(resources.files("speech") / "models" / "whisper-tiny.en.npz") as path:
-        return WhisperEncoder.from_file(path)
+    return WhisperEncoder.from_file(MODELS / "whisper-tiny.en.npz")
 
 
 def _gelu(values: Floats) -> Floats:

@@ -3,12 +3,9 @@
 `training/` writes them; the model card, `models/en.md`, describes data, accuracy and limits.
 """
 
-import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cache
-from hashlib import sha256
-from importlib import resources
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -16,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speech.acoustics.whisper import WhisperEncoder, whisper_encoder
-from speech.errors import DamagedModel
+from speech.model_files import MODELS, Arrays, file_version, read_model
 from speech.scores.gate import NAMES as EVIDENCE_NAMES
 from speech.scores.gate import Gate
 from speech.scores.intervals import Intervals
@@ -27,8 +24,6 @@ from speech.scores.stacking import PhoneStacking
 from speech.text.phones import PHONES
 
 ENGINES: Final = {"kaiwa": "en", "kaiwa-large": "en-large"}  # names of their models
-
-_VERSION_DIGITS: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,28 +67,26 @@ class ScoringModel:
         Raises:
             DamagedModel: If the file is incomplete or of another kind.
         """
-        try:
-            version = sha256(path.read_bytes()).hexdigest()[:_VERSION_DIGITS]
-            with np.load(path, allow_pickle=False) as archive:
-                arrays = {name: archive[name] for name in archive.files}
-            gate = Gate(*(arrays[f"gate.{field.name}"] for field in fields(Gate)))
-            gate.mismatch(np.zeros(len(EVIDENCE_NAMES), np.float32))
-            stacking = PhoneStacking(arrays["stacking.slopes"], arrays["stacking.offsets"])
-            scores, shares = arrays["confidence"]
-            np.interp(0.0, scores, shares)
-            intervals = Intervals.from_arrays(arrays)
-            mistakes = MistakeLimits(
-                *(arrays[f"mistakes.{field.name}"] for field in fields(MistakeLimits))
-            )
-            durations = {
-                phone: DurationNorm(mean, spread)
-                for phone, (mean, spread) in zip(PHONES, arrays["durations"].tolist(), strict=True)
-            }
-        except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
-            raise DamagedModel(path.name, error) from error
-        network = Network.from_arrays(arrays)
+        return replace(read_model(path, cls._from_arrays), version=file_version(path))
+
+    @classmethod
+    def _from_arrays(cls, arrays: Arrays) -> Self:
+        gate = Gate(*(arrays[f"gate.{field.name}"] for field in fields(Gate)))
+        # Trying them proves that they fit.
+        gate.mismatch(np.zeros(len(EVIDENCE_NAMES), np.float32))
+        scores, shares = arrays["confidence"]
+        np.interp(0.0, scores, shares)
+        norms = zip(PHONES, arrays["durations"].tolist(), strict=True)
         return cls(
-            network, stacking, durations, gate, arrays["confidence"], intervals, mistakes, version
+            network=Network.from_arrays(arrays),
+            stacking=PhoneStacking(arrays["stacking.slopes"], arrays["stacking.offsets"]),
+            durations={phone: DurationNorm(mean, spread) for phone, (mean, spread) in norms},
+            gate=gate,
+            confidence=arrays["confidence"],
+            intervals=Intervals.from_arrays(arrays),
+            mistakes=MistakeLimits(
+                *(arrays[f"mistakes.{field.name}"] for field in fields(MistakeLimits))
+            ),
         )
 
     def arrays(self) -> dict[str, NDArray[Any]]:
@@ -123,6 +116,4 @@ def scoring_model(engine: str) -> ScoringModel:
     Raises:
         DamagedModel: If its file is missing or damaged.
     """
-    folder = resources.files("speech") / "models"
-    with resources.as_file(folder / f"{ENGINES[engine]}.npz") as path:
-        return ScoringModel.from_file(path)
+    return ScoringModel.from_file(MODELS / f"{ENGINES[engine]}.npz")

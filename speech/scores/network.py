@@ -9,7 +9,6 @@ accuracy, fluency, prosody and total (after GOPT, Gong et al. 2022).
 Plain numpy, float32. `training/network.py` is the same network for training.
 """
 
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speech.errors import DamagedModel
+from speech.model_files import read_model
 from speech.scores.layers import (
     Floats,
     Integers,
@@ -110,13 +110,7 @@ class Network:
         Raises:
             DamagedModel: If the file is incomplete or of another kind.
         """
-        try:
-            with np.load(path, allow_pickle=False) as archive:
-                return cls.from_arrays({name: archive[name] for name in archive.files})
-        except DamagedModel:
-            raise
-        except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
-            raise DamagedModel(path.name, error) from error
+        return read_model(path, cls.from_arrays)
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[np.generic]]) -> Self:

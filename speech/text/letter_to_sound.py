@@ -5,7 +5,6 @@ letter two places for a phone or for none (Graves et al. 2006, connectionist tem
 classification). docs/adr/0024 states its error rates.
 """
 
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -16,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from speech.errors import DamagedModel
+from speech.model_files import MODELS, read_model
 
 Phones = tuple[str, ...]
 Array = NDArray[np.float32]
@@ -64,7 +63,7 @@ def sound_out(word: str) -> tuple[Phones, ...]:
 @cache
 def shipped() -> Network:
     """Return the network that ships with this package."""
-    return read(Path(__file__).parents[1] / "models" / "en-spelling.npz")
+    return read(MODELS / "en-spelling.npz")
 
 
 def read(path: Path) -> Network:
@@ -73,11 +72,7 @@ def read(path: Path) -> Network:
     Raises:
         DamagedModel: If the file is incomplete or of another kind.
     """
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            return _network(dict(stored))
-    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
-        raise DamagedModel(path.name, error) from error
+    return read_model(path, _network)
 
 
 def _network(arrays: Mapping[str, NDArray[Any]]) -> Network:

@@ -23,7 +23,7 @@ def cases(evidence, right):
 
 @pytest.fixture
 def all_cases():
-    """Draw cases in which high probabilities, large shares and much speech mean mistakes, or chance."""
+    """Draw cases in which large values mean mistakes, or chance."""
 
     def _all_cases(*, telling=True):
         chance = np.random.default_rng(0)
