@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speech.acoustics.log_mel import FRAME_SHIFT, log_mel
-from speech.model_files import MODELS, Arrays, file_version, read_model
+from speech.trained_models import MODELS, Arrays, file_version, read_model
 from speech.waveform import SAMPLE_RATE_HZ
 
 Floats = NDArray[np.float32]

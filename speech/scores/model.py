@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speech.acoustics.whisper import WhisperEncoder, whisper_encoder
-from speech.model_files import MODELS, Arrays, file_version, read_model
 from speech.scores.gate import NAMES as EVIDENCE_NAMES
 from speech.scores.gate import Gate
 from speech.scores.intervals import Intervals
@@ -22,6 +21,7 @@ from speech.scores.network import Network, NetworkInput, NetworkOutput, network_
 from speech.scores.prosody import DurationNorm
 from speech.scores.stacking import PhoneStacking
 from speech.text.phones import PHONES
+from speech.trained_models import MODELS, Arrays, file_version, read_model
 
 ENGINES: Final = {"kaiwa": "en", "kaiwa-large": "en-large"}  # names of their models
 

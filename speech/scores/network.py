@@ -18,7 +18,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speech.errors import DamagedModel
-from speech.model_files import read_model
 from speech.scores.layers import (
     Floats,
     Integers,
@@ -32,6 +31,7 @@ from speech.scores.layers import (
     segment_sums,
     softmax,
 )
+from speech.trained_models import read_model
 
 PHONES: Final = 39
 STATES: Final = 3 * PHONES + 1  # first states of all phones, second, third; silence

@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from speech.model_files import MODELS, read_model
+from speech.trained_models import MODELS, read_model
 
 Phones = tuple[str, ...]
 Array = NDArray[np.float32]
