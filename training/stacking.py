@@ -20,7 +20,7 @@ class HeldOutPhones:
     """Predictions for n rated phones by networks trained without their speakers, end to end.
 
     Attributes:
-        terms: See `stacking_terms`, shape (n, 5).
+        terms: See `stacking_terms`, shape (n, 3).
         phones: 0 to 38, shape (n,).
         ratings: Experts' ratings, 0 to 2, shape (n,).
         speaker: Shape (n,).

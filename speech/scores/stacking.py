@@ -2,8 +2,8 @@
 
 In training, a network recognises the phones of its training speakers better than those of new
 ones and learns to trust single phones too much. Its predictions for unseen speakers show by how
-much, and how far a phone's score should move towards those of its neighbours, its word and the
-utterance (stacked regression: Wolpert 1992, Breiman 1996).
+much, and how far a phone's score should move towards those of its word and of the whole (stacked
+regression: Wolpert 1992, Breiman 1996).
 """
 
 from dataclasses import dataclass, replace
@@ -17,7 +17,7 @@ from speech.text.phones import PHONES
 
 Array = NDArray[np.floating[Any]]
 
-TERMS: Final = ("own", "before", "after", "word", "mean")
+TERMS: Final = ("own", "word", "mean")
 BEST: Final = 2.0  # score of a phone
 
 
@@ -26,7 +26,7 @@ class PhoneStacking:
     """The linear correction that is added to a phone's score.
 
     Attributes:
-        slopes: Slopes of `TERMS`, shape (5,).
+        slopes: Slopes of `TERMS`, shape (3,).
         offsets: Offsets by phone, shape (39,).
     """
 
@@ -54,18 +54,10 @@ class PhoneStacking:
 
 
 def stacking_terms(given: NetworkInput, output: NetworkOutput) -> Array:
-    """Return the terms of each phone: its score, its neighbours', its word's and the mean.
+    """Return the terms of each phone: its score, its word's and the mean of all phones.
 
     Returns:
-        Shape (P, 5), each from 0 to 2; the first and the last phone are their own neighbours.
+        Shape (P, 3), each from 0 to 2.
     """
-    phones = output.phones
-    return np.column_stack(
-        [
-            phones,
-            np.append(phones[:1], phones[:-1]),
-            np.append(phones[1:], phones[-1:]),
-            output.words[given.words] / TO_TEN,
-            np.full(len(phones), phones.mean()),
-        ]
-    )
+    words, mean = output.words[given.words] / TO_TEN, output.phones.mean()
+    return np.column_stack([output.phones, words, np.full(len(words), mean)])

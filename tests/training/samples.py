@@ -3,6 +3,7 @@
 import numpy as np
 
 from speech.scores.gate import NAMES
+from speech.scores.stacking import TERMS
 from training.held_out import HeldOutPredictions
 from training.stacking import HeldOutPhones
 
@@ -25,6 +26,10 @@ def held_out(count, *, shift=0.0, seed=0):
         ratings=ratings.astype(np.float32),
         word_fold=np.repeat(fold, 3),
         phones=HeldOutPhones(
-            np.ones((count, 5)), np.zeros(count, int), np.ones(count), fold.astype(str), fold
+            np.ones((count, len(TERMS))),
+            np.zeros(count, int),
+            np.ones(count),
+            fold.astype(str),
+            fold,
         ),
     )
