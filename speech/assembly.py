@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Any
 
 from speech.alignment.forced import AlignedPhone, AlignedWord, Alignment
@@ -64,7 +64,7 @@ def assembled(
         else recommend(
             words,
             measured,
-            found.breaks,
+            _breaks(found, words),
             scores.measures,
             accuracy_score=accuracy,
             fluency_score=fluency,
@@ -105,7 +105,7 @@ def _heard_words(found: Findings) -> list[HeardWord]:
     """Return each written word; one spoken as several words has their lowest confidence."""
     scores = found.scores
     confidences = iter(scores.confidences.tolist())
-    is_omitted, is_preceded = iter(scores.omitted), iter(scores.preceded)
+    is_omitted, follows_insertion = iter(scores.omitted), iter(_follow_insertions(found))
     phones = iter(zip(scores.phones.tolist(), scores.heard_instead, strict=True))
     return [
         HeardWord(
@@ -120,10 +120,27 @@ def _heard_words(found: Findings) -> list[HeardWord]:
             is_judged=_is_judged(word, parts),
             # Not all() and any(), which would leave some to the next word.
             is_said=not min(next(is_omitted) for _ in parts),
-            is_preceded=max(next(is_preceded) for _ in parts),
+            follows_insertion=next(follows_insertion),
         )
         for word, parts in by_written_word(found.transcript.words, found.alignment)
     ]
+
+
+def _follow_insertions(found: Findings) -> list[bool]:
+    """Return whether something was inserted before each written word; hesitations explain it."""
+    spoken, found_before, is_explained = iter(found.scores.follows_insertion), [], False
+    for one in found.timeline:
+        if one.word is not None:
+            first, *_ = islice(spoken, len(one.parts))
+            found_before.append(first and not is_explained)
+        is_explained = one.word is None
+    return found_before
+
+
+def _breaks(found: Findings, words: Sequence[HeardWord]) -> list[Break]:
+    """Return the breaks, except where something that is not in the text was said."""
+    filled = {word.start_ms for word in words if word.follows_insertion}
+    return [one for one in found.breaks if _ms(one.end) not in filled]
 
 
 def _is_judged(word: Word, parts: Sequence[AlignedWord]) -> bool:
@@ -237,9 +254,11 @@ def _mistakes(found: Findings, words: Sequence[HeardWord]) -> dict[str, Any]:
             if is_named(word)
         ],
         "inserted": [
-            [before.end_ms, word.start_ms] for before, word in pairwise(words) if word.is_preceded
+            [before.end_ms, word.start_ms]
+            for before, word in pairwise(words)
+            if word.follows_insertion
         ],
-        "breaks": [[one.kind, _ms(one.start), _ms(one.end)] for one in found.breaks],
+        "breaks": [[one.kind, _ms(one.start), _ms(one.end)] for one in _breaks(found, words)],
     }
 
 

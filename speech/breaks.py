@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final, Literal
 
+from speech.text.transcript import Word
 from speech.utterance import Utterance
 
 # Of such pauses, 97 in 100 are in recordings whose fluency experts rate below 8 of 10; of those
@@ -57,16 +58,16 @@ def breaks(timeline: Sequence[Utterance]) -> list[Break]:
         is_long = min(lengths[index : index + 2]) >= _LEAST_WORDS
         if one.word.boundary == "sentence" and is_long and seconds < MISSING_SECONDS:
             found.append(Break("missing", one.word.text, one.end, following.start))
-        elif seconds >= UNEXPECTED_SECONDS and _is_inside(one, following):
+        elif seconds >= UNEXPECTED_SECONDS and _is_inside(one.word, following.word):
             found.append(Break("unexpected", one.word.text, one.end, following.start))
     return found
 
 
-def _is_inside(one: Utterance, following: Utterance) -> bool:
+def _is_inside(one: Word, following: Word) -> bool:
     """Return whether no phrase ends between two words."""
-    if one.word is None or following.word is None or one.is_hesitation or following.is_hesitation:
+    if one.is_hesitation or following.is_hesitation:
         return False
-    return not one.word.boundary and following.word.text.casefold() not in _OPENERS
+    return not one.boundary and following.text.casefold() not in _OPENERS
 
 
 def _sentence_lengths(timeline: Sequence[Utterance]) -> list[int]:

@@ -91,7 +91,7 @@ def _about_rate(fluency: Fluency) -> list[str]:
 
 
 def _about_insertions(words: Sequence[HeardWord]) -> list[str]:
-    before = list(dict.fromkeys(f"“{word.text}”" for word in words if word.is_preceded))
+    before = list(dict.fromkeys(f"“{word.text}”" for word in words if word.follows_insertion))
     if not before:
         return []
     named = " and ".join(before[:_MOST_PLACES])

@@ -37,7 +37,8 @@ class HeardWord:
         is_judged: False for hesitations and words without one known pronunciation: those in no
             dictionary, and numbers, times or money, which can be said in several ways.
         is_said: False if it was surely left out.
-        is_preceded: Whether something that is not in the text was surely said right before it.
+        follows_insertion: Whether something that is not in the text was surely said right before
+            it.
     """
 
     text: str
@@ -48,7 +49,7 @@ class HeardWord:
     usual: tuple[str, ...]
     is_judged: bool
     is_said: bool
-    is_preceded: bool = False
+    follows_insertion: bool = False
 
     @property
     def is_evidence(self) -> bool:

@@ -86,10 +86,10 @@ class MistakeLimits:
         omitted: list[bool] = (scores > 0).tolist()
         return omitted
 
-    def is_preceded(self, given: NetworkInput, output: NetworkOutput) -> list[bool]:
+    def follows_insertion(self, given: NetworkInput, output: NetworkOutput) -> list[bool]:
         """Return, for each word, whether something else was surely said right before it."""
-        preceded: list[bool] = (speech_between(given, output) >= self.inserted).tolist()
-        return [False, *preceded]
+        is_insertion: list[bool] = (speech_between(given, output) >= self.inserted).tolist()
+        return [False, *is_insertion]
 
 
 @dataclass(frozen=True, slots=True)

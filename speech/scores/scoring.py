@@ -49,8 +49,8 @@ class Scores:
         phone_intervals: Shape (phones, 2).
         word_intervals: Shape (words, 2).
         omitted: For each word, whether it was surely left out.
-        preceded: For each word, whether something that is not in the text was surely said between
-            it and the word before it.
+        follows_insertion: For each word, whether something that is not in the text was surely said
+            between it and the word before it.
         confidences: Shape (words,), probability 0-1 that experts would rate the word as well said.
         heard_instead: For each phone, the phone clearly heard in its place, "" if clearly none;
             None otherwise.
@@ -70,7 +70,7 @@ class Scores:
     phone_intervals: Score
     word_intervals: Score
     omitted: tuple[bool, ...]
-    preceded: tuple[bool, ...]
+    follows_insertion: tuple[bool, ...]
     confidences: Score
     heard_instead: tuple[str | None, ...]
     faulty_below: float
@@ -134,12 +134,12 @@ def _scores(
     instead: list[str | None] = []
     heard: list[bool] = []
     omitted: list[bool] = []
-    preceded: list[bool] = []
+    follows_insertion: list[bool] = []
     for given, output in zip(inputs, outputs, strict=True):
         instead += model.mistakes.realised(given, output)
         heard += _words_heard(given, output)
         omitted += model.mistakes.is_omitted(given, output)
-        preceded += model.mistakes.is_preceded(given, output)
+        follows_insertion += model.mistakes.follows_insertion(given, output)
     return Scores(
         accuracy=accuracy,
         fluency=fluency,
@@ -152,7 +152,7 @@ def _scores(
         phone_intervals=model.intervals.of_phones(phones),
         word_intervals=model.intervals.of_words(_PER_POINT * words),
         omitted=tuple(omitted),
-        preceded=tuple(preceded),
+        follows_insertion=tuple(follows_insertion),
         confidences=np.interp(words, *model.confidence),
         heard_instead=tuple(instead),
         faulty_below=_PER_PHONE_POINT * float(model.mistakes.faulty),

@@ -20,9 +20,13 @@ FILLERS: Final = frozenset({
 
 Boundary = Literal["sentence", "phrase", ""]
 
+# A full stop after them, or after an initial, seldom ends a sentence.
+_ABBREVIATIONS: Final = frozenset({
+    "al", "co", "corp", "esp", "etc", "inc", "ltd", "messrs", "ms", "st", "viz",
+})  # fmt: skip
 # An ellipsis may end anything.
 _SENTENCE_END: Final = re.compile(r"(?<!\.)[.!?](?![.\w])")
-_PHRASE_END: Final = re.compile(r"[.,;:()\[\]\n\u2013\u2014\u2026]|\s-\s")
+_PHRASE_END: Final = re.compile(r"[.,!?;:()\[\]\n\u2013\u2014\u2026]|\s-\s")
 _JOINED: Final = re.compile(r"(?<=\w[-\u2010\u2011])|(?=[-\u2010\u2011]\w)")
 
 
@@ -86,15 +90,24 @@ def _word(text: str, token: Token, until: int) -> Word:
         token.spoken,
         is_hesitation=_is_filler(text, token),
         is_plain=token.is_plain,
-        boundary=_boundary(text[token.end : until]),
+        boundary=_boundary(
+            text[token.start : token.end], text[token.end : until], text[until : until + 1]
+        ),
     )
 
 
-def _boundary(between: str) -> Boundary:
-    """Return what ends in the text between two words."""
-    if _SENTENCE_END.search(between):
+def _boundary(word: str, between: str, following: str) -> Boundary:
+    """Return what ends between a word and the first letter of the next, "" at the end."""
+    if _SENTENCE_END.search(between) and not (
+        following.islower() or _is_abbreviated(word, between)
+    ):
         return "sentence"
     return "phrase" if _PHRASE_END.search(between) else ""
+
+
+def _is_abbreviated(word: str, between: str) -> bool:
+    is_short = (len(word) == 1 and word.isalpha()) or word.casefold() in _ABBREVIATIONS
+    return is_short and between.startswith(".")
 
 
 def _is_filler(text: str, token: Token) -> bool:

@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from speech.alignment.forced import AlignedPhone, AlignedWord, Alignment
+from speech.alignment.forced import AlignedPhone, AlignedWord, Alignment, Extra
 from speech.assembly import CHECK_THE_TEXT, Findings, assembled
 from speech.breaks import Break
 from speech.feedback.reasons import REASONS_UNKNOWN
@@ -32,12 +32,13 @@ def align(spoken):
 
 
 def analysed(
-    text, *, confidence=0.1, unsaid=(), preceded=(), heard="S", pauses=(), is_doubtful=False,
-    score=90.0,
+    text, *, confidence=0.1, unsaid=(), inserted_before=(), heard="S", pauses=(), is_doubtful=False,
+    score=90.0, extras=(),
 ):  # fmt: skip
     """Analyse a text with every sound heard as another; `unsaid` lists spoken words."""
     said = transcript.read(text, "en") if isinstance(text, str) else text
     alignment = align([part for word in said.words for part in word.spoken])
+    alignment = dataclasses.replace(alignment, extras=extras)
     phones = sum(len(word.phones) for word in alignment.words)
     words = len(alignment.words)
     scores = Scores(
@@ -47,7 +48,7 @@ def analysed(
         phone_intervals=np.array([[0.0, 60.4]] * phones),
         word_intervals=np.array([[31.6, 70.2]] * words),
         omitted=tuple(word.word in unsaid for word in alignment.words),
-        preceded=tuple(word.word in preceded for word in alignment.words),
+        follows_insertion=tuple(word.word in inserted_before for word in alignment.words),
         confidences=np.full(words, confidence), heard_instead=(heard,) * phones, mismatch=-9.0,
         faulty_below=55.0, measures=BEST,
     )  # fmt: skip
@@ -110,7 +111,7 @@ def test_a_word_of_several_was_said_if_one_of_them_was():
 def test_every_mistake_is_stored_with_its_kind():
     pauses = [Break("unexpected", "green", 1.0, 1.7), Break("missing", "house", 2.0, 2.05)]
     analysis = analysed(
-        "The green 1999 house", unsaid=("house",), preceded=("green",), pauses=pauses
+        "The green 1999 house", unsaid=("house",), inserted_before=("green",), pauses=pauses
     )
     mistakes = analysis.raw_alignment["mistakes"]
     phones = len(pronounce("the").variants[0]) + len(pronounce("green").variants[0])
@@ -119,6 +120,34 @@ def test_every_mistake_is_stored_with_its_kind():
     assert mistakes["inserted"] == [[200, 200]]
     assert mistakes["breaks"] == [["unexpected", 1000, 1700], ["missing", 2000, 2050]]
     assert any("before “green”" in advice for advice in analysis.recommendations)
+
+
+@pytest.mark.parametrize(
+    ("spoken", "inserted"), [("nineteen", [[600, 600]]), ("ninety", []), ("nine", [])]
+)
+def test_what_was_inserted_within_a_number_was_not_before_it(spoken, inserted):
+    analysis = analysed("The green 1999 house", inserted_before=(spoken,))
+    assert analysis.raw_alignment["mistakes"]["inserted"] == inserted
+    assert any("before “1999”" in advice for advice in analysis.recommendations) == bool(inserted)
+
+
+def test_a_hesitation_is_no_insertion():
+    um = Extra(19, 20, "filler")
+    analysis = analysed("The green house", inserted_before=("green", "house"), extras=(um,))
+    assert analysis.hesitation_count == 1
+    assert analysis.raw_alignment["mistakes"]["inserted"] == [[600, 600]]
+    assert not any("before “green”" in advice for advice in analysis.recommendations)
+
+
+def test_a_gap_in_which_something_was_inserted_is_no_pause():
+    pauses = [Break("unexpected", "the", 0.2, 0.2), Break("unexpected", "green", 0.6, 0.6)]
+    text = "The green house stands there today"
+    analysis = analysed(text, inserted_before=("green",), pauses=pauses)
+    mistakes = analysis.raw_alignment["mistakes"]
+    assert mistakes["inserted"] == [[200, 200]]
+    assert mistakes["breaks"] == [["unexpected", 600, 600]]
+    assert any("after “green”" in advice for advice in analysis.recommendations)
+    assert not any("after “the”" in advice for advice in analysis.recommendations)
 
 
 def test_a_deleted_phone_is_stored_without_another():

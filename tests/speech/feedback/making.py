@@ -14,7 +14,7 @@ OTHER = ["big", "green", "house", "stands", "here"]
 
 def word(
     text="red", confidence=0.9, *, phones="R EH D", usual=None, judged=True, said=True,
-    preceded=False, start_ms=0, end_ms=300, **odd,
+    follows_insertion=False, start_ms=0, end_ms=300, **odd,
 ):  # fmt: skip
     """Build a word; `odd` gives some phones a score, or a phone heard instead at score 20."""
     heard = []
@@ -25,7 +25,7 @@ def word(
         )
     usual = tuple((usual or phones).split())
     return HeardWord(
-        text, start_ms, end_ms, confidence, tuple(heard), usual, judged, said, preceded
+        text, start_ms, end_ms, confidence, tuple(heard), usual, judged, said, follows_insertion
     )
 
 

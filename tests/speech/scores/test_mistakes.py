@@ -80,16 +80,16 @@ def test_a_word_none_of_whose_sounds_is_heard_was_left_out(said):
 
 def test_speech_between_two_words_was_inserted(said):
     words = ("TH IH", "S IY", "N OW")
-    assert SURE.is_preceded(*said(*words, gap=40, silent=False)) == [False, True, True]
-    assert SURE.is_preceded(*said(*words, gap=40)) == [False, False, False]
-    assert SURE.is_preceded(*said(*words, gap=20, silent=False)) == [False, False, False]
+    assert SURE.follows_insertion(*said(*words, gap=40, silent=False)) == [False, True, True]
+    assert SURE.follows_insertion(*said(*words, gap=40)) == [False, False, False]
+    assert SURE.follows_insertion(*said(*words, gap=20, silent=False)) == [False, False, False]
     assert speech_between(*said("TH IH")).shape == (0,)
 
 
 def test_a_kind_without_a_limit_is_never_named(said):
     spoken = said("TH IH", "S IY", heard=["S", "", "AA", "K"], gap=100, silent=False)
     assert NEVER.realised(*spoken) == [None] * 4
-    assert NEVER.is_omitted(*spoken) == NEVER.is_preceded(*spoken) == [False, False]
+    assert NEVER.is_omitted(*spoken) == NEVER.follows_insertion(*spoken) == [False, False]
 
 
 def test_limits_of_other_shapes_are_refused():

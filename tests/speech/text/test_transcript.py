@@ -213,6 +213,15 @@ def test_ten_thousand_words_are_read():
         ("twenty-one - or two", ["", "phrase", "", ""]),
         ("at 5 p.m. we left", ["", "", "", "", ""]),
         ("one\ntwo", ["phrase", ""]),
+        ("In St. Louis", ["", "phrase", ""]),
+        ("Ask Ms. Green", ["", "phrase", ""]),
+        ("Mr. Green", ["", ""]),
+        ("tea etc. and cake", ["", "phrase", "", ""]),
+        ("J. K. Rowling", ["phrase", "phrase", ""]),
+        ("Go. go", ["phrase", ""]),
+        ("“Go!” he said", ["phrase", "", ""]),
+        ("I said no. Then", ["", "", "sentence", ""]),
+        ("It was 5. “Go", ["", "", "sentence", ""]),
     ],
 )
 def test_punctuation_ends_phrases_and_sentences(text, boundaries):
