@@ -13,7 +13,8 @@ from policy.languages import check_languages, primary_language
 from policy.leases import LEASE_DURATION
 from policy.score_changes import Comparison
 from schema.errors.base import ParametersRefused
-from schema.facts.backfill import BackfillPlan, BackfillProgress, BackfillRequest, EngineRelease
+from schema.facts.analysis import EngineRelease
+from schema.facts.backfill import BackfillPlan, BackfillProgress, BackfillRequest
 from schema.states import AnalysisEngine, BackfillOutcome, BackfillSelection
 from schema.wording import agreeing, counted
 from schema.written_text import required

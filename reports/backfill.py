@@ -7,7 +7,8 @@ from policy.backfill import BackfillEstimate
 from policy.score_changes import Change, Comparison
 from reports.markdown import table
 from reports.wording import amount, dollars, duration, plain, wait_for_approval
-from schema.facts.backfill import BackfillPlan, BackfillProgress, EngineRelease, RescoredMessage
+from schema.facts.analysis import EngineRelease
+from schema.facts.backfill import BackfillPlan, BackfillProgress, RescoredMessage
 from schema.facts.quality import Rule
 from schema.states import BackfillOutcome
 from schema.wording import counted

@@ -10,6 +10,19 @@ from schema.states import FailureCause
 
 
 @dataclass(frozen=True, slots=True)
+class EngineRelease:
+    """An engine with its versions, as stored in `message_audio_analysis`."""
+
+    engine: str
+    version: str  # numbers separated by dots
+    model_version: str
+
+    def __str__(self) -> str:
+        """Return one line, as stored in `audio_ops.backfill`."""
+        return f"{self.engine} {self.version} ({self.model_version})"
+
+
+@dataclass(frozen=True, slots=True)
 class ClaimedMessage:
     """A message under a lease, with everything that its analysis needs."""
 

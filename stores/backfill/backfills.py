@@ -9,7 +9,8 @@ from uuid import UUID
 from sqlalchemy import Connection, bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 
-from schema.facts.backfill import Backfill, BackfillRequest, EngineRelease
+from schema.facts.analysis import EngineRelease
+from schema.facts.backfill import Backfill, BackfillRequest
 from schema.states import AnalysisEngine, BackfillSelection
 
 _WINDOW = ("start", "end")

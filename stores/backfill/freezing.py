@@ -5,7 +5,7 @@ from collections.abc import Collection
 from sqlalchemy import Connection, TextClause, bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 
-from schema.facts.backfill import EngineRelease
+from schema.facts.analysis import EngineRelease
 from schema.tables.base import UtcDateTime
 from stores.backfill.backfills import ALLOW_LONG_STATEMENTS, request_from_json
 from stores.backfill.selection import CONDITIONS, WINDOW, matching, selection_arguments

@@ -10,8 +10,8 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import Connection, text
 
-from schema.facts.analysis import ClaimedMessage, MessageRetry
-from schema.facts.backfill import BackfillClaim, EngineRelease
+from schema.facts.analysis import ClaimedMessage, EngineRelease, MessageRetry
+from schema.facts.backfill import BackfillClaim
 from schema.states import BackfillOutcome
 from stores.backfill.backfills import ALLOW_LONG_STATEMENTS
 from stores.backfill.selection import IS_NEWER, release_arguments

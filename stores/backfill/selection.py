@@ -11,7 +11,8 @@ from typing import Any
 
 from sqlalchemy import Connection, TextClause, bindparam, text
 
-from schema.facts.backfill import BackfillPlan, BackfillRequest, EngineRelease, SelectedGroup
+from schema.facts.analysis import EngineRelease
+from schema.facts.backfill import BackfillPlan, BackfillRequest, SelectedGroup
 from schema.states import AnalysisEngine, BackfillSelection
 from schema.tables.base import UtcDateTime
 from stores.analysis.leases import PRIMARY_LANGUAGE

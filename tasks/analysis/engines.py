@@ -1,6 +1,6 @@
 """The engines that are installed here, and the one that this deployment uses."""
 
-from schema.facts.backfill import EngineRelease
+from schema.facts.analysis import EngineRelease
 from schema.states import AnalysisEngine
 from settings.environment import EngineSettings
 from speech import engine as speech_engine

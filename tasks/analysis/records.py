@@ -7,8 +7,7 @@ from itertools import accumulate
 from typing import Any
 
 from schema.documents import Analysis, AnalysisRecord
-from schema.facts.analysis import ClaimedMessage
-from schema.facts.backfill import EngineRelease
+from schema.facts.analysis import ClaimedMessage, EngineRelease
 from schema.states import FailureCause
 from speech.analysis import SpeechAnalysis, SpeechTiming
 from speech.engine import primary_language

@@ -10,8 +10,7 @@ from sqlalchemy import Connection
 
 from policy.leases import Fail, FailureDecision, Quarantine, Retry, failure_decision
 from schema.documents import storable
-from schema.facts.analysis import AnalysisReport, Claim, ClaimedMessage, MessageRetry
-from schema.facts.backfill import EngineRelease
+from schema.facts.analysis import AnalysisReport, Claim, ClaimedMessage, EngineRelease, MessageRetry
 from schema.facts.quality import BrokenRule
 from schema.states import FailureCause
 from stores.analysis import analyses, leases, messages

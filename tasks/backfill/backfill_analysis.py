@@ -26,13 +26,8 @@ from reports.backfill_charts import charts
 from reports.canvas import page_of_images
 from schema.errors.backfill import BackfillStopped
 from schema.errors.base import ParametersRefused
-from schema.facts.backfill import (
-    Backfill,
-    BackfillPlan,
-    BackfillProgress,
-    BackfillRequest,
-    EngineRelease,
-)
+from schema.facts.analysis import EngineRelease
+from schema.facts.backfill import Backfill, BackfillPlan, BackfillProgress, BackfillRequest
 from schema.states import AnalysisEngine
 from schema.wording import counted
 from speech.engine import LANGUAGES

@@ -8,8 +8,8 @@ from prefect.cache_policies import NO_CACHE
 
 from policy.leases import LEASE_DURATION
 from schema.errors.backfill import BackfillClosed, BackfillUnknown, EngineChanged
-from schema.facts.analysis import AnalysisReport
-from schema.facts.backfill import Backfill, EngineRelease
+from schema.facts.analysis import AnalysisReport, EngineRelease
+from schema.facts.backfill import Backfill
 from schema.states import AnalysisEngine
 from stores.backfill import backfills, leases
 from tasks.analysis.batch import owner, work_off

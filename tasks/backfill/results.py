@@ -6,8 +6,8 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from policy.leases import Quarantine
-from schema.facts.analysis import AnalysisReport
-from schema.facts.backfill import BackfillClaim, EngineRelease, FinishedItem
+from schema.facts.analysis import AnalysisReport, EngineRelease
+from schema.facts.backfill import BackfillClaim, FinishedItem
 from schema.states import BackfillOutcome
 from stores.analysis import analyses
 from stores.backfill import leases, outcomes

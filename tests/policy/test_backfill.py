@@ -27,11 +27,11 @@ from policy.backfill import (
 from policy.costs import PriceBookName, prices_of
 from policy.score_changes import compare
 from schema.errors.base import ParametersRefused
+from schema.facts.analysis import EngineRelease
 from schema.facts.backfill import (
     BackfillPlan,
     BackfillProgress,
     BackfillRequest,
-    EngineRelease,
     Rescored,
     SelectedGroup,
 )

@@ -9,10 +9,10 @@ from policy.costs import prices_of
 from policy.score_changes import by_language, compare
 from reports.backfill import canary_summary, plan_summary, report_summary
 from reports.backfill_charts import charts
+from schema.facts.analysis import EngineRelease
 from schema.facts.backfill import (
     BackfillPlan,
     BackfillProgress,
-    EngineRelease,
     Rescored,
     RescoredMessage,
     SelectedGroup,

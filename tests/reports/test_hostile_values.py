@@ -13,11 +13,10 @@ from policy.backfill import estimate
 from policy.costs import prices_of
 from policy.score_changes import compare
 from reports import analysis, backfill, costs, quality, reconciliation, sweep
-from schema.facts.analysis import AnalysisReport
+from schema.facts.analysis import AnalysisReport, EngineRelease
 from schema.facts.backfill import (
     BackfillPlan,
     BackfillProgress,
-    EngineRelease,
     Rescored,
     RescoredMessage,
     SelectedGroup,

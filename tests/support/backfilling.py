@@ -6,7 +6,8 @@ import pytest
 import sqlalchemy as sa
 
 from schema.documents import AnalysisRecord
-from schema.facts.backfill import BackfillRequest, EngineRelease
+from schema.facts.analysis import EngineRelease
+from schema.facts.backfill import BackfillRequest
 from schema.states import BackfillSelection
 from stores.analysis import analyses
 from stores.backfill import backfills, freezing

@@ -2,10 +2,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from schema.facts.backfill import (
-    BackfillRequest,
-    EngineRelease,
-)
+from schema.facts.analysis import EngineRelease
+from schema.facts.backfill import BackfillRequest
 from schema.states import BackfillSelection
 from stores.backfill import backfills, freezing
 from tests.conftest import FIRST_MESSAGE_AT

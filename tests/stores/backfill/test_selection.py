@@ -2,7 +2,8 @@ from datetime import timedelta
 
 import pytest
 
-from schema.facts.backfill import BackfillRequest, EngineRelease
+from schema.facts.analysis import EngineRelease
+from schema.facts.backfill import BackfillRequest
 from schema.facts.quality import BrokenRule
 from schema.states import BackfillSelection
 from stores.backfill import selection

@@ -3,7 +3,7 @@
 import pytest
 
 from schema.errors.backfill import EngineChanged
-from schema.facts.backfill import EngineRelease
+from schema.facts.analysis import EngineRelease
 from tasks.backfill.chunk import analyze_backfill_chunk
 from tests.support.backfilling import RELEASE
 
