@@ -31,9 +31,8 @@ def render(analysis: SpeechAnalysis, *, title: str) -> RenderableType:
 def _parts(analysis: SpeechAnalysis, title: str) -> Iterator[RenderableType]:
     yield Text(title, "bold")
     for one in shown_scores(analysis):
-        yield Text(
-            f"{one.name} {one.score} of 100; experts would probably give {one.low} to {one.high}."
-        )
+        interval = one.interval and "; experts would probably give {} to {}".format(*one.interval)
+        yield Text(f"{one.name} {one.score} of 100{interval or ''}.")
     yield Text(
         f"{analysis.speech_rate_wpm} words a minute, {analysis.articulation_rate_wpm} without "
         f"pauses. {_pauses(analysis)}"

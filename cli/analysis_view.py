@@ -1,7 +1,8 @@
 """An analysis prepared for display: each word with its sounds and a verdict."""
 
+import math
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -19,12 +20,11 @@ _SOUND_LIMITS: Final = (UNCLEAR_PHONE_SCORE, 80.0)
 
 @dataclass(frozen=True, slots=True)
 class ShownScore:
-    """A score of the recording, and between which ones experts would probably rate it, 0-100."""
+    """A score of the recording, 0-100, and its interval in whole numbers, if it has one."""
 
     name: str
     score: int
-    low: int
-    high: int
+    interval: tuple[int, int] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +59,16 @@ def shown_scores(analysis: SpeechAnalysis) -> list[ShownScore]:
         "accuracy": analysis.overall_accuracy_score,
         "fluency": analysis.overall_fluency_score,
     }
-    ends = {name: round(value) for name, value in analysis.raw_features.items()}
     return [
-        ShownScore(name.capitalize(), score, ends[f"{name}_low"], ends[f"{name}_high"])
+        ShownScore(name.capitalize(), score, _interval(analysis.raw_features, name))
         for name, score in scores.items()
     ]
+
+
+def _interval(raw: Mapping[str, float], name: str) -> tuple[int, int] | None:
+    if f"{name}_low" not in raw:
+        return None
+    return math.floor(raw[f"{name}_low"]), math.ceil(raw[f"{name}_high"])
 
 
 def shown_words(analysis: SpeechAnalysis) -> list[ShownWord]:

@@ -53,7 +53,8 @@ def assembled(
 ) -> SpeechAnalysis:
     """Build the analysis; times become milliseconds, scores whole numbers.
 
-    If it `is_doubtful` whether the text was said at all, no word or sound is criticised.
+    If it `is_doubtful` whether the text was said at all, no word or sound is criticised, and no
+    score has an interval.
     """
     words = _heard_words(found)
     measured, scores = found.fluency, found.scores
@@ -86,9 +87,9 @@ def assembled(
         problematic_words=() if is_doubtful else tuple(map(explain, problematic(words))),
         recommendations=tuple(advice),
         practice_words=() if is_doubtful else tuple(practice_words(words)),
-        raw_alignment=_raw_alignment(found)
+        raw_alignment=_raw_alignment(found, is_doubtful=is_doubtful)
         | ({} if is_doubtful else {"mistakes": _mistakes(found, words)}),
-        raw_features=_raw_features(scores),
+        raw_features=_raw_features(scores) | ({} if is_doubtful else _intervals(scores)),
         analysis_engine=engine,
         analysis_version=engine_version,
         analysis_model_version=model_version,
@@ -220,21 +221,21 @@ def _phoneme(
 
 
 def _raw_features(scores: Scores) -> dict[str, float]:
-    names = [f"{name}_{end}" for name in SCORES for end in ("low", "high")]
-    intervals = dict(zip(names, scores.intervals.ravel().tolist(), strict=True))
-    values = (
-        scores.measures
-        | intervals
-        | {
-            "accuracy": scores.accuracy,
-            "fluency": scores.fluency,
-            "prosodic": scores.prosodic,
-            "total": scores.total,
-            "completeness": scores.completeness,
-            "mismatch": scores.mismatch,
-        }
-    )
+    values = scores.measures | {
+        "accuracy": scores.accuracy,
+        "fluency": scores.fluency,
+        "prosodic": scores.prosodic,
+        "total": scores.total,
+        "completeness": scores.completeness,
+        "mismatch": scores.mismatch,
+    }
     return {name: round(value, 4) for name, value in values.items()}
+
+
+def _intervals(scores: Scores) -> dict[str, float]:
+    names = [f"{name}_{end}" for name in SCORES for end in ("low", "high")]
+    ends = scores.intervals.ravel().tolist()
+    return {name: round(end, 4) for name, end in zip(names, ends, strict=True)}
 
 
 def _mistakes(found: Findings, words: Sequence[HeardWord]) -> dict[str, Any]:
@@ -262,11 +263,16 @@ def _mistakes(found: Findings, words: Sequence[HeardWord]) -> dict[str, Any]:
     }
 
 
-def _raw_alignment(found: Findings) -> dict[str, Any]:
+def _raw_alignment(found: Findings, *, is_doubtful: bool) -> dict[str, Any]:
     """Return spoken words with their phones as rows of `phone_columns`, compact for storage."""
-    words = iter(_with_interval(found.scores.words, found.scores.word_intervals))
-    phones = iter(_with_interval(found.scores.phones, found.scores.phone_intervals))
-    columns = ["accuracy", "accuracy_low", "accuracy_high"]
+    columns = ["accuracy"] if is_doubtful else ["accuracy", "accuracy_low", "accuracy_high"]
+    words, phones = (
+        iter(row[: len(columns)] for row in _with_interval(*scored))
+        for scored in (
+            (found.scores.words, found.scores.word_intervals),
+            (found.scores.phones, found.scores.phone_intervals),
+        )
+    )
     return {
         "faulty_below": round(found.scores.faulty_below, 2),
         "phone_columns": ["arpabet", "start_ms", "end_ms", *columns],

@@ -223,11 +223,29 @@ def test_a_hesitation_that_the_text_leaves_out_is_shown_between_its_words(fox):
 
 
 def test_a_scores_range_is_drawn_and_said_in_words(fox):
-    raw = fox.raw_features | {"accuracy_low": 63.4, "accuracy_high": 88.0}
+    raw = fox.raw_features | {"accuracy_low": 63.4, "accuracy_high": 87.1}
     page = rendered(replace(fox, raw_features=raw), FOX_TEXT)
     assert "Experts would probably give 63 to 88." in page.text["scores"]
     likely = [one for one in page.all("rect") if one.get("class") == "likely"]
     assert (likely[0]["x"], likely[0]["width"]) == ("63%", "25%")
+    assert "the mark is the score" in page.text["note"]
+
+
+def test_scores_of_a_text_in_doubt_are_shown_without_a_range(fox, monkeypatch):
+    raw = {
+        name: value
+        for name, value in fox.raw_features.items()
+        if not name.endswith(("_low", "_high"))
+    }
+    doubtful = replace(fox, raw_features=raw)
+    page = rendered(doubtful, FOX_TEXT)
+    assert f"{fox.overall_accuracy_score} of 100" in page.text["scores"]
+    assert not [one for one in page.all("rect") if one.get("class") == "likely"]
+    assert "Experts would" not in page.text["html"]
+    assert "the mark is" not in page.text["html"]
+    monkeypatch.setattr(engine, "analyze", lambda *_, **__: doubtful)
+    shown = run(FOX, "--text", FOX_TEXT).output
+    assert f"Accuracy {fox.overall_accuracy_score} of 100.\n" in shown
 
 
 def test_every_sound_can_be_read_without_pointing_at_it(fox):

@@ -174,9 +174,8 @@ def test_a_doubtful_recording_gets_no_feedback_but_to_check_the_text():
             dataclasses.replace(one, expected_phoneme=None, issues=())
             for one in sure.phoneme_analysis
         ),
-        raw_alignment={
-            key: value for key, value in sure.raw_alignment.items() if key != "mistakes"
-        },
+        raw_alignment=doubtful.raw_alignment,
+        raw_features=doubtful.raw_features,
     )
 
 
@@ -198,6 +197,21 @@ def test_a_number_is_one_timing_from_its_first_part_to_its_last():
 def test_the_usual_pronunciation_is_taught():
     (reported,) = analysed("would", heard=None).problematic_words
     assert "/w ʊ d/" in reported.suggestion
+
+
+def test_a_doubtful_recording_keeps_its_scores_without_mistakes_and_intervals():
+    sure, doubtful = analysed("We met"), analysed("We met", is_doubtful=True)
+    ends = {name for name in sure.raw_features if name.endswith(("_low", "_high"))}
+    assert len(ends) == 8
+    assert doubtful.raw_features == {
+        name: value for name, value in sure.raw_features.items() if name not in ends
+    }
+    stored = doubtful.raw_alignment
+    assert set(sure.raw_alignment) - set(stored) == {"mistakes"}
+    assert stored["phone_columns"] == ["arpabet", "start_ms", "end_ms", "accuracy"]
+    assert stored["words"][0] == {
+        "word": "we", "accuracy": 50, "phones": [["W", 0, 100, 20], ["IY", 100, 200, 20]]
+    }  # fmt: skip
 
 
 def test_every_stored_score_has_its_interval_beside_it():
