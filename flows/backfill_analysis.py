@@ -24,6 +24,7 @@ from schema.states import AnalysisEngine, BackfillOutcome, BackfillSelection
 from schema.wording import counted
 from schema.written_text import written
 from speech.engine import LANGUAGES
+from tasks.analysis.engines import chosen_engine
 from tasks.backfill.approval import wait_for_approval
 from tasks.backfill.backfill_analysis import (
     approve,
@@ -155,10 +156,15 @@ def backfill_analysis(
         logger.info("Dry run: %d of %d done", progress.done, progress.selected)
         return progress
     if dry_run:
+        chosen = chosen_engine(engine)
         plan, estimated = plan_backfill(
-            request, parallel=max_parallel, price_book=price_book, as_of=started_at
+            request,
+            engine=chosen,
+            parallel=max_parallel,
+            price_book=price_book,
+            as_of=started_at,
         )
-        publish_plan(plan, estimated, engine)
+        publish_plan(plan, estimated, chosen)
         logger.info("Dry run: %s would be analysed", counted(estimated.messages, "message"))
         return BackfillProgress(selected=estimated.messages, open=estimated.messages)
     backfill = freeze_backfill(take_over(request, reason, resume).id)

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -193,15 +193,19 @@ def contradicts(stated: BackfillRequest, stored: BackfillRequest) -> bool:
     return selection not in (none, stored)
 
 
-def fingerprint(request: BackfillRequest, release: EngineRelease, reason: str) -> str:
+def fingerprint(request: BackfillRequest, releases: Sequence[EngineRelease], reason: str) -> str:
     """Return a SHA-256 in hexadecimal that identifies a backfill.
 
     Args:
         request: As returned by `normalised`.
-        release: The engine.
+        releases: Those whose analyses are current: of the engine asked for, or of all engines.
         reason: The reason given for the backfill.
     """
-    facts = {"request": asdict(request), "release": asdict(release), "reason": reason}
+    facts = {
+        "request": asdict(request),
+        "releases": [asdict(release) for release in releases],
+        "reason": reason,
+    }
     return hashlib.sha256(json.dumps(facts, default=str, sort_keys=True).encode()).hexdigest()
 
 
@@ -218,7 +222,7 @@ def estimate(
 
     Args:
         plan: What would be analysed.
-        engine: By which engine.
+        engine: The engine that would analyse it.
         limit: Maximum number of messages; None: all.
         cores: Cores that analyse in parallel.
         times_real_time: Recent pace of one core, in seconds of audio per second; None if unknown.

@@ -70,7 +70,7 @@ def begin(
         connection: In a transaction.
         request: Which messages to select.
         release: The engine that analyses them.
-        fingerprint: Identifies request, release and reason.
+        fingerprint: Of the request, the current releases and the reason.
         reason: Shown to people.
     """
     created = connection.execute(

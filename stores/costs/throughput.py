@@ -31,7 +31,7 @@ SELECT a.analysis_error IS NOT NULL AS failed,
         AS analysis_ms
 FROM message_audio_analysis AS a
 WHERE a.analyzed_at > :since AND a.analyzed_at <= :as_of
-    AND a.analysis_engine = coalesce(:engine, a.analysis_engine)
+    AND (CAST(:engine AS text) IS NULL OR a.analysis_engine = :engine)
     AND NOT EXISTS (
         SELECT FROM audio_ops.quarantine AS q
         WHERE q.message_id = a.message_id AND q.released_at IS NULL AND q.rule = ANY(:distrusted)

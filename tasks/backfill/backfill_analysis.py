@@ -47,12 +47,18 @@ FREEZE_AT_ONCE = 1_000  # messages per transaction, which locks them against del
 
 @task(cache_policy=NO_CACHE)
 def plan_backfill(
-    request: BackfillRequest, *, parallel: int, price_book: PriceBookName, as_of: datetime
+    request: BackfillRequest,
+    *,
+    engine: AnalysisEngine,
+    parallel: int,
+    price_book: PriceBookName,
+    as_of: datetime,
 ) -> tuple[BackfillPlan, BackfillEstimate]:
     """Count the messages that a backfill would select, and estimate its time and cost.
 
     Args:
         request: Which messages to select.
+        engine: The engine that would analyse them.
         parallel: Concurrent runs, each on as many cores as this process may use.
         price_book: Prices of the bucket.
         as_of: End of the 30 days over which the pace is measured, UTC.
@@ -61,7 +67,6 @@ def plan_backfill(
         ParametersRefused: If no message can meet the request.
     """
     in_transaction(_check_selection, request)
-    engine = chosen_engine(request.engine)
     plan = in_transaction(
         selection.plan, request, installed_release(engine), _current_releases(request), LANGUAGES
     )
@@ -86,12 +91,10 @@ def plan_backfill(
 
 
 @task(cache_policy=NO_CACHE)
-def publish_plan(
-    plan: BackfillPlan, estimated: BackfillEstimate, engine: AnalysisEngine | None
-) -> None:
+def publish_plan(plan: BackfillPlan, estimated: BackfillEstimate, engine: AnalysisEngine) -> None:
     """Publish the plan of a backfill as the artifact `backfill-analysis`."""
     create_markdown_artifact(
-        plan_summary(plan, estimated, installed_release(chosen_engine(engine))),
+        plan_summary(plan, estimated, installed_release(engine)),
         key=ARTIFACT,
         description=f"Dry run: {counted(estimated.messages, 'message')} would be analysed",
     )
@@ -154,12 +157,12 @@ def _check_selection(connection: Connection, request: BackfillRequest) -> None:
 
 def _begin(request: BackfillRequest, reason: str) -> int:
     in_transaction(_check_selection, request)
-    release = installed_release(chosen_engine(request.engine))
+    # All current releases, so that the same arguments find it whatever `KAIWA_ENGINE` says by then.
     return in_transaction(
         backfills.begin,
         request,
-        release,
-        fingerprint=fingerprint(request, release, reason),
+        installed_release(chosen_engine(request.engine)),
+        fingerprint=fingerprint(request, _current_releases(request), reason),
         reason=reason,
     )
 

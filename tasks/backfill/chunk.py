@@ -13,7 +13,7 @@ from schema.facts.backfill import Backfill
 from schema.states import AnalysisEngine
 from stores.backfill import backfills, leases
 from tasks.analysis.batch import owner, work_off
-from tasks.analysis.engines import chosen_engine, installed_release
+from tasks.analysis.engines import installed_release
 from tasks.backfill.results import write_backfill_outcomes
 from tasks.resources.database import in_transaction
 
@@ -53,8 +53,11 @@ def release_for(backfill: Backfill) -> EngineRelease:
     Raises:
         EngineChanged: If another version of its engine is installed.
     """
-    engines = (engine for engine in AnalysisEngine if engine == backfill.engine)
-    installed = installed_release(next(engines, chosen_engine(None)))
+    try:
+        engine = AnalysisEngine(backfill.engine)
+    except ValueError:
+        raise EngineChanged(backfill.id, backfill.engine_version, "no such engine") from None
+    installed = installed_release(engine)
     if backfill.engine_version != str(installed):
         raise EngineChanged(backfill.id, backfill.engine_version, str(installed))
     return installed

@@ -283,7 +283,8 @@ def test_history_goes_from_one_engine_to_the_other_and_back(
     assert set(versions().values()) == {(engine_name, speech_engine.model_version(engine_name))}
 
 
-def test_a_frozen_backfill_keeps_its_engine(analysed, stopped_after, versions, monkeypatch):
+@pytest.mark.parametrize("again", [{"resume": 1}, {}], ids=["resumed", "same arguments"])
+def test_a_backfill_keeps_its_engine(analysed, stopped_after, versions, monkeypatch, again):
     ids = [analysed(SENTENCES[n % 4]) for n in range(3)]
     monkeypatch.setenv("KAIWA_ENGINE", "kaiwa")
     claim = leases.claim
@@ -292,7 +293,8 @@ def test_a_frozen_backfill_keeps_its_engine(analysed, stopped_after, versions, m
         backfill_for_real(canary_size=0, chunk_size=1)
     monkeypatch.setattr(leases, "claim", claim)
     monkeypatch.setenv("KAIWA_ENGINE", "kaiwa-large")
-    assert backfill_for_real(resume=1).outcomes == {BackfillOutcome.ANALYZED: len(ids)}
+    found = backfill_for_real(canary_size=0, chunk_size=1, **again)
+    assert found.outcomes == {BackfillOutcome.ANALYZED: len(ids)}
     assert {engine_name for engine_name, _ in versions().values()} == {"kaiwa"}
 
 

@@ -67,13 +67,13 @@ def sample(analyzed=200, failed=0, quarantined=0):
 
 
 def test_the_same_backfill_has_the_same_fingerprint_and_no_other():
-    first = fingerprint(REQUEST, RELEASE, "better")
-    assert fingerprint(replace(REQUEST), replace(RELEASE), "better") == first
+    first = fingerprint(REQUEST, [RELEASE], "better")
+    assert fingerprint(replace(REQUEST), [replace(RELEASE)], "better") == first
     others = [
-        fingerprint(replace(REQUEST, limit=5), RELEASE, "better"),
-        fingerprint(replace(REQUEST, end=None), RELEASE, "better"),
-        fingerprint(REQUEST, replace(RELEASE, version="2.1"), "better"),
-        fingerprint(REQUEST, RELEASE, "much better"),
+        fingerprint(replace(REQUEST, limit=5), [RELEASE], "better"),
+        fingerprint(replace(REQUEST, end=None), [RELEASE], "better"),
+        fingerprint(REQUEST, [replace(RELEASE, version="2.1")], "better"),
+        fingerprint(REQUEST, [RELEASE], "much better"),
     ]
     assert len({first, *others}) == 5
 
@@ -89,7 +89,7 @@ def test_an_equivalent_request_is_the_same():
         languages=("en", "ja"), conversation_ids=("a", "b"),
     )  # fmt: skip
     assert normalised(one) == other == normalised(other)
-    assert fingerprint(normalised(one), RELEASE, "r") == fingerprint(other, RELEASE, "r")
+    assert fingerprint(normalised(one), [RELEASE], "r") == fingerprint(other, [RELEASE], "r")
 
 
 def test_an_estimate_follows_pace_and_cores():

@@ -61,14 +61,14 @@ def test_analyses_of_the_month_are_added_up(analyse, measured):
 
 
 def test_the_pace_of_one_engine_is_measured_alone(analyse, measured, run_sql):
-    for engine, took_ms in (("kaiwa", 200), ("kaiwa-large", 700)):
+    for engine, took_ms in (("kaiwa", 200), ("kaiwa-large", 700), (None, 100)):
         run_sql(
             "UPDATE message_audio_analysis SET analysis_engine = :engine WHERE message_id = :id",
             engine=engine,
             id=analyse(took_ms=took_ms),
         )
     assert measured(engine="kaiwa-large").analysis_seconds == 0.7
-    assert measured().analyzed == 2
+    assert measured().analyzed == 3
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,10 @@ from tests.support.backfilling import RELEASE
     "release",
     [RELEASE, EngineRelease("kaiwa-large", "0.1", "en"), EngineRelease("other", "9", "x")],
 )
-def test_a_machine_with_another_engine_claims_nothing(add_scored, freeze, items, noon, release):
+def test_a_machine_with_another_engine_claims_nothing(
+    add_scored, freeze, items, noon, release, monkeypatch
+):
+    monkeypatch.setenv("KAIWA_ENGINE", "misspelt")  # concerns only new backfills
     add_scored()
     backfill_id = freeze(release=release)  # not installed anywhere
     before = items(backfill_id)
