@@ -26,6 +26,7 @@ from speech.scores.scoring import align_and_score
 from speech.text import letter_to_sound, lexicon, transcript
 from speech.text.lexicon import pronounce
 from speech.text.transcript import Transcript
+from speech.trained_models import MODELS, file_version
 from speech.utterance import spoken_words, utterances
 from speech.validity import require_speech
 from speech.waveform import SAMPLE_RATE_HZ
@@ -44,17 +45,23 @@ _MAX_WORDS_NAMED: Final = 10
 
 
 def model_version(engine: str, model: ScoringModel | None = None) -> str:
-    """Return the versions of the scoring model (default: the shipped one) and of what it hears."""
-    model = model or scoring_model(engine)
-    versions = [f"{ENGINES[engine]}-{model.version}", f"pocketsphinx-{_acoustic_version()}"]
-    if model.encoder:
-        versions.append(f"whisper-tiny.en-{model.encoder.version}")
-    return "+".join(versions)
+    """Return the versions of the scoring model (default: the shipped one) and of what it hears.
+
+    Reads files, once, but loads no model.
+    """
+    name, *encoders = ENGINES[engine]
+    scoring = f"{name}-{model.version}" if model else _shipped_version(name)
+    return "+".join([scoring, _acoustic_version(), *map(_shipped_version, encoders)])
 
 
-@cache  # reads a file
+@cache
+def _shipped_version(name: str) -> str:
+    return f"{name}-{file_version(MODELS / f'{name}.npz')}"
+
+
+@cache
 def _acoustic_version() -> str:
-    return version("pocketsphinx")
+    return f"pocketsphinx-{version('pocketsphinx')}"
 
 
 def load(language: str, engine: str = DEFAULT_ENGINE) -> None:
@@ -64,7 +71,8 @@ def load(language: str, engine: str = DEFAULT_ENGINE) -> None:
         UnsupportedLanguage: If there is no model for it.
     """
     _supported(language)
-    model_version(engine)  # reads the scoring model, and the encoder that it needs
+    model_version(engine)
+    _ = scoring_model(engine).encoder
     acoustic_model()
     lexicon.load()
     letter_to_sound.shipped()

@@ -23,7 +23,8 @@ from speech.scores.stacking import PhoneStacking
 from speech.text.phones import PHONES
 from speech.trained_models import MODELS, Arrays, file_version, read_model
 
-ENGINES: Final = {"kaiwa": "en", "kaiwa-large": "en-large"}  # names of their models
+# Names of their files: the scoring model, then the encoder that it needs.
+ENGINES: Final = {"kaiwa": ("en",), "kaiwa-large": ("en-large", "whisper-tiny.en")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,4 +117,4 @@ def scoring_model(engine: str) -> ScoringModel:
     Raises:
         DamagedModel: If its file is missing or damaged.
     """
-    return ScoringModel.from_file(MODELS / f"{ENGINES[engine]}.npz")
+    return ScoringModel.from_file(MODELS / f"{ENGINES[engine][0]}.npz")

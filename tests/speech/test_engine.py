@@ -1,6 +1,8 @@
 import dataclasses
 import json
 import math
+import subprocess
+import sys
 from itertools import pairwise
 
 import numpy as np
@@ -10,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from speech import engine
+from speech.acoustics.whisper import whisper_encoder
 from speech.errors import (
     EmptyTranscript,
     NoSpeech,
@@ -178,6 +181,22 @@ def test_an_analysis_says_which_models_made_it():
     assert (analysis.analysis_engine, analysis.analysis_version) == ("kaiwa-large", "3.0")
     assert analysis.analysis_model_version == engine.model_version("kaiwa-large")
     assert analysis.analysis_model_version.startswith("en-large-")
+
+
+def test_the_versions_of_an_engine_are_known_without_loading_it():
+    code = (
+        "from speech.engine import model_version, scoring_model\n"
+        "from speech.acoustics.whisper import whisper_encoder\n"
+        "print(model_version('kaiwa-large'))\n"
+        "assert not scoring_model.cache_info().misses + whisper_encoder.cache_info().misses\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    parts = done.stdout.strip().split("+")
+    assert [part.rpartition("-")[0] for part in parts] == [
+        "en-large", "pocketsphinx", "whisper-tiny.en"
+    ]  # fmt: skip
+    assert f"whisper-tiny.en-{whisper_encoder().version}" in parts
+    assert f"en-large-{scoring_model('kaiwa-large').version}" in parts
 
 
 def test_each_engine_signs_its_analyses_with_its_own_model():
