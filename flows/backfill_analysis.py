@@ -99,8 +99,8 @@ def backfill_analysis(
         languages: Only conversations in these languages, such as en. Empty: all.
         conversation_ids: Only these conversations. Empty: all.
         engine: Analysis engine, in the installed version: kaiwa-large scores best, kaiwa is
-            faster. Analyses by the other one are outdated. Empty: the deployment's KAIWA_ENGINE;
-            current analyses by the other one are not outdated.
+            faster. If set, analyses by the other engine count as outdated; if empty, KAIWA_ENGINE
+            is used and they do not.
         newest_first: Start with the newest recordings.
         max_parallel: Number of parallel runs; each uses all cores of its machine.
         chunk_size: Messages claimed, analysed and written together.

@@ -95,7 +95,10 @@ def _about_insertions(words: Sequence[HeardWord]) -> list[str]:
     if not before:
         return []
     named = " and ".join(before[:_MOST_PLACES])
-    return [f"Something that is not in the text was heard before {named}. Say only its words."]
+    return [
+        f"Something that is not in the text was heard before {named}. Say only the words of "
+        "the text."
+    ]
 
 
 def _about_breaks(breaks: Sequence[Break]) -> list[str]:

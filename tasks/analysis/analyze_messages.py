@@ -88,7 +88,7 @@ def analyze_chunk(
     Args:
         chunk: Position to start from, and maximum number of messages to claim.
         languages: Only conversations in these languages; None: all that the engine supports.
-        engine: Analyses them.
+        engine: The engine that analyses them.
         max_attempts: Attempts before a transient failure becomes final.
         workers: Analysis processes; None: one per core.
         as_of: Timestamp of the analyses, UTC.

@@ -93,7 +93,7 @@ def work_off(
         write: Writes and counts the outcomes, by message id, of messages whose lease still holds.
         renew: Extends the lease with a given token by a duration.
         release: Returns messages still held under a token to the queue.
-        engine: Analyses them.
+        engine: The engine that analyses them.
         workers: Analysis processes; None: one per core.
         as_of: Timestamp of the analyses, UTC.
 

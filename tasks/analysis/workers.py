@@ -60,7 +60,7 @@ class AnalysisWorkers:
 
         Args:
             count: How many recordings are analysed at the same time.
-            engine: Analyses them.
+            engine: The engine that analyses them.
             settings: Limits of the processes; default: those of the environment.
         """
         self.count, self._engine = count, engine

@@ -63,7 +63,9 @@ def test_single_pauses_are_not_mentioned_among_many():
 def test_what_the_text_lacks_is_mentioned_once_for_a_word():
     words = [word(), word("tea", follows_insertion=True), word("tea", follows_insertion=True)]
     (text,) = advice(words, steady(3), score=50.0)
-    assert text == "Something that is not in the text was heard before “tea”. Say only its words."
+    assert text == (
+        "Something that is not in the text was heard before “tea”. Say only the words of the text."
+    )
 
 
 def test_small_words_that_are_drawn_out_are_mentioned():
