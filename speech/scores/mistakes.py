@@ -115,7 +115,7 @@ def realisations(given: NetworkInput, output: NetworkOutput) -> Realisations:
     Vowels are said for vowels and consonants for consonants. What sounds like a neighbour is taken
     for the neighbour, whose boundary is misplaced, not for another phone.
     """
-    expected, posteriors = given.phones, output.posteriors
+    expected, posteriors, own = given.phones, output.posteriors, own_posteriors(given, output)
     rows = np.arange(len(expected))
     beside = np.zeros(posteriors.shape, bool)
     beside[rows[1:], expected[:-1]] = True
@@ -126,7 +126,7 @@ def realisations(given: NetworkInput, output: NetworkOutput) -> Realisations:
     others = np.where(is_possible, posteriors, 0.0)
     beside[:, NOTHING] = True
     return Realisations(
-        own=posteriors[rows, expected],
+        own=own,
         other=others.argmax(axis=1),
         other_share=others.max(axis=1),
         nothing_share=np.where(beside, posteriors, 0.0).sum(axis=1),
@@ -135,15 +135,14 @@ def realisations(given: NetworkInput, output: NetworkOutput) -> Realisations:
 
 def omission_evidence(given: NetworkInput, output: NetworkOutput) -> Array:
     """Gather the evidence for each word that it was left out, shape (W, len(OMISSION_NAMES))."""
-    heard = _heard(given, output)
-    starts = np.flatnonzero(np.diff(given.words, prepend=-1))
-    sizes = np.diff(np.append(starts, len(given.words)))
+    heard = np.log(np.maximum(own_posteriors(given, output), LEAST))
+    starts = _word_starts(given)
     frames = given.segments[:, 1] - given.segments[:, 0]
     return np.column_stack(
         [
-            np.add.reduceat(heard, starts) / sizes,
+            word_means(given, heard),
             np.maximum.reduceat(heard, starts),
-            np.log(np.add.reduceat(frames, starts) / sizes),
+            np.log(word_means(given, frames)),
             output.words / TO_TEN,
             np.full(len(starts), heard.mean()),
         ]
@@ -163,6 +162,18 @@ def is_sure(limits: Array, wrong: Array, shares: Array) -> Flags:
     return np.asarray((wrong >= limits[0]) & (shares >= limits[1]))
 
 
-def _heard(given: NetworkInput, output: NetworkOutput) -> Array:
-    own = output.posteriors[np.arange(len(given.phones)), given.phones]
-    return np.log(np.maximum(own, LEAST))
+def own_posteriors(given: NetworkInput, output: NetworkOutput) -> Array:
+    """Return the posterior of each expected phone, shape (P,)."""
+    own: Array = output.posteriors[np.arange(len(given.phones)), given.phones]
+    return own
+
+
+def word_means(given: NetworkInput, values: NDArray[Any]) -> Array:
+    """Average values of phones over each word, shape (W,)."""
+    starts = _word_starts(given)
+    means: Array = np.add.reduceat(values, starts) / np.diff(starts, append=len(given.words))
+    return means
+
+
+def _word_starts(given: NetworkInput) -> NDArray[np.intp]:
+    return np.flatnonzero(np.diff(given.words, prepend=-1))

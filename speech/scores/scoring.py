@@ -16,6 +16,7 @@ from speech.acoustics.pitch import Pitch
 from speech.alignment.forced import AlignedPiece, Alignment
 from speech.scores.features import network_input, step_embeddings
 from speech.scores.gate import gate_evidence
+from speech.scores.mistakes import own_posteriors, word_means
 from speech.scores.model import ScoringModel
 from speech.scores.network import NetworkInput, NetworkOutput
 from speech.scores.prosody import NAMES as PROSODY_NAMES
@@ -48,7 +49,8 @@ class Scores:
         words: Shape (words,).
         phone_intervals: Shape (phones, 2).
         word_intervals: Shape (words, 2).
-        omitted: For each word, whether it was surely left out.
+        omitted: For each word, whether it was surely left out, by a fitted regression. A word
+            that `completeness` leaves out may only have been said badly.
         follows_insertion: For each word, whether something that is not in the text was surely said
             between it and the word before it.
         confidences: Shape (words,), probability 0-1 that experts would rate the word as well said.
@@ -162,10 +164,7 @@ def _scores(
 
 
 def _words_heard(given: NetworkInput, output: NetworkOutput) -> list[bool]:
-    own = output.posteriors[np.arange(len(given.phones)), given.phones]
+    own = own_posteriors(given, output)
     among_best = (output.posteriors > own[:, None]).sum(axis=1) < _HEARD_RANK
-    starts = np.flatnonzero(np.diff(given.words, prepend=-1))
-    sizes = np.diff(np.append(starts, len(given.words)))
-    shares = np.add.reduceat(among_best.astype(float), starts) / sizes
-    heard: list[bool] = (shares >= _HEARD_SHARE).tolist()
+    heard: list[bool] = (word_means(given, among_best.astype(float)) >= _HEARD_SHARE).tolist()
     return heard
