@@ -205,9 +205,7 @@ def measure(
     found: dict[str, Any] = {"spliced": None, "spliced_same": None}
     if corpus:
         changes = [
-            pair
-            for jobs in _of_speakers(corpus, folds, speakers)
-            for pair in splices(jobs, engine)
+            pair for jobs in _of_speakers(corpus, folds, speakers) for pair in splices(jobs, engine)
         ]
         found["spliced"] = figures([changed for changed, _ in changes])
         found["spliced_same"] = figures([same for _, same in changes])
