@@ -20,8 +20,7 @@ from speech.scores.model import ScoringModel
 from speech.scores.scoring import WELL_SAID
 from training.examples import Example, read_examples
 from training.held_out import speakers_held_out
-
-WELL_SAID_PHONE = 1.5
+from training.mistake_cases import FAULTY
 
 Array = NDArray[np.float32]
 
@@ -67,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = parser.parse_args(argv)
     phones, words = judged(list(read_examples(arguments.features)), arguments.folds)
     score, rating, of_word = phones.T
-    faulty = rating < WELL_SAID_PHONE
+    faulty = rating < FAULTY
     print(f"{100 * faulty.mean():.1f} % of {len(phones)} phones are faulty")
     named, _ = SEVERITIES[-1]
     for limit in range(30, 85, 5):

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from speech.scores.mistakes import (
     HARDLY_HEARD,
+    NOTHING,
     omission_evidence,
     realisations,
     speech_between,
@@ -22,7 +23,7 @@ from speech.scores.mistakes import (
 from speech.scores.network import NetworkOutput
 from training.examples import Example
 from training.held_out import HeldOutPredictions, judges, without
-from training.miscues import KINDS, NOTHING, Miscue
+from training.miscues import KINDS, Miscue
 from training.stacking import fit_stacking
 
 Array = NDArray[np.floating[Any]]
