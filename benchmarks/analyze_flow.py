@@ -1,6 +1,6 @@
 """Compare the whole flow with the bare engine on the same cores; measure memory of a long run.
 
-    python benchmarks/analyze_flow.py [--clips 1000] [--smoke] [--json]
+    python benchmarks/analyze_flow.py [--clips 1000] [--engine ENGINE] [--smoke] [--json]
 
 Recordings come from the folder in CORPUS, or are synthesised without it. The bare engine decodes
 and analyses the same clips in as many processes, from a list in memory: no bucket, no database, no
@@ -13,6 +13,7 @@ import statistics
 import subprocess
 import sys
 import time
+from functools import partial
 from itertools import cycle, islice
 from uuid import uuid4
 
@@ -20,6 +21,7 @@ import psutil
 import sqlalchemy as sa
 
 from benchmarks import claim, frame, servers
+from benchmarks.analysed_corpus import ENGINE
 from local.addresses import StackAddresses
 from local.demo.corpus import read_corpus
 from local.demo.learners import record_all
@@ -27,7 +29,7 @@ from local.demo.recordings import ANALYZED, Recording
 from local.stack import Stack
 from settings.demo import DemoSettings
 from settings.processes import limit_blas_threads
-from speech.engine import DEFAULT_ENGINE, analyze, load
+from speech.engine import analyze, load
 from speech.errors import SpeechError
 from speech.waveform import AudioEncoding, decode
 from stores import database
@@ -43,7 +45,7 @@ def read_clips() -> list[Recording]:
     return [recording for recording in recordings if recording.expected in (None, ANALYZED)]
 
 
-def analyse_alone(clip: Recording, engine: str = DEFAULT_ENGINE) -> bool:
+def analyse_alone(clip: Recording, engine: str) -> bool:
     """Analyse one clip with the bare engine; return whether it succeeded."""
     encoding = AudioEncoding(
         clip.encoding.audio_format, clip.encoding.sample_rate_hz, clip.encoding.channels
@@ -55,12 +57,12 @@ def analyse_alone(clip: Recording, engine: str = DEFAULT_ENGINE) -> bool:
     return True
 
 
-def engine_seconds(clips: list[Recording]) -> float:
+def engine_seconds(clips: list[Recording], engine: str) -> float:
     """Time the bare engine on all cores, including the start of its processes."""
     started = time.perf_counter()
     spawn = multiprocessing.get_context("spawn")
-    with spawn.Pool(available_cores(), load, ("en",)) as pool:
-        for _ in pool.imap_unordered(analyse_alone, clips):
+    with spawn.Pool(available_cores(), load, ("en", engine)) as pool:
+        for _ in pool.imap_unordered(partial(analyse_alone, engine=engine), clips):
             pass
     return time.perf_counter() - started
 
@@ -111,7 +113,7 @@ def upload(stack: StackAddresses, clips: list[Recording], messages: int) -> None
         connection.execute(sa.text("ANALYZE messages"))
 
 
-def run_flow(stack: StackAddresses, limit: int) -> tuple[float, float]:
+def run_flow(stack: StackAddresses, limit: int, engine: str) -> tuple[float, float]:
     """Run the flow in a separate process; return its seconds and its process tree's peak in MB.
 
     The seconds are the flow's own, from its call to its report: starting Python and importing
@@ -119,7 +121,7 @@ def run_flow(stack: StackAddresses, limit: int) -> tuple[float, float]:
     """
     run = subprocess.Popen(
         [sys.executable, "-m", "benchmarks.analyze_flow_run", str(limit)],
-        env=stack.environment(),
+        env=stack.environment() | {"KAIWA_ENGINE": engine},
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -145,7 +147,7 @@ def tree_bytes(process: psutil.Process) -> int:
     return total
 
 
-def measure(clips: int, few: int, many: int, small: int, large: int) -> frame.Figures:
+def measure(clips: int, few: int, many: int, engine: str, small: int, large: int) -> frame.Figures:
     """Return the times of flow and engine, the peaks of two runs, and the figures of claiming."""
     limit_blas_threads()
     everything = read_clips()
@@ -157,13 +159,13 @@ def measure(clips: int, few: int, many: int, small: int, large: int) -> frame.Fi
             where = stack.up(lambda _step: None)
             pause_schedule(where)
             upload(where, chosen, clips)
-            before = engine_seconds(chosen)
-            flow, _ = run_flow(where, clips)
-            bare = statistics.mean([before, engine_seconds(chosen)])
+            before = engine_seconds(chosen, engine)
+            flow, _ = run_flow(where, clips, engine)
+            bare = statistics.mean([before, engine_seconds(chosen, engine)])
             peaks = []
             for messages in (few, many):
                 upload(where, shortest, messages)
-                peaks.append(run_flow(where, messages)[1])
+                peaks.append(run_flow(where, messages, engine)[1])
         finally:
             stack.down()
     return {
@@ -186,6 +188,7 @@ if __name__ == "__main__":
             "clips": frame.Size(1_000, smoke=8, help="recordings that flow and engine analyse"),
             "few": frame.Size(1_000, smoke=4, help="messages of the short run"),
             "many": frame.Size(10_000, smoke=8, help="messages of the long run"),
+            "engine": ENGINE,
             **claim.SIZES,
         },
     )

@@ -13,8 +13,8 @@ from typing import Final
 import numpy as np
 
 from benchmarks.expert_agreement import Comparison
+from training.mistake_cases import MISPRONOUNCED
 
-MISPRONOUNCED: Final = 0.5  # of 2
 _PER_POINT: Final = 50.0
 _NAMES: Final = ("diagnosis_f1", "diagnosis_precision", "diagnosis_recall")
 

@@ -1,6 +1,7 @@
 """Measure the speed of one analysis on one thread, and the time of each stage.
 
-    python benchmarks/engine_speed.py [--corpus DIR] [--sample N] [--smoke] [--json]
+    python benchmarks/engine_speed.py [--corpus DIR] [--sample N] [--engine ENGINE] [--smoke]
+                                      [--json]
 
 The peer is pocketsphinx's forced alignment, words and phones, of the same clips in the same run;
 it gives no scores. Each stage is timed separately, after the whole analysis. So is Whisper's

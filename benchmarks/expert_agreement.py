@@ -31,7 +31,7 @@ _COLUMNS: Final = ("accuracy", "accuracy_low", "accuracy_high")
 _NO_INTERVAL: Final = (np.nan, np.nan)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
     """Our and the experts' numbers for one utterance by level, each of shape (n, 2).
 
@@ -40,13 +40,14 @@ class Comparison:
         means: Our scores, 0-100, and the experts' means.
         medians: Likewise with the experts' medians; none for words and phones.
         intervals: Our intervals, 0-100; shape (n, 2), NaN for words and phones without one.
+        faulty_below: Our score of a phone below which it counts as mispronounced.
     """
 
     speaker: str
     means: dict[str, Array]
-    medians: dict[str, Array]  # none for words and phones
+    medians: dict[str, Array]
     intervals: dict[str, Array]
-    faulty_below: float  # our number of a phone, for it to count as mispronounced
+    faulty_below: float
 
     def covered(self, level: str) -> NDArray[np.bool_]:
         """Return for each interval whether the experts' mean is inside."""
@@ -64,16 +65,18 @@ def compare(utterance: Utterance, analysis: SpeechAnalysis) -> Comparison:
     )
     rated_phones = [rating for word in utterance.words for rating in word.phone_accuracy]
     return Comparison(
-        utterance.speaker,
-        {
+        speaker=utterance.speaker,
+        means={
             "phone": np.column_stack([phones[:, 0], rated_phones]),
             "word": np.column_stack([words[:, 0], [word.accuracy for word in utterance.words]]),
             **{
                 name: np.array([[features[name], rated]]) for name, rated in utterance.means.items()
             },
         },
-        {name: np.array([[features[name], rated]]) for name, rated in utterance.medians.items()},
-        {
+        medians={
+            name: np.array([[features[name], rated]]) for name, rated in utterance.medians.items()
+        },
+        intervals={
             "phone": phones[:, 1:],
             "word": words[:, 1:],
             **{
@@ -81,7 +84,7 @@ def compare(utterance: Utterance, analysis: SpeechAnalysis) -> Comparison:
                 for name in utterance.means
             },
         },
-        analysis.raw_alignment["faulty_below"],
+        faulty_below=analysis.raw_alignment["faulty_below"],
     )
 
 

@@ -55,7 +55,12 @@ GROUPS: Final[dict[str, Callable[[Rating], bool]]] = {
 
 
 def figures(compared: Sequence[Comparison], ratings: Sequence[Rating]) -> dict[str, Any]:
-    """Return all figures by group and level, and the differences of biases between groups."""
+    """Return all figures by group and level, and the differences of biases between groups.
+
+    Args:
+        compared: Our scores of recordings.
+        ratings: The experts' of the same recordings.
+    """
     theirs = {name: [one for one in ratings if belongs(one)] for name, belongs in GROUPS.items()}
     speakers = {name: {one.speaker for one in group} for name, group in theirs.items()}
     ours = {
@@ -219,8 +224,9 @@ def measure(
     jobs = [Job(utterance, utterance.text) for utterance in utterances]
     if folds:
         jobs = with_folds(jobs, folds)
-    compared = [each.comparison for each in outcomes(jobs, engine, processes) if each.comparison]
-    return figures(compared, read_ratings(corpus, [one.name for one in utterances]))
+    finished = zip(utterances, outcomes(jobs, engine, processes), strict=True)
+    scored = {one.name: each.comparison for one, each in finished if each.comparison}
+    return figures(list(scored.values()), read_ratings(corpus, scored))
 
 
 if __name__ == "__main__":

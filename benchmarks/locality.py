@@ -1,7 +1,7 @@
 """Measure whether a mispronounced sound lowers its own score, and not its neighbours'.
 
-    python benchmarks/locality.py [--corpus DIR] [--folds DIR] [--speakers N] [--pairs N]
-                                  [--smoke] [--json]
+    python benchmarks/locality.py [--corpus DIR] [--folds DIR] [--engine ENGINE]
+                                  [--speakers N] [--pairs N] [--smoke] [--json]
 
 Each recording is scored as it is and with one sound changed:
 
@@ -31,7 +31,7 @@ from typing import Any, Final
 import numpy as np
 
 from benchmarks import frame
-from benchmarks.analysed_corpus import Job, with_folds
+from benchmarks.analysed_corpus import ENGINE, Job, with_folds
 from benchmarks.sound_changes import ScoredPhone, scored_phones, spliced
 from benchmarks.voices import Speaker, voices
 from speech.scores.model import ScoringModel
@@ -118,11 +118,11 @@ def figures(changes: Sequence[Change | None]) -> dict[str, Any]:
     }
 
 
-def splices(jobs: Sequence[Job]) -> Iterator[tuple[Change | None, Change | None]]:
+def splices(jobs: Sequence[Job], engine: str) -> Iterator[tuple[Change | None, Change | None]]:
     """Yield, for recordings of one speaker, what another phone changes and what the same does."""
     waveforms = [job.utterance.waveform() for job in jobs]
     scored = [
-        scored_phones(waveform, job.text, _model(job.model))
+        scored_phones(waveform, job.text, engine, _model(job.model))
         for waveform, job in zip(waveforms, jobs, strict=True)
     ]
     donors: dict[str, list[tuple[int, ScoredPhone]]] = defaultdict(list)
@@ -146,7 +146,7 @@ def splices(jobs: Sequence[Job]) -> Iterator[tuple[Change | None, Change | None]
             if fitting:
                 other, donor = fitting[chance.integers(len(fitting))]
                 waveform = spliced(waveforms[index], phones[place], waveforms[other], donor)
-                after = scored_phones(waveform, job.text, _model(job.model))
+                after = scored_phones(waveform, job.text, engine, _model(job.model))
                 changes.append(change_at(place, phones, after))
         if len(changes) == 2:
             yield changes[0], changes[1]
@@ -182,11 +182,13 @@ def _is_as_long(one: ScoredPhone, other: ScoredPhone) -> bool:
 _model = cache(lambda path: path and ScoringModel.from_file(path))
 
 
-def minimal_pair(speaker: Speaker, sentence: str, word: str, said: str) -> Change | None:
+def minimal_pair(
+    speaker: Speaker, engine: str, sentence: str, word: str, said: str
+) -> Change | None:
     """Return what happens to the scores of `word` when a voice says `said`."""
     text = sentence.format(word)
-    before = scored_phones(speaker(text), text, None)
-    after = scored_phones(speaker(sentence.format(said)), text, None)
+    before = scored_phones(speaker(text), text, engine, None)
+    after = scored_phones(speaker(sentence.format(said)), text, engine, None)
     index = sentence.split().index("{}")
     places = [place for place, one in enumerate(before) if one.word == index]
     wanted, other = (pronounce(each).variants[0] for each in (word, said))
@@ -196,18 +198,22 @@ def minimal_pair(speaker: Speaker, sentence: str, word: str, said: str) -> Chang
     return change_at(places[changed], before, after)
 
 
-def measure(corpus: Path | None, folds: Path | None, speakers: int, pairs: int) -> dict[str, Any]:
+def measure(
+    corpus: Path | None, folds: Path | None, engine: str, speakers: int, pairs: int
+) -> dict[str, Any]:
     """Change sounds of so many speakers, and let each voice read so many pairs."""
     found: dict[str, Any] = {"spliced": None, "spliced_same": None}
     if corpus:
-        changes = [pair for jobs in _of_speakers(corpus, folds, speakers) for pair in splices(jobs)]
+        changes = [
+            pair for jobs in _of_speakers(corpus, folds, speakers) for pair in splices(jobs, engine)
+        ]
         found["spliced"] = figures([changed for changed, _ in changes])
         found["spliced_same"] = figures([same for _, same in changes])
     speaking, missing = voices()
     for name, reason in missing.items():
         print(f"{name} is left out: {reason}", file=sys.stderr)
     said = {
-        name: [minimal_pair(speaker, *pair) for pair in PAIRS[:pairs]]
+        name: [minimal_pair(speaker, engine, *pair) for pair in PAIRS[:pairs]]
         for name, speaker in speaking.items()
     }
     found["minimal_pairs"] = figures([change for some in said.values() for change in some])
@@ -253,6 +259,7 @@ if __name__ == "__main__":
         {
             "corpus": frame.Folder("folder of rated recordings"),
             "folds": frame.Folder("models that were each trained without some speakers"),
+            "engine": ENGINE,
             "speakers": frame.Size(40, smoke=2, help="speakers of the corpus"),
             "pairs": frame.Size(len(PAIRS), smoke=1, help="minimal pairs for each voice"),
         },

@@ -5,7 +5,7 @@ from typing import Final
 
 import numpy as np
 
-from speech import engine
+from speech import engine as speech_engine
 from speech.errors import SpeechError
 from speech.scores.model import ScoringModel
 from speech.waveform import SAMPLE_RATE_HZ
@@ -27,17 +27,19 @@ class ScoredPhone:
     score: float
 
 
-def scored_phones(waveform: Waveform, text: str, model: ScoringModel | None) -> list[ScoredPhone]:
+def scored_phones(
+    waveform: Waveform, text: str, engine: str, model: ScoringModel | None
+) -> list[ScoredPhone]:
     """Return all phones of a recording; none if it is refused."""
     try:
-        analysis = engine.analyze(waveform, text, "en", model=model)
+        analysis = speech_engine.analyze(waveform, text, "en", engine=engine, model=model)
     except SpeechError:
         return []
     per_ms = SAMPLE_RATE_HZ // 1000
     return [
         ScoredPhone(index, name, per_ms * start_ms, per_ms * end_ms, score)
         for index, word in enumerate(analysis.raw_alignment["words"])
-        for name, start_ms, end_ms, score in word["phones"]
+        for name, start_ms, end_ms, score, *_ in word["phones"]
     ]
 
 

@@ -1,6 +1,6 @@
 """Measure what is reported falsely when natives and good synthetic voices read correctly.
 
-    python benchmarks/variants.py [--clips DIR] [--sentences N] [--smoke] [--json]
+    python benchmarks/variants.py [--clips DIR] [--sentences N] [--engine ENGINE] [--smoke] [--json]
 
 Every installed voice of `benchmarks/voices.py` reads the sentences below; CLIPS has one folder per
 group of other readers (see `benchmarks/gate_groups.py`). Everything is read as written, in the
@@ -18,9 +18,10 @@ from typing import Any, Final
 import numpy as np
 
 from benchmarks import frame
+from benchmarks.analysed_corpus import ENGINE
 from benchmarks.gate_groups import read_clips
 from benchmarks.voices import voices
-from speech import engine
+from speech import engine as speech_engine
 from speech.errors import SpeechError
 from speech.scores.gate import POSSIBLE
 from speech.waveform import AudioEncoding, decode
@@ -70,10 +71,10 @@ class Reading:
     is_doubted: bool = False
 
 
-def reading_of(waveform: Waveform, text: str) -> Reading:
+def reading_of(waveform: Waveform, text: str, engine: str) -> Reading:
     """Analyse one correct reading."""
     try:
-        analysis = engine.analyze(waveform, text, "en")
+        analysis = speech_engine.analyze(waveform, text, "en", engine=engine)
     except SpeechError:
         return Reading()
     return Reading(
@@ -98,27 +99,27 @@ def figures(readings: Sequence[Reading]) -> dict[str, Any]:
     }
 
 
-def _clip_readings(clips: Path) -> Iterator[tuple[str, list[Reading]]]:
+def _clip_readings(clips: Path, engine: str) -> Iterator[tuple[str, list[Reading]]]:
     for group, recordings in read_clips(clips).items():
         yield (
             group,
             [
-                reading_of(decode(one.audio.read_bytes(), AudioEncoding()), one.text)
+                reading_of(decode(one.audio.read_bytes(), AudioEncoding()), one.text, engine)
                 for one in recordings
             ],
         )
 
 
-def measure(clips: Path | None, sentences: int) -> dict[str, Any]:
+def measure(clips: Path | None, sentences: int, engine: str) -> dict[str, Any]:
     """Let every voice read so many sentences."""
     speaking, missing = voices()
     for name, reason in missing.items():
         print(f"{name} is left out: {reason}", file=sys.stderr)
     said = {
-        name: [reading_of(speaker(text), text) for text in SENTENCES[:sentences]]
+        name: [reading_of(speaker(text), text, engine) for text in SENTENCES[:sentences]]
         for name, speaker in speaking.items()
     }
-    recorded = dict(_clip_readings(clips)) if clips else {}
+    recorded = dict(_clip_readings(clips, engine)) if clips else {}
     return {
         "synthetic": _all_of(said),
         "clips": _all_of(recorded),
@@ -151,6 +152,7 @@ if __name__ == "__main__":
         {
             "clips": frame.Folder("folder of recordings by group"),
             "sentences": frame.Size(len(SENTENCES), smoke=1, help="sentences for each voice"),
+            "engine": ENGINE,
         },
         show=table,
     )

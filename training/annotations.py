@@ -49,36 +49,17 @@ _MARKS: Final = {"(": WRONG, "{": ACCENTED, ")": RIGHT, "}": RIGHT}
 
 
 @dataclass(frozen=True, slots=True)
-class Insertion:
-    """A phone that was heard between the expected ones.
-
-    Attributes:
-        after: Expected phones of the word that precede it.
-        phone: What was heard, ARPAbet.
-        share: Share of the experts who heard it there.
-    """
-
-    after: int
-    phone: str
-    share: float
-
-
-@dataclass(frozen=True, slots=True)
 class RealisedWord:
     """What the experts marked on one word.
 
     Attributes:
-        text: The word.
         phones: The reference phones.
         shares: Shape (phones, 3): share of the experts who marked each phone right, accented, or
             wrong or missing; NaN for a phone that none of them spelled.
-        insertions: Phones heard between them.
     """
 
-    text: str
     phones: tuple[str, ...]
     shares: NDArray[np.float32]
-    insertions: tuple[Insertion, ...]
 
 
 def read_realised(folder: Path) -> dict[str, list[RealisedWord]]:
@@ -93,31 +74,25 @@ def read_realised(folder: Path) -> dict[str, list[RealisedWord]]:
     }
     return {
         one["utterance"]: [
-            realised(word["text"], phones, word["phones"])
+            realised(phones, word["phones"])
             for word, phones in zip(one["words"], references[one["utterance"]], strict=True)
         ]
         for one in _lines(folder / "annotations.jsonl")
     }
 
 
-def realised(text: str, phones: Sequence[str], heard: Sequence[str]) -> RealisedWord:
+def realised(phones: Sequence[str], heard: Sequence[str]) -> RealisedWord:
     """Bring together what the experts heard, a string of the notation each."""
     votes = np.zeros((len(phones), 3), np.float32)
-    insertions: dict[tuple[int, str], float] = {}
     for expert in heard:
-        marked, inserted = _marked(expert)
+        marked = _marked(expert)
         places = match(phones, [phone for phone, _ in marked])
         for votes_of, place in zip(votes, places, strict=True):
             if place is not None:
                 votes_of[marked[place][1]] += 1
-        for spelled, phone in inserted:
-            after = sum(place is not None and place < spelled for place in places)
-            share = insertions.get((after, phone), 0.0)
-            insertions[after, phone] = share + 1 / len(heard)
     with np.errstate(invalid="ignore"):
         shares = votes / votes.sum(axis=1, keepdims=True)
-    found = (Insertion(after, phone, share) for (after, phone), share in insertions.items())
-    return RealisedWord(text, tuple(phones), shares, tuple(found))
+    return RealisedWord(tuple(phones), shares)
 
 
 def carried_over_shares(words: Sequence[RealisedWord], given: NetworkInput) -> NDArray[np.float32]:
@@ -132,24 +107,21 @@ def carried_over_shares(words: Sequence[RealisedWord], given: NetworkInput) -> N
     return shares
 
 
-def _marked(heard: str) -> tuple[list[tuple[str, int]], list[tuple[int, str]]]:
-    """Return the spelled phones with their marks, and after how many of them what was inserted.
+def _marked(heard: str) -> list[tuple[str, int]]:
+    """Return the spelled phones with their marks, without those that were inserted.
 
     A bracket that nothing opened or closed, as a few strings have, changes nothing before it.
     """
     marked: list[tuple[str, int]] = []
-    inserted: list[tuple[int, str]] = []
     mark, within = RIGHT, False
     for piece in _PIECE.findall(heard):
         if piece in "[]":
             within = piece == "["
         elif piece in _MARKS:
             mark = _MARKS[piece]
-        elif within:
-            inserted += [(len(marked), phone) for phone in _SPELLED.get(piece, (piece,))]
-        else:
+        elif not within:
             marked += [(phone, mark) for phone in _SPELLED.get(piece, (piece,))]
-    return marked, inserted
+    return marked
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:

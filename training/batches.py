@@ -19,7 +19,7 @@ from speech.scores.network import (
     STEP,
     TO_TEN,
     Standardisations,
-    voice_of,
+    mean_embedding,
 )
 from training.examples import Example
 
@@ -61,7 +61,7 @@ class Batch:
 
     frames: Tensor  # (N, 2 F)
     embeddings: Tensor  # (N, E)
-    voices: Tensor  # (B, E)
+    mean_embeddings: Tensor  # (B, E)
     inside: Tensor  # (N, 1): 0 between utterances
     step_of_frame: Tensor  # (M,)
     phone_of_frame: Tensor  # (M,)
@@ -85,7 +85,7 @@ def prepare(example: Example, standard: Standardisations) -> Prepared:
     frames = np.zeros((STEP * steps, given.frames.shape[1]), np.float16)
     frames[:count] = standard.frames.apply(given.frames.astype(np.float32))
     embeddings = standard.embeddings.apply(given.embeddings.astype(np.float32))
-    voice = voice_of(embeddings, given.segments)
+    voice = mean_embedding(embeddings, given.segments)
     phone_of_frame = np.full(count, len(given.phones))
     states = np.full(count, SILENCE)
     weights = np.full(count, SILENCE_WEIGHT, np.float32)

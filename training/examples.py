@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from speech.scores.network import NetworkInput, Standardisation, Standardisations
+from speech.scores.network import MARKS, NetworkInput, Standardisation, Standardisations
 
 LEAST_SPREAD = 1e-3
 
@@ -29,6 +29,21 @@ class Example:
     marks: NDArray[np.float32]  # (P, 3): shares of the experts who marked it right, accented, wrong
     word_accuracy: NDArray[np.float32]  # (W,): 0 to 10
     utterance: NDArray[np.float32]  # (4,): accuracy, fluency, prosodic, total, 0 to 10
+
+
+def unrated(name: str, speaker: str, variant: int, given: NetworkInput) -> Example:
+    """Return an example without any rating."""
+    phones, words = len(given.phones), int(given.words[-1]) + 1
+    return Example(
+        name,
+        speaker,
+        variant,
+        given,
+        phone_accuracy=np.full(phones, np.nan, np.float32),
+        marks=np.full((phones, MARKS), np.nan, np.float32),
+        word_accuracy=np.full(words, np.nan, np.float32),
+        utterance=np.full(4, np.nan, np.float32),
+    )
 
 
 def write_examples(path: Path, examples: Sequence[Example]) -> None:

@@ -20,8 +20,7 @@ from speech.scores.model import ScoringModel
 from speech.scores.scoring import WELL_SAID
 from training.examples import Example, read_examples
 from training.held_out import speakers_held_out
-
-WELL_SAID_PHONE = 1.5
+from training.mistake_cases import FAULTY
 
 Array = NDArray[np.float32]
 
@@ -30,9 +29,9 @@ def judged(examples: Sequence[Example], folds: Path) -> tuple[Array, Array]:
     """Score phones and words of held-out speakers.
 
     Returns:
-        For each rated phone: its score 0-100, the experts' 0-2, the posteriors of the expected
-        phone and of the likeliest one, and the confidence of its word, shape (phones, 5). For each
-        word: its confidence 0-1 and the experts' score 0-10, shape (words, 2).
+        For each rated phone: its score 0-100, the experts' 0-2, and the confidence of its word,
+        shape (phones, 3). For each word: its confidence 0-1 and the experts' score 0-10, shape
+        (words, 2).
     """
     phones, words = [], []
     for path in sorted(folds.glob("*.npz")):
@@ -43,12 +42,8 @@ def judged(examples: Sequence[Example], folds: Path) -> tuple[Array, Array]:
                 continue
             output = model.predict(example.given)
             confidence = np.interp(output.words, *model.confidence)
-            own = output.posteriors[np.arange(len(output.phones)), example.given.phones]
-            best = output.posteriors.max(axis=1)
             of_word = confidence[example.given.words]
-            judged_phones = np.column_stack(
-                [50 * output.phones, example.phone_accuracy, own, best, of_word]
-            )
+            judged_phones = np.column_stack([50 * output.phones, example.phone_accuracy, of_word])
             phones.append(judged_phones[~np.isnan(example.phone_accuracy)])
             words.append(np.column_stack([confidence, example.word_accuracy]))
     return np.concatenate(phones), np.concatenate(words)
@@ -70,8 +65,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("folds", type=Path)
     arguments = parser.parse_args(argv)
     phones, words = judged(list(read_examples(arguments.features)), arguments.folds)
-    score, rating, own, best, of_word = phones.T
-    faulty = rating < WELL_SAID_PHONE
+    score, rating, of_word = phones.T
+    faulty = rating < FAULTY
     print(f"{100 * faulty.mean():.1f} % of {len(phones)} phones are faulty")
     named, _ = SEVERITIES[-1]
     for limit in range(30, 85, 5):
@@ -82,10 +77,6 @@ def main(argv: Sequence[str] | None = None) -> None:
             (score < limit) & (of_word < named),
             faulty,
         )
-    for limit in (35, 50, 60, 70):
-        for least in (0.4, 0.5, 0.6):
-            instead = (score < limit) & (best >= least) & (own <= 0.1)
-            _tell(f"phone below {limit}, another heard at {least}", instead, faulty)
     bad = words[:, 1] < WELL_SAID
     print(f"{100 * bad.mean():.1f} % of {len(words)} words are faulty")
     for confidence in np.arange(0.1, 0.65, 0.05).tolist():

@@ -114,13 +114,17 @@ def fit_curves(known: Scored, lengths: int) -> Array:
         inside[own] = _inside(_nested(known.of(~own)), known.of(own))
     nested = _nested(known)
     by_length = [known.lengths == length for length in range(lengths)]
-    return np.stack([nested[_narrowest(inside[same], known.weights[same])] for same in by_length])
+    return np.stack(
+        [nested[_narrowest(inside[same], known.of(same).weights)] for same in by_length]
+    )
 
 
 def _narrowest(inside: NDArray[np.bool_], weights: Array) -> int:
     """Return the last of the nested intervals that hold often enough; the widest if none does."""
+    if not len(weights):  # the training data have none of this length
+        return 0
     enough = weights @ inside >= COVERAGE * weights.sum()
-    return int(np.flatnonzero(enough & inside.any()).max(initial=0))
+    return int(np.flatnonzero(enough).max(initial=0))
 
 
 def _nested(known: Scored) -> Array:

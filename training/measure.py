@@ -95,30 +95,46 @@ def write_shards(
     utterances: Sequence[Utterance],
     examples_of: Callable[[Sequence[Utterance], int], Iterable[Example]],
 ) -> None:
-    """Write one file per hundred utterances, on all cores.
+    """Write one file of examples per hundred utterances, on all cores.
 
     Args:
         folder: Created if missing.
         utterances: Utterances of a corpus.
         examples_of: Measures the utterance of a given index; picklable.
     """
+    for_each_shard(folder, utterances, partial(_write_shard, utterances, examples_of))
+
+
+def for_each_shard(
+    folder: Path,
+    utterances: Sequence[Utterance],
+    write: Callable[[Path, range], None],
+    size: int = _SHARD,
+) -> None:
+    """Write one file for so many utterances, on all cores.
+
+    Args:
+        folder: Created if missing.
+        utterances: Utterances of a corpus.
+        write: Writes the file of the utterances with given indices; picklable.
+        size: Utterances per file.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    write = partial(_write_shard, folder, utterances, examples_of)
+    count = len(utterances)
+    shards = [range(first, min(first + size, count)) for first in range(0, count, size)]
+    paths = [folder / f"{utterances[shard.start].name}.npz" for shard in shards]
     with ProcessPoolExecutor() as pool:
-        for path in pool.map(write, range(0, len(utterances), _SHARD)):
+        for path, _ in zip(paths, pool.map(write, paths, shards), strict=True):
             print(path)
 
 
 def _write_shard(
-    folder: Path,
     utterances: Sequence[Utterance],
     examples_of: Callable[[Sequence[Utterance], int], Iterable[Example]],
-    first: int,
-) -> Path:
-    indices = range(first, min(first + _SHARD, len(utterances)))
-    path = folder / f"{utterances[first].name}.npz"
+    path: Path,
+    indices: range,
+) -> None:
     write_examples(path, [one for index in indices for one in examples_of(utterances, index)])
-    return path
 
 
 def _rated(

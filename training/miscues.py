@@ -12,7 +12,6 @@ import argparse
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, partial
@@ -23,15 +22,14 @@ import numpy as np
 
 from speech.errors import TextMismatch
 from speech.feedback.contrasts import contrast
-from speech.scores.network import MARKS, NetworkInput
+from speech.scores.mistakes import NOTHING
 from speech.text.lexicon import dictionary_path, pronounce
 from speech.text.phones import PHONES
 from training.corpus import RatedWord, Utterance, read_corpus
-from training.examples import Example, read_examples, write_examples
-from training.measure import Norms, measure, read_norms
+from training.examples import Example, read_examples, unrated, write_examples
+from training.measure import Norms, for_each_shard, measure, read_norms
 
 KINDS: Final = ("another sound", "a sound less", "a word less", "a word more")  # as said
-NOTHING: Final = len(PHONES)
 FOLDER: Final = "miscues"
 _WELL_SAID: Final = 1.8  # of 2; the experts' ratings of every sound of a word that is replaced
 _SHARD: Final = 500
@@ -163,34 +161,22 @@ def _miscues(norms: Norms, own: Utterance, other: Utterance, every: int) -> Iter
             aligned = tuple(PHONES[phone] for phone in given.phones[of_word])
             if change.phones in (None, aligned):
                 place = change.word if change.phones is None else int(of_word[change.place])
-                yield Miscue(_unrated(own, change.kind, given), place, change.realised)
+                example = unrated(own.name, own.speaker, change.kind, given)
+                yield Miscue(example, place, change.realised)
 
 
-def _unrated(own: Utterance, kind: int, given: NetworkInput) -> Example:
-    return Example(
-        name=own.name,
-        speaker=own.speaker,
-        variant=kind,
-        given=given,
-        marks=np.full((len(given.phones), MARKS), np.nan, np.float32),
-        phone_accuracy=np.full(len(given.phones), np.nan, np.float32),
-        word_accuracy=np.full(given.words[-1] + 1, np.nan, np.float32),
-        utterance=np.full(4, np.nan, np.float32),
-    )
-
-
-def _write_shard(folder: Path, norms: Norms, utterances: Sequence[Utterance], first: int) -> Path:
-    chance = np.random.default_rng(first)
+def _write_shard(norms: Norms, utterances: Sequence[Utterance], path: Path, indices: range) -> None:
+    chance = np.random.default_rng(indices.start)
     found = [
         miscue
-        for index, own in enumerate(utterances[first : first + _SHARD])
-        for miscue in _miscues(norms, own, utterances[int(chance.integers(len(utterances)))], index)
+        for index in indices
+        for miscue in _miscues(
+            norms, utterances[index], utterances[int(chance.integers(len(utterances)))], index
+        )
     ]
-    path = folder / f"{utterances[first].name}.npz"
     write_examples(path, [miscue.example for miscue in found])
     wrong = [(miscue.place, miscue.realised) for miscue in found]
     path.with_suffix(".json").write_text(json.dumps(wrong), encoding="utf-8")
-    return path
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -199,13 +185,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("corpus", type=Path)
     parser.add_argument("features", type=Path)
     arguments = parser.parse_args(argv)
-    folder = arguments.features / FOLDER
-    folder.mkdir(parents=True, exist_ok=True)
     utterances = read_corpus(arguments.corpus)
-    write = partial(_write_shard, folder, read_norms(arguments.features), utterances)
-    with ProcessPoolExecutor() as pool:
-        for path in pool.map(write, range(0, len(utterances), _SHARD)):
-            print(path)
+    write = partial(_write_shard, read_norms(arguments.features), utterances)
+    for_each_shard(arguments.features / FOLDER, utterances, write, _SHARD)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from speech.errors import TextMismatch
 from training import impostors
 from training.channels import random_channel
 from training.corpus import RatedWord, Utterance, read_corpus
-from training.examples import Example
+from training.examples import Example, unrated
 from training.measure import Norms, measure, read_norms, write_shards
 from training.soundalikes import soundalike
 
@@ -66,27 +66,11 @@ def _length(utterance: Utterance) -> int:
     return len(_phones(utterance))
 
 
-def _example(
-    kind: int, waveform: NDArray[np.float32], own: Utterance, text: Utterance, norms: Norms
-) -> Example:
-    given = measure(waveform, text.spoken(), norms)
-    return Example(
-        name=own.name,
-        speaker=own.speaker,
-        variant=kind,
-        given=given,
-        phone_accuracy=np.full(len(given.phones), np.nan, np.float32),
-        marks=np.full((len(given.phones), 3), np.nan, np.float32),
-        word_accuracy=np.full(len(text.words), np.nan, np.float32),
-        utterance=np.full(4, np.nan, np.float32),
-    )
-
-
 def _examples(norms: Norms, utterances: Sequence[Utterance], index: int) -> Iterator[Example]:
-    chance = utterances[index].chance(7)
-    for kind, waveform, text in _mismatched(utterances, index, chance):
+    own = utterances[index]
+    for kind, waveform, text in _mismatched(utterances, index, own.chance(7)):
         with suppress(TextMismatch):  # refused before it reaches the gate
-            yield _example(kind, waveform, utterances[index], text, norms)
+            yield unrated(own.name, own.speaker, kind, measure(waveform, text.spoken(), norms))
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -5,7 +5,7 @@ known of miscues (`training/miscues.py`), as are words that were left out or add
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final, Self
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from speech.scores.mistakes import (
     HARDLY_HEARD,
+    NOTHING,
     omission_evidence,
     realisations,
     speech_between,
@@ -22,7 +23,7 @@ from speech.scores.mistakes import (
 from speech.scores.network import NetworkOutput
 from training.examples import Example
 from training.held_out import HeldOutPredictions, judges, without
-from training.miscues import KINDS, NOTHING, Miscue
+from training.miscues import KINDS, Miscue
 from training.stacking import fit_stacking
 
 Array = NDArray[np.floating[Any]]
@@ -81,15 +82,8 @@ class AllCases:
 
     def without(self, fold: int) -> Self:
         """Return the cases of the other folds."""
-        return self._of(lambda cases: cases.fold != fold)
-
-    def only(self, fold: int) -> Self:
-        """Return the cases of one fold."""
-        return self._of(lambda cases: cases.fold == fold)
-
-    def _of(self, is_kept: Callable[[Cases], Flags]) -> Self:
         parts = (getattr(self, field.name) for field in fields(self))
-        return type(self)(*(part.of(is_kept(part)) for part in parts))
+        return type(self)(*(part.of(part.fold != fold) for part in parts))
 
 
 def cases_of_folds(

@@ -212,7 +212,7 @@ class TrainedNetwork(nn.Module):
         known = [batch.utterance]
         if self.hears:
             # Undisturbed, the few voices would be learnt by heart.
-            known.append(functional.dropout(batch.voices, VOICE_DROPOUT, self.training))
+            known.append(functional.dropout(batch.mean_embeddings, VOICE_DROPOUT, self.training))
         features = functional.relu(self.utterance.features(torch.cat(known, 1)))
         scores = self.utterance(torch.cat([whole, features], 1))
         scores = scores + self.utterance.direct(batch.utterance)

@@ -13,7 +13,7 @@ phones only.
 import argparse
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -28,7 +28,7 @@ from speech.text.phones import ALIKE, PHONES
 from training.annotations import RIGHT, WRONG, RealisedWord, carried_over_shares, read_realised
 from training.channels import random_channel
 from training.corpus import Utterance, read_corpus
-from training.examples import Example
+from training.examples import Example, unrated
 from training.measure import Norms, measure, read_norms, write_shards
 from training.ratings import carried_over
 
@@ -115,15 +115,11 @@ def _examples(
     if chance.random() < _THROUGH_CHANNELS:
         waveform = random_channel(chance)(waveform, chance)
     with suppress(TextMismatch):  # too many phones for its length
-        yield Example(
-            name=utterance.name,
-            speaker=utterance.speaker,
-            variant=VARIANT,
-            given=measure(waveform, utterance.spoken(), norms, pronunciations),
+        given = measure(waveform, utterance.spoken(), norms, pronunciations)
+        yield replace(
+            unrated(utterance.name, utterance.speaker, VARIANT, given),
             phone_accuracy=expectation.ratings[:, 0],
             marks=expectation.ratings[:, 1:],
-            word_accuracy=np.full(len(utterance.words), np.nan, np.float32),
-            utterance=np.full(4, np.nan, np.float32),
         )
 
 

@@ -1,7 +1,7 @@
 """Train the networks that score pronunciation, and cross-validate them by speaker.
 
     python -m training.train_scorer FEATURES --engine kaiwa-large --output FILE
-                                    [--members 3] [--epochs 20]
+                                    [--members 3] [--epochs 16]
 
 FEATURES is a folder of examples (`training/examples.py`), filled by `training.measure` and
 `training.substitutions`; the latter's are trained on, not validated on. Speakers are divided into

@@ -8,7 +8,7 @@ Plain numpy, float32.
 """
 
 from collections.abc import Collection, Mapping
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import Final, Self
 
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speech.acoustics.log_mel import FRAME_SHIFT, log_mel
-from speech.trained_models import MODELS, Arrays, file_version, read_model
+from speech.trained_models import MODELS, Arrays, read_versioned
 from speech.waveform import SAMPLE_RATE_HZ
 
 Floats = NDArray[np.float32]
@@ -53,9 +53,9 @@ class WhisperEncoder:
         """Read a `.npz` of `training.extract_encoder`.
 
         Raises:
-            DamagedModel: If the file is incomplete or of another kind.
+            DamagedModel: If the file is missing, incomplete or of another kind.
         """
-        return read_model(path, partial(cls._from_arrays, version=file_version(path)))
+        return read_versioned(path, cls._from_arrays)
 
     @classmethod
     def _from_arrays(cls, arrays: Arrays, version: str) -> Self:

@@ -16,7 +16,6 @@ Array = NDArray[np.floating[Any]]
 
 LENGTHS: Final = (3, 5)  # most words of a short and of a middling recording
 BEST: Final = 100.0
-# Of a model that knows no better.
 
 
 @dataclass(frozen=True, slots=True)

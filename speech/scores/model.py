@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
 from typing import Any, Final, Self
@@ -21,7 +21,7 @@ from speech.scores.network import Network, NetworkInput, NetworkOutput, network_
 from speech.scores.prosody import DurationNorm
 from speech.scores.stacking import PhoneStacking
 from speech.text.phones import PHONES
-from speech.trained_models import MODELS, Arrays, file_version, read_model
+from speech.trained_models import MODELS, Arrays, read_versioned
 
 # Names of their files: the scoring model, then the encoder that it needs.
 ENGINES: Final = {"kaiwa": ("en",), "kaiwa-large": ("en-large", "whisper-tiny.en")}
@@ -66,12 +66,12 @@ class ScoringModel:
         """Read a file saved from `arrays`.
 
         Raises:
-            DamagedModel: If the file is incomplete or of another kind.
+            DamagedModel: If the file is missing, incomplete or of another kind.
         """
-        return replace(read_model(path, cls._from_arrays), version=file_version(path))
+        return read_versioned(path, cls._from_arrays)
 
     @classmethod
-    def _from_arrays(cls, arrays: Arrays) -> Self:
+    def _from_arrays(cls, arrays: Arrays, version: str) -> Self:
         gate = Gate(*(arrays[f"gate.{field.name}"] for field in fields(Gate)))
         # Trying them proves that they fit.
         gate.mismatch(np.zeros(len(EVIDENCE_NAMES), np.float32))
@@ -88,6 +88,7 @@ class ScoringModel:
             mistakes=MistakeLimits(
                 *(arrays[f"mistakes.{field.name}"] for field in fields(MistakeLimits))
             ),
+            version=version,
         )
 
     def arrays(self) -> dict[str, NDArray[Any]]:

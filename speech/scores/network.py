@@ -213,7 +213,7 @@ def _unpacked(
 
 def _forward(weights: Weights, given: NetworkInput) -> NetworkOutput:
     # The mean is the speaker's; what is said stands out from it.
-    voice = voice_of(given.embeddings, given.segments)
+    voice = mean_embedding(given.embeddings, given.segments)
     hidden, frame_posteriors = _encode(weights, given.frames, given.embeddings - voice)
     lengths = (given.segments[:, 1] - given.segments[:, 0]).astype(np.float32)[:, None]
     pooled = segment_sums(np.hstack([hidden, frame_posteriors]), given.segments) / lengths
@@ -252,7 +252,7 @@ def _forward(weights: Weights, given: NetworkInput) -> NetworkOutput:
     )
 
 
-def voice_of(embeddings: Floats, segments: Integers) -> Floats:
+def mean_embedding(embeddings: Floats, segments: Integers) -> Floats:
     """Return the mean embedding of the steps with speech, shape (E,)."""
     is_speech = np.zeros(len(embeddings), bool)
     for start, end in segments.tolist():

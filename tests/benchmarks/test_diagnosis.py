@@ -6,7 +6,13 @@ from benchmarks.expert_agreement import Comparison
 
 
 def compared(*phones, faulty_below=40.0):
-    return Comparison("0001", {"phone": np.array(phones, float)}, {}, faulty_below)
+    return Comparison(
+        speaker="0001",
+        means={"phone": np.array(phones, float)},
+        medians={},
+        intervals={},
+        faulty_below=faulty_below,
+    )
 
 
 def test_a_phone_is_mispronounced_below_half_a_point():

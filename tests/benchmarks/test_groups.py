@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks import groups
+from benchmarks.analysed_corpus import analyse
 from benchmarks.expert_agreement import LEVELS, Comparison
 from benchmarks.expert_ratings import read_ratings
 from training.corpus import UTTERANCE_SCORES
@@ -30,7 +31,11 @@ def rated(tmp_path):
         pairs = {name: np.array([[ours, mean]]) for name in LEVELS}
         pairs["phone"] = np.array([[ours, mean / 5]])
         ends = {name: np.array([[ours - 4, 100.0]]) for name in LEVELS}
-        compared.append(Comparison(str(speaker), pairs, {}, ends))
+        compared.append(
+            Comparison(
+                speaker=str(speaker), means=pairs, medians={}, intervals=ends, faulty_below=0.0
+            )
+        )
     (tmp_path / "annotations.jsonl").write_text("\n".join(lines), encoding="utf-8")
     return compared, read_ratings(tmp_path, [f"u{number}" for number in range(24)])
 
@@ -63,6 +68,18 @@ def test_our_difference_between_groups_stands_beside_that_of_every_expert(rated)
         assert (found[level]["ours"], found[level]["interval"]) == (2, (2, 2))
         assert found[level]["experts"] == [2.5, 2.5, 2.5, 2.5, -10]
     assert found["phone"]["experts"] == []
+
+
+def test_experts_are_compared_on_the_recordings_that_have_our_scores(
+    fake_engine, label, corpus_of, monkeypatch
+):
+    texts = ("WE CALL", "CALL WE", "REFUSE", "REFUSE")
+    corpus = corpus_of(
+        [label(f"u{n}", speaker=str(n % 3), score=n, text=text) for n, text in enumerate(texts)]
+    )
+    monkeypatch.setattr(groups, "outcomes", lambda jobs, *_: map(analyse, jobs))
+    found = groups.measure(corpus, None, None, "kaiwa", 1)["groups"]["all"]
+    assert (found["speakers"], found["recordings"]) == (2, 2)
 
 
 def test_the_tables_are_markdown_and_the_figures_json(rated):

@@ -3,7 +3,8 @@ import pytest
 import soundfile
 
 from benchmarks.locality import PAIRS, change_at, figures
-from benchmarks.sound_changes import ScoredPhone, spliced
+from benchmarks.sound_changes import ScoredPhone, scored_phones, spliced
+from speech.scores.model import ENGINES
 from speech.text.lexicon import pronounce
 
 
@@ -41,6 +42,15 @@ def test_words_of_a_pair_differ_in_one_phone(sentence, word, said):
     wanted, other = (pronounce(each).variants[0] for each in (word, said))
     assert sum(one != two for one, two in zip(wanted, other, strict=True)) == 1
     assert "{}" in sentence.split()
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_every_phone_of_an_analysis_is_scored(clip, engine):
+    found = scored_phones(clip, "The quick brown fox jumps over the lazy dog.", engine, None)
+    assert [one.name for one in found if one.word == 3] == ["F", "AA", "K", "S"]
+    assert all(0 <= one.score <= 100 for one in found)
+    assert all(one.start < one.end <= len(clip) for one in found)
+    assert scored_phones(np.zeros_like(clip), "The quick brown fox.", engine, None) == []
 
 
 def test_a_splice_replaces_one_phone_at_the_level_of_the_other(clip):

@@ -41,10 +41,19 @@ def test_a_channels_change_is_over_what_has_scores_both_clean_and_through_it(
     def judged(*ours):
         return [
             Outcome(
-                1.0, 0.0, 0.0, Comparison(str(n), dict.fromkeys(LEVELS, pair), {}, {}, 0.0), None
+                1.0,
+                0.0,
+                0.0,
+                Comparison(
+                    speaker=str(n),
+                    means=dict.fromkeys(LEVELS, np.array([[score, n]])),
+                    medians={},
+                    intervals={},
+                    faulty_below=0.0,
+                ),
+                None,
             )
             for n, score in enumerate(ours)
-            for pair in [np.array([[score, n]])]
         ]
 
     refused = analyse(Job(utterances[0], "REFUSE"))

@@ -39,6 +39,7 @@ from speech import engine as speech_engine
 from stores.analysis import analyses
 from stores.backfill import leases
 from tasks.analysis import batch
+from tasks.analysis.engines import installed_release
 from tasks.analysis.workers import NotAnalysed
 from tasks.backfill import approval
 from tasks.backfill import release as releases
@@ -273,7 +274,7 @@ def test_history_goes_from_one_engine_to_the_other_and_back(
     assert set(versions().values()) == {(engine_name, speech_engine.model_version(engine_name))}
     assert backfill_analysis("is anything outdated?").selected == 0
     assert backfill_analysis("to the other", engine=other).selected == len(ids)
-    assert f"By **{other} 2." in newest_artifact()
+    assert f"By **{installed_release(other)}**." in newest_artifact()
     found = backfill_for_real(engine=other)
     assert found.outcomes == {BackfillOutcome.ANALYZED: len(ids)}
     assert set(versions().values()) == {(other, speech_engine.model_version(other))}

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -62,6 +64,22 @@ def test_a_talkative_speaker_counts_no_more_than_others():
     repeated = np.concatenate([np.arange(3_000), np.repeat(np.flatnonzero(odd), 50)])
     talkative = Scored(known.scores, means, known.speakers, known.folds, known.lengths).of(repeated)
     assert share_inside(fit_curves(talkative, 1)[0], rated(9_000, seed=1)) < COVERAGE + 0.04
+
+
+def test_speakers_count_the_same_within_a_length_whatever_they_said_of_others():
+    def half_unsure(seed):
+        known = rated(3_000, seed=seed)
+        is_unsure = known.speakers.astype(int) < 50
+        spread = np.where(is_unsure, 15.0, 2.0) * np.random.default_rng(seed).normal(size=3_000)
+        means = np.clip(known.scores + spread, 0, 100)
+        return replace(known, means=means, lengths=np.ones(3_000, int)), is_unsure
+
+    known, is_unsure = half_unsure(0)
+    more = np.repeat(np.flatnonzero(is_unsure), 20)
+    both = known.of(np.concatenate([np.arange(3_000), more]))
+    both = replace(both, lengths=np.repeat([1, 0], [3_000, len(more)]))
+    curves = fit_curves(both, 2)[1]
+    assert share_inside(curves, half_unsure(1)[0]) == pytest.approx(COVERAGE, abs=0.03)
 
 
 def test_what_a_length_has_no_examples_of_gets_the_widest():

@@ -1,10 +1,13 @@
+import json
+
 import numpy as np
 import pytest
 
 from speech.text.lexicon import pronounce
 from speech.text.phones import PHONES
 from training.corpus import RatedWord, Utterance
-from training.miscues import KINDS, changes
+from training.examples import write_examples
+from training.miscues import KINDS, Miscue, changes, read_miscues
 
 FOX = "THE QUICK BROWN FOX JUMPS OVER THE LAZY DOG"
 
@@ -65,3 +68,23 @@ def test_words_that_were_badly_said_are_not_replaced(utterance):
 def test_the_same_state_gives_the_same_changes(utterance):
     own, other = utterance(FOX), utterance("WE CALL")
     assert changed(own, other) == changed(own, other)
+
+
+def test_miscues_are_read_as_they_were_written_file_by_file(examples, tmp_path):
+    written = [
+        Miscue(example, place, place % 40) for place, example in enumerate(examples[:5], start=37)
+    ]
+    for name, some in (("b", written[3:]), ("a", written[:3])):
+        write_examples(tmp_path / f"{name}.npz", [one.example for one in some])
+        wrong = [(one.place, one.realised) for one in some]
+        (tmp_path / f"{name}.json").write_text(json.dumps(wrong), encoding="utf-8")
+    found = list(read_miscues(tmp_path))
+    assert [(one.place, one.realised) for one in found] == [
+        (one.place, one.realised) for one in written
+    ]
+    for one, other in zip(found, written, strict=True):
+        assert (one.example.name, one.example.variant) == (
+            other.example.name,
+            other.example.variant,
+        )
+        np.testing.assert_array_equal(one.example.given.phones, other.example.given.phones)

@@ -55,12 +55,13 @@ def test_a_file_with_a_damaged_part_is_refused(tmp_path, offsets):
         ScoringModel.from_file(tmp_path / "part.npz")
 
 
-def test_a_truncated_file_is_refused(tmp_path):
+def test_a_truncated_or_missing_file_is_refused(tmp_path):
     np.savez(tmp_path / "whole.npz", **scoring_model("kaiwa").arrays())
     data = (tmp_path / "whole.npz").read_bytes()
     (tmp_path / "half.npz").write_bytes(data[: len(data) // 2])
-    with pytest.raises(DamagedModel):
-        ScoringModel.from_file(tmp_path / "half.npz")
+    for name in ("half.npz", "none.npz"):
+        with pytest.raises(DamagedModel, match=name):
+            ScoringModel.from_file(tmp_path / name)
 
 
 def test_the_version_distinguishes_models(tmp_path):
