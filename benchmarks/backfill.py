@@ -20,7 +20,8 @@ from benchmarks import frame, servers
 from benchmarks.quality_tables import make_database
 from schema.clock import utc_now
 from schema.errors.base import KaiwaError
-from schema.facts.backfill import BackfillRequest, EngineRelease, FinishedItem
+from schema.facts.analysis import EngineRelease
+from schema.facts.backfill import BackfillRequest, FinishedItem
 from schema.states import BackfillOutcome, BackfillSelection
 from stores.analysis import analyses
 from stores.backfill import backfills, freezing, leases, outcomes

@@ -80,7 +80,7 @@ def compare(utterance: Utterance, analysis: SpeechAnalysis) -> Comparison:
             "phone": phones[:, 1:],
             "word": words[:, 1:],
             **{
-                name: np.array([[features[f"{name}_low"], features[f"{name}_high"]]])
+                name: np.array([[features.get(f"{name}_{end}", np.nan) for end in ("low", "high")]])
                 for name in utterance.means
             },
         },
@@ -107,9 +107,13 @@ def _judged(
             phones += [whole] * len(word.phones)
             continue
         names = [phone for phone, *_ in said[index]["phones"]]
-        rows = [tuple(row) for _, _, _, *row in said[index]["phones"]]
+        # A text in doubt has no intervals.
+        rows = [
+            (score, *(interval or _NO_INTERVAL))
+            for _, _, _, score, *interval in said[index]["phones"]
+        ]
         mean = (float(np.mean([score for score, *_ in rows])), *_NO_INTERVAL)
-        words.append(tuple(said[index][column] for column in _COLUMNS))
+        words.append(tuple(said[index].get(column, np.nan) for column in _COLUMNS))
         phones += [mean if place is None else rows[place] for place in match(word.phones, names)]
     return words, phones
 

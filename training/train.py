@@ -32,7 +32,7 @@ def train(corpus: Path, features: Path, output: Path) -> None:
     substitutions.main([str(corpus), str(features)])
     mismatches.main([str(corpus), str(features)])
     miscues.main([str(corpus), str(features)])
-    for engine, name in ENGINES.items():
+    for engine, (name, *_) in ENGINES.items():
         network = features / engine / f"{name}.npz"
         network.parent.mkdir()
         train_scorer.main([str(features), "--engine", engine, "--output", str(network)])
