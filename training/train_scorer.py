@@ -349,7 +349,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     folds, network = train_folds(
         examples,
         list(read_examples(arguments.features / "substitutions")),
-        hears=arguments.engine == "kaiwa-large",
+        hears=len(ENGINES[arguments.engine]) > 1,
         seed=arguments.seed,
         epochs=arguments.epochs,
         members=arguments.members,
