@@ -11,7 +11,7 @@ from tests.speech.conftest import read_clip
 from tests.speech.test_engine import TEXTS
 
 POINT = 1
-SINGLE_POINTS = 2  # of one word or phone: noise at -60 dB is heard, if only just
+SINGLE_POINTS = 2.5  # of one word or phone: noise at -60 dB is heard, if only just
 
 
 def zeros(seconds):
