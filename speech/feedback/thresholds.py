@@ -1,7 +1,7 @@
 """The limits beyond which feedback mentions something, and their reasons.
 
 It is better to miss a weak word than to correct a good one: experts agree with each limit at least
-two times in three. The limits for words and phones belong to the scorer and change with it; those
+three times in four. The limits for words and phones belong to the scorer and change with it; those
 for rates, pauses and rhythm were set against the experts' scores of learners' recordings
 (speechocean762, training half).
 """
@@ -16,7 +16,7 @@ MAX_WEAK_SOUNDS: Final = 2
 MAX_PRACTICE_WORDS: Final = 12
 
 # Exclusive upper bound of the confidence for each severity; a word at or above the last is not
-# reported. Experts find fault with four of five reported words.
+# reported. Experts find fault with 77 % of reported words (`training/feedback_limits.py`).
 SEVERITIES: Final[tuple[tuple[float, Severity], ...]] = (
     (0.20, "high"),
     (0.27, "medium"),
@@ -24,8 +24,8 @@ SEVERITIES: Final[tuple[tuple[float, Severity], ...]] = (
 )
 
 # Only sounds of reported words are called unclear, if they score below this. Experts give a sound
-# 0 to 2 points, here times fifty; they find fault (below 1.5) with two of three such sounds.
-UNCLEAR_PHONE_SCORE: Final = 55.0
+# 0 to 2 points, here times fifty; they find fault (below 1.5) with three of four such sounds.
+UNCLEAR_PHONE_SCORE: Final = 30.0
 
 # A sound gets its own advice if it fails in several words, and in at least half of those that
 # contain it: a single failure may be due to the word.

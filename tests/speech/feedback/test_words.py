@@ -95,12 +95,12 @@ def test_a_dropped_sound_is_reported_as_dropped():
 
 
 def test_advice_on_one_of_two_sounds_names_it():
-    dropped = explain(word("red", 0.1, D="", R=30.0))
+    dropped = explain(word("red", 0.1, D="", R=20.0))
     assert dropped.issue.count("sound /") == 2
     assert dropped.suggestion.startswith("For /d/: give it a short moment. Touch the ridge behind")
-    unclear = explain(think(IH=10.0, K=30.0)).suggestion
+    unclear = explain(think(IH=10.0, K=20.0)).suggestion
     assert unclear.startswith("For /ɪ/: keep it short and relaxed")
-    assert explain(think(TH="S", K=30.0)).suggestion.startswith("For /θ/ the tip of the tongue")
+    assert explain(think(TH="S", K=20.0)).suggestion.startswith("For /θ/ the tip of the tongue")
 
 
 def test_a_last_sound_without_voice_is_mended_at_the_vowel():
@@ -110,7 +110,7 @@ def test_a_last_sound_without_voice_is_mended_at_the_vowel():
 
 
 def test_an_unclear_sound_is_called_no_more_than_unclear():
-    explained = explain(think(IH=30.0))
+    explained = explain(think(IH=20.0))
     assert explained.issue == "The sound /ɪ/, as in “sit”, was unclear."
     assert explained.suggestion.startswith(ARTICULATIONS["IH"].how)
 
