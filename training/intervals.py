@@ -24,7 +24,7 @@ Array = NDArray[np.floating[Any]]
 
 COVERAGE: Final = 0.9
 GROUPS: Final = 12
-LEFT_OUT: Final = np.concatenate([[0.001, 0.005], np.arange(0.01, 0.5, 0.01)])
+LEFT_OUT: Final = np.concatenate([[0.001], np.arange(0.0025, 0.5, 0.0025)])
 _PER_POINT: Final = 10.0  # of utterances and words
 _PER_PHONE_POINT: Final = 50.0
 _MARGIN: Final = 0.01  # so that rounding excludes no mean that lies on an end
