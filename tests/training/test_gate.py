@@ -27,6 +27,14 @@ def test_pace_is_no_evidence_for_partly_said_texts():
         assert gate.weights[pace, index].any() != (detector.blind_to == PACE)
 
 
+def test_speech_clearer_than_any_that_was_learnt_from_is_no_noise():
+    wrong = replace(held_out(900, shift=0.5), variant=np.arange(900) % len(KINDS))
+    gate = fit_gate(held_out(1_000), wrong)
+    noise = next(index for index, detector in enumerate(DETECTORS) if detector.is_linear)
+    assert not gate.weights[len(NAMES) :, noise].any()
+    assert (gate.terms(gate.mean - 3 * gate.spread) @ gate.weights)[noise] < 0
+
+
 def test_shares_of_unknown_speakers_are_printed_by_variant_and_by_kind(capsys):
     wrong = replace(held_out(900, shift=0.5, seed=1), variant=np.arange(900) % len(KINDS))
     validate_gate(held_out(1_000), wrong)
