@@ -3,7 +3,7 @@
     python -m training.train CORPUS [--output speech/models] [--features FOLDER]
 
 CORPUS contains `labels.jsonl`, `annotations.jsonl` and `audio/*.flac` (speechocean762). It needs
-torch, from the extra `train`, 16 GB of memory and, for 2,500 recordings on two cores, two hours.
+torch, from the extra `train`, 20 GB of memory and, for 2,500 recordings on two cores, three hours.
 FOLDER must be empty or new; it keeps the measures, and the networks and models of the folds, for
 `benchmarks/pronunciation.py --engine ENGINE --folds FOLDER/ENGINE/folds`. Without it they are
 discarded. Whisper's encoder, which `kaiwa-large` uses, comes from `training.extract_encoder`.
