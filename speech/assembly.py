@@ -119,7 +119,7 @@ def _heard_words(found: Findings) -> list[HeardWord]:
             ),
             usual=tuple(phone for part in parts for phone in pronounce(part.word).variants[0]),
             is_judged=_is_judged(word, parts),
-            # Not all() and any(), which would leave some to the next word.
+            # Not all(), which would leave some to the next word.
             is_said=not min(next(is_omitted) for _ in parts),
             follows_insertion=next(follows_insertion),
         )

@@ -71,8 +71,8 @@ def load(language: str, engine: str = DEFAULT_ENGINE) -> None:
         UnsupportedLanguage: If there is no model for it.
     """
     _supported(language)
-    model_version(engine)
-    _ = scoring_model(engine).encoder
+    model_version(engine)  # reads files, which a locked-down process cannot
+    _ = scoring_model(engine).encoder  # read at first use
     acoustic_model()
     lexicon.load()
     letter_to_sound.shipped()

@@ -41,7 +41,8 @@ def rehearse(engine: str) -> None:
         pass  # the extra `codecs` is not installed
     else:
         list(media.blocks)
-    with suppress(TextMismatch):  # which is decided last, and on artificial vowels by chance
+    # The gate comes last, and whether it lets two artificial vowels pass is chance.
+    with suppress(TextMismatch):
         analyze(decoded, "ah ee", "en", engine=engine)
 
 

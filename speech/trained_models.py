@@ -1,6 +1,5 @@
 """Read model files: `.npz` archives of arrays, named by the beginning of their SHA-256."""
 
-import io
 import zipfile
 from collections.abc import Callable
 from hashlib import sha256
@@ -26,19 +25,9 @@ def read_model(path: Path, build: Callable[[Arrays], Model]) -> Model:
     Raises:
         DamagedModel: If the file is missing, incomplete or of another kind.
     """
-    return read_versioned(path, lambda arrays, _: build(arrays))
-
-
-def read_versioned(path: Path, build: Callable[[Arrays, str], Model]) -> Model:
-    """Build a model from the arrays of a file and its version; see `file_version`.
-
-    Raises:
-        DamagedModel: If the file is missing, incomplete or of another kind.
-    """
-    content = _content(path)
     try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-            return build(dict(archive), _version(content))
+        with np.load(path, allow_pickle=False) as archive:
+            return build(dict(archive))
     except (OSError, EOFError, KeyError, IndexError, ValueError, zipfile.BadZipFile) as error:
         raise DamagedModel(path.name, error) from error
 
@@ -49,15 +38,7 @@ def file_version(path: Path) -> str:
     Raises:
         DamagedModel: If the file is missing.
     """
-    return _version(_content(path))
-
-
-def _content(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return sha256(path.read_bytes()).hexdigest()[:_VERSION_DIGITS]
     except OSError as error:
         raise DamagedModel(path.name, error) from error
-
-
-def _version(content: bytes) -> str:
-    return sha256(content).hexdigest()[:_VERSION_DIGITS]

@@ -26,7 +26,7 @@ Array = NDArray[np.float32]
 
 
 def judged(examples: Sequence[Example], folds: Path) -> tuple[Array, Array]:
-    """Score phones and words of held-out speakers.
+    """Score phones and words of clean recordings of held-out speakers.
 
     Returns:
         For each rated phone: its score 0-100, the experts' 0-2, and the confidence of its word,
@@ -38,7 +38,7 @@ def judged(examples: Sequence[Example], folds: Path) -> tuple[Array, Array]:
         held_out = speakers_held_out(path)
         model = ScoringModel.from_file(path)
         for example in examples:
-            if example.speaker not in held_out or example.variant:
+            if example.speaker not in held_out:
                 continue
             output = model.predict(example.given)
             confidence = np.interp(output.words, *model.confidence)
@@ -64,7 +64,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("features", type=Path)
     parser.add_argument("folds", type=Path)
     arguments = parser.parse_args(argv)
-    phones, words = judged(list(read_examples(arguments.features)), arguments.folds)
+    clean = [one for one in read_examples(arguments.features) if not one.variant]
+    phones, words = judged(clean, arguments.folds)
     score, rating, of_word = phones.T
     faulty = rating < FAULTY
     print(f"{100 * faulty.mean():.1f} % of {len(phones)} phones are faulty")

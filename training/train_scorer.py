@@ -345,11 +345,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args(argv)
+    _, *encoders = ENGINES[arguments.engine]
     examples = list(read_examples(arguments.features))
     folds, network = train_folds(
         examples,
         list(read_examples(arguments.features / "substitutions")),
-        hears=len(ENGINES[arguments.engine]) > 1,
+        hears=bool(encoders),
         seed=arguments.seed,
         epochs=arguments.epochs,
         members=arguments.members,

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speech.acoustics.log_mel import FRAME_SHIFT, log_mel
-from speech.trained_models import MODELS, Arrays, read_versioned
+from speech.trained_models import MODELS, Arrays, read_model
 from speech.waveform import SAMPLE_RATE_HZ
 
 Floats = NDArray[np.float32]
@@ -41,11 +41,10 @@ class WhisperEncoder:
 
     Attributes:
         depth: Number of layers; those above may be missing.
-        version: The beginning of the file's SHA-256.
     """
 
-    def __init__(self, weights: Mapping[str, Floats], depth: int, version: str = "") -> None:
-        self._weights, self.depth, self.version = weights, depth, version
+    def __init__(self, weights: Mapping[str, Floats], depth: int) -> None:
+        self._weights, self.depth = weights, depth
         self._positions = _positions()
 
     @classmethod
@@ -55,12 +54,12 @@ class WhisperEncoder:
         Raises:
             DamagedModel: If the file is missing, incomplete or of another kind.
         """
-        return read_versioned(path, cls._from_arrays)
+        return read_model(path, cls._from_arrays)
 
     @classmethod
-    def _from_arrays(cls, arrays: Arrays, version: str) -> Self:
+    def _from_arrays(cls, arrays: Arrays) -> Self:
         weights = {name: array.astype(np.float32) for name, array in arrays.items()}
-        encoder = cls(weights, int(weights.pop("depth").item()), version)
+        encoder = cls(weights, int(weights.pop("depth").item()))
         # Encoding a few samples proves that all arrays exist and fit.
         states = encoder.states(np.zeros(1, np.float32), [encoder.depth])[encoder.depth]
         if not np.isfinite(states).all():

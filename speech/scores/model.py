@@ -5,7 +5,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -21,7 +21,7 @@ from speech.scores.network import Network, NetworkInput, NetworkOutput, network_
 from speech.scores.prosody import DurationNorm
 from speech.scores.stacking import PhoneStacking
 from speech.text.phones import PHONES
-from speech.trained_models import MODELS, Arrays, read_versioned
+from speech.trained_models import MODELS, Arrays, file_version, read_model
 
 # Names of their files: the scoring model, then the encoder that it needs.
 ENGINES: Final = {"kaiwa": ("en",), "kaiwa-large": ("en-large", "whisper-tiny.en")}
@@ -68,7 +68,7 @@ class ScoringModel:
         Raises:
             DamagedModel: If the file is missing, incomplete or of another kind.
         """
-        return read_versioned(path, cls._from_arrays)
+        return read_model(path, partial(cls._from_arrays, version=file_version(path)))
 
     @classmethod
     def _from_arrays(cls, arrays: Arrays, version: str) -> Self:
