@@ -4,7 +4,8 @@
     hostile_bucket["?versioning"] = saying(b"<html>Log in</html>")
 
 A behaviour is a function of the connection, called when a request has been read; the connection is
-closed afterwards. It is found by the query's first name, or by the key; objects in `objects` and
+closed afterwards, as whole answers announce: a client that tried it again would sometimes see only
+that it is closed. It is found by the query's first name, or by the key; objects in `objects` and
 the marker are served properly.
 """
 
@@ -104,7 +105,7 @@ class HostileBucket:
             if self.etag_is_md5:
                 headers["ETag"] = f'"{hashlib.md5(data).hexdigest()}"'
         sent = b"" if method == "HEAD" else body
-        connection.sendall(answer(status, sent, length=len(body), **headers))
+        connection.sendall(answer(status, sent, length=len(body), Connection=None, **headers))
         return True
 
 
@@ -120,6 +121,7 @@ def answer(
         "Content_Length": str(len(body) if length is None else length),
         "Last_Modified": "Mon, 01 Dec 2025 12:00:00 GMT",
         "ETag": '"e"',
+        "Connection": "close",
         **headers,
     }
     lines = [f"HTTP/1.1 {status}"]
