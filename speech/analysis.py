@@ -61,7 +61,7 @@ class ProblematicWord:
 class SpeechAnalysis:
     """One analysed recording; scores are 0-100, durations integer milliseconds."""
 
-    overall_accuracy_score: int
+    overall_accuracy_score: int | None  # None: the engine does not judge pronunciation
     overall_fluency_score: int
     speech_rate_wpm: int
     articulation_rate_wpm: int

@@ -13,12 +13,12 @@ from speech.feedback.advice import recommend
 from speech.feedback.evidence import HeardPhone, HeardWord
 from speech.feedback.reasons import FULL_SCORE, REASONS_UNKNOWN
 from speech.feedback.words import explain, is_named, practice_words, problematic
-from speech.fluency import Fluency, Pause
+from speech.fluency import Fluency
 from speech.scores.scoring import Score, Scores
 from speech.text.lexicon import pronounce
 from speech.text.phones import IPA
 from speech.text.transcript import Transcript, Word
-from speech.utterance import Utterance, by_written_word
+from speech.utterance import Utterance, by_written_word, milliseconds, timings
 
 NOTHING_HEARD = "not heard"
 OTHER_HEARD = "heard as {}"
@@ -76,12 +76,12 @@ def assembled(
         overall_fluency_score=fluency,
         speech_rate_wpm=round(measured.speech_rate_wpm),
         articulation_rate_wpm=round(measured.articulation_rate_wpm),
-        total_speech_duration_ms=_ms(measured.speech_seconds),
-        total_pause_duration_ms=_ms(measured.pause_seconds),
+        total_speech_duration_ms=milliseconds(measured.speech_seconds),
+        total_pause_duration_ms=milliseconds(measured.pause_seconds),
         pause_count=len(measured.pauses),
         hesitation_count=measured.hesitations,
-        average_pause_duration_ms=_ms(measured.average_pause_seconds),
-        longest_pause_duration_ms=_ms(measured.longest_pause_seconds),
+        average_pause_duration_ms=milliseconds(measured.average_pause_seconds),
+        longest_pause_duration_ms=milliseconds(measured.longest_pause_seconds),
         speech_timings=tuple(_timings(found, words)),
         phoneme_analysis=tuple(_phonemes(found, words, is_doubtful=is_doubtful)),
         problematic_words=() if is_doubtful else tuple(map(explain, problematic(words))),
@@ -111,8 +111,8 @@ def _heard_words(found: Findings) -> list[HeardWord]:
     return [
         HeardWord(
             text=word.text,
-            start_ms=_ms(parts[0].start),
-            end_ms=_ms(parts[-1].end),
+            start_ms=milliseconds(parts[0].start),
+            end_ms=milliseconds(parts[-1].end),
             confidence=min(next(confidences) for _ in parts),
             phones=tuple(
                 HeardPhone(phone.phone, *next(phones)) for part in parts for phone in part.phones
@@ -132,7 +132,7 @@ def _follow_insertions(found: Findings) -> list[bool]:
     spoken, found_before, is_explained = iter(found.scores.follows_insertion), [], False
     for one in found.timeline:
         if one.word is not None:
-            first, *_ = islice(spoken, len(one.parts))
+            first, *_ = islice(spoken, one.count)
             found_before.append(first and not is_explained)
         is_explained = one.word is None
     return found_before
@@ -141,7 +141,7 @@ def _follow_insertions(found: Findings) -> list[bool]:
 def _breaks(found: Findings, words: Sequence[HeardWord]) -> list[Break]:
     """Return the breaks, except where something that is not in the text was said."""
     filled = {word.start_ms for word in words if word.follows_insertion}
-    return [one for one in found.breaks if _ms(one.end) not in filled]
+    return [one for one in found.breaks if milliseconds(one.end) not in filled]
 
 
 def _is_judged(word: Word, parts: Sequence[AlignedWord]) -> bool:
@@ -150,43 +150,8 @@ def _is_judged(word: Word, parts: Sequence[AlignedWord]) -> bool:
 
 
 def _timings(found: Findings, words: Sequence[HeardWord]) -> list[SpeechTiming]:
-    """Return words, hesitations and pauses in order of time."""
-    pauses = {pause.after: pause for pause in found.fluency.pauses}
-    heard = iter(words)
-    timings: list[SpeechTiming] = []
-    place = 0  # in the text, where the previous word ends
-    for index, one in enumerate(found.timeline):
-        if one.word is None:
-            timings.append(_unwritten(one, place))
-        else:
-            timings.append(_written(one.word, next(heard)))
-            place = one.word.char_end
-        if pause := pauses.get(index):
-            timings.append(_pause(pause, place))
-    return timings
-
-
-def _written(word: Word, heard: HeardWord) -> SpeechTiming:
-    return SpeechTiming(
-        word=word.text,
-        start_ms=heard.start_ms,
-        end_ms=heard.end_ms,
-        char_start=word.char_start,
-        char_end=word.char_end,
-        confidence=round(heard.confidence, 3) if heard.is_judged else None,
-        is_pause=False,
-        is_hesitation=word.is_hesitation,
-    )
-
-
-def _unwritten(one: Utterance, place: int) -> SpeechTiming:
-    start, end = _ms(one.start), _ms(one.end)
-    return SpeechTiming("", start, end, place, place, None, is_pause=False, is_hesitation=True)
-
-
-def _pause(pause: Pause, place: int) -> SpeechTiming:
-    start, end = _ms(pause.start), _ms(pause.end)
-    return SpeechTiming("", start, end, place, place, None, is_pause=True, is_hesitation=False)
+    sure = [round(word.confidence, 3) if word.is_judged else None for word in words]
+    return timings(found.timeline, found.fluency.pauses, sure)
 
 
 def _phonemes(
@@ -213,8 +178,8 @@ def _phoneme(
         phoneme=expected,
         word=word,
         accuracy_score=round(heard.score),
-        start_ms=_ms(phone.start),
-        end_ms=_ms(phone.end),
+        start_ms=milliseconds(phone.start),
+        end_ms=milliseconds(phone.end),
         expected_phoneme=expected if issues else None,
         issues=issues,
     )
@@ -259,7 +224,10 @@ def _mistakes(found: Findings, words: Sequence[HeardWord]) -> dict[str, Any]:
             for before, word in pairwise(words)
             if word.follows_insertion
         ],
-        "breaks": [[one.kind, _ms(one.start), _ms(one.end)] for one in _breaks(found, words)],
+        "breaks": [
+            [one.kind, milliseconds(one.start), milliseconds(one.end)]
+            for one in _breaks(found, words)
+        ],
     }
 
 
@@ -281,13 +249,15 @@ def _raw_alignment(found: Findings, *, is_doubtful: bool) -> dict[str, Any]:
                 "word": word.word,
                 **dict(zip(columns, next(words), strict=True)),
                 "phones": [
-                    [phone.phone, _ms(phone.start), _ms(phone.end), *next(phones)]
+                    [phone.phone, milliseconds(phone.start), milliseconds(phone.end), *next(phones)]
                     for phone in word.phones
                 ],
             }
             for word in found.alignment.words
         ],
-        "extras": [[e.kind, _ms(e.start), _ms(e.end)] for e in found.alignment.extras],
+        "extras": [
+            [e.kind, milliseconds(e.start), milliseconds(e.end)] for e in found.alignment.extras
+        ],
     }
 
 
@@ -296,7 +266,3 @@ def _with_interval(scores: Score, intervals: Score) -> list[tuple[float, int, in
         (round(score, 2), math.floor(low), math.ceil(high))
         for score, (low, high) in zip(scores.tolist(), intervals.tolist(), strict=True)
     ]
-
-
-def _ms(seconds: float) -> int:
-    return round(1000 * seconds)

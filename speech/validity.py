@@ -1,15 +1,18 @@
-"""Check that a recording contains speech, before it is scored.
+"""Check recording and text before they are compared, in every engine.
 
-Without this check an aligner would score silence and noise with confidence. Whether the speech
+Without these checks an aligner would score silence and noise with confidence. Whether the speech
 matches the transcript only shows after alignment; see `speech.scores.gate`.
 """
 
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from speech.acoustics.endpoints import SpeechPart
 from speech.acoustics.front_end import FRAME_SECONDS
 from speech.acoustics.pitch import MIN_PERIODICITY, RANGE_DB, SILENCE_DB
-from speech.errors import NoSpeech
+from speech.errors import NoSpeech, TextMismatch
 
 _MIN_VOICED_SECONDS: Final = 0.05  # of "six", said fast
 # Share of the loud frames; steady noise is loud throughout and periodic by chance here and there.
@@ -18,6 +21,53 @@ _MIN_VOICED_SHARE: Final = 0.1
 # by 1 dB at most. A single syllable may be as steady.
 _STEADY_DB: Final = 2.5
 _STEADY_FRAMES: Final = 100
+
+# Faster than anyone speaks. Checked before parsing the text and before looking up words, so that
+# a pasted book costs nothing.
+_MAX_WORDS_PER_SECOND: Final = 12
+_LETTERS_A_WORD, _LEAST_SECONDS = 20, 10  # generous: markup and addresses have many letters
+
+_CLIPPED_LEVEL, _MAX_CLIPPED_SHARE = 0.999, 0.01
+_MIN_WORDS_FOR_FLUENCY: Final = 3
+
+
+def require_time_for_text(text: str, seconds: float) -> None:
+    """Reject a text that nobody could say in so many seconds, before it is parsed.
+
+    Raises:
+        TextMismatch: If it has too many characters.
+    """
+    most_words = _MAX_WORDS_PER_SECOND * (seconds + _LEAST_SECONDS)
+    _require(len(text) <= _LETTERS_A_WORD * most_words)
+
+
+def require_time_for_words(count: int, seconds: float) -> None:
+    """Reject more words than anybody could say in so many seconds.
+
+    Raises:
+        TextMismatch: If there are.
+    """
+    _require(count <= max(1, _MAX_WORDS_PER_SECOND * seconds))
+
+
+def _require(is_possible: bool) -> None:
+    if not is_possible:
+        raise TextMismatch(reason="the text has more words than can be said in that time")
+
+
+def common_warnings(waveform: NDArray[np.float32], words: int) -> list[str]:
+    """Return what makes an analysis less certain, whatever the engine.
+
+    Args:
+        waveform: The part of the recording that holds the speech.
+        words: Number of words in the text.
+    """
+    warnings = []
+    if np.mean(np.abs(waveform) >= _CLIPPED_LEVEL) > _MAX_CLIPPED_SHARE:
+        warnings.append("The recording is overdriven; scores are less certain.")
+    if words < _MIN_WORDS_FOR_FLUENCY:
+        warnings.append("Rates and fluency mean little for so few words.")
+    return warnings
 
 
 def require_speech(part: SpeechPart) -> float:

@@ -17,7 +17,7 @@ from speech.acoustics.pitch import LOUDEST, MIN_PERIODICITY, RANGE_DB, Pitch, pi
 
 # Voiceless sounds and soft syllables lie outside the clearly voiced part. Rated recordings have
 # half a second of silence on either side.
-_MARGIN_FRAMES: Final = 50
+MARGIN_FRAMES: Final = 50
 _QUIETEST: Final = 0.1  # the quantile of energy that counts as such
 # Steady noise betrays itself farther from what sounds like a voice in it.
 _SURROUNDING_FRAMES: Final = 150
@@ -64,13 +64,13 @@ def speech_part(waveform: NDArray[np.float32]) -> SpeechPart:
     if not len(speech):
         whole = pitch(waveform)
         return SpeechPart(waveform, whole, 0, slice(0, len(waveform)), whole, 0.0, 0)
-    first, last = int(speech[0]) - _MARGIN_FRAMES, int(speech[-1]) + _MARGIN_FRAMES
+    first, last = int(speech[0]) - MARGIN_FRAMES, int(speech[-1]) + MARGIN_FRAMES
     start, stop = (first * FRAME_SHIFT + shift, last * FRAME_SHIFT + WINDOW_SAMPLES + shift)
     samples = slice(max(start, 0), min(stop, len(waveform)))
     spoken = np.pad(waveform[samples], (samples.start - start, stop - samples.stop))
     levels = voice.energy_db[speech[0] : speech[-1] + 1]
     quietest_db, loudest_db = np.quantile(levels, (_QUIETEST, LOUDEST)).tolist()
-    margin = _MARGIN_FRAMES * FRAME_SHIFT
+    margin = MARGIN_FRAMES * FRAME_SHIFT
     inner = spoken[margin : len(spoken) - margin]
     part = with_noise_floor(spoken, inner, voice.loudest * 10 ** (loudest_db / 10))
     around = slice(max(speech[0] - _SURROUNDING_FRAMES, 0), speech[-1] + _SURROUNDING_FRAMES)

@@ -43,17 +43,14 @@ def network_input(
     states = relative_likelihoods(raw)
     words = piece.alignment.words
     phones = [phone for word in words for phone in word.phones]
-    semitones = _semitones(pitch)
-    energy = np.maximum(pitch.energy_db, _ENERGY_FLOOR_DB)
+    semitones, energy = _semitones(pitch), _energy(pitch)
     measured = goodness(phones, states, in_context, np.column_stack([pitch.periodicity, energy]))
     is_speech = np.zeros(len(frames), bool)
     for phone in phones:
         is_speech[phone.start_frame : phone.end_frame] = True
     silence = states[~is_speech][:, phone_columns()[-1]].max(axis=1)
     return NetworkInput(
-        frames=np.column_stack(
-            [frames[:, :_CEPSTRA], states, np.nan_to_num(semitones), pitch.periodicity, energy]
-        ),
+        frames=frame_measures(frames, states, pitch),
         embeddings=embeddings,
         segments=np.array([(phone.start_frame, phone.end_frame) for phone in phones]),
         phones=np.array([PHONES.index(phone.phone) for phone in phones]),
@@ -67,6 +64,20 @@ def network_input(
             Voice(semitones, energy),
             norms,
         ),
+    )
+
+
+def frame_measures(frames: Array, states: Array, pitch: Pitch) -> Array:
+    """Gather the features of frames that need no alignment, shape (T, 142).
+
+    Args:
+        frames: Shape (T, 39).
+        states: Shape (T, 126), from `relative_likelihoods`.
+        pitch: Pitch of the same frames.
+    """
+    semitones = np.nan_to_num(_semitones(pitch))
+    return np.column_stack(
+        [frames[:, :_CEPSTRA], states, semitones, pitch.periodicity, _energy(pitch)]
     )
 
 
@@ -87,6 +98,10 @@ def step_embeddings(encoder: WhisperEncoder | None, waveform: Array, frames: int
     states = encoder.states(waveform[: MAX_SECONDS * SAMPLE_RATE_HZ], (LAYERS,))[LAYERS]
     # The middle of a step's two windows is 35 samples from the next state's.
     return states[np.minimum(np.arange(1, steps + 1), len(states) - 1)]
+
+
+def _energy(pitch: Pitch) -> Array:
+    return np.maximum(pitch.energy_db, _ENERGY_FLOOR_DB)
 
 
 def _semitones(pitch: Pitch) -> Array:

@@ -165,6 +165,19 @@ class Network:
             np.mean([output.marks for output in outputs], axis=0),
         )
 
+    def heard(self, frames: Floats) -> Floats:
+        """Return the posteriors of the phones in each step, shape (steps, 40), without a text.
+
+        Args:
+            frames: Shape (T, F); the network must need no embeddings.
+        """
+        none = np.empty((-(-len(frames) // STEP), 0), np.float32)
+        standard = self.standard.frames.apply(frames)
+        heard: Floats = np.mean(
+            [_encode(member, standard, none)[1][::STEP] for member in self.members], axis=0
+        )
+        return heard
+
 
 def network_arrays(network: Network) -> dict[str, NDArray[np.generic]]:
     """Return arrays for `numpy.savez`: matrices in 8 bits with a scale per column, rest in 16."""
