@@ -1,0 +1,1 @@
+"""Read texts of the languages other than English; imports nothing but `speech.text`."""
