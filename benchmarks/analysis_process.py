@@ -49,7 +49,7 @@ def cost(clips: list[Recording], conversations: int, engine: AnalysisEngine) -> 
     Pages that the server and its process share are counted once.
     """
     before = cpu_seconds()
-    server = AnalysisServer(engine, AnalysisSettings())
+    server = AnalysisServer({"en": engine}, AnalysisSettings())
     for number, clip in enumerate(clips):
         ask(server, clip, str(number * conversations // len(clips)))
     processes = psutil.Process().children(recursive=True)
@@ -71,7 +71,7 @@ def measure(clips: int, engine: str) -> frame.Figures:
     """Return the processor time of starting and of an analysis, in this process and in others."""
     chosen = list(islice(cycle(read_clips()), clips))
     load("en", engine)
-    rehearse(engine)
+    rehearse({"en": engine})
     name = AnalysisEngine(engine)
     start, _ = cost([], 1, name)
     here = cost_here(chosen, engine) / clips

@@ -54,7 +54,7 @@ class ShownWord:
 
 
 def shown_scores(analysis: SpeechAnalysis) -> list[ShownScore]:
-    """Return accuracy and fluency."""
+    """Return accuracy, if it is judged, and fluency."""
     scores = {
         "accuracy": analysis.overall_accuracy_score,
         "fluency": analysis.overall_fluency_score,
@@ -62,6 +62,7 @@ def shown_scores(analysis: SpeechAnalysis) -> list[ShownScore]:
     return [
         ShownScore(name.capitalize(), score, _interval(analysis.raw_features, name))
         for name, score in scores.items()
+        if score is not None
     ]
 
 

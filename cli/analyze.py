@@ -29,8 +29,12 @@ def analyze(
     text: Annotated[str, typer.Option(help="What the speaker meant to say.")],
     language: Annotated[str, typer.Option(help="Language of the text.")] = "en",
     engine: Annotated[
-        AnalysisEngine, typer.Option(help="kaiwa-large scores best, kaiwa is faster.")
-    ] = AnalysisEngine.KAIWA_LARGE,
+        AnalysisEngine,
+        typer.Option(
+            help="English: kaiwa-large scores best, kaiwa is faster. Every language: dtw, which "
+            "measures pace and pauses. auto takes the one that tells most."
+        ),
+    ] = AnalysisEngine.AUTO,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the whole analysis as JSON, and nothing else.")
     ] = False,
@@ -71,7 +75,9 @@ def analyze(
     from cli import analysis_page, analysis_table
     from speech import engine as speech_engine
     from speech.waveform import MAX_BYTES, SAMPLE_RATE_HZ, AudioEncoding, decode
+    from tasks.analysis.engines import engine_for
     from tasks.analysis.records import analysis_of
+    from tasks.analysis.voice import Voice
 
     if not _is_unicode(text):
         typer.secho("The text is not UTF-8: check the terminal's encoding.", fg="red", err=True)
@@ -82,7 +88,10 @@ def analyze(
         # The app's recordings are headerless samples under names that end in `.wav`.
         declared = raw_format or file.suffix.removeprefix(".") or "no format"
         waveform = decode(recording, AudioEncoding(declared, sample_rate))
-        analysis = speech_engine.analyze(waveform, text, language, engine=engine)
+        with Voice() as speak:
+            analysis = speech_engine.analyze(
+                waveform, text, language, engine=engine_for(engine, language), speak=speak
+            )
         title = visible(file.name)  # a name may be any bytes
         if as_json:
             typer.echo(visible(analysis_of(analysis, text).as_json().decode()))

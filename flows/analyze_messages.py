@@ -57,8 +57,9 @@ def analyze_messages(
         chunk_size: Messages claimed, analysed and written together.
         languages: Only conversations in these languages, such as en. Empty: every language that
             has an engine.
-        engine: Analysis engine: kaiwa-large scores best, kaiwa is faster. Empty: the deployment's
-            KAIWA_ENGINE.
+        engine: Analysis engine: kaiwa-large (English, scores best), kaiwa (English, faster), dtw
+            (every language, without scores of pronunciation), auto (for each language the one that
+            tells most). Empty: the deployment's KAIWA_ENGINE.
         max_attempts: Attempts before a transient failure (bucket, timeout) becomes final.
         workers: Analysis processes, per machine on a Dask cluster. Empty: one per core.
         fail_above_percent: Fail the run if more than this percentage of its messages fail.
@@ -84,8 +85,8 @@ def analyze_messages(
     report = AnalysisReport(scores_put_back=put_back_scores())
     recovered = recover_stale_messages()
     # An empty form field comes as an empty list.
-    chunks = plan_chunks(limit, chunk_size, languages or None)
-    report += AnalysisReport(without_engine=count_without_engine())
+    chunks = plan_chunks(limit, chunk_size, languages or None, chosen)
+    report += AnalysisReport(without_engine=count_without_engine(chosen))
     logger.info(
         "%s to analyse; %d recovered from interrupted runs; %s restored that the app had cleared; "
         "waiting for an engine: %s",

@@ -23,8 +23,7 @@ from schema.facts.backfill import Backfill, BackfillProgress, BackfillRequest
 from schema.states import AnalysisEngine, BackfillOutcome, BackfillSelection
 from schema.wording import counted
 from schema.written_text import written
-from speech.engine import LANGUAGES
-from tasks.analysis.engines import chosen_engine
+from tasks.analysis.engines import chosen_engine, covered_languages
 from tasks.backfill.approval import wait_for_approval
 from tasks.backfill.backfill_analysis import (
     approve,
@@ -98,8 +97,9 @@ def backfill_analysis(
         end: Only messages sent before this time. Empty: until now.
         languages: Only conversations in these languages, such as en. Empty: all.
         conversation_ids: Only these conversations. Empty: all.
-        engine: Analysis engine, in the installed version: kaiwa-large scores best, kaiwa is
-            faster. If set, analyses by the other engine count as outdated; if empty, KAIWA_ENGINE
+        engine: Analysis engine, in the installed version: kaiwa-large (English, scores best),
+            kaiwa (English, faster), dtw (every language, without scores of pronunciation), auto.
+            If set, analyses by the other engine count as outdated; if empty, KAIWA_ENGINE
             is used and they do not.
         newest_first: Start with the newest recordings.
         max_parallel: Number of parallel runs; each uses all cores of its machine.
@@ -145,7 +145,8 @@ def backfill_analysis(
             engine=engine,
         )
     )
-    check_request(request, as_of=started_at, languages=LANGUAGES)
+    covered = covered_languages(chosen_engine(engine), None)
+    check_request(request, as_of=started_at, languages=covered)
     if resume is not None:
         check_resumed(resume, request)
     check_clocks(started_at)

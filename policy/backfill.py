@@ -20,7 +20,12 @@ from schema.wording import agreeing, counted
 from schema.written_text import required
 
 # The engines' guaranteed minima, used if no recent analysis was measured.
-PROMISED_TIMES_REAL_TIME: Final = {AnalysisEngine.KAIWA: 60.0, AnalysisEngine.KAIWA_LARGE: 40.0}
+PROMISED_TIMES_REAL_TIME: Final = {
+    AnalysisEngine.AUTO: 40.0,
+    AnalysisEngine.KAIWA_LARGE: 40.0,
+    AnalysisEngine.KAIWA: 60.0,
+    AnalysisEngine.DTW: 60.0,
+}
 # Approximate on-demand price of one core of a general-purpose machine in a large cloud.
 CPU_USD_PER_HOUR: Final = 0.05
 # Share of failures in the first sample above which approval is needed.

@@ -138,10 +138,12 @@ class CheckScope(StrEnum):
 
 
 class AnalysisEngine(StrEnum):
-    """Analysis engines; `speech` knows them by the same names."""
+    """Analysis engines; `speech` knows all but `auto` by the same names."""
 
-    KAIWA_LARGE = "kaiwa-large"  # scores best
-    KAIWA = "kaiwa"  # faster
+    AUTO = "auto"  # for each language the one that tells most about it
+    KAIWA_LARGE = "kaiwa-large"  # English; scores best
+    KAIWA = "kaiwa"  # English; faster
+    DTW = "dtw"  # every language; pace and pauses, no pronunciation
 
 
 class BackfillSelection(StrEnum):

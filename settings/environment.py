@@ -3,11 +3,13 @@
 import resource
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Annotated
 from urllib.parse import urlsplit
 
 from pydantic import (
     AliasChoices,
     AwareDatetime,
+    BeforeValidator,
     Field,
     FilePath,
     SecretStr,
@@ -15,7 +17,7 @@ from pydantic import (
     field_validator,
 )
 from pydantic_core import PydanticCustomError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from schema.states import AnalysisEngine
 
@@ -200,15 +202,30 @@ class AnalysisSettings(StartSettings):
         return self.memory_mib * 2**20
 
 
+def _as_pairs(value: object) -> object:
+    """Turn "ja=dtw, en=kaiwa" into pairs."""
+    if not isinstance(value, str):
+        return value
+    pairs = [pair.partition("=") for pair in value.split(",") if pair.strip()]
+    return {language.strip(): engine.strip() for language, _, engine in pairs}
+
+
 class EngineSettings(BaseSettings):
-    """The engine of this deployment."""
+    """The engines of this deployment."""
 
     model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True)
 
     engine: AnalysisEngine = Field(
-        AnalysisEngine.KAIWA_LARGE,
+        AnalysisEngine.AUTO,
         description="Analyses recordings unless a run asks for another",
         validation_alias="KAIWA_ENGINE",
+    )
+    language_engines: Annotated[dict[str, AnalysisEngine], NoDecode, BeforeValidator(_as_pairs)] = (
+        Field(
+            {},
+            description="The engines that auto takes for single languages, such as en=kaiwa,ja=dtw",
+            validation_alias="KAIWA_LANGUAGE_ENGINES",
+        )
     )
 
 

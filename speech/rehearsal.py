@@ -4,6 +4,7 @@ Afterwards everything that is loaded at first use is loaded: modules, tables, co
 """
 
 import io
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Final
 
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from speech.decoding.media_file import open_media
 from speech.engine import analyze
 from speech.errors import DecoderMissing, TextMismatch
+from speech.synthetic_voice import SyntheticSpeech
 from speech.waveform import SAMPLE_RATE_HZ, AudioEncoding, decode
 
 _PITCH_HZ: Final = 120
@@ -21,11 +23,15 @@ _VOWEL_SECONDS: Final = 0.4
 # Formants and their bandwidths in Hz (Peterson & Barney 1952, men).
 _AH: Final = ((700, 80), (1220, 90), (2600, 120))
 _EE: Final = ((300, 60), (2300, 90), (3000, 120))
+_TEXT: Final = "11"  # two words or syllables in most languages
 _FORMATS: Final = ("WAV", "FLAC", "OGG", "MP3")
 
 
-def rehearse(engine: str) -> None:
-    """Decode a small recording in each of the usual formats, and analyse it with an engine.
+def rehearse(engines: Mapping[str, str]) -> None:
+    """Decode a small recording in each of the usual formats, and analyse it in each language.
+
+    Args:
+        engines: The engine of each language.
 
     Raises:
         SpeechError: If it cannot be analysed: the installation is damaged.
@@ -41,9 +47,11 @@ def rehearse(engine: str) -> None:
         pass  # the extra `codecs` is not installed
     else:
         list(media.blocks)
-    # The gate comes last, and whether it lets two artificial vowels pass is chance.
-    with suppress(TextMismatch):
-        analyze(decoded, "ah ee", "en", engine=engine)
+    voice = SyntheticSpeech(waveform, ((0, 0.0),), (("a", 0.0), ("i", len(waveform) / 32_000)))
+    for language, engine in engines.items():
+        # The gate comes last, and whether it lets two artificial vowels pass is chance.
+        with suppress(TextMismatch):
+            analyze(decoded, _TEXT, language, engine=engine, speak=lambda *_, **__: voice)
 
 
 def _speech() -> NDArray[np.float32]:

@@ -51,24 +51,16 @@ _PAUSE: Final = np.eye(SILENCE + 1, dtype=np.float32)[SILENCE:]
 
 
 @dataclass(frozen=True, slots=True)
-class WordSpan:
-    """Where a word lies in the recording, in seconds."""
-
-    start: float
-    end: float
-
-
-@dataclass(frozen=True, slots=True)
 class VoiceAlignment:
     """The words of a text in a recording.
 
     Attributes:
-        spans: One for each word, in order, not overlapping.
+        spans: Start and end of each word in the recording, seconds, in order, not overlapping.
         distance: Mean distance of recording and voice, nats; higher if the text was not said.
         syllables: Syllables that the voice said.
     """
 
-    spans: tuple[WordSpan, ...]
+    spans: tuple[tuple[float, float], ...]
     distance: float
     syllables: int
 
@@ -112,7 +104,7 @@ def align_by_voice(
     first = part.first_frame * FRAME_SECONDS
     return VoiceAlignment(
         tuple(
-            WordSpan(first + start * STEP_SECONDS, first + end * STEP_SECONDS)
+            (first + start * STEP_SECONDS, first + end * STEP_SECONDS)
             for start, end in _carried_over(path, places, learner)
         ),
         float(-np.log(near + _LEAST_NEARNESS).mean()),

@@ -73,7 +73,7 @@ def freeze_page(
     backfill_id: int,
     release: EngineRelease,
     current: Collection[EngineRelease],
-    known_languages: tuple[str, ...],
+    known_languages: Collection[str],
     *,
     limit: int,
 ) -> bool:

@@ -118,7 +118,7 @@ def plan(
     request: BackfillRequest,
     release: EngineRelease,
     current: Collection[EngineRelease],
-    known_languages: tuple[str, ...],
+    known_languages: Collection[str],
 ) -> BackfillPlan:
     """Count the messages that a backfill would select without its limit.
 
@@ -180,7 +180,7 @@ def selection_arguments(
     request: BackfillRequest,
     release: EngineRelease,
     current: Collection[EngineRelease],
-    known_languages: tuple[str, ...],
+    known_languages: Collection[str],
 ) -> dict[str, Any]:
     """Return the parameters of a query built by `matching`."""
     return release_arguments(release) | {

@@ -31,7 +31,7 @@ SELECT a.analysis_error IS NOT NULL AS failed,
         AS analysis_ms
 FROM message_audio_analysis AS a
 WHERE a.analyzed_at > :since AND a.analyzed_at <= :as_of
-    AND (CAST(:engine AS text) IS NULL OR a.analysis_engine = :engine)
+    AND (CAST(:engines AS text[]) IS NULL OR a.analysis_engine = ANY(:engines))
     AND NOT EXISTS (
         SELECT FROM audio_ops.quarantine AS q
         WHERE q.message_id = a.message_id AND q.released_at IS NULL AND q.rule = ANY(:distrusted)
@@ -52,7 +52,7 @@ def throughput(
     since: datetime,
     as_of: datetime,
     distrusted: Collection[str],
-    engine: str | None = None,
+    engines: Collection[str] | None = None,
 ) -> Throughput:
     """Return the throughput of analyses in `(since, as_of]`, UTC.
 
@@ -61,10 +61,15 @@ def throughput(
         since: Exclusive.
         as_of: Inclusive.
         distrusted: Quality rules; messages quarantined by one of them do not count.
-        engine: Count only analyses by this engine; None: by all.
+        engines: Count only analyses by these engines; None: by all.
     """
     connection.execute(text(f"SET LOCAL statement_timeout = '{MEASUREMENT_TIMEOUT}'"))
-    window = {"since": since, "as_of": as_of, "distrusted": list(distrusted), "engine": engine}
+    window = {
+        "since": since,
+        "as_of": as_of,
+        "distrusted": list(distrusted),
+        "engines": engines and list(engines),
+    }
     rows = connection.execute(_ANALYSES, window).all()
     causes = set(FailureCause)
     failures = pl.DataFrame(

@@ -16,8 +16,8 @@ from schema.states import AnalysisEngine
 from schema.wording import counted
 from stores.analysis import leases, messages
 from stores.quality.rules.catalogue import RULES
-from tasks.analysis.batch import covered_languages, owner, work_off
-from tasks.analysis.engines import installed_release
+from tasks.analysis.batch import owner, work_off
+from tasks.analysis.engines import covered_languages
 from tasks.analysis.results import write_outcomes
 from tasks.resources.database import in_transaction
 from tasks.runtime.paging import pages
@@ -48,17 +48,20 @@ def put_back_scores() -> int:
 
 
 @task(cache_policy=NO_CACHE)
-def plan_chunks(limit: int, chunk_size: int, languages: list[str] | None) -> list[WaitingChunk]:
+def plan_chunks(
+    limit: int, chunk_size: int, languages: list[str] | None, engine: AnalysisEngine
+) -> list[WaitingChunk]:
     """Divide the claimable messages into chunks.
 
     Args:
         limit: Maximum number of messages in all chunks together.
         chunk_size: Messages per chunk; raised if there would be too many chunks.
         languages: Only conversations in these languages; None: all that the engine supports.
+        engine: The engine that will analyse them.
     """
     chunks = in_transaction(
         leases.waiting_chunks,
-        languages=covered_languages(languages),
+        languages=covered_languages(engine, languages),
         limit=limit,
         chunk_size=chunk_size,
     )
@@ -66,9 +69,9 @@ def plan_chunks(limit: int, chunk_size: int, languages: list[str] | None) -> lis
 
 
 @task(cache_policy=NO_CACHE)
-def count_without_engine() -> Counter[str]:
+def count_without_engine(engine: AnalysisEngine) -> Counter[str]:
     """Count by language the messages in languages that the engine does not support."""
-    return in_transaction(leases.count_uncovered, covered_languages(None))
+    return in_transaction(leases.count_uncovered, covered_languages(engine, None))
 
 
 @task(cache_policy=NO_CACHE, task_run_name="analyze-{chunk.size}-messages")
@@ -103,7 +106,7 @@ def analyze_chunk(
     return work_off(
         partial(
             leases.claim,
-            languages=covered_languages(languages),
+            languages=covered_languages(engine, languages),
             limit=chunk.size,
             owner=owner(),
             duration=LEASE_DURATION,
@@ -111,7 +114,7 @@ def analyze_chunk(
         ),
         partial(
             write_outcomes,
-            release=installed_release(engine),
+            engine=engine,
             max_attempts=max_attempts,
             as_of=as_of,
         ),

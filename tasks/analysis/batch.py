@@ -4,7 +4,7 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -27,7 +27,6 @@ from schema.errors.storage import (
 from schema.facts.analysis import AnalysisReport, Claim, ClaimedMessage
 from schema.facts.backfill import BackfillClaim
 from schema.states import AnalysisEngine, FailureCause
-from speech.engine import LANGUAGES, primary_language
 from speech.waveform import MAX_BYTES
 from tasks.analysis import pool
 from tasks.analysis.workers import AnalysisWorkers, NotAnalysed, Outcome, conversation_of
@@ -63,17 +62,6 @@ Release = Callable[[Connection, UUID], int]
 def owner() -> str:
     """Return the lease owner's name for this process: its host name and process id."""
     return f"{socket.gethostname()}:{os.getpid()}"
-
-
-def covered_languages(requested: Collection[str] | None) -> list[str]:
-    """Return the requested languages that the installed engine supports; None requests all.
-
-    Messages in other languages are not claimed; they wait for an engine that supports them.
-    """
-    wanted = (
-        LANGUAGES if requested is None else {primary_language(language) for language in requested}
-    )
-    return [language for language in LANGUAGES if language in wanted]
 
 
 def work_off(

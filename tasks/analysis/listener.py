@@ -1,26 +1,38 @@
 """Analyse the recordings that arrive on a socket, in a process that is not trusted."""
 
 import os
+from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import PurePath
 from types import TracebackType
-from typing import Final
+from typing import BinaryIO, Final
 
 from schema.documents import storable
 from schema.states import FailureCause
 from speech.engine import analyze
 from speech.errors import SpeechError
 from speech.sound_facts import file_facts
+from speech.synthetic_voice import Speak, SyntheticSpeech
 from speech.waveform import MAX_BYTES, SAMPLE_RATE_HZ, AudioEncoding, decode
 from tasks.analysis import wire
 from tasks.analysis.records import analysis_of
-from tasks.analysis.wire import AnalysedAnswer, Answer, DescribedAnswer, FailedAnswer, Request
+from tasks.analysis.voice import spoken
+from tasks.analysis.wire import (
+    AnalysedAnswer,
+    Answer,
+    DescribedAnswer,
+    FailedAnswer,
+    ReadAloud,
+    Reading,
+    Request,
+)
 
 _MAX_REQUEST_BYTES: Final = 2**28  # a message's text has no limit
 
 
-def listen(link: int, engine: str) -> None:
-    """Answer requests with an engine until the other side closes its end of the socket `link`."""
+def listen(link: int) -> None:
+    """Answer requests until the other side closes its end of the socket `link`."""
     # Read and written like a file, because the system calls for sockets are not allowed here.
     with os.fdopen(link, "rb", closefd=False) as requests, os.fdopen(link, "wb") as answers:
         while True:
@@ -29,18 +41,36 @@ def listen(link: int, engine: str) -> None:
                 audio = wire.read_frame(requests.read, MAX_BYTES)
             except EOFError:
                 return
-            answer = answer_to(Request.model_validate_json(request), audio, engine)
+            speak = partial(_speak, requests.read, answers)
+            answer = answer_to(Request.model_validate_json(request), audio, speak)
             document = answer.model_dump_json().encode()
             answers.write(wire.head(document) + document)
             answers.flush()
 
 
-def answer_to(request: Request, audio: bytes, engine: str) -> Answer:
+def _speak(
+    read: Callable[[int], bytes],
+    questions: BinaryIO,
+    text: str,
+    *,
+    voice: str,
+    words_per_minute: int,
+) -> SyntheticSpeech:
+    """Have a text read by the other side, which alone can start a voice."""
+    asked = Reading(text=text, voice=voice, words_per_minute=words_per_minute)
+    question = wire.ASK + asked.model_dump_json().encode()
+    questions.write(wire.head(question) + question)
+    questions.flush()
+    said = ReadAloud.model_validate_json(wire.read_frame(read, wire.MOST_MARKS_BYTES))
+    return spoken(said, wire.read_frame(read, wire.MOST_VOICE_BYTES))
+
+
+def answer_to(request: Request, audio: bytes, speak: Speak) -> Answer:
     """Analyse or describe a recording."""
     try:
         if request.text is None:
             return DescribedAnswer(**asdict(file_facts(audio)))
-        return _analysed(request, request.text, audio, engine)
+        return _analysed(request, request.text, audio, speak)
     except SpeechError as error:
         return _failed(FailureCause(error.cause), str(error))
     except MemoryError:
@@ -54,10 +84,10 @@ def answer_to(request: Request, audio: bytes, engine: str) -> Answer:
         )
 
 
-def _analysed(request: Request, text: str, audio: bytes, engine: str) -> AnalysedAnswer:
+def _analysed(request: Request, text: str, audio: bytes, speak: Speak) -> AnalysedAnswer:
     encoding = AudioEncoding(request.audio_format, request.sample_rate_hz, request.channels)
     waveform = decode(audio, encoding)
-    analysis = analyze(waveform, text, request.language, engine=engine)
+    analysis = analyze(waveform, text, request.language, engine=request.engine, speak=speak)
     return AnalysedAnswer(
         audio_seconds=len(waveform) / SAMPLE_RATE_HZ, analysis=analysis_of(analysis, text)
     )

@@ -11,6 +11,7 @@ import psutil
 from policy.leases import CLIP_CPU_LIMIT_CAP, PROCESS_CPU_LIMIT
 from schema.states import FailureCause
 from tasks.analysis import wire
+from tasks.analysis.voice import Voice, VoiceFailed
 
 # Replacing a process now and then bounds slow leaks in native libraries.
 REQUESTS_PER_PROCESS: Final = 2000
@@ -111,22 +112,34 @@ class AnalysisProcess:
             self._link.settimeout(_LOOK_SECONDS)
         return False
 
-    def ask(self, request: wire.Request, recording: bytes, watch: Watch) -> Reply:
-        """Send a request and wait for the answer.
+    def ask(self, request: wire.Request, recording: bytes, watch: Watch, voice: Voice) -> Reply:
+        """Send a request and wait for the answer; have texts read that the process asks for.
 
         Raises:
-            Unanswered: If a limit was exceeded.
+            Unanswered: If a limit was exceeded, or the voice failed.
             EOFError, OSError, ValueError, psutil.Error: If the process died, or its answer is no
                 frame of an acceptable length.
         """
         self._requests_left -= 1
-        document = request.model_dump_json().encode()
-        for part in (wire.head(document), document, wire.head(recording), recording):
+        self._send_frames(request.model_dump_json().encode(), recording, watch)
+        most_bytes = wire.most_answer_bytes(request)
+        for _ in range(wire.MOST_QUESTIONS + 1):
+            frame = wire.read_frame(lambda count: self._receive(count, watch), most_bytes)
+            question = wire.question(frame, request)
+            if question is None:
+                return Reply(frame, watch.cpu_seconds())
+            try:
+                said, samples = voice.read_aloud(question)
+            except VoiceFailed:
+                reason = "The synthetic voice failed twice; its process was replaced."
+                raise Unanswered(FailureCause.ENGINE_ERROR, reason) from None
+            self._send_frames(said.model_dump_json().encode(), samples, watch)
+        message = "too many questions"
+        raise ValueError(message)
+
+    def _send_frames(self, document: bytes, sound: bytes, watch: Watch) -> None:
+        for part in (wire.head(document), document, wire.head(sound), sound):
             self._send(part, watch)
-        answer = wire.read_frame(
-            lambda count: self._receive(count, watch), wire.most_answer_bytes(request)
-        )
-        return Reply(answer, watch.cpu_seconds())
 
     def _send(self, data: bytes, watch: Watch) -> None:
         unsent = memoryview(data)

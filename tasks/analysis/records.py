@@ -6,11 +6,11 @@ from datetime import datetime
 from itertools import accumulate
 from typing import Any
 
+from policy.languages import primary_language
 from schema.documents import Analysis, AnalysisRecord
 from schema.facts.analysis import ClaimedMessage, EngineRelease
 from schema.states import FailureCause
 from speech.analysis import SpeechAnalysis, SpeechTiming
-from speech.engine import primary_language
 
 
 def analysis_record(

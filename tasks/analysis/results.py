@@ -10,11 +10,12 @@ from sqlalchemy import Connection
 
 from policy.leases import Fail, FailureDecision, Quarantine, Retry, failure_decision
 from schema.documents import storable
-from schema.facts.analysis import AnalysisReport, Claim, ClaimedMessage, EngineRelease, MessageRetry
+from schema.facts.analysis import AnalysisReport, Claim, ClaimedMessage, MessageRetry
 from schema.facts.quality import BrokenRule
-from schema.states import FailureCause
+from schema.states import AnalysisEngine, FailureCause
 from stores.analysis import analyses, leases, messages
 from stores.quality import quarantine
+from tasks.analysis.engines import release_for
 from tasks.analysis.gate import quarantine_broken
 from tasks.analysis.records import failed_record
 from tasks.analysis.workers import Analysed, NotAnalysed, Outcome
@@ -24,6 +25,7 @@ class Failure(NamedTuple):
     """A message that could not be analysed, and the decision about it."""
 
     message_id: str
+    language: str
     cause: FailureCause
     decision: FailureDecision
 
@@ -32,6 +34,7 @@ class FinalFailure(NamedTuple):
     """A message that is not retried, and why."""
 
     message_id: str
+    language: str
     cause: FailureCause
     error: str
 
@@ -46,8 +49,8 @@ class DecidedOutcomes(NamedTuple):
     def final_failures(self) -> list[FinalFailure]:
         """Messages that fail permanently."""
         return [
-            FinalFailure(message_id, cause, decision.error)
-            for message_id, cause, decision in self.failures
+            FinalFailure(message_id, language, cause, decision.error)
+            for message_id, language, cause, decision in self.failures
             if isinstance(decision, Fail | Quarantine)
         ]
 
@@ -56,7 +59,7 @@ class DecidedOutcomes(NamedTuple):
         """Messages that are retried later."""
         return [
             MessageRetry(message_id, decision.delay, decision.attempts, decision.crashes)
-            for message_id, _, decision in self.failures
+            for message_id, _, _, decision in self.failures
             if isinstance(decision, Retry)
         ]
 
@@ -66,7 +69,7 @@ def write_outcomes(
     claim: Claim,
     outcomes: Mapping[str, Outcome],
     *,
-    release: EngineRelease,
+    engine: AnalysisEngine,
     max_attempts: int,
     as_of: datetime,
 ) -> AnalysisReport:
@@ -78,7 +81,7 @@ def write_outcomes(
         connection: In a transaction; safe to repeat in another one.
         claim: The messages and their lease.
         outcomes: One for each message, by message id.
-        release: The engine that analysed them.
+        engine: The engine that analysed them.
         max_attempts: Attempts before a transient failure becomes final.
         as_of: Timestamp of the failures, UTC.
     """
@@ -86,7 +89,7 @@ def write_outcomes(
     held = [message for message in claim.messages if message.message_id in held_ids]
     decided = decide_outcomes(held, outcomes, max_attempts)
     write_analyses(connection, decided.analysed)
-    write_failures(connection, decided.final_failures, release, as_of)
+    write_failures(connection, decided.final_failures, engine, as_of)
     quarantine_crashes(connection, decided)
     leases.put_back(connection, claim.token, decided.retries)
     broken = quarantine_broken(connection, _ids(decided.analysed), as_of=as_of)
@@ -109,7 +112,7 @@ def decide_outcomes(
             analysed.append(outcome)
         else:
             decision = _decide(message, outcome, max_attempts, may_wait=may_wait)
-            failures.append(Failure(message.message_id, outcome.cause, decision))
+            failures.append(Failure(message.message_id, message.language, outcome.cause, decision))
     return DecidedOutcomes(analysed, failures)
 
 
@@ -172,11 +175,14 @@ def write_analyses(connection: Connection, analysed: Iterable[Analysed]) -> None
 def write_failures(
     connection: Connection,
     failures: Sequence[FinalFailure],
-    release: EngineRelease,
+    engine: AnalysisEngine,
     as_of: datetime,
 ) -> None:
     """Set messages to `failed`, with the error on the message and on its analysis."""
-    records = [failed_record(*failure, release, as_of=as_of) for failure in failures]
+    records = [
+        failed_record(message_id, cause, error, release_for(engine, language), as_of=as_of)
+        for message_id, language, cause, error in failures
+    ]
     analyses.upsert(connection, records)
     messages.mark_failed(connection, [(failure.message_id, failure.error) for failure in failures])
 
@@ -187,7 +193,7 @@ def quarantine_crashes(connection: Connection, decided: DecidedOutcomes) -> None
         connection,
         [
             BrokenRule(message_id, quarantine.CRASH_RULE, decision.error)
-            for message_id, _, decision in decided.failures
+            for message_id, _, _, decision in decided.failures
             if isinstance(decision, Quarantine)
         ],
     )

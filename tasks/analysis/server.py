@@ -1,6 +1,8 @@
-"""The analysis server: loads an engine's models once and forks a process for each conversation.
+"""The analysis server: loads engines' models once and forks a process for each conversation.
 
-    python -I -m tasks.analysis.server ENGINE MEMORY_BYTES CPU_SECONDS
+    python -I -m tasks.analysis.server ENGINES MEMORY_BYTES CPU_SECONDS
+
+ENGINES is JSON: the engine of each language, `{"en": "kaiwa", "ja": "dtw"}`.
 
 Its standard input is a socket to the process that started it. There it says once that it is ready,
 and how its processes are locked down; then it takes orders. It never reads a recording itself: each
@@ -15,7 +17,7 @@ import socket
 import sys
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Final, NoReturn, TypeVar
 
@@ -32,12 +34,15 @@ _STDERR: Final = 2
 
 def main() -> None:
     """Serve until the parent closes the socket or ends."""
-    engine, memory_bytes, cpu_seconds = sys.argv[1:]
+    engines_by_language, memory_bytes, cpu_seconds = sys.argv[1:]
     control = _take_standard_input()
     warnings.simplefilter("ignore")  # nothing of a recording may be printed
-    load("en", engine)
-    rehearse(engine)
-    server = _Server(control, engine, int(memory_bytes), int(cpu_seconds))
+    engines: dict[str, str] = json.loads(engines_by_language)
+    for language, engine in engines.items():
+        load(language, engine)
+    rehearsals = {engine: language for language, engine in engines.items()}
+    rehearse(rehearsals)
+    server = _Server(control, rehearsals, int(memory_bytes), int(cpu_seconds))
     server.say_ready()
     gc.freeze()  # so that the collector writes to no page that forked processes share
     os.dup2(0, _STDERR)  # up to here errors are for the operator
@@ -56,9 +61,13 @@ def _take_standard_input() -> socket.socket:
 
 class _Server:
     def __init__(
-        self, control: socket.socket, engine: str, memory_bytes: int, cpu_seconds: int
+        self,
+        control: socket.socket,
+        rehearsals: Mapping[str, str],
+        memory_bytes: int,
+        cpu_seconds: int,
     ) -> None:
-        self._control, self._engine = control, engine
+        self._control, self._rehearsals = control, rehearsals
         self._limits = {"memory_bytes": memory_bytes, "cpu_seconds": cpu_seconds}
         self._child = 0
         self._layers = b""  # in force in its processes, and missing, as a line of JSON
@@ -80,7 +89,7 @@ class _Server:
     def _report_lockdown(self, writer: int) -> None:
         layers = self._lock_down()
         # Anything that would still be loaded now shows here, not in a recording.
-        rehearse(self._engine)
+        rehearse(self._rehearsals)
         os.write(writer, layers)
 
     def _lock_down(self) -> bytes:
@@ -106,7 +115,7 @@ class _Server:
 
     def _listen(self, link: socket.socket) -> None:
         if self._lock_down() == self._layers:
-            listen(link.fileno(), self._engine)
+            listen(link.fileno())
 
     def _end(self) -> int:
         """Kill the process, if there is one, and return its exit code."""

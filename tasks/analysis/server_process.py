@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Final
 
@@ -22,6 +23,7 @@ from settings.environment import AnalysisSettings
 from settings.processes import analysis_environment
 from tasks.analysis import wire
 from tasks.analysis.process import AnalysisProcess, Reply, Unanswered, Watch
+from tasks.analysis.voice import Voice
 from tasks.sandbox.lockdown import Lockdown
 
 COMMAND: Final = (sys.executable, "-I", "-m", "tasks.analysis.server")
@@ -30,10 +32,10 @@ _TO_EXIT_SECONDS: Final = 5.0
 
 
 class AnalysisServer:
-    """A server and the process that it has forked; used by one thread at a time."""
+    """A server, the process that it has forked, and their voice; used by one thread at a time."""
 
-    def __init__(self, engine: AnalysisEngine, settings: AnalysisSettings) -> None:
-        """Start a server that analyses with an engine, and wait until it is ready.
+    def __init__(self, engines: Mapping[str, AnalysisEngine], settings: AnalysisSettings) -> None:
+        """Start a server that analyses with these engines, by language; wait until it is ready.
 
         Raises:
             WorkerNotReady: If it does not get ready, or is not locked down as required.
@@ -42,7 +44,7 @@ class AnalysisServer:
         self._control, theirs = socket.socketpair()
         with theirs:
             self._server = subprocess.Popen(  # noqa: S603 - a fixed command, no shell
-                [*COMMAND, engine, *limits],
+                [*COMMAND, json.dumps(engines), *limits],
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 env=analysis_environment(),
@@ -52,6 +54,7 @@ class AnalysisServer:
         self._control.settimeout(settings.start_seconds)
         self._replies = self._control.makefile("rb")
         self._process: AnalysisProcess | None = None
+        self._voice = Voice()
         self.lockdown = Lockdown(**{name: tuple(layers) for name, layers in self._reply().items()})
         if settings.require_lockdown and self.lockdown.missing:
             self.kill()
@@ -85,7 +88,7 @@ class AnalysisServer:
             self._process = self._start(conversation)
         try:
             watch = Watch(self._process.status, cpu_seconds, wall_seconds)
-            return self._process.ask(request, recording, watch)
+            return self._process.ask(request, recording, watch, self._voice)
         except Unanswered:
             self.end_process()
             raise
@@ -124,7 +127,8 @@ class AnalysisServer:
         return self._server.poll() is None
 
     def kill(self) -> None:
-        """Kill the server and its process."""
+        """Kill the server, its process and the voice."""
+        self._voice.close()
         if self.is_alive:  # otherwise its id may be another's by now, and its process has ended
             with suppress(PermissionError):  # macOS: it has just ended
                 os.killpg(self._server.pid, signal.SIGKILL)

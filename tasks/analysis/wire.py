@@ -1,9 +1,11 @@
 """What a flow's process and an analysis process say to each other: bytes with a schema.
 
 A frame is its length in four bytes, most significant first, and so many bytes. A request is two
-frames, JSON and the recording; the answer is one, JSON. The side that decodes recordings is not
-trusted: its answer is bounded and checked, and what it need not say it cannot say, such as which
-message it analysed.
+frames, JSON and the recording; the answer is one, JSON. Before it answers, an analysis process may
+ask for a text to be read aloud, which it cannot do itself: a frame that begins with `ASK`, answered
+by two, JSON and PCM16. The side that decodes recordings is not trusted: its questions and its
+answer are bounded and checked, and what it need not say it cannot say, such as which message it
+analysed.
 """
 
 import struct
@@ -14,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from schema.documents import Analysis, Count, Text
 from schema.states import FailureCause
+from speech.synthetic_voice import FASTEST_WPM, SLOWEST_WPM
 from speech.waveform import MAX_CHANNELS, MAX_RATE_HZ, MAX_SECONDS
 
 A = TypeVar("A", "AnalysedAnswer", "DescribedAnswer")
@@ -22,11 +25,18 @@ A = TypeVar("A", "AnalysedAnswer", "DescribedAnswer")
 START: Final = b"+"  # with a socket: fork a process that listens to it; answered by its id
 END: Final = b"-"  # kill it; answered by its exit code
 
+ASK: Final = b"?"  # no document in JSON begins with it
+MOST_QUESTIONS: Final = 2  # of one analysis
+VOICE_RATE_HZ: Final = 22_050  # of all voices of espeak-ng
+MOST_VOICE_BYTES: Final = 2**28
+MOST_MARKS_BYTES: Final = 2**26
+
 MAX_REASON_CHARACTERS: Final = 500
 # An analysis takes up to 350 bytes for each character of the text; parsed, some twenty times that.
 _LEAST_ANSWER_BYTES: Final = 2**16
 _ANSWER_BYTES_PER_CHARACTER: Final = 2**10
 _MOST_ANSWER_BYTES: Final = 2**24
+_SPOKEN_PER_WRITTEN: Final = 20  # a digit may be several words
 _LENGTH: Final = struct.Struct("!I")
 
 
@@ -45,9 +55,26 @@ class Request(_Message):
 
     text: str | None
     language: str = ""
+    engine: str = ""
     audio_format: str | None = None  # as declared by the app, like the next two
     sample_rate_hz: int | None = None
     channels: int | None = None
+
+
+class Reading(_Message):
+    """Read a text aloud."""
+
+    text: str
+    voice: Annotated[str, Field(pattern=r"^[a-z0-9+-]{1,20}$")]
+    words_per_minute: Annotated[int, Field(ge=SLOWEST_WPM, le=FASTEST_WPM)]
+    pitch: Annotated[int, Field(ge=0, le=99)] = 50
+
+
+class ReadAloud(_Message):
+    """What was read: words by their first code point, phones in IPA, and when each began, ms."""
+
+    words: list[tuple[int, Count]]
+    phones: list[tuple[str, Count]]
 
 
 class AnalysedAnswer(_Message):
@@ -101,6 +128,21 @@ def read_answer(answer: bytes, expected: type[A]) -> A | FailedAnswer:
         return checked
     message = f"an answer of the kind {checked.kind}"
     raise ValueError(message)
+
+
+def question(frame: bytes, request: Request) -> Reading | None:
+    """Return what an analysis process asks for; None if the frame is its answer.
+
+    Raises:
+        ValueError: If it asks for more than the request's text can need.
+    """
+    if not frame.startswith(ASK):
+        return None
+    asked = Reading.model_validate_json(frame.removeprefix(ASK), strict=True)
+    if len(asked.text) > _SPOKEN_PER_WRITTEN * (len(request.text or "") + 1):
+        message = f"{len(asked.text)} characters to read for a text of {len(request.text or '')}"
+        raise ValueError(message)
+    return asked
 
 
 def most_answer_bytes(request: Request) -> int:

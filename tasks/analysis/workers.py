@@ -21,7 +21,7 @@ from schema.states import AnalysisEngine, FailureCause
 from settings.environment import AnalysisSettings
 from speech.sound_facts import SoundFacts
 from tasks.analysis import wire
-from tasks.analysis.engines import installed_release
+from tasks.analysis.engines import engine_for, engines_by_language, release_for
 from tasks.analysis.process import Reply, Unanswered
 from tasks.analysis.records import analysis_record
 from tasks.analysis.server_process import AnalysisServer
@@ -64,6 +64,7 @@ class AnalysisWorkers:
             settings: Limits of the processes; default: those of the environment.
         """
         self.count, self._engine = count, engine
+        self._engines = engines_by_language(engine)
         self._settings = settings or AnalysisSettings()
         self._first_start = threading.Lock()
         self._idle: queue.LifoQueue[AnalysisServer | None] = queue.LifoQueue()
@@ -82,6 +83,7 @@ class AnalysisWorkers:
         request = wire.Request(
             text=message.text,
             language=message.language,
+            engine=engine_for(self._engine, message.language),
             audio_format=message.audio_format,
             sample_rate_hz=message.sample_rate_hz,
             channels=message.channels,
@@ -96,7 +98,7 @@ class AnalysisWorkers:
             record = analysis_record(
                 message,
                 answer.analysis,
-                installed_release(self._engine),
+                release_for(self._engine, message.language),
                 as_of=as_of,
                 duration_ms=duration_ms,
             )
@@ -153,7 +155,7 @@ class AnalysisWorkers:
         raise Unanswered(FailureCause.CRASHED, "The analysis process gave an invalid answer.")
 
     def _start(self) -> AnalysisServer:
-        server = AnalysisServer(self._engine, self._settings)
+        server = AnalysisServer(self._engines, self._settings)
         if self._first_start.acquire(blocking=False):
             logger.info("Analysis processes: %s.", ", ".join(server.lockdown.in_force))
             if server.lockdown.missing:

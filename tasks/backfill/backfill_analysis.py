@@ -30,12 +30,16 @@ from schema.facts.analysis import EngineRelease
 from schema.facts.backfill import Backfill, BackfillPlan, BackfillProgress, BackfillRequest
 from schema.states import AnalysisEngine
 from schema.wording import counted
-from speech.engine import LANGUAGES
 from stores.backfill import backfills, comparison, freezing, progress, selection
 from stores.costs import throughput
 from stores.quality.rules.catalogue import DISTRUSTED, RULES
 from tasks.analysis import pool
-from tasks.analysis.engines import chosen_engine, installed_release
+from tasks.analysis.engines import (
+    chosen_engine,
+    covered_languages,
+    installed_release,
+    releases,
+)
 from tasks.analysis.gate import OURS
 from tasks.backfill.chunk import open_backfill, release_for, require_backfill
 from tasks.resources.database import in_transaction
@@ -68,14 +72,18 @@ def plan_backfill(
     """
     in_transaction(_check_selection, request)
     plan = in_transaction(
-        selection.plan, request, installed_release(engine), _current_releases(request), LANGUAGES
+        selection.plan,
+        request,
+        installed_release(engine),
+        _current_releases(request),
+        covered_languages(engine, None),
     )
     recent = in_transaction(
         throughput.throughput,
         since=as_of - MEASURED_OVER,
         as_of=as_of,
         distrusted=DISTRUSTED,
-        engine=engine,
+        engines=[release.engine for release in releases(engine)],
     )
     pace = None
     if recent.analysis_seconds and recent.audio_hours:
@@ -169,8 +177,9 @@ def _begin(request: BackfillRequest, reason: str) -> int:
 
 def _current_releases(request: BackfillRequest) -> list[EngineRelease]:
     """Return the releases whose analyses are not outdated."""
-    engines = AnalysisEngine if request.engine is None else [request.engine]
-    return [installed_release(engine) for engine in engines]
+    if request.engine is not None:
+        return releases(request.engine)
+    return [installed_release(one) for one in AnalysisEngine if one is not AnalysisEngine.AUTO]
 
 
 @task(cache_policy=NO_CACHE)
@@ -182,12 +191,13 @@ def freeze_backfill(backfill_id: int) -> Backfill:
     """
     release = release_for(require_backfill(backfill_id))
     current = _current_releases(in_transaction(backfills.request_of, backfill_id))
+    languages = covered_languages(AnalysisEngine(release.engine), None)
     while in_transaction(
         freezing.freeze_page,
         backfill_id,
         release,
         current,
-        LANGUAGES,
+        languages,
         limit=FREEZE_AT_ONCE,
     ):
         pass

@@ -5,14 +5,15 @@ from datetime import timedelta
 from schema.facts.analysis import WaitingChunk
 from stores.analysis import leases as live_leases
 from stores.backfill import backfills, leases, progress
-from tasks.analysis.batch import covered_languages
+from tasks.analysis.engines import chosen_engine, covered_languages
 from tasks.resources.database import in_transaction
 
 
 def live_chunk(size: int) -> WaitingChunk | None:
     """Return the first `size` messages in the live pipeline's queue; None if it is empty."""
+    languages = covered_languages(chosen_engine(None), None)
     chunks = in_transaction(
-        live_leases.waiting_chunks, languages=covered_languages(None), limit=size, chunk_size=size
+        live_leases.waiting_chunks, languages=languages, limit=size, chunk_size=size
     )
     return chunks[0] if chunks else None
 

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 from policy.leases import Quarantine
 from schema.facts.analysis import AnalysisReport, EngineRelease
 from schema.facts.backfill import BackfillClaim, FinishedItem
-from schema.states import BackfillOutcome
+from schema.states import AnalysisEngine, BackfillOutcome
 from stores.analysis import analyses
 from stores.backfill import leases, outcomes
 from tasks.analysis.gate import quarantine_broken
@@ -56,7 +56,7 @@ def write_backfill_outcomes(
     overwritten = [*rescored, *(failure.message_id for failure in to_fail)]
     outcomes.keep_previous(connection, claim.token, overwritten)
     write_analyses(connection, decided.analysed)
-    write_failures(connection, to_fail, release, as_of)
+    write_failures(connection, to_fail, AnalysisEngine(release.engine), as_of)
     quarantine_crashes(connection, decided)
     leases.put_back(connection, claim.token, decided.retries)
     outcomes.finish(connection, claim.token, [*_finished(decided), *passed_over])
@@ -81,6 +81,6 @@ def _finished(decided: DecidedOutcomes) -> list[FinishedItem]:
             BackfillOutcome.QUARANTINED if message_id in quarantined else BackfillOutcome.FAILED,
             cause,
         )
-        for message_id, cause, _ in decided.final_failures
+        for message_id, _, cause, _ in decided.final_failures
     ]
     return [*analysed, *failed]
