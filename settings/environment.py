@@ -220,12 +220,14 @@ class EngineSettings(BaseSettings):
         description="Analyses recordings unless a run asks for another",
         validation_alias="KAIWA_ENGINE",
     )
-    language_engines: Annotated[dict[str, AnalysisEngine], NoDecode, BeforeValidator(_as_pairs)] = (
-        Field(
-            {},
-            description="The engines that auto takes for single languages, such as en=kaiwa,ja=dtw",
-            validation_alias="KAIWA_LANGUAGE_ENGINES",
-        )
+    language_engines: Annotated[
+        dict[Annotated[str, Field(pattern=r"^[a-z]{2,3}$")], AnalysisEngine],
+        NoDecode,
+        BeforeValidator(_as_pairs),
+    ] = Field(
+        {},
+        description="The engines that auto takes for single languages, such as en=kaiwa,ja=dtw",
+        validation_alias="KAIWA_LANGUAGE_ENGINES",
     )
 
 

@@ -23,13 +23,12 @@ def engines_by_language(engine: AnalysisEngine) -> dict[str, AnalysisEngine]:
     `KAIWA_LANGUAGE_ENGINES` says otherwise for single languages, as far as its engine is installed.
     """
     if engine is not AnalysisEngine.AUTO:
-        return dict.fromkeys(_languages(engine), engine)
+        return dict.fromkeys(sorted(_languages(engine)), engine)
     best = [AnalysisEngine.DTW, AnalysisEngine.KAIWA_LARGE]
     usual = {language: one for one in best for language in _languages(one)}
     wanted = EngineSettings().language_engines
-    return usual | {
-        language: one for language, one in wanted.items() if language in _languages(one)
-    }
+    usual |= {language: one for language, one in wanted.items() if language in _languages(one)}
+    return dict(sorted(usual.items()))
 
 
 def covered_languages(engine: AnalysisEngine, requested: Collection[str] | None) -> list[str]:
@@ -37,7 +36,7 @@ def covered_languages(engine: AnalysisEngine, requested: Collection[str] | None)
 
     Messages in other languages are not claimed; they wait for an engine that supports them.
     """
-    covered = sorted(engines_by_language(engine))
+    covered = list(engines_by_language(engine))
     if requested is None:
         return covered
     wanted = {primary_language(language) for language in requested}
@@ -53,7 +52,7 @@ def engine_for(engine: AnalysisEngine, language: str) -> AnalysisEngine:
     by_language = engines_by_language(engine)
     found = by_language.get(primary_language(language))
     if found is None:
-        raise UnsupportedLanguage(language, tuple(sorted(by_language)))
+        raise UnsupportedLanguage(language, tuple(by_language))
     return found
 
 

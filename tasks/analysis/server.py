@@ -40,9 +40,8 @@ def main() -> None:
     engines: dict[str, str] = json.loads(engines_by_language)
     for language, engine in engines.items():
         load(language, engine)
-    rehearsals = {engine: language for language, engine in engines.items()}
-    rehearse(rehearsals)
-    server = _Server(control, rehearsals, int(memory_bytes), int(cpu_seconds))
+    rehearse(engines)
+    server = _Server(control, engines, int(memory_bytes), int(cpu_seconds))
     server.say_ready()
     gc.freeze()  # so that the collector writes to no page that forked processes share
     os.dup2(0, _STDERR)  # up to here errors are for the operator
@@ -63,11 +62,11 @@ class _Server:
     def __init__(
         self,
         control: socket.socket,
-        rehearsals: Mapping[str, str],
+        engines: Mapping[str, str],
         memory_bytes: int,
         cpu_seconds: int,
     ) -> None:
-        self._control, self._rehearsals = control, rehearsals
+        self._control, self._engines = control, engines
         self._limits = {"memory_bytes": memory_bytes, "cpu_seconds": cpu_seconds}
         self._child = 0
         self._layers = b""  # in force in its processes, and missing, as a line of JSON
@@ -89,7 +88,7 @@ class _Server:
     def _report_lockdown(self, writer: int) -> None:
         layers = self._lock_down()
         # Anything that would still be loaded now shows here, not in a recording.
-        rehearse(self._rehearsals)
+        rehearse(self._engines)
         os.write(writer, layers)
 
     def _lock_down(self) -> bytes:

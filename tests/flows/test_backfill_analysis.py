@@ -125,7 +125,7 @@ def test_history_gets_new_scores_and_the_old_ones_are_kept(analysed, rows, one):
     assert found.outcomes == {BackfillOutcome.ANALYZED: 4}
     for message_id in ids:
         row = rows()[message_id]
-        assert (row.state, row.version) == ("analyzed", speech_engine.ENGINE_VERSION)
+        assert (row.state, row.version) == ("analyzed", speech_engine.VERSION)
         assert row.pronunciation_score == row.accuracy
         assert row.timings
     assert one("SELECT count(*) FROM audio_ops.analysis_history") == 4
@@ -173,7 +173,7 @@ def test_messages_of_the_live_pipeline_are_analysed_first(analysed, upload, rows
     backfill_for_real()
     assert order[0] == live
     assert rows()[live].state == "analyzed"
-    assert rows()[old].version == speech_engine.ENGINE_VERSION
+    assert rows()[old].version == speech_engine.VERSION
 
 
 def test_a_failure_leaves_the_analysis_that_had_worked(analysed, rows):
@@ -199,7 +199,7 @@ def test_audio_deleted_meanwhile_is_counted_and_no_failure(analysed, rows, engin
     monkeypatch.setattr(leases, "claim", delete_first)
     found = backfill_for_real(canary_size=0)
     assert found.outcomes == {BackfillOutcome.GONE: 1, BackfillOutcome.ANALYZED: 1}
-    assert (rows()[gone].version, rows()[kept].version) == ("1.0", speech_engine.ENGINE_VERSION)
+    assert (rows()[gone].version, rows()[kept].version) == ("1.0", speech_engine.VERSION)
 
 
 def test_a_newer_analysis_is_never_overwritten(analysed, rows):
@@ -241,7 +241,7 @@ def test_what_was_released_cannot_be_undone(analysed):
 def test_another_version_of_the_engine_may_not_go_on(analysed, monkeypatch):
     analysed()
     backfill_for_real()
-    monkeypatch.setattr(speech_engine, "ENGINE_VERSION", "99.0")
+    monkeypatch.setattr(speech_engine, "VERSION", "99.0")
     with pytest.raises(EngineChanged):
         backfill_for_real(resume=1)
 
@@ -347,7 +347,7 @@ def test_an_answer_for_another_backfill_approves_nothing(analysed, person, rows)
     person(7)
     with pytest.raises(BackfillNotApproved, match="another backfill"):
         backfill_for_real(canary_size=2, max_mean_shift=5.0)
-    written = [row for row in rows().values() if row.version == speech_engine.ENGINE_VERSION]
+    written = [row for row in rows().values() if row.version == speech_engine.VERSION]
     assert len(written) == 2
 
 
@@ -377,7 +377,7 @@ def test_a_killed_run_loses_nothing_and_does_nothing_twice(analysed, rows, one, 
         connection.execute(sa.text("UPDATE audio_ops.backfill_item SET leased_until = now()"))
     found = backfill_for_real(resume=1)
     assert found.outcomes == {BackfillOutcome.ANALYZED: len(ids)}
-    assert {row.version for row in rows().values()} == {speech_engine.ENGINE_VERSION}
+    assert {row.version for row in rows().values()} == {speech_engine.VERSION}
     assert one("SELECT count(*) FROM audio_ops.analysis_history") == len(ids)
 
 
@@ -447,7 +447,7 @@ def test_failed_messages_are_selected_again_with_another_reason(analysed, rows, 
             backfill_for_real(canary_size=0)
     found = backfill_analysis("the bucket is mended", dry_run=False, max_mean_shift=100.0)
     assert found.outcomes == {BackfillOutcome.ANALYZED: 1}
-    assert rows()[message_id].version == speech_engine.ENGINE_VERSION
+    assert rows()[message_id].version == speech_engine.VERSION
 
 
 def failing(claim, *_):

@@ -324,14 +324,29 @@ def test_a_limit_of_the_analysis_that_cannot_work_is_refused(monkeypatch, name, 
         AnalysisSettings()
 
 
-def test_a_deployment_analyses_with_the_engine_that_scores_best_unless_it_chooses(monkeypatch):
+def test_each_language_gets_the_engine_that_tells_most_unless_a_deployment_chooses(monkeypatch):
     monkeypatch.delenv("KAIWA_ENGINE", raising=False)
-    assert EngineSettings().engine == engine.DEFAULT_ENGINE == "kaiwa-large"
-    for name in ENGINES:
+    assert EngineSettings().engine is AnalysisEngine.AUTO
+    for name in engine.LANGUAGES:
         monkeypatch.setenv("KAIWA_ENGINE", name)
         assert EngineSettings().engine is AnalysisEngine(name)
     monkeypatch.setenv("KAIWA_ENGINE", "whisper")
-    with pytest.raises(ValidationError, match=r"(?s)KAIWA_ENGINE.*'kaiwa-large' or 'kaiwa'"):
+    with pytest.raises(ValidationError, match=r"(?s)KAIWA_ENGINE.*'kaiwa' or 'dtw'"):
+        EngineSettings()
+
+
+def test_a_deployment_chooses_engines_for_single_languages(monkeypatch):
+    monkeypatch.setenv("KAIWA_LANGUAGE_ENGINES", "en=kaiwa, ja=dtw")
+    assert EngineSettings().language_engines == {
+        "en": AnalysisEngine.KAIWA,
+        "ja": AnalysisEngine.DTW,
+    }
+
+
+@pytest.mark.parametrize("value", ["en", "en=", "en=whisper", "=dtw", "english=dtw"])
+def test_a_choice_that_names_no_language_or_no_engine_is_refused(monkeypatch, value):
+    monkeypatch.setenv("KAIWA_LANGUAGE_ENGINES", value)
+    with pytest.raises(ValidationError, match="KAIWA_LANGUAGE_ENGINES"):
         EngineSettings()
 
 

@@ -185,7 +185,7 @@ def test_an_analysis_says_which_models_made_it():
 
 def test_the_versions_of_an_engine_are_known_without_loading_it():
     code = (
-        "from speech.engine import model_version, scoring_model\n"
+        "from speech.engines.kaiwa import model_version, scoring_model\n"
         "from speech.acoustics.whisper import whisper_encoder\n"
         "print(model_version('kaiwa-large'))\n"
         "assert not scoring_model.cache_info().misses + whisper_encoder.cache_info().misses\n"

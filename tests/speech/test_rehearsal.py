@@ -13,7 +13,7 @@ from speech.rehearsal import rehearse
 from speech.waveform import AudioEncoding, decode
 
 engine.load("en", "kaiwa")
-rehearse("kaiwa")
+rehearse({"en": "kaiwa"})
 audio = Path(sys.argv[1]).read_bytes()
 sys.addaudithook(lambda event, arguments: event in ("open", "import") and print(event, arguments))
 text = "The quick brown fox jumps over the lazy dog."

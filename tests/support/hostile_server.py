@@ -1,6 +1,6 @@
 """An analysis server whose processes do what hostile recordings would make them do.
 
-    python -I tests/support/hostile_server.py START ENGINE MEMORY_BYTES CPU_SECONDS
+    python -I tests/support/hostile_server.py START ENGINES MEMORY_BYTES CPU_SECONDS
 
 Its processes are forked and locked down like real ones. Then the text of a message says what its
 recording does, and that of one without a text says it itself; any other is analysed.
@@ -54,13 +54,13 @@ def spin(request, audio):
 def devour(request, audio):
     """Take more memory than allowed."""
     listener.decode = lambda *_: bytearray(64 * 1024**3)
-    return listener.answer_to(request, audio, "kaiwa")
+    return listener.answer_to(request, audio, None)
 
 
 def raise_bug(request, audio):
     """Fail as a defect of the engine would, quoting the learner."""
     listener.decode = lambda *_: {}[request.text]
-    return listener.answer_to(request, audio, "kaiwa")
+    return listener.answer_to(request, audio, None)
 
 
 def lie(request, audio):
@@ -159,7 +159,7 @@ def flood(link):
 WRITERS = {writer.__name__: writer for writer in (two_answers, drip, flood)}
 
 
-def listen(link, engine):
+def listen(link):
     with os.fdopen(link, "rb", closefd=False) as requests:
         while True:
             try:
@@ -172,10 +172,10 @@ def listen(link, engine):
             if request.text in BROKEN_OFF:
                 os.write(link, BROKEN_OFF[request.text])
                 return
-            behave(request, audio, link, engine)
+            behave(request, audio, link)
 
 
-def behave(request, audio, link, engine):
+def behave(request, audio, link):
     wish = audio.decode("latin-1") if request.text is None else request.text
     if wish.startswith("{"):
         os.write(link, frame(json.dumps(try_all(json.loads(wish)))))
@@ -190,7 +190,7 @@ def behave(request, audio, link, engine):
         while data:
             data = data[os.write(link, data) :]
     else:
-        answer = ANSWERS.get(wish, partial(listener.answer_to, engine=engine))(request, audio)
+        answer = ANSWERS.get(wish, partial(listener.answer_to, speak=None))(request, audio)
         os.write(link, frame(answer.model_dump_json()))
 
 

@@ -93,7 +93,7 @@ def test_they_are_analysed(recorded, rows):
     keys = recorded(
         audio=flac_of(SENTENCES[0]), content=SENTENCES[0], audio_processing_state="uploaded"
     )
-    (chunk,) = plan_chunks.fn(1000, 100, None)
+    (chunk,) = plan_chunks.fn(1000, 100, None, AnalysisEngine.KAIWA)
     report = analyze_chunk.fn(
         chunk, None, engine=AnalysisEngine.KAIWA, max_attempts=1, workers=1, as_of=utc_now()
     )

@@ -70,7 +70,7 @@ def analyse(noon):
     """Analyse all messages in one chunk."""
 
     def _analyse(max_attempts=1):
-        (chunk,) = plan_chunks.fn(1000, 100, None)
+        (chunk,) = plan_chunks.fn(1000, 100, None, AnalysisEngine.KAIWA)
         return analyze_chunk.fn(
             chunk,
             None,

@@ -80,7 +80,8 @@ def is_analysed_alike(workers, claimed, noon):
     def _is_analysed_alike(text, audio):
         message = claimed(text)
         outcome = workers.analyse(message, audio, as_of=noon)
-        here = listener.answer_to(wire.Request(text=text, language="en"), audio, RELEASE.engine)
+        request = wire.Request(text=text, language="en", engine=RELEASE.engine)
+        here = listener.answer_to(request, audio, None)
         if isinstance(here, wire.FailedAnswer):
             return outcome == NotAnalysed(FailureCause(here.cause), here.reason)
         record = analysis_record(message, here.analysis, RELEASE, as_of=noon, duration_ms=0)

@@ -108,7 +108,7 @@ def test_a_browsers_recording_is_analysed_within_a_workers_limits(workers, spoke
 def test_a_worker_without_the_decoder_blames_no_recording(claimed, noon, monkeypatch):
     monkeypatch.setitem(sys.modules, "av", None)
     request = wire.Request(text="hello", language="en")
-    answer = listener.answer_to(request, b"#!AMR\n" + bytes(100), "kaiwa")
+    answer = listener.answer_to(request, b"#!AMR\n" + bytes(100), None)
     assert answer.cause is FailureCause.DECODER_MISSING
     assert "kaiwa-audio[codecs]" in answer.reason
 
@@ -299,7 +299,7 @@ def test_what_an_answer_need_not_say_is_not_taken_from_it(hostile, claimed, noon
     assert (record.message_id, record.analyzed_at) == ("message", noon)
     assert (record.analysis_engine, record.analysis_version) == (
         "kaiwa",
-        engine.ENGINE_VERSION,
+        engine.VERSION,
     )
     assert record.analysis_model_version == engine.model_version("kaiwa")
     assert (record.analysis_language, record.analysis_error) == ("en", None)
@@ -335,7 +335,8 @@ def test_processes_end_with_the_one_that_started_them(tmp_path):
         "from schema.states import AnalysisEngine\n"
         "from settings.environment import AnalysisSettings\n"
         "from tasks.analysis.server_process import AnalysisServer\n"
-        "servers = [AnalysisServer(AnalysisEngine.KAIWA, AnalysisSettings()) for _ in range(2)]\n"
+        "engines = {'en': AnalysisEngine.KAIWA}\n"
+        "servers = [AnalysisServer(engines, AnalysisSettings()) for _ in range(2)]\n"
         "processes = [server._start('c') for server in servers]\n"
         "time.sleep(600)\n"
     )

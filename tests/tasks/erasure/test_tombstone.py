@@ -8,14 +8,13 @@ import sqlalchemy as sa
 
 from schema.errors.deletion import LearnerHeld
 from schema.facts.deletion import ErasureReport, IntendedDeletion
-from schema.states import DeletionReason
+from schema.states import AnalysisEngine, DeletionReason
 from stores.analysis import analyses, leases
 from stores.deletion import erasure, ledger
 from tasks.analysis.results import write_outcomes
 from tasks.analysis.workers import Analysed
 from tasks.erasure import erase_learner, erase_pages
 from tasks.resources import storage
-from tests.support.backfilling import RELEASE
 from tests.support.erasing import LATER, analysis, erase
 from tests.support.faulty_bucket import answered
 from tests.support.sessions import wait_for_a_blocked_session
@@ -92,7 +91,12 @@ def test_an_analysis_in_flight_when_the_erasure_comes_is_not_written(
     outcome = Analysed(analysis(message_id, overall_accuracy_score=99), 1.0, 1.0)
     with engine.begin() as connection:
         report = write_outcomes(
-            connection, claim, {message_id: outcome}, release=RELEASE, max_attempts=5, as_of=LATER
+            connection,
+            claim,
+            {message_id: outcome},
+            engine=AnalysisEngine.KAIWA,
+            max_attempts=5,
+            as_of=LATER,
         )
     assert (report.analyzed, report.lost) == (0, 1)
     with engine.begin() as connection:

@@ -112,7 +112,7 @@ def server(monkeypatch):
 
     def _server(start="starts"):
         monkeypatch.setattr(server_process, "COMMAND", hostile_server.command(start))
-        started.append(AnalysisServer(AnalysisEngine.KAIWA, AnalysisSettings()))
+        started.append(AnalysisServer({"en": AnalysisEngine.KAIWA}, AnalysisSettings()))
         return started[-1]
 
     yield _server
@@ -279,7 +279,7 @@ def test_the_kernel_kills_a_process_at_its_limit_of_processor_time(server, monke
 def test_a_system_that_lacks_a_layer_is_refused_if_all_are_required(monkeypatch):
     monkeypatch.setattr(server_process, "COMMAND", hostile_server.command("without_landlock"))
     with pytest.raises(WorkerNotReady, match="lacks: Landlock"):
-        AnalysisServer(AnalysisEngine.KAIWA, AnalysisSettings(KAIWA_REQUIRE_LOCKDOWN=True))
+        AnalysisServer({"en": AnalysisEngine.KAIWA}, AnalysisSettings(KAIWA_REQUIRE_LOCKDOWN=True))
 
 
 @linux
