@@ -10,8 +10,8 @@ from speech.text.languages.scripts import HAN
 
 _RUNS: Final = re.compile(rf"[{HAN}]+|[^{HAN}]+")
 
-# Before "year", unless it is "years ago", "years later" or a grade.
-YEAR: Final = r"(?<!\d)(?<!\d[.,])(?P<counted>\d{4}|\d{2})(?=年(?![前后後以级級]))"
+# Not "years ago", "years later" or a grade.
+YEAR: Final = r"(?<!\d)(?<!\d[.,])(?P<counted>\d{4}|\d{2})年(?![前后後以级級])"
 
 
 @cache
@@ -39,5 +39,5 @@ def words(run: str) -> Iterator[tuple[int, int, tuple[str, ...]]]:
 
 
 def spoken_year(match: re.Match[str]) -> tuple[str, ...]:
-    """Say a year digit by digit: "二零二四"."""
-    return ("".join(digit_by_digit(match["counted"], "zh")),)
+    """Say a year digit by digit: "二零二四年"."""
+    return ("".join(digit_by_digit(match["counted"], "zh")) + "年",)

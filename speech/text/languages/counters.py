@@ -33,14 +33,25 @@ _BY_HEART: Final[dict[str, dict[int, str]]] = {
     "才": {20: "ハタチ"},
 }  # fmt: skip
 # Before these, a final four, seven or nine has another reading: "4時" is "ヨジ".
-_SHORT_ENDS: Final = {"時": {4: "ヨ", 7: "シチ", 9: "ク"}, "年": {4: "ヨ"}, "円": {4: "ヨ"},
-                      "時間": {4: "ヨ", 7: "シチ", 9: "ク"}}  # fmt: skip
+_SHORT_ENDS: Final[dict[str, dict[int, str]]] = {
+    "時": {4: "ヨ", 7: "シチ", 9: "ク"},
+    "時間": {4: "ヨ", 7: "シチ", 9: "ク"},
+    "年": {4: "ヨ"},
+    "円": {4: "ヨ"},
+}
 _ENDS: Final = {4: "ヨン", 7: "ナナ", 9: "キュウ"}
 
 _VOICED: Final = str.maketrans("ハヒフヘホ", "バビブベボ")
 _PLOSIVE: Final = str.maketrans("ハヒフヘホ", "パピプペポ")
-_DOUBLES: Final = (("イチ", "イッ"), ("ハチ", "ハッ"), ("ジュウ", "ジュッ"))
-_DOUBLES_BEFORE_K_AND_H: Final = (("ロク", "ロッ"), ("ヒャク", "ヒャッ"))
+_DOUBLES: Final[tuple[tuple[str, str], ...]] = (
+    ("イチ", "イッ"),
+    ("ハチ", "ハッ"),
+    ("ジュウ", "ジュッ"),
+)
+_DOUBLES_BEFORE_K_AND_H: Final[tuple[tuple[str, str], ...]] = (
+    ("ロク", "ロッ"),
+    ("ヒャク", "ヒャッ"),
+)
 _VOICED_AFTER_THREE: Final = {"階": "ガイ", "軒": "ゲン", "足": "ゾク"}
 
 _COUNTERS: Final = "|".join(sorted(map(re.escape, _READINGS), key=len, reverse=True))
@@ -74,7 +85,7 @@ def _joined(said: str, read: str) -> str:
     if read[0] not in "カキクケコサシスセソタチツテトハヒフヘホ":
         return said + read
     is_k_or_h = read[0] in "カキクケコハヒフヘホ"
-    for end, doubled in (*_DOUBLES, *(_DOUBLES_BEFORE_K_AND_H if is_k_or_h else ())):
+    for end, doubled in _DOUBLES + (_DOUBLES_BEFORE_K_AND_H if is_k_or_h else ()):
         if said.endswith(end):
             return said.removesuffix(end) + doubled + read.translate(_PLOSIVE)
     return said + read

@@ -19,8 +19,8 @@ from typing import Final
 INTERJECTIONS: Final[dict[str, frozenset[str]]] = {
     language: frozenset(words.split())
     for language, words in {
-        "ja": "えー えーと えっと えーっと ええと ええっと えと あー うー うーん んー ん あのー あのう "
-        "そのー まー うーんと んーと",
+        "ja": "えー えーと えっと えーっと ええと ええっと えと あー うー うーん んー ん "
+        "あのー あのう そのー まー うーんと んーと",
         "zh": "嗯 呃 唔 額 额 嗯嗯",
         "ko": "음 으음 어 어어 으",
         "hi": "अं उम्म हम्म आँ ऊँ अम्म",
@@ -58,7 +58,7 @@ AMBIGUOUS: Final[dict[str, frozenset[str]]] = {
     }.items()
 }
 
-_DRAWL: Final = re.compile(r"(.)\1{2,}")
+_DRAWL: Final = re.compile(r"(.)\1+")
 _SEPARATED: Final = re.compile(r"[^\s'\u2019\"\u201c\u201d]")
 
 

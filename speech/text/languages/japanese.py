@@ -115,7 +115,7 @@ def _is_inflected(piece: _Piece) -> bool:
 
 
 def _said(piece: _Piece) -> str:
-    if piece.is_a("補助記号", "空白"):
+    if piece.is_a("補助記号", "空白") or set(piece.surface) == {"w"}:  # "www" is laughter
         return ""
     if piece.is_a("助詞"):
         return _PARTICLES.get(piece.surface, lengthened(katakana(piece.reading)))

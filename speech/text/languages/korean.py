@@ -10,8 +10,8 @@ from speech.text.tokens import Token
 
 # Counted with native numbers up to 99; everything else takes Sino-Korean ones.
 _NATIVE_COUNTERS: Final = (
-    "시간", "시", "개", "명", "사람", "살", "번", "마리", "잔", "병", "권", "장", "대", "가지", "달", "켤레",
-    "송이", "그릇",
+    "시간", "시", "개", "명", "사람", "살", "번", "마리", "잔", "병", "권", "장", "대", "가지",
+    "달", "켤레", "송이", "그릇",
 )  # fmt: skip
 _SINO: Final = ("개월", "시대", "번지", "번째", "대학")
 _ONES: Final = ("", "한", "두", "세", "네", "다섯", "여섯", "일곱", "여덟", "아홉")

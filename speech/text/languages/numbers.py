@@ -109,6 +109,11 @@ _STYLES: Final = {
     ),
 }  # fmt: skip
 
+# Dates and versions: their numbers are said one after the other.
+DATE: Final = (
+    r"(?<!\d)(?!\d{1,3}(?:\.\d{3})+(?![\d.]))\d{1,4}(?:\.\d{1,4}){2,4}(?!\d)"
+    r"|(?<!\d)\d{1,4}(?:[/-]\d{1,4}){2}(?![\d/-])"
+)
 TIME: Final = (
     r"(?<![\d:])(?P<hour>[01]?\d|2[0-4])[:h](?P<minute>[0-5]\d)(?!\d|:\d)(?:\ (?:Uhr|uur)\b)?"
 )
@@ -126,6 +131,12 @@ def pattern(language: str) -> str:
         (?:[.,](?P<fraction>\d{{1,32}})(?![\d]|[.,:]\d))?
         (?:\ ?(?P<percent>%)|\ ?(?P<after>{signs}))?
     """
+
+
+def spoken_date(match: re.Match[str], language: str) -> tuple[str, ...]:
+    """Say the numbers of "3.5.2024"."""
+    parts = (said_whole(str(int(part)), language) for part in re.findall(r"\d+", match[0]))
+    return _split(" ".join(map(_joined, parts)), language)
 
 
 def spoken_time(match: re.Match[str], language: str) -> tuple[str, ...]:

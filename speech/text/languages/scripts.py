@@ -26,7 +26,7 @@ MARK: Final = (
 _OWN: Final = {
     "ja": HAN + KANA,
     "zh": HAN,
-    "ko": HANGUL + HAN,
+    "ko": HANGUL,
     "hi": _DEVANAGARI,
     "ru": _CYRILLIC,
 }

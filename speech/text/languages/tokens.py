@@ -29,10 +29,10 @@ _WORDS: Final = {
     "nl": rf"(?:(?<![\w'])'(?=[stnkm]\b(?!')))?{_WORD}",  # "'s morgens", "'t"
 }
 # What is not said: tags, emoticons, laughter and asides.
-_ORNAMENT: Final = rf"""
-    </?[a-zA-Z]{{1,9}}\ ?/?>|(?<!\w)(?:[:;=]['-]?[DPpOoSs30)(]{{1,9}}|[xX]D{{1,9}}|</?3|T_T)(?!\w)
-    |\^[_.oO-]?\^|\([笑泣汗]\)|(?<={scripts.LETTER})[wｗ]{{1,64}}(?![\w])(?<=[{scripts.KANA}w]w)
-    |(?P<jamo>[\u1100-\u1112\u1161-\u1175\u3131-\u3163])(?P=jamo){{1,64}}
+_ORNAMENT: Final = r"""
+    </?[a-zA-Z]{1,9}\ ?/?>|(?<!\w)(?:[:;=]['-]?[DPpOoSs30)(]{1,9}|[xX]D{1,9}|</?3|T_T)(?!\w)
+    |\^[_.oO-]?\^|\([笑泣汗]\)|(?<![a-zA-Z.])w{2,64}(?![\w.])
+    |(?P<jamo>[\u1100-\u1112\u1161-\u1175\u3131-\u3163])(?P=jamo){1,64}
 """
 _EMAIL: Final = r"(?<![\w.@-])[\w.+-]{1,64}@(?:[\w-]{1,63}\.){1,8}[a-zA-Z]{2,24}(?!\w)"
 
@@ -60,6 +60,7 @@ def _pattern(language: str) -> re.Pattern[str]:
         "link": addresses.PATTERNS["link"],
         "email": _EMAIL,
         "ornament": _ORNAMENT,
+        "date": numbers.DATE,
         "time": numbers.TIME,
         **({"together": _COUNTED[language]} if language in _COUNTED else {}),
         "number": numbers.pattern(language),
@@ -87,6 +88,8 @@ def _found(text: str, simple: Plain, language: str) -> Iterator[Token]:
 
 
 def _said_number(match: re.Match[str], language: str) -> tuple[str, ...]:
+    if match["date"]:
+        return numbers.spoken_date(match, language)
     if match["time"]:
         return numbers.spoken_time(match, language)
     if language in _READERS and match["together"]:
