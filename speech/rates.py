@@ -19,8 +19,8 @@ _COUPE: Final = "Coupé, Oh, Dediu & Pellegrino 2019"
 # Verhoeven, De Pauw & Kloots 2004, "Speech rate in a pluricentric language", Language and Speech 47
 # (doi 10.1177/00238309040470030401): speakers in the Netherlands. In Belgium it is 4.23.
 _VERHOEVEN: Final = "Verhoeven, De Pauw & Kloots 2004"
-# Santos et al. 2019, "Velocidade da fala de adultos pessoenses sem transtornos da fluência", Revista
-# Brasileira de Ciências da Saúde 23 (doi 10.22478/ufpb.2317-6032.2019v23n2.48420).
+# Santos et al. 2019, "Velocidade da fala de adultos pessoenses sem transtornos da fluência",
+# Revista Brasileira de Ciências da Saúde 23 (doi 10.22478/ufpb.2317-6032.2019v23n2.48420).
 _SANTOS: Final = "Santos et al. 2019"
 
 

@@ -10,7 +10,8 @@ from speech.text.languages.numerals import said_whole
 
 _READINGS: Final = {
     "年": "ネン", "月": "ガツ", "日": "ニチ", "時": "ジ", "分": "フン", "秒": "ビョウ",
-    "時間": "ジカン", "週間": "シュウカン", "か月": "カゲツ", "ヶ月": "カゲツ", "カ月": "カゲツ",
+    "時間": "ジカン", "年間": "ネンカン", "週間": "シュウカン",
+    "日間": "ニチカン", "分間": "フンカン", "か月": "カゲツ", "ヶ月": "カゲツ", "カ月": "カゲツ",
     "歳": "サイ", "才": "サイ", "人": "ニン", "名": "メイ", "本": "ホン", "枚": "マイ",
     "個": "コ", "匹": "ヒキ", "杯": "ハイ", "冊": "サツ", "台": "ダイ", "回": "カイ",
     "階": "カイ", "度": "ド", "番": "バン", "円": "エン", "つ": "ツ", "点": "テン", "件": "ケン",
@@ -55,7 +56,10 @@ _DOUBLES_BEFORE_K_AND_H: Final[tuple[tuple[str, str], ...]] = (
 _VOICED_AFTER_THREE: Final = {"階": "ガイ", "軒": "ゲン", "足": "ゾク"}
 
 _COUNTERS: Final = "|".join(sorted(map(re.escape, _READINGS), key=len, reverse=True))
-PATTERN: Final = rf"(?P<counted>(?<!\d)(?<!\d[.,])\d{{1,8}})(?P<counter>{_COUNTERS})(?!曜|目|々)"
+PATTERN: Final = (
+    r"(?<!\d)(?<!\d[.,])(?P<counted>\d{1,3}(?:,\d{3}){1,2}|\d{1,8})"
+    rf"(?P<counter>{_COUNTERS})(?!曜|目|々)"
+)
 _HAN: Final = dict(zip("〇一二三四五六七八九", range(10), strict=True))
 _HAN_PLACES: Final = {"十": 10, "百": 100, "千": 1000}
 
@@ -67,6 +71,8 @@ def is_counter(word: str) -> bool:
 
 def spoken(number: int, counter: str) -> str:
     """Read a number and its counter, in katakana."""
+    if counter in {"年間", "日間", "分間"}:
+        return spoken(number, counter[0]) + "カン"
     if number in _BY_HEART.get(counter, {}):
         return _BY_HEART[counter][number]
     said, read = said_whole(str(number), "ja")[0], _READINGS[counter]

@@ -19,7 +19,7 @@ from typing import Final
 INTERJECTIONS: Final[dict[str, frozenset[str]]] = {
     language: frozenset(words.split())
     for language, words in {
-        "ja": "えー えーと えっと えーっと ええと ええっと えと あー うー うーん んー ん "
+        "ja": "えー えーと えっと えーっと ええと ええっと えと あー うー うーん んー "
         "あのー あのう そのー まー うーんと んーと",
         "zh": "嗯 呃 唔 額 额 嗯嗯",
         "ko": "음 으음 어 어어 으",

@@ -16,8 +16,12 @@ from speech.text.languages.kana import from_latin, katakana, lengthened
 # Sudachi refuses more than 49,149 bytes; short pieces bound its work.
 _PIECE: Final = 512
 
-# The dictionary gives the formal reading first.
-_USUAL: Final = {"私": "ワタシ", "日本": "ニホン", "言う": "イウ", "何": "ナニ"}
+# The dictionary gives the formal reading first, and spells units.
+_USUAL: Final = {
+    "私": "ワタシ", "日本": "ニホン", "明日": "アシタ", "言う": "イウ", "km": "キロ", "kg": "キロ",
+    "cm": "センチ", "mm": "ミリ", "m": "メートル", "g": "グラム", "l": "リットル",
+    "ml": "ミリリットル",
+}  # fmt: skip
 _PARTICLES: Final = {"は": "ワ", "へ": "エ", "を": "オ"}
 _ENDS_IN_A_PARTICLE: Final = frozenset(
     {"こんにちは", "こんばんは", "では", "それでは", "または", "実は"}
@@ -103,7 +107,7 @@ def _belongs(piece: _Piece, group: list[_Piece]) -> bool:
     if piece.is_a("助動詞") or piece.base in {"ない", "無い"}:
         return _is_inflected(last) or (piece.surface == "な" and last.is_a("形状詞"))
     if piece.is_a("接続助詞"):
-        return piece.surface in {"て", "で", "ば"} and _is_inflected(last)
+        return piece.surface in {"て", "で", "ば", "ながら", "たり", "だり"} and _is_inflected(last)
     if piece.is_a("非自立可能") and piece.is_a("動詞"):
         is_verb_made_of_noun = piece.base in {"する", "為る"} and last.is_a("サ変可能")
         return is_verb_made_of_noun or (last.is_a("接続助詞") and len(group) > 1)

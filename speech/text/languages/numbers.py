@@ -114,10 +114,18 @@ DATE: Final = (
     r"(?<!\d)(?!\d{1,3}(?:\.\d{3})+(?![\d.]))\d{1,4}(?:\.\d{1,4}){2,4}(?!\d)"
     r"|(?<!\d)\d{1,4}(?:[/-]\d{1,4}){2}(?![\d/-])"
 )
-TIME: Final = (
-    r"(?<![\d:])(?P<hour>[01]?\d|2[0-4])[:h](?P<minute>[0-5]\d)(?!\d|:\d)(?:\ (?:Uhr|uur)\b)?"
-)
+# Where a point does not mark decimals it is usual in times: "pukul 15.30".
+_POINTED_TIMES: Final = frozenset({"id", "tr"})
 _FEW, _MANY = range(2, 5), range(11, 15)
+
+
+def time_pattern(language: str) -> str:
+    """Return the pattern of a time of day, with the word for "o'clock" that follows it."""
+    marks = "[:h.]" if language in _POINTED_TIMES else "[:h]"
+    return rf"""
+        (?<![\d:])(?<!\d[.,])(?P<hour>[01]?\d|2[0-4]){marks}(?P<minute>[0-5]\d)(?![\d:]|[.,]\d)
+        (?:\ (?:Uhr|uur)\b)?
+    """
 
 
 def pattern(language: str) -> str:
@@ -134,8 +142,11 @@ def pattern(language: str) -> str:
 
 
 def spoken_date(match: re.Match[str], language: str) -> tuple[str, ...]:
-    """Say the numbers of "3.5.2024"."""
-    parts = (said_whole(str(int(part)), language) for part in re.findall(r"\d+", match[0]))
+    """Say the numbers of "3.5.2024", and the digits of "0120-333-444"."""
+    numbers = re.findall(r"\d+", match[0])
+    if "-" in match[0] and int(match[0][0]) == 0:
+        return _split(_joined(digit_by_digit("".join(numbers), language)), language)
+    parts = (said_whole(str(int(number)), language) for number in numbers)
     return _split(" ".join(map(_joined, parts)), language)
 
 

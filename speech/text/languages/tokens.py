@@ -41,10 +41,15 @@ _SEGMENTERS: Final[dict[str, Callable[[str], Iterator[tuple[int, int, tuple[str,
     "ja": japanese.words,
     "zh": chinese.words,
 }
+# The comma of Chinese separates numbers, while the one that it resembles groups digits; the mark of
+# Spanish ordinals is no letter.
+_APART: Final = str.maketrans("，ª", "、º")
 # Numbers that are read together with the counter written after them.
 _COUNTED: Final = {"ja": counters.PATTERN, "ko": korean.PATTERN, "zh": chinese.YEAR}
 _READERS: Final[dict[str, Callable[[re.Match[str]], tuple[str, ...]]]] = {
-    "ja": lambda match: (counters.spoken(int(match["counted"]), match["counter"]),),
+    "ja": lambda match: (
+        counters.spoken(int(match["counted"].replace(",", "")), match["counter"]),
+    ),
     "ko": korean.spoken,
     "zh": chinese.spoken_year,
 }
@@ -61,7 +66,7 @@ def _pattern(language: str) -> re.Pattern[str]:
         "email": _EMAIL,
         "ornament": _ORNAMENT,
         "date": numbers.DATE,
-        "time": numbers.TIME,
+        "time": numbers.time_pattern(language),
         **({"together": _COUNTED[language]} if language in _COUNTED else {}),
         "number": numbers.pattern(language),
         "word": _WORDS.get(language, _WORD),
@@ -72,8 +77,7 @@ def _pattern(language: str) -> re.Pattern[str]:
 
 def tokens(text: str, language: str) -> Iterator[Token]:
     """Yield the tokens of a text in order, without emoticons, emoji and markup."""
-    # The comma of Chinese separates numbers; the one that it resembles groups digits.
-    found = _found(text, plain(text.replace("，", "、")), language)
+    found = _found(text, plain(text.translate(_APART)), language)
     return korean.with_endings(found) if language == "ko" else found
 
 

@@ -12,9 +12,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from speech.errors import EmptyTranscript, SpeechError, UnsupportedLanguage, UnsupportedScript
+from speech.text import transcript
 from speech.text.transcript import available, load, read
 
-LANGUAGES = ["ja", "es", "fr", "de", "it", "pt", "ko", "zh", "hi", "ru", "vi", "nl", "id", "fil", "tr"]
+LANGUAGES = (
+    "ja", "es", "fr", "de", "it", "pt", "ko", "zh", "hi", "ru", "vi", "nl", "id", "fil", "tr",
+)  # fmt: skip
 
 
 def words(text, language):
@@ -80,6 +83,9 @@ def test_japanese_words_are_what_a_learner_looks_up(text, expected):
         ("私は本を読む", "ワタシ ワ ホン オ ヨム"),
         ("思う、買う、行こう", "オモウ カウ イコー"),
         ("大きいお姉さん", "オオキイ オネエサン"),
+        ("明日は難しいんです", "アシタ ワ ムズカシイ ン デス"),
+        ("1,000円、4年間、500ml", "センエン ヨネンカン ゴヒャク ミリリットル"),
+        ("食べながら0120-33-4", "タベナガラ ゼロイチニゼロサンサンヨン"),
         ("ＡＩとｶﾗｵｹ", "エーアイ ト カラオケ"),
         ("kaiwaとQZXTです", "カイワ ト キューゼットエックスティー デス"),
         ("何ですか。何を飲みますか", "ナン デス カ ナニ オ ノミマス カ"),
@@ -119,6 +125,10 @@ def test_chinese_is_divided_into_words_in_both_scripts(text, expected):
         ("hi", "₹५०० और 10%", "500 रुपये|और|10 प्रतिशत"),
         ("vi", "2024", "hai nghìn không trăm hai mươi bốn"),
         ("ko", "3시에 20명, 5,000원을", "세 시에|스무 명|오천 원을"),
+        ("ko", "10월 6일, 1등", "시월|육 일|일 등"),
+        ("zh", "13812345678", "一三八一二三四五六七八"),
+        ("id", "pukul 15.30", "pukul|lima belas tiga puluh"),
+        ("es", "el 2.º y la 3ª", "el|dos|y|la|tres"),
         ("zh", "2024年花了112元，15:30", "二零二四年|花|了|一百一十二|元|十五点三十分"),
         ("id", "Rp 5.000", "lima ribu rupiah"),
         ("fil", "25% ng 1,012", "dalawampu't lima porsiyento|nang|isang libo labindalawa"),
@@ -201,9 +211,9 @@ def test_a_text_in_another_script_is_refused(language, text):
 
 
 def test_a_few_words_in_another_script_are_left_out_and_counted():
-    transcript = read("Me gusta mucho el 寿司 de Москва", "es")
-    assert [word.text for word in transcript.words] == ["Me", "gusta", "mucho", "el", "de"]
-    assert transcript.skipped == 2
+    parsed = read("Me gusta mucho el 寿司 de Москва", "es")
+    assert [word.text for word in parsed.words] == ["Me", "gusta", "mucho", "el", "de"]
+    assert parsed.skipped == 2
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -249,6 +259,17 @@ def test_a_slip_of_the_keyboard_is_left_out_and_counted():
     assert read("Ja " + "qwertz" * 60 + " nein", "de").skipped == 1
 
 
+def test_a_language_whose_dictionary_is_not_installed_is_not_available(monkeypatch):
+    monkeypatch.setattr(transcript, "find_spec", lambda name: None if name == "opencc" else name)
+    transcript.available.cache_clear()
+    try:
+        assert available() == {"en", *LANGUAGES} - {"zh"}
+        with pytest.raises(UnsupportedLanguage):
+            read("你好", "zh")
+    finally:
+        transcript.available.cache_clear()
+
+
 def test_a_language_that_cannot_be_read_is_refused():
     with pytest.raises(UnsupportedLanguage):
         read("Sawubona", "zu")
@@ -264,12 +285,12 @@ _PIECES = "aé ñßЁжक्हिไ가ㅋ寿司食べるカﾞー々那个嗯
 @example("\u0133\u01c4'\u1e9e", "nl")
 def test_words_of_any_text_lie_in_order_where_they_say(text, language):
     try:
-        transcript = read(text, language)
+        parsed = read(text, language)
     except SpeechError as error:
         assert isinstance(error, EmptyTranscript | UnsupportedScript)  # noqa: PT017 - others must rise
         return
     place = 0
-    for word in transcript.words:
+    for word in parsed.words:
         assert place <= word.char_start < word.char_end <= len(text)
         assert text[word.char_start : word.char_end] == word.text
         assert word.spoken
@@ -294,6 +315,7 @@ def test_reading_takes_time_in_proportion_to_the_text(piece):
 
 _LOCKED_DOWN = """
 import resource, sys
+from speech.text import transcript
 from speech.text.transcript import available, load, read
 load(available())
 resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))
