@@ -10,6 +10,10 @@ from speech.text.languages.scripts import HAN
 
 _RUNS: Final = re.compile(rf"[{HAN}]+|[^{HAN}]+")
 
+# espeak-ng has no syllable that ends in -iong, and spells it in English; these end in -un.
+_SAID_AS: Final = str.maketrans(
+    "兄凶兇匈胸汹洶雄熊穷窮琼瓊穹囧迥炯窘", "勋勋勋勋勋勋勋寻寻群群群群群俊俊俊俊"
+)
 # Not "years ago", "years later" or a grade.
 YEAR: Final = r"(?<!\d)(?<!\d[.,])(?P<counted>\d{4}|\d{2})年(?![前后後以级級])"
 
@@ -35,7 +39,11 @@ def words(run: str) -> Iterator[tuple[int, int, tuple[str, ...]]]:
         # jieba knows the words of mainland China, in simplified characters.
         known = simplified(part[0])
         for _, start, end in segment(known if len(known) == len(part[0]) else part[0], "default"):
-            yield part.start() + start, part.start() + end, (part[0][start:end],)
+            yield (
+                part.start() + start,
+                part.start() + end,
+                (part[0][start:end].translate(_SAID_AS),),
+            )
 
 
 def spoken_year(match: re.Match[str]) -> tuple[str, ...]:

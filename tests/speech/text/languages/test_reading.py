@@ -247,6 +247,11 @@ def test_links_markup_emoticons_and_invisible_characters_are_not_said(language, 
     assert words(text, language) == expected.split()
 
 
+def test_chinese_syllables_that_the_voice_lacks_are_replaced_by_similar_ones():
+    assert spoken("兄弟，熊很穷", "zh") == ["勋弟", "寻", "很", "群"]
+    assert words("兄弟，熊很穷", "zh") == ["兄弟", "熊", "很", "穷"]
+
+
 def test_letters_with_their_marks_apart_are_composed_for_the_voice():
     text = unicodedata.normalize("NFD", "İşte çay, ışık")
     assert spoken(text, "tr") == ["İşte", "çay", "ışık"]
