@@ -38,12 +38,11 @@ def words(run: str) -> Iterator[tuple[int, int, tuple[str, ...]]]:
         segment, simplified = load()
         # jieba knows the words of mainland China, in simplified characters.
         known = simplified(part[0])
-        for _, start, end in segment(known if len(known) == len(part[0]) else part[0], "default"):
-            yield (
-                part.start() + start,
-                part.start() + end,
-                (part[0][start:end].translate(_SAID_AS),),
-            )
+        if len(known) != len(part[0]):
+            known = part[0]
+        for _, start, end in segment(known, "default", hmm=False):  # no guesses at unknown words
+            said = part[0][start:end].translate(_SAID_AS)
+            yield part.start() + start, part.start() + end, (said,)
 
 
 def spoken_year(match: re.Match[str]) -> tuple[str, ...]:

@@ -248,8 +248,8 @@ def test_links_markup_emoticons_and_invisible_characters_are_not_said(language, 
 
 
 def test_chinese_syllables_that_the_voice_lacks_are_replaced_by_similar_ones():
-    assert spoken("兄弟，熊很穷", "zh") == ["勋弟", "寻", "很", "群"]
-    assert words("兄弟，熊很穷", "zh") == ["兄弟", "熊", "很", "穷"]
+    assert spoken("兄弟，熊真穷", "zh") == ["勋弟", "寻", "真", "群"]
+    assert words("兄弟，熊真穷", "zh") == ["兄弟", "熊", "真", "穷"]
 
 
 def test_letters_with_their_marks_apart_are_composed_for_the_voice():
