@@ -8,6 +8,7 @@ the copula are words of their own, as in dictionaries.
 import re
 from collections.abc import Iterator
 from functools import cache
+from threading import Lock
 from typing import Any, Final, NamedTuple
 
 from speech.text.languages import counters, fillers
@@ -29,6 +30,7 @@ _ENDS_IN_A_PARTICLE: Final = frozenset(
 _NAN_BEFORE: Final = (*"でとのだな人時年月日回個本枚", "です")  # "ナン", not "ナニ"
 _LATIN: Final = re.compile(r"[A-Za-zÀ-ɏ]")
 _KANA: Final = re.compile(r"[ァ-ヺー]")
+_TURNS: Final = Lock()  # a tokenizer works for one thread at a time
 
 
 class _Piece(NamedTuple):
@@ -77,7 +79,9 @@ def _word(group: list[_Piece], offset: int) -> Iterator[tuple[int, int, tuple[st
 def _pieces(text: str) -> list[_Piece]:
     """Analyse a text, with numbers and their counters as one piece."""
     pieces: list[_Piece] = []
-    for one in load().tokenize(text):
+    with _TURNS:
+        morphemes = load().tokenize(text)
+    for one in morphemes:
         kinds = one.part_of_speech()
         piece = _Piece(
             one.begin(), one.end(), one.surface(), one.reading_form(), one.dictionary_form(), kinds

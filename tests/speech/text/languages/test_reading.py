@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 import unicodedata
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import pytest
@@ -316,6 +317,17 @@ def test_reading_takes_time_in_proportion_to_the_text(piece):
                 read(text, language)
             times.append(time.process_time() - start)
         assert times[1] < 12 * times[0] + 0.5
+
+
+@pytest.mark.parametrize(
+    ("language", "text"), [("ja", "東京で寿司を食べた。"), ("zh", "我在北京。")]
+)
+def test_several_threads_can_read_at_once(language, text):
+    expected = read(text * 20, language)
+    with ThreadPoolExecutor(8) as threads:
+        assert (
+            list(threads.map(lambda _: read(text * 20, language), range(200))) == [expected] * 200
+        )
 
 
 _LOCKED_DOWN = """
