@@ -10,18 +10,17 @@ from dataclasses import dataclass
 from statistics import mean
 from typing import Final, Literal
 
-# Coupé, Oh, Dediu & Pellegrino (2019), "Different languages, similar encoding efficiency", Science
-# Advances 5(9), doi 10.1126/sciadv.aaw2594. Computed from the table of their supplement,
-# `InfoRateData.csv`: for each of ten speakers, the syllables of all texts read aloud by their
-# duration, in which pauses longer than 150 ms are left out; mean and standard deviation over
-# speakers. Japanese is in syllables
-# too, not morae: the paper finds 643 different ones.
+# Coupé, Oh, Dediu & Pellegrino 2019, "Different languages, similar encoding efficiency", Science
+# Advances 5 (doi 10.1126/sciadv.aaw2594). Computed from the table of their supplement,
+# InfoRateData.csv: the syllables of all texts that a speaker read aloud by their duration, in which
+# pauses longer than 150 ms are left out; mean and standard deviation over ten speakers. Japanese is
+# in syllables too, not morae: the paper finds 643 different ones.
 _COUPE: Final = "Coupé, Oh, Dediu & Pellegrino 2019"
-# Verhoeven, De Pauw & Kloots (2004), "Speech rate in a pluricentric language", Language and Speech
-# 47(3), doi 10.1177/00238309040470030401: speakers in the Netherlands; in Belgium 4.23.
+# Verhoeven, De Pauw & Kloots 2004, "Speech rate in a pluricentric language", Language and Speech 47
+# (doi 10.1177/00238309040470030401): speakers in the Netherlands. In Belgium it is 4.23.
 _VERHOEVEN: Final = "Verhoeven, De Pauw & Kloots 2004"
-# Santos et al. (2019), "Velocidade da fala de adultos pessoenses sem transtornos da fluência",
-# Revista Brasileira de Ciências da Saúde 23(2), doi 10.22478/ufpb.2317-6032.2019v23n2.48420.
+# Santos et al. 2019, "Velocidade da fala de adultos pessoenses sem transtornos da fluência",
+# Revista Brasileira de Ciências da Saúde 23 (doi 10.22478/ufpb.2317-6032.2019v23n2.48420).
 _SANTOS: Final = "Santos et al. 2019"
 
 

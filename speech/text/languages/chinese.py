@@ -10,8 +10,12 @@ from speech.text.languages.scripts import HAN
 
 _RUNS: Final = re.compile(rf"[{HAN}]+|[^{HAN}]+")
 
-# Before "year", unless it is "years ago", "years later" or a grade.
-YEAR: Final = r"(?<!\d)(?<!\d[.,])(?P<counted>\d{4}|\d{2})(?=年(?![前后後以级級]))"
+# espeak-ng has no syllable that ends in -iong, and spells it in English; these end in -un.
+_SAID_AS: Final = str.maketrans(
+    "兄凶兇匈胸汹洶雄熊穷窮琼瓊穹囧迥炯窘", "勋勋勋勋勋勋勋寻寻群群群群群俊俊俊俊"
+)
+# Not "years ago", "years later" or a grade.
+YEAR: Final = r"(?<!\d)(?<!\d[.,])(?P<counted>\d{4}|\d{2})年(?![前后後以级級])"
 
 
 @cache
@@ -34,10 +38,13 @@ def words(run: str) -> Iterator[tuple[int, int, tuple[str, ...]]]:
         segment, simplified = load()
         # jieba knows the words of mainland China, in simplified characters.
         known = simplified(part[0])
-        for _, start, end in segment(known if len(known) == len(part[0]) else part[0], "default"):
-            yield part.start() + start, part.start() + end, (part[0][start:end],)
+        if len(known) != len(part[0]):
+            known = part[0]
+        for _, start, end in segment(known, "default", hmm=False):  # no guesses at unknown words
+            said = part[0][start:end].translate(_SAID_AS)
+            yield part.start() + start, part.start() + end, (said,)
 
 
 def spoken_year(match: re.Match[str]) -> tuple[str, ...]:
-    """Say a year digit by digit: "二零二四"."""
-    return ("".join(digit_by_digit(match["counted"], "zh")),)
+    """Say a year digit by digit: "二零二四年"."""
+    return ("".join(digit_by_digit(match["counted"], "zh")) + "年",)

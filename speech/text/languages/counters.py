@@ -10,7 +10,8 @@ from speech.text.languages.numerals import said_whole
 
 _READINGS: Final = {
     "年": "ネン", "月": "ガツ", "日": "ニチ", "時": "ジ", "分": "フン", "秒": "ビョウ",
-    "時間": "ジカン", "週間": "シュウカン", "か月": "カゲツ", "ヶ月": "カゲツ", "カ月": "カゲツ",
+    "時間": "ジカン", "年間": "ネンカン", "週間": "シュウカン",
+    "日間": "ニチカン", "分間": "フンカン", "か月": "カゲツ", "ヶ月": "カゲツ", "カ月": "カゲツ",
     "歳": "サイ", "才": "サイ", "人": "ニン", "名": "メイ", "本": "ホン", "枚": "マイ",
     "個": "コ", "匹": "ヒキ", "杯": "ハイ", "冊": "サツ", "台": "ダイ", "回": "カイ",
     "階": "カイ", "度": "ド", "番": "バン", "円": "エン", "つ": "ツ", "点": "テン", "件": "ケン",
@@ -33,18 +34,32 @@ _BY_HEART: Final[dict[str, dict[int, str]]] = {
     "才": {20: "ハタチ"},
 }  # fmt: skip
 # Before these, a final four, seven or nine has another reading: "4時" is "ヨジ".
-_SHORT_ENDS: Final = {"時": {4: "ヨ", 7: "シチ", 9: "ク"}, "年": {4: "ヨ"}, "円": {4: "ヨ"},
-                      "時間": {4: "ヨ", 7: "シチ", 9: "ク"}}  # fmt: skip
+_SHORT_ENDS: Final[dict[str, dict[int, str]]] = {
+    "時": {4: "ヨ", 7: "シチ", 9: "ク"},
+    "時間": {4: "ヨ", 7: "シチ", 9: "ク"},
+    "年": {4: "ヨ"},
+    "円": {4: "ヨ"},
+}
 _ENDS: Final = {4: "ヨン", 7: "ナナ", 9: "キュウ"}
 
 _VOICED: Final = str.maketrans("ハヒフヘホ", "バビブベボ")
 _PLOSIVE: Final = str.maketrans("ハヒフヘホ", "パピプペポ")
-_DOUBLES: Final = (("イチ", "イッ"), ("ハチ", "ハッ"), ("ジュウ", "ジュッ"))
-_DOUBLES_BEFORE_K_AND_H: Final = (("ロク", "ロッ"), ("ヒャク", "ヒャッ"))
+_DOUBLES: Final[tuple[tuple[str, str], ...]] = (
+    ("イチ", "イッ"),
+    ("ハチ", "ハッ"),
+    ("ジュウ", "ジュッ"),
+)
+_DOUBLES_BEFORE_K_AND_H: Final[tuple[tuple[str, str], ...]] = (
+    ("ロク", "ロッ"),
+    ("ヒャク", "ヒャッ"),
+)
 _VOICED_AFTER_THREE: Final = {"階": "ガイ", "軒": "ゲン", "足": "ゾク"}
 
 _COUNTERS: Final = "|".join(sorted(map(re.escape, _READINGS), key=len, reverse=True))
-PATTERN: Final = rf"(?P<counted>(?<!\d)(?<!\d[.,])\d{{1,8}})(?P<counter>{_COUNTERS})(?!曜|目|々)"
+PATTERN: Final = (
+    r"(?<!\d)(?<!\d[.,])(?P<counted>\d{1,3}(?:,\d{3}){1,2}|\d{1,8})"
+    rf"(?P<counter>{_COUNTERS})(?!曜|目|々)"
+)
 _HAN: Final = dict(zip("〇一二三四五六七八九", range(10), strict=True))
 _HAN_PLACES: Final = {"十": 10, "百": 100, "千": 1000}
 
@@ -56,6 +71,8 @@ def is_counter(word: str) -> bool:
 
 def spoken(number: int, counter: str) -> str:
     """Read a number and its counter, in katakana."""
+    if counter in {"年間", "日間", "分間"}:
+        return spoken(number, counter[0]) + "カン"
     if number in _BY_HEART.get(counter, {}):
         return _BY_HEART[counter][number]
     said, read = said_whole(str(number), "ja")[0], _READINGS[counter]
@@ -74,7 +91,7 @@ def _joined(said: str, read: str) -> str:
     if read[0] not in "カキクケコサシスセソタチツテトハヒフヘホ":
         return said + read
     is_k_or_h = read[0] in "カキクケコハヒフヘホ"
-    for end, doubled in (*_DOUBLES, *(_DOUBLES_BEFORE_K_AND_H if is_k_or_h else ())):
+    for end, doubled in _DOUBLES + (_DOUBLES_BEFORE_K_AND_H if is_k_or_h else ()):
         if said.endswith(end):
             return said.removesuffix(end) + doubled + read.translate(_PLOSIVE)
     return said + read

@@ -7,8 +7,12 @@ Interjections are fillers wherever they stand. Words that have a meaning as well
 Sources: Belz 2023, "Defining filler particles" (German); Machuca 2022, "An acoustic study on the
 use of fillers in Spanish as a foreign language acquisition"; Tian, Maruyama & Ginzburg 2017, "Self
 addressed questions and filled pauses" (Chinese, Japanese); the part of speech 感動詞-フィラー of
-UniDic, as SudachiDict has it (Japanese). The other lists follow the survey by language in
-Wikipedia, "Filler (linguistics)", and have not been checked against a corpus.
+UniDic, as SudachiDict has it (Japanese); Song, Shim & Oh 2020, "The pattern of use by gender and
+age of the discourse markers 'a', 'eo', and 'eum'" (Korean); Zaides, "Hesitative markers eto and eto
+samoe", and "On the perception of some Russian hesitation filler words by speakers of other
+languages" (Russian). French, Italian, Portuguese, Dutch, Filipino and Turkish follow Wikipedia's
+survey, "Filler (linguistics)". None was found for Hindi, Vietnamese and Indonesian: their lists are
+common knowledge, unchecked.
 """
 
 import re
@@ -19,12 +23,12 @@ from typing import Final
 INTERJECTIONS: Final[dict[str, frozenset[str]]] = {
     language: frozenset(words.split())
     for language, words in {
-        "ja": "えー えーと えっと えーっと ええと ええっと えと あー うー うーん んー ん あのー あのう "
-        "そのー まー うーんと んーと",
+        "ja": "えー えーと えっと えーっと ええと ええっと えと あー うー うーん んー "
+        "あのー あのう そのー まー うーんと んーと",
         "zh": "嗯 呃 唔 額 额 嗯嗯",
         "ko": "음 으음 어 어어 으",
         "hi": "अं उम्म हम्म आँ ऊँ अम्म",
-        "ru": "э ээ э-э э-э-э эм эмм ммм м-м хм",
+        "ru": "э ээ э-э э-э-э а-а а-а-а эм ммм м-м хм",
         "vi": "ờ ừm ờm ờừ hừm",
         "es": "eh ehm em mmm hmm",
         "fr": "euh heu hum hmm mmm",
@@ -42,9 +46,9 @@ AMBIGUOUS: Final[dict[str, frozenset[str]]] = {
     for language, words in {
         "ja": "あの その まあ なんか こう",
         "zh": "那个 那個 这个 這個 那 就是",
-        "ko": "그 저 저기 뭐 그러니까",
+        "ko": "아 그 저 저기 뭐 그러니까",
         "hi": "मतलब यानी",
-        "ru": "ну это значит типа",
+        "ru": "ну вот это значит типа",
         "vi": "à ừ thì",
         "es": "este bueno pues",
         "fr": "ben bah bon",
@@ -58,7 +62,7 @@ AMBIGUOUS: Final[dict[str, frozenset[str]]] = {
     }.items()
 }
 
-_DRAWL: Final = re.compile(r"(.)\1{2,}")
+_DRAWL: Final = re.compile(r"(.)\1+")
 _SEPARATED: Final = re.compile(r"[^\s'\u2019\"\u201c\u201d]")
 
 

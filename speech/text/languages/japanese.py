@@ -8,6 +8,7 @@ the copula are words of their own, as in dictionaries.
 import re
 from collections.abc import Iterator
 from functools import cache
+from threading import Lock
 from typing import Any, Final, NamedTuple
 
 from speech.text.languages import counters, fillers
@@ -16,8 +17,12 @@ from speech.text.languages.kana import from_latin, katakana, lengthened
 # Sudachi refuses more than 49,149 bytes; short pieces bound its work.
 _PIECE: Final = 512
 
-# The dictionary gives the formal reading first.
-_USUAL: Final = {"私": "ワタシ", "日本": "ニホン", "言う": "イウ", "何": "ナニ"}
+# The dictionary gives the formal reading first, and spells units.
+_USUAL: Final = {
+    "私": "ワタシ", "日本": "ニホン", "明日": "アシタ", "言う": "イウ", "km": "キロ", "kg": "キロ",
+    "cm": "センチ", "mm": "ミリ", "m": "メートル", "g": "グラム", "l": "リットル",
+    "ml": "ミリリットル",
+}  # fmt: skip
 _PARTICLES: Final = {"は": "ワ", "へ": "エ", "を": "オ"}
 _ENDS_IN_A_PARTICLE: Final = frozenset(
     {"こんにちは", "こんばんは", "では", "それでは", "または", "実は"}
@@ -25,6 +30,7 @@ _ENDS_IN_A_PARTICLE: Final = frozenset(
 _NAN_BEFORE: Final = (*"でとのだな人時年月日回個本枚", "です")  # "ナン", not "ナニ"
 _LATIN: Final = re.compile(r"[A-Za-zÀ-ɏ]")
 _KANA: Final = re.compile(r"[ァ-ヺー]")
+_TURNS: Final = Lock()  # a tokenizer works for one thread at a time
 
 
 class _Piece(NamedTuple):
@@ -73,7 +79,9 @@ def _word(group: list[_Piece], offset: int) -> Iterator[tuple[int, int, tuple[st
 def _pieces(text: str) -> list[_Piece]:
     """Analyse a text, with numbers and their counters as one piece."""
     pieces: list[_Piece] = []
-    for one in load().tokenize(text):
+    with _TURNS:
+        morphemes = load().tokenize(text)
+    for one in morphemes:
         kinds = one.part_of_speech()
         piece = _Piece(
             one.begin(), one.end(), one.surface(), one.reading_form(), one.dictionary_form(), kinds
@@ -103,7 +111,7 @@ def _belongs(piece: _Piece, group: list[_Piece]) -> bool:
     if piece.is_a("助動詞") or piece.base in {"ない", "無い"}:
         return _is_inflected(last) or (piece.surface == "な" and last.is_a("形状詞"))
     if piece.is_a("接続助詞"):
-        return piece.surface in {"て", "で", "ば"} and _is_inflected(last)
+        return piece.surface in {"て", "で", "ば", "ながら", "たり", "だり"} and _is_inflected(last)
     if piece.is_a("非自立可能") and piece.is_a("動詞"):
         is_verb_made_of_noun = piece.base in {"する", "為る"} and last.is_a("サ変可能")
         return is_verb_made_of_noun or (last.is_a("接続助詞") and len(group) > 1)
@@ -115,7 +123,7 @@ def _is_inflected(piece: _Piece) -> bool:
 
 
 def _said(piece: _Piece) -> str:
-    if piece.is_a("補助記号", "空白"):
+    if piece.is_a("補助記号", "空白") or set(piece.surface) == {"w"}:  # "www" is laughter
         return ""
     if piece.is_a("助詞"):
         return _PARTICLES.get(piece.surface, lengthened(katakana(piece.reading)))

@@ -109,10 +109,23 @@ _STYLES: Final = {
     ),
 }  # fmt: skip
 
-TIME: Final = (
-    r"(?<![\d:])(?P<hour>[01]?\d|2[0-4])[:h](?P<minute>[0-5]\d)(?!\d|:\d)(?:\ (?:Uhr|uur)\b)?"
+# Dates and versions: their numbers are said one after the other.
+DATE: Final = (
+    r"(?<!\d)(?!\d{1,3}(?:\.\d{3})+(?![\d.]))\d{1,4}(?:\.\d{1,4}){2,4}(?!\d)"
+    r"|(?<!\d)\d{1,4}(?:[/-]\d{1,4}){2}(?![\d/-])"
 )
+# Where a point does not mark decimals it is usual in times: "pukul 15.30".
+_POINTED_TIMES: Final = frozenset({"id", "tr"})
 _FEW, _MANY = range(2, 5), range(11, 15)
+
+
+def time_pattern(language: str) -> str:
+    """Return the pattern of a time of day, with the word for "o'clock" that follows it."""
+    marks = "[:h.]" if language in _POINTED_TIMES else "[:h]"
+    return rf"""
+        (?<![\d:])(?<!\d[.,])(?P<hour>[01]?\d|2[0-4]){marks}(?P<minute>[0-5]\d)(?![\d:]|[.,]\d)
+        (?:\ (?:Uhr|uur)\b)?
+    """
 
 
 def pattern(language: str) -> str:
@@ -126,6 +139,15 @@ def pattern(language: str) -> str:
         (?:[.,](?P<fraction>\d{{1,32}})(?![\d]|[.,:]\d))?
         (?:\ ?(?P<percent>%)|\ ?(?P<after>{signs}))?
     """
+
+
+def spoken_date(match: re.Match[str], language: str) -> tuple[str, ...]:
+    """Say the numbers of "3.5.2024", and the digits of "0120-333-444"."""
+    numbers = re.findall(r"\d+", match[0])
+    if "-" in match[0] and int(match[0][0]) == 0:
+        return _split(_joined(digit_by_digit("".join(numbers), language)), language)
+    parts = (said_whole(str(int(number)), language) for number in numbers)
+    return _split(" ".join(map(_joined, parts)), language)
 
 
 def spoken_time(match: re.Match[str], language: str) -> tuple[str, ...]:

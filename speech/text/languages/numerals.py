@@ -10,6 +10,8 @@ from speech.text.languages.kana import katakana
 
 # Longer numbers are read digit by digit: account numbers.
 _MAX_DIGITS: Final = 12
+# So are shorter ones that are not round: telephone numbers.
+_MIN_TELEPHONE_DIGITS: Final = 9
 
 _HAN_DIGITS: Final = "零一二三四五六七八九"
 _HAN_PLACES: Final = ((10**8, "亿"), (10**4, "万"), (1000, "千"), (100, "百"), (10, "十"))
@@ -34,11 +36,12 @@ READ_BY_VOICE: Final = frozenset({"hi"})
 
 
 def said_whole(digits: str, language: str) -> tuple[str, ...]:
-    """Say a whole number in words, digit by digit if it is long or begins with zero."""
+    """Say a whole number in words, digit by digit if it is a code."""
     number = int(digits)
     if language in READ_BY_VOICE:
         return (str(number) if len(digits) <= _MAX_DIGITS else " ".join(digits),)
-    if len(digits) > _MAX_DIGITS or (len(digits) > 1 and int(digits[0]) == 0):
+    is_code = len(digits) > _MAX_DIGITS or (len(digits) > 1 and int(digits[0]) == 0)
+    if is_code or (len(digits) >= _MIN_TELEPHONE_DIGITS and not digits.endswith("000")):
         return digit_by_digit(digits, language)
     return cardinal(number, language)
 

@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-_LATIN: Final = "A-Za-z\u00aa\u00ba\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u1e00-\u1eff"
+_LATIN: Final = "A-Za-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u1e00-\u1eff"
 _CYRILLIC: Final = "\u0400-\u052f"
 _DEVANAGARI: Final = "\u0900-\u0963\u0971-\u097f"  # without digits and dandas
 HANGUL: Final = "\u1100-\u11ff\u3131-\u318e\uac00-\ud7a3"
@@ -26,7 +26,7 @@ MARK: Final = (
 _OWN: Final = {
     "ja": HAN + KANA,
     "zh": HAN,
-    "ko": HANGUL + HAN,
+    "ko": HANGUL,
     "hi": _DEVANAGARI,
     "ru": _CYRILLIC,
 }

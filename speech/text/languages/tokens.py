@@ -29,10 +29,10 @@ _WORDS: Final = {
     "nl": rf"(?:(?<![\w'])'(?=[stnkm]\b(?!')))?{_WORD}",  # "'s morgens", "'t"
 }
 # What is not said: tags, emoticons, laughter and asides.
-_ORNAMENT: Final = rf"""
-    </?[a-zA-Z]{{1,9}}\ ?/?>|(?<!\w)(?:[:;=]['-]?[DPpOoSs30)(]{{1,9}}|[xX]D{{1,9}}|</?3|T_T)(?!\w)
-    |\^[_.oO-]?\^|\([笑泣汗]\)|(?<={scripts.LETTER})[wｗ]{{1,64}}(?![\w])(?<=[{scripts.KANA}w]w)
-    |(?P<jamo>[\u1100-\u1112\u1161-\u1175\u3131-\u3163])(?P=jamo){{1,64}}
+_ORNAMENT: Final = r"""
+    </?[a-zA-Z]{1,9}\ ?/?>|(?<!\w)(?:[:;=]['-]?[DPpOoSs30)(]{1,9}|[xX]D{1,9}|</?3|T_T)(?!\w)
+    |\^[_.oO-]?\^|\([笑泣汗]\)|(?<![a-zA-Z.])w{2,64}(?![\w.])
+    |(?P<jamo>[\u1100-\u1112\u1161-\u1175\u3131-\u3163])(?P=jamo){1,64}
 """
 _EMAIL: Final = r"(?<![\w.@-])[\w.+-]{1,64}@(?:[\w-]{1,63}\.){1,8}[a-zA-Z]{2,24}(?!\w)"
 
@@ -41,10 +41,15 @@ _SEGMENTERS: Final[dict[str, Callable[[str], Iterator[tuple[int, int, tuple[str,
     "ja": japanese.words,
     "zh": chinese.words,
 }
+# The comma of Chinese separates numbers, while the one that it resembles groups digits; the mark of
+# Spanish ordinals is no letter.
+_APART: Final = str.maketrans("，ª", "、º")
 # Numbers that are read together with the counter written after them.
 _COUNTED: Final = {"ja": counters.PATTERN, "ko": korean.PATTERN, "zh": chinese.YEAR}
 _READERS: Final[dict[str, Callable[[re.Match[str]], tuple[str, ...]]]] = {
-    "ja": lambda match: (counters.spoken(int(match["counted"]), match["counter"]),),
+    "ja": lambda match: (
+        counters.spoken(int(match["counted"].replace(",", "")), match["counter"]),
+    ),
     "ko": korean.spoken,
     "zh": chinese.spoken_year,
 }
@@ -60,7 +65,8 @@ def _pattern(language: str) -> re.Pattern[str]:
         "link": addresses.PATTERNS["link"],
         "email": _EMAIL,
         "ornament": _ORNAMENT,
-        "time": numbers.TIME,
+        "date": numbers.DATE,
+        "time": numbers.time_pattern(language),
         **({"together": _COUNTED[language]} if language in _COUNTED else {}),
         "number": numbers.pattern(language),
         "word": _WORDS.get(language, _WORD),
@@ -71,8 +77,7 @@ def _pattern(language: str) -> re.Pattern[str]:
 
 def tokens(text: str, language: str) -> Iterator[Token]:
     """Yield the tokens of a text in order, without emoticons, emoji and markup."""
-    # The comma of Chinese separates numbers; the one that it resembles groups digits.
-    found = _found(text, plain(text.replace("，", "、")), language)
+    found = _found(text, plain(text.translate(_APART)), language)
     return korean.with_endings(found) if language == "ko" else found
 
 
@@ -87,6 +92,8 @@ def _found(text: str, simple: Plain, language: str) -> Iterator[Token]:
 
 
 def _said_number(match: re.Match[str], language: str) -> tuple[str, ...]:
+    if match["date"]:
+        return numbers.spoken_date(match, language)
     if match["time"]:
         return numbers.spoken_time(match, language)
     if language in _READERS and match["together"]:
