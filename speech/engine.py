@@ -19,6 +19,7 @@ from speech.analysis import SpeechAnalysis
 from speech.assembly import Findings, assembled
 from speech.breaks import breaks
 from speech.errors import TextMismatch, UnsupportedLanguage
+from speech.feedback.texts import DEFAULT_LANGUAGE, Texts, texts_in
 from speech.fluency import fluency
 from speech.scores.gate import CERTAIN, POSSIBLE
 from speech.scores.model import ENGINES, ScoringModel, scoring_model
@@ -75,6 +76,7 @@ def load(language: str, engine: str = DEFAULT_ENGINE) -> None:
     _ = scoring_model(engine).encoder  # read at first use
     acoustic_model()
     lexicon.load()
+    texts_in(DEFAULT_LANGUAGE)  # and all other languages
     letter_to_sound.shipped()
 
 
@@ -84,6 +86,7 @@ def analyze(
     language: str,
     *,
     engine: str = DEFAULT_ENGINE,
+    feedback_language: str = DEFAULT_LANGUAGE,
     model: ScoringModel | None = None,
 ) -> SpeechAnalysis:
     """Analyse one recording of a known text.
@@ -93,6 +96,8 @@ def analyze(
         text: What was said, as written in the message.
         language: A language tag: "en", "en-US", "EN".
         engine: One of `ENGINES`.
+        feedback_language: The learner's, a language tag; feedback is in English if it is not
+            available in his language.
         model: Scoring model; default: the one that ships with the engine.
 
     Raises:
@@ -119,11 +124,10 @@ def analyze(
     alignment = joined(alignments).later(part.first_frame).within(frame_count(len(waveform)))
     timeline = utterances(parsed.words, alignment)
     is_doubtful = scores.mismatch > POSSIBLE
-    warnings = _warnings(waveform[part.samples], parsed, alignment)
+    texts = texts_in(feedback_language)
+    warnings = _warnings(texts, waveform[part.samples], parsed, alignment)
     if is_doubtful:
-        warnings.insert(
-            0, "The recording may not match the text, so no word or sound is criticised."
-        )
+        warnings.insert(0, texts.say("warning.doubtful"))
     return assembled(
         Findings(
             parsed,
@@ -133,6 +137,7 @@ def analyze(
             breaks(timeline),
             scores,
         ),
+        texts,
         engine=engine,
         engine_version=ENGINE_VERSION,
         model_version=model_version(engine, model),
@@ -159,18 +164,18 @@ def _supported(language: str) -> str:
     return primary
 
 
-def _warnings(waveform: NDArray[np.float32], parsed: Transcript, alignment: Alignment) -> list[str]:
+def _warnings(
+    texts: Texts, waveform: NDArray[np.float32], parsed: Transcript, alignment: Alignment
+) -> list[str]:
     warnings = []
     guessed = list(dict.fromkeys(word.word for word in alignment.words if not word.is_listed))
     if guessed:
-        named = ", ".join(guessed[:_MAX_WORDS_NAMED]) + ("…" * (len(guessed) > _MAX_WORDS_NAMED))
-        what = "word is" if len(guessed) == 1 else "words are"
-        warnings.append(f"{len(guessed)} {what} in no dictionary, so not judged: {named}")
+        named = texts.listed(guessed[:_MAX_WORDS_NAMED]) + "…" * (len(guessed) > _MAX_WORDS_NAMED)
+        warnings.append(texts.count("warning.unlisted", len(guessed), words=named))
     if parsed.skipped:
-        words = "word was" if parsed.skipped == 1 else "words were"
-        warnings.append(f"{parsed.skipped} {words} unreadable and left out.")
+        warnings.append(texts.count("warning.skipped", parsed.skipped))
     if np.mean(np.abs(waveform) >= _CLIPPED_LEVEL) > _MAX_CLIPPED_SHARE:
-        warnings.append("The recording is overdriven; scores are less certain.")
+        warnings.append(texts.say("warning.overdriven"))
     if len(alignment.words) < _MIN_WORDS_FOR_FLUENCY:
-        warnings.append("Rates and fluency mean little for so few words.")
+        warnings.append(texts.say("warning.few_words"))
     return warnings

@@ -30,7 +30,7 @@ from stores.analysis import analyses
 from tasks.analysis.engines import installed_release
 from tasks.analysis.records import analysis_of, analysis_record
 from tests.speech.conftest import DATA, read_clip
-from tests.speech.feedback.making import word
+from tests.speech.feedback.making import ENGLISH, word
 from tests.support.media import media
 
 FOX = DATA / "fox.flac"
@@ -129,7 +129,7 @@ def test_a_person_sees_scores_words_and_pauses(pauses):
 
 
 def test_words_to_practise_and_warnings_are_shown(fox, monkeypatch):
-    weak = explain(word("lazy", 0.1, phones="L EY Z IY", L="R"))
+    weak = explain(ENGLISH, word("lazy", 0.1, phones="L EY Z IY", L="R"))
     faulty = replace(
         fox,
         problematic_words=(weak,),
@@ -352,7 +352,7 @@ def test_a_text_is_only_text_whatever_it_contains(fox):
         for t in fox.speech_timings
     ]
     moved[0] = replace(moved[0], word=HOSTILE)
-    weak = explain(word(HOSTILE, 0.1))
+    weak = explain(ENGLISH, word(HOSTILE, 0.1))
     hostile = replace(
         fox, speech_timings=tuple(moved), problematic_words=(weak,), practice_words=(HOSTILE,),
         recommendations=(HOSTILE,), analysis_warnings=(HOSTILE,), analysis_language=HOSTILE,

@@ -4,18 +4,19 @@ import numpy as np
 import pytest
 
 from speech.alignment.forced import AlignedPhone, AlignedWord, Alignment, Extra
-from speech.assembly import CHECK_THE_TEXT, Findings, assembled
+from speech.assembly import Findings, assembled
 from speech.breaks import Break
-from speech.feedback.reasons import REASONS_UNKNOWN
 from speech.fluency import fluency
 from speech.scores.scoring import Scores
 from speech.text import transcript
 from speech.text.lexicon import pronounce
 from speech.text.transcript import Transcript, Word
 from speech.utterance import spoken_words, utterances
-from tests.speech.feedback.making import BEST
+from tests.speech.feedback.making import BEST, ENGLISH
 
 PHONE_FRAMES = 10
+CHECK_THE_TEXT = ENGLISH.say("advice.check_the_text")
+REASONS_UNKNOWN = ENGLISH.say("reasons.unknown")
 
 
 def align(spoken):
@@ -55,6 +56,7 @@ def analysed(
     timeline = utterances(said.words, alignment)
     return assembled(
         Findings(said, alignment, timeline, fluency(spoken_words(timeline)), pauses, scores),
+        ENGLISH,
         engine="kaiwa", engine_version="2.0", model_version="en", language="en", warnings=(),
         is_doubtful=is_doubtful,
     )  # fmt: skip
