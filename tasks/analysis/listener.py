@@ -57,7 +57,13 @@ def answer_to(request: Request, audio: bytes, engine: str) -> Answer:
 def _analysed(request: Request, text: str, audio: bytes, engine: str) -> AnalysedAnswer:
     encoding = AudioEncoding(request.audio_format, request.sample_rate_hz, request.channels)
     waveform = decode(audio, encoding)
-    analysis = analyze(waveform, text, request.language, engine=engine)
+    analysis = analyze(
+        waveform,
+        text,
+        request.language,
+        engine=engine,
+        feedback_language=request.feedback_language,
+    )
     return AnalysedAnswer(
         audio_seconds=len(waveform) / SAMPLE_RATE_HZ, analysis=analysis_of(analysis, text)
     )

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from schema.documents import Analysis, Count, Text
 from schema.states import FailureCause
+from speech.feedback.texts import DEFAULT_LANGUAGE
 from speech.waveform import MAX_CHANNELS, MAX_RATE_HZ, MAX_SECONDS
 
 A = TypeVar("A", "AnalysedAnswer", "DescribedAnswer")
@@ -45,6 +46,7 @@ class Request(_Message):
 
     text: str | None
     language: str = ""
+    feedback_language: str = DEFAULT_LANGUAGE
     audio_format: str | None = None  # as declared by the app, like the next two
     sample_rate_hz: int | None = None
     channels: int | None = None

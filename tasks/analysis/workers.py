@@ -19,6 +19,7 @@ from schema.documents import AnalysisRecord
 from schema.facts.analysis import ClaimedMessage
 from schema.states import AnalysisEngine, FailureCause
 from settings.environment import AnalysisSettings
+from speech.feedback.texts import DEFAULT_LANGUAGE
 from speech.sound_facts import SoundFacts
 from tasks.analysis import wire
 from tasks.analysis.engines import installed_release
@@ -82,6 +83,7 @@ class AnalysisWorkers:
         request = wire.Request(
             text=message.text,
             language=message.language,
+            feedback_language=message.native_language or DEFAULT_LANGUAGE,
             audio_format=message.audio_format,
             sample_rate_hz=message.sample_rate_hz,
             channels=message.channels,

@@ -172,7 +172,7 @@ def test_a_program_gets_the_whole_analysis_as_the_app_reads_it_and_nothing_else(
 
 def test_json_equals_what_the_database_stores(fox, add_message, engine):
     message_id = add_message()
-    claimed = ClaimedMessage(message_id, "", FOX_TEXT, "en", None, None, None, 0, 0)
+    claimed = ClaimedMessage(message_id, "", FOX_TEXT, "en", None, None, None, None, 0, 0)
     analysis = analysis_of(fox, FOX_TEXT)
     as_of = datetime(2026, 1, 1, tzinfo=UTC)
     record = analysis_record(
