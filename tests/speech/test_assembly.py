@@ -6,6 +6,7 @@ import pytest
 from speech.alignment.forced import AlignedPhone, AlignedWord, Alignment, Extra
 from speech.assembly import Findings, assembled
 from speech.breaks import Break
+from speech.feedback.texts import texts_in
 from speech.fluency import fluency
 from speech.scores.scoring import Scores
 from speech.text import transcript
@@ -34,7 +35,7 @@ def align(spoken):
 
 def analysed(
     text, *, confidence=0.1, unsaid=(), inserted_before=(), heard="S", pauses=(), is_doubtful=False,
-    score=90.0, extras=(),
+    score=90.0, extras=(), language="en",
 ):  # fmt: skip
     """Analyse a text with every sound heard as another; `unsaid` lists spoken words."""
     said = transcript.read(text, "en") if isinstance(text, str) else text
@@ -56,7 +57,7 @@ def analysed(
     timeline = utterances(said.words, alignment)
     return assembled(
         Findings(said, alignment, timeline, fluency(spoken_words(timeline)), pauses, scores),
-        ENGLISH,
+        texts_in(language),
         engine="kaiwa", engine_version="2.0", model_version="en", language="en", warnings=(),
         is_doubtful=is_doubtful,
     )  # fmt: skip
