@@ -31,6 +31,9 @@ def analyze(
     engine: Annotated[
         AnalysisEngine, typer.Option(help="kaiwa-large scores best, kaiwa is faster.")
     ] = AnalysisEngine.KAIWA_LARGE,
+    feedback_language: Annotated[
+        str, typer.Option(help="Language of the feedback: de, en, es, fr, ja, ko or zh.")
+    ] = "en",
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the whole analysis as JSON, and nothing else.")
     ] = False,
@@ -70,9 +73,13 @@ def analyze(
     # These load models and codecs: only when a command needs them.
     from cli import analysis_page, analysis_table
     from speech import engine as speech_engine
+    from speech.feedback.texts import languages
     from speech.waveform import MAX_BYTES, SAMPLE_RATE_HZ, AudioEncoding, decode
     from tasks.analysis.records import analysis_of
 
+    if feedback_language not in languages():
+        problem = f"There is no feedback in this language; choose {', '.join(languages())}."
+        raise typer.BadParameter(problem, param_hint="--feedback-language")
     if not _is_unicode(text):
         typer.secho("The text is not UTF-8: check the terminal's encoding.", fg="red", err=True)
         raise typer.Exit(1)
@@ -82,7 +89,9 @@ def analyze(
         # The app's recordings are headerless samples under names that end in `.wav`.
         declared = raw_format or file.suffix.removeprefix(".") or "no format"
         waveform = decode(recording, AudioEncoding(declared, sample_rate))
-        analysis = speech_engine.analyze(waveform, text, language, engine=engine)
+        analysis = speech_engine.analyze(
+            waveform, text, language, engine=engine, feedback_language=feedback_language
+        )
         title = visible(file.name)  # a name may be any bytes
         if as_json:
             typer.echo(visible(analysis_of(analysis, text).as_json().decode()))

@@ -128,6 +128,15 @@ def test_a_person_sees_scores_words_and_pauses(pauses):
     assert all(advice[:40] in shown.output for advice in pauses.recommendations)
 
 
+def test_the_feedback_is_in_the_language_that_was_asked_for():
+    shown = run(PAUSES, "--text", PAUSES_TEXT, "--feedback-language", "ja", "--json")
+    analysis = json.loads(shown.stdout)
+    assert re.match("良かったところ|減点の理由", analysis["recommendations"][-1])
+    refused = run(PAUSES, "--text", PAUSES_TEXT, "--feedback-language", "xx")
+    assert refused.exit_code == 2
+    assert "choose de, en, es, fr, ja, ko, zh" in " ".join(refused.output.split())
+
+
 def test_words_to_practise_and_warnings_are_shown(fox, monkeypatch):
     weak = explain(ENGLISH, word("lazy", 0.1, phones="L EY Z IY", L="R"))
     faulty = replace(
