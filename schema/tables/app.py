@@ -21,9 +21,6 @@ class User(Base):
     email: Mapped[str] = mapped_column(
         Text, unique=True, comment="Address; personal data that this project never reads"
     )
-    native_language_id: Mapped[str] = mapped_column(
-        Text, server_default=text("'en'"), comment="Language in which the learner reads feedback"
-    )
     created_at: Mapped[datetime | None] = mapped_column(
         UtcDateTime, server_default=text("now()"), comment="UTC; when the account was made"
     )

@@ -23,9 +23,12 @@ def test_a_claim_returns_what_the_analysis_needs(claim, add_message):
 
 @pytest.mark.parametrize("learner", ["ja", "en", None], ids=["Japanese", "English", "guest"])
 def test_a_claim_says_which_language_the_learner_reads(
-    claim, add_user, add_conversation, add_message, learner
+    engine, claim, add_user, add_conversation, add_message, learner
 ):
-    user_id = learner and add_user(native_language_id=learner)
+    user_id = learner and add_user()
+    with engine.begin() as connection:
+        native_language = sa.text("UPDATE users SET native_language_id = :language")
+        connection.execute(native_language, {"language": learner})
     add_message(conversation_id=add_conversation(user_id=user_id))
     (message,) = claim().messages
     assert message.native_language == learner
