@@ -35,6 +35,9 @@ def analyze(
             "measures pace and pauses. auto takes the one that tells most."
         ),
     ] = AnalysisEngine.AUTO,
+    feedback_language: Annotated[
+        str, typer.Option(help="Language of the feedback: de, en, es, fr, ja, ko or zh.")
+    ] = "en",
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the whole analysis as JSON, and nothing else.")
     ] = False,
@@ -74,11 +77,15 @@ def analyze(
     # These load models and codecs: only when a command needs them.
     from cli import analysis_page, analysis_table
     from speech import engine as speech_engine
+    from speech.feedback.texts import languages
     from speech.waveform import MAX_BYTES, SAMPLE_RATE_HZ, AudioEncoding, decode
     from tasks.analysis.engines import engine_for
     from tasks.analysis.records import analysis_of
     from tasks.analysis.voice import Voice
 
+    if feedback_language not in languages():
+        problem = f"There is no feedback in this language; choose {', '.join(languages())}."
+        raise typer.BadParameter(problem, param_hint="--feedback-language")
     if not _is_unicode(text):
         typer.secho("The text is not UTF-8: check the terminal's encoding.", fg="red", err=True)
         raise typer.Exit(1)
@@ -90,7 +97,12 @@ def analyze(
         waveform = decode(recording, AudioEncoding(declared, sample_rate))
         with Voice() as speak:
             analysis = speech_engine.analyze(
-                waveform, text, language, engine=engine_for(engine, language), speak=speak
+                waveform,
+                text,
+                language,
+                engine=engine_for(engine, language),
+                feedback_language=feedback_language,
+                speak=speak,
             )
         title = visible(file.name)  # a name may be any bytes
         if as_json:

@@ -33,7 +33,7 @@ $$;
 -- The app's tables: only columns that a flow reads. `xmin` shows data-quality checks what changed.
 REVOKE ALL ON public.users, public.subscriptions, public.conversations, public.messages
     FROM kaiwa_audio;
-GRANT SELECT (id) ON public.users TO kaiwa_audio;
+GRANT SELECT (id, native_language_id) ON public.users TO kaiwa_audio;
 GRANT SELECT (id, user_id, current_tier, created_at, updated_at)
     ON public.subscriptions TO kaiwa_audio;
 GRANT SELECT (id, user_id, target_language_id) ON public.conversations TO kaiwa_audio;

@@ -89,16 +89,22 @@ def changes(messages: int, wanted: Sequence[Finding], stored: Collection[StoredF
 
 
 def _feature(word: ProblematicWord, documents: FindingDocuments, language: str) -> Feature:
-    """Return the first sound named in the issue if it is one of the word's; else the whole word."""
-    named = _NAMED_SOUND.search(word.issue)
+    """Return the sound at fault if it is one of the word's; else the whole word."""
+    named = word.sound or _sound_of_earlier_versions(word.issue)
     sounds = {
         phoneme.expected_phoneme or phoneme.phoneme
         for phoneme in documents.phoneme_analysis
         if word.start_ms <= phoneme.start_ms and phoneme.end_ms <= word.end_ms
     }
-    if named and named[1] in sounds:
-        return Feature(language, MACRO_SKILL, PHONEME, named[1])
+    if named in sounds:
+        return Feature(language, MACRO_SKILL, PHONEME, named)
     return Feature(language, MACRO_SKILL, WORD, CLARITY)
+
+
+def _sound_of_earlier_versions(issue: str) -> str | None:
+    """Return the sound of an analysis that has it only in its issue, in English: "… /θ/ …"."""
+    named = _NAMED_SOUND.search(issue)
+    return named and named[1]
 
 
 def _text(
@@ -108,7 +114,7 @@ def _text(
     start, end = _offsets(worst, documents, content)
     sentences = [worst.issue, worst.suggestion or ""]
     if others:
-        sentences.append(f"Also in {', '.join(f'“{word.word}”' for word in others)}.")
+        sentences.append(f"(+ {', '.join(word.word for word in others)})")  # in any language
     return FindingText(
         severity=_SEVERITIES[worst.severity],
         offset_start=start,

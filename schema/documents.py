@@ -124,6 +124,7 @@ class ProblematicWord(_Timed):
     issue: Text
     severity: Literal["low", "medium", "high"]
     suggestion: Text | None = None
+    sound: Text | None = None  # IPA; the expected sound that the issue names first, if any
 
 
 class Analysis(BaseModel):

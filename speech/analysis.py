@@ -47,7 +47,11 @@ class PhonemeAnalysis:
 
 @dataclass(frozen=True, slots=True)
 class ProblematicWord:
-    """A word worth practising, and why."""
+    """A word worth practising, and why.
+
+    `issue` and `suggestion` are in the learner's language; `sound`, in IPA, is the expected sound
+    that the issue names first, if any.
+    """
 
     word: str
     issue: str
@@ -55,6 +59,7 @@ class ProblematicWord:
     start_ms: int
     end_ms: int
     suggestion: str | None
+    sound: str | None
 
 
 @dataclass(frozen=True, slots=True)

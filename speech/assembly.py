@@ -11,7 +11,8 @@ from speech.analysis import PhonemeAnalysis, SpeechAnalysis, SpeechTiming
 from speech.breaks import Break
 from speech.feedback.advice import recommend
 from speech.feedback.evidence import HeardPhone, HeardWord
-from speech.feedback.reasons import FULL_SCORE, REASONS_UNKNOWN
+from speech.feedback.reasons import FULL_SCORE
+from speech.feedback.texts import Texts
 from speech.feedback.words import explain, is_named, practice_words, problematic
 from speech.fluency import Fluency
 from speech.scores.scoring import Score, Scores
@@ -20,13 +21,7 @@ from speech.text.phones import IPA
 from speech.text.transcript import Transcript, Word
 from speech.utterance import Utterance, by_written_word, milliseconds, timings
 
-NOTHING_HEARD = "not heard"
-OTHER_HEARD = "heard as {}"
 SCORES = ("accuracy", "fluency", "prosodic", "total")
-CHECK_THE_TEXT = (
-    "Listen to your recording. If you said the text, say it once more, all of it and closer to the "
-    "microphone; if you said something else, correct the text."
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +38,7 @@ class Findings:
 
 def assembled(
     found: Findings,
+    texts: Texts,
     *,
     engine: str,
     engine_version: str,
@@ -51,7 +47,7 @@ def assembled(
     warnings: tuple[str, ...],
     is_doubtful: bool,
 ) -> SpeechAnalysis:
-    """Build the analysis; times become milliseconds, scores whole numbers.
+    """Build the analysis; times become milliseconds, scores whole numbers, feedback `texts`.
 
     If it `is_doubtful` whether the text was said at all, no word or sound is criticised, and no
     score has an interval.
@@ -60,9 +56,10 @@ def assembled(
     measured, scores = found.fluency, found.scores
     accuracy, fluency = round(scores.accuracy), round(scores.fluency)
     advice = (
-        _advice_in_doubt(min(accuracy, fluency))
+        _advice_in_doubt(texts, min(accuracy, fluency))
         if is_doubtful
         else recommend(
+            texts,
             words,
             measured,
             _breaks(found, words),
@@ -83,8 +80,10 @@ def assembled(
         average_pause_duration_ms=milliseconds(measured.average_pause_seconds),
         longest_pause_duration_ms=milliseconds(measured.longest_pause_seconds),
         speech_timings=tuple(_timings(found, words)),
-        phoneme_analysis=tuple(_phonemes(found, words, is_doubtful=is_doubtful)),
-        problematic_words=() if is_doubtful else tuple(map(explain, problematic(words))),
+        phoneme_analysis=tuple(_phonemes(texts, found, words, is_doubtful=is_doubtful)),
+        problematic_words=()
+        if is_doubtful
+        else tuple(explain(texts, word) for word in problematic(words)),
         recommendations=tuple(advice),
         practice_words=() if is_doubtful else tuple(practice_words(words)),
         raw_alignment=_raw_alignment(found, is_doubtful=is_doubtful)
@@ -98,8 +97,9 @@ def assembled(
     )
 
 
-def _advice_in_doubt(lower_score: int) -> list[str]:
-    return [CHECK_THE_TEXT] if lower_score >= FULL_SCORE else [CHECK_THE_TEXT, REASONS_UNKNOWN]
+def _advice_in_doubt(texts: Texts, lower_score: int) -> list[str]:
+    advice = [texts.say("advice.check_the_text")]
+    return advice if lower_score >= FULL_SCORE else [*advice, texts.say("reasons.unknown")]
 
 
 def _heard_words(found: Findings) -> list[HeardWord]:
@@ -155,25 +155,35 @@ def _timings(found: Findings, words: Sequence[HeardWord]) -> list[SpeechTiming]:
 
 
 def _phonemes(
-    found: Findings, words: Sequence[HeardWord], *, is_doubtful: bool
+    texts: Texts, found: Findings, words: Sequence[HeardWord], *, is_doubtful: bool
 ) -> list[PhonemeAnalysis]:
     """Return every phone of every word, with a remark where another was clearly heard."""
     aligned = (phone for word in found.alignment.words for phone in word.phones)
     return [
-        _phoneme(word.text, next(aligned), heard, is_reported=word.is_evidence and not is_doubtful)
+        _phoneme(
+            texts,
+            word.text,
+            next(aligned),
+            heard,
+            is_reported=word.is_evidence and not is_doubtful,
+        )
         for word in words
         for heard in word.phones
     ]
 
 
 def _phoneme(
-    word: str, phone: AlignedPhone, heard: HeardPhone, *, is_reported: bool
+    texts: Texts, word: str, phone: AlignedPhone, heard: HeardPhone, *, is_reported: bool
 ) -> PhonemeAnalysis:
     expected = IPA[phone.phone]
     issues: tuple[str, ...] = ()
     if is_reported and heard.is_replaced:
         instead = heard.heard_instead
-        issues = (OTHER_HEARD.format(f"/{IPA[instead]}/") if instead else NOTHING_HEARD,)
+        issues = (
+            texts.say("phone.replaced", heard=IPA[instead])
+            if instead
+            else texts.say("phone.missing"),
+        )
     return PhonemeAnalysis(
         phoneme=expected,
         word=word,

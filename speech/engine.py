@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from speech.analysis import SpeechAnalysis
 from speech.engines import dtw, kaiwa
 from speech.errors import UnsupportedLanguage
+from speech.feedback.texts import DEFAULT_LANGUAGE, texts_in
 from speech.scores.model import ScoringModel
 from speech.synthetic_voice import Speak
 
@@ -47,6 +48,7 @@ def load(language: str, engine: str = DEFAULT_ENGINE) -> None:
         UnsupportedLanguage: If the engine does not have it.
     """
     spoken = _supported(language, engine)
+    texts_in(DEFAULT_LANGUAGE)  # and all other languages
     if engine == DTW:
         dtw.load(spoken)
     else:
@@ -59,6 +61,7 @@ def analyze(
     language: str,
     *,
     engine: str = DEFAULT_ENGINE,
+    feedback_language: str = DEFAULT_LANGUAGE,
     model: ScoringModel | None = None,
     speak: Speak | None = None,
 ) -> SpeechAnalysis:
@@ -69,6 +72,8 @@ def analyze(
         text: What was said, as written in the message.
         language: A language tag: "en", "en-US", "EN".
         engine: One of `LANGUAGES`.
+        feedback_language: The learner's, a language tag; feedback is in English if it is not
+            available in his language.
         model: Scoring model of kaiwa; default: the one that ships with the engine.
         speak: The voice that dtw compares with.
 
@@ -81,9 +86,12 @@ def analyze(
         EngineFailure: If a model file is damaged, or there is no voice.
     """
     spoken = _supported(language, engine)
+    texts = texts_in(feedback_language)
     if engine == DTW:
-        return dtw.analyze(waveform, text, spoken, speak=speak, version=VERSION)
-    return kaiwa.analyze(waveform, text, spoken, engine=engine, model=model, version=VERSION)
+        return dtw.analyze(waveform, text, spoken, texts, speak=speak, version=VERSION)
+    return kaiwa.analyze(
+        waveform, text, spoken, texts, engine=engine, model=model, version=VERSION
+    )
 
 
 def _supported(language: str, engine: str) -> str:

@@ -13,6 +13,7 @@ from speech.acoustics.endpoints import SpeechPart
 from speech.acoustics.front_end import FRAME_SECONDS
 from speech.acoustics.pitch import MIN_PERIODICITY, RANGE_DB, SILENCE_DB
 from speech.errors import NoSpeech, TextMismatch
+from speech.feedback.texts import Texts
 
 _MIN_VOICED_SECONDS: Final = 0.05  # of "six", said fast
 # Share of the loud frames; steady noise is loud throughout and periodic by chance here and there.
@@ -55,18 +56,24 @@ def _require(is_possible: bool) -> None:
         raise TextMismatch(reason="the text has more words than can be said in that time")
 
 
-def common_warnings(waveform: NDArray[np.float32], words: int) -> list[str]:
+def common_warnings(
+    texts: Texts, waveform: NDArray[np.float32], *, words: int, skipped: int
+) -> list[str]:
     """Return what makes an analysis less certain, whatever the engine.
 
     Args:
+        texts: Messages in the learner's language.
         waveform: The part of the recording that holds the speech.
         words: Number of words in the text.
+        skipped: Number of words that were left out.
     """
     warnings = []
+    if skipped:
+        warnings.append(texts.count("warning.skipped", skipped))
     if np.mean(np.abs(waveform) >= _CLIPPED_LEVEL) > _MAX_CLIPPED_SHARE:
-        warnings.append("The recording is overdriven; scores are less certain.")
+        warnings.append(texts.say("warning.overdriven"))
     if words < _MIN_WORDS_FOR_FLUENCY:
-        warnings.append("Rates and fluency mean little for so few words.")
+        warnings.append(texts.say("warning.few_words"))
     return warnings
 
 

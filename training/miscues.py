@@ -22,6 +22,7 @@ import numpy as np
 
 from speech.errors import TextMismatch
 from speech.feedback.contrasts import contrast
+from speech.feedback.texts import DEFAULT_LANGUAGE, texts_in
 from speech.scores.mistakes import NOTHING
 from speech.text.lexicon import dictionary_path, pronounce
 from speech.text.phones import PHONES
@@ -126,9 +127,10 @@ def _another_word(
 
 def _replaced(said: Phones) -> Iterator[tuple[Phones, int, int]]:
     """Yield expected phones, the place where they differ from those said, and what was said."""
+    texts = texts_in(DEFAULT_LANGUAGE)
     for place, phone in enumerate(said):
         for other in PHONES:
-            if contrast(other, phone, ends_a_vowel=False):
+            if contrast(texts, other, phone, ends_a_vowel=False):
                 yield (*said[:place], other, *said[place + 1 :]), place, PHONES.index(phone)
 
 

@@ -28,7 +28,7 @@ _TABLE = sa.text(
     "SELECT COALESCE(has_table_privilege(:role, to_regclass(:table), :privilege), true)"
 )
 _READ_COLUMNS = {
-    "users": ("id",),
+    "users": ("id", "native_language_id"),
     "subscriptions": ("id", "user_id", "current_tier", "created_at", "updated_at"),
     "conversations": ("id", "user_id", "target_language_id"),
     "messages": ("id", "conversation_id", "role", "content", "timestamp", *AUDIO_COLUMNS),

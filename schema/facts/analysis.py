@@ -30,6 +30,7 @@ class ClaimedMessage:
     storage_key: str
     text: str
     language: str  # the app's language id, e.g. "en"
+    native_language: str | None  # likewise, of the learner; None for guests
     audio_format: str | None  # as declared by the app; the sniffed format takes precedence
     sample_rate_hz: int | None
     channels: int | None

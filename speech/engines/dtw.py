@@ -15,6 +15,8 @@ from speech.alignment.by_voice import VoiceAlignment, align_by_voice
 from speech.analysis import SpeechAnalysis
 from speech.engines import kaiwa
 from speech.errors import EngineFailure, TextMismatch
+from speech.feedback.advice import recommend_pace
+from speech.feedback.texts import Texts
 from speech.fluency import fluency
 from speech.scores.listening import LISTENER
 from speech.scores.model import scoring_model
@@ -62,6 +64,7 @@ def analyze(
     waveform: NDArray[np.float32],
     text: str,
     language: str,
+    texts: Texts,
     *,
     speak: Speak | None,
     version: str,
@@ -100,7 +103,7 @@ def analyze(
         speech_timings=tuple(timings(timeline, measured.pauses, [None] * len(timeline))),
         phoneme_analysis=(),
         problematic_words=(),
-        recommendations=(),
+        recommendations=tuple(recommend_pace(texts, measured, len(parsed.words))),
         practice_words=(),
         raw_alignment={},
         raw_features={
@@ -112,17 +115,13 @@ def analyze(
         analysis_version=version,
         analysis_model_version=model_version(),
         analysis_language=language,
-        analysis_warnings=tuple(_warnings(waveform[part.samples], parsed, aligned)),
+        analysis_warnings=tuple(_warnings(texts, waveform[part.samples], parsed, aligned)),
     )
 
 
 def _warnings(
-    waveform: NDArray[np.float32], parsed: Transcript, aligned: VoiceAlignment
+    texts: Texts, waveform: NDArray[np.float32], parsed: Transcript, aligned: VoiceAlignment
 ) -> list[str]:
-    warnings = ["Pronunciation is not scored in this language yet; pace, pauses and fluency are."]
-    if aligned.distance > _POSSIBLE:
-        warnings.insert(0, "The recording may not match the text.")
-    if parsed.skipped:
-        words = "word was" if parsed.skipped == 1 else "words were"
-        warnings.append(f"{parsed.skipped} {words} unreadable and left out.")
-    return warnings + common_warnings(waveform, len(parsed.words))
+    doubts = [texts.say("warning.doubtful")] if aligned.distance > _POSSIBLE else []
+    common = common_warnings(texts, waveform, words=len(parsed.words), skipped=parsed.skipped)
+    return [*doubts, texts.say("warning.not_scored"), *common]

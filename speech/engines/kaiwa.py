@@ -15,6 +15,7 @@ from speech.analysis import SpeechAnalysis
 from speech.assembly import Findings, assembled
 from speech.breaks import breaks
 from speech.errors import TextMismatch
+from speech.feedback.texts import Texts
 from speech.fluency import fluency
 from speech.scores.gate import CERTAIN, POSSIBLE
 from speech.scores.model import ENGINES, ScoringModel, scoring_model
@@ -70,6 +71,7 @@ def analyze(
     waveform: NDArray[np.float32],
     text: str,
     language: str,
+    texts: Texts,
     *,
     engine: str,
     model: ScoringModel | None,
@@ -92,11 +94,9 @@ def analyze(
     alignment = joined(alignments).later(part.first_frame).within(frame_count(len(waveform)))
     timeline = utterances(parsed.words, alignment)
     is_doubtful = scores.mismatch > POSSIBLE
-    warnings = _warnings(waveform[part.samples], parsed, alignment)
+    warnings = _warnings(texts, waveform[part.samples], parsed, alignment)
     if is_doubtful:
-        warnings.insert(
-            0, "The recording may not match the text, so no word or sound is criticised."
-        )
+        warnings.insert(0, texts.say("warning.doubtful"))
     return assembled(
         Findings(
             parsed,
@@ -106,6 +106,7 @@ def analyze(
             breaks(timeline),
             scores,
         ),
+        texts,
         engine=engine,
         engine_version=version,
         model_version=model_version(engine, model),
@@ -115,14 +116,14 @@ def analyze(
     )
 
 
-def _warnings(waveform: NDArray[np.float32], parsed: Transcript, alignment: Alignment) -> list[str]:
+def _warnings(
+    texts: Texts, waveform: NDArray[np.float32], parsed: Transcript, alignment: Alignment
+) -> list[str]:
     warnings = []
     guessed = list(dict.fromkeys(word.word for word in alignment.words if not word.is_listed))
     if guessed:
-        named = ", ".join(guessed[:_MAX_WORDS_NAMED]) + ("…" * (len(guessed) > _MAX_WORDS_NAMED))
-        what = "word is" if len(guessed) == 1 else "words are"
-        warnings.append(f"{len(guessed)} {what} in no dictionary, so not judged: {named}")
-    if parsed.skipped:
-        words = "word was" if parsed.skipped == 1 else "words were"
-        warnings.append(f"{parsed.skipped} {words} unreadable and left out.")
-    return warnings + common_warnings(waveform, len(alignment.words))
+        named = texts.listed(guessed[:_MAX_WORDS_NAMED]) + "…" * (len(guessed) > _MAX_WORDS_NAMED)
+        warnings.append(texts.count("warning.unlisted", len(guessed), words=named))
+    return warnings + common_warnings(
+        texts, waveform, words=len(alignment.words), skipped=parsed.skipped
+    )

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from speech.breaks import Break
-from speech.feedback.articulation import ARTICULATIONS
 from speech.feedback.contrasts import contrast
 from speech.feedback.evidence import HeardWord
 from speech.feedback.reasons import FULL_SCORE, cost, merit
 from speech.feedback.rhythm import small_words_share
+from speech.feedback.texts import Texts
 from speech.feedback.thresholds import (
     FAST_WPM,
     GOOD_SCORE,
@@ -20,7 +20,7 @@ from speech.feedback.thresholds import (
     SHORT_RUN_WORDS,
     SLOW_WPM,
 )
-from speech.feedback.words import WeakSound, problematic, sound_in_words, weak_sounds
+from speech.feedback.words import WeakSound, how, problematic, sound_in_words, weak_sounds
 from speech.fluency import Fluency
 from speech.text.phones import IPA
 
@@ -28,6 +28,7 @@ _MOST_PLACES: Final = 2
 
 
 def recommend(
+    texts: Texts,
     words: Sequence[HeardWord],
     fluency: Fluency,
     breaks: Sequence[Break],
@@ -39,6 +40,7 @@ def recommend(
     """Return advice on what stands out, or praise, and the reasons of the scores.
 
     Args:
+        texts: The language of the advice.
         words: All words in order, at least one.
         fluency: Fluency of the same words.
         breaks: Unexpected and missing pauses between them.
@@ -46,113 +48,104 @@ def recommend(
         accuracy_score: 0-100.
         fluency_score: 0-100.
     """
-    advice = [_about_sound(sound) for sound in weak_sounds(words)]
-    advice += _about_insertions(words)
+    advice = [_about_sound(texts, sound) for sound in weak_sounds(words)]
+    advice += _about_insertions(texts, words)
     if len(words) >= MIN_WORDS:
-        about_pauses = _about_pauses(fluency, len(words))
-        advice += _about_rate(fluency) + (about_pauses or _about_breaks(breaks))
-        advice += _about_rhythm(words)
+        about_pauses = _about_pauses(texts, fluency, len(words))
+        advice += _about_rate(texts, fluency) + (about_pauses or _about_breaks(texts, breaks))
+        advice += _about_rhythm(texts, words)
     lower_score = min(accuracy_score, fluency_score)
     if not advice and not problematic(words) and lower_score >= GOOD_SCORE:
-        advice += _praise(words)
+        advice += _praise(texts, words)
     if lower_score >= FULL_SCORE:
-        return [*advice, merit(words, measures)]
+        return [*advice, merit(texts, words, measures)]
     scores = {"accuracy_score": accuracy_score, "fluency_score": fluency_score}
-    return [*advice, cost(words, measures, **scores)]
+    return [*advice, cost(texts, words, measures, **scores)]
 
 
-def _praise(words: Sequence[HeardWord]) -> list[str]:
+def recommend_pace(texts: Texts, fluency: Fluency, words: int) -> list[str]:
+    """Return advice on pauses and hesitations, for engines that do not judge sounds.
+
+    Args:
+        texts: The language of the advice.
+        fluency: Fluency of the words.
+        words: Number of words.
+    """
+    return _about_pauses(texts, fluency, words) if words >= MIN_WORDS else []
+
+
+def _praise(texts: Texts, words: Sequence[HeardWord]) -> list[str]:
     if sum(word.is_evidence for word in words) < MIN_WORDS:
         return []
-    return ["Clear and fluent. Try a longer or harder sentence."]
+    return [texts.say("advice.praise")]
 
 
-def _about_sound(sound: WeakSound) -> str:
-    listed = ", ".join(f"“{word}”" for word in sound.words)
-    name = sound_in_words(sound.arpabet, but_not=sound.words)
-    how = ARTICULATIONS[sound.arpabet].how
-    if sound.heard_instead is None:
-        return f"Practise {name}: it was unclear in {listed}. {how}"
-    if not sound.heard_instead:
-        return f"Practise {name}: it was not heard in {listed}. {how}"
-    difference = contrast(sound.arpabet, sound.heard_instead, ends_a_vowel=False) or how
-    return (
-        f"Practise {name}: in {listed} it sounded like /{IPA[sound.heard_instead]}/. {difference}"
+def _about_sound(texts: Texts, weak: WeakSound) -> str:
+    words = texts.listed([texts.quoted(word) for word in weak.words])
+    sound = sound_in_words(texts, weak.arpabet, but_not=weak.words)
+    made = how(texts, weak.arpabet)
+    if weak.heard_instead is None:
+        return texts.say("advice.sound_unclear", sound=sound, words=words, how=made)
+    if not weak.heard_instead:
+        return texts.say("advice.sound_missing", sound=sound, words=words, how=made)
+    difference = contrast(texts, weak.arpabet, weak.heard_instead, ends_a_vowel=False)
+    return texts.say(
+        "advice.sound_replaced",
+        sound=sound,
+        words=words,
+        heard=IPA[weak.heard_instead],
+        how=difference or made,
     )
 
 
-def _about_rate(fluency: Fluency) -> list[str]:
+def _about_rate(texts: Texts, fluency: Fluency) -> list[str]:
     rate = fluency.articulation_rate_wpm
     if rate < SLOW_WPM:
-        return [f"You speak slowly, {rate:.0f} words a minute without pauses. Link your words."]
+        return [texts.say("advice.slow", rate=f"{rate:.0f}")]
     if rate > FAST_WPM:
-        return [f"You speak fast, {rate:.0f} words a minute. Give each word its time."]
+        return [texts.say("advice.fast", rate=f"{rate:.0f}")]
     return []
 
 
-def _about_insertions(words: Sequence[HeardWord]) -> list[str]:
-    before = list(dict.fromkeys(f"“{word.text}”" for word in words if word.follows_insertion))
+def _about_insertions(texts: Texts, words: Sequence[HeardWord]) -> list[str]:
+    before = list(dict.fromkeys(word.text for word in words if word.follows_insertion))
     if not before:
         return []
-    named = " and ".join(before[:_MOST_PLACES])
-    return [
-        f"Something that is not in the text was heard before {named}. Say only the words of "
-        "the text."
-    ]
+    named = texts.paired([texts.quoted(word) for word in before[:_MOST_PLACES]])
+    return [texts.say("advice.inserted", words=named)]
 
 
-def _about_breaks(breaks: Sequence[Break]) -> list[str]:
+def _about_breaks(texts: Texts, breaks: Sequence[Break]) -> list[str]:
     """Name the longest unexpected pause, and the first missing one."""
     unexpected = [one for one in breaks if one.kind == "unexpected"]
     missing = [one for one in breaks if one.kind == "missing"]
     advice = []
     if unexpected:
         longest = max(unexpected, key=lambda one: one.end - one.start)
-        advice.append(
-            f"You paused after “{longest.word}”, where words belong together. Pause where a phrase "
-            "ends."
-        )
+        advice.append(texts.say("advice.unexpected_pause", word=texts.quoted(longest.word)))
     if missing:
-        advice.append(
-            f"A sentence ends after “{missing[0].word}”, but there was no pause. Stop there for a "
-            "moment."
-        )
+        advice.append(texts.say("advice.missing_pause", word=texts.quoted(missing[0].word)))
     return advice
 
 
-def _about_pauses(fluency: Fluency, words: int) -> list[str]:
+def _about_pauses(texts: Texts, fluency: Fluency, words: int) -> list[str]:
     advice = []
     share = fluency.pause_seconds / (fluency.pause_seconds + fluency.speech_seconds)
     run = words / (len(fluency.pauses) + 1)
     if run < SHORT_RUN_WORDS:
-        often = "almost every word" if run < 1.5 else "every two words or so"
-        advice.append(
-            f"You pause after {often}. Say words that belong together in one go, such as "
-            "“in the morning”, and pause between the groups."
-        )
+        often = "every_word" if run < 1.5 else "every_two_words"
+        advice.append(texts.say(f"advice.pause_{often}"))
     elif share > MANY_PAUSES:
-        advice.append(
-            f"Pauses take {100 * share:.0f} % of your time. "
-            "Say groups of words in one breath and pause between the groups."
-        )
+        advice.append(texts.say("advice.many_pauses", percent=f"{100 * share:.0f}"))
     if fluency.hesitations > MOSTLY_OTHER_SPEECH * words:
-        advice.append(
-            "Much of what was heard adds nothing to the text: “um”, words said again, or other "
-            "speech."
-        )
+        advice.append(texts.say("advice.other_speech"))
     elif fluency.hesitations > max(1, MANY_HESITATIONS * words):
-        advice.append(
-            f"You hesitated {fluency.hesitations} times (“um”, or a word said again). "
-            "A short silence sounds calmer."
-        )
+        advice.append(texts.say("advice.hesitations", count=fluency.hesitations))
     return advice
 
 
-def _about_rhythm(words: Sequence[HeardWord]) -> list[str]:
+def _about_rhythm(texts: Texts, words: Sequence[HeardWord]) -> list[str]:
     share = small_words_share(words)
     if share is None or share < LONG_SMALL_WORDS:
         return []
-    return [
-        "Small words such as “the”, “of” and “to” took you longer than the others. Keep them "
-        "short and light, and give your time to the words that carry the meaning."
-    ]
+    return [texts.say("advice.small_words")]

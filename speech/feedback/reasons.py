@@ -14,14 +14,13 @@ from typing import Final
 import numpy as np
 
 from speech.feedback.evidence import HeardWord
+from speech.feedback.texts import Texts
 
 FULL_SCORE: Final = 90.0  # the best recordings of the corpus get little more
-REASONS_UNKNOWN: Final = (
-    "What cost points cannot be told while the text may not match what was said."
-)
 _LEAST_POINTS: Final = 1.5  # less is within the error
 _MOST_REASONS: Final = 3
 _WORDS_NAMED: Final = 2
+_LEAST_GAPS: Final = 0.005  # share of the time; less is rounded to none
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +74,7 @@ def points_lost(
 
 
 def cost(
+    texts: Texts,
     words: Sequence[HeardWord],
     measures: Mapping[str, float],
     *,
@@ -85,62 +85,51 @@ def cost(
     values = measured(words, measures)
     lost = points_lost(values, accuracy_score=accuracy_score, fluency_score=fluency_score)
     if not lost:
-        return (
-            "No single measure explains the missing points: your sounds, pauses, pace and rhythm "
-            "are like those of the best recordings."
-        )
-    named = "; ".join(
-        f"{_NAMES[name]}, about {points:.0f} ({_detail(name, values[name], words)})"
-        for name, points in lost.items()
+        return texts.say("reasons.no_measure")
+    named = texts.messages["reasons.cost_separator"].join(
+        _cost(texts, name, values[name], f"{points:.0f}", words) for name, points in lost.items()
     )
+    costs = texts.say("reasons.costs", costs=named)
     rest = FULL_SCORE - min(accuracy_score, fluency_score) - sum(lost.values())
-    unexplained = " No single measure explains the rest." if rest > sum(lost.values()) else ""
-    return f"What cost points: {named}.{unexplained}"
+    if rest > sum(lost.values()):
+        return texts.sentences(costs, texts.say("reasons.no_measure_for_the_rest"))
+    return costs
 
 
-def merit(words: Sequence[HeardWord], measures: Mapping[str, float]) -> str:
+def merit(texts: Texts, words: Sequence[HeardWord], measures: Mapping[str, float]) -> str:
     """Name what was good, with the measured numbers."""
     values = measured(words, measures)
-    return (
-        f"What was good: your sounds scored {values['sounds']:.0f} of 100 on average, and you said "
-        f"{_sounds_a_second(values):.0f} sounds a second with {_gaps(values['pause_share'])}."
+    sounds, share = f"{values['sounds']:.0f}", values["pause_share"]
+    pace = _sounds_a_second(values["log_phones_per_spoken_second"])
+    if share < _LEAST_GAPS:
+        return texts.say("reasons.merit", mean=sounds, pace=pace)
+    return texts.say(
+        "reasons.merit_with_gaps", mean=sounds, pace=pace, percent=f"{100 * share:.0f}"
     )
 
 
-_NAMES: Final = {
-    "sounds": "sounds",
-    "pause_share": "gaps between words",
-    "log_phones_per_spoken_second": "pace",
-    "duration_spread": "rhythm",
-    "hesitations": "hesitations",
-}
-
-
-def _detail(name: str, value: float, words: Sequence[HeardWord]) -> str:
+def _cost(texts: Texts, name: str, value: float, points: str, words: Sequence[HeardWord]) -> str:
     if name == "sounds":
-        return f"{value:.0f} of 100 on average{_least_clear(words)}"
-    if name == "pause_share":
-        return f"{100 * value:.0f} % of the time"
-    if name == "hesitations":
-        return f"{100 * value:.0f} for 100 words"
+        return _cost_of_sounds(texts, f"{value:.0f}", points, words)
     best = MEASURES[name].best
     if name == "duration_spread":
-        return f"the lengths of your sounds vary {value / best:.1f} times as much as usual"
-    return f"{np.exp(value):.0f} sounds a second, {np.exp(best):.0f} in the best recordings"
+        return texts.say("reasons.rhythm", points=points, times=texts.decimal(value / best))
+    if name == "log_phones_per_spoken_second":
+        pace, best_pace = _sounds_a_second(value), _sounds_a_second(best)
+        return texts.say("reasons.pace", points=points, pace=pace, best=best_pace)
+    measure = "gaps" if name == "pause_share" else "hesitations"
+    return texts.say(f"reasons.{measure}", points=points, percent=f"{100 * value:.0f}")
 
 
-def _least_clear(words: Sequence[HeardWord]) -> str:
-    """Name the judged words of the least confidence."""
+def _cost_of_sounds(texts: Texts, mean: str, points: str, words: Sequence[HeardWord]) -> str:
+    """Name the judged words of the least confidence, if any."""
     judged = sorted((word for word in words if word.is_judged), key=lambda word: word.confidence)
-    named = list(dict.fromkeys(f"“{word.text}”" for word in judged))[:_WORDS_NAMED]
-    return f", least clear in {' and '.join(named)}" if named else ""
+    named = list(dict.fromkeys(texts.quoted(word.text) for word in judged))[:_WORDS_NAMED]
+    if not named:
+        return texts.say("reasons.sounds", points=points, mean=mean)
+    listed = texts.paired(named)
+    return texts.say("reasons.sounds_in_words", points=points, mean=mean, words=listed)
 
 
-def _sounds_a_second(values: Mapping[str, float]) -> float:
-    return float(np.exp(values["log_phones_per_spoken_second"]))
-
-
-def _gaps(share: float) -> str:
-    return (
-        f"gaps between words of {100 * share:.0f} %" if share >= 0.005 else "no gap between words"
-    )
+def _sounds_a_second(log_phones_per_second: float) -> str:
+    return f"{np.exp(log_phones_per_second):.0f}"

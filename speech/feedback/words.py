@@ -14,6 +14,7 @@ from speech.feedback.articulation import ARTICULATIONS
 from speech.feedback.contrasts import contrast
 from speech.feedback.evidence import HeardPhone, HeardWord
 from speech.feedback.rhythm import WEAK_WORDS
+from speech.feedback.texts import Texts
 from speech.feedback.thresholds import (
     MAX_PRACTICE_WORDS,
     MAX_PROBLEMATIC_WORDS,
@@ -59,26 +60,28 @@ def is_named(word: HeardWord) -> bool:
     return word.is_judged and _severity(word) is not None
 
 
-def explain(word: HeardWord) -> ProblematicWord:
+def explain(texts: Texts, word: HeardWord) -> ProblematicWord:
     """Describe in plain words what was found and what to do."""
     if not word.is_said:
         return ProblematicWord(
             word=word.text,
-            issue="It was not heard.",
+            issue=texts.say("word.not_said"),
             severity="high",
             start_ms=word.start_ms,
             end_ms=word.end_ms,
-            suggestion="Say every word of the text.",
+            suggestion=texts.say("practice.every_word"),
+            sound=None,
         )
     failed = _failed(word)[:MAX_SOUNDS_A_WORD]
-    issues = [_issue(word, index) for index in failed] or ["It was hard to recognise as a whole."]
+    issues = [_issue(texts, word, index) for index in failed] or [texts.say("word.unclear")]
     return ProblematicWord(
         word=word.text,
-        issue=" ".join(issues),
+        issue=texts.sentences(*issues),
         severity=_severity(word) or "low",
         start_ms=word.start_ms,
         end_ms=word.end_ms,
-        suggestion=_suggestion(word, failed),
+        suggestion=_suggestion(texts, word, failed),
+        sound=IPA[word.phones[failed[0]].arpabet] if failed else None,
     )
 
 
@@ -118,12 +121,17 @@ def practice_words(words: Sequence[HeardWord]) -> list[str]:
     return list(practice.values())[:MAX_PRACTICE_WORDS]
 
 
-def sound_in_words(phone: str, *, but_not: Sequence[str] = ()) -> str:
+def sound_in_words(texts: Texts, phone: str, *, but_not: Sequence[str] = ()) -> str:
     """Name a phone for learners who cannot read IPA: /θ/, as in “think”."""
     others = {word.casefold() for word in but_not}
     examples = ARTICULATIONS[phone].examples
     example = next((word for word in examples if word not in others), examples[0])
-    return f"/{IPA[phone]}/, as in “{example}”"
+    return texts.say("sound", ipa=IPA[phone], example=texts.quoted(example))
+
+
+def how(texts: Texts, phone: str) -> str:
+    """Explain in a sentence how a phone is made."""
+    return _as_sentence(texts.say(f"how.{phone}"))
 
 
 def _severity(word: HeardWord) -> Severity | None:
@@ -146,57 +154,61 @@ def _common(instead: list[str | None]) -> str | None:
     return instead[0] if len(set(instead)) == 1 else None
 
 
-def _issue(word: HeardWord, index: int) -> str:
+def _issue(texts: Texts, word: HeardWord, index: int) -> str:
     phone, last = word.phones[index], len(word.phones) - 1
-    place = "first sound" if index == 0 < last else "last sound" if index == last > 0 else "sound"
-    return f"The {place} {sound_in_words(phone.arpabet, but_not=[word.text])}, {_finding(phone)}."
-
-
-def _finding(phone: HeardPhone) -> str:
+    place = "first" if index == 0 < last else "last" if index == last > 0 else "inner"
+    sound = sound_in_words(texts, phone.arpabet, but_not=[word.text])
     if not phone.is_replaced:
-        return "was unclear"
-    return (
-        f"sounded like {sound_in_words(phone.heard_instead)}"
-        if phone.heard_instead
-        else "was not heard"
-    )
+        return texts.say(f"word.{place}_unclear", sound=sound)
+    if not phone.heard_instead:
+        return texts.say(f"word.{place}_missing", sound=sound)
+    heard = sound_in_words(texts, phone.heard_instead)
+    return texts.say(f"word.{place}_replaced", sound=sound, heard=heard)
 
 
-def _suggestion(word: HeardWord, failed: Sequence[int]) -> str:
-    practice = _practice(word)
+def _suggestion(texts: Texts, word: HeardWord, failed: Sequence[int]) -> str:
+    practice = _practice(texts, word)
     if not failed:
         return practice
     phone = word.phones[failed[0]]
-    how = _how(phone)
-    if len(failed) > 1:  # the issue names others too
-        how = f"For /{IPA[phone.arpabet]}/: {how[0].lower()}{how[1:]}"
-    return f"{_difference(word, failed[0]) or how} {practice}"
+    advice = _difference(texts, word, failed[0]) or _how(texts, phone, is_one_of=len(failed))
+    return texts.sentences(advice, practice)
 
 
-def _difference(word: HeardWord, index: int) -> str | None:
+def _difference(texts: Texts, word: HeardWord, index: int) -> str | None:
     phone = word.phones[index]
     if not (phone.is_replaced and phone.heard_instead):
         return None
     is_last = index == len(word.phones) - 1
     ends_a_vowel = is_last and index > 0 and word.phones[index - 1].arpabet in VOWELS
-    return contrast(phone.arpabet, phone.heard_instead, ends_a_vowel=ends_a_vowel)
+    return contrast(texts, phone.arpabet, phone.heard_instead, ends_a_vowel=ends_a_vowel)
 
 
-def _how(phone: HeardPhone) -> str:
-    how = ARTICULATIONS[phone.arpabet].how
+def _how(texts: Texts, phone: HeardPhone, *, is_one_of: int) -> str:
+    """Explain how a phone is made, by name if it is one of several that the issue names."""
     is_dropped = phone.is_replaced and not phone.heard_instead
-    return f"Give it a short moment. {how}" if is_dropped else how
+    advice = (
+        texts.say("practice.missing_sound", how=how(texts, phone.arpabet))
+        if is_dropped
+        else texts.say(f"how.{phone.arpabet}")
+    )
+    if is_one_of > 1:
+        return texts.say("practice.of_sound", ipa=IPA[phone.arpabet], how=advice)
+    return _as_sentence(advice)
 
 
-def _practice(word: HeardWord) -> str:
+def _as_sentence(text: str) -> str:
+    return text[0].upper() + text[1:]
+
+
+def _practice(texts: Texts, word: HeardWord) -> str:
     if word.text.casefold() in WEAK_WORDS:  # sound by sound would teach learners to drag them
-        return "Say it clearly by itself, then short and light between the others."
+        return texts.say("practice.small_word")
     phones = _taught(word)
     # Without stress marks it is unknown which AH is a schwa, and a learner would stress them all.
     if "AH" in phones and sum(phone in VOWELS for phone in phones) > 1:
-        return "Say it slowly, syllable by syllable. Then at your usual speed."
-    sounds = " ".join(IPA[phone] for phone in phones)
-    return f"Say it slowly, sound by sound: /{sounds}/. Then at your usual speed."
+        return texts.say("practice.by_syllables")
+    return texts.say("practice.by_sounds", sounds=" ".join(IPA[phone] for phone in phones))
 
 
 def _taught(word: HeardWord) -> tuple[str, ...]:

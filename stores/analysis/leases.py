@@ -81,7 +81,7 @@ GROUP BY 1
 # read all of them by messages_timestamp_idx.
 _CLAIM = text(f"""
 WITH picked AS MATERIALIZED (
-    SELECT m.id, m.timestamp, c.target_language_id
+    SELECT m.id, m.timestamp, c.target_language_id, c.user_id
     {_COVERED}
       AND (m.timestamp, m.id) >= (
           (SELECT coalesce(CAST(:said_at AS timestamp), '-infinity')),
@@ -94,7 +94,7 @@ WITH picked AS MATERIALIZED (
     UPDATE messages AS m SET audio_processing_state = 'analyzing'
     FROM picked WHERE m.id = picked.id
     RETURNING m.id, m.timestamp, m.audio_storage_key, m.content, picked.target_language_id,
-        m.audio_format, m.audio_sample_rate, m.audio_channels
+        picked.user_id, m.audio_format, m.audio_sample_rate, m.audio_channels
 ), leased AS (
     INSERT INTO audio_ops.lease AS l (message_id, token, owner, leased_until)
     SELECT id, :token, :owner, statement_timestamp() + :duration FROM taken
@@ -103,8 +103,9 @@ WITH picked AS MATERIALIZED (
         available_at = NULL
     RETURNING l.message_id, l.attempts, l.crashes
 )
-SELECT taken.id, audio_storage_key, content, target_language_id, audio_format, audio_sample_rate,
-    audio_channels, attempts, crashes
+SELECT taken.id, audio_storage_key, content, target_language_id,
+    (SELECT u.native_language_id FROM users AS u WHERE u.id = taken.user_id),
+    audio_format, audio_sample_rate, audio_channels, attempts, crashes
 FROM taken JOIN leased ON leased.message_id = taken.id
 ORDER BY taken.timestamp, taken.id
 """).bindparams(bindparam("said_at", type_=UtcDateTime))  # noqa: S608 - our own fragments

@@ -81,8 +81,10 @@ WHERE done.id = fated.id AND fated.fate IS NOT NULL
 """)  # noqa: S608 - our own fragments
 _CLAIMED = text("""
 SELECT m.id AS message_id, m.audio_storage_key AS storage_key, m.content AS text,
-    c.target_language_id AS language, m.audio_format, m.audio_sample_rate AS sample_rate_hz,
-    m.audio_channels AS channels, i.attempts, i.crashes
+    c.target_language_id AS language,
+    (SELECT u.native_language_id FROM users AS u WHERE u.id = c.user_id) AS native_language,
+    m.audio_format, m.audio_sample_rate AS sample_rate_hz, m.audio_channels AS channels,
+    i.attempts, i.crashes
 FROM audio_ops.backfill_item AS i
 JOIN messages AS m ON m.id = i.message_id
 JOIN conversations AS c ON c.id = m.conversation_id

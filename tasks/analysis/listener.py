@@ -87,7 +87,14 @@ def answer_to(request: Request, audio: bytes, speak: Speak) -> Answer:
 def _analysed(request: Request, text: str, audio: bytes, speak: Speak) -> AnalysedAnswer:
     encoding = AudioEncoding(request.audio_format, request.sample_rate_hz, request.channels)
     waveform = decode(audio, encoding)
-    analysis = analyze(waveform, text, request.language, engine=request.engine, speak=speak)
+    analysis = analyze(
+        waveform,
+        text,
+        request.language,
+        engine=request.engine,
+        feedback_language=request.feedback_language,
+        speak=speak,
+    )
     return AnalysedAnswer(
         audio_seconds=len(waveform) / SAMPLE_RATE_HZ, analysis=analysis_of(analysis, text)
     )

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from schema.documents import Analysis, Count, Text
 from schema.states import FailureCause
+from speech.feedback.texts import DEFAULT_LANGUAGE
 from speech.synthetic_voice import FASTEST_WPM, SLOWEST_WPM
 from speech.waveform import MAX_CHANNELS, MAX_RATE_HZ, MAX_SECONDS
 
@@ -56,6 +57,7 @@ class Request(_Message):
     text: str | None
     language: str = ""
     engine: str = ""
+    feedback_language: str = DEFAULT_LANGUAGE
     audio_format: str | None = None  # as declared by the app, like the next two
     sample_rate_hz: int | None = None
     channels: int | None = None

@@ -19,6 +19,7 @@ from schema.documents import AnalysisRecord
 from schema.facts.analysis import ClaimedMessage
 from schema.states import AnalysisEngine, FailureCause
 from settings.environment import AnalysisSettings
+from speech.feedback.texts import DEFAULT_LANGUAGE
 from speech.sound_facts import SoundFacts
 from tasks.analysis import wire
 from tasks.analysis.engines import engine_for, engines_by_language, release_for
@@ -84,6 +85,7 @@ class AnalysisWorkers:
             text=message.text,
             language=message.language,
             engine=engine_for(self._engine, message.language),
+            feedback_language=message.native_language or DEFAULT_LANGUAGE,
             audio_format=message.audio_format,
             sample_rate_hz=message.sample_rate_hz,
             channels=message.channels,

@@ -30,7 +30,7 @@ from stores.analysis import analyses
 from tasks.analysis.engines import installed_release
 from tasks.analysis.records import analysis_of, analysis_record
 from tests.speech.conftest import DATA, read_clip
-from tests.speech.feedback.making import word
+from tests.speech.feedback.making import ENGLISH, word
 from tests.support.media import media
 
 FOX = DATA / "fox.flac"
@@ -128,8 +128,17 @@ def test_a_person_sees_scores_words_and_pauses(pauses):
     assert all(advice[:40] in shown.output for advice in pauses.recommendations)
 
 
+def test_the_feedback_is_in_the_language_that_was_asked_for():
+    shown = run(PAUSES, "--text", PAUSES_TEXT, "--feedback-language", "ja", "--json")
+    analysis = json.loads(shown.stdout)
+    assert re.match("良かったところ|減点の理由", analysis["recommendations"][-1])
+    refused = run(PAUSES, "--text", PAUSES_TEXT, "--feedback-language", "xx")
+    assert refused.exit_code == 2
+    assert "choose de, en, es, fr, ja, ko, zh" in " ".join(refused.output.split())
+
+
 def test_words_to_practise_and_warnings_are_shown(fox, monkeypatch):
-    weak = explain(word("lazy", 0.1, phones="L EY Z IY", L="R"))
+    weak = explain(ENGLISH, word("lazy", 0.1, phones="L EY Z IY", L="R"))
     faulty = replace(
         fox,
         problematic_words=(weak,),
@@ -172,7 +181,7 @@ def test_a_program_gets_the_whole_analysis_as_the_app_reads_it_and_nothing_else(
 
 def test_json_equals_what_the_database_stores(fox, add_message, engine):
     message_id = add_message()
-    claimed = ClaimedMessage(message_id, "", FOX_TEXT, "en", None, None, None, 0, 0)
+    claimed = ClaimedMessage(message_id, "", FOX_TEXT, "en", None, None, None, None, 0, 0)
     analysis = analysis_of(fox, FOX_TEXT)
     as_of = datetime(2026, 1, 1, tzinfo=UTC)
     record = analysis_record(
@@ -352,7 +361,7 @@ def test_a_text_is_only_text_whatever_it_contains(fox):
         for t in fox.speech_timings
     ]
     moved[0] = replace(moved[0], word=HOSTILE)
-    weak = explain(word(HOSTILE, 0.1))
+    weak = explain(ENGLISH, word(HOSTILE, 0.1))
     hostile = replace(
         fox, speech_timings=tuple(moved), problematic_words=(weak,), practice_words=(HOSTILE,),
         recommendations=(HOSTILE,), analysis_warnings=(HOSTILE,), analysis_language=HOSTILE,

@@ -15,6 +15,7 @@ from schema.facts.findings import (
 from speech.feedback.evidence import HeardPhone, HeardWord
 from speech.feedback.words import explain
 from speech.text.phones import IPA
+from tests.speech.feedback.making import ENGLISH
 
 THETA = Feature("en", "pronunciation", "phoneme", "θ")
 CLARITY = Feature("en", "pronunciation", "word", "clarity")
@@ -97,7 +98,7 @@ def test_several_words_with_one_sound_are_one_finding_about_the_worst():
     sounds = [sound("θ", word.word, word.start_ms) for word in words]
     (finding,) = findings(message(words, sounds))
     assert finding.says.original_text == "think"
-    assert finding.says.explanation == f"{ISSUE} Say it slowly. Also in “three”, “thin”."
+    assert finding.says.explanation == f"{ISSUE} Say it slowly. (+ three, thin)"
 
 
 def test_a_word_without_a_named_sound_is_reported_as_a_whole():
@@ -105,7 +106,7 @@ def test_a_word_without_a_named_sound_is_reported_as_a_whole():
     elsewhere = weak("other", start_ms=1000)  # its issue names a sound that is not in the word
     (finding,) = findings(message([whole, elsewhere], [sound("θ", "think")]))
     assert finding.feature == CLARITY
-    assert finding.says.explanation.endswith("as a whole. Also in “other”.")
+    assert finding.says.explanation.endswith("as a whole. (+ other)")
 
 
 def test_a_finding_is_about_the_expected_sound_not_the_one_heard():
@@ -146,7 +147,7 @@ def test_the_engines_own_words_name_the_sound_that_failed_first():
         (heard(HeardPhone("TH", 20), HeardPhone("IH", 90)), THETA),
         (heard(HeardPhone("TH", 90), HeardPhone("IH", 90)), CLARITY),
     ):
-        problem = explain(word)
+        problem = explain(ENGLISH, word)
         named = ProblematicWord(
             word=problem.word,
             issue=problem.issue,
@@ -154,6 +155,7 @@ def test_the_engines_own_words_name_the_sound_that_failed_first():
             start_ms=problem.start_ms,
             end_ms=problem.end_ms,
             suggestion=problem.suggestion,
+            sound=problem.sound,
         )
         (finding,) = findings(message([named], sounds))
         assert finding.feature == feature, problem.issue

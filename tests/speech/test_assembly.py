@@ -4,18 +4,20 @@ import numpy as np
 import pytest
 
 from speech.alignment.forced import AlignedPhone, AlignedWord, Alignment, Extra
-from speech.assembly import CHECK_THE_TEXT, Findings, assembled
+from speech.assembly import Findings, assembled
 from speech.breaks import Break
-from speech.feedback.reasons import REASONS_UNKNOWN
+from speech.feedback.texts import texts_in
 from speech.fluency import fluency
 from speech.scores.scoring import Scores
 from speech.text import transcript
 from speech.text.lexicon import pronounce
 from speech.text.transcript import Transcript, Word
 from speech.utterance import spoken_words, utterances
-from tests.speech.feedback.making import BEST
+from tests.speech.feedback.making import BEST, ENGLISH
 
 PHONE_FRAMES = 10
+CHECK_THE_TEXT = ENGLISH.say("advice.check_the_text")
+REASONS_UNKNOWN = ENGLISH.say("reasons.unknown")
 
 
 def align(spoken):
@@ -33,7 +35,7 @@ def align(spoken):
 
 def analysed(
     text, *, confidence=0.1, unsaid=(), inserted_before=(), heard="S", pauses=(), is_doubtful=False,
-    score=90.0, extras=(),
+    score=90.0, extras=(), language="en",
 ):  # fmt: skip
     """Analyse a text with every sound heard as another; `unsaid` lists spoken words."""
     said = transcript.read(text, "en") if isinstance(text, str) else text
@@ -55,6 +57,7 @@ def analysed(
     timeline = utterances(said.words, alignment)
     return assembled(
         Findings(said, alignment, timeline, fluency(spoken_words(timeline)), pauses, scores),
+        texts_in(language),
         engine="kaiwa", engine_version="2.0", model_version="en", language="en", warnings=(),
         is_doubtful=is_doubtful,
     )  # fmt: skip

@@ -47,8 +47,10 @@ def spoken():
 def claimed():
     """Make a claimed message that says `text`."""
 
-    def _claimed(text, language="en"):
-        return ClaimedMessage("message", "audio/u/c/m.flac", text, language, None, None, None, 0, 0)
+    def _claimed(text, language="en", native_language=None):
+        return ClaimedMessage(
+            "message", "audio/u/c/m.flac", text, language, native_language, None, None, None, 0, 0
+        )
 
     return _claimed
 

@@ -43,6 +43,7 @@ _ELEMENTS = {
         '(@.severity == "low" || @.severity == "medium" || @.severity == "high")',
         *_IN_TIME,
         _may_be("suggestion", "string"),
+        _may_be("sound", "string"),
     ),
     "recommendations": ('@.type() == "string"',),
     "practice_words": ('@.type() == "string"',),

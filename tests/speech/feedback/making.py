@@ -1,7 +1,10 @@
 """Build words as the engine might have heard them."""
 
 from speech.feedback.evidence import HeardPhone, HeardWord
+from speech.feedback.texts import texts_in
 from speech.fluency import SpokenWord, fluency
+
+ENGLISH = texts_in("en")
 
 SMALL = ["the", "of", "to", "AND", "a"]
 # Measures of an utterance, as good as those of the best recordings.

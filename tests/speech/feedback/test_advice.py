@@ -3,12 +3,14 @@ import pytest
 from speech.breaks import Break
 from speech.feedback.advice import recommend
 from speech.fluency import SpokenWord, fluency
-from tests.speech.feedback.making import BEST, alternating, steady, think, three, word
+from tests.speech.feedback.making import BEST, ENGLISH, alternating, steady, think, three, word
 
 
 def advice(words, measured, score=90.0, breaks=()):
     """Return the advice without the reasons of the score, which come last."""
-    every = recommend(words, measured, breaks, BEST, accuracy_score=score, fluency_score=score)
+    every = recommend(
+        ENGLISH, words, measured, breaks, BEST, accuracy_score=score, fluency_score=score
+    )
     assert every[-1].startswith(("What was good", "What cost points", "No single measure"))
     return every[:-1]
 

@@ -19,8 +19,5 @@ def test_examples_and_practice_words_have_the_sound(phone):
 
 
 @pytest.mark.parametrize("phone", ARTICULATIONS)
-def test_a_sound_takes_few_sentences_and_words(phone):
-    articulation = ARTICULATIONS[phone]
-    assert articulation.how.endswith(".")
-    assert 1 <= articulation.how.count(". ") + 1 <= 2
-    assert 4 <= len(set(articulation.practice)) <= 6
+def test_a_sound_has_a_few_different_words(phone):
+    assert 4 <= len(set(ARTICULATIONS[phone].practice)) <= 6

@@ -5,24 +5,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speech import engine
-from speech.assembly import CHECK_THE_TEXT
 from speech.errors import TextMismatch
 from speech.feedback.reasons import (
     FULL_SCORE,
     MEASURES,
-    REASONS_UNKNOWN,
     cost,
     measured,
     merit,
     points_lost,
 )
-from tests.speech.feedback.making import BEST, think, word
+from tests.speech.feedback.making import BEST, ENGLISH, think, word
 
 WORDS = [word(), think(0.4), word("green", 0.6)]
 
 
 def costs(words=WORDS, accuracy=74, fluency=80, **measures):
-    return cost(words, {**BEST, **measures}, accuracy_score=accuracy, fluency_score=fluency)
+    return cost(
+        ENGLISH, words, {**BEST, **measures}, accuracy_score=accuracy, fluency_score=fluency
+    )
 
 
 @pytest.mark.parametrize(
@@ -74,11 +74,11 @@ def test_what_no_measure_explains_is_said():
 
 
 def test_full_marks_say_what_was_good():
-    assert merit(WORDS, BEST) == (
+    assert merit(ENGLISH, WORDS, BEST) == (
         "What was good: your sounds scored 90 of 100 on average, and you said 10 sounds a second "
         "with no gap between words."
     )
-    assert "gaps between words of 4 %" in merit(WORDS, {**BEST, "pause_share": 0.04})
+    assert "gaps between words of 4 %" in merit(ENGLISH, WORDS, {**BEST, "pause_share": 0.04})
 
 
 @given(
@@ -113,8 +113,8 @@ def test_every_score_of_learners_has_a_reason_that_agrees_with_it(corpus):
             "fluency_score": analysis.overall_fluency_score,
         }
         reason = analysis.recommendations[-1]
-        if CHECK_THE_TEXT in analysis.recommendations:
-            assert (reason == REASONS_UNKNOWN) == (min(scores.values()) < FULL_SCORE)
+        if ENGLISH.say("advice.check_the_text") in analysis.recommendations:
+            assert (reason == ENGLISH.say("reasons.unknown")) == (min(scores.values()) < FULL_SCORE)
             continue
         if min(scores.values()) >= FULL_SCORE:
             assert reason.startswith("What was good")

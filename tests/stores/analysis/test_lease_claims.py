@@ -21,6 +21,19 @@ def test_a_claim_returns_what_the_analysis_needs(claim, add_message):
     assert (message.attempts, message.crashes) == (0, 0)
 
 
+@pytest.mark.parametrize("learner", ["ja", "en", None], ids=["Japanese", "English", "guest"])
+def test_a_claim_says_which_language_the_learner_reads(
+    engine, claim, add_user, add_conversation, add_message, learner
+):
+    user_id = learner and add_user()
+    with engine.begin() as connection:
+        native_language = sa.text("UPDATE users SET native_language_id = :language")
+        connection.execute(native_language, {"language": learner})
+    add_message(conversation_id=add_conversation(user_id=user_id))
+    (message,) = claim().messages
+    assert message.native_language == learner
+
+
 def test_the_oldest_messages_are_claimed_first_and_ties_by_id(claim, add_message):
     instant = datetime(2025, 1, 1, tzinfo=UTC)
     add_message(id="young", timestamp=instant + MINUTE)

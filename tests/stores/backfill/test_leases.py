@@ -33,7 +33,16 @@ def test_a_claim_takes_the_sample_first_and_returns_what_the_analysis_needs(
     message = rest.messages[0]
     assert message.storage_key.endswith(f"{message.message_id}.wav")
     assert (message.text, message.language, message.attempts) == ("Hello world", "en", 0)
+    assert message.native_language == "en"
     assert claim(number) is None
+
+
+def test_a_backfill_speaks_the_language_that_learners_read_now(add_scored, freeze, claim, execute):
+    add_scored()
+    number = freeze()
+    execute("UPDATE users SET native_language_id = 'ko'")
+    (message,) = claim(number).messages
+    assert message.native_language == "ko"
 
 
 def test_messages_stay_as_they_are_for_the_app_while_they_are_analysed(

@@ -1,6 +1,7 @@
 """Analysis processes: a bad clip affects only its own process."""
 
 import io
+import re
 import signal
 import socket
 import sys
@@ -74,6 +75,19 @@ def test_a_recording_becomes_a_validated_record(workers, spoken, claimed, noon):
         "we", "went", "to", "the", "market",
     ]  # fmt: skip
     assert outcome.audio_seconds > 0.5
+
+
+@pytest.mark.parametrize(
+    ("native_language", "says"),
+    [("ja", "良かったところ|減点の理由"), (None, "What|No"), ("hi", "What|No")],
+)
+def test_feedback_is_in_the_learners_language_if_it_can_be(
+    workers, spoken, claimed, noon, native_language, says
+):
+    text, audio = spoken("we went to the market")
+    outcome = workers.analyse(claimed(text, native_language=native_language), audio, as_of=noon)
+    assert re.match(says, outcome.record.recommendations[-1])
+    assert outcome.record.analysis_language == "en"
 
 
 @pytest.mark.parametrize(

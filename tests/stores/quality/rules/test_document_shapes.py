@@ -52,7 +52,7 @@ SHAPED = {
     ),
     "problematic_words": st.fixed_dictionaries(
         TIMED | {"issue": TEXTS, "severity": st.sampled_from(["low", "medium", "high"])},
-        optional={"suggestion": TEXTS | st.none()},
+        optional={"suggestion": TEXTS | st.none(), "sound": TEXTS | st.none()},
     ),
     "recommendations": TEXTS,
     "practice_words": TEXTS,
@@ -132,6 +132,7 @@ ELEMENTS = {
         ("phoneme_analysis", {"endMs": -1}),
         ("problematic_words", {"severity": "grave"}),
         ("problematic_words", {"suggestion": 5}),
+        ("problematic_words", {"sound": 5}),
     ],
 )
 def test_elements_of_another_shape(engine, add_analysed, name, change):
