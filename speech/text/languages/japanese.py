@@ -8,7 +8,6 @@ the copula are words of their own, as in dictionaries.
 import re
 from collections.abc import Iterator
 from functools import cache
-from threading import Lock
 from typing import Any, Final, NamedTuple
 
 from speech.text.languages import counters, fillers
@@ -30,7 +29,6 @@ _ENDS_IN_A_PARTICLE: Final = frozenset(
 _NAN_BEFORE: Final = (*"でとのだな人時年月日回個本枚", "です")  # "ナン", not "ナニ"
 _LATIN: Final = re.compile(r"[A-Za-zÀ-ɏ]")
 _KANA: Final = re.compile(r"[ァ-ヺー]")
-_TURNS: Final = Lock()  # a tokenizer works for one thread at a time
 
 
 class _Piece(NamedTuple):
@@ -48,11 +46,11 @@ class _Piece(NamedTuple):
 
 
 @cache
-def load() -> Any:  # noqa: ANN401 - a tokenizer of SudachiPy, which is optional
-    """Load the dictionary, so that no file is read later; the tokenizer."""
-    from sudachipy import Dictionary, SplitMode
+def load() -> Any:  # noqa: ANN401 - a dictionary of SudachiPy, which is optional
+    """Load the dictionary, so that no file is read later."""
+    from sudachipy import Dictionary
 
-    return Dictionary(dict="core").tokenizer(mode=SplitMode.C)
+    return Dictionary(dict="core")
 
 
 def words(run: str) -> Iterator[tuple[int, int, tuple[str, ...]]]:
@@ -79,9 +77,7 @@ def _word(group: list[_Piece], offset: int) -> Iterator[tuple[int, int, tuple[st
 def _pieces(text: str) -> list[_Piece]:
     """Analyse a text, with numbers and their counters as one piece."""
     pieces: list[_Piece] = []
-    with _TURNS:
-        morphemes = load().tokenize(text)
-    for one in morphemes:
+    for one in load().tokenizer().tokenize(text):  # a tokenizer serves one thread at a time
         kinds = one.part_of_speech()
         piece = _Piece(
             one.begin(), one.end(), one.surface(), one.reading_form(), one.dictionary_form(), kinds
