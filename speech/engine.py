@@ -89,9 +89,7 @@ def analyze(
     texts = texts_in(feedback_language)
     if engine == DTW:
         return dtw.analyze(waveform, text, spoken, texts, speak=speak, version=VERSION)
-    return kaiwa.analyze(
-        waveform, text, spoken, texts, engine=engine, model=model, version=VERSION
-    )
+    return kaiwa.analyze(waveform, text, spoken, texts, engine=engine, model=model, version=VERSION)
 
 
 def _supported(language: str, engine: str) -> str:

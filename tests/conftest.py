@@ -30,6 +30,7 @@ pytest_plugins = [
     "tests.support.quality",
     "tests.support.rated_corpus",
     "tests.support.backfilling",
+    "tests.support.voices",
     "tests.support.pgbouncer",
 ]
 

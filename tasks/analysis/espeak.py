@@ -3,17 +3,19 @@
     python -I -m tasks.analysis.espeak
 
 A question is a frame of JSON (`tasks.analysis.wire.Reading`); its answer is two, JSON and PCM16.
-espeak-ng is licensed under the GPL and keeps its state in globals. Only this process loads it; the
-rest of the project talks to it through pipes and is not linked with it.
+espeak-ng is licensed under the GPL. Only this process loads it; the rest of the project talks to it
+through pipes and is not linked with it. It keeps its state in globals, so that a reading would
+depend on those before it: each is done by a fork of the process as it was at first.
 """
 
 import ctypes
+import gc
 import os
 import resource
 import signal
 import sys
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, BinaryIO, Final, NoReturn
 
 import espeakng_loader
 
@@ -71,23 +73,22 @@ class Espeak:
             raise RuntimeError(message)
         self._callback = _Callback(self._collect)  # the library keeps a bare pointer to it
         self._library.espeak_SetSynthCallback(self._callback)
-        self._voice = ""
         self._samples = bytearray()
         self._words: list[tuple[int, int]] = []
         self._phones: list[tuple[str, int]] = []
 
-    def read(self, question: wire.Reading) -> tuple[wire.ReadAloud, bytes]:
-        """Read a text aloud.
+    def choose(self, voice: str) -> None:
+        """Load a voice.
 
         Raises:
             RuntimeError: If there is no such voice.
         """
-        if question.voice != self._voice and self._library.espeak_SetVoiceByName(
-            question.voice.encode()
-        ):
-            message = f"espeak-ng has no voice {question.voice!r}."
+        if self._library.espeak_SetVoiceByName(voice.encode()):
+            message = f"espeak-ng has no voice {voice!r}."
             raise RuntimeError(message)
-        self._voice = question.voice
+
+    def read(self, question: wire.Reading) -> tuple[wire.ReadAloud, bytes]:
+        """Read a text aloud with the voice that was chosen."""
         self._library.espeak_SetParameter(_RATE, question.words_per_minute, 0)
         self._library.espeak_SetParameter(_PITCH, question.pitch, 0)
         self._samples, self._words, self._phones = bytearray(), [], []
@@ -132,15 +133,34 @@ def main() -> None:
             resource.setrlimit(limit, (value, value))
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever the library prints
-    espeak = Espeak()
+    espeak, voice = Espeak(), ""
+    gc.freeze()  # so that the collector writes to no page that forks share
     with suppress(EOFError):
         while True:
             frame = wire.read_frame(sys.stdin.buffer.read, _MOST_QUESTION_BYTES)
-            said, samples = espeak.read(wire.Reading.model_validate_json(frame))
-            document = said.model_dump_json().encode()
-            for part in (wire.head(document), document, wire.head(samples), samples):
-                answers.write(part)
-            answers.flush()
+            question = wire.Reading.model_validate_json(frame)
+            if question.voice != voice:
+                voice = question.voice
+                espeak.choose(voice)
+            reader = os.fork()
+            if not reader:
+                _answer(espeak, question, answers)
+            _, status = os.waitpid(reader, 0)
+            if status:
+                sys.exit("A text could not be read.")
+
+
+def _answer(espeak: Espeak, question: wire.Reading, answers: BinaryIO) -> NoReturn:
+    """Read, and end this process without cleaning up."""
+    try:
+        said, samples = espeak.read(question)
+        document = said.model_dump_json().encode()
+        for part in (wire.head(document), document, wire.head(samples), samples):
+            answers.write(part)
+        answers.flush()
+    except BaseException:  # noqa: BLE001 - nothing may run on as a copy of the process
+        os._exit(1)
+    os._exit(0)
 
 
 if __name__ == "__main__":

@@ -399,7 +399,8 @@ def bad(tmp_path):
         ("silent.wav", (), "No speech was found"),
         (FOX, ("--text", 20 * FOX_TEXT), "does not match"),
         (FOX, ("--text", "…"), "contains no word"),
-        (FOX, ("--language", "ja"), "'ja' is not supported yet"),
+        (FOX, ("--language", "ja"), "not written in the script of 'ja'"),
+        (FOX, ("--language", "ja", "--engine", "kaiwa"), "'ja' is not supported yet"),
         (FOX, ("--html", "--output", "nowhere/page.html"), "No such file or directory."),
     ],
 )

@@ -29,7 +29,7 @@ from tasks.analysis import pool, server_process
 from tasks.analysis.workers import AnalysisWorkers
 from tasks.resources import storage
 from tests.support import hostile_server
-from tests.support.recordings import SENTENCES
+from tests.support.recordings import SENTENCES, flac_of
 
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server", "stage")]
 
@@ -43,7 +43,7 @@ def rows(engine):
             "SELECT m.id, m.audio_processing_state AS state, m.audio_processing_error AS error,"
             " m.pronunciation_score, m.fluency_score, m.speech_rate_wpm AS message_wpm,"
             " a.overall_accuracy_score, a.overall_fluency_score, a.speech_rate_wpm,"
-            " a.speech_timings, a.analysis_error, a.raw_features"
+            " a.speech_timings, a.analysis_error, a.raw_features, a.analysis_engine AS engine"
             " FROM messages m LEFT JOIN message_audio_analysis a ON a.message_id = m.id"
         )
         with engine.connect() as connection:
@@ -237,7 +237,10 @@ def test_an_empty_list_of_languages_means_all(upload):
     assert analyze_messages(languages=["en-GB"]).analyzed == 1
 
 
-def test_a_language_without_an_engine_waits_and_is_counted(upload, rows, count, caplog):
+def test_a_language_without_an_engine_waits_and_is_counted(
+    upload, rows, count, caplog, monkeypatch
+):
+    monkeypatch.setenv("KAIWA_ENGINE", "kaiwa")
     japanese = [upload("きのう えいがを みました", language="ja") for _ in range(2)]
     korean, english = upload("안녕하세요", language="ko"), upload(SENTENCES[0])
     report = analyze_messages()
@@ -252,19 +255,23 @@ def test_a_language_without_an_engine_waits_and_is_counted(upload, rows, count, 
 
 def test_a_run_with_nothing_but_languages_without_an_engine_says_so(upload, rows):
     waiting = upload("きのう えいがを みました", language="ja")
-    report = analyze_messages()
+    report = analyze_messages(engine="kaiwa")
     assert (report.claimed, report.without_engine) == (0, {"ja": 1})
     assert rows()[waiting].state == "uploaded"
     assert "| Waiting for an engine | |" in newest_summary()
 
 
 def test_waiting_messages_are_found_when_an_engine_is_added(upload, rows, monkeypatch):
-    waiting = upload(SENTENCES[0], language="ja")
-    analyze_messages()
-    for module in ("tasks.analysis.batch", "speech.engine"):
-        monkeypatch.setattr(f"{module}.LANGUAGES", ("en", "ja"))
-    assert analyze_messages(fail_above_percent=100).claimed == 1
-    assert rows()[waiting].state != "uploaded"
+    text = "きのう えいがを みました"
+    waiting = upload(text, flac_of(text, "ja"), language="ja")
+    monkeypatch.setattr("tasks.analysis.voice.is_installed", lambda: False)
+    assert analyze_messages().without_engine == {"ja": 1}
+    monkeypatch.undo()
+    assert analyze_messages().analyzed == 1
+    row = rows()[waiting]
+    assert (row.state, row.engine, row.overall_accuracy_score) == ("analyzed", "dtw", None)
+    assert row.pronunciation_score is None
+    assert row.fluency_score == row.overall_fluency_score > 50
 
 
 def test_the_tutors_turns_are_left_alone(upload, rows):

@@ -45,6 +45,7 @@ ANALYSIS_COLUMNS = {
     "average_pause_duration_ms": "integer",
     "longest_pause_duration_ms": "integer",
     "analysis_language": "text",
+    "analysis_engine": "text",
     "analysis_error": "text",
     "analysis_duration_ms": "integer",
     **{rule.name: "text" for rule in analysis_rows.RULES},
@@ -74,6 +75,7 @@ GOOD_ANALYSIS = {
     "average_pause_duration_ms": 500,
     "longest_pause_duration_ms": 600,
     "analysis_language": "en",
+    "analysis_engine": "kaiwa",
     "analysis_duration_ms": 130,
 }
 

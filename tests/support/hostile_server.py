@@ -156,7 +156,33 @@ def flood(link):
         os.write(link, bytes(65536))
 
 
-WRITERS = {writer.__name__: writer for writer in (two_answers, drip, flood)}
+def ask(link, text):
+    question = (
+        b"?" + wire.Reading(text=text, voice="ja", words_per_minute=450).model_dump_json().encode()
+    )
+    os.write(link, wire.head(question) + question)
+
+
+def ask_for_ever(link):
+    """Have texts read without end."""
+    while True:
+        ask(link, "a")
+
+
+def ask_for_a_book(link):
+    """Have more read than the text can need."""
+    ask(link, "a" * 10_000)
+
+
+def ask_nonsense(link):
+    """Ask for something else."""
+    os.write(link, wire.head(b"?{}") + b"?{}")
+
+
+WRITERS = {
+    writer.__name__: writer
+    for writer in (two_answers, drip, flood, ask_for_ever, ask_for_a_book, ask_nonsense)
+}
 
 
 def listen(link):

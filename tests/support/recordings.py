@@ -31,9 +31,9 @@ def noon():
 
 
 @functools.cache
-def flac_of(text):
+def flac_of(text, voice="en-us"):
     file = io.BytesIO()
-    soundfile.write(file, speak(text, Voice("en-us")), SAMPLE_RATE_HZ, format="FLAC")
+    soundfile.write(file, speak(text, Voice(voice)), SAMPLE_RATE_HZ, format="FLAC")
     return file.getvalue()
 
 

@@ -1,6 +1,6 @@
 """Rules of one column of `message_audio_analysis`, checked in the table `checked_analysis`."""
 
-from schema.states import CheckedTable, Severity
+from schema.states import AnalysisEngine, CheckedTable, Severity
 from stores.quality.rules.kinds import Between, ColumnRule, Matches, NotEmpty, Unique, Where
 
 ANALYSES, WARN, FAIL = CheckedTable.ANALYSES, Severity.WARN, Severity.FAIL
@@ -114,14 +114,17 @@ RULES = (
         "scores_when_error_free",
         ANALYSES,
         FAIL,
-        "analyses without an error have an accuracy",
+        "analyses without an error have an accuracy, unless their engine does not score it",
         reanalyze=True,
         expected=(
             NotEmpty(
                 "overall_accuracy_score",
                 where=Where(
-                    "analysis_error IS NULL",
-                    lambda column: column("analysis_error").is_null(),
+                    f"analysis_error IS NULL AND analysis_engine <> '{AnalysisEngine.DTW}'",
+                    lambda column: (
+                        column("analysis_error").is_null()
+                        & (column("analysis_engine") != AnalysisEngine.DTW.value)
+                    ),
                 ),
             ),
         ),

@@ -144,11 +144,11 @@ RULES = (
         "scores_when_analyzed",
         MESSAGES,
         FAIL,
-        "analysed messages have a pronunciation score",
+        "analysed messages have a fluency score",
         reanalyze=True,
         expected=(
             NotEmpty(
-                "pronunciation_score",
+                "fluency_score",  # of pronunciation there is none in some languages
                 where=Where(
                     "audio_processing_state = 'analyzed'",
                     lambda column: column("audio_processing_state") == "analyzed",

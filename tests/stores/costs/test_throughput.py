@@ -67,7 +67,7 @@ def test_the_pace_of_one_engine_is_measured_alone(analyse, measured, run_sql):
             engine=engine,
             id=analyse(took_ms=took_ms),
         )
-    assert measured(engine="kaiwa-large").analysis_seconds == 0.7
+    assert measured(engines=["kaiwa-large"]).analysis_seconds == 0.7
     assert measured().analyzed == 3
 
 

@@ -104,7 +104,7 @@ def test_good_rows_break_nothing(connection):
         ({"audio_sample_rate": 0}, "audio_sample_rate", "audio_sample_rate 0"),
         ({"audio_channels": 0}, "audio_channels", "audio_channels 0"),
         ({"audio_format": "tape"}, "audio_format", "audio_format tape"),
-        ({"pronunciation_score": None}, "scores_when_analyzed", "pronunciation_score is empty"),
+        ({"fluency_score": None}, "scores_when_analyzed", "fluency_score is empty"),
         (
             {"audio_retention_expires_at": None},
             "expiry_when_uploaded",

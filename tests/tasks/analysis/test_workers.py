@@ -22,6 +22,7 @@ from speech import engine
 from speech.sound_facts import SoundFacts
 from tasks.analysis import listener, process, server_process, wire
 from tasks.analysis import workers as analysis_workers
+from tasks.analysis.voice import Voice
 from tasks.analysis.workers import Analysed, AnalysisWorkers, NotAnalysed, conversation_of
 from tests.support.hostile_server import BROKEN_OFF, INVALID, command
 from tests.support.media import media
@@ -96,7 +97,7 @@ def test_feedback_is_in_the_learners_language_if_it_can_be(
         ("hello", b"", "en", FailureCause.UNDECODABLE),
         ("hello", bytes(48_000), "en", FailureCause.NO_SPEECH),
         ("🙂", None, "en", FailureCause.EMPTY_TEXT),
-        ("こんにちは", None, "ja", FailureCause.UNSUPPORTED_LANGUAGE),
+        ("こんにちは", None, "en", FailureCause.UNSUPPORTED_LANGUAGE),
     ],
 )
 def test_a_recording_that_cannot_be_scored_says_why(
@@ -272,7 +273,7 @@ def test_a_late_answer_counts_though_its_process_sleeps_by_then(size):
         request = wire.Request(text="a" * 10_000)
         watch = process.Watch(asleep, cpu_seconds=0, wall_seconds=60)
         asked = process.AnalysisProcess("c", ours, asleep)
-        assert len(asked.ask(request, b"", watch).answer) == size
+        assert len(asked.ask(request, b"", watch, Voice()).answer) == size
         sender.join()
         asked.close()
         asleep.kill()
@@ -319,6 +320,12 @@ def test_what_an_answer_need_not_say_is_not_taken_from_it(hostile, claimed, noon
     assert (record.analysis_language, record.analysis_error) == ("en", None)
     assert record.overall_accuracy_score == 99
     assert outcome.cpu_seconds < 60
+
+
+@pytest.mark.parametrize("wish", ["ask_for_ever", "ask_for_a_book", "ask_nonsense"])
+def test_a_process_that_asks_for_too_much_harms_its_own_message_only(hostile, claimed, noon, wish):
+    assert hostile.analyse(claimed(wish), b"", as_of=noon).cause is FailureCause.CRASHED
+    assert hostile.analyse(claimed("live"), b"", as_of=noon).cause is FailureCause.NO_SPEECH
 
 
 def test_an_analysis_names_the_engine_that_its_server_was_started_for(spoken, claimed, noon):
