@@ -73,7 +73,7 @@ def analyze(
     # These load models and codecs: only when a command needs them.
     from cli import analysis_page, analysis_table
     from speech import engine as speech_engine
-    from speech.feedback.texts import languages
+    from speech.feedback.texts import languages, texts_in
     from speech.waveform import MAX_BYTES, SAMPLE_RATE_HZ, AudioEncoding, decode
     from tasks.analysis.records import analysis_of
 
@@ -99,6 +99,7 @@ def analyze(
             page = output or Path(f"{file.stem}.html")
             sound = analysis_page.playable(recording, waveform)
             made = analysis_page.render(
+                texts_in(feedback_language),
                 analysis,
                 text,
                 title=title,

@@ -80,7 +80,9 @@ class Page(HTMLParser):
 
 def rendered(analysis, text, title="fox.flac"):
     sound = "data:audio/wav;base64,"
-    return Page(analysis_page.render(analysis, text, title=title, sound=sound, sound_seconds=9.5))
+    return Page(
+        analysis_page.render(ENGLISH, analysis, text, title=title, sound=sound, sound_seconds=9.5)
+    )
 
 
 def not_judged(analysis, number):
@@ -255,6 +257,19 @@ def test_scores_of_a_text_in_doubt_are_shown_without_a_range(fox, monkeypatch):
     monkeypatch.setattr(engine, "analyze", lambda *_, **__: doubtful)
     shown = run(FOX, "--text", FOX_TEXT).output
     assert f"Accuracy {fox.overall_accuracy_score} of 100.\n" in shown
+
+
+@pytest.mark.parametrize(
+    ("language", "said", "heading"),
+    [("ja", "正確さ", "単語ごとの結果"), ("de", "Genauigkeit", "Wort für Wort")],
+)
+def test_the_page_is_in_the_language_of_its_feedback(page, language, said, heading):
+    shown = page(PAUSES, PAUSES_TEXT, "--feedback-language", language)
+    assert shown.all("html")[0]["lang"] == language
+    assert said in shown.text["scores"]
+    assert heading in shown.text["h2"]
+    (text,) = [one for one in shown.all("p") if one.get("class") == "text"]
+    assert text["lang"] == "en"
 
 
 def test_every_sound_can_be_read_without_pointing_at_it(fox):
