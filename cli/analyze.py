@@ -32,7 +32,7 @@ def analyze(
         AnalysisEngine, typer.Option(help="kaiwa-large scores best, kaiwa is faster.")
     ] = AnalysisEngine.KAIWA_LARGE,
     feedback_language: Annotated[
-        str, typer.Option(help="Language of the feedback: de, en, es, fr, ja, ko or zh.")
+        str, typer.Option(help="Language of the feedback: de, en, es, fr, it, ja, ko, pt, zh.")
     ] = "en",
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the whole analysis as JSON, and nothing else.")

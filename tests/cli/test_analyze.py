@@ -136,7 +136,7 @@ def test_the_feedback_is_in_the_language_that_was_asked_for():
     assert re.match("良かったところ|減点の理由", analysis["recommendations"][-1])
     refused = run(PAUSES, "--text", PAUSES_TEXT, "--feedback-language", "xx")
     assert refused.exit_code == 2
-    assert "choose de, en, es, fr, ja, ko, zh" in " ".join(refused.output.split())
+    assert "choose de, en, es, fr, it, ja, ko, pt, zh" in " ".join(refused.output.split())
 
 
 def test_words_to_practise_and_warnings_are_shown(fox, monkeypatch):
