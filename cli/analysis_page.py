@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from cli.analysis_view import ShownWord, shown_scores, shown_words
 from speech.analysis import SpeechAnalysis
+from speech.feedback.texts import Texts
 from speech.formats import WAV, identify
 from speech.waveform import SAMPLE_RATE_HZ
 
@@ -66,11 +67,18 @@ def playable(recording: bytes, waveform: NDArray[np.float32]) -> str:
 
 
 def render(
-    analysis: SpeechAnalysis, text: str, *, title: str, sound: str, sound_seconds: float
+    texts: Texts,
+    analysis: SpeechAnalysis,
+    text: str,
+    *,
+    title: str,
+    sound: str,
+    sound_seconds: float,
 ) -> str:
     """Return the page.
 
     Args:
+        texts: The language of the feedback and of the page.
         analysis: Analysis of the recording.
         text: The transcript that the analysis' offsets refer to.
         title: Title of the page, such as the file's name.
@@ -84,9 +92,10 @@ def render(
     style, script = (
         (_TEMPLATES / name).read_text(encoding="utf-8") for name in ("analysis.css", "analysis.js")
     )
-    words = shown_words(analysis)
+    words = shown_words(texts, analysis)
     return environment.get_template("analysis.html.j2").render(
-        analysis=analysis, title=title, sound=sound, words=words, scores=shown_scores(analysis),
+        texts=texts, analysis=analysis, title=title, sound=sound, words=words,
+        scores=shown_scores(analysis),
         sound_ms=round(1000 * sound_seconds),
         pieces=list(_pieces(analysis, text, words)),
         style=Markup(style), style_hash=_hash(style),  # noqa: S704 - our own file

@@ -11,6 +11,7 @@ from rich.text import Text
 from cli.analysis_view import shown_scores, shown_words
 from schema.wording import agreeing
 from speech.analysis import SpeechAnalysis
+from speech.feedback.texts import DEFAULT_LANGUAGE, texts_in
 
 # Colours only repeat the last column.
 _STYLES: Final = {
@@ -79,7 +80,7 @@ def _words(analysis: SpeechAnalysis) -> Table:
         box=None,
         padding=(0, 2, 0, 0),
     )
-    words = iter(shown_words(analysis))
+    words = iter(shown_words(texts_in(DEFAULT_LANGUAGE), analysis))
     for timing in analysis.speech_timings:
         times = (f"{timing.start_ms / 1000:.2f} s", f"{timing.end_ms / 1000:.2f} s")
         if timing.is_pause:

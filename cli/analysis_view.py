@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from speech.analysis import PhonemeAnalysis, SpeechAnalysis, SpeechTiming
+from speech.feedback.texts import Texts
 from speech.feedback.thresholds import SEVERITIES, UNCLEAR_PHONE_SCORE
 
 Verdict = Literal["clear", "fair", "unclear", "hesitation", "not judged"]
@@ -72,8 +73,8 @@ def _interval(raw: Mapping[str, float], name: str) -> tuple[int, int] | None:
     return math.floor(raw[f"{name}_low"]), math.ceil(raw[f"{name}_high"])
 
 
-def shown_words(analysis: SpeechAnalysis) -> list[ShownWord]:
-    """Return the words in order, each with its sounds, without pauses."""
+def shown_words(texts: Texts, analysis: SpeechAnalysis) -> list[ShownWord]:
+    """Return the words in order, each with its sounds, without pauses; notes as in `texts`."""
     words: list[ShownWord] = []
     sounds = analysis.phoneme_analysis
     starts_ms = [sound.start_ms for sound in sounds]
@@ -82,12 +83,14 @@ def shown_words(analysis: SpeechAnalysis) -> list[ShownWord]:
         if timing.is_pause:
             continue
         end = bisect_left(starts_ms, timing.end_ms, lo=first)
-        words.append(_word(len(words) + 1, timing, sounds[first:end]))
+        words.append(_word(texts, len(words) + 1, timing, sounds[first:end]))
         first = end
     return words
 
 
-def _word(number: int, timing: SpeechTiming, sounds: Sequence[PhonemeAnalysis]) -> ShownWord:
+def _word(
+    texts: Texts, number: int, timing: SpeechTiming, sounds: Sequence[PhonemeAnalysis]
+) -> ShownWord:
     sure = timing.confidence
     unjudged: Verdict = "hesitation" if timing.is_hesitation else "not judged"
     return ShownWord(
@@ -98,15 +101,15 @@ def _word(number: int, timing: SpeechTiming, sounds: Sequence[PhonemeAnalysis]) 
         percent=None if sure is None else round(100 * sure),
         verdict=unjudged if sure is None else _verdict(sure, _WORD_LIMITS),
         sounds=tuple(
-            ShownSound(sound.phoneme, None, unjudged, "") if sure is None else _sound(sound)
+            ShownSound(sound.phoneme, None, unjudged, "") if sure is None else _sound(texts, sound)
             for sound in sounds
         ),
     )
 
 
-def _sound(sound: PhonemeAnalysis) -> ShownSound:
+def _sound(texts: Texts, sound: PhonemeAnalysis) -> ShownSound:
     score = sound.accuracy_score
-    return ShownSound(sound.phoneme, score, _verdict(score, _SOUND_LIMITS), _note(sound))
+    return ShownSound(sound.phoneme, score, _verdict(score, _SOUND_LIMITS), _note(texts, sound))
 
 
 def _verdict(value: float, limits: tuple[float, float]) -> Verdict:
@@ -116,7 +119,8 @@ def _verdict(value: float, limits: tuple[float, float]) -> Verdict:
     return "clear" if value >= clear_from else "fair"
 
 
-def _note(sound: PhonemeAnalysis) -> str:
+def _note(texts: Texts, sound: PhonemeAnalysis) -> str:
     expected = sound.expected_phoneme
-    instead = [f"instead of /{expected}/"] if expected and expected != sound.phoneme else []
+    is_other = expected and expected != sound.phoneme
+    instead = [texts.say("page.instead_of", sound=expected)] if is_other else []
     return "; ".join([*instead, *sound.issues])

@@ -36,7 +36,7 @@ def analyze(
         ),
     ] = AnalysisEngine.AUTO,
     feedback_language: Annotated[
-        str, typer.Option(help="Language of the feedback: de, en, es, fr, ja, ko or zh.")
+        str, typer.Option(help="Language of the feedback: de, en, es, fr, it, ja, ko, pt, zh.")
     ] = "en",
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the whole analysis as JSON, and nothing else.")
@@ -77,7 +77,7 @@ def analyze(
     # These load models and codecs: only when a command needs them.
     from cli import analysis_page, analysis_table
     from speech import engine as speech_engine
-    from speech.feedback.texts import languages
+    from speech.feedback.texts import languages, texts_in
     from speech.waveform import MAX_BYTES, SAMPLE_RATE_HZ, AudioEncoding, decode
     from tasks.analysis.engines import engine_for
     from tasks.analysis.records import analysis_of
@@ -111,6 +111,7 @@ def analyze(
             page = output or Path(f"{file.stem}.html")
             sound = analysis_page.playable(recording, waveform)
             made = analysis_page.render(
+                texts_in(feedback_language),
                 analysis,
                 text,
                 title=title,

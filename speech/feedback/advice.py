@@ -25,6 +25,8 @@ from speech.fluency import Fluency
 from speech.text.phones import IPA
 
 _MOST_PLACES: Final = 2
+_WORD_GROUP: Final = "in the morning"
+_FILLER: Final = "um"
 
 
 def recommend(
@@ -130,17 +132,18 @@ def _about_breaks(texts: Texts, breaks: Sequence[Break]) -> list[str]:
 
 def _about_pauses(texts: Texts, fluency: Fluency, words: int) -> list[str]:
     advice = []
+    filler = texts.quoted(_FILLER)
     share = fluency.pause_seconds / (fluency.pause_seconds + fluency.speech_seconds)
     run = words / (len(fluency.pauses) + 1)
     if run < SHORT_RUN_WORDS:
         often = "every_word" if run < 1.5 else "every_two_words"
-        advice.append(texts.say(f"advice.pause_{often}"))
+        advice.append(texts.say(f"advice.pause_{often}", example=texts.quoted(_WORD_GROUP)))
     elif share > MANY_PAUSES:
         advice.append(texts.say("advice.many_pauses", percent=f"{100 * share:.0f}"))
     if fluency.hesitations > MOSTLY_OTHER_SPEECH * words:
-        advice.append(texts.say("advice.other_speech"))
+        advice.append(texts.say("advice.other_speech", filler=filler))
     elif fluency.hesitations > max(1, MANY_HESITATIONS * words):
-        advice.append(texts.say("advice.hesitations", count=fluency.hesitations))
+        advice.append(texts.say("advice.hesitations", count=fluency.hesitations, filler=filler))
     return advice
 
 

@@ -24,11 +24,11 @@ class Texts:
     language: str
     messages: Mapping[str, str]
 
-    def say(self, name: str, **values: object) -> str:
+    def say(self, name: str, /, **values: object) -> str:
         """Return a message with its placeholders filled in."""
         return self.messages[name].format(**values)
 
-    def count(self, name: str, count: int, **values: object) -> str:
+    def count(self, name: str, count: int, /, **values: object) -> str:
         """Return a message in the plural form of a count, its placeholder `count`."""
         singular = f"{name}.one"
         form = singular if count == 1 and singular in self.messages else f"{name}.other"

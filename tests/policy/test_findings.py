@@ -13,9 +13,9 @@ from schema.facts.findings import (
     StoredFinding,
 )
 from speech.feedback.evidence import HeardPhone, HeardWord
+from speech.feedback.texts import languages, texts_in
 from speech.feedback.words import explain
 from speech.text.phones import IPA
-from tests.speech.feedback.making import ENGLISH
 
 THETA = Feature("en", "pronunciation", "phoneme", "θ")
 CLARITY = Feature("en", "pronunciation", "word", "clarity")
@@ -109,6 +109,12 @@ def test_a_word_without_a_named_sound_is_reported_as_a_whole():
     assert finding.says.explanation.endswith("as a whole. (+ other)")
 
 
+def test_a_sound_is_not_searched_for_where_it_is_stored():
+    stored = weak("think").model_copy(update={"issue": "/s/ … /θ/", "sound": "θ"})
+    (finding,) = findings(message([stored], [sound("s", "think"), sound("θ", "think", 90)]))
+    assert finding.feature == THETA
+
+
 def test_a_finding_is_about_the_expected_sound_not_the_one_heard():
     heard = sound("s", "think", expected_phoneme="θ", issues=("heard as /s/",))
     (finding,) = findings(message([weak("think")], [heard]))
@@ -135,7 +141,8 @@ def test_offsets_count_utf_16_units_and_only_where_the_text_has_the_word(content
     assert finding.says.original_text == "think"
 
 
-def test_the_engines_own_words_name_the_sound_that_failed_first():
+@pytest.mark.parametrize("language", languages())
+def test_the_sound_that_failed_first_is_found_in_every_language(language):
     def heard(*phones, **more):
         facts = {"confidence": 0.1, "usual": ("TH",), "is_judged": True, "is_said": True, **more}
         return HeardWord(text="think", start_ms=0, end_ms=300, phones=phones, **facts)
@@ -147,7 +154,7 @@ def test_the_engines_own_words_name_the_sound_that_failed_first():
         (heard(HeardPhone("TH", 20), HeardPhone("IH", 90)), THETA),
         (heard(HeardPhone("TH", 90), HeardPhone("IH", 90)), CLARITY),
     ):
-        problem = explain(ENGLISH, word)
+        problem = explain(texts_in(language), word)
         named = ProblematicWord(
             word=problem.word,
             issue=problem.issue,

@@ -1,11 +1,13 @@
 # ruff: noqa: RUF001 - IPA letters and quotation marks look like other characters
 import ast
+import itertools
 import re
 from pathlib import Path
 from string import Formatter
 
 import pytest
 
+import cli
 import speech
 from speech import engine
 from speech.feedback.contrasts import _CONTRASTS
@@ -34,7 +36,8 @@ def placeholders(message):
 def said_in_code():
     """Return patterns of the names that code asks for; what is computed matches anything."""
     patterns = []
-    for path in Path(speech.__file__).parent.rglob("*.py"):
+    folders = (Path(package.__file__).parent for package in (speech, cli))
+    for path in itertools.chain.from_iterable(folder.rglob("*.py") for folder in folders):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
                 name = node.args[0] if node.func.attr in {"say", "count"} and node.args else None
@@ -50,7 +53,13 @@ def said_in_code():
                         for part in parts
                     )
                 )
-    return patterns
+    return patterns + said_on_the_page()
+
+
+def said_on_the_page():
+    template = (Path(cli.__file__).parent / "templates" / "analysis.html.j2").read_text("utf-8")
+    said = re.findall(r'say\("([a-z_.0-9]+)"( ~)?', template)
+    return [re.escape(name) + (".+" if is_computed else "") for name, is_computed in said]
 
 
 def learners_texts(analysis):
@@ -187,5 +196,5 @@ def test_french_signs_do_not_begin_a_line():
 def test_quotation_marks_are_those_of_the_language(language):
     opening, closing = texts_in(language).quoted("").replace("\u00a0", "")
     for message in texts_in(language).messages.values():
-        marks = re.findall("[\"'“”„«»「」‘]", message)
+        marks = re.findall('["“”„«»「」‘]', message)
         assert set(marks) <= {opening, closing}, message
