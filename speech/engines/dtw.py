@@ -103,7 +103,7 @@ def analyze(
         speech_timings=tuple(timings(timeline, measured.pauses, [None] * len(timeline))),
         phoneme_analysis=(),
         problematic_words=(),
-        recommendations=tuple(recommend_pace(texts, measured, len(parsed.words))),
+        recommendations=tuple(recommend_pace(texts, measured, len(parsed.words), language)),
         practice_words=(),
         raw_alignment={},
         raw_features={

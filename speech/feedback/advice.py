@@ -6,6 +6,7 @@ from typing import Final
 from speech.breaks import Break
 from speech.feedback.contrasts import contrast
 from speech.feedback.evidence import HeardWord
+from speech.feedback.examples import EXAMPLES, Examples
 from speech.feedback.reasons import FULL_SCORE, cost, merit
 from speech.feedback.rhythm import small_words_share
 from speech.feedback.texts import Texts
@@ -25,8 +26,6 @@ from speech.fluency import Fluency
 from speech.text.phones import IPA
 
 _MOST_PLACES: Final = 2
-_WORD_GROUP: Final = "in the morning"
-_FILLER: Final = "um"
 
 
 def recommend(
@@ -53,7 +52,7 @@ def recommend(
     advice = [_about_sound(texts, sound) for sound in weak_sounds(words)]
     advice += _about_insertions(texts, words)
     if len(words) >= MIN_WORDS:
-        about_pauses = _about_pauses(texts, fluency, len(words))
+        about_pauses = _about_pauses(texts, fluency, len(words), EXAMPLES["en"])
         advice += _about_rate(texts, fluency) + (about_pauses or _about_breaks(texts, breaks))
         advice += _about_rhythm(texts, words)
     lower_score = min(accuracy_score, fluency_score)
@@ -65,15 +64,16 @@ def recommend(
     return [*advice, cost(texts, words, measures, **scores)]
 
 
-def recommend_pace(texts: Texts, fluency: Fluency, words: int) -> list[str]:
+def recommend_pace(texts: Texts, fluency: Fluency, words: int, language: str) -> list[str]:
     """Return advice on pauses and hesitations, for engines that do not judge sounds.
 
     Args:
         texts: The language of the advice.
         fluency: Fluency of the words.
         words: Number of words.
+        language: The language that is spoken.
     """
-    return _about_pauses(texts, fluency, words) if words >= MIN_WORDS else []
+    return _about_pauses(texts, fluency, words, EXAMPLES[language]) if words >= MIN_WORDS else []
 
 
 def _praise(texts: Texts, words: Sequence[HeardWord]) -> list[str]:
@@ -130,14 +130,14 @@ def _about_breaks(texts: Texts, breaks: Sequence[Break]) -> list[str]:
     return advice
 
 
-def _about_pauses(texts: Texts, fluency: Fluency, words: int) -> list[str]:
+def _about_pauses(texts: Texts, fluency: Fluency, words: int, examples: Examples) -> list[str]:
     advice = []
-    filler = texts.quoted(_FILLER)
+    filler = texts.quoted(examples.filler)
     share = fluency.pause_seconds / (fluency.pause_seconds + fluency.speech_seconds)
     run = words / (len(fluency.pauses) + 1)
     if run < SHORT_RUN_WORDS:
         often = "every_word" if run < 1.5 else "every_two_words"
-        advice.append(texts.say(f"advice.pause_{often}", example=texts.quoted(_WORD_GROUP)))
+        advice.append(texts.say(f"advice.pause_{often}", example=texts.quoted(examples.word_group)))
     elif share > MANY_PAUSES:
         advice.append(texts.say("advice.many_pauses", percent=f"{100 * share:.0f}"))
     if fluency.hesitations > MOSTLY_OTHER_SPEECH * words:

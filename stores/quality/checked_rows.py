@@ -61,7 +61,7 @@ _ANALYSIS_COLUMNS = (
     "a.average_pause_duration_ms",
     "a.longest_pause_duration_ms",
     "a.analysis_language",
-    "a.analysis_engine",
+    "COALESCE(a.analysis_engine, '') AS analysis_engine",
     "a.analysis_error",
     "a.analysis_duration_ms",
 )

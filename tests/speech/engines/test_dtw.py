@@ -11,6 +11,10 @@ from speech.errors import (
     UnsupportedLanguage,
     UnsupportedScript,
 )
+from speech.feedback.advice import recommend_pace
+from speech.feedback.examples import EXAMPLES
+from speech.feedback.texts import texts_in
+from speech.fluency import SpokenWord, fluency
 from tests.support.voices import SENTENCES
 
 
@@ -84,6 +88,13 @@ def test_a_learner_who_pauses_in_every_sentence_is_advised(analysed, learner):
     text = SENTENCES["tr"]
     waveform, _ = learner(text, "tr", pause_seconds=3)
     assert "Pauses take" in analysed(waveform, text, "tr").recommendations[0]
+
+
+def test_advice_gives_examples_in_the_language_that_is_learnt():
+    assert set(EXAMPLES) == set(LANGUAGES["dtw"])
+    halting = fluency([SpokenWord(number, number + 0.4) for number in range(8)])
+    (advice,) = recommend_pace(texts_in("de"), halting, 8, "ja")
+    assert "„朝の早い時間に“" in advice
 
 
 def test_silence_around_the_speech_changes_nothing(analysed, learner):

@@ -22,8 +22,6 @@ from tests.speech.test_assembly import analysed
 LANGUAGES = languages()
 ENGLISH = texts_in("en").messages
 WITHOUT_PLURAL = ("ja", "ko", "zh")
-NOT_YET_SAID = {"warning.not_scored"}  # for engines that do not score pronunciation
-
 QUOTED = re.compile("“[^”]*”|„[^“]*“|«[^»]*»|「[^」]*」|‘[^’]*’")
 PHONES = re.compile(r"/[^/]*/")
 ENGLISH_WORDS = {"the", "your", "you", "with", "words", "heard", "say", "sounds", "sounded"}
@@ -103,9 +101,7 @@ def test_placeholders_are_plain_names():
 def test_code_asks_for_every_message_and_for_no_other():
     patterns = [re.compile(pattern) for pattern in said_in_code()]
     names = {name.removesuffix(".one").removesuffix(".other") for name in ENGLISH}
-    assert {
-        name for name in names if not any(pattern.fullmatch(name) for pattern in patterns)
-    } == NOT_YET_SAID
+    assert not {name for name in names if not any(pattern.fullmatch(name) for pattern in patterns)}
     asked_for = [pattern for pattern in said_in_code() if re.match(r"[a-z]+\\\.", pattern)]
     assert len(asked_for) > 30
     for pattern in asked_for:

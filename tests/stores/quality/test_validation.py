@@ -229,7 +229,7 @@ def test_rules_of_some_states_look_at_these_alone(connection):
 
 
 def test_only_rows_that_need_a_value_are_reported_without_one(connection):
-    empty = {"pronunciation_score": None, "audio_retention_expires_at": None}
+    empty = {"fluency_score": None, "audio_retention_expires_at": None}
     add_message(connection, "analysed", **empty)
     add_message(connection, "failed", audio_processing_state="failed", **empty)
     add_message(connection, "typed", audio_processing_state="pending", audio_storage_key=None)
@@ -237,6 +237,7 @@ def test_only_rows_that_need_a_value_are_reported_without_one(connection):
     add_message(connection, "lost", audio_storage_key=None)
     add_analysis(connection, "failed", analysis_error="no speech", overall_accuracy_score=None)
     add_analysis(connection, "analysed", overall_accuracy_score=None)
+    add_analysis(connection, "unscored", overall_accuracy_score=None, analysis_engine="dtw")
     validate(connection)
     rows = connection.execute(sa.text("SELECT rule, message_id FROM broken ORDER BY 1, 2"))
     assert rows.all() == [
@@ -250,7 +251,7 @@ def test_only_rows_that_need_a_value_are_reported_without_one(connection):
 
 def test_empty_rows_break_only_rules_about_empty_values(connection):
     add(connection, "checked_message", message_id="m")
-    add(connection, "checked_analysis", message_id="m")
+    add(connection, "checked_analysis", message_id="m", analysis_engine="")
     assert broken(validate(connection)) == {"processing_state": 1, "scores_when_error_free": 1}
 
 

@@ -52,9 +52,10 @@ def test_a_voice_that_was_killed_costs_no_message(polyglots, learner, claimed, n
 
 
 def test_a_voice_that_fails_is_tried_again_later(polyglots, learner, claimed, noon, monkeypatch):
-    monkeypatch.setattr(voices, "COMMAND", (sys.executable, "-c", ""))
     text = SENTENCES["ko"]
+    audio = as_wav(learner(text, "ko")[0])
+    monkeypatch.setattr(voices, "COMMAND", (sys.executable, "-c", ""))
     with AnalysisWorkers(1, AnalysisEngine.DTW) as workers:
-        outcome = workers.analyse(claimed(text, "ko"), as_wav(learner(text, "ko")[0]), as_of=noon)
+        outcome = workers.analyse(claimed(text, "ko"), audio, as_of=noon)
     assert outcome.cause is FailureCause.ENGINE_ERROR
     assert "synthetic voice" in outcome.reason
