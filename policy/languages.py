@@ -3,6 +3,9 @@
 from collections.abc import Collection
 from typing import Final
 
+from langcodes import Language
+from langcodes.tag_parser import LanguageTagError
+
 from schema.errors.base import ParametersRefused
 
 # The app's table `languages`.
@@ -13,8 +16,14 @@ TAUGHT: Final = frozenset(
 
 
 def primary_language(tag: str) -> str:
-    """Return the language of a tag without country or script: "en" for "en-GB"."""
-    return tag.replace("_", "-").partition("-")[0].strip().lower()
+    """Return the language that a BCP 47 tag is about: "en" for "en-GB", "fil" for "tl".
+
+    Anything that is no such tag is returned in lower case.
+    """
+    try:
+        return str(Language.get(tag.strip()).prefer_macrolanguage().language)
+    except LanguageTagError:
+        return tag.strip().lower()
 
 
 def check_languages(tags: Collection[str]) -> None:

@@ -7,6 +7,8 @@ has analysed before.
 from typing import Final
 
 import numpy as np
+from langcodes import Language
+from langcodes.tag_parser import LanguageTagError
 from numpy.typing import NDArray
 
 from speech.analysis import SpeechAnalysis
@@ -27,8 +29,14 @@ LANGUAGES: Final = {
 
 
 def primary_language(tag: str) -> str:
-    """Return the language of a tag without country or script: "en" for "en-GB"."""
-    return tag.replace("_", "-").partition("-")[0].strip().lower()
+    """Return the language that a BCP 47 tag is about: "en" for "en-GB", "fil" for "tl".
+
+    Anything that is no such tag is returned in lower case.
+    """
+    try:
+        return str(Language.get(tag.strip()).prefer_macrolanguage().language)
+    except LanguageTagError:
+        return tag.strip().lower()
 
 
 def model_version(engine: str, model: ScoringModel | None = None) -> str:

@@ -8,7 +8,7 @@ over to the recording.
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
+from itertools import accumulate, groupby, pairwise
 from typing import Final
 
 import numpy as np
@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from speech.acoustics.background import with_noise_floor
 from speech.acoustics.endpoints import MARGIN_FRAMES, SpeechPart
-from speech.acoustics.front_end import FRAME_SECONDS
-from speech.acoustics.pitch import LOUDEST, RANGE_DB, Pitch, pitch
+from speech.acoustics.front_end import FRAME_SECONDS, frame_count
+from speech.acoustics.pitch import LOUDEST, RANGE_DB, pitch
 from speech.alignment.warping import warping_path
+from speech.errors import EmptyTranscript
 from speech.scores.listening import SILENCE, STEP_SECONDS, heard_phones
 from speech.scores.network import STEP
 from speech.synthetic_voice import (
@@ -135,20 +136,33 @@ def _read_at_tempo(
 ) -> tuple[SyntheticSpeech, _Sound]:
     """Have the text read so that it takes as many steps, pauses aside, if the voice can."""
     reading = speak(text, voice=voice, words_per_minute=_FIRST_WPM)
-    measured = pitch(reading.waveform)
-    tempo = len(_voices_steps(measured)) / steps
+    is_sound = _sounding_steps(reading)
+    tempo = len(_without_pauses(is_sound, slice(None), _SHORTEST_VOICE_CUT)) / steps
     if abs(tempo - 1) > _CLOSE_TEMPO:
         pace = min(max(round(_FIRST_WPM * tempo), SLOWEST_WPM), FASTEST_WPM)
         reading = speak(text, voice=voice, words_per_minute=pace)
-        measured = pitch(reading.waveform)
+        is_sound = _sounding_steps(reading)
+    measured = pitch(reading.waveform)
     waveform = with_noise_floor(reading.waveform, reading.waveform, measured.loudest)
-    kept = _voices_steps(measured)
-    return reading, _Sound(heard_phones(waveform, pitch(waveform)), np.ones(0, bool), kept)
+    kept = _without_pauses(is_sound, slice(None), _SHORTEST_VOICE_CUT)
+    return reading, _Sound(heard_phones(waveform, measured), is_sound, kept)
 
 
-def _voices_steps(measured: Pitch) -> Steps:
-    is_loud = measured.energy_db[::STEP] > -RANGE_DB
-    return _without_pauses(is_loud, slice(None), _SHORTEST_VOICE_CUT)
+def _sounding_steps(reading: SyntheticSpeech) -> Mask:
+    """Return the steps of a reading that are no pause.
+
+    Raises:
+        EmptyTranscript: If the voice has nothing to say.
+    """
+    is_sound = np.zeros(-(-frame_count(len(reading.waveform)) // STEP), bool)
+    ends = [at for _, at in reading.phones[1:]] + [reading.seconds]
+    for (phone, start), end in zip(reading.phones, ends, strict=False):
+        if phone:
+            first = round(start / STEP_SECONDS)
+            is_sound[first : max(round(end / STEP_SECONDS), first + 1)] = True
+    if not is_sound.any():
+        raise EmptyTranscript
+    return is_sound
 
 
 def _without_pauses(is_loud: Mask, inner: slice, shortest: int) -> Steps:
@@ -229,7 +243,7 @@ def _compared(sound: _Sound, edges: NDArray[np.float64]) -> tuple[Steps, Steps]:
     return np.array([*frames, *range(done, count)]), np.array(places)
 
 
-def _carried_over(path: Steps, places: Steps, learner: _Sound) -> list[tuple[int, int]]:
+def _carried_over(path: Steps, places: Steps, learner: _Sound) -> list[tuple[float, float]]:
     """Return where each word lies in the recording, in steps `[start, end)`."""
     rows, columns = path.T
     firsts = rows[np.searchsorted(columns, places[:, 0])]
@@ -251,10 +265,17 @@ def _longest_run(start: int, end: int, gaps: Sequence[tuple[int, int]]) -> tuple
     )
 
 
-def _apart(spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Return words that do not overlap; two that share a step are cut at the later one's start."""
-    followed = [*(start for start, _ in spans[1:]), spans[-1][1]]
-    return [
-        (start, max(min(end, following), start))
-        for (start, end), following in zip(spans, followed, strict=True)
-    ]
+def _apart(spans: Sequence[tuple[int, int]]) -> list[tuple[float, float]]:
+    """Return words that do not overlap, each of some length.
+
+    A word ends where the next begins at the latest. Words that begin in the same step share the
+    time up to the next one.
+    """
+    starts = [start for start, _ in spans]
+    apart: list[tuple[float, float]] = []
+    for start, group in groupby(spans, lambda span: span[0]):
+        ends = [end for _, end in group]
+        following = starts[len(apart) + len(ends) :][:1]
+        cuts = np.linspace(start, min([max(ends), *following]), len(ends) + 1).tolist()
+        apart += pairwise(cuts)
+    return apart

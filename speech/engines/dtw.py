@@ -45,6 +45,7 @@ VOICES: Final = {
 # (speechocean762, training half), 1.1 in a hundred are farther from their own text than the first,
 # and 83 in a hundred from that of another recording as long; 5.7 and 97.6 than the second.
 _CERTAIN, _POSSIBLE = 3.0, 2.7
+_MAX_SYLLABLES_PER_SECOND: Final = 15.0  # twice as fast as fast languages are spoken
 
 
 def model_version() -> str:
@@ -88,6 +89,8 @@ def analyze(
         for word, (start, end) in zip(parsed.words, aligned.spans, strict=True)
     ]
     measured = fluency(spoken_words(timeline))
+    if aligned.syllables > _MAX_SYLLABLES_PER_SECOND * measured.speech_seconds:
+        raise TextMismatch(reason="the text has more words than can be said in that time")
     score = fluency_score(measured, syllables=aligned.syllables, language=language)
     return SpeechAnalysis(
         overall_accuracy_score=None,

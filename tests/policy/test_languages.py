@@ -11,6 +11,22 @@ def test_a_language_of_the_app_is_accepted_in_any_form(tag):
     assert primary_language(tag) == engine.primary_language(tag)
 
 
+@pytest.mark.parametrize(
+    ("tag", "language"),
+    [
+        ("en-GB", "en"),
+        ("zh-Hans-CN", "zh"),
+        ("cmn", "zh"),
+        ("pt-BR", "pt"),
+        ("tl", "fil"),
+        ("EN_us", "en"),
+        ("yue", "yue"),  # not what zh is in the app
+    ],
+)
+def test_tags_of_the_same_language_are_one(tag, language):
+    assert primary_language(tag) == engine.primary_language(tag) == language
+
+
 @pytest.mark.parametrize("tag", ["english", "jp", "", "e n", "xx"])
 def test_a_mistyped_language_is_refused_by_its_name(tag):
     with pytest.raises(ParametersRefused, match=f"unknown codes: {tag!r}. The app teaches de, en"):

@@ -1,6 +1,11 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from speech.alignment import by_voice
 from speech.alignment.by_voice import word_edges
 from speech.synthetic_voice import SyntheticSpeech, is_vowel
 
@@ -49,3 +54,22 @@ def test_nuclei_of_syllables_are_known(phone):
 @pytest.mark.parametrize("phone", ["", "t", "tʃ", "j", "w", "ˈk", "ŋ"])  # noqa: RUF001 - IPA
 def test_other_phones_are_none(phone):
     assert not is_vowel(phone)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 5), st.integers(1, 5)), min_size=1, max_size=20).map(
+        lambda steps: [
+            (start, start + length)
+            for start, (_, length) in zip(
+                np.cumsum([step for step, _ in steps]).tolist(), steps, strict=True
+            )
+        ]
+    )
+)
+def test_words_are_kept_apart_and_none_loses_all_its_time(spans):
+    apart = by_voice._apart(spans)
+    assert len(apart) == len(spans)
+    for start, end in apart:
+        assert start < end
+    for (_, end), (start, _) in pairwise(apart):
+        assert end <= start
