@@ -252,7 +252,12 @@ def estimate(
 
 
 def objection(
-    comparison: Comparison | None, sample: BackfillProgress, broken: int, *, max_mean_shift: float
+    comparison: Comparison | None,
+    sample: BackfillProgress,
+    broken: int,
+    lost_accuracies: int = 0,
+    *,
+    max_mean_shift: float,
 ) -> str | None:
     """Return why the rest of a backfill needs approval after the first sample; None if it does not.
 
@@ -260,6 +265,7 @@ def objection(
         comparison: How the sample's scores changed; None if there was nothing to compare with.
         sample: Outcomes of the sample.
         broken: Number of the sample's analyses that break rules of data quality.
+        lost_accuracies: Number of the sample's messages whose accuracy the engine does not score.
         max_mean_shift: Points by which a mean score may change, up or down.
     """
     analysed = sample.outcomes[BackfillOutcome.ANALYZED]
@@ -271,6 +277,12 @@ def objection(
         return (
             f"{broken} of the first sample's {counted(analysed, 'analysis', 'analyses')} "
             f"{agreeing(broken, 'breaks', 'break')} rules of data quality"
+        )
+    if lost_accuracies:
+        return (
+            f"{lost_accuracies} of the first sample's {counted(analysed, 'message')} "
+            f"{agreeing(lost_accuracies, 'loses its', 'lose their')} accuracy, which this engine "
+            "does not score"
         )
     if comparison is None:
         return None

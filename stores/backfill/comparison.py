@@ -41,6 +41,12 @@ WHERE i.backfill_id = :backfill_id AND i.outcome = 'analyzed' AND (:all OR i.is_
 GROUP BY q.rule
 """)
 
+_LOST_ACCURACIES = text("""
+SELECT count(*) FROM audio_ops.backfill_item
+WHERE backfill_id = :backfill_id AND outcome = 'analyzed' AND is_canary
+    AND accuracy_before IS NOT NULL AND accuracy_after IS NULL
+""")
+
 
 def rescored(connection: Connection, backfill_id: int, *, canary: bool = False) -> list[Rescored]:
     """Count pairs of scores before and after; messages that lack either are excluded."""
@@ -54,6 +60,11 @@ def most_changed(connection: Connection, backfill_id: int, *, limit: int) -> lis
     arguments = {"backfill_id": backfill_id, "limit": limit}
     rows = connection.execute(_MOST_CHANGED, arguments).mappings()
     return [RescoredMessage(**row) for row in rows]
+
+
+def count_lost_accuracies(connection: Connection, backfill_id: int) -> int:
+    """Count the messages of the first sample that had an accuracy and now have none."""
+    return int(connection.execute(_LOST_ACCURACIES, {"backfill_id": backfill_id}).scalar_one())
 
 
 def broken_rules(

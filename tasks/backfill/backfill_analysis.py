@@ -221,18 +221,19 @@ def compare_sample(backfill_id: int, *, max_mean_shift: float) -> str | None:
     Raises:
         BackfillStopped: If part of the sample is still open.
     """
-    sample, rescored, most_changed, broken = in_transaction(
+    sample, rescored, most_changed, broken, lost = in_transaction(
         lambda connection: (
             progress.count(connection, backfill_id, canary=True),
             comparison.rescored(connection, backfill_id, canary=True),
             comparison.most_changed(connection, backfill_id, limit=MOST_CHANGED_SHOWN),
             comparison.broken_rules(connection, backfill_id, OURS, canary=True),
+            comparison.count_lost_accuracies(connection, backfill_id),
         )
     )
     if sample.open:
         raise BackfillStopped(backfill_id, sample.open)
     compared = compare(rescored)
-    reason = objection(compared, sample, broken.total(), max_mean_shift=max_mean_shift)
+    reason = objection(compared, sample, broken.total(), lost, max_mean_shift=max_mean_shift)
     kept = {"objection": reason, "comparison": compared and asdict(compared)}
     in_transaction(backfills.write_comparison, backfill_id, kept)
     create_markdown_artifact(

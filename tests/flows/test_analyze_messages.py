@@ -264,9 +264,9 @@ def test_a_run_with_nothing_but_languages_without_an_engine_says_so(upload, rows
 def test_waiting_messages_are_found_when_an_engine_is_added(upload, rows, monkeypatch):
     text = "きのう えいがを みました"
     waiting = upload(text, flac_of(text, "ja"), language="ja")
-    monkeypatch.setattr("tasks.analysis.voice.is_installed", lambda: False)
-    assert analyze_messages().without_engine == {"ja": 1}
-    monkeypatch.undo()
+    with monkeypatch.context() as patched:
+        patched.setattr("tasks.analysis.voice.is_installed", lambda: False)
+        assert analyze_messages().without_engine == {"ja": 1}
     assert analyze_messages().analyzed == 1
     row = rows()[waiting]
     assert (row.state, row.engine, row.overall_accuracy_score) == ("analyzed", "dtw", None)

@@ -157,6 +157,7 @@ def test_fluency_counts_as_much_as_accuracy_and_crashes_as_failures():
     assert "mean fluency" in objection(comparison, sample(), 0, max_mean_shift=5)
     assert "40 of" in objection(None, sample(quarantined=40), 0, max_mean_shift=5)
     assert objection(None, sample(), 0, max_mean_shift=5) is None
+    assert "1 of the first sample's" in objection(None, sample(), 0, 1, max_mean_shift=100)
 
 
 def test_a_person_is_asked_when_analyses_break_rules():

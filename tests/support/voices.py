@@ -30,24 +30,24 @@ SENTENCES = {
 
 
 @pytest.fixture(scope="session")
-def voice():
+def espeak():
     """espeak-ng."""
     with Voice() as speak:
         yield speak
 
 
 @pytest.fixture(scope="session")
-def learner(voice):
+def another_voice(espeak):
     """Say a sentence as somebody else would: another voice, tempo, and a quiet room.
 
     Returns the recording, and the true edges of its words in seconds.
     """
 
-    def _learner(text, language, *, variant="+f4", words_per_minute=130, pause_seconds=0.0):
+    def _another_voice(text, language, *, variant="+f4", words_per_minute=130, pause_seconds=0.0):
         words = transcript.read(text, language).words
         spoken = [" ".join(word.spoken) + "," * bool(word.boundary) for word in words]
         starts = np.cumsum([0, *(len(word) + 1 for word in spoken)])[:-1].tolist()
-        reading = voice(
+        reading = espeak(
             " ".join(spoken), voice=VOICES[language] + variant, words_per_minute=words_per_minute
         )
         edges = word_edges(reading, starts, [len(word.text) for word in words])
@@ -61,4 +61,4 @@ def learner(voice):
         noise = np.random.default_rng(0).standard_normal(len(waveform), np.float32)
         return waveform / 2 + noise / 1000, edges + 0.5
 
-    return _learner
+    return _another_voice
