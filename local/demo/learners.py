@@ -11,7 +11,6 @@ from local.demo import recordings as encodings
 from local.demo.recordings import (
     ANALYZED,
     UNTOUCHED,
-    WITHOUT_ENGINE,
     Encoding,
     Expected,
     Learner,
@@ -161,14 +160,42 @@ PARTS = (
     ),
     Part(
         Learner("Hana", UserTier.PREMIUM),
-        Voice("ja", 130, 55),
+        Voice("ja+f4", 130, 55),
         (
             Turn(
-                text="きのう ともだちと えいがを みました。",
-                expected=WITHOUT_ENGINE,
+                text="昨日 友達と 映画を 見ました。", spoken="キノー トモダチト エイガオ ミマシタ。"
+            ),
+            Turn(
+                text="駅は どこですか。 | 切符を 二枚 ください。",
+                spoken="エキワ ドコデスカ。 | キップオ ニマイ クダサイ。",
+                pause_seconds=1.2,
             ),
         ),
         language="ja",
+    ),
+    Part(
+        Learner("Lucía", UserTier.FREE),
+        Voice("es-419+f4", 130, 50),
+        (Turn(text="Hoy hace mucho calor, pero mañana va a llover."),),
+        language="es",
+    ),
+    Part(
+        Learner("Jonas", None),
+        Voice("de+m3", 140, 45),
+        (Turn(text="Wo ist der nächste Bahnhof?", encoding=encodings.FLAC),),
+        language="de",
+    ),
+    Part(
+        Learner("Wei", UserTier.PLUS),
+        Voice("cmn+f4", 140, 50),
+        (Turn(text="我想预订一张四个人的桌子。", encoding=encodings.OGG),),
+        language="zh",
+    ),
+    Part(
+        Learner("Minjun", UserTier.FREE),
+        Voice("ko+m3", 140, 45),
+        (Turn(text="가장 가까운 기차역이 어디에 있어요?", encoding=encodings.MP3),),
+        language="ko",
     ),
 )
 
