@@ -1,5 +1,6 @@
 """A real Postgres for every test that asks for one, and rows to put into it."""
 
+import gc
 import os
 import shutil
 import tempfile
@@ -69,6 +70,15 @@ SERVER_BYTES = 2 * 2**30
 def pytest_xdist_auto_num_workers():
     """One process more than cores: many tests wait for servers."""
     return (yield) + 1
+
+
+def pytest_collection_finish():
+    """Spare the garbage collector a million objects of modules and tests, which all stay.
+
+    Searching them took a sixth of the tests' processor time.
+    """
+    gc.freeze()
+    gc.set_threshold(20_000, 10, 10)
 
 
 @pytest.fixture(scope="session")
