@@ -57,11 +57,18 @@ def test_what_was_expected_is_no_surprise(expected, outcome):
         (FAILED, replace(SILENT, error="The bucket broke."), "No speech"),
         (None, PENDING, "analyzed or failed"),
         (None, replace(SILENT, error=None), "why"),
-        (ANALYZED, replace(GOOD, fluency=None), "scores"),
+        (ANALYZED, replace(GOOD, fluency=None), "fluency"),
+        (ANALYZED, replace(GOOD, accuracy=None), "accuracy"),
     ],
 )
 def test_anything_else_is_named(expected, outcome, reason):
     assert reason in surprise(recording(expected), outcome)
+
+
+def test_other_languages_than_english_have_no_accuracy():
+    japanese = replace(recording(ANALYZED), language="ja")
+    assert surprise(japanese, replace(GOOD, accuracy=None)) is None
+    assert "accuracy" in surprise(japanese, GOOD)
 
 
 def test_a_message_that_vanished_is_a_surprise():
