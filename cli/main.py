@@ -4,6 +4,7 @@ import typer
 
 from cli import backfill, database, hold, ledger, prefect, storage
 from cli.analyze import analyze
+from cli.engines import engines
 from cli.terminal import Commands
 from cli.url import url
 
@@ -14,6 +15,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,  # locals hold secrets
 )
 app.command()(analyze)
+app.command()(engines)
 app.command()(url)
 app.add_typer(backfill.app, name="backfill")
 app.add_typer(database.app, name="database")
