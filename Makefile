@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-header --no-annotate --quiet
-ALL_EXTRAS := --extra codecs --extra dask --extra local --extra screenshots --extra dev
+ALL_EXTRAS := --extra codecs --extra dask --extra languages --extra local --extra screenshots --extra dev
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-12s %s\n", $$1, $$2}'
@@ -65,7 +65,7 @@ check: .venv/installed audit ## Run formatter, linters, type checker and all oth
 	$(BIN)/python -m local.check_schema
 	@cp requirements.lock .venv/all.lock && cp deployments/requirements.lock .venv/production.lock
 	@$(COMPILE) $(ALL_EXTRAS) --output-file .venv/all.lock
-	@$(COMPILE) --extra codecs --extra dask --constraint requirements.lock --output-file .venv/production.lock
+	@$(COMPILE) --extra codecs --extra dask --extra languages --constraint requirements.lock --output-file .venv/production.lock
 	@diff -u requirements.lock .venv/all.lock && diff -u deployments/requirements.lock .venv/production.lock \
 		|| { echo "A lock file is out of date: run make lock."; exit 1; }
 
@@ -74,6 +74,6 @@ format: .venv/installed ## Format the code and apply automatic fixes
 
 lock: ## Regenerate both lock files from pyproject.toml
 	$(COMPILE) $(ALL_EXTRAS) --output-file requirements.lock
-	$(COMPILE) --extra codecs --extra dask --constraint requirements.lock --output-file deployments/requirements.lock
+	$(COMPILE) --extra codecs --extra dask --extra languages --constraint requirements.lock --output-file deployments/requirements.lock
 
 .PHONY: help install demo up down screenshots test test-all test-fast image-test audit check format lock
