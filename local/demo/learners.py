@@ -11,7 +11,6 @@ from local.demo import recordings as encodings
 from local.demo.recordings import (
     ANALYZED,
     UNTOUCHED,
-    WITHOUT_ENGINE,
     Encoding,
     Expected,
     Learner,
@@ -161,14 +160,36 @@ PARTS = (
     ),
     Part(
         Learner("Hana", UserTier.PREMIUM),
-        Voice("ja", 130, 55),
+        Voice("ja+f4", 130, 55),
         (
-            Turn(
-                text="きのう ともだちと えいがを みました。",
-                expected=WITHOUT_ENGINE,
-            ),
+            Turn(text="昨日、友達と映画を見ました。"),
+            Turn(text="日本の食べ物が | とても好きです。", pause_seconds=0.9),
         ),
         language="ja",
+    ),
+    Part(
+        Learner("Mei", UserTier.FREE),
+        Voice("cmn+f1", 140, 55),
+        (Turn(text="我明天要跟朋友去买东西。", encoding=encodings.MP3),),
+        language="zh",
+    ),
+    Part(
+        Learner("Diego", UserTier.PLUS),
+        Voice("es+m3", 140, 45),
+        (Turn(text="Hoy hace mucho calor, | pero mañana va a llover."),),
+        language="es",
+    ),
+    Part(
+        Learner("Lena", None),
+        Voice("de+f4", 140, 55),
+        (Turn(text="Meine Schwester arbeitet im Krankenhaus.", encoding=encodings.OGG),),
+        language="de",
+    ),
+    Part(
+        Learner("Minjun", UserTier.FREE),
+        Voice("ko+m3", 140, 45),
+        (Turn(text="주말에 친구하고 영화를 봤어요.", encoding=encodings.FLAC),),
+        language="ko",
     ),
 )
 

@@ -80,7 +80,6 @@ class Expected:
 
 ANALYZED = Expected(ProcessingState.ANALYZED)
 UNTOUCHED = Expected(ProcessingState.PENDING)
-WITHOUT_ENGINE = Expected(ProcessingState.UPLOADED)  # keeps waiting for an engine for its language
 
 
 @dataclass(frozen=True, slots=True)
