@@ -162,33 +162,39 @@ PARTS = (
         Learner("Hana", UserTier.PREMIUM),
         Voice("ja+f4", 130, 55),
         (
-            Turn(text="昨日、友達と映画を見ました。"),
-            Turn(text="日本の食べ物が | とても好きです。", pause_seconds=0.9),
+            Turn(
+                text="昨日 友達と 映画を 見ました。", spoken="キノー トモダチト エイガオ ミマシタ。"
+            ),
+            Turn(
+                text="駅は どこですか。 | 切符を 二枚 ください。",
+                spoken="エキワ ドコデスカ。 | キップオ ニマイ クダサイ。",
+                pause_seconds=1.2,
+            ),
         ),
         language="ja",
     ),
     Part(
-        Learner("Mei", UserTier.FREE),
-        Voice("cmn+f1", 140, 55),
-        (Turn(text="我明天要跟朋友去买东西。", encoding=encodings.MP3),),
-        language="zh",
-    ),
-    Part(
-        Learner("Diego", UserTier.PLUS),
-        Voice("es+m3", 140, 45),
-        (Turn(text="Hoy hace mucho calor, | pero mañana va a llover."),),
+        Learner("Lucía", UserTier.FREE),
+        Voice("es-419+f4", 130, 50),
+        (Turn(text="Hoy hace mucho calor, pero mañana va a llover."),),
         language="es",
     ),
     Part(
-        Learner("Lena", None),
-        Voice("de+f4", 140, 55),
-        (Turn(text="Meine Schwester arbeitet im Krankenhaus.", encoding=encodings.OGG),),
+        Learner("Jonas", None),
+        Voice("de+m3", 140, 45),
+        (Turn(text="Wo ist der nächste Bahnhof?", encoding=encodings.FLAC),),
         language="de",
+    ),
+    Part(
+        Learner("Wei", UserTier.PLUS),
+        Voice("cmn+f4", 140, 50),
+        (Turn(text="我想预订一张四个人的桌子。", encoding=encodings.OGG),),
+        language="zh",
     ),
     Part(
         Learner("Minjun", UserTier.FREE),
         Voice("ko+m3", 140, 45),
-        (Turn(text="주말에 친구하고 영화를 봤어요.", encoding=encodings.FLAC),),
+        (Turn(text="가장 가까운 기차역이 어디에 있어요?", encoding=encodings.MP3),),
         language="ko",
     ),
 )

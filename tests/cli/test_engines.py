@@ -1,5 +1,3 @@
-"""Output of `kaiwa-audio engines`."""
-
 import json
 
 import pytest
@@ -7,66 +5,44 @@ from typer.testing import CliRunner
 
 from cli.main import app
 from policy.languages import TAUGHT
-from speech import engine as speech_engine
 from tasks.analysis import voice
 
 
-def engines(*arguments):
-    done = CliRunner().invoke(app, ["engines", *arguments], env={"COLUMNS": "200"})
-    assert done.exit_code == 0, done.output
-    return done.stdout
-
-
-def as_json():
-    shown = json.loads(engines("--json"))
-    return {one["engine"]: one for one in shown["engines"]}, shown["languages"]
-
-
 @pytest.fixture
-def _no_voice(monkeypatch):
+def listed(monkeypatch):
+    for name in ("KAIWA_ENGINE", "KAIWA_LANGUAGE_ENGINES"):
+        monkeypatch.delenv(name, raising=False)
+
+    def _listed(*options):
+        result = CliRunner().invoke(app, ["engines", *options])
+        assert result.exit_code == 0, result.output
+        return result.output
+
+    return _listed
+
+
+def test_each_language_is_listed_with_its_engine(listed):
+    facts = json.loads(listed("--json"))
+    assert set(facts["languages"]) == TAUGHT
+    assert (facts["languages"]["en"], facts["languages"]["ja"]) == ("kaiwa-large", "dtw")
+    assert facts["missing"] == []
+    assert facts["installed"]["kaiwa"]["languages"] == ["en"]
+
+
+def test_people_read_a_table(listed):
+    output = listed()
+    assert "kaiwa-large: en\n" in output
+    assert "dtw: de es fil fr hi id it ja ko nl pt ru tr vi zh" in output
+    assert "pip install" not in output
+
+
+def test_what_is_missing_is_named_with_its_remedy(listed, monkeypatch):
     monkeypatch.setattr(voice, "is_installed", lambda: False)
+    output = " ".join(listed().split())
+    assert "Nothing analyses de es fil" in output
+    assert "pip install 'kaiwa-audio[languages]'" in output
 
 
-@pytest.fixture
-def _with_voice():
-    pytest.importorskip("espeakng_loader")
-
-
-def test_each_engine_is_listed_with_its_versions():
-    listed, _ = as_json()
-    assert set(listed) == set(speech_engine.LANGUAGES)
-    for name, one in listed.items():
-        assert one["version"] == speech_engine.VERSION
-        assert one["model_version"] == speech_engine.model_version(name)
-
-
-@pytest.mark.usefixtures("_with_voice")
-def test_auto_takes_an_engine_for_each_language_of_the_app():
-    pytest.importorskip("sudachipy")
-    pytest.importorskip("rjieba")
-    _, taken = as_json()
-    assert taken == {one: "kaiwa-large" if one == "en" else "dtw" for one in sorted(TAUGHT)}
-
-
-@pytest.mark.usefixtures("_with_voice")
-def test_a_deployments_choice_for_a_language_is_shown(monkeypatch):
+def test_the_choice_of_the_deployment_is_shown(listed, monkeypatch):
     monkeypatch.setenv("KAIWA_LANGUAGE_ENGINES", "en=kaiwa")
-    _, taken = as_json()
-    assert taken["en"] == "kaiwa"
-
-
-@pytest.mark.usefixtures("_no_voice")
-def test_what_is_missing_is_named_with_the_command_that_installs_it():
-    listed, taken = as_json()
-    assert listed["dtw"]["languages"] == []
-    assert listed["dtw"]["missing"] == sorted(TAUGHT)
-    assert taken["ja"] is None
-    text = engines()
-    assert "pip install 'kaiwa-audio[languages]'" in text
-    assert "none: recordings wait" in text
-
-
-def test_the_table_names_engines_and_languages():
-    text = engines()
-    assert all(name in text for name in speech_engine.LANGUAGES)
-    assert all(any(line.split()[:1] == [one] for line in text.splitlines()) for one in TAUGHT)
+    assert json.loads(listed("--json"))["languages"]["en"] == "kaiwa"

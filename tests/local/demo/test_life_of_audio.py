@@ -101,7 +101,7 @@ def test_all_goes_as_it_should(play):
 
 
 def test_a_refresh_that_signs_nothing_is_noticed(play):
-    with pytest.raises(DemoFailed, match="9 of 9 recordings got no URL"):
+    with pytest.raises(DemoFailed, match="13 of 13 recordings got no URL"):
         play(refresh=do_nothing)
 
 
