@@ -57,7 +57,8 @@ def test_what_was_expected_is_no_surprise(expected, outcome):
         (FAILED, replace(SILENT, error="The bucket broke."), "No speech"),
         (None, PENDING, "analyzed or failed"),
         (None, replace(SILENT, error=None), "why"),
-        (ANALYZED, replace(GOOD, fluency=None), "scores"),
+        (ANALYZED, replace(GOOD, fluency=None), "fluency"),
+        (ANALYZED, replace(GOOD, accuracy=None), "accuracy"),
     ],
 )
 def test_anything_else_is_named(expected, outcome, reason):
@@ -105,3 +106,9 @@ def test_the_states_are_read_from_the_apps_table(engine, add_message):
         ProcessingState.FAILED: 1,
         ProcessingState.ANALYZED: 1,
     }
+
+
+def test_only_english_has_accuracy():
+    other = replace(recording(ANALYZED), language="ja")
+    assert surprise(other, replace(GOOD, accuracy=None)) is None
+    assert "no other language" in surprise(other, GOOD)
