@@ -18,7 +18,8 @@ _MAKE_OUTDATED = text("""
 WITH older AS (
     UPDATE message_audio_analysis
     SET analysis_version = '1.0',
-        overall_accuracy_score = greatest(overall_accuracy_score - :points, 0)
+        overall_accuracy_score = CASE WHEN overall_accuracy_score IS NOT NULL
+            THEN greatest(overall_accuracy_score - :points, 0) END
     WHERE message_id = ANY(:ids) AND analysis_error IS NULL
     RETURNING message_id, overall_accuracy_score
 )

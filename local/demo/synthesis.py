@@ -1,16 +1,16 @@
 """Synthetic speech for the demo, from espeak-ng in a separate process."""
 
-import subprocess
-import sys
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from schema.errors.base import KaiwaError
+from tasks.analysis import voice, wire
 
-SAMPLE_RATE_HZ = 22_050  # of all espeak-ng voices
-_TIMEOUT_SECONDS = 60.0
+SAMPLE_RATE_HZ = wire.VOICE_RATE_HZ
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +25,22 @@ class Voice:
 class SynthesisFailed(KaiwaError):
     """espeak-ng failed to synthesise speech."""
 
-    reason: str
+    voice: str
 
     def __str__(self) -> str:
         return (
-            f"espeak-ng failed: {self.reason}. Install the extra `local`, as `make demo` does, if "
-            "it is missing."
+            f"espeak-ng failed to speak as {self.voice!r}. Check the name of the voice, and "
+            "install the extra `local`, as `make demo` does, if it is missing."
         )
 
 
-def speak(text: str, voice: Voice) -> NDArray[np.float32]:
+@cache
+def _process() -> voice.Voice:
+    """Return the process of this one, with which it ends."""
+    return voice.Voice()
+
+
+def speak(text: str, speaker: Voice) -> NDArray[np.float32]:
     """Return `text` as samples in [-1, 1], mono, `SAMPLE_RATE_HZ`.
 
     The result is the same every time, except for voices with random breath noise (`+f2`, `+f3` and
@@ -43,16 +49,14 @@ def speak(text: str, voice: Voice) -> NDArray[np.float32]:
     Raises:
         SynthesisFailed: If the voice does not exist or espeak-ng is not installed.
     """
-    arguments = [voice.name, str(voice.words_per_minute), str(voice.pitch)]
-    finished = subprocess.run(
-        [sys.executable, "-m", "local.demo.espeak_process", *arguments],
-        input=text.encode(),
-        capture_output=True,
-        timeout=_TIMEOUT_SECONDS,
-        check=False,
-    )
-    if finished.returncode != 0:
-        last_line = finished.stderr.decode(errors="replace").strip().splitlines()[-1:]
-        raise SynthesisFailed(" ".join(last_line) or f"exit {finished.returncode}")
-    samples = np.frombuffer(finished.stdout, dtype="<i2").astype(np.float32)
-    return samples / np.float32(32768)
+    try:
+        reading = wire.Reading(
+            text=text,
+            voice=speaker.name,
+            words_per_minute=speaker.words_per_minute,
+            pitch=speaker.pitch,
+        )
+        _, samples = _process().read_aloud(reading)
+    except (ValidationError, voice.VoiceFailed):
+        raise SynthesisFailed(speaker.name) from None
+    return np.frombuffer(samples, dtype="<i2").astype(np.float32) / np.float32(32768)
