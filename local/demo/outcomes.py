@@ -60,17 +60,12 @@ def surprise(recording: Recording, outcome: Outcome) -> str | None:
         return "should be analyzed or failed"
     if outcome.state is ProcessingState.FAILED and not outcome.error:
         return "should say why"
-    if outcome.state is ProcessingState.ANALYZED:
-        return _wrong_scores(recording, outcome)
-    return None
-
-
-def _wrong_scores(recording: Recording, outcome: Outcome) -> str | None:
-    """Return what is wrong with scores; only English pronunciation has one."""
+    if outcome.state is not ProcessingState.ANALYZED:
+        return None
     if None in (outcome.fluency, outcome.words_per_minute):
-        return "should have fluency and a rate"
-    if (outcome.accuracy is None) is (recording.language == "en"):
-        return "should have accuracy in English, and in no other language"
+        return "should have a fluency and a rate"
+    if (outcome.accuracy is None) == (recording.language == "en"):
+        return "should have an accuracy in English, and only there"
     return None
 
 

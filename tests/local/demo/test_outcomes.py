@@ -112,9 +112,3 @@ def test_the_states_are_read_from_the_apps_table(engine, add_message):
         ProcessingState.FAILED: 1,
         ProcessingState.ANALYZED: 1,
     }
-
-
-def test_only_english_has_accuracy():
-    other = replace(recording(ANALYZED), language="ja")
-    assert surprise(other, replace(GOOD, accuracy=None)) is None
-    assert "no other language" in surprise(other, GOOD)
