@@ -56,7 +56,7 @@ _MESSAGE_COLUMNS = {
     r" '^audio/(?!(.*/)?[.]{1,2}(/|$))[^\u0001-\u001f\u007f-\u009f]+$'",
     "key_when_uploaded": "audio_storage_key IS NULL AND NOT deleted"
     " AND audio_processing_state IN ('uploaded', 'analyzing', 'analyzed')",
-    "scores_when_analyzed": "pronunciation_score IS NULL AND audio_processing_state = 'analyzed'",
+    "scores_when_analyzed": "fluency_score IS NULL AND audio_processing_state = 'analyzed'",
     "expiry_when_uploaded": "audio_retention_expires_at IS NULL AND live_storage_key IS NOT NULL",
 }
 _ANALYSIS_COLUMNS = {
@@ -72,7 +72,8 @@ _ANALYSIS_COLUMNS = {
     "longest_pause_range": "longest_pause_duration_ms < 0",
     "analysis_duration_range": "analysis_duration_ms < 0",
     "analysis_language": f"analysis_language !~ '{LANGUAGE_CODE}'",
-    "scores_when_error_free": "overall_accuracy_score IS NULL AND analysis_error IS NULL",
+    "scores_when_error_free": "overall_accuracy_score IS NULL AND analysis_error IS NULL"
+    " AND analysis_engine <> 'dtw'",
 }
 _SHARED = (
     "(SELECT COALESCE(sum(n), 0) FROM (SELECT count(*) AS n FROM {table} WHERE {where}"

@@ -5,7 +5,8 @@
 A question is a frame of JSON (`tasks.analysis.wire.Reading`); its answer is two, JSON and PCM16.
 espeak-ng is licensed under the GPL. Only this process loads it; the rest of the project talks to it
 through pipes and is not linked with it. It keeps its state in globals, so that a reading would
-depend on those before it: each is done by a fork of the process as it was at first.
+depend on those before it, and after some 170 changes of voice it reads nonsense: each reading is
+done by a fork of the process as it was at first.
 """
 
 import ctypes
@@ -133,15 +134,12 @@ def main() -> None:
             resource.setrlimit(limit, (value, value))
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever the library prints
-    espeak, voice = Espeak(), ""
+    espeak = Espeak()
     gc.freeze()  # so that the collector writes to no page that forks share
     with suppress(EOFError):
         while True:
             frame = wire.read_frame(sys.stdin.buffer.read, _MOST_QUESTION_BYTES)
             question = wire.Reading.model_validate_json(frame)
-            if question.voice != voice:
-                voice = question.voice
-                espeak.choose(voice)
             reader = os.fork()
             if not reader:
                 _answer(espeak, question, answers)
@@ -153,6 +151,7 @@ def main() -> None:
 def _answer(espeak: Espeak, question: wire.Reading, answers: BinaryIO) -> NoReturn:
     """Read, and end this process without cleaning up."""
     try:
+        espeak.choose(question.voice)
         said, samples = espeak.read(question)
         document = said.model_dump_json().encode()
         for part in (wire.head(document), document, wire.head(samples), samples):

@@ -54,6 +54,15 @@ def test_a_reading_does_not_depend_on_those_before_it(voice):
         assert other.read_aloud(HELLO) == before
 
 
+def test_voices_may_change_as_often_as_they_like(voice):
+    guten_tag = wire.Reading(text="Guten Tag", voice="de", words_per_minute=450)
+    before = voice.read_aloud(guten_tag)
+    for number in range(200):
+        language = ("es", "de")[number % 2]
+        reading = voice.read_aloud(guten_tag.model_copy(update={"voice": language}))
+        assert (reading == before) == (language == "de")
+
+
 def test_a_faster_pace_takes_less_time(voice):
     slow, fast = (
         voice("It is a long way home.", voice="en-us", words_per_minute=pace).seconds
