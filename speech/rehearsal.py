@@ -16,6 +16,7 @@ from speech.decoding.media_file import open_media
 from speech.engine import analyze
 from speech.errors import DecoderMissing, TextMismatch
 from speech.synthetic_voice import SyntheticSpeech
+from speech.text import transcript
 from speech.waveform import SAMPLE_RATE_HZ, AudioEncoding, decode
 
 _PITCH_HZ: Final = 120
@@ -28,7 +29,9 @@ _FORMATS: Final = ("WAV", "FLAC", "OGG", "MP3")
 
 
 def rehearse(engines: Mapping[str, str]) -> None:
-    """Decode a small recording in each of the usual formats, and analyse it in each language.
+    """Decode a small recording in each of the usual formats, and analyse it with each engine.
+
+    A text is read in each language.
 
     Args:
         engines: The engine of each language.
@@ -48,7 +51,9 @@ def rehearse(engines: Mapping[str, str]) -> None:
     else:
         list(media.blocks)
     voice = SyntheticSpeech(waveform, ((0, 0.0),), (("a", 0.0), ("i", len(waveform) / 32_000)))
-    for language, engine in engines.items():
+    for language in engines:
+        transcript.read(_TEXT, language)
+    for engine, language in {engine: language for language, engine in engines.items()}.items():
         # The gate comes last, and whether it lets two artificial vowels pass is chance.
         with suppress(TextMismatch):
             analyze(decoded, _TEXT, language, engine=engine, speak=lambda *_, **__: voice)

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from schema.errors.analysis import VoiceFailed
 from schema.errors.base import KaiwaError
 from tasks.analysis import voice, wire
 
@@ -57,6 +58,6 @@ def speak(text: str, speaker: Voice) -> NDArray[np.float32]:
             pitch=speaker.pitch,
         )
         _, samples = _process().read_aloud(reading)
-    except (ValidationError, voice.VoiceFailed):
+    except (ValidationError, VoiceFailed):
         raise SynthesisFailed(speaker.name) from None
     return np.frombuffer(samples, dtype="<i2").astype(np.float32) / np.float32(32768)

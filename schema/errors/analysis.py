@@ -4,6 +4,16 @@ from schema.errors.base import KaiwaError
 from schema.wording import agreeing, counted
 
 
+class VoiceFailed(KaiwaError):
+    """The synthetic voice's process died, hung or answered nonsense, twice."""
+
+    def __str__(self) -> str:
+        return (
+            "The synthetic voice failed twice to read a text. `kaiwa-audio engines` says whether "
+            "it is installed."
+        )
+
+
 class WorkerNotReady(KaiwaError):
     """An analysis server did not start, or ended; no recording is at fault."""
 

@@ -9,9 +9,10 @@ from typing import Final
 import psutil
 
 from policy.leases import CLIP_CPU_LIMIT_CAP, PROCESS_CPU_LIMIT
+from schema.errors.analysis import VoiceFailed
 from schema.states import FailureCause
 from tasks.analysis import wire
-from tasks.analysis.voice import Voice, VoiceFailed
+from tasks.analysis.voice import Voice
 
 # Replacing a process now and then bounds slow leaks in native libraries.
 REQUESTS_PER_PROCESS: Final = 2000
@@ -130,9 +131,8 @@ class AnalysisProcess:
                 return Reply(frame, watch.cpu_seconds())
             try:
                 said, samples = voice.read_aloud(question)
-            except VoiceFailed:
-                reason = "The synthetic voice failed twice; its process was replaced."
-                raise Unanswered(FailureCause.ENGINE_ERROR, reason) from None
+            except VoiceFailed as error:
+                raise Unanswered(FailureCause.ENGINE_ERROR, str(error)) from None
             self._send_frames(said.model_dump_json().encode(), samples, watch)
         message = "too many questions"
         raise ValueError(message)

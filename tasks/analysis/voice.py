@@ -2,6 +2,7 @@
 
 import os
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ from typing import Final, Self
 import numpy as np
 import soxr
 
+from schema.errors.analysis import VoiceFailed
 from settings.processes import analysis_environment
 from speech.synthetic_voice import SyntheticSpeech
 from speech.waveform import SAMPLE_RATE_HZ
@@ -21,10 +23,6 @@ COMMAND: Final = (sys.executable, "-I", "-m", "tasks.analysis.espeak")
 # It reads some hundred times faster than aloud.
 _LEAST_SECONDS, _CHARACTERS_PER_SECOND = 10.0, 200.0
 _TRIES: Final = 2
-
-
-class VoiceFailed(Exception):
-    """The voice's process died, hung or answered nonsense, twice."""
 
 
 def is_installed() -> bool:
@@ -89,7 +87,8 @@ class Voice:
     def close(self) -> None:
         """Kill the process, if there is one."""
         if self._process is not None:
-            self._process.kill()
+            with suppress(ProcessLookupError, PermissionError):  # the latter on macOS
+                os.killpg(self._process.pid, signal.SIGKILL)  # and its fork that reads
             self._process.wait()
             for pipe in (self._process.stdin, self._process.stdout):
                 with suppress(OSError):

@@ -237,10 +237,7 @@ def test_an_empty_list_of_languages_means_all(upload):
     assert analyze_messages(languages=["en-GB"]).analyzed == 1
 
 
-def test_a_language_without_an_engine_waits_and_is_counted(
-    upload, rows, count, caplog, monkeypatch
-):
-    monkeypatch.setenv("KAIWA_ENGINE", "kaiwa")
+def test_a_language_without_an_engine_waits_and_is_counted(upload, rows, count, caplog):
     japanese = [upload("きのう えいがを みました", language="ja") for _ in range(2)]
     korean, english = upload("안녕하세요", language="ko"), upload(SENTENCES[0])
     report = analyze_messages()
@@ -262,6 +259,7 @@ def test_a_run_with_nothing_but_languages_without_an_engine_says_so(upload, rows
 
 
 def test_waiting_messages_are_found_when_an_engine_is_added(upload, rows, monkeypatch):
+    monkeypatch.setenv("KAIWA_ENGINE", "auto")
     text = "きのう えいがを みました"
     waiting = upload(text, flac_of(text, "ja"), language="ja")
     with monkeypatch.context() as patched:

@@ -82,6 +82,7 @@ def stage(login_url, s3_address, monkeypatch):
     for name, value in addresses.environment().items():
         if value:
             monkeypatch.setenv(name, value)
+    monkeypatch.setenv("KAIWA_ENGINE", "kaiwa")  # the quickest for English
     monkeypatch.setenv("TIGRIS_BUCKET_NAME", f"stage-{secrets.token_hex(4)}")  # an empty one
     database.engine.cache_clear()
     storage.bucket.cache_clear()

@@ -6,9 +6,10 @@ import time
 import psutil
 import pytest
 
+from schema.errors.analysis import VoiceFailed
 from tasks.analysis import voice as voices
 from tasks.analysis import wire
-from tasks.analysis.voice import Voice, VoiceFailed
+from tasks.analysis.voice import Voice
 
 HELLO = wire.Reading(text="Hello, you there.", voice="en-us", words_per_minute=150)
 
@@ -108,6 +109,21 @@ def test_a_process_that_hangs_is_replaced_in_bounded_time(voice, monkeypatch):
     assert time.monotonic() - started < 10
     monkeypatch.setattr(voices, "_LEAST_SECONDS", 10.0)
     assert voice.read_aloud(HELLO)
+
+
+def test_a_reading_that_hangs_ends_with_its_process(voice, monkeypatch):
+    voice.read_aloud(HELLO)
+    process = process_of(voice)
+    monkeypatch.setattr(voices, "_LEAST_SECONDS", 0.5)
+    endless = HELLO.model_copy(update={"text": "hello " * 5_000, "words_per_minute": 80})
+    monkeypatch.setattr(voices, "_CHARACTERS_PER_SECOND", 1e9)
+    with pytest.raises(TimeoutError):
+        voice._asked(endless)
+    readers = process.children()
+    assert readers
+    voice.close()
+    _, alive = psutil.wait_procs(readers, timeout=5)
+    assert not alive
 
 
 def test_an_unknown_voice_is_a_failure(voice):
