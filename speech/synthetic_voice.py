@@ -9,6 +9,8 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from speech.waveform import SAMPLE_RATE_HZ
+
 _VOWELS: Final = frozenset("aeiouyæøœɐɑɒɔəɘɚɛɜɝɞɤɨɪɯɵɶʉʊʌʏᵻ")  # noqa: RUF001 - IPA
 _SYLLABIC: Final = "\u0329"  # the mark of a consonant that is a syllable
 
@@ -35,7 +37,7 @@ class SyntheticSpeech:
     @property
     def seconds(self) -> float:
         """Duration."""
-        return len(self.waveform) / 16_000
+        return len(self.waveform) / SAMPLE_RATE_HZ
 
 
 class Speak(Protocol):

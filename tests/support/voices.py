@@ -23,9 +23,9 @@ SENTENCES = {
     "nl": "Vandaag is het erg warm, maar morgen gaat het regenen.",
     "pt": "Hoje está muito calor, mas amanhã vai chover.",
     "ru": "Сегодня очень жарко, но завтра будет дождь.",
-    "tr": "Bugün hava çok sıcak, ama yarın yağmur yağacak.",  # noqa: RUF001
+    "tr": "Bugün hava çok sıcak, ama yarın yağmur yağacak.",  # noqa: RUF001 - its own letters and marks
     "vi": "Hôm nay trời rất nóng, nhưng ngày mai sẽ mưa.",
-    "zh": "今天很热，但是明天会下雨。",  # noqa: RUF001
+    "zh": "今天很热，但是明天会下雨。",  # noqa: RUF001 - its own letters and marks
 }
 
 
